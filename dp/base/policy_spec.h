@@ -1,0 +1,51 @@
+// One SPD entry (RFC 4301 §4.4.1) as plain values.
+//
+// The SPD is ordered: the matching entry with the lowest `order` decides, equal orders by id. What no entry
+// matches is discarded (RFC 4301 §5.1, §5.2). A PROTECT entry holds from the moment it is installed, with or
+// without an SA: without one, outbound traffic is dropped and reported as an acquire; inbound clear traffic
+// that matches it is always dropped.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "dp/base/sa_spec.h"
+
+namespace simplon {
+
+enum class Action : std::uint8_t { kDiscard, kBypass, kProtect };
+
+enum class PolicyDirection : std::uint8_t { kBoth, kOut, kIn };
+
+// The outer addresses of the tunnel. Needed by the kernel's policies; the data path takes them from the SA.
+struct TunnelEnds {
+  IpAddress local, remote;
+  friend auto operator<=>(const TunnelEnds&, const TunnelEnds&) = default;
+};
+
+struct PolicySpec {
+  PolicyId id{};
+  std::string name;  // for people: "office/net", "manual-3"
+  std::uint32_t order = 0;
+  PolicyDirection direction = PolicyDirection::kBoth;
+  Action action = Action::kDiscard;
+  Selectors selectors;               // outbound: source in local, destination in remote; inbound the reverse
+  std::optional<TunnelEnds> tunnel;  // PROTECT only; none while the peer's address is unknown
+
+  friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
+};
+
+constexpr std::string_view name(Action action) {
+  switch (action) {
+    case Action::kDiscard:
+      return "DISCARD";
+    case Action::kBypass:
+      return "BYPASS";
+    case Action::kProtect:
+      return "PROTECT";
+  }
+  return "?";
+}
+
+}  // namespace simplon

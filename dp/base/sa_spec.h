@@ -1,0 +1,74 @@
+// All that RFC 4301 §4.4.2 says one Security Association is, as plain values. IKE and the console make them,
+// backends install them, nobody changes one: a changed SA is a new SA. Shared as SaRef between control-thread
+// structures.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "dp/base/secret.h"
+#include "dp/base/selector.h"
+#include "dp/base/suite.h"
+
+namespace simplon {
+
+enum class Spi : std::uint32_t {};
+// Names one SA inside this process: never reused, unlike an SPI. 0 is none.
+enum class SaId : std::uint64_t {};
+// Names one SPD entry; it is also the kernel's reqid. 0 is none.
+enum class PolicyId : std::uint32_t {};
+enum class PacketCount : std::uint64_t {};
+enum class ByteCount : std::uint64_t {};
+
+enum class Direction : std::uint8_t { kOut, kIn };
+enum class Encapsulation : std::uint8_t { kNone, kUdp };  // RFC 3948
+
+// SPIs 0 to 255 are reserved (RFC 4303 §2.1).
+inline constexpr Spi kFirstSpi{256};
+
+// Zero means no limit. Time counts from the installation of the SA.
+struct Lifetime {
+  std::chrono::seconds time{0};
+  ByteCount bytes{0};
+  PacketCount packets{0};
+
+  friend auto operator<=>(const Lifetime&, const Lifetime&) = default;
+};
+
+struct UdpPorts {
+  Port source, destination;
+  friend auto operator<=>(const UdpPorts&, const UdpPorts&) = default;
+};
+
+// What an anti-replay window of zero means: no replay check (RFC 4303 §3.4.3 allows it for manual SAs).
+inline constexpr std::uint32_t kDefaultReplayWindow = 256;
+
+// ESP in tunnel mode. Immutable after creation.
+struct SaSpec {
+  SaId id{};
+  Direction direction = Direction::kOut;
+  Spi spi{};
+  IpAddress source, destination;  // the outer header as it travels
+  std::optional<UdpPorts> udp;    // UDP encapsulation, ports as they travel
+  EspSuite suite;
+  Secret encr_key;                                     // suite.encr->key bytes
+  Secret salt;                                         // suite.encr->salt bytes (RFC 4106 §4)
+  Secret integ_key;                                    // suite.integ->key bytes, or empty
+  std::uint32_t replay_window = kDefaultReplayWindow;  // packets; inbound only
+  Lifetime soft, hard;
+  PolicyId policy{};    // out: the SPD entry that sends through this SA
+  Selectors selectors;  // local is our side in both directions
+};
+using SaRef = std::shared_ptr<const SaSpec>;
+
+// Read by the control thread; a snapshot that may be a moment old.
+struct SaCounters {
+  std::uint64_t packets = 0, bytes = 0;  // protected and passed; bytes of inner packets
+  std::uint64_t replayed = 0, bad_icv = 0, selector_mismatch = 0;
+  std::uint64_t sequence = 0;    // last sent, or highest received
+  std::chrono::seconds idle{0};  // since the last packet, or since installation
+};
+
+}  // namespace simplon

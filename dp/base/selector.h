@@ -1,0 +1,58 @@
+// Traffic selectors (RFC 4301 §4.4.1.1, RFC 7296 §3.13.1): which packets an SPD entry or an SA is for.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dp/base/address.h"
+
+namespace simplon {
+
+inline constexpr std::uint8_t kAnyProtocol = 0;
+
+// Inclusive. For ICMP and ICMPv6 a "port" is type * 256 + code (RFC 4301 §4.4.1.1). RFC 7296's OPAQUE is
+// 65535 to 0.
+struct PortRange {
+  std::uint16_t first = 0, last = 65535;
+
+  bool contains(std::uint16_t port) const { return first <= port && port <= last; }
+  bool is_any() const { return first == 0 && last == 65535; }
+  friend auto operator<=>(const PortRange&, const PortRange&) = default;
+};
+
+// One side of a flow.
+struct TrafficSelector {
+  std::uint8_t protocol = kAnyProtocol;
+  PortRange ports;
+  AddressRange addresses;
+
+  static TrafficSelector of(const Prefix& prefix) { return {.addresses = AddressRange::of(prefix)}; }
+  // "ADDRESSES" or "ADDRESSES[PROTOCOL]" or "ADDRESSES[PROTOCOL/PORT]" or "…/FIRST-LAST]", as strongSwan
+  // writes them: "192.0.2.0/24[tcp/443]". PROTOCOL is a number or one of tcp, udp, icmp, icmpv6, sctp; "any"
+  // is allowed for both.
+  static Result<TrafficSelector> parse(std::string_view text);
+  bool contains(const TrafficSelector& other) const;
+  std::optional<TrafficSelector> intersect(const TrafficSelector& other) const;
+  std::string text() const;
+
+  friend auto operator<=>(const TrafficSelector&, const TrafficSelector&) = default;
+};
+
+using TrafficSelectors = std::vector<TrafficSelector>;
+
+// Both sides. A packet matches when one local and one remote selector of the same family match it.
+struct Selectors {
+  TrafficSelectors local, remote;
+
+  std::string text() const;  // "192.0.2.0/24 === 198.51.100.0/24"
+  friend auto operator<=>(const Selectors&, const Selectors&) = default;
+};
+
+std::string text(const TrafficSelectors& selectors);  // separated by spaces
+
+// RFC 7296 §2.9: the part of `offered` that `allowed` covers; empty when there is none.
+TrafficSelectors narrow(const TrafficSelectors& offered, const TrafficSelectors& allowed);
+
+}  // namespace simplon

@@ -1,0 +1,48 @@
+// What the kernel knows of the network, as plain values: the control thread copies it from rtnetlink into the
+// data path.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "dp/base/address.h"
+
+namespace simplon::dp {
+
+enum class PortIndex : std::uint16_t {};  // position in Setup::ports
+using Mac = std::array<std::uint8_t, 6>;
+
+// RFC 4301 §4.4.1: the IPsec boundary lies between the protected and the unprotected interfaces.
+enum class Side : std::uint8_t { kProtected, kUnprotected };
+
+struct LocalAddress {
+  IpAddress address;
+  PortIndex port{};
+  friend bool operator==(const LocalAddress&, const LocalAddress&) = default;
+};
+
+struct Route {
+  Prefix prefix;
+  std::optional<IpAddress> gateway;  // none: the destination is on the link
+  PortIndex port{};
+  std::uint32_t metric = 0;  // lower wins
+  friend bool operator==(const Route&, const Route&) = default;
+};
+
+struct Neighbour {
+  IpAddress address;
+  PortIndex port{};
+  Mac mac{};
+  friend bool operator==(const Neighbour&, const Neighbour&) = default;
+};
+
+struct NetworkSpec {
+  std::vector<LocalAddress> addresses;
+  std::vector<Route> routes;
+  std::vector<Neighbour> neighbours;
+  friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
+};
+
+}  // namespace simplon::dp

@@ -1,0 +1,67 @@
+// Proposals: what the configuration allows, what a peer offers, and what is chosen (RFC 7296 §2.7, §3.3).
+//
+// In text a proposal is what swanctl.conf writes: "aes128gcm16-prfsha256-x25519", "aes256-sha256-modp2048",
+// and for ESP "aes128gcm16-x25519" (with PFS) or "aes128gcm16". Several of one kind are alternatives within
+// one proposal.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dp/base/bytes.h"
+#include "dp/base/result.h"
+#include "dp/base/suite.h"
+
+namespace simplon::ike {
+
+enum class PrfId : std::uint16_t { kSha256 = 5, kSha384 = 6, kSha512 = 7 };  // Type 2
+enum class DhGroup : std::uint16_t {
+  kNone = 0,
+  kModp2048 = 14,
+  kEcp256 = 19,
+  kEcp384 = 20,
+  kX25519 = 31
+};  // Type 4
+enum class ProtocolId : std::uint8_t { kNone = 0, kIke = 1, kAh = 2, kEsp = 3 };
+enum class EsnId : std::uint16_t { kOff = 0, kOn = 1 };  // Type 5
+
+struct Prf {
+  std::string_view name;  // "prfsha256"
+  PrfId id;
+  std::uint8_t bytes;  // output and preferred key
+};
+inline constexpr std::array kPrfs{Prf{"prfsha256", PrfId::kSha256, 32}, Prf{"prfsha384", PrfId::kSha384, 48},
+                                  Prf{"prfsha512", PrfId::kSha512, 64}};
+
+struct Group {
+  std::string_view name;
+  DhGroup id;
+  std::uint16_t public_bytes;  // of the KE payload's data
+};
+inline constexpr std::array kGroups{
+    Group{"modp2048", DhGroup::kModp2048, 256}, Group{"ecp256", DhGroup::kEcp256, 64},
+    Group{"ecp384", DhGroup::kEcp384, 96}, Group{"x25519", DhGroup::kX25519, 32}};
+
+// Alternatives of each transform type, best first. Pointers and ids into the tables; what we do not know is
+// not kept.
+struct Proposal {
+  ProtocolId protocol = ProtocolId::kIke;
+  std::uint8_t number = 1;
+  Buffer spi;  // ESP: 4 bytes; IKE rekey: 8; else empty
+  std::vector<const Encr*> encrs;
+  std::vector<const Integ*> integs;  // empty with AEADs
+  std::vector<PrfId> prfs;           // IKE only
+  std::vector<DhGroup> groups;       // ESP: empty or kNone means no PFS
+  std::vector<EsnId> esns;           // ESP only; kOff is all that is offered today
+
+  static Result<Proposal> parse(std::string_view text, ProtocolId protocol);
+  std::string text() const;
+  EspSuite suite() const;  // of a chosen one: the first of each
+  friend bool operator==(const Proposal&, const Proposal&) = default;
+};
+
+}  // namespace simplon::ike
