@@ -1,0 +1,40 @@
+// Backend over the data path. Beside SAs and policies it passes on what only a data path has: next hops to
+// resolve.
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "ctrl/backend.h"
+#include "dp/datapath.h"
+
+namespace simplon::ctrl {
+
+class DpBackend final : public Backend {
+ public:
+  using Wanted = std::function<void(const dp::NeighbourWanted&)>;
+
+  // `datapath` outlives the backend; `wanted` is called from poll().
+  DpBackend(dp::DataPath& datapath, Wanted wanted) : datapath_(datapath), wanted_(std::move(wanted)) {}
+
+  std::string_view name() const override { return "dp"; }
+  Result<void> add_sa(const SaRef& sa) override;
+  Result<void> remove_sa(const SaRef& sa) override;
+  Result<void> add_policy(const PolicySpec& policy) override;
+  Result<void> remove_policy(const PolicySpec& policy) override;
+  Result<void> set_gateway(bool on) override;
+  void commit() override { datapath_.commit(); }
+  Result<SaCounters> counters(const SaRef& sa) override;
+  Result<Installed> dump() override;
+  int fd() const override { return datapath_.fd(); }
+  std::vector<BackendEvent> poll() override;
+
+ private:
+  dp::DataPath& datapath_;
+  Wanted wanted_;
+  // The data path keeps only hot structures; what was put into it is kept here for dump().
+  std::map<SaId, SaRef> sas_;
+  std::map<PolicyId, PolicySpec> policies_;
+};
+
+}  // namespace simplon::ctrl
