@@ -67,3 +67,99 @@ YAML
   )
   echo "secrets: $1.secrets.yaml"
 }
+
+# The connection "sites" of a Simplon gateway. Environment: outer=4|6, ike, esp (proposals), start, more (further lines of
+# the connection, indented by four), child_more (of the child, by eight).
+site_connection() { # gwA|gwB
+  local us=a them=b l=1 r=2 wan="198.51.100."; [ "$1" = gwB ] && us=b them=a l=2 r=1
+  [ "${outer:-4}" = 6 ] && wan="2001:db8:ffff::"
+  cat <<YAML
+connections:
+  sites:
+    local: {address: "$wan$l", id: $us.example}
+    remote: {address: "$wan$r", id: $them.example}
+    auth: psk
+    proposals: [${ike:-aes128gcm16-prfsha256-x25519}]
+${more:-}
+    children:
+      net:
+        local_ts: [198.18.$l.0/24, "2001:db8:$us::/64"]
+        remote_ts: [198.18.$r.0/24, "2001:db8:$them::/64"]
+        esp_proposals: [${esp:-aes128gcm16-x25519}]
+        start: ${start:-trap}
+${child_more:-}
+YAML
+}
+
+# A Simplon gateway of one site, started.
+site_simplon() { # gwA|gwB [WORKERS]
+  { site_simplon_ports "$1" "${2:-[1]}"; site_secrets "$1"; site_connection "$1"; } >"$run/$1.yaml"
+  simplon_start "$1"
+}
+
+# The other site by strongSwan, always gateway B. Environment: outer, ike, esp; conn_more, child_more_ss (swanctl.conf lines).
+site_strongswan() {
+  local wan="198.51.100."; [ "${outer:-4}" = 6 ] && wan="2001:db8:ffff::"
+  mkdir -p "$run/gwB/swanctl"
+  on gwB test -e /sys/class/net/wan0 && ip -n "$lab-gwB" addr show dev wan0 | grep -q inet || site_kernel_addresses gwB
+  cat >"$run/gwB/swanctl/swanctl.conf" <<CONF
+connections { sites {
+  local_addrs = ${wan}2
+  remote_addrs = ${wan}1
+  version = 2
+  proposals = ${ike:-aes128gcm16-prfsha256-x25519}
+  ${conn_more:-}
+  local { auth = psk
+    id = b.example }
+  remote { auth = psk
+    id = a.example }
+  children { net {
+    local_ts = 198.18.2.0/24,2001:db8:b::/64
+    remote_ts = 198.18.1.0/24,2001:db8:a::/64
+    ${child_more_ss:-}
+    esp_proposals = ${esp:-aes128gcm16-x25519} } }
+} }
+secrets { ike-1 { id-a = a.example
+  id-b = b.example
+  secret = "a-demonstration-secret-0123456789" } }
+CONF
+  strongswan_start gwB
+}
+
+# No packet of ten is lost.
+site_pings() { # FROM TO
+  on "$1" ping -q -c 10 -i 0.1 -W 2 "$2" | tee -a "$run/pings.log" | grep -q ' 0% packet loss'
+}
+
+# TCP carries two megabytes from hostA to hostB.
+site_tcp() { # [-4|-6]
+  local to=198.18.2.10; [ "${1:-}" = -6 ] && to=2001:db8:b::10
+  start hostB iperf iperf3 -s -1
+  wait_for 10 sh -c "ip netns exec $lab-hostB ss -Hltn sport = 5201 | grep -q 5201" || return 1
+  on hostA iperf3 -c "$to" -n 2M -J >"$run/iperf.json"
+  local status=$?
+  stop iperf
+  return $status
+}
+
+# A ping that goes on in the background: begin, then end tells how many were lost (and fails when any was).
+ping_begin() { # FROM TO
+  on "$1" ping -i 0.05 -W 2 "$2" >"$run/long-ping.log" 2>&1 &
+  pids[long-ping]=$!
+}
+ping_end() {
+  local pid=${pids[long-ping]}
+  pkill -INT -P "$pid" 2>/dev/null; kill -INT "$pid" 2>/dev/null
+  wait "$pid" 2>/dev/null
+  unset "pids[long-ping]"
+  grep 'packets transmitted' "$run/long-ping.log"
+  local sent got
+  read -r sent got < <(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$run/long-ping.log")
+  # The last request may still be on its way when ping is told to stop.
+  [ -n "$sent" ] && [ "$sent" -gt 10 ] && [ $((sent - got)) -le 1 ] && ! grep -q 'errors' "$run/long-ping.log" &&
+    gapless "$run/long-ping.log"
+}
+# Every sequence number from 1 to the last one answered was answered.
+gapless() {
+  sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' "$1" | awk '$1 != NR {exit 1}'
+}
