@@ -1,0 +1,63 @@
+#!/bin/bash
+# Reload: of two connections one changes. The other's IKE SA, child SAs and counters are left alone; the changed one comes
+# up again by its new text. A broken file changes nothing and all its errors are told.
+#
+#   gwA has two peers: "sites" to gwB (another Simplon, site.sh) and "second" to the same gwB under other identities.
+source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
+source "$here/site.sh"
+lab_begin reload
+site_up
+second() { # gwA|gwB PROPOSAL
+  local us=c them=d l=1 r=2; [ "$1" = gwB ] && us=d them=c l=2 r=1
+  cat <<YAML
+  second:
+    local: {address: 198.51.100.$l, id: $us.example}
+    remote: {address: 198.51.100.$r, id: $them.example}
+    auth: psk
+    proposals: [aes128gcm16-prfsha256-x25519]
+    children:
+      other:
+        local_ts: [203.0.113.$l/32]
+        remote_ts: [203.0.113.$r/32]
+        esp_proposals: [$2]
+        start: none
+YAML
+}
+configure() { # gwA|gwB PROPOSAL-OF-SECOND
+  { site_simplon_ports "$1"; site_secrets "$1"; start=none site_connection "$1"; second "$1" "$2"; } >"$run/$1.yaml"
+  cat >>"$run/$1.secrets.yaml" <<'YAML'
+  - ids: [c.example, d.example]
+    secret: "another-secret-0123456789abcdef"
+YAML
+}
+for gateway in gwA gwB; do configure $gateway aes128gcm16; simplon_start $gateway || exit 1; done
+sas() { ctl gwA sas --json | /usr/bin/python3 -c '
+import json, sys
+for name, sa in sorted((n, s) for entry in json.load(sys.stdin) for n, s in entry.items()):
+    for child in sa["child-sas"].values():
+        print(name, sa["uniqueid"], child["name"], child["spi-in"], child["spi-out"], child["packets-in"], child["packets-out"],
+              child.get("encr-keysize", ""))'; }
+of() { sas | grep "^$1 "; }
+ok "both connections come up" eval 'ctl gwA initiate sites net && ctl gwA initiate second other'
+ok "pings" site_pings hostA 198.18.2.10
+before=$(of sites) second_before=$(of second)
+echo "   $before"
+ok "counters of the kept child count" grep -q ' 10 10 ' <<<"$before"
+
+configure gwA aes256gcm16
+ok "gwA reloads a changed connection" ctl gwA reload
+configure gwB aes256gcm16
+ok "gwB reloads a changed connection" ctl gwB reload
+ok "the unchanged connection kept its SAs and counters" test "$(of sites)" = "$before"
+ok "the changed one comes up by its new text" eval 'ctl gwA initiate second other && of second | grep -q 256'
+ok "it is a new SA" test "$(of second)" != "$second_before"
+ok "pings" site_pings hostA 198.18.2.10
+
+before=$(sas)
+printf 'connections:\n  broken: {locl: x, proposals: [aes128gmc16]}\nports: 7\n' >"$run/gwA.yaml"
+ok "a broken file is refused" eval '! ctl gwA reload >"$run/reload.txt" 2>&1'
+cat "$run/reload.txt"
+ok "every error has its line" eval '[ $(grep -c "gwA.yaml:[0-9]*:[0-9]*:" "$run/reload.txt") -ge 3 ]'
+ok "nothing changed" test "$(sas)" = "$before"
+ok "pings" site_pings hostA 198.18.2.10
+lab_end
