@@ -1,0 +1,35 @@
+#include "ctrl/poller.h"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <array>
+
+namespace simplon::ctrl {
+
+Poller::Poller() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+Poller::~Poller() { close(epoll_); }
+
+void Poller::add(int fd, Ready ready) {
+  epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+  ready_[fd] = std::move(ready);
+}
+
+void Poller::remove(int fd) {
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  ready_.erase(fd);
+}
+
+void Poller::wait(std::chrono::milliseconds most) {
+  std::array<epoll_event, 32> events;
+  const int n = epoll_wait(epoll_, events.data(), events.size(), static_cast<int>(most.count()));
+  for (int i = 0; i < n; ++i) {
+    const auto found = ready_.find(events[static_cast<std::size_t>(i)].data.fd);
+    if (found == ready_.end()) continue;
+    const Ready call = found->second;  // it may remove itself
+    call();
+  }
+}
+
+}  // namespace simplon::ctrl

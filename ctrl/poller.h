@@ -1,0 +1,29 @@
+// Waits for descriptors and calls what was registered for them. Control thread only.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+
+namespace simplon::ctrl {
+
+class Poller {
+ public:
+  using Ready = std::function<void()>;
+
+  Poller();
+  ~Poller();
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+
+  void add(int fd, Ready ready);     // level triggered, for reading; the caller keeps the descriptor open
+  void remove(int fd);
+  // Waits at most `most`, then calls the ready ones. A callback may add and remove.
+  void wait(std::chrono::milliseconds most);
+
+ private:
+  int epoll_;
+  std::map<int, Ready> ready_;
+};
+
+}  // namespace simplon::ctrl
