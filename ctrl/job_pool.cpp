@@ -44,6 +44,11 @@ std::optional<ike::JobResult> JobPool::take() {
   return result;
 }
 
+std::size_t JobPool::queued() {
+  const std::lock_guard lock(mutex_);
+  return jobs_.size();
+}
+
 void JobPool::work(const std::stop_token& stop) {
   for (;;) {
     std::unique_lock lock(mutex_);

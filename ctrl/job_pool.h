@@ -24,6 +24,8 @@ class JobPool {
   void submit(ike::Job job);
   std::optional<ike::JobResult> take();
   int fd() const { return wake_; }  // readable when take() has something
+  std::size_t queued();
+  std::size_t threads() const { return threads_.size(); }
 
  private:
   void work(const std::stop_token& stop);

@@ -1,0 +1,67 @@
+// What the IKE endpoint says, done in the order in which it says it (RFC 7296 §2.8 depends on the order).
+#include "ctrl/gateway.h"
+
+namespace simplon::ctrl {
+namespace {
+
+Level level_of(ike::LogLevel level) {
+  switch (level) {
+    case ike::LogLevel::kError: return Level::kError;
+    case ike::LogLevel::kWarning: return Level::kWarning;
+    case ike::LogLevel::kInfo: return Level::kInfo;
+    case ike::LogLevel::kDebug: return Level::kDebug;
+  }
+  return Level::kInfo;
+}
+
+}  // namespace
+
+void Gateway::drain(Now now) {
+  while (auto output = endpoint_->next()) std::visit([&](auto& o) { act(o, now); }, *output);
+  if (dirty_) reconcile(now);
+}
+
+// SAs and policies that were named before this datagram are in place before the peer hears of them.
+void Gateway::act(ike::Datagram& output, Now now) {
+  if (dirty_) reconcile(now);
+  if (auto sent = sockets_->send(output); !sent) log_.debug(Category::kNetwork, sent.error().what);
+}
+
+void Gateway::act(ike::InstallSa& output, Now) {
+  established_.add(output, config_, ids_);
+  dirty_ = true;
+}
+
+void Gateway::act(ike::RemoveSa& output, Now) {
+  established_.remove(output.sa);
+  seen_packets_.erase(output.sa);
+  dirty_ = true;
+}
+
+void Gateway::act(ike::Job& output, Now) { jobs_->submit(std::move(output)); }
+
+void Gateway::act(ike::IkeEvent& output, Now now) {
+  if (dirty_) reconcile(now);
+  for (const auto& console : consoles_) console->event(output, now);
+}
+
+void Gateway::act(ike::ChildEvent& output, Now now) {
+  if (dirty_) reconcile(now);
+  for (const auto& console : consoles_) console->event(output, now);
+}
+
+void Gateway::act(ike::LogLine& output, Now) {
+  log_.write({level_of(output.level), Category::kIke, std::move(output.connection), static_cast<std::uint32_t>(output.ike),
+              std::move(output.text)});
+}
+
+void Gateway::act(ike::Finished& output, Now now) {
+  const auto found = waiting_.find(output.ticket);
+  if (found == waiting_.end()) return;
+  if (dirty_) reconcile(now);
+  const Done done = std::move(found->second);
+  waiting_.erase(found);
+  done(output.ok ? Result<void>{} : fail(output.why));
+}
+
+}  // namespace simplon::ctrl
