@@ -1,0 +1,45 @@
+// A blocking vici client, for simplonctl and tests. One thread only. Errors are written for a person: a
+// daemon that is not there, a socket that may not be opened, a daemon that hung up.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "ctrl/vici/packet.h"
+
+namespace simplon::vici {
+
+class Client {
+ public:
+  using OnEvent = std::function<void(const std::string& name, const Message& message)>;
+
+  static Result<Client> connect(const std::string& path);
+  Client(Client&& from) noexcept;
+  Client& operator=(Client&& from) noexcept;
+  ~Client();
+
+  // Events that come while an answer is waited for go to on_event. An unknown command is an error.
+  Result<Message> call(std::string_view command, const Message& arguments, const OnEvent& on_event = {});
+  // The same for a command that streams events of one name.
+  Result<Message> call_streaming(std::string_view command, std::string_view event, const Message& arguments,
+                                 const OnEvent& on_event);
+  Result<void> subscribe(std::string_view event);
+  Result<void> unsubscribe(std::string_view event);
+  // Waits for one event. It ends with an error when the daemon hangs up or a signal interrupts it.
+  Result<Packet> next_event();
+  int fd() const { return fd_; }
+
+ private:
+  Client(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  Result<void> send(const Packet& packet);
+  Result<Packet> receive();
+  Result<Packet> answer(const OnEvent& on_event);
+  Result<void> registration(PacketType type, std::string_view event);
+
+  int fd_;
+  std::string path_;
+  Framer framer_;
+};
+
+}  // namespace simplon::vici
