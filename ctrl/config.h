@@ -84,6 +84,8 @@ struct Config {
   // Not wrong, but probably not meant; whole lines like errors.
   std::vector<std::string> warnings;
 
+  std::map<PolicyId, std::size_t> positions;  // in `policies`
+
   const PolicySpec* policy(PolicyId id) const;
   const ike::Connection* connection(std::string_view name) const;
 };

@@ -9,7 +9,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ctrl/backend.h"
@@ -40,29 +43,42 @@ struct Changes {
 // (RFC 7296 §2.9), or whose child's selectors depend on the peer's address, gets an entry of its own, placed
 // right before the child's: what the SA does not cover falls through to the child's entry, which asks for
 // another SA. SAs with the same narrowed selectors, as after a rekey, share one entry and its id. What is
-// decided when an SA comes stays for its life: an SA that is installed is never changed.
+// decided when an SA comes stays for its life: an SA that is installed is never changed. When a reload takes
+// a child away, its entries go at once, and its SAs when IKE removes them.
 class Established {
  public:
-  // The SA as it is to be installed: `sa` itself, or a copy that names its own SPD entry.
-  SaRef add(const ike::InstallSa& install, const Config& config, PolicyIds& ids);
-  void remove(SaId id);
-
   struct Entry {
     SaRef sa;
-    PolicyId parent{};              // the child's entry
     std::string connection, child;  // names
   };
+
+  // The SA as it is to be installed: `install.sa` itself, or a copy that names an SPD entry of its own.
+  SaRef add(const ike::InstallSa& install, const Config& config, PolicyIds& ids);
+  // What add() gave; null when there is no such SA.
+  SaRef remove(SaId id);
+
   const std::map<SaId, Entry>& sas() const { return sas_; }
-  // The entry of the child that this id came from: an acquire for a narrowed entry is one for its child.
+  // The child's entry for the id of a narrowed one, else the id itself: an acquire for a narrowed entry is
+  // one for its child.
   PolicyId parent(PolicyId id) const;
+  // The SPD entry with this id as it should be now: the tunnel's ends are those of the newest outbound SA
+  // that it sends through, else what the configuration knows. None when nothing wants it any more.
+  std::optional<PolicySpec> policy(PolicyId id, const Config& config) const;
+  // The ids of the entries that narrowed SAs have.
+  std::vector<PolicyId> narrowed() const;
 
  private:
   struct Narrowed {
-    PolicyId id{};
-    std::size_t users = 0;
+    PolicyId parent{};
+    Selectors selectors;
+    std::set<SaId> users;
   };
+  PolicyId narrow(const SaSpec& sa, const PolicySpec& parent, PolicyIds& ids);
+
   std::map<SaId, Entry> sas_;
-  std::map<std::pair<PolicyId, Selectors>, Narrowed> narrowed_;  // by the child's entry
+  std::map<PolicyId, Narrowed> narrowed_;
+  std::map<std::pair<PolicyId, Selectors>, PolicyId> narrowed_ids_;  // by the child's entry
+  std::map<PolicyId, std::set<SaId>> outbound_;
 };
 
 // SAs and policies that an administrator made at the console.
@@ -73,6 +89,9 @@ struct ByHand {
 
 State desired(const Config& config, const Established& established, const ByHand& by_hand = {});
 Changes diff(const State& want, const State& now);
+// The part of diff(desired(…), now) that one SA of IKE's is about: itself and its SPD entry. For after
+// Established::add() and remove(); its cost does not grow with the tables.
+Changes changes_of(const SaRef& sa, const Config& config, const Established& established, const State& now);
 // Makes the changes and commits them; `now` follows step by step, so it is true after an error as well. An
 // error ends it and names what failed.
 Result<void> apply(const Changes& changes, Backend& backend, State& now);

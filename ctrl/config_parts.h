@@ -1,0 +1,68 @@
+// The sections of the configuration, each read by a file of its own. For ctrl/config*.cpp only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ctrl/config.h"
+#include "ctrl/config_value.h"
+
+namespace simplon::ctrl {
+
+// Names of connections, children and policies: they appear in paths, in messages and on the wire of vici.
+bool valid_name(std::string_view name);
+inline constexpr std::string_view kNameRule = "a name is 1 to 64 letters, digits, '.', '-' or '_'";
+
+// config_gateway.cpp
+// gateway, crypto; of `root` also what does not go with the mode.
+void read_gateway(const Value& value, Section& root, const Machine& machine, Config& out);
+void read_log(const Value& value, LogConfig& out);
+void read_management(const Value& value, Management& out);
+void read_limits(const Value& value, ike::Settings& out);
+
+// config_ports.cpp
+void read_ports(const Value& value, Config& out);
+void read_routes(const Value& value, Config& out);
+
+// config_secrets.cpp
+// Which pre-shared key a pair of identities has. The nearest entry counts: both identities named, before one
+// that leaves the peer open with "%any".
+class Secrets {
+ public:
+  // Errors go to `report`, which names the secrets file.
+  static Secrets read(const Yaml& root, Report& report);
+  std::shared_ptr<const Secret> find(const ike::Identity& local, const ike::Identity& remote) const;
+
+ private:
+  struct Psk {
+    std::vector<ike::Identity> ids;
+    std::shared_ptr<const Secret> secret;
+  };
+  void read_psk(const Value& value);
+
+  std::vector<Psk> psks_;
+};
+
+// config_connections.cpp
+// A connection before it is shared, with where its parts stand, for the checks that look at several of them.
+struct ConnectionDraft {
+  ike::Connection connection;
+  Value value;
+  std::vector<Value> children;  // as connection.children
+};
+std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids);
+// "any" is everything of both families, also in front of a bracket: "any[udp/53]".
+TrafficSelectors read_selectors(const Value& value);
+
+// config_proposals.cpp
+std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId protocol);
+
+// config_policies.cpp
+// The SPD entry that a child makes; its order is set by the list.
+PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfig& child);
+std::vector<PolicySpec> read_policies(const Value& value, Mode mode,
+                                      const std::vector<ConnectionDraft>& drafts, PolicyIds& ids);
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,226 @@
+// The section `policies`: the SPD in its order (RFC 4301 §4.4.1), and the entries that children make.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "ctrl/config_parts.h"
+
+namespace simplon::ctrl {
+namespace {
+
+struct Entry {
+  PolicySpec policy;
+  Value value;  // where it stands
+};
+
+// The outer addresses, where the file alone tells them.
+std::optional<TunnelEnds> tunnel_of(const ike::Connection& c) {
+  if (c.remote_addrs.size() != 1 || c.remote_addrs[0].first != c.remote_addrs[0].last) return std::nullopt;
+  const IpAddress remote = c.remote_addrs[0].first;
+  const auto fits = [&](const IpAddress& a) { return a.family() == remote.family(); };
+  const auto local = std::ranges::find_if(c.local_addrs, fits);
+  if (local == c.local_addrs.end() || std::ranges::count_if(c.local_addrs, fits) != 1) return std::nullopt;
+  return TunnelEnds{*local, remote};
+}
+
+TrafficSelectors host(const IpAddress& address) { return {TrafficSelector::of(Prefix::host(address))}; }
+
+bool covers(const TrafficSelectors& all, const TrafficSelectors& part) {
+  return std::ranges::all_of(part, [&](const TrafficSelector& p) {
+    return std::ranges::any_of(all, [&](const TrafficSelector& a) { return a.contains(p); });
+  });
+}
+
+bool covers(const PolicySpec& earlier, const PolicySpec& later) {
+  const bool direction = earlier.direction == PolicyDirection::kBoth || earlier.direction == later.direction;
+  return direction && !later.selectors.local.empty() && !later.selectors.remote.empty() &&
+         covers(earlier.selectors.local, later.selectors.local) &&
+         covers(earlier.selectors.remote, later.selectors.remote);
+}
+
+// PROTECT behind a BYPASS that takes all its packets is a tunnel that leaks; the other cases are only
+// useless.
+void check_reached(const std::vector<Entry>& entries) {
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const Entry& later = entries[i];
+    const auto end = entries.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto first =
+        std::find_if(entries.begin(), end, [&](const Entry& e) { return covers(e.policy, later.policy); });
+    if (first == end) continue;
+    const std::string what = "is never reached: " + std::string(name(first->policy.action)) + " '" +
+                             first->policy.name + "' (" + first->value.path() + ") takes all its packets";
+    if (first->policy.action == Action::kBypass && later.policy.action == Action::kProtect)
+      later.value.error(what + " in the clear; put it before that one");
+    else
+      later.value.warning(what);
+  }
+}
+
+Selectors in_order(Selectors s) {
+  std::ranges::sort(s.local);
+  std::ranges::sort(s.remote);
+  return s;
+}
+
+void check_same_children(const std::vector<ConnectionDraft>& drafts) {
+  std::map<Selectors, std::string> seen;
+  for (const ConnectionDraft& draft : drafts)
+    for (std::size_t i = 0; i < draft.children.size(); ++i) {
+      const PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
+      if (policy.selectors.local.empty() || policy.selectors.remote.empty()) continue;
+      const auto [first, fresh] = seen.try_emplace(in_order(policy.selectors), policy.name);
+      if (!fresh)
+        draft.children[i].error("has the same selectors as child '" + first->second +
+                                "': " + policy.selectors.text());
+    }
+}
+
+void read_protect(const Value& value, Section& section, Mode mode, PolicySpec& out) {
+  const Value tunnel_value = section.get("tunnel");
+  if (tunnel_value && out.action != Action::kProtect) tunnel_value.error("is for action protect");
+  Section tunnel(tunnel_value);
+  if (tunnel_value) {
+    const Value local = tunnel.require("local", "our outer address"),
+                remote = tunnel.require("remote", "the peer's");
+    const auto l = local.address(), r = remote.address();
+    if (l && r && l->family() != r->family())
+      remote.error("both ends of a tunnel must be of one family");
+    else if (l && r)
+      out.tunnel = TunnelEnds{*l, *r};
+  }
+  tunnel.finish();
+  if (out.action == Action::kProtect && mode == Mode::kKernel && !tunnel_value)
+    value.error("needs 'child', or 'tunnel' with the outer addresses: in mode 'kernel' a policy names them");
+}
+
+std::string identity_of(const PolicySpec& policy) {
+  constexpr std::string_view kDirections[] = {"both", "out", "in"};
+  return std::string(name(policy.action)) + " " +
+         std::string(kDirections[static_cast<std::size_t>(policy.direction)]) + " " + policy.selectors.text();
+}
+
+class List {
+ public:
+  List(const std::vector<ConnectionDraft>& drafts, Mode mode, PolicyIds& ids) : mode_(mode), ids_(ids) {
+    for (const ConnectionDraft& draft : drafts)
+      for (std::size_t i = 0; i < draft.children.size(); ++i) {
+        PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
+        child_names_.push_back(policy.name);
+        children_.push_back({std::move(policy), draft.children[i]});
+      }
+  }
+
+  void read(const Value& value) {
+    Section section(value);
+    const Value child = section.get("child");
+    PolicySpec policy;
+    const Value action = section.get("action");
+    const auto given = action.choice<Action>({{"protect", Action::kProtect},
+                                              {"bypass", Action::kBypass},
+                                              {"discard", Action::kDiscard},
+                                              {"PROTECT", Action::kProtect},
+                                              {"BYPASS", Action::kBypass},
+                                              {"DISCARD", Action::kDiscard}});
+    if (given) policy.action = *given;
+    if (!action && !child) section.require("action", "use protect, bypass or discard");
+    if (child)
+      read_child(section, child, action, given);
+    else
+      read_selected(value, section, policy);
+    section.finish();
+  }
+
+  std::vector<PolicySpec> finish() {
+    for (const Entry& child : children_)
+      if (!named_.contains(child.policy.name)) entries_.push_back(child);
+    check_reached(entries_);
+    std::vector<PolicySpec> out;
+    for (Entry& entry : entries_) {
+      entry.policy.order = kOrderStep * static_cast<std::uint32_t>(out.size() + 1);
+      out.push_back(std::move(entry.policy));
+    }
+    return out;
+  }
+
+ private:
+  void read_child(Section& section, const Value& child, const Value& action, std::optional<Action> given) {
+    if (given && *given != Action::kProtect)
+      action.error("a child is protected: use protect, or leave 'action' away");
+    for (const char* key : {"name", "local", "remote", "direction", "tunnel"})
+      if (const Value extra = section.get(key)) extra.error("comes from the child; leave it away");
+    const auto text = child.text();
+    if (!text) return;
+    const auto found =
+        std::ranges::find_if(children_, [&](const Entry& e) { return e.policy.name == *text; });
+    if (found == children_.end())
+      child.error("there is no child '" + text->substr(0, 130) + "'; use CONNECTION/CHILD" +
+                  did_you_mean(*text, {child_names_.begin(), child_names_.end()}));
+    else if (!named_.insert(*text).second)
+      child.error("child '" + *text + "' stands in this list already");
+    else
+      entries_.push_back({found->policy, child});
+  }
+
+  void read_selected(const Value& value, Section& section, PolicySpec policy) {
+    const Value name_value = section.get("name"), local = section.get("local"),
+                remote = section.get("remote");
+    const std::string number = std::to_string(++unnamed_);
+    policy.name = "policy-" + number;
+    if (const auto text = name_value.text()) {
+      if (!valid_name(*text)) name_value.error(kNameRule);
+      if (!names_.insert(*text).second)
+        name_value.error("there is a policy '" + text->substr(0, 64) + "' already");
+      policy.name = *text;
+    }
+    for (const char* key : {"local", "remote"})
+      section.require(key, "use selectors like 192.0.2.0/24, any, any[udp/53]");
+    policy.selectors = {read_selectors(local), read_selectors(remote)};
+    for (const Value& side : {local, remote})
+      if (side && side.list().empty()) side.error("at least one selector is needed; use any for everything");
+    if (const auto d = section.get("direction")
+                           .choice<PolicyDirection>({{"both", PolicyDirection::kBoth},
+                                                     {"out", PolicyDirection::kOut},
+                                                     {"in", PolicyDirection::kIn}}))
+      policy.direction = *d;
+    read_protect(value, section, mode_, policy);
+    const std::string identity = name_value ? "policy " + policy.name : "unnamed " + identity_of(policy);
+    if (!name_value && !policy.selectors.local.empty() && !names_.insert(identity).second)
+      value.error("the same entry stands in this list already");
+    policy.id = ids_.of(identity);
+    entries_.push_back({std::move(policy), value});
+  }
+
+  Mode mode_;
+  PolicyIds& ids_;
+  std::vector<Entry> children_;
+  std::vector<std::string> child_names_;
+  std::vector<Entry> entries_;
+  std::set<std::string> named_, names_;
+  unsigned unnamed_ = 0;
+};
+
+}  // namespace
+
+PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfig& child) {
+  PolicySpec out{.id = child.policy,
+                 .name = connection.name + "/" + child.name,
+                 .action = Action::kProtect,
+                 .selectors = child.selectors};
+  out.tunnel = tunnel_of(connection);
+  const auto& remotes = connection.remote_addrs;
+  if (out.selectors.local.empty() && (out.tunnel || connection.local_addrs.size() == 1))
+    out.selectors.local = host(out.tunnel ? out.tunnel->local : connection.local_addrs[0]);
+  if (out.selectors.remote.empty() && remotes.size() == 1 && remotes[0].first == remotes[0].last)
+    out.selectors.remote = host(remotes[0].first);
+  return out;
+}
+
+std::vector<PolicySpec> read_policies(const Value& value, Mode mode,
+                                      const std::vector<ConnectionDraft>& drafts, PolicyIds& ids) {
+  check_same_children(drafts);
+  List list(drafts, mode, ids);
+  for (const Value& item : value.list()) list.read(item);
+  return list.finish();
+}
+
+}  // namespace simplon::ctrl
