@@ -1,0 +1,20 @@
+// From the words of a command to the arguments of a vici request.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ctrl/console/command_table.h"
+#include "dp/base/result.h"
+
+namespace simplon::console {
+
+// What was typed for each option of a command, by the option's name.
+using Typed = std::map<std::string_view, std::vector<std::string>>;
+
+// Files are made absolute, keys read from where they lie, seconds turned into milliseconds, and
+// CONNECTION/CHILD taken apart.
+Result<vici::Message> arguments_of(const Command& command, const Typed& typed);
+
+}  // namespace simplon::console

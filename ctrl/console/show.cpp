@@ -1,0 +1,196 @@
+#include "ctrl/console/show.h"
+
+#include <array>
+#include <cstdlib>
+#include <ostream>
+
+#include "ctrl/console/table.h"
+
+namespace simplon::console {
+namespace {
+
+using vici::Element;
+using vici::Message;
+
+template <class Each>
+void each_section(const Message& message, Each each) {
+  for (const Element& element : message.elements())
+    if (const auto* section = std::get_if<Message>(&element.content)) each(printable(element.name), *section);
+}
+
+std::string amount(const Message& message, std::string_view key) { return grouped(field(message, key)); }
+
+}  // namespace
+
+std::string joined(const Message& message, std::string_view list, std::string_view separator) {
+  std::string out;
+  if (const vici::List* values = message.list(list))
+    for (const std::string& value : *values)
+      out += (out.empty() ? "" : std::string(separator)) + printable(value);
+  return out;
+}
+
+std::string field(const Message& message, std::string_view key) { return printable(message.get(key)); }
+
+void show_connections(std::ostream& out, const Reply& reply) {
+  Table table({"CONNECTION", "CHILD", "LOCAL", "REMOTE", "LOCAL TS", "REMOTE TS", "REKEY", "PROPOSALS"});
+  for (const Message& event : reply.events)
+    each_section(event, [&](const std::string& name, const Message& c) {
+      const auto end = [&c](std::string_view side, std::string_view addresses) {
+        const Message* auth = c.section(side);
+        return (auth ? field(*auth, "id") : "") + " @ " + joined(c, addresses);
+      };
+      table.add({name, "", end("local-1", "local_addrs"), end("remote-1", "remote_addrs"), "", "",
+                 time_text(field(c, "rekey_time")), joined(c, "proposals")});
+      if (const Message* children = c.section("children"))
+        each_section(*children, [&](const std::string& child, const Message& s) {
+          table.add({"", child, "", "", joined(s, "local-ts"), joined(s, "remote-ts"),
+                     time_text(field(s, "rekey_time")), joined(s, "esp_proposals")});
+        });
+    });
+  table.empty() ? void(out << "no connections\n") : table.print(out);
+}
+
+void show_policies(std::ostream& out, const Reply& reply) {
+  Table table({"ORDER", "ID", "NAME", "ACTION", "DIR", "LOCAL", "REMOTE", "TUNNEL"});
+  for (const Message& event : reply.events)
+    each_section(event, [&](const std::string& name, const Message& p) {
+      const std::string tunnel =
+          p.value("tunnel-local") ? field(p, "tunnel-local") + " - " + field(p, "tunnel-remote") : "";
+      table.add({field(p, "order"), field(p, "reqid"), name, field(p, "action"), field(p, "direction"),
+                 joined(p, "local-ts"), joined(p, "remote-ts"), tunnel});
+    });
+  table.empty() ? void(out << "no policies\n") : table.print(out);
+}
+
+void show_manual_sas(std::ostream& out, const Reply& reply) {
+  Table table({"ID", "DIR", "SPI", "SOURCE", "DESTINATION", "SUITE", "POLICY", "PACKETS", "BYTES", "DROPPED",
+               "SELECTORS"});
+  for (const Message& event : reply.events)
+    each_section(event, [&](const std::string& id, const Message& sa) {
+      const auto port = [&sa](std::string_view key) {
+        return sa.value(key) ? "[" + field(sa, key) + "]" : "";
+      };
+      std::uint64_t dropped = 0;
+      for (const auto* key : {"replayed", "bad-icv", "selector-mismatch"})
+        dropped += std::strtoull(std::string(sa.get(key, "0")).c_str(), nullptr, 10);
+      table.add({id, field(sa, "direction"), field(sa, "spi"), field(sa, "source") + port("udp-source"),
+                 field(sa, "destination") + port("udp-destination"), field(sa, "suite"), field(sa, "policy"),
+                 amount(sa, "packets"), amount(sa, "bytes"), grouped(std::to_string(dropped)),
+                 joined(sa, "local-ts") + " === " + joined(sa, "remote-ts")});
+    });
+  table.empty() ? void(out << "no SAs by hand\n") : table.print(out);
+}
+
+void show_ports(std::ostream& out, const Reply& reply) {
+  Table table({"PORT", "SIDE", "LINK", "MAC", "MTU", "QUEUES", "RX PACKETS", "RX BYTES", "MISSED",
+               "TX PACKETS", "TX BYTES", "ERRORS", "PUNTED", "INJECTED", "DEVICE"});
+  each_section(reply.answer, [&](const std::string& name, const Message& p) {
+    table.add({name, field(p, "side"), field(p, "link"), field(p, "mac"), field(p, "mtu"),
+               field(p, "rx-queues") + "/" + field(p, "tx-queues"), amount(p, "rx-packets"),
+               amount(p, "rx-bytes"), amount(p, "rx-missed"), amount(p, "tx-packets"), amount(p, "tx-bytes"),
+               amount(p, "tx-errors"), amount(p, "punted"), amount(p, "injected"),
+               field(p, "device") + " (" + field(p, "driver") + ")"});
+  });
+  table.print(out);
+}
+
+namespace {
+
+constexpr std::array<std::string_view, 8> kWorkerCounts{
+    "received", "transmitted", "encrypted", "decrypted", "forwarded", "punted", "handed-over", "dropped"};
+
+}  // namespace
+
+void show_workers(std::ostream& out, const Reply& reply) {
+  std::vector<std::string> heading{"WORKER", "CORE"};
+  for (const std::string_view key : kWorkerCounts) {
+    heading.emplace_back(key);
+    for (char& c : heading.back()) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  heading.emplace_back("BUSY");
+  Table table(std::move(heading));
+  each_section(reply.answer, [&](const std::string& name, const Message& w) {
+    std::vector<std::string> row{name, field(w, "core")};
+    for (const std::string_view key : kWorkerCounts) row.push_back(amount(w, key));
+    const auto turns = std::strtod(std::string(w.get("turns")).c_str(), nullptr);
+    const auto idle = std::strtod(std::string(w.get("idle-turns")).c_str(), nullptr);
+    row.push_back(std::to_string(turns > 0 ? static_cast<int>(100 * (turns - idle) / turns) : 0) + " %");
+    table.add(std::move(row));
+  });
+  table.print(out);
+}
+
+void show_totals(std::ostream& out, const Reply& reply) {
+  std::string line;
+  for (const std::string_view key : kWorkerCounts) {
+    std::uint64_t sum = 0;
+    each_section(reply.answer, [&](const std::string&, const Message& w) {
+      sum += std::strtoull(std::string(w.get(key, "0")).c_str(), nullptr, 10);
+    });
+    line += (line.empty() ? "" : ", ") + grouped(std::to_string(sum)) + " " + std::string(key);
+  }
+  out << line << '\n';
+}
+
+void show_counts(std::ostream& out, const Reply& reply) {
+  Table table({"WHAT", "COUNT"});
+  for (const Element& element : reply.answer.elements())
+    if (const auto* value = std::get_if<std::string>(&element.content))
+      table.add({printable(element.name), grouped(printable(*value))});
+  table.empty() ? void(out << "none\n") : table.print(out);
+}
+
+void show_status(std::ostream& out, const Reply& reply) {
+  const Message& m = reply.answer;
+  const Message* up = m.section("uptime");
+  out << "gateway    " << field(m, "gateway") << " (mode " << field(m, "mode") << ")\n"
+      << "running    " << (up ? field(*up, "running") + ", since " + field(*up, "since") : "") << '\n'
+      << "IKE SAs    " << field(m, "ike-sas") << ", with " << field(m, "child-sas") << " child SAs\n"
+      << "policies   " << field(m, "policies") << '\n'
+      << "config     " << field(m, "config") << '\n'
+      << "log level  " << field(m, "log-level") << '\n';
+  if (m.value("memory")) out << "memory     " << field(m, "memory") << '\n';
+  out << joined(m, "versions", "\n") << '\n';
+}
+
+void show_stats(std::ostream& out, const Reply& reply) {
+  const auto in = [&reply](std::string_view section, std::string_view key) {
+    const Message* m = reply.answer.section(section);
+    return m ? field(*m, key) : std::string();
+  };
+  out << "uptime      " << in("uptime", "running") << ", since " << in("uptime", "since") << '\n'
+      << "IKE SAs     " << in("ikesas", "total") << ", " << in("ikesas", "half-open") << " half open\n"
+      << "job threads " << in("workers", "total") << ", " << in("workers", "idle") << " idle\n"
+      << "heap        " << bytes_text(in("mallinfo", "used")) << " used, "
+      << bytes_text(in("mallinfo", "free")) << " free, " << bytes_text(in("mallinfo", "mmap")) << " mapped\n";
+}
+
+void show_version(std::ostream& out, const Reply& reply) {
+  const Message& m = reply.answer;
+  out << field(m, "daemon") << ' ' << field(m, "version") << " (" << field(m, "sysname") << ' '
+      << field(m, "release") << ", " << field(m, "machine") << ")\n";
+}
+
+void show_fields(std::ostream& out, const Reply& reply) {
+  std::string shown;
+  for (const Element& element : reply.answer.elements())
+    if (const auto* value = std::get_if<std::string>(&element.content); value && element.name != "success")
+      shown += printable(element.name) + ": " + printable(*value) + "\n";
+  out << (shown.empty() ? "done\n" : shown);
+}
+
+void show_done(std::ostream& out, const Reply&) { out << "done\n"; }
+
+void show_log(std::ostream& out, const Reply& reply) {
+  for (const Message& line : reply.events) {
+    out << '[' << field(line, "group") << "] ";
+    if (line.value("ikesa-name"))
+      out << '<' << field(line, "ikesa-name") << '|' << field(line, "ikesa-uniqueid") << "> ";
+    const std::string severity = field(line, "severity");
+    if (severity == "error" || severity == "warning") out << severity << ": ";
+    out << field(line, "msg") << '\n';
+  }
+}
+
+}  // namespace simplon::console

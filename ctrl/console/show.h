@@ -1,0 +1,32 @@
+// How answers look for people, one function for each kind. What --json prints is json.h's.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+
+#include "ctrl/console/command_table.h"
+
+namespace simplon::console {
+
+void show_sas(std::ostream& out, const Reply& reply);
+void show_connections(std::ostream& out, const Reply& reply);
+void show_policies(std::ostream& out, const Reply& reply);
+void show_manual_sas(std::ostream& out, const Reply& reply);
+void show_ports(std::ostream& out, const Reply& reply);
+void show_workers(std::ostream& out, const Reply& reply);
+void show_totals(std::ostream& out, const Reply& reply);
+void show_counts(std::ostream& out, const Reply& reply);  // name and number
+void show_status(std::ostream& out, const Reply& reply);
+void show_stats(std::ostream& out, const Reply& reply);
+void show_version(std::ostream& out, const Reply& reply);
+void show_fields(std::ostream& out, const Reply& reply);  // "key: value", what is worth saying
+void show_done(std::ostream& out, const Reply& reply);
+void show_log(std::ostream& out, const Reply& reply);     // events: log lines
+void show_change(std::ostream& out, const Reply& reply);  // events: SAs that came, went, were replaced
+
+// The values of a list in one line; empty when there is none.
+std::string joined(const vici::Message& message, std::string_view list, std::string_view separator = ", ");
+// A field, made safe for a terminal.
+std::string field(const vici::Message& message, std::string_view key);
+
+}  // namespace simplon::console
