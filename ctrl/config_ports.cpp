@@ -188,9 +188,9 @@ void read_route(const Value& value, Config& out) {
   std::optional<Prefix> prefix;
   if (text == "default" && via)
     prefix = Prefix::all(family);
-  else if (text == "default")
+  else if (text == "default" && port)
     to.error("without 'via' the family is not known; use 0.0.0.0/0 or ::/0");
-  else
+  else if (text != "default")
     prefix = to.parsed<Prefix>(&Prefix::parse);
   if (const auto metric = section.get("metric").number(0, 4294967295))
     route.metric = static_cast<std::uint32_t>(*metric);
