@@ -161,7 +161,7 @@ LoadedConfig parse_config(std::string_view text, std::string_view secrets_text, 
 
 std::string text(const ConfigErrors& errors) {
   std::string out;
-  for (const std::string& error : errors) out += (out.empty() ? "" : "\n") + error;
+  for (const std::string& error : errors) out += error + "\n";
   return out;
 }
 

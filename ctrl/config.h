@@ -107,6 +107,6 @@ LoadedConfig load_config(const std::string& path, PolicyIds& ids, const Machine&
 LoadedConfig parse_config(std::string_view text, std::string_view secrets, PolicyIds& ids,
                           const Machine& machine);
 
-std::string text(const ConfigErrors& errors);  // a line each
+std::string text(const ConfigErrors& errors);  // a line each, every line ended
 
 }  // namespace simplon::ctrl

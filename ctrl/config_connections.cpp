@@ -86,16 +86,19 @@ void read_remote(Section remote, Connection& out) {
 
 // The outer header has one family: whoever an address is meant for must be reachable in it.
 void check_families(const Value& value, const Connection& c) {
-  if (c.local_addrs.empty()) return;
+  if (c.local_addrs.empty() || c.remote_addrs.empty()) return;
+  bool told = false;
   for (const AddressRange& remote : c.remote_addrs)
     if (std::ranges::none_of(c.local_addrs,
-                             [&](const IpAddress& l) { return l.family() == remote.first.family(); }))
+                             [&](const IpAddress& l) { return l.family() == remote.first.family(); })) {
       value.error("remote address " + remote.text() +
                   " has no local address of its family; the outer header of a tunnel has one family");
+      told = true;
+    }
+  if (told) return;
   for (const IpAddress& local : c.local_addrs)
-    if (!c.remote_addrs.empty() && std::ranges::none_of(c.remote_addrs, [&](const AddressRange& r) {
-          return r.first.family() == local.family();
-        }))
+    if (std::ranges::none_of(c.remote_addrs,
+                             [&](const AddressRange& r) { return r.first.family() == local.family(); }))
       value.error("local address " + local.text() +
                   " has no remote address of its family; the outer header of a tunnel has one family");
 }

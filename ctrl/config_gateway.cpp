@@ -34,8 +34,9 @@ void read_cores(Section& gateway, const Machine& machine, dp::Setup& out) {
   for (const Value& item : workers.list()) {
     const auto core = read_core(item, machine);
     if (!core) continue;
-    if (*core == out.main_core)
-      item.error("core " + std::to_string(*core) + " is the main core; a worker needs one for itself");
+    if (*core == out.main_core && out.idle == dp::Idle::kPoll)
+      item.error("core " + std::to_string(*core) +
+                 " is the main core; a worker that polls needs one for itself: use another, or idle: relax");
     else if (std::ranges::find(out.worker_cores, *core) != out.worker_cores.end())
       item.error("core " + std::to_string(*core) + " has a worker already");
     else
@@ -47,15 +48,19 @@ void read_cores(Section& gateway, const Machine& machine, dp::Setup& out) {
   const auto other = std::ranges::find_if(machine.cores, [&](unsigned c) { return c != out.main_core; });
   if (other != machine.cores.end())
     out.worker_cores = {*other};
+  else if (out.idle == dp::Idle::kRelax)
+    out.worker_cores = {out.main_core};
   else
-    workers.error("there is only one core, and mode 'dp' needs one beside the main core; use mode 'kernel'");
+    workers.error(
+        "there is only one core, and a worker that polls needs one for itself; use idle: relax or mode: "
+        "kernel");
 }
 
 void read_setup(Section& gateway, const Machine& machine, dp::Setup& out) {
-  read_cores(gateway, machine, out);
   if (const auto idle =
           gateway.get("idle").choice<dp::Idle>({{"poll", dp::Idle::kPoll}, {"relax", dp::Idle::kRelax}}))
     out.idle = *idle;
+  read_cores(gateway, machine, out);
   if (const auto pages = gateway.get("hugepages")
                              .choice<dp::Hugepages>({{"auto", dp::Hugepages::kAuto},
                                                      {"required", dp::Hugepages::kRequired},

@@ -66,6 +66,8 @@ Result<Level> parse_level(std::string_view text) {
 struct Log::Sink {
   std::unique_ptr<spdlog::logger> logger;
   Listener listener;
+  Level level{};
+  std::map<Category, Level> categories;
 };
 
 Log::Log(std::unique_ptr<Sink> sink) : sink_(std::move(sink)) {}
@@ -85,17 +87,22 @@ Result<std::unique_ptr<Log>> Log::open(Level level, const std::string& file) {
   }
   sink->logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
   sink->logger->flush_on(spdlog::level::debug);
-  sink->logger->set_level(spdlog_level(level));
+  // What is let through depends on the category: write() decides.
+  sink->logger->set_level(spdlog::level::debug);
+  sink->level = level;
   return std::unique_ptr<Log>(new Log(std::move(sink)));
 }
 
-void Log::set_level(Level level) { sink_->logger->set_level(spdlog_level(level)); }
+void Log::set_level(Level level) { sink_->level = level; }
+void Log::set_categories(std::map<Category, Level> categories) { sink_->categories = std::move(categories); }
 void Log::set_listener(Listener listener) { sink_->listener = std::move(listener); }
 
 void Log::write(LogEntry entry) {
   const std::string about =
       entry.connection.empty() ? "" : " <" + entry.connection + "|" + std::to_string(entry.ike) + ">";
-  sink_->logger->log(spdlog_level(entry.level), "[{}]{} {}", name(entry.category), about, entry.text);
+  const auto own = sink_->categories.find(entry.category);
+  if (entry.level <= (own == sink_->categories.end() ? sink_->level : own->second))
+    sink_->logger->log(spdlog_level(entry.level), "[{}]{} {}", name(entry.category), about, entry.text);
   if (sink_->listener) sink_->listener(entry);
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,6 +39,8 @@ class Log {
   ~Log();
 
   void set_level(Level level);
+  // Categories that log more or less than set_level() says; replaces the ones set before.
+  void set_categories(std::map<Category, Level> categories);
   void set_listener(Listener listener);
   void write(LogEntry entry);
   void error(Category c, std::string text) { write({Level::kError, c, {}, 0, std::move(text)}); }

@@ -355,7 +355,10 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"    local: {id: a.example, adress: 198.51.100.1}\n", "did you mean 'address'?"},
         Wrong{"    local: {address: 198.51.100.300, id: a.example}\n", "'198.51.100.300' is no IP address"},
         Wrong{"    local: {}\n", "connections.sites.local.id: is missing"},
-        Wrong{"    remote: {address: \"2001:db8::2\", id: b.example}\n", "several"},
+        Wrong{"    remote: {address: \"2001:db8::2\", id: b.example}\n",
+              "remote address 2001:db8::2/128 has no local address of its family"},
+        Wrong{"    local: {addresses: [198.51.100.1, \"2001:db8::1\"], id: a.example}\n",
+              "local address 2001:db8::1 has no remote address of its family"},
         Wrong{"    remote: {addresses: [198.51.100.2, \"2001:db8::2\"], id: b.example}\n",
               "remote address 2001:db8::2/128 has no local address of its family"},
         Wrong{"    children: {}\n", "at least one child"},
@@ -432,6 +435,7 @@ TEST(Config, CoresAreChecked) {
               HasSubstr("gateway.workers[1]: this process has no core 9; it may run on 0, 1, 2, 3"));
   EXPECT_THAT(gateway("workers: [1, 1]"), HasSubstr("core 1 has a worker already"));
   EXPECT_THAT(gateway("main_core: 2, workers: [1, 2]"), HasSubstr("core 2 is the main core"));
+  EXPECT_EQ(gateway("main_core: 2, workers: [1, 2], idle: relax"), "no error");
   EXPECT_THAT(gateway("workers: []"), HasSubstr("at least one core"));
   EXPECT_THAT(gateway("memory: 1MiB"), HasSubstr("'1MiB' is out of range; use 64MiB to 1TiB"));
   EXPECT_THAT(gateway("mode: kernl"), HasSubstr("did you mean 'kernel'?"));
@@ -646,6 +650,26 @@ TEST_F(ConfigFile, WhatIsNoFileIsAnError) {
   ASSERT_EQ(mkfifo((folder_ + "/fifo").c_str(), 0600), 0);
   EXPECT_THAT(error_of(load(folder_ + "/fifo")), HasSubstr("is no regular file"));
   EXPECT_THAT(error_of(load(write("empty.yaml", ""))), HasSubstr("ports: is missing"));
+}
+
+// The files that people copy work as they are, each with the example of a secrets file beside it.
+TEST_F(ConfigFile, ExamplesOfTheTreeAreGood) {
+  const auto conf = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "conf";
+  int seen = 0;
+  for (const auto& file : std::filesystem::directory_iterator(conf)) {
+    const std::string copy = folder_ + "/" + file.path().filename().string();
+    std::filesystem::copy_file(file.path(), copy, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::permissions(copy, std::filesystem::perms(0600));
+    if (file.path().filename() == "secrets.yaml") continue;
+    std::filesystem::copy_file(conf / "secrets.yaml", folder_ + "/secrets.yaml",
+                               std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::permissions(folder_ + "/secrets.yaml", std::filesystem::perms(0600));
+    const auto config = load(copy);
+    EXPECT_TRUE(config) << text(config.error());
+    EXPECT_TRUE(!config || config->warnings.empty()) << text(config->warnings);
+    ++seen;
+  }
+  EXPECT_GE(seen, 4);
 }
 
 }  // namespace
