@@ -246,7 +246,8 @@ Message child_message(const ike::ChildStatus& child, const CountersOf& counters,
 Message connection_message(const ike::Connection& connection) {
   List local, remote, proposals;
   for (const IpAddress& address : connection.local_addrs) local.push_back(address.text());
-  for (const AddressRange& range : connection.remote_addrs) remote.push_back(range.text());
+  for (const AddressRange& range : connection.remote_addrs)
+    remote.push_back(range.first == range.last ? range.first.text() : range.text());
   for (const ike::Proposal& p : connection.proposals) proposals.push_back(p.text());
   if (local.empty()) local.emplace_back("%any");
   if (remote.empty()) remote.emplace_back("%any");

@@ -121,6 +121,7 @@ void ViciServer::accept_all() {
     auto session = std::make_unique<ViciSession>(next_id_++, fd);
     session->watched = EPOLLIN;
     watch(fd, session->id);
+    session->receive();  // most clients have spoken already
     sessions_.emplace(session->id, std::move(session));
   }
 }
