@@ -1,0 +1,103 @@
+#include "dp/routes.h"
+
+#include <algorithm>
+#include <map>
+
+namespace simplon::dp {
+namespace {
+
+// RIBs are named for DPDK's sake only; the names must differ while two of them live.
+std::string unique_name(const char* family) {
+  static unsigned serial = 0;
+  return std::string("rib") + family + "-" + std::to_string(serial++);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const Routes>> Routes::build(const NetworkSpec& network,
+                                                    const std::vector<PortFacts>& ports) {
+  std::unique_ptr<Routes> routes(new Routes(ports));
+  if (auto done = routes->fill(network); !done) return std::unexpected(done.error());
+  return std::unique_ptr<const Routes>(std::move(routes));
+}
+
+Routes::~Routes() {
+  if (rib4_) rte_rib_free(rib4_);
+  if (rib6_) rte_rib6_free(rib6_);
+}
+
+Result<void> Routes::fill(const NetworkSpec& network) {
+  const int nodes = static_cast<int>(2 * (network.routes.size() + network.neighbours.size()) + 16);
+  rte_rib_conf conf4{.ext_sz = 0, .max_nodes = nodes};
+  rte_rib6_conf conf6{.ext_sz = 0, .max_nodes = nodes};
+  rib4_ = rte_rib_create(unique_name("4").c_str(), 0, &conf4);
+  rib6_ = rte_rib6_create(unique_name("6").c_str(), 0, &conf6);
+  if (!rib4_ || !rib6_) return fail("no memory for " + std::to_string(network.routes.size()) + " routes");
+  locals_ = network.addresses;
+  std::ranges::sort(locals_, {}, &LocalAddress::address);
+
+  // The better route of two with one prefix wins; then the neighbours, as host routes, unless a route says
+  // otherwise.
+  std::map<Prefix, const Route*> best;
+  for (const Route& route : network.routes) {
+    const Route*& have = best[route.prefix];
+    if (have == nullptr || route.metric < have->metric) have = &route;
+  }
+  for (const auto& [prefix, route] : best)
+    if (!insert(prefix, next_hop_for(network, *route)))
+      return fail("no room for the route to " + prefix.text());
+  for (const Neighbour& n : network.neighbours) {
+    const Prefix host = Prefix::host(n.address);
+    if (best.contains(host) || n.address.is_link_local()) continue;
+    if (!insert(host, add_next_hop(n.port, n.address, &n.mac)))
+      return fail("no room for the neighbour " + n.address.text());
+  }
+  return {};
+}
+
+std::uint32_t Routes::next_hop_for(const NetworkSpec& network, const Route& route) {
+  const auto known = std::ranges::find_if(network.neighbours, [&](const Neighbour& n) {
+    return route.gateway && n.address == *route.gateway && n.port == route.port;
+  });
+  return add_next_hop(route.port, route.gateway.value_or(IpAddress::any(route.prefix.address.family())),
+                      known == network.neighbours.end() ? nullptr : &known->mac);
+}
+
+std::uint32_t Routes::add_next_hop(PortIndex port, const IpAddress& address, const Mac* mac) {
+  const PortFacts& facts = ports_[static_cast<std::size_t>(port)];
+  NextHop hop{
+      .port = port, .resolved = mac != nullptr, .side = facts.side, .mtu = facts.mtu, .address = address};
+  if (mac) std::ranges::copy(*mac, hop.ethernet.begin());
+  std::ranges::copy(facts.mac, hop.ethernet.begin() + 6);
+  store_be16(hop.ethernet.data() + 12, address.is_v4() ? 0x0800 : 0x86dd);
+  next_hops_.push_back(hop);
+  return static_cast<std::uint32_t>(next_hops_.size() - 1);
+}
+
+bool Routes::insert(const Prefix& prefix, std::uint32_t index) {
+  if (prefix.address.is_v4()) {
+    rte_rib_node* node = rte_rib_insert(rib4_, prefix.address.v4_host(), prefix.length);
+    return node != nullptr && rte_rib_set_nh(node, index) == 0;
+  }
+  rte_rib6_node* node = rte_rib6_insert(rib6_, prefix.address.bytes().data(), prefix.length);
+  return node != nullptr && rte_rib6_set_nh(node, index) == 0;
+}
+
+std::uint32_t Routes::find(const IpAddress& destination) const {
+  std::uint64_t index = kNoNextHop;
+  if (destination.is_v4()) {
+    if (const rte_rib_node* node = rte_rib_lookup(rib4_, destination.v4_host())) rte_rib_get_nh(node, &index);
+  } else {
+    if (const rte_rib6_node* node = rte_rib6_lookup(rib6_, destination.bytes().data()))
+      rte_rib6_get_nh(node, &index);
+  }
+  return static_cast<std::uint32_t>(index);
+}
+
+std::optional<PortIndex> Routes::local(const IpAddress& address) const {
+  const auto found = std::ranges::lower_bound(locals_, address, {}, &LocalAddress::address);
+  if (found == locals_.end() || found->address != address) return std::nullopt;
+  return found->port;
+}
+
+}  // namespace simplon::dp

@@ -1,0 +1,97 @@
+// The hot part of an SA: what each packet needs, packed. Names, keys and time lifetimes live with the control
+// thread.
+//
+// One worker, the owner, writes; the control thread reads the counters racily. Created and destroyed by the
+// control thread (dp/registry.h): destroyed only after a grace period and when in_flight is zero.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "dp/base/bytes.h"
+#include "dp/base/sa_spec.h"
+#include "dp/replay_window.h"
+
+namespace simplon::dp {
+
+struct CryptoSession;  // dp/crypto.h
+
+inline constexpr std::uint64_t kNever = ~std::uint64_t{0};
+// Without ESN the number that travels must not repeat (RFC 4303 §3.3.3): the last one that may be sent.
+inline constexpr std::uint64_t kLastSequence = 0xffffffff;
+// Asks for a rekey while there is still room for what is in flight.
+inline constexpr std::uint64_t kSoftSequence = kLastSequence - (1u << 20);
+
+// Soft and hard volume limits as the next number to look at: the fast path compares once, the cold path
+// (limit_reached) sorts out which one it was.
+struct Limits {
+  std::uint64_t soft = kNever, hard = kNever;
+  bool soft_told = false, hard_told = false;
+  std::uint64_t next() const { return soft_told ? hard : (soft < hard ? soft : hard); }
+};
+
+struct SaLimits {
+  Limits packets, bytes;
+  bool expired = false;  // a hard limit was passed: nothing more through this SA
+};
+
+struct alignas(64) OutboundSa {
+  // Line 0: read and written for every packet.
+  std::uint64_t next_seq = 1;           // 64 bits are kept; the low half travels
+  std::uint64_t check_at_seq = kNever;  // at this number the cold path is asked
+  std::uint64_t bytes = 0;              // of inner packets
+  std::uint64_t check_at_bytes = kNever;
+  const CryptoSession* session = nullptr;
+  std::uint32_t salt = 0;       // as it stands in the nonce
+  std::uint32_t in_flight = 0;  // packets inside a lookaside device
+  std::uint16_t owner = 0;
+  std::uint16_t mtu = 0;  // largest outer packet; 0: the port's
+  std::uint8_t iv = 0, icv = 0, block = 0;
+  std::uint8_t ip_bytes = 0;      // outer IP header: 20 or 40
+  std::uint8_t header_bytes = 0;  // of the template: outer IP, UDP, ESP
+  bool udp = false, aead = false, v4 = false;
+  // Line 1: the outer headers, to be copied and completed (RFC 4301 §5.1.2).
+  std::array<std::uint8_t, 64> header{};
+  // Line 2: for the cold path and the control thread.
+  SaLimits limits;
+  SaId id{};
+  std::uint64_t sent_before = 0;  // for idle times: next_seq when last looked at
+};
+static_assert(offsetof(OutboundSa, header) == 64 && offsetof(OutboundSa, limits) == 128);
+
+// One pair of selectors as the packet is compared to it. IPv4 addresses stand in the first word, host order.
+struct CompactSelector {
+  std::array<std::uint64_t, 2> source_first{}, source_last{}, destination_first{},
+      destination_last{};  // big endian value
+  std::uint16_t sport_first = 0, sport_last = 65535, dport_first = 0, dport_last = 65535;
+  std::uint8_t protocol = kAnyProtocol;
+  bool v4 = true;
+};
+
+struct alignas(64) InboundSa {
+  // Line 0.
+  Be32 spi{};
+  std::uint16_t owner = 0;
+  std::uint8_t iv = 0, icv = 0, block = 0;
+  bool udp = false, aead = false;
+  std::uint8_t selector_count = 0;
+  const CryptoSession* session = nullptr;
+  std::uint32_t salt = 0;
+  std::uint32_t in_flight = 0;
+  std::uint64_t packets = 0, bytes = 0;
+  std::uint64_t check_at_packets = kNever, check_at_bytes = kNever;
+  // Line 1.
+  ReplayWindow window;
+  const CompactSelector* selectors = nullptr;
+  IpAddress destination;
+  // Line 2: counters of what was refused, and the cold part.
+  std::uint64_t replayed = 0, bad_icv = 0, selector_mismatch = 0;
+  SaLimits limits;
+  SaId id{};
+  std::vector<CompactSelector> selector_store;
+
+  explicit InboundSa(std::uint32_t replay_window) : window(replay_window) {}
+};
+
+}  // namespace simplon::dp

@@ -1,0 +1,57 @@
+// The inbound SAD: SPI and destination to SA (RFC 4301 §4.1), in place and lock-free.
+//
+// find() is any worker's; what it returns dies at that worker's next Quiescence::report(). add() and remove()
+// are the control thread's and cost the same whatever the size. Open addressing over Published slots: a
+// removed slot keeps a tombstone, so a reader's probe is never cut short; the control thread rebuilds a table
+// with too many of them, and the old one is returned to be freed after a grace period.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dp/published.h"
+#include "dp/sa.h"
+
+namespace simplon::dp {
+
+class Sad {
+ public:
+  explicit Sad(std::size_t slots = 1024) : table_(new Table(slots)) {}
+  ~Sad() { delete table_.read(); }
+
+  InboundSa* find(Be32 spi, const IpAddress& destination) const {
+    const Table& table = *table_.read();
+    for (std::size_t i = hash(spi);; ++i) {
+      InboundSa* sa = table.slots[i & table.mask].read();
+      if (sa == nullptr) return nullptr;
+      if (sa != tombstone() && sa->spi == spi && sa->destination == destination) return sa;
+    }
+  }
+  void prefetch(Be32 spi) const {
+    const Table& table = *table_.read();
+    __builtin_prefetch(&table.slots[hash(spi) & table.mask]);
+  }
+
+  class Table {
+   public:
+    explicit Table(std::size_t n) : mask(n - 1), slots(std::make_unique<Published<InboundSa>[]>(n)) {}
+    std::size_t mask, used = 0;  // used: live slots and tombstones
+    std::unique_ptr<Published<InboundSa>[]> slots;
+  };
+  // False: there is one with this SPI and destination. `retired` is set when the table was replaced by a
+  // larger one.
+  bool add(InboundSa* sa, std::unique_ptr<Table>& retired);
+  InboundSa* remove(Be32 spi, const IpAddress& destination);
+  std::size_t size() const { return size_; }
+
+ private:
+  static std::size_t hash(Be32 spi) { return spi.raw() * 0x9e3779b1u >> 7; }
+  static InboundSa* tombstone();
+  static void insert(Table& table, InboundSa* sa);
+
+  Published<Table> table_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace simplon::dp

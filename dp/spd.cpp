@@ -1,0 +1,164 @@
+#include "dp/spd.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace simplon::dp {
+namespace {
+
+using Halves = std::array<std::uint64_t, 2>;
+
+Halves halves(const IpAddress& a) {
+  const Bytes b = a.bytes();
+  if (a.is_v4()) return {std::uint64_t{load_be32(b.data())} << 32, 0};
+  return {load_be64(b.data()), load_be64(b.data() + 8)};
+}
+
+Halves mask_of(unsigned bits) {
+  const auto word = [](unsigned n) { return n == 0 ? 0 : ~std::uint64_t{0} << (64 - std::min(n, 64u)); };
+  return {word(bits), bits > 64 ? word(bits - 64) : 0};
+}
+
+std::uint64_t hash(const std::array<std::uint64_t, 4>& key) {
+  std::uint64_t h = 0;
+  for (const std::uint64_t k : key) h = (std::rotl(h, 23) ^ k) * 0x9e3779b97f4a7c15u;
+  return h ^ h >> 32;
+}
+
+std::size_t index_of(Family family) { return family == Family::kV4 ? 0 : 1; }
+
+IpAddress successor(const IpAddress& a) {
+  std::array<std::uint8_t, 16> raw{};
+  std::ranges::copy(a.bytes(), raw.begin());
+  for (std::size_t i = a.bytes().size(); i-- > 0;)
+    if (++raw[i] != 0) break;
+  return *IpAddress::from_bytes(Bytes(raw).first(a.bytes().size()));
+}
+
+// Ports and protocol of both sides in one; none when they contradict each other.
+std::optional<std::uint8_t> common_protocol(const TrafficSelector& a, const TrafficSelector& b) {
+  if (a.protocol == b.protocol || b.protocol == kAnyProtocol) return a.protocol;
+  if (a.protocol == kAnyProtocol) return b.protocol;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Prefix> prefixes_of(const AddressRange& range) {
+  std::vector<Prefix> out;
+  IpAddress at = range.first;
+  for (;;) {
+    unsigned length = at.bits();
+    while (length > 0) {
+      const Prefix wider{masked(at, length - 1), static_cast<std::uint8_t>(length - 1)};
+      if (wider.address != at || wider.last() > range.last) break;
+      --length;
+    }
+    const Prefix prefix{at, static_cast<std::uint8_t>(length)};
+    out.push_back(prefix);
+    if (prefix.last() >= range.last) return out;
+    at = successor(prefix.last());
+  }
+}
+
+Spd::Spd(std::vector<Input> policies) {
+  std::ranges::sort(policies, {}, [](const Input& i) { return std::pair(i.policy.order, i.policy.id); });
+  std::uint32_t rank = 0;
+  for (const Input& input : policies) {
+    if (input.policy.direction != PolicyDirection::kIn) add(Direction::kOut, input, rank);
+    if (input.policy.direction != PolicyDirection::kOut) add(Direction::kIn, input, rank);
+    ++rank;
+  }
+  for (auto& by_family : tuples_)
+    for (Tuples& tuples : by_family) std::ranges::sort(tuples, {}, &Tuple::best);
+}
+
+void Spd::add(Direction direction, const Input& input, std::uint32_t rank) {
+  const bool out = direction == Direction::kOut;
+  const TrafficSelectors& sources = out ? input.policy.selectors.local : input.policy.selectors.remote;
+  const TrafficSelectors& destinations = out ? input.policy.selectors.remote : input.policy.selectors.local;
+  for (const TrafficSelector& s : sources)
+    for (const TrafficSelector& d : destinations) {
+      const auto protocol = common_protocol(s, d);
+      if (!protocol || s.addresses.first.family() != d.addresses.first.family()) continue;
+      Tuples& tuples = tuples_[static_cast<std::size_t>(direction)][index_of(s.addresses.first.family())];
+      const Entry entry{.rank = rank,
+                        .sports = s.ports,
+                        .dports = d.ports,
+                        .protocol = *protocol,
+                        .action = input.policy.action,
+                        .slot = input.slot,
+                        .next = 0};
+      for (const Prefix& source : prefixes_of(s.addresses))
+        for (const Prefix& destination : prefixes_of(d.addresses))
+          add_pair(tuples, source, destination, entry);
+    }
+}
+
+void Spd::add_pair(Tuples& tuples, const Prefix& source, const Prefix& destination, Entry entry) {
+  auto found = std::ranges::find_if(tuples, [&](const Tuple& t) {
+    return t.source_bits == source.length && t.destination_bits == destination.length;
+  });
+  if (found == tuples.end()) {
+    const Halves s = mask_of(source.length), d = mask_of(destination.length);
+    tuples.push_back({.source_bits = source.length,
+                      .destination_bits = destination.length,
+                      .best = entry.rank,
+                      .cells = std::vector<Cell>(8),
+                      .keys = 0,
+                      .mask = {s[0], s[1], d[0], d[1]}});
+    found = tuples.end() - 1;
+  }
+  found->best = std::min(found->best, entry.rank);
+  entries_.push_back(entry);
+  const Halves s = halves(source.address), d = halves(destination.address);
+  put(*found, {s[0], s[1], d[0], d[1]}, static_cast<std::uint32_t>(entries_.size()));
+}
+
+Spd::Cell& Spd::cell(std::vector<Cell>& cells, const Word& key) {
+  std::size_t i = hash(key);
+  while (cells[i & (cells.size() - 1)].first != 0 && cells[i & (cells.size() - 1)].key != key) ++i;
+  return cells[i & (cells.size() - 1)];
+}
+
+// Entries come in the order of their rank, so a chain is appended to.
+void Spd::put(Tuple& tuple, const Word& key, std::uint32_t entry) {
+  if ((tuple.keys + 1) * 2 > tuple.cells.size()) {
+    std::vector<Cell> larger(tuple.cells.size() * 2);
+    for (const Cell& c : tuple.cells)
+      if (c.first != 0) cell(larger, c.key) = c;
+    tuple.cells = std::move(larger);
+  }
+  Cell& at = cell(tuple.cells, key);
+  if (at.first == 0) {
+    at = {key, entry};
+    ++tuple.keys;
+    return;
+  }
+  std::uint32_t last = at.first;
+  while (entries_[last - 1].next != 0) last = entries_[last - 1].next;
+  entries_[last - 1].next = entry;
+}
+
+const Spd::Entry* Spd::find(Direction direction, const Flow& flow) const {
+  const Halves s = halves(flow.source), d = halves(flow.destination);
+  const Entry* best = nullptr;
+  for (const Tuple& tuple : tuples_[static_cast<std::size_t>(direction)][index_of(flow.source.family())]) {
+    if (best != nullptr && best->rank < tuple.best) break;
+    const Word key{s[0] & tuple.mask[0], s[1] & tuple.mask[1], d[0] & tuple.mask[2], d[1] & tuple.mask[3]};
+    std::size_t i = hash(key);
+    const std::size_t mask = tuple.cells.size() - 1;
+    while (tuple.cells[i & mask].first != 0 && tuple.cells[i & mask].key != key) ++i;
+    for (std::uint32_t e = tuple.cells[i & mask].first; e != 0; e = entries_[e - 1].next) {
+      const Entry& entry = entries_[e - 1];
+      if (best != nullptr && best->rank < entry.rank) break;
+      if (entry.protocol != kAnyProtocol && entry.protocol != flow.protocol) continue;
+      if (!entry.sports.contains(flow.sport) || !entry.dports.contains(flow.dport)) continue;
+      best = &entry;
+      break;
+    }
+  }
+  return best;
+}
+
+}  // namespace simplon::dp

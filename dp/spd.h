@@ -1,0 +1,66 @@
+// The SPD as the workers read it (RFC 4301 §4.4.1): an ordered list, searched by tuple space.
+//
+// Entries are kept per pair of prefix lengths (source, destination) in one hash table each; ranges become
+// prefixes. A look-up visits the pairs in the order of their best entry and stops when no better one can
+// come, so its cost is the number of different pairs, not of policies. Immutable once built; made and
+// destroyed by the control thread, read by all workers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "dp/base/policy_spec.h"
+#include "dp/flow.h"
+
+namespace simplon::dp {
+
+class Spd {
+ public:
+  struct Entry {
+    std::uint32_t rank = 0;  // position in the order of the SPD
+    PortRange sports, dports;
+    std::uint8_t protocol = kAnyProtocol;
+    Action action = Action::kDiscard;
+    std::uint32_t slot = 0;  // PROTECT: Tables::outbound
+    std::uint32_t next = 0;  // of the chain: index + 1, 0 ends it
+  };
+  struct Input {
+    PolicySpec policy;
+    std::uint32_t slot = 0;
+  };
+
+  Spd() = default;
+  explicit Spd(std::vector<Input> policies);
+
+  // The entry that decides for a flow that crosses the boundary in this direction; null: none matches.
+  const Entry* find(Direction direction, const Flow& flow) const;
+
+ private:
+  using Word = std::array<std::uint64_t, 4>;  // source and destination, masked
+  struct Cell {
+    Word key{};
+    std::uint32_t first = 0;  // index + 1, 0: empty
+  };
+  struct Tuple {
+    std::uint8_t source_bits = 0, destination_bits = 0;
+    std::uint32_t best = 0;  // lowest rank in it
+    std::vector<Cell> cells;
+    std::size_t keys = 0;
+    std::array<std::uint64_t, 4> mask{};
+  };
+  using Tuples = std::vector<Tuple>;
+
+  void add(Direction direction, const Input& input, std::uint32_t rank);
+  void add_pair(Tuples& tuples, const Prefix& source, const Prefix& destination, Entry entry);
+  void put(Tuple& tuple, const Word& key, std::uint32_t entry);
+  static Cell& cell(std::vector<Cell>& cells, const Word& key);
+
+  std::array<std::array<Tuples, 2>, 2> tuples_;  // by direction and family
+  std::vector<Entry> entries_;
+};
+
+// The smallest set of prefixes that is exactly this range.
+std::vector<Prefix> prefixes_of(const AddressRange& range);
+
+}  // namespace simplon::dp

@@ -1,0 +1,111 @@
+"""ipsec-secgw (Debian's dpdk source package) measured beside us: the same work from the same kind of source and sink.
+
+It counts no cycles itself, so packets a second are taken from its periodic statistics, and the TSC's rate makes cycles of
+them: source and sink are included, as its users have them. Of its modes the fastest on software ports is used (poll mode,
+CPU crypto where the device has it).
+"""
+import os
+import re
+import signal
+import struct
+import subprocess
+import time
+
+SIZES = (64, 512, 1420)
+KEY = ':'.join(f'{b:02x}' for b in range(20))
+CIPHER = ':'.join(f'{b:02x}' for b in range(16))
+AUTH = ':'.join(f'{b:02x}' for b in range(32))
+ALGORITHMS = {
+    'aes128gcm16': f'aead_algo aes-128-gcm aead_key {KEY}',
+    'aes128-sha256': f'cipher_algo aes-128-cbc cipher_key {CIPHER} auth_algo sha256-hmac auth_key {AUTH}',
+}
+
+
+def checksum(data):
+    total = sum(struct.unpack(f'!{len(data) // 2}H', data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def frame(size):
+    """An Ethernet frame with a UDP packet of `size` bytes IP length, 198.18.1.1 to 198.18.2.1."""
+    body = struct.pack('!HHHH', 1000, 2000, size - 20, 0) + bytes(size - 28)
+    head = struct.pack('!BBHHHBBH4s4s', 0x45, 0, size, 1, 0, 64, 17, 0, bytes((198, 18, 1, 1)), bytes((198, 18, 2, 1)))
+    head = head[:10] + struct.pack('!H', checksum(head)) + head[12:]
+    return bytes.fromhex('020000000001020000000002') + b'\x08\x00' + head + body
+
+
+def pcap(path, size, count=64):
+    with open(path, 'wb') as out:
+        out.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        data = frame(size)
+        for n in range(count):
+            out.write(struct.pack('<IIII', 0, n, len(data), len(data)) + data)
+
+
+def configuration(path, policies, suite):
+    """Outbound policies on destination /32s; the packet's is the last."""
+    with open(path, 'w') as out:
+        for n in range(policies):
+            address = '198.18.2.1' if n == policies - 1 else f'198.19.{n >> 8}.{n & 255}'
+            action = f'protect {1000 + n}' if suite else 'bypass'
+            print(f'sp ipv4 out esp {action} pri {n + 1} dst {address}/32 sport 0:65535 dport 0:65535', file=out)
+            if suite:
+                print(f'sa out {1000 + n} {ALGORITHMS[suite]} mode ipv4-tunnel src 198.51.100.1 dst 198.51.100.2', file=out)
+        # It refuses to start without an inbound SA.
+        print('sp ipv4 in esp protect 5 pri 1 dst 203.0.113.1/32 sport 0:65535 dport 0:65535', file=out)
+        print(f'sa in 5 {ALGORITHMS[suite or "aes128gcm16"]} mode ipv4-tunnel src 198.51.100.2 dst 198.51.100.1', file=out)
+        print('rt ipv4 dst 198.51.100.2/32 port 1', file=out)
+        print('rt ipv4 dst 198.18.2.1/32 port 1', file=out)
+        print('neigh port 1 02:00:00:00:00:09', file=out)
+
+
+def packets_a_second(program, pinned, pcap_file, config, seconds=1.5):
+    """The rate over the last of its statistics intervals; none when it does not start."""
+    command = pinned(['stdbuf', '-oL', program, '--no-huge', '--no-shconf', '-m', '512', '--no-pci', '--no-telemetry', '-l', '0',
+                      '--vdev', f'net_pcap0,rx_pcap={pcap_file},infinite_rx=1', '--vdev', 'net_null0', '--vdev', 'crypto_aesni_gcm',
+                      '--vdev', 'crypto_aesni_mb', '--', '-p', '0x3', '-u', '0x2', '-P', '-t', '1', '--config', '(0,0,0),(1,0,0)',
+                      '-f', config, '--cryptodev_mask', '0x3', '-l'])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        begin, lines = time.monotonic(), []
+        sent = []
+        while time.monotonic() - begin < 15:
+            line = running.stdout.readline()
+            if not line:
+                break
+            lines.append(line)
+            if found := re.search(r'Total packets sent:\s*(\d+)', line):
+                sent.append((time.monotonic(), int(found.group(1))))
+                if len(sent) > 2:
+                    break
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    if len(sent) < 3:
+        return None, ''.join(lines[-10:])
+    return (sent[-1][1] - sent[-2][1]) / (sent[-1][0] - sent[-2][0]), ''
+
+
+def rows(program, folder, pinned):
+    hz = tsc_hz()
+    for size in SIZES:
+        pcap(os.path.join(folder, f'secgw-{size}.pcap'), size)
+    for policies in (1, 1000):
+        for work, suite in (('forward plaintext', ''), ('encrypt aes128gcm16', 'aes128gcm16'), ('encrypt aes128-sha256', 'aes128-sha256')):
+            config = os.path.join(folder, f'secgw-{suite or "plain"}-{policies}.cfg')
+            configuration(config, policies, suite)
+            for size in SIZES:
+                def run(size=size, config=config):
+                    rate, why = packets_a_second(program, pinned, os.path.join(folder, f'secgw-{size}.pcap'), config)
+                    if not rate:
+                        print(f'\nipsec-secgw gave no figure:\n{why}')
+                        return None
+                    return {'cycles': hz / rate}
+                yield f'ipsec-secgw {work}, {policies} polic{"y" if policies == 1 else "ies"}, source and sink included', size, run
+
+
+def tsc_hz():
+    for line in open('/proc/cpuinfo'):
+        if line.startswith('bogomips'):  # twice the TSC's rate in MHz on x86
+            return float(line.split(':')[1]) * 1e6 / 2
+    raise RuntimeError('no bogomips')
