@@ -1,5 +1,8 @@
 #include "ctrl/console/run.h"
 
+#include <sys/signalfd.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <map>
@@ -39,14 +42,16 @@ void add_option(CLI::App& app, const Option& option, Typed& typed) {
         name, [&typed, key = option.name] { typed[key] = {"yes"}; }, help);
     return;
   }
-  CLI::Option* made = app.add_option_function<std::vector<std::string>>(
-      name, [&typed, key = option.name](const std::vector<std::string>& values) { typed[key] = values; },
-      help);
-  made->required(option.required)->type_name(option.kind == Kind::kSeconds ? "SECONDS" : "TEXT");
+  CLI::Option* made = nullptr;
   if (option.kind == Kind::kList)
-    made->expected(1, 1000)->take_all();
+    made =
+        app.add_option_function<std::vector<std::string>>(
+               name, [&typed, key = option.name](const std::vector<std::string>& v) { typed[key] = v; }, help)
+            ->allow_extra_args(false);  // each value has its own --name
   else
-    made->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+    made = app.add_option_function<std::string>(
+        name, [&typed, key = option.name](const std::string& value) { typed[key] = {value}; }, help);
+  made->required(option.required)->type_name(option.kind == Kind::kSeconds ? "SECONDS" : "TEXT");
   if (!option.choices.empty())
     made->check(CLI::IsMember(std::vector<std::string>(option.choices.begin(), option.choices.end())));
 }
@@ -55,7 +60,7 @@ Grammar::Grammar() {
   app.require_subcommand(0, 1);
   app.fallthrough();
   app.add_flag("--json", json, "answers as JSON, for programs");
-  app.add_option("--socket", socket, "the daemon's management socket")->type_name("PATH");
+  app.add_option("--socket", socket, "the daemon's management socket")->type_name("PATH")->take_last();
   app.set_version_flag("--version", "simplonctl " SIMPLON_VERSION);
   for (const Command& command : commands()) add(command);
 }
@@ -107,20 +112,33 @@ int failed(std::ostream& err, const std::string& why, int status) {
   return status;
 }
 
-// ^C ends what is followed, not the console.
+// ^C ends what is waited for or followed, not the console: while this lives SIGINT is read from a descriptor,
+// so that none is lost between two waits.
 class Interruptible {
  public:
-  Interruptible() {
-    struct sigaction wanted {};
-    wanted.sa_handler = [](int) {};  // without SA_RESTART: recv() comes back with EINTR
-    sigaction(SIGINT, &wanted, &before_);
+  explicit Interruptible(Client& client) : client_(client) {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGINT);
+    sigprocmask(SIG_BLOCK, &wanted, &before_);
+    fd_ = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+    client.interrupt_by(fd_);
   }
-  ~Interruptible() { sigaction(SIGINT, &before_, nullptr); }
+  ~Interruptible() {
+    client_.interrupt_by(-1);
+    signalfd_siginfo taken{};
+    while (read(fd_, &taken, sizeof taken) > 0) {
+    }
+    close(fd_);
+    sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
   Interruptible(const Interruptible&) = delete;
   Interruptible& operator=(const Interruptible&) = delete;
 
  private:
-  struct sigaction before_ {};
+  Client& client_;
+  int fd_ = -1;
+  sigset_t before_{};
 };
 
 void show_errors(std::ostream& err, const Message& answer) {
@@ -202,10 +220,11 @@ int Console::call(const Parsed& parsed, Client& client, std::ostream& out, std::
     else if (!json_)
       show_log(out, {{}, {message}}), out.flush();
   };
-  const Interruptible interruptible;
+  const Interruptible interruptible(client);
   Result<Message> answer = event.empty() ? client.call(command.vici, arguments, on_event)
                                          : client.call_streaming(command.vici, event, arguments, on_event);
-  if (!answer) return failed(err, answer.error().what, kNoDaemon);
+  if (!answer)
+    return failed(err, answer.error().what, answer.error().what == vici::kInterrupted ? kStopped : kNoDaemon);
   reply.answer = std::move(*answer);
   const bool refused = reply.answer.get("success") == "no";
   if (json_)
@@ -218,15 +237,15 @@ int Console::call(const Parsed& parsed, Client& client, std::ostream& out, std::
 }
 
 int Console::follow(const Command& command, Client& client, std::ostream& out, std::ostream& err) {
+  const Interruptible interruptible(client);
   std::istringstream events{std::string(command.event)};
   for (std::string event; events >> event;)
     if (const Result<void> ready = client.subscribe(event); !ready)
       return failed(err, ready.error().what, kNoDaemon);
-  const Interruptible interruptible;
   for (;;) {
     Result<vici::Packet> packet = client.next_event();
     if (!packet) {
-      if (packet.error().what == "interrupted") return kOk;
+      if (packet.error().what == vici::kInterrupted) return kOk;
       return failed(err, packet.error().what, kNoDaemon);
     }
     if (json_)

@@ -1,5 +1,6 @@
 #include "ctrl/vici/client.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -45,10 +46,14 @@ Result<Client> Client::connect(const std::string& path) {
 }
 
 Client::Client(Client&& from) noexcept
-    : fd_(std::exchange(from.fd_, -1)), path_(std::move(from.path_)), framer_(std::move(from.framer_)) {}
+    : fd_(std::exchange(from.fd_, -1)),
+      interrupt_(from.interrupt_),
+      path_(std::move(from.path_)),
+      framer_(std::move(from.framer_)) {}
 
 Client& Client::operator=(Client&& from) noexcept {
   std::swap(fd_, from.fd_);
+  std::swap(interrupt_, from.interrupt_);
   std::swap(path_, from.path_);
   std::swap(framer_, from.framer_);
   return *this;
@@ -75,9 +80,11 @@ Result<Packet> Client::receive() {
     Result<std::optional<Buffer>> segment = framer_.next();
     if (!segment) return std::unexpected(segment.error());
     if (*segment) return decode_packet(**segment);
+    std::array<pollfd, 2> ready{{{fd_, POLLIN, 0}, {interrupt_, POLLIN, 0}}};  // a negative one is ignored
+    if (poll(ready.data(), ready.size(), -1) > 0 && ready[1].revents != 0) return fail(kInterrupted);
     std::array<std::uint8_t, 16384> chunk;
-    const ssize_t got = recv(fd_, chunk.data(), chunk.size(), 0);
-    if (got < 0 && errno == EINTR) return fail("interrupted");
+    const ssize_t got = recv(fd_, chunk.data(), chunk.size(), MSG_DONTWAIT);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) return fail("the daemon's answer cannot be read: " + std::string(strerror(errno)));
     if (got == 0) return fail("the daemon hung up");
     framer_.append({chunk.data(), static_cast<std::size_t>(got)});

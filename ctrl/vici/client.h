@@ -10,6 +10,8 @@
 
 namespace simplon::vici {
 
+inline constexpr const char* kInterrupted = "interrupted";
+
 class Client {
  public:
   using OnEvent = std::function<void(const std::string& name, const Message& message)>;
@@ -26,9 +28,10 @@ class Client {
                                  const OnEvent& on_event);
   Result<void> subscribe(std::string_view event);
   Result<void> unsubscribe(std::string_view event);
-  // Waits for one event. It ends with an error when the daemon hangs up or a signal interrupts it.
+  // Waits for one event, or fails when the daemon hangs up.
   Result<Packet> next_event();
-  int fd() const { return fd_; }
+  // Every wait fails with kInterrupted when this descriptor (a signalfd) becomes readable; -1: none.
+  void interrupt_by(int fd) { interrupt_ = fd; }
 
  private:
   Client(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
@@ -37,7 +40,7 @@ class Client {
   Result<Packet> answer(const OnEvent& on_event);
   Result<void> registration(PacketType type, std::string_view event);
 
-  int fd_;
+  int fd_, interrupt_ = -1;
   std::string path_;
   Framer framer_;
 };
