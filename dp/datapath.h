@@ -100,7 +100,7 @@ class DataPath {
   // Off: nothing is encrypted, decrypted or forwarded between the sides; the exception path of the host
   // stays.
   virtual void set_gateway(bool on) = 0;
-  virtual void commit() = 0;  // publishes what the calls above changed since the last commit
+  virtual Result<void> commit() = 0;  // publishes what the calls above changed since the last commit
 
   virtual std::optional<SaCounters> counters(SaId id) const = 0;
   virtual Stats stats() const = 0;

@@ -5,8 +5,11 @@
 // control thread (dp/registry.h): destroyed only after a grace period and when in_flight is zero.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "dp/base/bytes.h"
@@ -23,24 +26,31 @@ inline constexpr std::uint64_t kLastSequence = 0xffffffff;
 // Asks for a rekey while there is still room for what is in flight.
 inline constexpr std::uint64_t kSoftSequence = kLastSequence - (1u << 20);
 
-// Soft and hard volume limits as the next number to look at: the fast path compares once, the cold path
-// (limit_reached) sorts out which one it was.
-struct Limits {
-  std::uint64_t soft = kNever, hard = kNever;
-  bool soft_told = false, hard_told = false;
-  std::uint64_t next() const { return soft_told ? hard : (soft < hard ? soft : hard); }
-};
-
+// Soft and hard volume limits. The fast path compares with the next one to come; the cold path (reached)
+// sorts out which it was, says so once, and sets the next.
 struct SaLimits {
-  Limits packets, bytes;
-  bool expired = false;  // a hard limit was passed: nothing more through this SA
+  std::uint64_t soft_packets = kNever, hard_packets = kNever, soft_bytes = kNever, hard_bytes = kNever;
+  bool soft_told = false, expired = false;
+
+  enum class News : std::uint8_t { kNothing, kSoft, kHard };
+  // `packets` and `bytes` passed so far. kHard: nothing more may pass.
+  News reached(std::uint64_t packets, std::uint64_t bytes) {
+    if (expired || packets >= hard_packets || bytes >= hard_bytes)
+      return std::exchange(expired, true) ? News::kNothing : News::kHard;
+    if (!soft_told && (packets >= soft_packets || bytes >= soft_bytes)) return soft_told = true, News::kSoft;
+    return News::kNothing;
+  }
+  std::uint64_t next_packets() const {
+    return soft_told ? hard_packets : std::min(soft_packets, hard_packets);
+  }
+  std::uint64_t next_bytes() const { return soft_told ? hard_bytes : std::min(soft_bytes, hard_bytes); }
 };
 
 struct alignas(64) OutboundSa {
   // Line 0: read and written for every packet.
-  std::uint64_t next_seq = 1;           // 64 bits are kept; the low half travels
-  std::uint64_t check_at_seq = kNever;  // at this number the cold path is asked
-  std::uint64_t bytes = 0;              // of inner packets
+  std::uint64_t next_seq = 1;               // 64 bits are kept; the low half travels
+  std::uint64_t check_at_packets = kNever;  // at this number the cold path is asked
+  std::uint64_t bytes = 0;                  // of inner packets
   std::uint64_t check_at_bytes = kNever;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;       // as it stands in the nonce
@@ -52,8 +62,9 @@ struct alignas(64) OutboundSa {
   std::uint8_t header_bytes = 0;  // of the template: outer IP, UDP, ESP
   bool udp = false, aead = false, v4 = false;
   // Line 1: the outer headers, to be copied and completed (RFC 4301 §5.1.2).
-  std::array<std::uint8_t, 64> header{};
-  // Line 2: for the cold path and the control thread.
+  alignas(64) std::array<std::uint8_t, 56> header{};
+  std::uint32_t route_generation = 0, route = 0;  // of the outer packet, as last looked up
+  // From line 2 on: for the cold path and the control thread.
   SaLimits limits;
   SaId id{};
   std::uint64_t sent_before = 0;  // for idle times: next_seq when last looked at

@@ -14,6 +14,11 @@
 namespace simplon::perf {
 namespace {
 
+// The member `sym` is an array of no elements, which g++ does not let anyone index.
+rte_crypto_sym_op* sym_of(rte_crypto_op* op) {
+  return rte_crypto_op_ctod_offset(op, rte_crypto_sym_op*, sizeof(rte_crypto_op));
+}
+
 constexpr unsigned kBurst = 32;
 constexpr unsigned kIvOffset = sizeof(rte_crypto_op) + sizeof(rte_crypto_sym_op);
 constexpr std::array<std::uint8_t, 64> kKey{1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -117,18 +122,19 @@ Result<double> async(const EspSuite& suite, const Layout& layout, unsigned packe
       rte_crypto_op* op = device.op[i];
       rte_mbuf* m = device.mbufs[i];
       op->status = RTE_CRYPTO_OP_STATUS_NOT_PROCESSED;
-      rte_crypto_op_attach_sym_session(op, device.session);
-      op->sym->m_src = m;
+      sym_of(op)->session = device.session;
+      op->sess_type = RTE_CRYPTO_OP_WITH_SESSION;
+      sym_of(op)->m_src = m;
       std::memset(rte_crypto_op_ctod_offset(op, void*, kIvOffset), static_cast<int>(i), 16);
       if (aead) {
-        op->sym->aead.data = {.offset = layout.cipher_at(), .length = layout.payload};
-        op->sym->aead.aad.data = rte_pktmbuf_mtod(m, std::uint8_t*);
-        op->sym->aead.aad.phys_addr = 0;
-        op->sym->aead.digest = {rte_pktmbuf_mtod_offset(m, std::uint8_t*, layout.icv_at()), 0};
+        sym_of(op)->aead.data = {.offset = layout.cipher_at(), .length = layout.payload};
+        sym_of(op)->aead.aad.data = rte_pktmbuf_mtod(m, std::uint8_t*);
+        sym_of(op)->aead.aad.phys_addr = 0;
+        sym_of(op)->aead.digest = {rte_pktmbuf_mtod_offset(m, std::uint8_t*, layout.icv_at()), 0};
       } else {
-        op->sym->cipher.data = {.offset = layout.cipher_at(), .length = layout.payload};
-        op->sym->auth.data = {.offset = 0, .length = layout.icv_at()};
-        op->sym->auth.digest = {rte_pktmbuf_mtod_offset(m, std::uint8_t*, layout.icv_at()), 0};
+        sym_of(op)->cipher.data = {.offset = layout.cipher_at(), .length = layout.payload};
+        sym_of(op)->auth.data = {.offset = 0, .length = layout.icv_at()};
+        sym_of(op)->auth.digest = {rte_pktmbuf_mtod_offset(m, std::uint8_t*, layout.icv_at()), 0};
       }
     }
     unsigned sent = 0, got = 0;

@@ -1,0 +1,127 @@
+#include "dp/esp_in.h"
+
+#include <cstring>
+
+namespace simplon::dp {
+namespace {
+
+constexpr unsigned kTrailer = 2;
+
+// RFC 6040 §4.2: the inner ECN field after decapsulation; 4 means that the packet must be dropped.
+constexpr std::uint8_t kEcnDrop = 4;
+constexpr std::uint8_t kEcn[4][4] = {
+    // outer: Not-ECT, ECT(1), ECT(0), CE
+    {0, 0, 0, kEcnDrop},  // inner Not-ECT
+    {1, 1, 1, 3},         // ECT(1)
+    {2, 1, 2, 3},         // ECT(0)
+    {3, 3, 3, 3},         // CE
+};
+
+using Halves = std::array<std::uint64_t, 2>;
+Halves halves(const std::uint8_t* address, bool v4) {
+  return v4 ? Halves{0, load_be32(address)} : Halves{load_be64(address), load_be64(address + 8)};
+}
+Halves halves(const IpAddress& a) { return halves(a.bytes().data(), a.is_v4()); }
+
+bool matches(const CompactSelector& c, const Halves& source, const Halves& destination, const Headers& h) {
+  return c.v4 == h.v4 && c.source_first <= source && source <= c.source_last &&
+         c.destination_first <= destination && destination <= c.destination_last &&
+         (c.protocol == kAnyProtocol || c.protocol == h.protocol) && c.sport_first <= h.sport &&
+         h.sport <= c.sport_last && c.dport_first <= h.dport && h.dport <= c.dport_last;
+}
+
+}  // namespace
+
+Drop open(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa, EspPacket& packet,
+          CryptoJob& job) {
+  const int length = headers.ip + headers.length - esp - kEspBytes - sa.iv - sa.icv;
+  if (length < sa.block || length % sa.block != 0) return Drop::kMalformed;
+  std::uint8_t* at = bytes_of(m) + esp;
+  packet = {.esp = esp, .outer_ip = headers.ip, .outer_v4 = headers.v4, .seq = load_be32(at + 4)};
+  // RFC 4303 §3.4.3: before any cryptography; the window moves only in close().
+  switch (sa.window.check(packet.seq)) {
+    case ReplayWindow::Verdict::kReplayed:
+      return Drop::kReplayed;
+    case ReplayWindow::Verdict::kTooOld:
+      return Drop::kTooOld;
+    case ReplayWindow::Verdict::kFresh:
+      break;
+  }
+  job.session = sa.session;
+  job.mbuf = m;
+  job.esp = at;
+  job.payload = static_cast<std::uint16_t>(kEspBytes + sa.iv);
+  job.length = static_cast<std::uint16_t>(length);
+  job.icv = at + job.payload + length;
+  if (sa.aead) {
+    std::memcpy(job.nonce.data(), &sa.salt, 4);
+    std::memcpy(job.nonce.data() + 4, at + kEspBytes, 8);
+  } else {
+    std::memcpy(job.nonce.data(), at + kEspBytes, 16);
+  }
+  return Drop::kNone;
+}
+
+Drop close(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) {
+  // The same number may stand twice in one burst: both were fresh when they came, one of them is not any
+  // more.
+  if (sa.window.check(packet.seq) != ReplayWindow::Verdict::kFresh) return Drop::kReplayed;
+  sa.window.mark(packet.seq);
+  std::uint8_t* outer = bytes_of(m) + packet.outer_ip;
+  const std::uint8_t outer_ecn = traffic_class(outer, packet.outer_v4) & 3;
+  const unsigned payload = packet.esp + kEspBytes + sa.iv;
+  // What the ciphertext's end is was checked by open(): total = payload + length + icv.
+  const unsigned total = packet.outer_v4 ? load_be16(outer + 2) : kIpv6Bytes + load_be16(outer + 4);
+  const unsigned end = packet.outer_ip + total - sa.icv;
+  const std::uint8_t* trailer = bytes_of(m) + end - kTrailer;
+  const unsigned pad = trailer[0];
+  const std::uint8_t next = trailer[1];
+  if (next == kNoNextHeader) return Drop::kDummy;
+  if (pad + kTrailer > end - payload) return Drop::kBadPadding;
+  for (unsigned i = 0; i < pad; ++i)  // RFC 4303 §2.4: 1, 2, 3, …
+    if (trailer[static_cast<int>(i) - static_cast<int>(pad)] != i + 1) return Drop::kBadPadding;
+  if (next != kIpip && next != kIpv6InIp) return Drop::kBadNextHeader;
+  m->data_off = static_cast<std::uint16_t>(m->data_off + payload);
+  m->data_len = static_cast<std::uint16_t>(end - payload - pad - kTrailer);
+  m->pkt_len = m->data_len;
+  if (const Drop bad = parse_ip(m, 0, inner); bad != Drop::kNone) return bad;
+  if (inner.v4 != (next == kIpip)) return Drop::kBadNextHeader;
+  std::uint8_t* ip = bytes_of(m);
+  if (!selected(sa, ip, inner)) return Drop::kSelectorMismatch;
+  const std::uint8_t ecn = kEcn[traffic_class(ip, inner.v4) & 3][outer_ecn];
+  if (ecn == kEcnDrop) return Drop::kMalformed;
+  if (ecn != (traffic_class(ip, inner.v4) & 3)) set_ecn(ip, inner.v4, ecn);
+  return Drop::kNone;
+}
+
+bool selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
+  const Halves source = halves(ip + (inner.v4 ? 12 : 8), inner.v4);
+  const Halves destination = halves(ip + (inner.v4 ? 16 : 24), inner.v4);
+  for (unsigned i = 0; i < sa.selector_count; ++i)
+    if (matches(sa.selectors[i], source, destination, inner)) return true;
+  return false;
+}
+
+// Inbound: the peer's side is the source.
+void set_selectors(const SaSpec& spec, InboundSa& sa) {
+  for (const TrafficSelector& r : spec.selectors.remote)
+    for (const TrafficSelector& l : spec.selectors.local) {
+      if (r.addresses.first.family() != l.addresses.first.family()) continue;
+      if (r.protocol != l.protocol && r.protocol != kAnyProtocol && l.protocol != kAnyProtocol) continue;
+      if (sa.selector_store.size() == 255) return;
+      sa.selector_store.push_back({.source_first = halves(r.addresses.first),
+                                   .source_last = halves(r.addresses.last),
+                                   .destination_first = halves(l.addresses.first),
+                                   .destination_last = halves(l.addresses.last),
+                                   .sport_first = r.ports.first,
+                                   .sport_last = r.ports.last,
+                                   .dport_first = l.ports.first,
+                                   .dport_last = l.ports.last,
+                                   .protocol = r.protocol == kAnyProtocol ? l.protocol : r.protocol,
+                                   .v4 = r.addresses.first.is_v4()});
+    }
+  sa.selectors = sa.selector_store.data();
+  sa.selector_count = static_cast<std::uint8_t>(sa.selector_store.size());
+}
+
+}  // namespace simplon::dp

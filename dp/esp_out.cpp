@@ -1,0 +1,152 @@
+#include "dp/esp_out.h"
+
+#include <rte_debug.h>
+#include <sys/random.h>
+
+#include <bit>
+#include <cstring>
+
+namespace simplon::dp {
+namespace {
+
+constexpr std::uint8_t kOuterTtl = 64;
+constexpr unsigned kTrailer = 2;  // pad length, next header
+
+void ipv4_header(const SaSpec& spec, std::uint8_t* h) {
+  h[0] = 0x45;
+  store_be16(h + 6, 0x4000);  // DF: fragments of ESP are of no use to anyone
+  h[8] = kOuterTtl;
+  h[9] = spec.udp ? kUdp : kEsp;
+  std::memcpy(h + 12, spec.source.bytes().data(), 4);
+  std::memcpy(h + 16, spec.destination.bytes().data(), 4);
+}
+
+void ipv6_header(const SaSpec& spec, std::uint8_t* h) {
+  h[0] = 0x60;
+  h[6] = spec.udp ? kUdp : kEsp;
+  h[7] = kOuterTtl;
+  std::memcpy(h + 8, spec.source.bytes().data(), 16);
+  std::memcpy(h + 24, spec.destination.bytes().data(), 16);
+}
+
+// DSCP is copied, ECN too (RFC 6040 §4.1, normal mode).
+void finish_outer(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass, unsigned total) {
+  if (sa.v4) {
+    outer[1] = tclass;
+    store_be16(outer + 2, static_cast<std::uint16_t>(total));
+    set_ipv4_checksum(outer);
+  } else {
+    outer[0] = static_cast<std::uint8_t>(0x60 | tclass >> 4);
+    outer[1] = static_cast<std::uint8_t>(tclass << 4);
+    store_be16(outer + 4, static_cast<std::uint16_t>(total - kIpv6Bytes));
+  }
+  // The UDP checksum is zero over IPv4 (RFC 3948 §2.1), and for tunnels over IPv6 too (RFC 6935).
+  if (sa.udp) store_be16(outer + sa.ip_bytes + 4, static_cast<std::uint16_t>(total - sa.ip_bytes));
+}
+
+// SipHash-2-4 (Aumasson, Bernstein) of one 64-bit word.
+std::uint64_t siphash(const std::uint64_t* key, std::uint64_t word) {
+  std::uint64_t v0 = key[0] ^ 0x736f6d6570736575u, v1 = key[1] ^ 0x646f72616e646f6du;
+  std::uint64_t v2 = key[0] ^ 0x6c7967656e657261u, v3 = key[1] ^ 0x7465646279746573u;
+  const auto round = [&] {
+    v0 += v1, v1 = std::rotl(v1, 13) ^ v0, v0 = std::rotl(v0, 32);
+    v2 += v3, v3 = std::rotl(v3, 16) ^ v2;
+    v0 += v3, v3 = std::rotl(v3, 21) ^ v0;
+    v2 += v1, v1 = std::rotl(v1, 17) ^ v2, v2 = std::rotl(v2, 32);
+  };
+  for (const std::uint64_t block : {word, std::uint64_t{8} << 56}) {
+    v3 ^= block;
+    round(), round();
+    v0 ^= block;
+  }
+  v2 ^= 0xff;
+  round(), round(), round(), round();
+  return v0 ^ v1 ^ v2 ^ v3;
+}
+
+}  // namespace
+
+void make_header(const SaSpec& spec, OutboundSa& sa) {
+  sa.v4 = spec.destination.is_v4();
+  sa.udp = spec.udp.has_value();
+  sa.aead = spec.suite.encr->aead();
+  sa.ip_bytes = sa.v4 ? kIpv4Bytes : kIpv6Bytes;
+  sa.header_bytes = static_cast<std::uint8_t>(sa.ip_bytes + (sa.udp ? kUdpBytes : 0) + kEspBytes);
+  sa.iv = static_cast<std::uint8_t>(spec.suite.iv());
+  sa.icv = static_cast<std::uint8_t>(spec.suite.icv());
+  sa.block = spec.suite.encr->block;
+  std::uint8_t* h = sa.header.data();
+  sa.v4 ? ipv4_header(spec, h) : ipv6_header(spec, h);
+  if (spec.udp) {
+    store_be16(h + sa.ip_bytes, static_cast<std::uint16_t>(spec.udp->source));
+    store_be16(h + sa.ip_bytes + 2, static_cast<std::uint16_t>(spec.udp->destination));
+  }
+  store_be32(h + sa.header_bytes - kEspBytes, static_cast<std::uint32_t>(spec.spi));
+  if (spec.salt.size() == 4) std::memcpy(&sa.salt, spec.salt.bytes().data(), 4);
+}
+
+unsigned esp_overhead(const OutboundSa& sa, unsigned length) {
+  const unsigned padded = (length + kTrailer + sa.block - 1) / sa.block * sa.block;
+  return sa.header_bytes + sa.iv + (padded - length) + sa.icv;
+}
+
+IvSource::IvSource() {
+  if (getrandom(key_, sizeof key_, 0) != sizeof key_) rte_panic("the kernel gave no randomness for IVs\n");
+}
+
+void IvSource::next(std::uint8_t* iv16) {
+  for (int i = 0; i < 2; ++i) {
+    const std::uint64_t out = siphash(key_, counter_++);
+    std::memcpy(iv16 + 8 * i, &out, 8);
+  }
+}
+
+Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
+          IvSource& ivs, CryptoJob& job) {
+  std::uint8_t* inner = bytes_of(m) + headers.ip;
+  if (hop && ttl(inner, headers.v4) <= 1) return Drop::kTtlExpired;
+  // 1. Room: what is behind the IP packet (Ethernet padding) goes; trailer and ICV are appended, headers
+  // prepended.
+  const unsigned length = headers.length, padded = (length + kTrailer + sa.block - 1) / sa.block * sa.block;
+  const unsigned pad = padded - length - kTrailer;
+  m->data_off = static_cast<std::uint16_t>(m->data_off + headers.ip);
+  m->data_len = static_cast<std::uint16_t>(length);
+  m->pkt_len = length;
+  if (rte_pktmbuf_tailroom(m) < padded - length + sa.icv ||
+      rte_pktmbuf_headroom(m) < sa.header_bytes + sa.iv + kEthernetBytes)
+    return Drop::kTooBig;
+  if (hop) decrement_ttl(inner, headers.v4);
+  const std::uint8_t tclass = traffic_class(inner, headers.v4);
+  auto* trailer = reinterpret_cast<std::uint8_t*>(
+      rte_pktmbuf_append(m, static_cast<std::uint16_t>(padded - length + sa.icv)));
+  // 2. Padding 1, 2, 3, … (RFC 4303 §2.4), pad length, next header.
+  for (unsigned i = 0; i < pad; ++i) trailer[i] = static_cast<std::uint8_t>(i + 1);
+  trailer[pad] = static_cast<std::uint8_t>(pad);
+  trailer[pad + 1] = headers.v4 ? kIpip : kIpv6InIp;
+  // 3. Outer headers from the template.
+  auto* outer = reinterpret_cast<std::uint8_t*>(
+      rte_pktmbuf_prepend(m, static_cast<std::uint16_t>(sa.header_bytes + sa.iv)));
+  std::memcpy(outer, sa.header.data(), sa.header_bytes);
+  finish_outer(outer, sa, tclass, m->pkt_len);
+  // 4. Sequence number and IV: the number itself for an AEAD (unique per key, RFC 4106 §3.1).
+  std::uint8_t* esp = outer + sa.header_bytes - kEspBytes;
+  store_be32(esp + 4, static_cast<std::uint32_t>(seq));
+  std::uint8_t* iv = esp + kEspBytes;
+  if (sa.aead) {
+    store_be64(iv, seq);
+    std::memcpy(job.nonce.data(), &sa.salt, 4);
+    std::memcpy(job.nonce.data() + 4, iv, 8);
+  } else {
+    ivs.next(iv);
+    std::memcpy(job.nonce.data(), iv, 16);
+  }
+  job.session = sa.session;
+  job.mbuf = m;
+  job.esp = esp;
+  job.payload = static_cast<std::uint16_t>(kEspBytes + sa.iv);
+  job.length = static_cast<std::uint16_t>(padded);
+  job.icv = esp + job.payload + padded;
+  return Drop::kNone;
+}
+
+}  // namespace simplon::dp

@@ -1,0 +1,168 @@
+// What a worker sees of one frame: bounds checked once, here; behind it every offset is inside the first
+// segment.
+//
+// A worker handles packets in parallel arrays (mbuf, Headers), never carries Headers to another worker, and
+// parses again after it changed a packet.
+#pragma once
+
+#include <netinet/in.h>
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "dp/base/bytes.h"
+#include "dp/drop.h"
+#include "dp/flow.h"
+
+namespace simplon::dp {
+
+inline constexpr std::uint16_t kEthernetBytes = 14, kIpv4Bytes = 20, kIpv6Bytes = 40, kUdpBytes = 8,
+                               kEspBytes = 8;
+inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800, kEtherTypeIpv6 = 0x86dd, kEtherTypeArp = 0x0806;
+
+inline std::uint8_t* bytes_of(rte_mbuf* m) { return rte_pktmbuf_mtod(m, std::uint8_t*); }
+
+// An IP packet at `ip` (offset in the mbuf).
+struct Headers {
+  std::uint16_t ip = 0;                // offset of the IP header
+  std::uint16_t payload = 0;           // offset of what follows it (extension headers passed)
+  std::uint16_t length = 0;            // of the whole IP packet, from `ip`
+  std::uint16_t sport = 0, dport = 0;  // host order; see Flow
+  std::uint8_t protocol = 0;
+  bool v4 = false;
+  bool fragment = false;  // a later fragment: ports are not known
+};
+
+// One's complement sum of an IPv4 header; 0xffff when its checksum is right.
+inline std::uint16_t sum_of(const std::uint8_t* header, unsigned bytes) {
+  std::uint32_t sum = 0;
+  for (unsigned i = 0; i < bytes; i += 2) sum += load_be16(header + i);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<std::uint16_t>(sum + (sum >> 16));
+}
+
+namespace detail {
+inline void ports_at(const std::uint8_t* p, unsigned left, Headers& h) {
+  switch (h.protocol) {
+    case kTcp:
+    case kUdp:
+    case 132:
+    case 33:  // SCTP, DCCP
+      if (left >= 4) h.sport = load_be16(p), h.dport = load_be16(p + 2);
+      break;
+    case kIcmp:
+    case kIcmpv6:
+      if (left >= 2) h.sport = h.dport = load_be16(p);
+      break;
+    default:
+      break;
+  }
+}
+
+inline Drop parse_ipv4(const std::uint8_t* p, unsigned left, Headers& h) {
+  if (left < kIpv4Bytes) return Drop::kRunt;
+  const unsigned header = (p[0] & 0x0fu) * 4u, total = load_be16(p + 2);
+  if (header < kIpv4Bytes || total < header) return Drop::kMalformed;
+  if (total > left) return Drop::kRunt;
+  if (sum_of(p, header) != 0xffff) return Drop::kBadChecksum;
+  h.v4 = true;
+  h.protocol = p[9];
+  h.length = static_cast<std::uint16_t>(total);
+  h.payload = static_cast<std::uint16_t>(h.ip + header);
+  h.fragment = (load_be16(p + 6) & 0x1fff) != 0;
+  if (!h.fragment) ports_at(p + header, total - header, h);
+  return Drop::kNone;
+}
+
+// Hop-by-hop, routing, destination and fragment headers are passed (RFC 8200 §4), at most eight of them.
+inline Drop parse_ipv6(const std::uint8_t* p, unsigned left, Headers& h) {
+  if (left < kIpv6Bytes) return Drop::kRunt;
+  const unsigned total = kIpv6Bytes + load_be16(p + 4);
+  if (total > left || total > 0xffff) return Drop::kRunt;
+  unsigned at = kIpv6Bytes;
+  std::uint8_t next = p[6];
+  for (int i = 0; next == 0 || next == 43 || next == 60 || next == 44; ++i) {
+    if (i == 8 || at + 8 > total) return Drop::kMalformed;
+    if (next == 44 && (load_be16(p + at + 2) & 0xfff8) != 0) h.fragment = true;
+    const unsigned bytes = next == 44 ? 8 : (p[at + 1] + 1u) * 8u;
+    next = p[at];
+    at += bytes;
+    if (h.fragment) break;
+  }
+  if (at > total) return Drop::kMalformed;
+  h.v4 = false;
+  h.protocol = next;
+  h.length = static_cast<std::uint16_t>(total);
+  h.payload = static_cast<std::uint16_t>(h.ip + at);
+  if (!h.fragment) ports_at(p + at, total - at, h);
+  return Drop::kNone;
+}
+}  // namespace detail
+
+// The IP packet that begins `offset` bytes into the mbuf's first segment.
+inline Drop parse_ip(rte_mbuf* m, std::uint16_t offset, Headers& h) {
+  h = {};
+  h.ip = offset;
+  const unsigned have = rte_pktmbuf_data_len(m);
+  if (have <= offset || m->nb_segs != 1) return Drop::kRunt;
+  const std::uint8_t* p = bytes_of(m) + offset;
+  switch (p[0] >> 4) {
+    case 4:
+      return detail::parse_ipv4(p, have - offset, h);
+    case 6:
+      return detail::parse_ipv6(p, have - offset, h);
+    default:
+      return Drop::kMalformed;
+  }
+}
+
+inline IpAddress source_of(const std::uint8_t* ip, bool v4) {
+  return *IpAddress::from_bytes(v4 ? Bytes(ip + 12, 4) : Bytes(ip + 8, 16));
+}
+inline IpAddress destination_of(const std::uint8_t* ip, bool v4) {
+  return *IpAddress::from_bytes(v4 ? Bytes(ip + 16, 4) : Bytes(ip + 24, 16));
+}
+
+// Traffic class (RFC 2474, RFC 3168) and TTL or hop limit, of both families.
+inline std::uint8_t traffic_class(const std::uint8_t* ip, bool v4) {
+  return v4 ? ip[1] : static_cast<std::uint8_t>(ip[0] << 4 | ip[1] >> 4);
+}
+inline std::uint8_t ttl(const std::uint8_t* ip, bool v4) { return v4 ? ip[8] : ip[7]; }
+
+inline void set_ipv4_checksum(std::uint8_t* ip) {
+  store_be16(ip + 10, 0);
+  store_be16(ip + 10, static_cast<std::uint16_t>(~sum_of(ip, (ip[0] & 0x0fu) * 4u)));
+}
+
+// RFC 1624: the checksum follows one changed 16-bit word.
+inline void fix_ipv4_checksum(std::uint8_t* ip, std::uint16_t before, std::uint16_t after) {
+  std::uint32_t sum =
+      static_cast<std::uint16_t>(~load_be16(ip + 10)) + static_cast<std::uint16_t>(~before) + after;
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  store_be16(ip + 10, static_cast<std::uint16_t>(~sum));
+}
+
+// Precondition: ttl() > 1.
+inline void decrement_ttl(std::uint8_t* ip, bool v4) {
+  if (!v4) {
+    --ip[7];
+    return;
+  }
+  const std::uint16_t before = load_be16(ip + 8);
+  --ip[8];
+  fix_ipv4_checksum(ip, before, load_be16(ip + 8));
+}
+
+inline void set_ecn(std::uint8_t* ip, bool v4, std::uint8_t ecn) {
+  if (v4) {
+    const std::uint16_t before = load_be16(ip);
+    ip[1] = static_cast<std::uint8_t>((ip[1] & ~3u) | ecn);
+    fix_ipv4_checksum(ip, before, load_be16(ip));
+  } else {
+    ip[1] = static_cast<std::uint8_t>((ip[1] & ~0x30u) | ecn << 4);
+  }
+}
+
+}  // namespace simplon::dp

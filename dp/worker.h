@@ -1,0 +1,186 @@
+// One worker: a thread on its own core that owns SAs and runs turns: poll the sources, classify, ESP, crypto,
+// route, send, report quiescence (the numbered ways of a packet in the README).
+//
+// Constructed by the control thread from a WorkerSetup whose pointers outlive it; run by one thread; counters
+// and the rings are read by the control thread. A turn takes no lock, allocates nothing and makes no system
+// call of its own, but for one write to an eventfd in a turn that punted while the control thread slept.
+#pragma once
+
+#include <rte_ethdev.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "dp/crypto.h"
+#include "dp/datapath.h"
+#include "dp/esp_in.h"
+#include "dp/esp_out.h"
+#include "dp/flow_cache.h"
+#include "dp/packet.h"
+#include "dp/quiescence.h"
+#include "dp/stage_clock.h"
+#include "dp/tables.h"
+
+namespace simplon::dp {
+
+// What a worker polls: a queue of a port, or a ring (its mailbox, the control thread's injections).
+struct Source {
+  enum class Kind : std::uint8_t { kPort, kMailbox, kInject } kind = Kind::kPort;
+  std::uint16_t device = 0, queue = 0;  // kPort
+  PortIndex port{};                     // kPort
+  Side side{};                          // kPort
+  rte_ring* ring = nullptr;             // kMailbox, kInject
+};
+
+// Where a worker sends frames of one port: its own queue, or the outbox of the worker that has one.
+struct Sink {
+  std::uint16_t device = 0, queue = 0;
+  rte_ring* outbox = nullptr;  // not null: hand over
+};
+
+// What a worker says to the control thread; a flat value for a ring.
+struct WorkerEvent {
+  enum class Kind : std::uint8_t { kAcquire, kSoft, kHard, kNeighbour } kind{};
+  std::uint8_t protocol = 0;
+  std::uint16_t sport = 0, dport = 0;
+  PortIndex port{};
+  PolicyId policy{};
+  std::uint64_t sa = 0;
+  IpAddress source, destination;  // kNeighbour: destination is the next hop
+};
+static_assert(sizeof(WorkerEvent) % 4 == 0 && std::is_trivially_copyable_v<WorkerEvent>);
+
+// Set while the control thread sleeps; whoever clears it writes the eventfd.
+struct Wakeup {
+  std::atomic<bool> asleep{false};
+  int fd = -1;
+};
+
+struct WorkerSetup {
+  unsigned index = 0, core = 0;
+  std::vector<Source> sources;
+  std::vector<Sink> sinks;           // by PortIndex
+  std::vector<rte_ring*> mailboxes;  // by worker: clear and ESP packets for the SA's owner
+  rte_ring* outbox = nullptr;        // frames that others ask this worker to send
+  rte_ring* punts = nullptr;         // frames for the TAPs
+  rte_ring* events = nullptr;        // of WorkerEvent
+  Published<const Tables>* tables = nullptr;
+  Quiescence* quiescence = nullptr;
+  Wakeup* wakeup = nullptr;
+  std::unique_ptr<Crypto> crypto;
+  bool promiscuous = false;  // take frames for any MAC (the benchmark's files)
+};
+
+struct alignas(64) WorkerCounters {  // written by its worker only, read racily
+  std::uint64_t received = 0, transmitted = 0, encrypted = 0, decrypted = 0, forwarded = 0, punted = 0,
+                handed_over = 0;
+  std::uint64_t turns = 0, idle_turns = 0;
+  std::array<std::uint64_t, kDropReasons> dropped{};
+};
+
+class Worker {
+ public:
+  explicit Worker(WorkerSetup setup);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // One turn; how many packets it took. The caller has called quiescence->online(index).
+  unsigned turn();
+
+  const WorkerCounters& counters() const { return counters_; }
+  unsigned core() const { return setup_.core; }
+  void set_clock(StageClock* clock) { clock_ = clock; }
+
+ private:
+  struct Clear {  // a packet that the policies are asked about
+    rte_mbuf* m;
+    Headers headers;
+    Origin origin;
+    PortIndex port;
+  };
+  struct Protected {  // and one for an SA
+    rte_mbuf* m;
+    Headers headers;
+    bool hop;
+    std::uint32_t slot;
+  };
+  struct Held {  // waits for its next hop to be resolved
+    rte_mbuf* m;
+    std::uint64_t since;
+  };
+  struct TxBuffer {
+    std::array<rte_mbuf*, 2 * kBurst> frames;
+    unsigned count = 0;
+  };
+
+  // worker.cpp: from a frame to a decision
+  unsigned poll(const Source& source);
+  void take_frame(rte_mbuf* m, Origin origin, PortIndex port);
+  void take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port);
+  bool take_esp(rte_mbuf* m, const Headers& headers, Origin origin, PortIndex port);
+  void process();
+  const Decision& decision(const Clear& clear);
+  Flow flow_of(const Clear& clear) const;
+  void act(const Clear& clear, const Decision& decision);
+
+  // worker_esp.cpp
+  void decrypt();
+  void decrypted(unsigned index, bool good);
+  void encrypt();
+  unsigned seal_all(std::array<OutboundSa*, kBurst>& sas);
+  bool allowed(OutboundSa& sa);
+  bool allowed(InboundSa& sa);
+  void tell_limit(SaLimits::News news, SaId id);
+  void acquire(const Protected& p, const OutboundSlot& slot);
+
+  // worker_tx.cpp
+  void forward(rte_mbuf* m, const NextHop& hop, const IpAddress* destination);
+  void route_esp(rte_mbuf* m, OutboundSa& sa);
+  void send(rte_mbuf* frame, PortIndex port);
+  void flush(PortIndex port);
+  void flush_outbox();
+  void punt(rte_mbuf* frame, PortIndex port);
+  void punt_ip(rte_mbuf* m, const Headers& headers, PortIndex port);
+  void hand_over(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port, unsigned owner);
+  void hold(rte_mbuf* m, const NextHop& hop, const IpAddress& destination);
+  void retry_held();
+  void want(PortIndex port, const IpAddress& address);
+  void drop(rte_mbuf* m, Drop reason);
+  void tell(const WorkerEvent& event);
+
+  WorkerSetup setup_;
+  const Tables* tables_ = nullptr;  // this turn's
+  StageClock* clock_ = nullptr;
+  FlowCache<FlowKey4> flows4_;
+  FlowCache<FlowKey6> flows6_;
+  IvSource ivs_;
+  WorkerCounters counters_;
+
+  // This burst's work, by stage.
+  std::array<Clear, kBurst> clear_;
+  std::array<Protected, kBurst> protected_;
+  std::array<CryptoJob, kBurst> jobs_;
+  std::array<InboundSa*, kBurst> opening_;
+  std::array<EspPacket, kBurst> esp_;
+  std::array<PortIndex, kBurst> esp_port_;
+  std::array<Decision, kBurst> missed_;
+  unsigned clear_count_ = 0, protected_count_ = 0, job_count_ = 0;
+
+  std::vector<TxBuffer> tx_;          // by PortIndex
+  std::vector<std::uint16_t> ready_;  // ports with something in tx_
+  std::array<Held, 64> held_;
+  unsigned held_count_ = 0;
+  std::uint32_t held_generation_ = 0;
+  std::uint64_t held_checked_ = 0;
+  bool punted_ = false;
+  // Rate limits of what is said to the control thread, direct mapped: when it was last said.
+  std::array<std::uint64_t, 256> acquired_{}, wanted_{};
+  std::uint64_t second_;  // in TSC cycles
+};
+
+}  // namespace simplon::dp

@@ -1,0 +1,155 @@
+// Out of the worker: to a port, to another worker, to the host, or nowhere.
+#include <rte_cycles.h>
+
+#include <cstring>
+
+#include "dp/worker.h"
+
+namespace simplon::dp {
+namespace {
+
+// Source address of frames that the data path itself makes for the host; locally administered.
+constexpr Mac kOurMac{0x02, 0x53, 0x69, 0x6d, 0x70, 0x6c};
+
+}  // namespace
+
+// `m` begins with the IP header of what is to leave; the next hop's Ethernet header is put before it.
+void Worker::forward(rte_mbuf* m, const NextHop& hop, const IpAddress* destination) {
+  if (!hop.resolved) return hold(m, hop, *destination);
+  char* ethernet = rte_pktmbuf_prepend(m, kEthernetBytes);
+  if (ethernet == nullptr) return drop(m, Drop::kNoBuffer);
+  std::memcpy(ethernet, hop.ethernet.data(), kEthernetBytes);
+  send(m, hop.port);
+}
+
+// The outer destination's route is remembered in the SA, as long as the tables' generation does not change.
+void Worker::route_esp(rte_mbuf* m, OutboundSa& sa) {
+  const bool v4 = sa.v4;
+  if (sa.route_generation != tables_->generation) {
+    sa.route = tables_->routes->find(destination_of(bytes_of(m), v4));
+    sa.route_generation = tables_->generation;
+  }
+  if (sa.route == kNoNextHop) return drop(m, Drop::kNoRoute);
+  const NextHop& hop = tables_->routes->next_hop(sa.route);
+  if (hop.resolved) return forward(m, hop, nullptr);
+  const IpAddress destination = destination_of(bytes_of(m), v4);
+  forward(m, hop, &destination);
+}
+
+void Worker::send(rte_mbuf* frame, PortIndex port) {
+  const auto index = static_cast<std::uint16_t>(port);
+  TxBuffer& buffer = tx_[index];
+  if (buffer.count == 0) ready_.push_back(index);
+  buffer.frames[buffer.count++] = frame;
+  if (buffer.count == buffer.frames.size()) flush(port);
+}
+
+void Worker::flush(PortIndex port) {
+  const auto index = static_cast<std::uint16_t>(port);
+  TxBuffer& buffer = tx_[index];
+  const Sink& sink = setup_.sinks[index];
+  const auto n = static_cast<std::uint16_t>(std::exchange(buffer.count, 0));
+  unsigned sent = 0;
+  if (sink.outbox != nullptr) {
+    for (unsigned i = 0; i < n; ++i) buffer.frames[i]->port = index;
+    sent = rte_ring_enqueue_burst(sink.outbox, reinterpret_cast<void**>(buffer.frames.data()), n, nullptr);
+    for (unsigned i = sent; i < n; ++i) drop(buffer.frames[i], Drop::kQueueFull);
+  } else {
+    sent = rte_eth_tx_burst(sink.device, sink.queue, buffer.frames.data(), n);
+    for (unsigned i = sent; i < n; ++i) drop(buffer.frames[i], Drop::kTxFull);
+    counters_.transmitted += sent;
+  }
+}
+
+void Worker::flush_outbox() {
+  std::array<rte_mbuf*, kBurst> frames;
+  const unsigned n =
+      rte_ring_dequeue_burst(setup_.outbox, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
+  for (unsigned i = 0; i < n; ++i) send(frames[i], PortIndex{frames[i]->port});
+}
+
+void Worker::punt(rte_mbuf* frame, PortIndex port) {
+  frame->port = static_cast<std::uint16_t>(port);
+  if (setup_.punts == nullptr || rte_ring_enqueue(setup_.punts, frame) != 0)
+    return drop(frame, Drop::kPuntFull);
+  ++counters_.punted;
+  punted_ = true;
+}
+
+// The host gets a whole frame: what came in one keeps its own, what came out of an SA is given one.
+void Worker::punt_ip(rte_mbuf* m, const Headers& headers, PortIndex port) {
+  if (headers.ip >= kEthernetBytes && m->data_off >= headers.ip) return punt(m, port);
+  auto* frame = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(m, kEthernetBytes));
+  if (frame == nullptr) return drop(m, Drop::kNoBuffer);
+  const Mac mac = tables_->routes->mac(port);
+  std::memcpy(frame, mac.data(), 6);
+  std::memcpy(frame + 6, kOurMac.data(), 6);
+  store_be16(frame + 12, headers.v4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
+  punt(m, port);
+}
+
+// The packet alone travels; its new worker asks its own tables again. It keeps its Ethernet header in the
+// headroom.
+void Worker::hand_over(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port, unsigned owner) {
+  m->data_off = static_cast<std::uint16_t>(m->data_off + offset);
+  m->data_len = static_cast<std::uint16_t>(m->data_len - offset);
+  m->pkt_len = m->data_len;
+  m->port = static_cast<std::uint16_t>(port);
+  m->hash.usr = static_cast<std::uint32_t>(origin);
+  if (rte_ring_enqueue(setup_.mailboxes[owner], m) != 0) return drop(m, Drop::kQueueFull);
+  ++counters_.handed_over;
+}
+
+void Worker::hold(rte_mbuf* m, const NextHop& hop, const IpAddress& destination) {
+  want(hop.port, hop.address.is_unspecified() ? destination : hop.address);
+  if (held_count_ == held_.size()) return drop(m, Drop::kNoNeighbour);
+  if (held_count_ == 0) held_generation_ = tables_->generation;
+  held_[held_count_++] = {m, rte_rdtsc()};
+}
+
+// New tables may know the neighbour; after a second it is too late.
+void Worker::retry_held() {
+  const std::uint64_t now = rte_rdtsc();
+  if (held_generation_ == tables_->generation && now - held_checked_ < second_ / 10) return;
+  held_checked_ = now;
+  held_generation_ = tables_->generation;
+  const unsigned n = std::exchange(held_count_, 0);
+  for (unsigned i = 0; i < n; ++i) {
+    const Held held = held_[i];
+    const bool v4 = bytes_of(held.m)[0] >> 4 == 4;
+    const IpAddress destination = destination_of(bytes_of(held.m), v4);
+    const std::uint32_t index = tables_->routes->find(destination);
+    if (index == kNoNextHop) {
+      drop(held.m, Drop::kNoRoute);
+    } else if (const NextHop& hop = tables_->routes->next_hop(index); hop.resolved) {
+      forward(held.m, hop, &destination);
+    } else if (now - held.since > second_) {
+      drop(held.m, Drop::kNoNeighbour);
+    } else {
+      held_[held_count_++] = held;
+    }
+  }
+}
+
+void Worker::want(PortIndex port, const IpAddress& address) {
+  const Bytes b = address.bytes();
+  std::uint64_t& last =
+      wanted_[(load_be32(b.data() + b.size() - 4) ^ static_cast<std::uint32_t>(port)) % wanted_.size()];
+  const std::uint64_t now = rte_rdtsc();
+  if (last != 0 && now - last < second_ / 4) return;
+  last = now;
+  tell({.kind = WorkerEvent::Kind::kNeighbour, .port = port, .source = {}, .destination = address});
+}
+
+void Worker::drop(rte_mbuf* m, Drop reason) {
+  ++counters_.dropped[static_cast<std::size_t>(reason)];
+  rte_pktmbuf_free(m);
+}
+
+void Worker::tell(const WorkerEvent& event) {
+  if (setup_.events != nullptr)
+    rte_ring_enqueue_elem(setup_.events, const_cast<WorkerEvent*>(&event), sizeof event);
+  punted_ = true;  // the control thread is to look
+}
+
+}  // namespace simplon::dp

@@ -1,0 +1,221 @@
+// A data path in a test's hands: tables, one worker, no port. Packets go in by the worker's mailbox and come
+// out of a ring.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dp/registry.h"
+#include "dp/worker.h"
+
+namespace simplon::dp::test {
+
+inline const PortIndex kLan{0}, kWan{1};
+
+// What lives as long as DPDK does.
+struct Shared {
+  rte_mempool* buffers = rte_pktmbuf_pool_create("test", 1023, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+  std::unique_ptr<CryptoDevices> crypto =
+      std::move(*CryptoDevices::open({"crypto_aesni_gcm", "crypto_aesni_mb"}, 2, 512));
+  static Shared& get() {
+    static auto* shared = new Shared;
+    return *shared;
+  }
+};
+
+inline Selectors selectors(const char* local, const char* remote) {
+  return {{*TrafficSelector::parse(local)}, {*TrafficSelector::parse(remote)}};
+}
+
+inline Secret key(unsigned n, std::uint8_t seed) {
+  Buffer b(n);
+  for (unsigned i = 0; i < n; ++i) b[i] = static_cast<std::uint8_t>(seed + i);
+  return Secret(std::move(b));
+}
+
+struct SaOptions {
+  EspSuite suite{find_encr("aes128gcm16"), nullptr};
+  Spi spi{0x1001};
+  IpAddress from = *IpAddress::parse("198.51.100.1"), to = *IpAddress::parse("198.51.100.2");
+  Selectors selectors;
+  std::optional<UdpPorts> udp;
+  Lifetime soft, hard;
+  std::uint32_t window = 64;
+  std::uint64_t id = 1;
+};
+
+inline SaRef make_sa(Direction direction, const SaOptions& o) {
+  auto sa = std::make_shared<SaSpec>();
+  sa->id = SaId{o.id};
+  sa->direction = direction;
+  sa->spi = o.spi;
+  sa->source = o.from;
+  sa->destination = o.to;
+  sa->udp = o.udp;
+  sa->suite = o.suite;
+  sa->encr_key = key(o.suite.encr->key, 1);
+  sa->salt = key(o.suite.encr->salt, 50);
+  if (o.suite.integ) sa->integ_key = key(o.suite.integ->key, 100);
+  sa->replay_window = o.window;
+  sa->soft = o.soft;
+  sa->hard = o.hard;
+  sa->policy = PolicyId{1};
+  sa->selectors = o.selectors;
+  return sa;
+}
+
+class Lab {
+ public:
+  explicit Lab(std::uint16_t queue, bool left)
+      : quiescence_(1),
+        registry_(*Shared::get().crypto, quiescence_, 1,
+                  {{Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
+                   {Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1500}}) {
+    static unsigned serial = 0;
+    const std::string n = std::to_string(serial++);
+    in_ = rte_ring_create(("in" + n).c_str(), 256, 0, 0);
+    out_ = rte_ring_create(("out" + n).c_str(), 256, 0, 0);
+    punts_ = rte_ring_create(("punt" + n).c_str(), 256, 0, 0);
+    events_ = rte_ring_create_elem(("event" + n).c_str(), sizeof(WorkerEvent), 256, 0, 0);
+    WorkerSetup setup;
+    setup.sources = {{.kind = Source::Kind::kMailbox, .ring = in_}};
+    setup.sinks = {{.outbox = out_}, {.outbox = out_}};
+    setup.mailboxes = {in_};
+    setup.punts = punts_;
+    setup.events = events_;
+    setup.tables = &registry_.tables();
+    setup.quiescence = &quiescence_;
+    setup.crypto = std::move(*Crypto::make(queue));
+    worker_ = std::make_unique<Worker>(std::move(setup));
+    quiescence_.online(0);
+    network(left);
+  }
+  ~Lab() {
+    worker_.reset();
+    quiescence_.offline(0);
+    for (rte_ring* r : {in_, out_, punts_}) {
+      void* m = nullptr;
+      while (rte_ring_dequeue(r, &m) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(m));
+      rte_ring_free(r);
+    }
+    rte_ring_free(events_);
+  }
+
+  void protect(const Selectors& s, Action action = Action::kProtect, std::uint32_t id = 1,
+               std::uint32_t order = 10) {
+    ASSERT_TRUE(registry_.add_policy(
+        {.id = PolicyId{id}, .name = "p", .order = order, .action = action, .selectors = s}));
+    ASSERT_TRUE(registry_.commit());
+  }
+  Registry& registry() { return registry_; }
+  Worker& worker() { return *worker_; }
+  std::uint64_t dropped(Drop reason) const {
+    return worker_->counters().dropped[static_cast<std::size_t>(reason)];
+  }
+
+  // One IP packet in; what left the worker, as whole frames (Ethernet first).
+  std::vector<Buffer> pass(Bytes ip, Origin origin, PortIndex port) {
+    return pass(std::vector<Buffer>{Buffer(ip.begin(), ip.end())}, origin, port);
+  }
+  std::vector<Buffer> pass(const std::vector<Buffer>& packets, Origin origin, PortIndex port) {
+    for (const Buffer& ip : packets) {
+      rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);
+      std::memcpy(rte_pktmbuf_append(m, static_cast<std::uint16_t>(ip.size())), ip.data(), ip.size());
+      m->port = static_cast<std::uint16_t>(port);
+      m->hash.usr = static_cast<std::uint32_t>(origin);
+      rte_ring_enqueue(in_, m);
+    }
+    while (worker_->turn() != 0) {
+    }
+    return drain(out_);
+  }
+  std::vector<Buffer> punted() { return drain(punts_); }
+  std::vector<WorkerEvent> events() {
+    std::vector<WorkerEvent> out;
+    WorkerEvent e;
+    while (rte_ring_dequeue_elem(events_, &e, sizeof e) == 0) out.push_back(e);
+    return out;
+  }
+
+ private:
+  static std::vector<Buffer> drain(rte_ring* ring) {
+    std::vector<Buffer> out;
+    void* got = nullptr;
+    while (rte_ring_dequeue(ring, &got) == 0) {
+      auto* m = static_cast<rte_mbuf*>(got);
+      out.emplace_back(bytes_of(m), bytes_of(m) + rte_pktmbuf_data_len(m));
+      rte_pktmbuf_free(m);
+    }
+    return out;
+  }
+  // Two sites: .1 is left, .2 is right; every next hop is resolved.
+  void network(bool left) {
+    const auto address = [](const std::string& text) { return *IpAddress::parse(text); };
+    const std::string n = left ? "1" : "2", other = left ? "2" : "1", s = left ? "a" : "b",
+                      t = left ? "b" : "a";
+    NetworkSpec spec;
+    spec.addresses = {{address("198.51.100." + n), kWan},
+                      {address("2001:db8:ffff::" + n), kWan},
+                      {address("198.18." + n + ".1"), kLan}};
+    spec.routes = {{*Prefix::parse("198.18." + n + ".0/24"), address("198.18." + n + ".254"), kLan},
+                   {*Prefix::parse("2001:db8:" + s + "::/64"), address("2001:db8:" + s + "::254"), kLan},
+                   {*Prefix::parse("198.51.100.0/24"), address("198.51.100.254"), kWan},
+                   {*Prefix::parse("203.0.113.0/24"), address("198.51.100.254"), kWan},
+                   {*Prefix::parse("2001:db8:ffff::/64"), address("2001:db8:ffff::254"), kWan}};
+    for (const auto& [a, p] : {std::pair{"198.18." + n + ".254", kLan},
+                               {"2001:db8:" + s + "::254", kLan},
+                               {std::string("198.51.100.254"), kWan},
+                               {std::string("2001:db8:ffff::254"), kWan}})
+      spec.neighbours.push_back({address(a), p, Mac{2, 0, 0, 0, 0, 9}});
+    registry_.set_network(spec);
+    ASSERT_TRUE(registry_.commit());
+  }
+
+  Quiescence quiescence_;
+  Registry registry_;
+  rte_ring *in_, *out_, *punts_, *events_;
+  std::unique_ptr<Worker> worker_;
+};
+
+// A UDP packet, checksum of IPv4's header right, payload 0, 1, 2, …
+inline Buffer udp4(const char* from, const char* to, unsigned payload = 40, std::uint8_t tos = 0,
+                   std::uint8_t ttl = 64, std::uint16_t dport = 2000) {
+  Buffer p(28 + payload);
+  p[0] = 0x45;
+  p[1] = tos;
+  store_be16(p.data() + 2, static_cast<std::uint16_t>(p.size()));
+  p[8] = ttl;
+  p[9] = kUdp;
+  std::ranges::copy(IpAddress::parse(from)->bytes(), p.begin() + 12);
+  std::ranges::copy(IpAddress::parse(to)->bytes(), p.begin() + 16);
+  set_ipv4_checksum(p.data());
+  store_be16(p.data() + 20, 1000);
+  store_be16(p.data() + 22, dport);
+  store_be16(p.data() + 24, static_cast<std::uint16_t>(8 + payload));
+  for (unsigned i = 0; i < payload; ++i) p[28 + i] = static_cast<std::uint8_t>(i);
+  return p;
+}
+
+inline Buffer udp6(const char* from, const char* to, unsigned payload = 40, std::uint8_t hops = 64) {
+  Buffer p(48 + payload);
+  p[0] = 0x60;
+  store_be16(p.data() + 4, static_cast<std::uint16_t>(8 + payload));
+  p[6] = kUdp;
+  p[7] = hops;
+  std::ranges::copy(IpAddress::parse(from)->bytes(), p.begin() + 8);
+  std::ranges::copy(IpAddress::parse(to)->bytes(), p.begin() + 24);
+  store_be16(p.data() + 40, 1000);
+  store_be16(p.data() + 42, 2000);
+  store_be16(p.data() + 44, static_cast<std::uint16_t>(8 + payload));
+  for (unsigned i = 0; i < payload; ++i) p[48 + i] = static_cast<std::uint8_t>(i);
+  return p;
+}
+
+inline Buffer ip_of(const Buffer& frame) { return Buffer(frame.begin() + kEthernetBytes, frame.end()); }
+
+}  // namespace simplon::dp::test
