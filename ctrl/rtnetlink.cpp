@@ -1,0 +1,230 @@
+#include "ctrl/rtnetlink.h"
+
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace simplon::ctrl {
+namespace {
+
+constexpr unsigned kGroups =
+    RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
+constexpr std::uint16_t kUsable =
+    NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
+
+std::uint8_t af(const IpAddress& a) { return a.is_v4() ? AF_INET : AF_INET6; }
+
+struct Attributes {
+  std::optional<IpAddress> destination, gateway, address, local;
+  std::optional<std::uint32_t> interface, table, metric;
+  std::optional<dp::Mac> mac;
+};
+
+void first_hop(const nlattr& multipath, Attributes& out) {
+  const Bytes all = bytes_of(multipath);
+  if (all.size() < sizeof(rtnexthop)) return;
+  rtnexthop hop;
+  std::memcpy(&hop, all.data(), sizeof hop);
+  out.interface = static_cast<std::uint32_t>(hop.rtnh_ifindex);
+  const std::size_t end = std::min<std::size_t>(hop.rtnh_len, all.size());
+  for (std::size_t at = sizeof hop; at + sizeof(nlattr) <= end;) {
+    nlattr a;
+    std::memcpy(&a, all.data() + at, sizeof a);
+    if (a.nla_len < sizeof a || at + a.nla_len > end) return;
+    if (a.nla_type == RTA_GATEWAY)
+      out.gateway = IpAddress::from_bytes(all.subspan(at + sizeof a, a.nla_len - sizeof a));
+    at += (a.nla_len + 3u) & ~3u;
+  }
+}
+
+Attributes route_attributes(const nlmsghdr& message) {
+  Attributes out;
+  for_attributes(message, sizeof(rtmsg), [&](const nlattr& a) {
+    switch (mnl_attr_get_type(&a)) {
+      case RTA_DST:
+        out.destination = IpAddress::from_bytes(bytes_of(a));
+        break;
+      case RTA_GATEWAY:
+        out.gateway = IpAddress::from_bytes(bytes_of(a));
+        break;
+      case RTA_OIF:
+        out.interface = mnl_attr_get_u32(&a);
+        break;
+      case RTA_TABLE:
+        out.table = mnl_attr_get_u32(&a);
+        break;
+      case RTA_PRIORITY:
+        out.metric = mnl_attr_get_u32(&a);
+        break;
+      case RTA_MULTIPATH:
+        first_hop(a, out);
+        break;
+      default:
+        break;
+    }
+  });
+  return out;
+}
+
+Attributes address_attributes(const nlmsghdr& message) {
+  Attributes out;
+  for_attributes(message, sizeof(ifaddrmsg), [&](const nlattr& a) {
+    if (mnl_attr_get_type(&a) == IFA_ADDRESS) out.address = IpAddress::from_bytes(bytes_of(a));
+    if (mnl_attr_get_type(&a) == IFA_LOCAL) out.local = IpAddress::from_bytes(bytes_of(a));
+  });
+  return out;
+}
+
+Attributes neighbour_attributes(const nlmsghdr& message) {
+  Attributes out;
+  for_attributes(message, sizeof(ndmsg), [&](const nlattr& a) {
+    const Bytes b = bytes_of(a);
+    if (mnl_attr_get_type(&a) == NDA_DST) out.address = IpAddress::from_bytes(b);
+    if (mnl_attr_get_type(&a) == NDA_LLADDR && b.size() == 6) std::ranges::copy(b, out.mac.emplace().begin());
+  });
+  return out;
+}
+
+template <class T>
+const T& fixed(const nlmsghdr& message) {
+  return *static_cast<const T*>(mnl_nlmsg_get_payload(&message));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NetworkMirror>> NetworkMirror::open(const std::vector<std::string>& taps) {
+  auto events = Netlink::open(NETLINK_ROUTE, kGroups);
+  if (!events) return std::unexpected(events.error());
+  auto requests = Netlink::open(NETLINK_ROUTE, 0);
+  if (!requests) return std::unexpected(requests.error());
+  std::unique_ptr<NetworkMirror> mirror(new NetworkMirror(std::move(*requests), std::move(*events)));
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    const unsigned index = if_nametoindex(taps[i].c_str());
+    if (index == 0) return fail("there is no interface '" + taps[i] + "' to mirror");
+    mirror->interfaces_.push_back(index);
+    mirror->ports_[index] = dp::PortIndex{static_cast<std::uint16_t>(i)};
+  }
+  auto first = mirror->read();
+  if (!first) return std::unexpected(first.error());
+  mirror->network_ = std::move(*first);
+  return mirror;
+}
+
+// A notice says that something changed; what is, is read whole. The tables that a gateway has are small
+// enough for that, and what is read whole cannot drift.
+bool NetworkMirror::poll() {
+  bool any = false;
+  const bool complete = events_.notices([&](const nlmsghdr&) { any = true; });
+  if (!any && complete) return false;
+  auto now = read();
+  if (!now || *now == network_) return false;
+  network_ = std::move(*now);
+  return true;
+}
+
+Result<void> NetworkMirror::dump(std::uint16_t type, const std::string& what, const Netlink::Each& each) {
+  NetlinkMessage message(type, NLM_F_DUMP);
+  message.header<rtgenmsg>().rtgen_family = AF_UNSPEC;
+  return requests_.request(message, "reading the kernel's " + what, each);
+}
+
+Result<dp::NetworkSpec> NetworkMirror::read() {
+  dp::NetworkSpec spec;
+  auto done = dump(RTM_GETADDR, "addresses", [&](const nlmsghdr& m) {
+    const auto port = ports_.find(fixed<ifaddrmsg>(m).ifa_index);
+    const Attributes a = address_attributes(m);
+    const auto address = a.local ? a.local : a.address;
+    if (port != ports_.end() && address) spec.addresses.push_back({*address, port->second});
+  });
+  if (!done) return std::unexpected(done.error());
+  done = dump(RTM_GETROUTE, "routes", [&](const nlmsghdr& m) {
+    const auto& route = fixed<rtmsg>(m);
+    const Attributes a = route_attributes(m);
+    if (route.rtm_type != RTN_UNICAST || a.table.value_or(route.rtm_table) != RT_TABLE_MAIN || !a.interface)
+      return;
+    const auto port = ports_.find(*a.interface);
+    if (port == ports_.end()) return;
+    const Family family = route.rtm_family == AF_INET ? Family::kV4 : Family::kV6;
+    spec.routes.push_back({{a.destination.value_or(IpAddress::any(family)), route.rtm_dst_len},
+                           a.gateway,
+                           port->second,
+                           a.metric.value_or(0)});
+  });
+  if (!done) return std::unexpected(done.error());
+  done = dump(RTM_GETNEIGH, "neighbours", [&](const nlmsghdr& m) {
+    const auto& n = fixed<ndmsg>(m);
+    const auto port = ports_.find(static_cast<unsigned>(n.ndm_ifindex));
+    const Attributes a = neighbour_attributes(m);
+    if (port == ports_.end() || (n.ndm_state & kUsable) == 0 || !a.address || !a.mac) return;
+    spec.neighbours.push_back({*a.address, port->second, *a.mac});
+  });
+  if (!done) return std::unexpected(done.error());
+  return spec;
+}
+
+Result<void> NetworkMirror::change_address(std::uint16_t type, std::uint16_t flags, dp::PortIndex port,
+                                           const IpAddress& address, std::uint8_t length) {
+  NetlinkMessage message(type, flags);
+  auto& header = message.header<ifaddrmsg>();
+  header.ifa_family = af(address);
+  header.ifa_prefixlen = length;
+  header.ifa_index = interface(port);
+  // The ports' addresses are the administrator's: no duplicate detection holds the gateway up (RFC 4862 §5.4
+  // is his).
+  header.ifa_flags = address.is_v4() ? 0 : IFA_F_NODAD;
+  message.put(IFA_LOCAL, address.bytes());
+  message.put(IFA_ADDRESS, address.bytes());
+  return requests_.request(message, "address " + address.text() + "/" + std::to_string(length));
+}
+
+Result<void> NetworkMirror::add_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length) {
+  return change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, port, address, length);
+}
+
+Result<void> NetworkMirror::remove_address(dp::PortIndex port, const IpAddress& address,
+                                           std::uint8_t length) {
+  auto done = change_address(RTM_DELADDR, 0, port, address, length);
+  return !done && errno == EADDRNOTAVAIL ? Result<void>{} : done;
+}
+
+Result<void> NetworkMirror::change_route(std::uint16_t type, std::uint16_t flags, const dp::Route& route) {
+  NetlinkMessage message(type, flags);
+  auto& header = message.header<rtmsg>();
+  header.rtm_family = af(route.prefix.address);
+  header.rtm_dst_len = route.prefix.length;
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = RTPROT_STATIC;
+  header.rtm_scope = route.gateway || header.rtm_family == AF_INET6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  header.rtm_type = RTN_UNICAST;
+  message.put(RTA_DST, route.prefix.address.bytes());
+  if (route.gateway) message.put(RTA_GATEWAY, route.gateway->bytes());
+  message.put_u32(RTA_OIF, interface(route.port));
+  if (route.metric != 0) message.put_u32(RTA_PRIORITY, route.metric);
+  return requests_.request(message, "route to " + route.prefix.text());
+}
+
+Result<void> NetworkMirror::add_route(const dp::Route& route) {
+  return change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+}
+
+Result<void> NetworkMirror::remove_route(const dp::Route& route) {
+  auto done = change_route(RTM_DELROUTE, 0, route);
+  return !done && errno == ESRCH ? Result<void>{} : done;
+}
+
+Result<void> NetworkMirror::resolve(dp::PortIndex port, const IpAddress& address) {
+  NetlinkMessage message(RTM_NEWNEIGH, NLM_F_CREATE);
+  auto& header = message.header<ndmsg>();
+  header.ndm_family = af(address);
+  header.ndm_ifindex = static_cast<int>(interface(port));
+  header.ndm_state = NUD_NONE;
+  header.ndm_flags = NTF_USE;
+  message.put(NDA_DST, address.bytes());
+  return requests_.request(message, "next hop " + address.text());
+}
+
+}  // namespace simplon::ctrl
