@@ -126,6 +126,7 @@ class Endpoint {
   Endpoint(Settings settings, Secret seed);  // seed: 32 bytes of entropy; everything random comes from it
   ~Endpoint();
   Endpoint(Endpoint&&) noexcept;
+  Endpoint& operator=(Endpoint&&) noexcept;
 
   // Reload. Connections that did not change keep their SAs; of a changed peer the IKE SA goes; of a removed
   // child its SAs. Children whose start action is kStart are then initiated.
@@ -147,6 +148,8 @@ class Endpoint {
   void acquire(PolicyId policy, const TrafficSelector& source, const TrafficSelector& destination, Now now);
   // A volume lifetime ended (RFC 4301 §4.4.2.1): soft rekeys, hard deletes.
   void expired(SaId sa, bool hard, Now now);
+  // An ESP packet came through this inbound SA lately: its peer is alive, no liveness check is needed (§2.4).
+  void active(SaId sa, Now now);
   void shut_down(Now now);  // deletes for every IKE SA; what they answer is not waited for
 
   std::vector<IkeStatus> status() const;

@@ -1,0 +1,333 @@
+// CREATE_CHILD_SA (RFC 7296 §1.3, §2.8, §2.9, §2.17, §2.18, §2.25): new children, and the rekeying of
+// children and of the IKE SA, as either side.
+#include <algorithm>
+
+#include "ike/ike_sa.h"
+
+namespace simplon::ike {
+namespace {
+
+Buffer be32(Spi spi) {
+  Writer out;
+  out.be32(static_cast<std::uint32_t>(spi));
+  return out.take();
+}
+Buffer be64(std::uint64_t spi) {
+  Writer out;
+  out.be64(spi);
+  return out.take();
+}
+
+DhGroup preferred(const std::vector<Proposal>& proposals) {
+  for (const Proposal& p : proposals)
+    if (!p.groups.empty() && p.groups[0] != DhGroup::kNone) return p.groups[0];
+  return DhGroup::kNone;
+}
+
+Now earlier(Now now, std::chrono::seconds time, std::uint64_t jitter) {
+  return now + time - milliseconds(jitter);
+}
+
+}  // namespace
+
+const ChildConfig* IkeSa::find_config(std::string_view child) const {
+  const auto found = std::ranges::find(connection_->children, child, &ChildConfig::name);
+  return found == connection_->children.end() ? nullptr : &*found;
+}
+
+bool IkeSa::has_child(std::string_view child) const {
+  const auto names = [&](const CreateChild& c) { return c.child == child; };
+  return std::ranges::any_of(children_, [&](const auto& c) { return c.second.config.name == child; }) ||
+         (attempt_ && !attempt_->ike && attempt_->config.name == child) ||
+         std::ranges::any_of(first_children_, names) || std::ranges::any_of(tasks_, [&](const Task& t) {
+           return std::holds_alternative<CreateChild>(t) && names(std::get<CreateChild>(t));
+         });
+}
+
+// An empty side means the outer address itself.
+Selectors IkeSa::effective(const ChildConfig& config) const {
+  Selectors out = config.selectors;
+  if (out.local.empty()) out.local = {TrafficSelector::of(Prefix::host(local_.address))};
+  if (out.remote.empty()) out.remote = {TrafficSelector::of(Prefix::host(remote_.address))};
+  return out;
+}
+
+void IkeSa::offer_child(PayloadWriter& out, const Attempt& attempt, bool with_groups) const {
+  std::vector<Proposal> proposals =
+      with_groups ? attempt.config.proposals : without_groups(attempt.config.proposals);
+  std::uint8_t n = 0;
+  for (Proposal& p : proposals) p.number = ++n, p.spi = be32(attempt.spi);
+  out.sa(proposals);
+  if (with_groups) out.nonce(attempt.nonce);
+  const Selectors s = effective(attempt.config);
+  out.ts(PayloadType::kTsi, s.local);
+  out.ts(PayloadType::kTsr, s.remote);
+}
+
+void IkeSa::run(const CreateChild& task, Now now) {
+  const ChildConfig* config = find_config(task.child);
+  if (config == nullptr) return core_.finish(task.ticket, false, "the connection has no child " + task.child);
+  start_attempt({.config = *config, .group = preferred(config->proposals), .ticket = task.ticket}, now);
+}
+
+void IkeSa::run(const RekeyChild& task, Now now) {
+  const auto found = children_.find(task.id);
+  if (found == children_.end() || found->second.state != ChildState::kInstalled)
+    return core_.finish(task.ticket, false, "the child is gone, or being replaced");
+  found->second.state = ChildState::kRekeying;
+  // By the text that it was made of, unless there is a newer one.
+  const ChildConfig* config = find_config(found->second.config.name);
+  const ChildConfig& c = config ? *config : found->second.config;
+  start_attempt({.config = c, .group = preferred(c.proposals), .replaces = task.id, .ticket = task.ticket},
+                now);
+}
+
+void IkeSa::run(const RekeyIke& task, Now now) {
+  start_attempt(
+      {.config = {}, .ike_spi = core_.fresh_ike_spi(), .group = group_, .ike = true, .ticket = task.ticket},
+      now);
+}
+
+void IkeSa::start_attempt(Attempt attempt, Now now) {
+  attempt.spi = core_.fresh_spi();
+  attempt.nonce = core_.entropy.bytes(kNonceBytes);
+  attempt_ = std::move(attempt);
+  if (attempt_->group == DhGroup::kNone) return send_attempt({}, now);
+  attempt_->random = core_.entropy.bytes(64);
+  core_.submit(id_, attempt_->group, attempt_->random, {}, [](IkeSa& sa, const JobResult& result, Now at) {
+    if (sa.attempt_ && sa.established()) sa.send_attempt(result.public_value, at);
+  });
+}
+
+void IkeSa::send_attempt(Bytes public_value, Now now) {
+  PayloadWriter out;
+  if (attempt_->ike) {
+    std::vector<Proposal> proposals = connection_->proposals;
+    std::uint8_t n = 0;
+    for (Proposal& p : proposals) p.number = ++n, p.spi = be64(attempt_->ike_spi);
+    out.sa(proposals);
+    out.nonce(attempt_->nonce);
+    out.ke(attempt_->group, public_value);
+  } else {
+    if (const auto old = children_.find(attempt_->replaces); old != children_.end())
+      out.notify(NotifyType::kRekeySa, {}, ProtocolId::kEsp, be32(old->second.in->spi));
+    offer_child(out, *attempt_, true);
+    if (attempt_->group != DhGroup::kNone) out.ke(attempt_->group, public_value);
+  }
+  request(
+      Exchange::kCreateChildSa, out, [this](const Payloads& p, Now at) { attempt_response(p, at); }, now);
+}
+
+// Another group, or another time. True: it goes on.
+bool IkeSa::retry_attempt(const Payloads& p, Now now) {
+  const Notify* n = p.find(NotifyType::kInvalidKePayload);
+  if (n == nullptr || n->data.size() != 2) return false;
+  const DhGroup wanted{load_be16(n->data.data())};
+  const auto& proposals = attempt_->ike ? connection_->proposals : attempt_->config.proposals;
+  const bool ours = std::ranges::any_of(
+      proposals, [&](const Proposal& q) { return std::ranges::find(q.groups, wanted) != q.groups.end(); });
+  if (!ours || wanted == attempt_->group) return false;
+  attempt_->group = wanted;
+  start_attempt(*std::exchange(attempt_, std::nullopt), now);
+  return true;
+}
+
+void IkeSa::attempt_response(const Payloads& p, Now now) {
+  if (!attempt_) return;
+  if (const Notify* n = p.error()) {
+    if (retry_attempt(p, now)) return;
+    if (n->type == NotifyType::kChildSaNotFound) {  // it is gone over there: a new one instead
+      const CreateChild again{attempt_->config.name, attempt_->ticket};
+      remove_child(attempt_->replaces, now, false);
+      attempt_.reset();
+      tasks_.emplace_front(again);
+      return;
+    }
+    if (n->type == NotifyType::kTsUnacceptable) ++core_.counters.ts_unacceptable;
+    if (n->type == NotifyType::kNoProposalChosen) ++core_.counters.no_proposal;
+    return attempt_failed("the peer refuses: " + name(n->type), now);
+  }
+  if (!p.sa || p.sa->size() != 1 || !p.nonce) return attempt_failed("the response lacks payloads", now);
+  const auto group = (*p.sa)[0].groups.empty() ? DhGroup::kNone : (*p.sa)[0].groups[0];
+  if (group == DhGroup::kNone && !attempt_->ike) return complete_child(p, {}, now);
+  if (!p.ke || DhGroup{p.ke->group} != attempt_->group || group != attempt_->group)
+    return attempt_failed("the key exchange is of another group", now);
+  core_.submit(id_, attempt_->group, attempt_->random, p.ke->data,
+               [p](IkeSa& sa, const JobResult& result, Now at) {
+                 if (!sa.attempt_) return;
+                 if (!result.ok) return sa.attempt_failed("the peer's public value is not valid", at);
+                 if (sa.attempt_->ike)
+                   sa.complete_ike(p, (*p.sa)[0], result.shared.bytes(), at);
+                 else
+                   sa.complete_child(p, result.shared.bytes(), at);
+               });
+}
+
+void IkeSa::complete_child(const Payloads& p, Bytes shared, Now now) {
+  const Attempt attempt = *attempt_;
+  const bool with_auth = !p.nonce;  // IKE_AUTH has none of its own: the IKE SA's are used (§2.17)
+  const Proposal chosen = (*p.sa)[0];
+  const Pfs pfs = with_auth ? Pfs::kIgnored : Pfs::kAsOffered;
+  if (p.sa->size() != 1 || chosen.spi.size() != 4 || !is_choice_of(chosen, attempt.config.proposals, pfs))
+    return attempt_failed("the peer chose what we did not offer", now);
+  const Selectors want = effective(attempt.config);
+  const Selectors got{p.tsi ? narrow(*p.tsi, want.local) : TrafficSelectors{},
+                      p.tsr ? narrow(*p.tsr, want.remote) : TrafficSelectors{}};
+  if (got.local.empty() || got.remote.empty())
+    return attempt_failed("the peer's selectors are outside ours", now);
+  attempt_.reset();
+  const ChildKeys keys = derive_child(keys_, chosen.suite(), shared, with_auth ? ni_ : attempt.nonce,
+                                      with_auth ? nr_ : *p.nonce);
+  const auto group = shared.empty() ? std::nullopt : std::optional(attempt.group);
+  install(attempt.config, chosen, attempt.spi, Spi{load_be32(chosen.spi.data())}, keys, true, got, group,
+          attempt.replaces, now);
+  core_.finish(attempt.ticket, true);
+  // The old one is deleted after the new one carries traffic (§2.8).
+  if (children_.contains(attempt.replaces)) tasks_.emplace_front(DeleteChild{attempt.replaces, 0});
+  next_task(now);
+}
+
+// ---- as responder ----
+
+IkeSa::Agreed IkeSa::agree(const Payloads& p, Pfs pfs, const Child* replaces) const {
+  Agreed out{.refusal = NotifyType::kTsUnacceptable, .why = {}};
+  for (const ChildConfig& config : connection_->children) {
+    if (replaces && config.name != replaces->config.name) continue;
+    const Selectors want = effective(config);
+    Selectors got{narrow(*p.tsr, want.local), narrow(*p.tsi, want.remote)};
+    if (got.local.empty() || got.remote.empty()) {
+      out.why += (out.why.empty() ? "" : "; ") + std::string("offered ") + text(*p.tsr) +
+                 " === " + text(*p.tsi) + ", child " + config.name + " is " + want.text();
+      continue;
+    }
+    const auto chosen = choose(*p.sa, config.proposals, pfs);
+    if (!chosen || chosen->spi.size() != 4) {
+      out.refusal = NotifyType::kNoProposalChosen;
+      out.why = why_not(*p.sa, config.proposals) + " for child " + config.name;
+      continue;
+    }
+    return {.config = &config, .proposal = *chosen, .selectors = std::move(got), .why = {}};
+  }
+  if (out.why.empty()) out.why = "the connection has no children";
+  ++(out.refusal == NotifyType::kNoProposalChosen ? core_.counters.no_proposal
+                                                  : core_.counters.ts_unacceptable);
+  return out;
+}
+
+void IkeSa::create_child_request(const Payloads& p, Now now) {
+  if (!p.sa || p.sa->empty() || !p.nonce) return respond_error(NotifyType::kInvalidSyntax);
+  // §2.25.2: an SA that is going, or that we are replacing ourselves, takes nothing new.
+  if (!established() || replaced_ || (attempt_ && attempt_->ike))
+    return respond_error(NotifyType::kTemporaryFailure);
+  if ((*p.sa)[0].protocol == ProtocolId::kIke) return ike_rekey_request(p);
+  if (!p.tsi || !p.tsr) return respond_error(NotifyType::kInvalidSyntax);
+  const Notify* rekey = p.find(NotifyType::kRekeySa);
+  if (rekey == nullptr) return child_request(p, ChildSaId{}, now);
+  for (const auto& [id, child] : children_) {
+    if (rekey->spi != be32(child.out->spi)) continue;
+    // §2.25.1 allows to answer a rekey that crosses ours; we ask for another try, both with jitter, and lose
+    // nothing.
+    if (child.state != ChildState::kInstalled) return respond_error(NotifyType::kTemporaryFailure);
+    return child_request(p, id, now);
+  }
+  PayloadWriter out;
+  out.notify(NotifyType::kChildSaNotFound, {}, ProtocolId::kEsp, rekey->spi);
+  respond(out);
+}
+
+void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
+  const auto old = children_.find(replaces);
+  const Agreed agreed = agree(p, Pfs::kAsOffered, old == children_.end() ? nullptr : &old->second);
+  if (agreed.config == nullptr) {
+    log(LogLevel::kWarning, "the peer's child is refused: " + agreed.why);
+    return respond_error(agreed.refusal);
+  }
+  const DhGroup group = agreed.proposal.groups.empty() ? DhGroup::kNone : agreed.proposal.groups[0];
+  if (group != DhGroup::kNone && (!p.ke || DhGroup{p.ke->group} != group)) {
+    Writer wanted;
+    wanted.be16(static_cast<std::uint16_t>(group));
+    return respond_error(NotifyType::kInvalidKePayload, wanted.view());
+  }
+  if (old != children_.end()) old->second.state = ChildState::kRekeying;
+  const Buffer nonce = core_.entropy.bytes(kNonceBytes);
+  const auto finish = [peer_nonce = *p.nonce, agreed, config = *agreed.config, group, nonce, replaces](
+                          IkeSa& sa, const JobResult& result, Now at) {
+    if (group != DhGroup::kNone && !result.ok) return sa.respond_error(NotifyType::kInvalidSyntax);
+    Proposal chosen = agreed.proposal;
+    const Spi spi = sa.core_.fresh_spi();
+    const ChildKeys keys = derive_child(sa.keys_, chosen.suite(), result.shared.bytes(), peer_nonce, nonce);
+    const auto pfs = group == DhGroup::kNone ? std::nullopt : std::optional(group);
+    sa.install(config, chosen, spi, Spi{load_be32(chosen.spi.data())}, keys, false, agreed.selectors, pfs,
+               replaces, at);
+    chosen.spi = be32(spi);
+    PayloadWriter out;
+    out.sa({chosen});
+    out.nonce(nonce);
+    if (group != DhGroup::kNone) out.ke(group, result.public_value);
+    out.ts(PayloadType::kTsi, agreed.selectors.remote);
+    out.ts(PayloadType::kTsr, agreed.selectors.local);
+    sa.respond(out);
+  };
+  if (group == DhGroup::kNone) return finish(*this, JobResult{}, now);
+  core_.submit(id_, group, core_.entropy.bytes(64), p.ke->data, finish);
+}
+
+Child& IkeSa::install(const ChildConfig& config, const Proposal& proposal, Spi spi_in, Spi spi_out,
+                      const ChildKeys& keys, bool we_initiated, const Selectors& selectors,
+                      std::optional<DhGroup> group, ChildSaId replaces, Now now) {
+  const bool udp = nat_local_ || nat_remote_;
+  const auto make = [&](Direction direction) {
+    const bool in = direction == Direction::kIn;
+    const ChildKeys::One& k = we_initiated == in ? keys.responder : keys.initiator;
+    auto sa = std::make_shared<SaSpec>();
+    sa->id = SaId{core_.next_sa++};
+    sa->direction = direction;
+    sa->spi = in ? spi_in : spi_out;
+    sa->source = in ? remote_.address : local_.address;
+    sa->destination = in ? local_.address : remote_.address;
+    if (udp) sa->udp = in ? UdpPorts{remote_.port, local_.port} : UdpPorts{local_.port, remote_.port};
+    sa->suite = proposal.suite();
+    sa->encr_key = k.encr.clone();
+    sa->salt = k.salt.clone();
+    sa->integ_key = k.integ.clone();
+    sa->replay_window = config.replay_window;
+    sa->soft = config.rekey;
+    sa->hard = config.life;
+    sa->policy = config.policy;
+    sa->selectors = selectors;
+    return sa;
+  };
+  Child child{.id = ChildSaId{core_.next_child++},
+              .config = config,
+              .in = make(Direction::kIn),
+              .out = make(Direction::kOut),
+              .deferred_out = {},
+              .group = group,
+              .selectors = selectors,
+              .installed = now};
+  if (config.rekey.time.count() != 0)
+    child.rekey_at =
+        earlier(now, config.rekey.time,
+                core_.entropy.below(static_cast<std::uint64_t>(config.rekey.time.count()) * 100 + 1));
+  if (config.life.time.count() != 0) child.expire_at = now + config.life.time;
+  core_.outputs.emplace_back(InstallSa{child.in, id_, child.id, connection_->name, config.name});
+  const auto old = children_.find(replaces);
+  if (!we_initiated && old != children_.end()) {
+    // The initiator sends through the new SA first; we follow when it deletes the old one (§2.8).
+    child.deferred_out = child.out;
+    child.deferred_until = now + kDeferredOutbound;
+  } else {
+    core_.outputs.emplace_back(InstallSa{child.out, id_, child.id, connection_->name, config.name});
+  }
+  log(LogLevel::kInfo, "child " + config.name + " up, " + proposal.text() + ", " + selectors.text());
+  Child& placed = children_.emplace(child.id, std::move(child)).first->second;
+  if (old != children_.end()) {
+    old->second.state = ChildState::kRekeyed;
+    core_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, id_, placed.id, replaces});
+  } else {
+    core_.outputs.emplace_back(ChildEvent{UpDown::kUp, id_, placed.id, ChildSaId{}});
+  }
+  return placed;
+}
+
+}  // namespace simplon::ike

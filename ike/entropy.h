@@ -1,0 +1,26 @@
+// Everything random that IKE needs, from one seed: AES-256 in counter mode. The same seed gives the same
+// bytes, so a whole handshake replays in a test; with a seed from the kernel nobody else knows them.
+#pragma once
+
+#include <memory>
+
+#include "dp/base/secret.h"
+
+namespace simplon::ike {
+
+class Entropy {
+ public:
+  explicit Entropy(const Secret& seed);  // 32 bytes
+  ~Entropy();
+  Entropy(Entropy&&) noexcept;
+
+  Buffer bytes(std::size_t n);
+  std::uint64_t number();
+  std::uint64_t below(std::uint64_t limit) { return limit == 0 ? 0 : number() % limit; }
+
+ private:
+  struct Cipher;
+  std::unique_ptr<Cipher> cipher_;
+};
+
+}  // namespace simplon::ike

@@ -1,0 +1,239 @@
+// One IKE SA and its children: the exchanges of RFC 7296, one file each (ike_sa_init.cpp, ike_auth.cpp,
+// create_child_sa.cpp, informational.cpp), over the message window of ike_sa.cpp.
+//
+// Our window is one request at a time (§2.3); what else there is to do waits in tasks_. Everything that must
+// happen goes to Core::outputs in the order in which it must. An SA that has ended says dead() and is removed
+// by the Endpoint.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "ike/core.h"
+#include "ike/keys.h"
+#include "ike/negotiation.h"
+#include "ike/payload.h"
+
+namespace simplon::ike {
+
+// RFC 7296 §2.8: how long the inbound SA of a replaced child lives on for packets that are still under way.
+inline constexpr std::chrono::seconds kOldInbound{5};
+// As responder of a rekey we send through the new SA when the old one is deleted, or after this long.
+inline constexpr std::chrono::seconds kDeferredOutbound{5};
+inline constexpr std::chrono::seconds kHalfOpen{30};
+inline constexpr std::size_t kNonceBytes = 32;
+
+struct Child {
+  ChildSaId id{};
+  ChildConfig config;
+  ChildState state = ChildState::kInstalled;
+  SaRef in, out;
+  SaRef deferred_out;  // made, but not sent through yet
+  Now deferred_until{};
+  std::optional<DhGroup> group;
+  Selectors selectors;
+  Now installed{}, rekey_at{}, expire_at{};
+  bool told_up = false;
+};
+
+struct CreateChild {
+  std::string child;
+  std::uint64_t ticket = 0;
+};
+struct RekeyChild {
+  ChildSaId id{};
+  std::uint64_t ticket = 0;
+};
+struct RekeyIke {
+  std::uint64_t ticket = 0;
+};
+struct DeleteChild {
+  ChildSaId id{};
+  std::uint64_t ticket = 0;
+};
+struct DeleteIke {
+  std::uint64_t ticket = 0;
+};
+struct Liveness {};
+using Task = std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteIke, Liveness>;
+
+class IkeSa {
+ public:
+  IkeSa(Core& core, IkeSaId id, bool initiator, SocketAddress local, SocketAddress remote, Now now);
+
+  // ---- inputs ----
+  void initiate(std::shared_ptr<const Connection> connection, std::vector<CreateChild> children, Now now);
+  void respond_init(std::vector<std::shared_ptr<const Connection>> candidates, const Header& header,
+                    const Payloads& payloads, Bytes message, Now now);
+  void receive(const Header& header, const Datagram& datagram, Now now);
+  void add_task(Task task, Now now);
+  void tick(Now now);
+  std::optional<Now> deadline() const;
+  void expired(SaId sa, bool hard, Now now);
+  void active(SaId sa, Now now);
+  void end(const std::string& why, Now now);  // at once, without a word to the peer
+  void adopt(std::shared_ptr<const Connection> connection) {
+    connection_ = std::move(connection);
+  }                                 // reload: same peer
+  void let_go() { lost_ = false; }  // it ended because we wanted it to: nothing is tried again
+
+  // ---- what it is ----
+  IkeSaId id() const { return id_; }
+  const Connection* connection() const { return connection_.get(); }
+  std::uint64_t our_spi() const { return initiator_ ? spi_i_ : spi_r_; }
+  std::uint64_t peer_spi() const { return initiator_ ? spi_r_ : spi_i_; }
+  const SocketAddress& remote() const { return remote_; }
+  const Identity& remote_id() const { return remote_id_; }
+  bool established() const { return state_ == State::kEstablished; }
+  bool half_open() const { return state_ == State::kInit || state_ == State::kAuth; }
+  bool initiator() const { return initiator_; }
+  bool dead() const { return state_ == State::kDead; }
+  bool lost() const { return lost_; }  // ended, and not because we wanted it to
+  bool replaced() const { return replaced_; }
+  bool has_child(std::string_view name) const;  // up, or being made
+  const std::map<ChildSaId, Child>& children() const { return children_; }
+  std::vector<std::string> wanted_children() const;  // of an attempt that did not come up: to be tried again
+  IkeStatus status() const;
+
+ private:
+  enum class State : std::uint8_t { kInit, kAuth, kEstablished, kDeleting, kDead };
+  using OnResponse = std::function<void(const Payloads&, Now)>;
+  struct Pending {  // our request that is not answered yet
+    std::uint32_t message_id = 0;
+    Buffer bytes;
+    unsigned tries = 1;
+    Now next{};
+    milliseconds wait{};
+    OnResponse then;
+  };
+
+  // ---- ike_sa.cpp: messages ----
+  Header header(Exchange exchange, bool response, std::uint32_t message_id) const;
+  Buffer fresh_iv();
+  void request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now);
+  void request_clear(const PayloadWriter& payloads, Now now);
+  void respond(const PayloadWriter& payloads);
+  void respond_error(NotifyType type, Bytes data = {});
+  void send(const Buffer& bytes);
+  void receive_request(const Header& header, const Datagram& datagram, Now now);
+  void receive_response(const Header& header, const Datagram& datagram, Now now);
+  std::optional<Payloads> unprotect(const Header& header, const Datagram& datagram, Now now);
+  void retransmit(Now now);
+  void give_up(Now now);
+  void next_task(Now now);
+  void run(const CreateChild& task, Now now);
+  void run(const RekeyChild& task, Now now);
+  void run(const RekeyIke& task, Now now);
+  void run(const DeleteChild& task, Now now);
+  void run(const DeleteIke& task, Now now);
+  void run(const Liveness& task, Now now);
+  void log(LogLevel level, std::string text) const;
+  const Retransmission& retransmission() const;
+  void drop_tasks(const std::string& why);
+
+  // ---- ike_sa_init.cpp ----
+  void send_init(Now now);
+  void init_response(const Header& header, const Datagram& datagram, Now now);
+  void init_accepted(const Payloads& payloads, Bytes message, Now now);
+  void nat_notifies(PayloadWriter& out) const;
+  void detect_nat(const Payloads& payloads);
+  bool restart_init();
+  void refuse_init(const Header& header, NotifyType type, Bytes data);
+
+  // ---- ike_auth.cpp ----
+  void send_auth(Now now);
+  void auth_response(const Payloads& payloads, Now now);
+  void auth_request(const Payloads& payloads, Now now);
+  std::shared_ptr<const Connection> authenticate(const Payloads& payloads, Now now);
+  void up(Now now);
+  void initial_contact(Now now);
+
+  // ---- create_child_sa.cpp ----
+  struct Attempt {  // a child (or an IKE SA) being negotiated by us
+    ChildConfig config;
+    Spi spi{};
+    std::uint64_t ike_spi = 0;
+    Buffer nonce, random;
+    DhGroup group = DhGroup::kNone;
+    ChildSaId replaces{};
+    bool ike = false;
+    std::uint64_t ticket = 0;
+  };
+  const ChildConfig* find_config(std::string_view name) const;
+  Selectors effective(const ChildConfig& config) const;
+  void offer_child(PayloadWriter& out, const Attempt& attempt, bool with_groups) const;
+  void start_attempt(Attempt attempt, Now now);
+  void send_attempt(Bytes public_value, Now now);
+  void attempt_response(const Payloads& payloads, Now now);
+  bool retry_attempt(const Payloads& payloads, Now now);
+  void attempt_failed(const std::string& why, Now now);
+  void complete_child(const Payloads& payloads, Bytes shared, Now now);
+  void complete_ike(const Payloads& payloads, const Proposal& chosen, Bytes shared, Now now);
+  void create_child_request(const Payloads& payloads, Now now);
+  void child_request(const Payloads& payloads, ChildSaId replaces, Now now);
+  void ike_rekey_request(const Payloads& payloads);
+  struct Agreed {  // what a responder found in a request for a child
+    const ChildConfig* config = nullptr;
+    Proposal proposal;
+    Selectors selectors;
+    NotifyType refusal{};
+    std::string why;
+  };
+  Agreed agree(const Payloads& payloads, Pfs pfs, const Child* replaces) const;
+  Child& install(const ChildConfig& config, const Proposal& proposal, Spi spi_in, Spi spi_out,
+                 const ChildKeys& keys, bool we_initiated, const Selectors& selectors,
+                 std::optional<DhGroup> group, ChildSaId replaces, Now now);
+  void replace(ChildSaId old, Child& by);
+  IkeSa& successor(std::uint64_t spi_i, std::uint64_t spi_r, bool initiator, IkeKeys keys,
+                   const Proposal& proposal, Now now);
+
+  // ---- informational.cpp ----
+  void informational_request(const Payloads& payloads, Now now);
+  void peer_deletes(const Delete& d, std::vector<Buffer>& answer, Now now);
+  void remove_child(ChildSaId id, Now now, bool keep_inbound);
+  void flush_deferred(Child& child);
+  void close(Now now);  // the SA ends: children down, events
+  void expire(Now now);
+
+  Core& core_;
+  IkeSaId id_;
+  bool initiator_;
+  State state_ = State::kInit;
+  std::uint64_t spi_i_ = 0, spi_r_ = 0;
+  SocketAddress local_, remote_;
+  Identity local_id_, remote_id_;
+  bool nat_local_ = false, nat_remote_ = false, lost_ = false, replaced_ = false, busy_ = false;
+  std::shared_ptr<const Connection> connection_;
+  std::vector<std::shared_ptr<const Connection>> candidates_;
+  std::optional<Proposal> proposal_;
+  IkeKeys keys_;
+  bool have_keys_ = false;
+  std::uint64_t iv_ = 1;
+
+  std::uint32_t next_request_ = 0, next_expected_ = 0;
+  std::optional<Pending> pending_;
+  Buffer last_response_;
+  Exchange last_exchange_{};  // of the request being handled
+  std::deque<Task> tasks_;
+  std::map<ChildSaId, Child> children_;
+  std::optional<Attempt> attempt_;
+  std::vector<CreateChild> first_children_;  // the first goes with IKE_AUTH
+  struct OldInbound {
+    SaId id{};
+    Now until{};
+  };
+  std::vector<OldInbound> old_inbound_;
+
+  // IKE_SA_INIT
+  Buffer ni_, nr_, random_, public_, cookie_, init_request_, init_reply_;
+  DhGroup group_{};
+  unsigned init_tries_ = 0;
+
+  Now created_{}, established_at_{}, rekey_at_{}, expire_at_{}, heard_{}, retry_rekey_{};
+};
+
+}  // namespace simplon::ike

@@ -1,0 +1,161 @@
+// Two endpoints and a list of datagrams between them that may lose some: no socket, no thread, no sleep.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ike/endpoint.h"
+
+namespace simplon::ike::test {
+
+using namespace std::chrono_literals;
+
+inline std::shared_ptr<Connection> connection(bool left, const std::string& name = "sites") {
+  auto c = std::make_shared<Connection>();
+  c->name = name;
+  const auto us = *IpAddress::parse(left ? "198.51.100.1" : "198.51.100.2"),
+             them = *IpAddress::parse(left ? "198.51.100.2" : "198.51.100.1");
+  c->local_addrs = {us};
+  c->remote_addrs = {AddressRange{them, them}};
+  c->local_id = *Identity::parse(left ? "a.example" : "b.example");
+  c->remote_id = *Identity::parse(left ? "b.example" : "a.example");
+  const std::string secret = "a-shared-secret-0123456789";
+  c->psk = std::make_shared<const Secret>(
+      Bytes(reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size()));
+  c->proposals = {*Proposal::parse("aes128gcm16-prfsha256-x25519", ProtocolId::kIke)};
+  ChildConfig child;
+  child.name = "net";
+  child.proposals = {*Proposal::parse("aes128gcm16", ProtocolId::kEsp)};
+  child.selectors = {{*TrafficSelector::parse(left ? "198.18.1.0/24" : "198.18.2.0/24")},
+                     {*TrafficSelector::parse(left ? "198.18.2.0/24" : "198.18.1.0/24")}};
+  child.policy = PolicyId{7};
+  c->children = {child};
+  return c;
+}
+
+struct Side {
+  explicit Side(std::uint8_t seed) : endpoint(Settings{}, Secret(Buffer(32, seed))) {}
+  explicit Side(std::uint8_t seed, Settings settings) : endpoint(settings, Secret(Buffer(32, seed))) {}
+
+  Endpoint endpoint;
+  std::map<SaId, SaRef> installed;
+  std::vector<std::string> log;
+  std::vector<Finished> finished;
+  std::vector<ChildEvent> child_events;
+  std::vector<IkeEvent> ike_events;
+  std::vector<Buffer> sent;
+  std::vector<std::string> order;  // what came out, in order
+
+  bool logged(const std::string& what) const {
+    return std::ranges::any_of(log, [&](const std::string& l) { return l.find(what) != std::string::npos; });
+  }
+  std::vector<SaRef> sas(Direction d) const {
+    std::vector<SaRef> out;
+    for (const auto& [id, sa] : installed)
+      if (sa->direction == d) out.push_back(sa);
+    return out;
+  }
+  IkeStatus status() const { return endpoint.status().empty() ? IkeStatus{} : endpoint.status().back(); }
+  bool up() const {
+    return !endpoint.status().empty() && status().state == IkeState::kEstablished &&
+           !status().children.empty();
+  }
+};
+
+using Lose = std::function<bool(const Datagram&)>;  // true: this one is lost
+
+class Pair {
+ public:
+  Pair() : Pair(connection(true), connection(false)) {}
+  Pair(std::shared_ptr<const Connection> l, std::shared_ptr<const Connection> r, Settings settings = {})
+      : left(1, settings), right(2, settings) {
+    left.endpoint.configure({std::move(l)}, now);
+    right.endpoint.configure({std::move(r)}, now);
+    pump();
+  }
+
+  void pump(const Lose& lose = {}) {
+    for (int i = 0; i < 1000; ++i) {
+      const bool a = drain(left, right, lose), b = drain(right, left, lose);
+      if (!a && !b) return;
+    }
+    ADD_FAILURE() << "the endpoints never stop talking";
+  }
+  // Lets time go by in small steps.
+  void wait(std::chrono::milliseconds time, const Lose& lose = {}) {
+    for (const Now end = now + time; now < end;) {
+      now += 100ms;
+      left.endpoint.tick(now);
+      right.endpoint.tick(now);
+      pump(lose);
+    }
+  }
+  void initiate() {
+    left.endpoint.initiate("sites", "net", 1, now);
+    pump();
+  }
+  // Everything that one side encrypts the other can decrypt: each outbound SA has its inbound twin with the
+  // same keys.
+  void expect_working() {
+    for (const auto& [from, to] : {std::pair(&left, &right), std::pair(&right, &left)}) {
+      const auto out = from->sas(Direction::kOut);
+      ASSERT_FALSE(out.empty());
+      const SaRef sa = out.back();
+      const auto in = to->sas(Direction::kIn);
+      const auto twin = std::ranges::find_if(in, [&](const SaRef& s) { return s->spi == sa->spi; });
+      ASSERT_NE(twin, in.end());
+      EXPECT_TRUE(std::ranges::equal((*twin)->encr_key.bytes(), sa->encr_key.bytes()));
+      EXPECT_TRUE(std::ranges::equal((*twin)->salt.bytes(), sa->salt.bytes()));
+      EXPECT_TRUE(std::ranges::equal((*twin)->integ_key.bytes(), sa->integ_key.bytes()));
+      EXPECT_EQ((*twin)->selectors.local, sa->selectors.remote);
+      EXPECT_EQ(sa->suite, (*twin)->suite);
+    }
+  }
+
+  Now now{1000s};
+  Side left, right;
+  std::function<void(Datagram&)> nat;  // changes a datagram on its way
+
+ private:
+  bool drain(Side& from, Side& to, const Lose& lose) {
+    bool any = false;
+    while (auto output = from.endpoint.next()) {
+      any = true;
+      std::visit([&](auto& o) { take(from, to, o, lose); }, *output);
+    }
+    return any;
+  }
+  void take(Side& from, Side& to, Datagram& d, const Lose& lose) {
+    from.sent.push_back(d.bytes);
+    from.order.emplace_back("datagram");
+    if (lose && lose(d)) return;
+    Datagram arrived{d.remote, d.local, d.bytes};
+    if (nat) nat(arrived);
+    to.endpoint.receive(arrived, now);
+  }
+  void take(Side& from, Side&, InstallSa& o, const Lose&) {
+    from.order.emplace_back(o.sa->direction == Direction::kIn ? "in" : "out");
+    from.installed[o.sa->id] = o.sa;
+  }
+  void take(Side& from, Side&, RemoveSa& o, const Lose&) {
+    from.order.emplace_back("remove");
+    EXPECT_EQ(from.installed.erase(o.sa), 1u);
+  }
+  void take(Side& from, Side&, Job& o, const Lose&) { from.endpoint.complete(run(o), now); }
+  void take(Side& from, Side&, IkeEvent& o, const Lose&) { from.ike_events.push_back(o); }
+  void take(Side& from, Side&, ChildEvent& o, const Lose&) { from.child_events.push_back(o); }
+  void take(Side& from, Side&, LogLine& o, const Lose&) { from.log.push_back(o.text); }
+  void take(Side& from, Side&, Finished& o, const Lose&) { from.finished.push_back(o); }
+};
+
+// Loses the n-th datagram (from 1).
+inline Lose nth(unsigned n) {
+  return [n, seen = std::make_shared<unsigned>(0)](const Datagram&) { return ++*seen == n; };
+}
+
+}  // namespace simplon::ike::test
