@@ -28,7 +28,7 @@ class Builder final : public YAML::EventHandler {
   std::vector<Problem> problems;
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++documents_ == 2) complain(place(mark), "a second document begins; one file is one document");
+    if (++documents_ == 2) complain(place(mark), "the document ended before this; one file is one document");
   }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { value(make(Yaml::Kind::kNull, mark)); }
@@ -156,8 +156,9 @@ std::expected<Yaml, std::vector<Problem>> parse_yaml(std::string_view text) {
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    while (builder.problems.size() < kMostProblems && parser.HandleNextDocument(builder)) {
-    }
+    // A second time to see whether there is more. Never a third: yaml-cpp stands still before some tokens (a
+    // comma at the top) and sees a new document there each time.
+    if (parser.HandleNextDocument(builder)) parser.HandleNextDocument(builder);
   } catch (const YAML::Exception& e) {
     builder.problems.push_back({place(e.mark), "not YAML: " + e.msg});
   } catch (const std::exception& e) {

@@ -510,6 +510,10 @@ TEST(Config, HostileTextsAreClearErrors) {
       "? ",
       "? {a: b}\n: c\n",
       "- - - - -",
+      ",",
+      ", - a: b",
+      "{}\n}",
+      "a: b\n]",
       "&a [*a]",
       "a: *a",
       "a: *b",
@@ -573,6 +577,7 @@ TEST(Config, HostileTextsAreClearErrors) {
   EXPECT_FALSE(parse(laughs));
   EXPECT_FALSE(parse(deep));
   EXPECT_FALSE(parse("&a [*a]"));
+  EXPECT_FALSE(parse(", - a: b"));
   EXPECT_THAT(text(parse("--- {}\n--- {}\n").error()), HasSubstr("one file is one document"));
   EXPECT_THAT(text(parse(laughs).error()), HasSubstr("anchors"));
 }
