@@ -1,9 +1,11 @@
 // The sections of the configuration, each read by a file of its own. For ctrl/config*.cpp only.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ctrl/config.h"
@@ -36,13 +38,12 @@ class Secrets {
   std::shared_ptr<const Secret> find(const ike::Identity& local, const ike::Identity& remote) const;
 
  private:
-  struct Psk {
-    std::vector<ike::Identity> ids;
-    std::shared_ptr<const Secret> secret;
-  };
+  // One or two identities, sorted.
+  using Ids = std::vector<std::pair<ike::IdType, Buffer>>;
+  static Ids key(std::initializer_list<ike::Identity> ids);
   void read_psk(const Value& value);
 
-  std::vector<Psk> psks_;
+  std::map<Ids, std::shared_ptr<const Secret>> psks_;
 };
 
 // config_connections.cpp

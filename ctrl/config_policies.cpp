@@ -11,6 +11,7 @@ namespace {
 struct Entry {
   PolicySpec policy;
   Value value;  // where it stands
+  bool child = false;
 };
 
 // The outer addresses, where the file alone tells them.
@@ -39,14 +40,16 @@ bool covers(const PolicySpec& earlier, const PolicySpec& later) {
 }
 
 // PROTECT behind a BYPASS that takes all its packets is a tunnel that leaks; the other cases are only
-// useless.
+// useless. Children are not held against each other: they may be many, and identical ones are found
+// elsewhere.
 void check_reached(const std::vector<Entry>& entries) {
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const Entry& later = entries[i];
-    const auto end = entries.begin() + static_cast<std::ptrdiff_t>(i);
-    const auto first =
-        std::find_if(entries.begin(), end, [&](const Entry& e) { return covers(e.policy, later.policy); });
-    if (first == end) continue;
+  std::vector<const Entry*> earlier;
+  for (const Entry& later : entries) {
+    const auto found =
+        std::ranges::find_if(earlier, [&](const Entry* e) { return covers(e->policy, later.policy); });
+    const Entry* first = found == earlier.end() ? nullptr : *found;
+    if (!later.child) earlier.push_back(&later);
+    if (!first) continue;
     const std::string what = "is never reached: " + std::string(name(first->policy.action)) + " '" +
                              first->policy.name + "' (" + first->value.path() + ") takes all its packets";
     if (first->policy.action == Action::kBypass && later.policy.action == Action::kProtect)
@@ -106,7 +109,8 @@ class List {
       for (std::size_t i = 0; i < draft.children.size(); ++i) {
         PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
         child_names_.push_back(policy.name);
-        children_.push_back({std::move(policy), draft.children[i]});
+        by_name_[policy.name] = children_.size();
+        children_.push_back({std::move(policy), draft.children[i], true});
       }
   }
 
@@ -150,15 +154,14 @@ class List {
       if (const Value extra = section.get(key)) extra.error("comes from the child; leave it away");
     const auto text = child.text();
     if (!text) return;
-    const auto found =
-        std::ranges::find_if(children_, [&](const Entry& e) { return e.policy.name == *text; });
-    if (found == children_.end())
+    const auto found = by_name_.find(*text);
+    if (found == by_name_.end())
       child.error("there is no child '" + text->substr(0, 130) + "'; use CONNECTION/CHILD" +
                   did_you_mean(*text, {child_names_.begin(), child_names_.end()}));
     else if (!named_.insert(*text).second)
       child.error("child '" + *text + "' stands in this list already");
     else
-      entries_.push_back({found->policy, child});
+      entries_.push_back({children_[found->second].policy, child, true});
   }
 
   void read_selected(const Value& value, Section& section, PolicySpec policy) {
@@ -187,13 +190,14 @@ class List {
     if (!name_value && !policy.selectors.local.empty() && !names_.insert(identity).second)
       value.error("the same entry stands in this list already");
     policy.id = ids_.of(identity);
-    entries_.push_back({std::move(policy), value});
+    entries_.push_back({std::move(policy), value, false});
   }
 
   Mode mode_;
   PolicyIds& ids_;
   std::vector<Entry> children_;
   std::vector<std::string> child_names_;
+  std::map<std::string, std::size_t> by_name_;  // in children_
   std::vector<Entry> entries_;
   std::set<std::string> named_, names_;
   unsigned unnamed_ = 0;

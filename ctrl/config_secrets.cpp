@@ -79,6 +79,11 @@ std::shared_ptr<const Secret> read_secret(const Value& value) {
   return std::make_shared<const Secret>(std::move(*bytes));
 }
 
+// As a key of a map; "%any" is one, whatever type stands beside it.
+std::pair<ike::IdType, Buffer> canonical(const ike::Identity& id) {
+  return {id.is_any() ? ike::IdType::kFqdn : id.type, id.data};
+}
+
 }  // namespace
 
 Secrets Secrets::read(const Yaml& root, Report& report) {
@@ -91,30 +96,33 @@ Secrets Secrets::read(const Yaml& root, Report& report) {
 
 void Secrets::read_psk(const Value& value) {
   Section section(value);
-  Psk psk;
-  const Value ids = section.require("ids", "use a list of the two ends' identities, or the peer's alone");
-  for (const Value& item : ids.list())
-    if (auto id = item.parsed<ike::Identity>(&ike::Identity::parse)) psk.ids.push_back(std::move(*id));
-  if (ids && (ids.list().empty() || ids.list().size() > 2)) ids.error("one or two identities are needed");
-  psk.secret =
+  Ids ids;
+  const Value ids_value =
+      section.require("ids", "use a list of the two ends' identities, or the peer's alone");
+  for (const Value& item : ids_value.list())
+    if (auto id = item.parsed<ike::Identity>(&ike::Identity::parse)) ids.emplace_back(canonical(*id));
+  if (ids_value && (ids_value.list().empty() || ids_value.list().size() > 2))
+    ids_value.error("one or two identities are needed");
+  auto secret =
       read_secret(section.require("secret", "use text, 0x and hexadecimal digits, or 0s and base64"));
   section.finish();
-  const bool twice = std::ranges::any_of(
-      psks_, [&](const Psk& other) { return std::ranges::is_permutation(other.ids, psk.ids); });
-  if (twice && !psk.ids.empty()) ids.error("there is a secret for these identities already");
-  psks_.push_back(std::move(psk));
+  std::ranges::sort(ids);
+  const bool fresh = psks_.try_emplace(ids, std::move(secret)).second;
+  if (!fresh && !ids.empty()) ids_value.error("there is a secret for these identities already");
+}
+
+Secrets::Ids Secrets::key(std::initializer_list<ike::Identity> ids) {
+  Ids out;
+  for (const ike::Identity& id : ids) out.emplace_back(canonical(id));
+  std::ranges::sort(out);
+  return out;
 }
 
 std::shared_ptr<const Secret> Secrets::find(const ike::Identity& local, const ike::Identity& remote) const {
-  const auto rank = [&](const Psk& psk) {
-    if (psk.ids.size() == 1) return psk.ids[0].is_any() ? 1 : psk.ids[0] == remote ? 3 : 0;
-    if (psk.ids.size() != 2) return 0;
-    const ike::Identity &a = psk.ids[0], &b = psk.ids[1];
-    if ((a == local && b == remote) || (a == remote && b == local)) return 4;
-    return (a == local && b.is_any()) || (a.is_any() && b == local) ? 2 : 0;
-  };
-  const auto best = std::ranges::max_element(psks_, {}, rank);
-  return best == psks_.end() || rank(*best) == 0 ? nullptr : best->secret;
+  const ike::Identity any{};
+  for (const Ids& ids : {key({local, remote}), key({remote}), key({local, any}), key({any})})
+    if (const auto found = psks_.find(ids); found != psks_.end()) return found->second;
+  return nullptr;
 }
 
 }  // namespace simplon::ctrl
