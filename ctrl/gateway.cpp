@@ -1,11 +1,16 @@
 #include "ctrl/gateway.h"
 
+#include <grp.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
+#include <iostream>
 
 #include "ctrl/dp_backend.h"
 #include "ctrl/xfrm.h"
@@ -16,9 +21,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kDatapathPoll{10};      // what DataPath::poll() asks for
+constexpr milliseconds kDatapathPoll{10};  // what DataPath::poll() asks for
 constexpr milliseconds kLongestWait{1000};
-constexpr std::chrono::seconds kActivity{1};   // how often inbound SAs are looked at for liveness
+constexpr std::chrono::seconds kActivity{1};  // how often inbound SAs are looked at for liveness
 constexpr unsigned kJobThreads = 2;
 constexpr std::size_t kSeedBytes = 32;
 
@@ -26,8 +31,21 @@ Now now() { return std::chrono::steady_clock::now(); }
 
 Result<Secret> seed() {
   Buffer bytes(kSeedBytes);
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) return fail("the kernel gave no randomness");
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    return fail("the kernel gave no randomness");
   return Secret(std::move(bytes));
+}
+
+// The console's socket is for its group alone.
+Result<void> restrict_socket(const std::string& path, const Management& management) {
+  if (!management.group.empty()) {
+    const group* g = getgrnam(management.group.c_str());
+    if (g == nullptr) return fail("management: there is no group '" + management.group + "'");
+    if (chown(path.c_str(), static_cast<uid_t>(-1), g->gr_gid) != 0)
+      return fail(path + ": " + std::strerror(errno));
+  }
+  if (chmod(path.c_str(), management.mode) != 0) return fail(path + ": " + std::strerror(errno));
+  return {};
 }
 
 std::vector<std::string> tap_names(const dp::Setup& setup) {
@@ -39,7 +57,11 @@ std::vector<std::string> tap_names(const dp::Setup& setup) {
 }  // namespace
 
 Gateway::Gateway(Config config, PolicyIds ids, Log& log)
-    : config_(std::move(config)), ids_(std::move(ids)), log_(log), since_(std::chrono::system_clock::now()), started_(now()) {}
+    : config_(std::move(config)),
+      ids_(std::move(ids)),
+      log_(log),
+      since_(std::chrono::system_clock::now()),
+      started_(now()) {}
 
 Gateway::~Gateway() {
   log_.set_listener({});
@@ -58,8 +80,8 @@ Result<std::unique_ptr<Gateway>> Gateway::start(Config config, PolicyIds ids, Lo
   return gateway;
 }
 
-// Interfaces that the kernel shares with a port are closed to it first, then the data path comes up with an empty SPD,
-// which discards everything; only then the policies come.
+// Interfaces that the kernel shares with a port are closed to it first, then the data path comes up with an
+// empty SPD, which discards everything; only then the policies come.
 Result<void> Gateway::start_datapath() {
   for (const dp::PortSetup& port : config_.setup.ports) {
     const auto shared = dp::shared_interface(port.device);
@@ -73,7 +95,8 @@ Result<void> Gateway::start_datapath() {
   datapath_ = std::move(*datapath);
   log_.info(Category::kDataPath, "memory: " + datapath_->memory());
   backend_ = std::make_unique<DpBackend>(*datapath_, [this](const dp::NeighbourWanted& wanted) {
-    if (auto asked = network_->resolve(wanted.port, wanted.address); !asked) log_.debug(Category::kNetwork, asked.error().what);
+    if (auto asked = network_->resolve(wanted.port, wanted.address); !asked)
+      log_.debug(Category::kNetwork, asked.error().what);
   });
   reconcile(now());
   return start_network();
@@ -178,7 +201,8 @@ milliseconds Gateway::patience(Now at) const {
   milliseconds longest = datapath_ ? kDatapathPoll : kLongestWait;
   const auto sooner = [&](const std::optional<Now>& deadline) {
     if (!deadline) return;
-    longest = std::min(longest, std::chrono::ceil<milliseconds>(std::max(*deadline - at, Now::duration::zero())));
+    longest =
+        std::min(longest, std::chrono::ceil<milliseconds>(std::max(*deadline - at, Now::duration::zero())));
   };
   sooner(endpoint_->deadline());
   for (const auto& console : consoles_) sooner(console->deadline());
@@ -232,23 +256,45 @@ void Gateway::reconcile(Now at) {
   }
 }
 
-void Gateway::renumber(const std::vector<PortAddress>& old_addresses, const std::vector<dp::Route>& old_routes) {
+void Gateway::renumber(const std::vector<PortAddress>& old_addresses,
+                       const std::vector<dp::Route>& old_routes) {
   const auto tell = [this](const Result<void>& done) {
     if (!done) log_.error(Category::kNetwork, done.error().what);
   };
   for (const dp::Route& route : old_routes)
     if (std::ranges::find(config_.routes, route) == config_.routes.end()) tell(network_->remove_route(route));
   for (const PortAddress& a : old_addresses)
-    if (std::ranges::find(config_.addresses, a) == config_.addresses.end()) tell(network_->remove_address(a.port, a.address, a.length));
+    if (std::ranges::find(config_.addresses, a) == config_.addresses.end())
+      tell(network_->remove_address(a.port, a.address, a.length));
   for (const PortAddress& a : config_.addresses) tell(network_->add_address(a.port, a.address, a.length));
   for (const dp::Route& route : config_.routes) tell(network_->add_route(route));
 }
 
-// Peers are told; what protects stays. The kernel's policies and the mutes outlive us on purpose: stopped is closed.
+// Peers are told; what protects stays. The kernel's policies and the mutes outlive us on purpose: stopped is
+// closed.
 void Gateway::stop() {
   log_.info(Category::kDaemon, "stopping");
   endpoint_->shut_down(now());
   drain(now());
+}
+
+int release_kernel(const std::string& file) {
+  PolicyIds ids;
+  const LoadedConfig config = load_config(file, ids);
+  if (!config) {
+    std::cerr << text(config.error());
+    return 1;
+  }
+  int status = 0;
+  const auto tell = [&](const Result<void>& done) {
+    if (done) return;
+    std::cerr << "simplond: " << done.error().what << "\n";
+    status = 1;
+  };
+  for (const dp::PortSetup& port : config->setup.ports)
+    if (const auto shared = dp::shared_interface(port.device)) tell(Mute::open(*shared));
+  if (config->mode == Mode::kKernel) tell(XfrmBackend::release());
+  return status;
 }
 
 }  // namespace simplon::ctrl

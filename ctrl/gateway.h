@@ -1,8 +1,9 @@
 // The whole gateway, wired: configuration, data path or kernel, IKE, network mirror, console, in one thread.
 //
-// start() brings everything up in the order that fails closed: interfaces are muted and policies installed before the
-// first packet can pass. run() is the control thread's loop; it returns after SIGTERM or SIGINT. SIGHUP reloads. The
-// three signals must be blocked in every thread before start() (simplond does it first of all).
+// start() brings everything up in the order that fails closed: interfaces are muted and policies installed
+// before the first packet can pass. run() is the control thread's loop; it returns after SIGTERM or SIGINT.
+// SIGHUP reloads. The three signals must be blocked in every thread before start() (simplond does it first of
+// all).
 #pragma once
 
 #include <map>
@@ -54,6 +55,9 @@ class Gateway {
   void network_events();
   void watch_activity(Now now);
   void reconcile(Now now);
+  // Addresses and routes of the configuration into the kernel; those of the one before that are gone, out of
+  // it.
+  void renumber(const std::vector<PortAddress>& old_addresses, const std::vector<dp::Route>& old_routes);
 
   // ---- what the IKE endpoint says (gateway_ike.cpp) ----
   void drain(Now now);
@@ -88,9 +92,9 @@ class Gateway {
   int signals_ = -1;
   bool running_ = true, gateway_on_ = true, dirty_ = true;
 
-  std::vector<Mute> mutes_;                      // outlive the data path: a port stays closed to the kernel
-  std::unique_ptr<dp::DataPath> datapath_;       // dp mode only
-  std::unique_ptr<NetworkMirror> network_;       // dp mode only
+  std::vector<Mute> mutes_;                 // outlive the data path: a port stays closed to the kernel
+  std::unique_ptr<dp::DataPath> datapath_;  // dp mode only
+  std::unique_ptr<NetworkMirror> network_;  // dp mode only
   std::unique_ptr<Backend> backend_;
   std::optional<IkeSockets> sockets_;
   std::unique_ptr<JobPool> jobs_;
@@ -100,13 +104,17 @@ class Gateway {
   Established established_;
   ByHand by_hand_;
   State now_;
-  std::map<std::uint64_t, Done> waiting_;        // by the ticket of initiate, terminate, rekey
+  std::map<std::uint64_t, Done> waiting_;  // by the ticket of initiate, terminate, rekey
   std::uint64_t last_ticket_ = 0;
   std::uint64_t last_manual_sa_ = std::uint64_t{1} << 62;  // apart from the endpoint's own ids
-  std::map<SaId, std::uint64_t> seen_packets_;   // inbound, to tell the endpoint that a peer lives
+  std::map<SaId, std::uint64_t> seen_packets_;             // inbound, to tell the endpoint that a peer lives
   Now watched_{};
   std::chrono::system_clock::time_point since_;
   Now started_{};
 };
+
+// Undoes what a gateway leaves in the kernel on purpose: muted interfaces, policies. Returns the process's
+// exit status.
+int release_kernel(const std::string& file);
 
 }  // namespace simplon::ctrl

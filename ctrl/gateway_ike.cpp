@@ -6,10 +6,14 @@ namespace {
 
 Level level_of(ike::LogLevel level) {
   switch (level) {
-    case ike::LogLevel::kError: return Level::kError;
-    case ike::LogLevel::kWarning: return Level::kWarning;
-    case ike::LogLevel::kInfo: return Level::kInfo;
-    case ike::LogLevel::kDebug: return Level::kDebug;
+    case ike::LogLevel::kError:
+      return Level::kError;
+    case ike::LogLevel::kWarning:
+      return Level::kWarning;
+    case ike::LogLevel::kInfo:
+      return Level::kInfo;
+    case ike::LogLevel::kDebug:
+      return Level::kDebug;
   }
   return Level::kInfo;
 }
@@ -51,8 +55,8 @@ void Gateway::act(ike::ChildEvent& output, Now now) {
 }
 
 void Gateway::act(ike::LogLine& output, Now) {
-  log_.write({level_of(output.level), Category::kIke, std::move(output.connection), static_cast<std::uint32_t>(output.ike),
-              std::move(output.text)});
+  log_.write({level_of(output.level), Category::kIke, std::move(output.connection),
+              static_cast<std::uint32_t>(output.ike), std::move(output.text)});
 }
 
 void Gateway::act(ike::Finished& output, Now now) {

@@ -49,8 +49,12 @@ void Gateway::ike_operations(Operations& o) {
   o.initiate = [this](std::string_view connection, std::string_view child, Done done) {
     endpoint_->initiate(connection, child, ticket(std::move(done)), now());
   };
-  o.terminate = [this](const ike::Which& which, Done done) { endpoint_->terminate(which, ticket(std::move(done)), now()); };
-  o.rekey = [this](const ike::Which& which, Done done) { endpoint_->rekey(which, ticket(std::move(done)), now()); };
+  o.terminate = [this](const ike::Which& which, Done done) {
+    endpoint_->terminate(which, ticket(std::move(done)), now());
+  };
+  o.rekey = [this](const ike::Which& which, Done done) {
+    endpoint_->rekey(which, ticket(std::move(done)), now());
+  };
 }
 
 void Gateway::manual_operations(Operations& o) {
@@ -97,7 +101,8 @@ Result<void> Gateway::set_gateway(bool on) {
 Result<SaId> Gateway::add_manual_sa(SaSpec sa) {
   sa.id = SaId{++last_manual_sa_};
   if (sa.direction == Direction::kOut && !now_.policies.contains(sa.policy))
-    return fail("there is no policy " + std::to_string(static_cast<std::uint32_t>(sa.policy)) + " for the SA to serve; see policy-list");
+    return fail("there is no policy " + std::to_string(static_cast<std::uint32_t>(sa.policy)) +
+                " for the SA to serve; see policy-list");
   for (const auto& [id, have] : now_.sas)
     if (have->direction == sa.direction && have->spi == sa.spi && have->destination == sa.destination)
       return fail("there is an SA with this SPI and destination already");
@@ -153,7 +158,8 @@ ReloadOutcome Gateway::reload() {
   }
   ReloadOutcome outcome;
   const std::size_t before = config_.connections.size();
-  const bool restart = !(loaded->setup == config_.setup) || loaded->mode != config_.mode || loaded->management != config_.management;
+  const bool restart = !(loaded->setup == config_.setup) || loaded->mode != config_.mode ||
+                       loaded->management != config_.management;
   const std::vector<PortAddress> old_addresses = std::move(config_.addresses);
   const std::vector<dp::Route> old_routes = std::move(config_.routes);
   config_ = std::move(*loaded);
@@ -162,8 +168,8 @@ ReloadOutcome Gateway::reload() {
   endpoint_->configure(config_.connections, now());
   dirty_ = true;
   drain(now());
-  outcome.summary = std::to_string(config_.connections.size()) + " connections (" + std::to_string(before) + " before), " +
-                    std::to_string(config_.policies.size()) + " policies";
+  outcome.summary = std::to_string(config_.connections.size()) + " connections (" + std::to_string(before) +
+                    " before), " + std::to_string(config_.policies.size()) + " policies";
   if (restart) outcome.summary += "; gateway, ports, crypto and management change at the next start";
   for (const std::string& warning : config_.warnings) log_.warning(Category::kConfig, warning);
   log_.info(Category::kConfig, "reloaded " + config_.file + ": " + outcome.summary);

@@ -30,8 +30,8 @@ int check(const std::string& file) {
     return 1;
   }
   std::cerr << text(config->warnings);
-  std::cout << file << ": good (" << config->setup.ports.size() << " ports, " << config->connections.size() << " connections, "
-            << config->policies.size() << " policies)\n";
+  std::cout << file << ": good (" << config->setup.ports.size() << " ports, " << config->connections.size()
+            << " connections, " << config->policies.size() << " policies)\n";
   return 0;
 }
 
@@ -61,12 +61,15 @@ int run(const std::string& file) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Simplon, an IPsec gateway. One YAML file describes it; docs/configuration.md describes the file."};
+  CLI::App app{
+      "Simplon, an IPsec gateway. One YAML file describes it; docs/configuration.md describes the file."};
   std::string file;
   bool only_check = false, release = false;
   app.add_option("FILE", file, "The configuration")->required();
-  app.add_flag("--check", only_check, "Check the configuration and its secrets, tell every error, start nothing");
-  app.add_flag("--release", release, "Give muted interfaces back to the kernel and remove our kernel policies, start nothing");
+  app.add_flag("--check", only_check,
+               "Check the configuration and its secrets, tell every error, start nothing");
+  app.add_flag("--release", release,
+               "Give muted interfaces back to the kernel and remove our kernel policies, start nothing");
   app.set_version_flag("--version", [] { return version_text(); });
   CLI11_PARSE(app, argc, argv);
   if (only_check) return check(file);

@@ -25,8 +25,10 @@ Result<void> prepare_for_kernel_esp(int fd, Family family, bool encapsulation) {
     policy.action = XFRM_POLICY_ALLOW;
     policy.sel.family = v4 ? AF_INET : AF_INET6;
     policy.dir = direction;
-    if (setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_XFRM_POLICY : IPV6_XFRM_POLICY, &policy, sizeof policy) < 0)
-      return fail(std::string("the kernel does not exempt the socket from its policies: ") + std::strerror(errno));
+    if (setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_XFRM_POLICY : IPV6_XFRM_POLICY, &policy,
+                   sizeof policy) < 0)
+      return fail(std::string("the kernel does not exempt the socket from its policies: ") +
+                  std::strerror(errno));
   }
   if (!encapsulation) return {};
   const int type = UDP_ENCAP_ESPINUDP;

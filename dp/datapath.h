@@ -36,6 +36,7 @@ struct PortSetup {
   std::uint16_t descriptors = 1024;
   std::optional<Mac> mac;  // default: the device's
   bool tap = true;         // false: no exception path (bench ports)
+  friend bool operator==(const PortSetup&, const PortSetup&) = default;
 };
 
 struct Setup {
@@ -48,6 +49,7 @@ struct Setup {
   unsigned memory_mb = 512;
   unsigned buffers = 16384;             // mbufs
   std::string file_prefix = "simplon";  // keeps two instances on one machine apart
+  friend bool operator==(const Setup&, const Setup&) = default;
 };
 
 struct Acquire {  // outbound packet matched a PROTECT entry that has no SA (RFC 4301 §4.4.1); rate limited

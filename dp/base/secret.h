@@ -35,7 +35,7 @@ class Secret {
 
  private:
   void wipe() {
-    if (!bytes_.empty()) explicit_bzero(bytes_.data(), bytes_.size());
+    if (bytes_.data() != nullptr) explicit_bzero(bytes_.data(), bytes_.size());
     bytes_.clear();
   }
 

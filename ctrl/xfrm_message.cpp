@@ -1,0 +1,219 @@
+#include "ctrl/xfrm_message.h"
+
+#include <arpa/inet.h>
+#include <linux/udp.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "dp/spd.h"
+
+namespace simplon::ctrl {
+namespace {
+
+std::uint64_t limit(std::uint64_t n) { return n == 0 ? XFRM_INF : n; }
+
+xfrm_lifetime_cfg lifetime(const SaSpec& sa) {
+  return {.soft_byte_limit = limit(static_cast<std::uint64_t>(sa.soft.bytes)),
+          .hard_byte_limit = limit(static_cast<std::uint64_t>(sa.hard.bytes)),
+          .soft_packet_limit = limit(static_cast<std::uint64_t>(sa.soft.packets)),
+          .hard_packet_limit = limit(static_cast<std::uint64_t>(sa.hard.packets)),
+          .soft_add_expires_seconds = static_cast<std::uint64_t>(sa.soft.time.count()),
+          .hard_add_expires_seconds = static_cast<std::uint64_t>(sa.hard.time.count()),
+          .soft_use_expires_seconds = 0,
+          .hard_use_expires_seconds = 0};
+}
+
+// An algorithm attribute: the fixed part, then the key, wiped when it has been put into the message.
+template <class T>
+void put_algorithm(NetlinkMessage& message, std::uint16_t attribute, T fixed, std::string_view algorithm,
+                   const std::vector<Bytes>& key) {
+  std::memcpy(fixed.alg_name, algorithm.data(), std::min(algorithm.size(), sizeof fixed.alg_name - 1));
+  Writer out;
+  out.bytes(Bytes(reinterpret_cast<const std::uint8_t*>(&fixed), sizeof fixed));
+  for (const Bytes part : key) out.bytes(part);
+  const Secret whole(out.take());
+  message.put(attribute, whole.bytes());
+}
+
+void put_algorithms(NetlinkMessage& message, const SaSpec& sa) {
+  const EspSuite& s = sa.suite;
+  if (s.encr->aead()) {
+    xfrm_algo_aead aead{};
+    aead.alg_key_len = (s.encr->key + s.encr->salt) * 8u;
+    aead.alg_icv_len = s.encr->icv * 8u;
+    return put_algorithm(message, XFRMA_ALG_AEAD, aead, s.encr->xfrm, {sa.encr_key.bytes(), sa.salt.bytes()});
+  }
+  xfrm_algo crypt{};
+  crypt.alg_key_len = s.encr->key * 8u;
+  put_algorithm(message, XFRMA_ALG_CRYPT, crypt, s.encr->xfrm, {sa.encr_key.bytes()});
+  xfrm_algo_auth auth{};
+  auth.alg_key_len = s.integ->key * 8u;
+  auth.alg_trunc_len = s.integ->icv * 8u;
+  put_algorithm(message, XFRMA_ALG_AUTH_TRUNC, auth, s.integ->xfrm, {sa.integ_key.bytes()});
+}
+
+// Windows beyond 32 packets need the bitmap form, which the kernel has for numbers of 32 bits as well.
+void put_window(NetlinkMessage& message, std::uint32_t packets) {
+  const std::uint32_t words = (packets + 31) / 32;
+  std::vector<std::uint32_t> raw(sizeof(xfrm_replay_state_esn) / 4 + words);
+  xfrm_replay_state_esn esn{};
+  esn.bmp_len = words;
+  esn.replay_window = packets;
+  std::memcpy(raw.data(), &esn, sizeof esn);
+  message.put(XFRMA_REPLAY_ESN_VAL, Bytes(reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size() * 4));
+}
+
+void set_ports(const PortRange& range, std::uint8_t protocol, __be16& port, __be16& mask) {
+  const bool has_ports = protocol != kAnyProtocol;
+  port = has_ports && range.first == range.last ? htons(range.first) : 0;
+  mask = has_ports && range.first == range.last ? 0xffff : 0;
+}
+
+xfrm_selector selector_of(const Prefix& source, const Prefix& destination, const TrafficSelector& s,
+                          const TrafficSelector& d) {
+  xfrm_selector out{};
+  out.family = family_of(source.address);
+  out.saddr = to_kernel(source.address);
+  out.daddr = to_kernel(destination.address);
+  out.prefixlen_s = source.length;
+  out.prefixlen_d = destination.length;
+  out.proto = s.protocol != kAnyProtocol ? s.protocol : d.protocol;
+  set_ports(s.ports, out.proto, out.sport, out.sport_mask);
+  set_ports(d.ports, out.proto, out.dport, out.dport_mask);
+  return out;
+}
+
+}  // namespace
+
+std::uint16_t family_of(const IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
+
+xfrm_address_t to_kernel(const IpAddress& address) {
+  xfrm_address_t out{};
+  std::memcpy(&out, address.bytes().data(), address.bytes().size());
+  return out;
+}
+
+IpAddress from_kernel(const xfrm_address_t& address, std::uint16_t family) {
+  return *IpAddress::from_bytes(
+      Bytes(reinterpret_cast<const std::uint8_t*>(&address), family == AF_INET ? 4 : 16));
+}
+
+NetlinkMessage sa_message(const SaSpec& sa) {
+  NetlinkMessage message(XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL);
+  auto& info = message.header<xfrm_usersa_info>();
+  info.family = family_of(sa.destination);
+  info.saddr = to_kernel(sa.source);
+  info.id.daddr = to_kernel(sa.destination);
+  info.id.spi = htonl(static_cast<std::uint32_t>(sa.spi));
+  info.id.proto = IPPROTO_ESP;
+  info.lft = lifetime(sa);
+  info.reqid = static_cast<std::uint32_t>(sa.policy);
+  info.mode = XFRM_MODE_TUNNEL;
+  // Selectors are the policies' business: an SA may serve both families (AF_UNSPEC).
+  info.flags = XFRM_STATE_AF_UNSPEC;
+  put_algorithms(message, sa);
+  if (sa.direction == Direction::kIn && sa.replay_window != 0) put_window(message, sa.replay_window);
+  if (sa.udp) {
+    xfrm_encap_tmpl encap{};
+    encap.encap_type = UDP_ENCAP_ESPINUDP;
+    encap.encap_sport = htons(static_cast<std::uint16_t>(sa.udp->source));
+    encap.encap_dport = htons(static_cast<std::uint16_t>(sa.udp->destination));
+    message.put_struct(XFRMA_ENCAP, encap);
+  }
+  return message;
+}
+
+xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination) {
+  xfrm_usersa_id id{};
+  id.daddr = to_kernel(destination);
+  id.spi = htonl(static_cast<std::uint32_t>(spi));
+  id.family = family_of(destination);
+  id.proto = IPPROTO_ESP;
+  return id;
+}
+
+InstalledSa installed_sa(const xfrm_usersa_info& info) {
+  const auto count = [](std::uint64_t n) { return n == XFRM_INF ? 0 : n; };
+  const auto life = [&](std::uint64_t bytes, std::uint64_t packets, std::uint64_t seconds) {
+    return Lifetime{std::chrono::seconds(seconds), ByteCount{count(bytes)}, PacketCount{count(packets)}};
+  };
+  return {
+      .id = SaId{},
+      .direction = Direction::kIn,
+      .spi = Spi{ntohl(info.id.spi)},
+      .source = from_kernel(info.saddr, info.family),
+      .destination = from_kernel(info.id.daddr, info.family),
+      .soft = life(info.lft.soft_byte_limit, info.lft.soft_packet_limit, info.lft.soft_add_expires_seconds),
+      .hard = life(info.lft.hard_byte_limit, info.lft.hard_packet_limit, info.lft.hard_add_expires_seconds),
+      .policy = PolicyId{info.reqid}};
+}
+
+void for_kernel_policies(const PolicySpec& policy, const std::function<void(const KernelPolicy&)>& each) {
+  for (const TrafficSelector& l : policy.selectors.local)
+    for (const TrafficSelector& r : policy.selectors.remote) {
+      if (l.addresses.first.family() != r.addresses.first.family()) continue;
+      if (l.protocol != r.protocol && l.protocol != kAnyProtocol && r.protocol != kAnyProtocol) continue;
+      for (const Prefix& local : dp::prefixes_of(l.addresses))
+        for (const Prefix& remote : dp::prefixes_of(r.addresses)) {
+          if (policy.direction != PolicyDirection::kIn)
+            each({XFRM_POLICY_OUT, selector_of(local, remote, l, r)});
+          if (policy.direction == PolicyDirection::kOut) continue;
+          each({XFRM_POLICY_IN, selector_of(remote, local, r, l)});
+          each({XFRM_POLICY_FWD, selector_of(remote, local, r, l)});
+        }
+    }
+}
+
+NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block) {
+  NetlinkMessage message(XFRM_MSG_UPDPOLICY, NLM_F_CREATE | NLM_F_REPLACE);
+  auto& info = message.header<xfrm_userpolicy_info>();
+  info.sel = kernel.selector;
+  info.dir = kernel.direction;
+  info.priority = kPriorityBase + policy.order;
+  const bool protect = policy.action == Action::kProtect && policy.tunnel && !block;
+  info.action = protect || policy.action == Action::kBypass ? XFRM_POLICY_ALLOW : XFRM_POLICY_BLOCK;
+  info.lft = {.soft_byte_limit = XFRM_INF,
+              .hard_byte_limit = XFRM_INF,
+              .soft_packet_limit = XFRM_INF,
+              .hard_packet_limit = XFRM_INF,
+              .soft_add_expires_seconds = 0,
+              .hard_add_expires_seconds = 0,
+              .soft_use_expires_seconds = 0,
+              .hard_use_expires_seconds = 0};
+  if (!protect) return message;
+  const bool out = kernel.direction == XFRM_POLICY_OUT;
+  xfrm_user_tmpl tmpl{};
+  tmpl.family = family_of(policy.tunnel->local);
+  tmpl.saddr = to_kernel(out ? policy.tunnel->local : policy.tunnel->remote);
+  tmpl.id.daddr = to_kernel(out ? policy.tunnel->remote : policy.tunnel->local);
+  tmpl.id.proto = IPPROTO_ESP;
+  // Inbound any SA between the ends will do: the SA of a narrowed entry has that entry's number.
+  tmpl.reqid = out ? static_cast<std::uint32_t>(policy.id) : 0;
+  tmpl.mode = XFRM_MODE_TUNNEL;
+  tmpl.aalgos = tmpl.ealgos = tmpl.calgos = ~0u;
+  message.put_struct(XFRMA_TMPL, tmpl);
+  return message;
+}
+
+NetlinkMessage policy_removal(const KernelPolicy& kernel) {
+  NetlinkMessage message(XFRM_MSG_DELPOLICY, 0);
+  auto& id = message.header<xfrm_userpolicy_id>();
+  id.sel = kernel.selector;
+  id.dir = kernel.direction;
+  return message;
+}
+
+TrafficSelector selector_side(const xfrm_selector& s, bool source) {
+  const IpAddress address = from_kernel(source ? s.saddr : s.daddr, s.family);
+  const std::uint16_t port = ntohs(source ? s.sport : s.dport), mask = source ? s.sport_mask : s.dport_mask;
+  TrafficSelector out = TrafficSelector::of(
+      {masked(address, source ? s.prefixlen_s : s.prefixlen_d), source ? s.prefixlen_s : s.prefixlen_d});
+  out.protocol = s.proto;
+  if (mask != 0) out.ports = {port, port};
+  return out;
+}
+
+}  // namespace simplon::ctrl
