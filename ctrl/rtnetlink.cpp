@@ -14,7 +14,7 @@ namespace {
 constexpr unsigned kGroups =
     RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
 constexpr std::uint16_t kUsable =
-    NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
+    NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
 
 std::uint8_t af(const IpAddress& a) { return a.is_v4() ? AF_INET : AF_INET6; }
 

@@ -130,7 +130,7 @@ SaRef Established::add(const ike::InstallSa& install, const Config& config, Poli
 SaRef Established::remove(SaId id) {
   auto node = sas_.extract(id);
   if (node.empty()) return nullptr;
-  const SaRef sa = node.mapped().sa;
+  SaRef sa = node.mapped().sa;
   if (const auto out = outbound_.find(sa->policy); out != outbound_.end()) {
     out->second.erase(id);
     if (out->second.empty()) outbound_.erase(out);

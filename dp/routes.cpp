@@ -46,12 +46,12 @@ Result<void> Routes::fill(const NetworkSpec& network) {
   for (const auto& [prefix, route] : best)
     if (!insert(prefix, next_hop_for(network, *route)))
       return fail("no room for the route to " + prefix.text());
-  for (const Neighbour& n : network.neighbours) {
-    const Prefix host = Prefix::host(n.address);
-    if (best.contains(host) || n.address.is_link_local()) continue;
-    if (!insert(host, add_next_hop(n.port, n.address, &n.mac)))
-      return fail("no room for the neighbour " + n.address.text());
-  }
+  std::map<IpAddress, const Neighbour*> hosts;
+  for (const Neighbour& n : network.neighbours)
+    if (!best.contains(Prefix::host(n.address)) && !n.address.is_link_local()) hosts.emplace(n.address, &n);
+  for (const auto& [address, n] : hosts)
+    if (!insert(Prefix::host(address), add_next_hop(n->port, address, &n->mac)))
+      return fail("no room for the neighbour " + address.text());
   return {};
 }
 
