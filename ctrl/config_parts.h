@@ -54,6 +54,11 @@ struct ConnectionDraft {
   std::vector<Value> children;  // as connection.children
 };
 std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids);
+
+// config_children.cpp
+inline constexpr std::chrono::seconds kLongestLife{30 * 86400};
+inline bool one_host(const AddressRange& range) { return range.first == range.last; }
+ike::ChildConfig read_child(const std::string& name, const Value& value, const ike::Connection& connection);
 // "any" is everything of both families, also in front of a bracket: "any[udp/53]".
 TrafficSelectors read_selectors(const Value& value);
 
