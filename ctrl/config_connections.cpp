@@ -109,8 +109,9 @@ void read_children(const Value& value, ConnectionDraft& draft, PolicyIds& ids) {
     draft.connection.children.push_back(std::move(child));
     draft.children.push_back(item);
   }
-  if (draft.children.empty() &&
-      !(value && value.node()->kind != Yaml::Kind::kMap && value.node()->kind != Yaml::Kind::kNull))
+  const bool empty =
+      value && (value.node()->kind == Yaml::Kind::kMap || value.node()->kind == Yaml::Kind::kNull);
+  if (draft.children.empty() && empty)
     value.error("at least one child is needed; it says what is protected (local_ts, remote_ts)");
 }
 

@@ -217,6 +217,7 @@ void Value::not_among(std::string_view given, const std::vector<std::string_view
 
 Section::Section(const Value& value) : value_(value) {
   const Yaml* node = value.node();
+  broken_ = node == nullptr;
   if (!node || node->kind == Yaml::Kind::kNull) return;
   if (node->kind != Yaml::Kind::kMap) {
     value.error("needs a section with keys, not a " +

@@ -130,7 +130,7 @@ class Section {
   Value value_;
   std::vector<std::string> asked_;
   bool all_ = false;
-  bool broken_ = false;  // it is no section: that was told, missing keys are not
+  bool broken_ = false;  // absent or no section: that was told where it matters, its missing keys are not
 };
 
 }  // namespace simplon::ctrl

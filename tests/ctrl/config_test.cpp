@@ -267,6 +267,13 @@ TEST(Config, AllErrorsAreToldAtOnceEachWithItsPlace) {
   EXPECT_THAT(all, HasSubstr("config:3:8: ports: needs a section with keys"));
 }
 
+TEST(Config, AMissingSectionIsOneError) {
+  const auto config = with("connections:\n  sites:\n    local: {address: 198.51.100.1, id: a.example}\n");
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error(),
+              ElementsAre(HasSubstr("sites.remote: is missing"), HasSubstr("sites.children: is missing")));
+}
+
 struct Wrong {
   std::string_view yaml, error;
 };
