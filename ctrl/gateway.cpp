@@ -73,6 +73,7 @@ Result<std::unique_ptr<Gateway>> Gateway::start(Config config, PolicyIds ids, Lo
   Gateway& g = *gateway;
   log.info(Category::kDaemon, "Simplon " SIMPLON_VERSION " with " + g.config_.file);
   for (const std::string& warning : g.config_.warnings) log.warning(Category::kConfig, warning);
+  log.set_categories(g.config_.log.categories);
   using Step = Result<void> (Gateway::*)();
   const Step ground = g.config_.mode == Mode::kKernel ? &Gateway::start_kernel : &Gateway::start_datapath;
   for (const Step step : {ground, &Gateway::start_ike, &Gateway::start_console})

@@ -162,8 +162,16 @@ ReloadOutcome Gateway::reload() {
                        loaded->management != config_.management;
   const std::vector<PortAddress> old_addresses = std::move(config_.addresses);
   const std::vector<dp::Route> old_routes = std::move(config_.routes);
+  if (restart) {  // what runs stays as it is, and so do the places of the ports that the rest counts by
+    loaded->setup = std::move(config_.setup);
+    loaded->mode = config_.mode;
+    loaded->management = std::move(config_.management);
+    loaded->addresses = old_addresses;
+    loaded->routes = old_routes;
+  }
   config_ = std::move(*loaded);
   log_.set_level(config_.log.level);
+  log_.set_categories(config_.log.categories);
   if (network_) renumber(old_addresses, old_routes);
   endpoint_->configure(config_.connections, now());
   dirty_ = true;

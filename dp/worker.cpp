@@ -35,7 +35,10 @@ unsigned Worker::turn() {
   if (setup_.outbox) flush_outbox();
   if (held_count_ != 0) retry_held();
   if (clock_) clock_->begin();
-  for (const std::uint16_t port : ready_) flush(PortIndex{port});
+  for (const std::uint16_t port : ready_) {
+    tx_[port].ready = false;
+    if (tx_[port].count != 0) flush(PortIndex{port});
+  }
   ready_.clear();
   if (clock_) clock_->mark(Stage::kTransmit);
   if (punted_) {

@@ -39,7 +39,7 @@ void Worker::route_esp(rte_mbuf* m, OutboundSa& sa) {
 void Worker::send(rte_mbuf* frame, PortIndex port) {
   const auto index = static_cast<std::uint16_t>(port);
   TxBuffer& buffer = tx_[index];
-  if (buffer.count == 0) ready_.push_back(index);
+  if (!std::exchange(buffer.ready, true)) ready_.push_back(index);
   buffer.frames[buffer.count++] = frame;
   if (buffer.count == buffer.frames.size()) flush(port);
 }

@@ -101,7 +101,7 @@ site_simplon() { # gwA|gwB [WORKERS]
 site_strongswan() {
   local wan="198.51.100."; [ "${outer:-4}" = 6 ] && wan="2001:db8:ffff::"
   mkdir -p "$run/gwB/swanctl"
-  on gwB test -e /sys/class/net/wan0 && ip -n "$lab-gwB" addr show dev wan0 | grep -q inet || site_kernel_addresses gwB
+  ip -n "$lab-gwB" addr show dev wan0 | grep -q 198.51.100 || site_kernel_addresses gwB
   cat >"$run/gwB/swanctl/swanctl.conf" <<CONF
 connections { sites {
   local_addrs = ${wan}2
