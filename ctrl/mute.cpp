@@ -3,15 +3,25 @@
 #include <net/if.h>
 #include <nftables/libnftables.h>
 
+#include <cctype>
+#include <cstdio>
 #include <fstream>
 #include <memory>
 
 namespace simplon::ctrl {
 namespace {
 
+// nftables' names know letters, digits and few signs; two interfaces never share one.
 std::string table_of(const std::string& interface) {
   std::string name = "simplon_";
-  for (const char c : interface) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  for (const unsigned char c : interface) {
+    char hex[4];
+    std::snprintf(hex, sizeof hex, "_%02x", c);
+    if (std::isalnum(c))
+      name += static_cast<char>(c);
+    else
+      name += hex;
+  }
   return name;
 }
 
@@ -25,6 +35,7 @@ Result<void> nft(const std::string& commands) {
   return fail(std::string("nftables: ") + nft_ctx_get_error_buffer(context.get()));
 }
 
+// Where the kernel has no IPv6, there is nothing to switch.
 void set_ipv6(const std::string& interface, bool on) {
   std::ofstream("/proc/sys/net/ipv6/conf/" + interface + "/disable_ipv6") << (on ? "0" : "1");
 }

@@ -1,5 +1,7 @@
 // One netlink socket by libmnl: requests with their answers, and the notices of the groups it joined. Control
 // thread.
+//
+// Keys travel through here both ways: messages and receive buffers are wiped after use.
 #pragma once
 
 #include <libmnl/libmnl.h>
@@ -14,28 +16,34 @@
 
 namespace simplon::ctrl {
 
-// A message being built, in a buffer of its own.
+// A message being built, in a buffer of its own. What does not fit is left out, and request() refuses it.
 class NetlinkMessage {
  public:
   NetlinkMessage(std::uint16_t type, std::uint16_t flags);
-  // The family's fixed header; zeroed, dies with the message.
+  NetlinkMessage(NetlinkMessage&&) noexcept = default;
+  NetlinkMessage& operator=(NetlinkMessage&&) = delete;
+  ~NetlinkMessage();
+
+  // The family's fixed header; zeroed, dies with the message. Once, before any attribute.
   template <class T>
   T& header() {
-    return *static_cast<T*>(mnl_nlmsg_put_extra_header(message_, sizeof(T)));
+    return *static_cast<T*>(mnl_nlmsg_put_extra_header(raw(), sizeof(T)));
   }
   void put(std::uint16_t attribute, Bytes data) {
-    mnl_attr_put(message_, attribute, data.size(), data.data());
+    fits_ = mnl_attr_put_check(raw(), buffer_.size(), attribute, data.size(), data.data()) && fits_;
   }
   template <class T>
   void put_struct(std::uint16_t attribute, const T& value) {
-    mnl_attr_put(message_, attribute, sizeof value, &value);
+    put(attribute, Bytes(reinterpret_cast<const std::uint8_t*>(&value), sizeof value));
   }
-  void put_u32(std::uint16_t attribute, std::uint32_t value) { mnl_attr_put_u32(message_, attribute, value); }
-  nlmsghdr* raw() { return message_; }
+  void put_u32(std::uint16_t attribute, std::uint32_t value) { put_struct(attribute, value); }
+  bool fits() const { return fits_; }
+  nlmsghdr* raw() { return reinterpret_cast<nlmsghdr*>(buffer_.data()); }
+  const nlmsghdr* raw() const { return reinterpret_cast<const nlmsghdr*>(buffer_.data()); }
 
  private:
   alignas(8) std::array<char, 8192> buffer_;
-  nlmsghdr* message_;
+  bool fits_ = true;
 };
 
 class Netlink {
@@ -44,21 +52,31 @@ class Netlink {
 
   static Result<Netlink> open(int protocol,
                               unsigned groups);  // NETLINK_ROUTE, NETLINK_XFRM; groups: bit mask
-  Netlink(Netlink&& from) noexcept : socket_(from.socket_) { from.socket_ = nullptr; }
+  Netlink(Netlink&& from) noexcept
+      : socket_(from.socket_), buffer_(std::move(from.buffer_)), sequence_(from.sequence_) {
+    from.socket_ = nullptr;
+  }
   Netlink& operator=(Netlink&&) = delete;
   ~Netlink();
 
   Result<void> join(unsigned group);
   int fd() const { return mnl_socket_get_fd(socket_); }
-  // Sends and waits for the acknowledgement; `what` names the request in an error.
+  // Sends and waits for the acknowledgement; `what` names the request in an error. `each` is called for the
+  // messages of the answer and must not use this socket.
   Result<void> request(NetlinkMessage& message, const std::string& what, const Each& each = {});
+  // The errno of the last request; 0 when it went well. EINTR: a dump that a change came between.
+  int error() const { return error_; }
   // Notices that have come; false when the kernel lost some (ENOBUFS): ask for everything again.
   bool notices(const Each& each);
 
  private:
-  explicit Netlink(mnl_socket* socket) : socket_(socket) {}
+  explicit Netlink(mnl_socket* socket);
+  std::unexpected<Error> failed(const std::string& what, int error, const std::string& explanation = {});
+
   mnl_socket* socket_;
+  Buffer buffer_;
   std::uint32_t sequence_ = 0;
+  int error_ = 0;
 };
 
 // Calls for each attribute behind a fixed header of `header` bytes.
@@ -66,6 +84,13 @@ void for_attributes(const nlmsghdr& message, std::size_t header,
                     const std::function<void(const nlattr&)>& each);
 inline Bytes bytes_of(const nlattr& a) {
   return {static_cast<const std::uint8_t*>(mnl_attr_get_payload(&a)), mnl_attr_get_payload_len(&a)};
+}
+// The fixed header of a message; none when the message is shorter.
+template <class T>
+const T* fixed_header(const nlmsghdr& message) {
+  return mnl_nlmsg_get_payload_len(&message) < sizeof(T)
+             ? nullptr
+             : static_cast<const T*>(mnl_nlmsg_get_payload(&message));
 }
 
 }  // namespace simplon::ctrl

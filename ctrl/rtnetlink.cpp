@@ -13,8 +13,9 @@ namespace {
 
 constexpr unsigned kGroups =
     RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
-constexpr std::uint16_t kUsable =
-    NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
+constexpr std::uint16_t kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
+
+constexpr int kReadAttempts = 5;
 
 std::uint8_t af(const IpAddress& a) { return a.is_v4() ? AF_INET : AF_INET6; }
 
@@ -24,48 +25,60 @@ struct Attributes {
   std::optional<dp::Mac> mac;
 };
 
-void first_hop(const nlattr& multipath, Attributes& out) {
-  const Bytes all = bytes_of(multipath);
-  if (all.size() < sizeof(rtnexthop)) return;
-  rtnexthop hop;
-  std::memcpy(&hop, all.data(), sizeof hop);
-  out.interface = static_cast<std::uint32_t>(hop.rtnh_ifindex);
-  const std::size_t end = std::min<std::size_t>(hop.rtnh_len, all.size());
-  for (std::size_t at = sizeof hop; at + sizeof(nlattr) <= end;) {
-    nlattr a;
-    std::memcpy(&a, all.data() + at, sizeof a);
-    if (a.nla_len < sizeof a || at + a.nla_len > end) return;
-    if (a.nla_type == RTA_GATEWAY)
-      out.gateway = IpAddress::from_bytes(all.subspan(at + sizeof a, a.nla_len - sizeof a));
-    at += (a.nla_len + 3u) & ~3u;
+std::optional<IpAddress> via(Bytes data) {  // RTA_VIA: a gateway of the other family (RFC 5549)
+  return data.size() < sizeof(rtvia) ? std::nullopt : IpAddress::from_bytes(data.subspan(sizeof(rtvia)));
+}
+
+void route_attribute(const nlattr& a, Attributes& out) {
+  switch (mnl_attr_get_type(&a)) {
+    case RTA_DST:
+      out.destination = IpAddress::from_bytes(bytes_of(a));
+      break;
+    case RTA_GATEWAY:
+      out.gateway = IpAddress::from_bytes(bytes_of(a));
+      break;
+    case RTA_VIA:
+      out.gateway = via(bytes_of(a));
+      break;
+    case RTA_OIF:
+      out.interface = mnl_attr_get_u32(&a);
+      break;
+    case RTA_TABLE:
+      out.table = mnl_attr_get_u32(&a);
+      break;
+    case RTA_PRIORITY:
+      out.metric = mnl_attr_get_u32(&a);
+      break;
+    default:
+      break;
   }
 }
 
-Attributes route_attributes(const nlmsghdr& message) {
+constexpr unsigned kUnusableHop = RTNH_F_DEAD | RTNH_F_LINKDOWN;
+
+// The first hop of a multipath route that is alive and leads to one of the ports.
+void first_hop(const nlattr& multipath, const std::map<unsigned, dp::PortIndex>& ports, Attributes& out) {
+  const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(&multipath));
+  int left = mnl_attr_get_payload_len(&multipath);
+  for (; RTNH_OK(hop, left); left -= NLMSG_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
+    const auto index = static_cast<unsigned>(hop->rtnh_ifindex);
+    if ((hop->rtnh_flags & kUnusableHop) != 0 || !ports.contains(index)) continue;
+    out.interface = index;
+    const char* end = reinterpret_cast<const char*>(hop) + hop->rtnh_len;
+    const auto* a = reinterpret_cast<const nlattr*>(RTNH_DATA(hop));
+    for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a))
+      route_attribute(*a, out);
+    return;
+  }
+}
+
+Attributes route_attributes(const nlmsghdr& message, const std::map<unsigned, dp::PortIndex>& ports) {
   Attributes out;
   for_attributes(message, sizeof(rtmsg), [&](const nlattr& a) {
-    switch (mnl_attr_get_type(&a)) {
-      case RTA_DST:
-        out.destination = IpAddress::from_bytes(bytes_of(a));
-        break;
-      case RTA_GATEWAY:
-        out.gateway = IpAddress::from_bytes(bytes_of(a));
-        break;
-      case RTA_OIF:
-        out.interface = mnl_attr_get_u32(&a);
-        break;
-      case RTA_TABLE:
-        out.table = mnl_attr_get_u32(&a);
-        break;
-      case RTA_PRIORITY:
-        out.metric = mnl_attr_get_u32(&a);
-        break;
-      case RTA_MULTIPATH:
-        first_hop(a, out);
-        break;
-      default:
-        break;
-    }
+    if (mnl_attr_get_type(&a) == RTA_MULTIPATH)
+      first_hop(a, ports, out);
+    else
+      route_attribute(a, out);
   });
   return out;
 }
@@ -89,9 +102,14 @@ Attributes neighbour_attributes(const nlmsghdr& message) {
   return out;
 }
 
-template <class T>
-const T& fixed(const nlmsghdr& message) {
-  return *static_cast<const T*>(mnl_nlmsg_get_payload(&message));
+void put_gateway(NetlinkMessage& message, const dp::Route& route) {
+  if (route.gateway->family() == route.prefix.address.family())
+    return message.put(RTA_GATEWAY, route.gateway->bytes());
+  const std::uint16_t family = af(*route.gateway);
+  Buffer out(sizeof family);
+  std::memcpy(out.data(), &family, sizeof family);
+  out.insert(out.end(), route.gateway->bytes().begin(), route.gateway->bytes().end());
+  message.put(RTA_VIA, out);
 }
 
 }  // namespace
@@ -115,13 +133,15 @@ Result<std::unique_ptr<NetworkMirror>> NetworkMirror::open(const std::vector<std
 }
 
 // A notice says that something changed; what is, is read whole. The tables that a gateway has are small
-// enough for that, and what is read whole cannot drift.
+// enough for that, and what is read whole cannot drift. What could not be read now is read at the next call.
 bool NetworkMirror::poll() {
-  bool any = false;
-  const bool complete = events_.notices([&](const nlmsghdr&) { any = true; });
-  if (!any && complete) return false;
+  const bool complete = events_.notices([&](const nlmsghdr&) { stale_ = true; });
+  if (!complete) stale_ = true;
+  if (!stale_) return false;
   auto now = read();
-  if (!now || *now == network_) return false;
+  if (!now) return false;
+  stale_ = false;
+  if (*now == network_) return false;
   network_ = std::move(*now);
   return true;
 }
@@ -132,38 +152,50 @@ Result<void> NetworkMirror::dump(std::uint16_t type, const std::string& what, co
   return requests_.request(message, "reading the kernel's " + what, each);
 }
 
+// A change in the middle of a dump makes it worthless (EINTR): once more from the start.
 Result<dp::NetworkSpec> NetworkMirror::read() {
-  dp::NetworkSpec spec;
-  auto done = dump(RTM_GETADDR, "addresses", [&](const nlmsghdr& m) {
-    const auto port = ports_.find(fixed<ifaddrmsg>(m).ifa_index);
-    const Attributes a = address_attributes(m);
-    const auto address = a.local ? a.local : a.address;
-    if (port != ports_.end() && address) spec.addresses.push_back({*address, port->second});
-  });
-  if (!done) return std::unexpected(done.error());
-  done = dump(RTM_GETROUTE, "routes", [&](const nlmsghdr& m) {
-    const auto& route = fixed<rtmsg>(m);
-    const Attributes a = route_attributes(m);
-    if (route.rtm_type != RTN_UNICAST || a.table.value_or(route.rtm_table) != RT_TABLE_MAIN || !a.interface)
-      return;
-    const auto port = ports_.find(*a.interface);
-    if (port == ports_.end()) return;
-    const Family family = route.rtm_family == AF_INET ? Family::kV4 : Family::kV6;
-    spec.routes.push_back({{a.destination.value_or(IpAddress::any(family)), route.rtm_dst_len},
-                           a.gateway,
-                           port->second,
-                           a.metric.value_or(0)});
-  });
-  if (!done) return std::unexpected(done.error());
-  done = dump(RTM_GETNEIGH, "neighbours", [&](const nlmsghdr& m) {
-    const auto& n = fixed<ndmsg>(m);
-    const auto port = ports_.find(static_cast<unsigned>(n.ndm_ifindex));
-    const Attributes a = neighbour_attributes(m);
-    if (port == ports_.end() || (n.ndm_state & kUsable) == 0 || !a.address || !a.mac) return;
-    spec.neighbours.push_back({*a.address, port->second, *a.mac});
-  });
-  if (!done) return std::unexpected(done.error());
-  return spec;
+  for (int attempt = 1;; ++attempt) {
+    dp::NetworkSpec spec;
+    auto done = dump(RTM_GETADDR, "addresses", [&](const nlmsghdr& m) { read_address(m, spec); });
+    if (done) done = dump(RTM_GETROUTE, "routes", [&](const nlmsghdr& m) { read_route(m, spec); });
+    if (done) done = dump(RTM_GETNEIGH, "neighbours", [&](const nlmsghdr& m) { read_neighbour(m, spec); });
+    if (done) return spec;
+    if (requests_.error() != EINTR || attempt == kReadAttempts) return std::unexpected(done.error());
+  }
+}
+
+void NetworkMirror::read_address(const nlmsghdr& message, dp::NetworkSpec& spec) const {
+  const auto* header = fixed_header<ifaddrmsg>(message);
+  if (header == nullptr) return;
+  const auto port = ports_.find(header->ifa_index);
+  const Attributes a = address_attributes(message);
+  const auto address = a.local ? a.local : a.address;
+  if (port != ports_.end() && address) spec.addresses.push_back({*address, port->second});
+}
+
+void NetworkMirror::read_route(const nlmsghdr& message, dp::NetworkSpec& spec) const {
+  const auto* route = fixed_header<rtmsg>(message);
+  if (route == nullptr || route->rtm_type != RTN_UNICAST) return;
+  if ((route->rtm_flags & (RTM_F_CLONED | kUnusableHop)) != 0) return;
+  if (route->rtm_family != AF_INET && route->rtm_family != AF_INET6) return;
+  const Attributes a = route_attributes(message, ports_);
+  if (a.table.value_or(route->rtm_table) != RT_TABLE_MAIN || !a.interface) return;
+  const auto port = ports_.find(*a.interface);
+  if (port == ports_.end()) return;
+  const Family family = route->rtm_family == AF_INET ? Family::kV4 : Family::kV6;
+  spec.routes.push_back({{a.destination.value_or(IpAddress::any(family)), route->rtm_dst_len},
+                         a.gateway,
+                         port->second,
+                         a.metric.value_or(0)});
+}
+
+void NetworkMirror::read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec) const {
+  const auto* n = fixed_header<ndmsg>(message);
+  if (n == nullptr || (n->ndm_state & kUsable) == 0) return;
+  const auto port = ports_.find(static_cast<unsigned>(n->ndm_ifindex));
+  const Attributes a = neighbour_attributes(message);
+  if (port == ports_.end() || !a.address || !a.mac) return;
+  spec.neighbours.push_back({*a.address, port->second, *a.mac});
 }
 
 Result<void> NetworkMirror::change_address(std::uint16_t type, std::uint16_t flags, dp::PortIndex port,
@@ -188,7 +220,7 @@ Result<void> NetworkMirror::add_address(dp::PortIndex port, const IpAddress& add
 Result<void> NetworkMirror::remove_address(dp::PortIndex port, const IpAddress& address,
                                            std::uint8_t length) {
   auto done = change_address(RTM_DELADDR, 0, port, address, length);
-  return !done && errno == EADDRNOTAVAIL ? Result<void>{} : done;
+  return !done && requests_.error() == EADDRNOTAVAIL ? Result<void>{} : done;
 }
 
 Result<void> NetworkMirror::change_route(std::uint16_t type, std::uint16_t flags, const dp::Route& route) {
@@ -201,7 +233,7 @@ Result<void> NetworkMirror::change_route(std::uint16_t type, std::uint16_t flags
   header.rtm_scope = route.gateway || header.rtm_family == AF_INET6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
   header.rtm_type = RTN_UNICAST;
   message.put(RTA_DST, route.prefix.address.bytes());
-  if (route.gateway) message.put(RTA_GATEWAY, route.gateway->bytes());
+  if (route.gateway) put_gateway(message, route);
   message.put_u32(RTA_OIF, interface(route.port));
   if (route.metric != 0) message.put_u32(RTA_PRIORITY, route.metric);
   return requests_.request(message, "route to " + route.prefix.text());
@@ -213,7 +245,7 @@ Result<void> NetworkMirror::add_route(const dp::Route& route) {
 
 Result<void> NetworkMirror::remove_route(const dp::Route& route) {
   auto done = change_route(RTM_DELROUTE, 0, route);
-  return !done && errno == ESRCH ? Result<void>{} : done;
+  return !done && requests_.error() == ESRCH ? Result<void>{} : done;
 }
 
 Result<void> NetworkMirror::resolve(dp::PortIndex port, const IpAddress& address) {

@@ -1,6 +1,7 @@
 // The kernel's network, mirrored: addresses, routes of the main table and neighbours of the ports' TAPs, as a
 // dp::NetworkSpec that follows rtnetlink. Whoever configures the kernel (ip, FRR, BIRD, DHCP) configures the
-// data path.
+// data path. Of a multipath route the first usable hop counts; blackhole and unreachable routes are
+// not seen yet.
 //
 // Control thread. fd() is readable when poll() has something to look at.
 #pragma once
@@ -36,6 +37,9 @@ class NetworkMirror {
   NetworkMirror(Netlink requests, Netlink events)
       : requests_(std::move(requests)), events_(std::move(events)) {}
   Result<dp::NetworkSpec> read();
+  void read_address(const nlmsghdr& message, dp::NetworkSpec& spec) const;
+  void read_route(const nlmsghdr& message, dp::NetworkSpec& spec) const;
+  void read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec) const;
   Result<void> dump(std::uint16_t type, const std::string& what, const Netlink::Each& each);
   Result<void> change_address(std::uint16_t type, std::uint16_t flags, dp::PortIndex port,
                               const IpAddress& address, std::uint8_t length);
@@ -46,6 +50,7 @@ class NetworkMirror {
   std::vector<unsigned> interfaces_;         // by PortIndex
   std::map<unsigned, dp::PortIndex> ports_;  // by interface index
   dp::NetworkSpec network_;
+  bool stale_ = false;  // the kernel has news that could not be read yet
 };
 
 }  // namespace simplon::ctrl

@@ -1,17 +1,22 @@
 // Backend over NETLINK_XFRM: the kernel's own SPD and SAD do the work. Control thread.
 //
-// An SPD entry becomes kernel policies, one per pair of prefixes and direction (in, fwd, out); its id is
-// their templates' reqid. A PROTECT entry whose peer is not known yet, and every PROTECT entry while the
-// gateway is off, is a block: nothing leaves in clear. All our policies lie in one window of priorities, by
-// which a later run knows them.
+// An SPD entry becomes kernel policies, one per selector and direction (in, fwd, out); its id is its outbound
+// templates' reqid. A PROTECT entry whose peer is not known yet, and every PROTECT entry while the gateway is
+// off, is a block: nothing leaves in clear. The kernel holds one policy for a selector and a direction; where
+// several entries want it, the first in the SPD's order has it, and the next one when that goes.
+//
+// What is ours in the kernel, a later run knows by a window of priorities (policies) and a mark in the SA's
+// netlink sequence number; what others put there stays.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "ctrl/backend.h"
 #include "ctrl/netlink.h"
+#include "ctrl/xfrm_message.h"
 
 namespace simplon::ctrl {
 
@@ -36,11 +41,25 @@ class XfrmBackend final : public Backend {
  private:
   XfrmBackend(Netlink requests, Netlink events)
       : requests_(std::move(requests)), events_(std::move(events)) {}
-  Result<void> put_policy(const PolicySpec& policy);
+  struct Entry {
+    PolicySpec spec;
+    std::vector<KernelPolicy> kernel;
+  };
+  using Claim = std::pair<std::uint32_t, PolicyId>;  // order, id: the first of a set wins
+
+  bool blocked(const PolicySpec& policy) const { return !on_ && policy.action == Action::kProtect; }
+  void drop_claims(PolicyId id);
+  Result<void> settle(const KernelPolicy& key, const std::string& name);
+  Result<void> settle_all(const std::vector<KernelPolicy>& keys, const std::string& name);
+  Result<void> dump_sas(Installed& out);
+  Result<void> dump_policies(Installed& out);
+  void read_event(const nlmsghdr& message, std::vector<BackendEvent>& out) const;
+  void resync(std::vector<BackendEvent>& out);
 
   Netlink requests_, events_;
   std::map<std::pair<Spi, IpAddress>, SaId> ids_;  // by SPI and destination
-  std::map<PolicyId, PolicySpec> policies_;
+  std::map<PolicyId, Entry> policies_;
+  std::map<KernelPolicy, std::set<Claim>> claims_;
   bool on_ = true;
 };
 

@@ -8,10 +8,11 @@
 #include <array>
 #include <cstring>
 
-#include "dp/spd.h"
-
 namespace simplon::ctrl {
 namespace {
+
+// Our SAs' sequence numbers (of the netlink kind, no packet's): the mark, then the low bits of the SaId.
+constexpr std::uint32_t kOurs = 0x51000000, kOursMask = 0xff000000;
 
 std::uint64_t limit(std::uint64_t n) { return n == 0 ? XFRM_INF : n; }
 
@@ -66,27 +67,23 @@ void put_window(NetlinkMessage& message, std::uint32_t packets) {
   message.put(XFRMA_REPLAY_ESN_VAL, Bytes(reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size() * 4));
 }
 
-void set_ports(const PortRange& range, std::uint8_t protocol, __be16& port, __be16& mask) {
-  const bool has_ports = protocol != kAnyProtocol;
-  port = has_ports && range.first == range.last ? htons(range.first) : 0;
-  mask = has_ports && range.first == range.last ? 0xffff : 0;
-}
-
-xfrm_selector selector_of(const Prefix& source, const Prefix& destination, const TrafficSelector& s,
-                          const TrafficSelector& d) {
-  xfrm_selector out{};
-  out.family = family_of(source.address);
-  out.saddr = to_kernel(source.address);
-  out.daddr = to_kernel(destination.address);
-  out.prefixlen_s = source.length;
-  out.prefixlen_d = destination.length;
-  out.proto = s.protocol != kAnyProtocol ? s.protocol : d.protocol;
-  set_ports(s.ports, out.proto, out.sport, out.sport_mask);
-  set_ports(d.ports, out.proto, out.dport, out.dport_mask);
-  return out;
+// RFC 4301 §5.2 step 4: what comes out of an SA must match its selectors. The kernel's SA holds one selector;
+// where ours are several, or the SA is outbound, the policies alone decide, and the SA serves both families.
+void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
+  const Selectors& s = sa.selectors;
+  if (sa.direction == Direction::kIn && s.local.size() == 1 && s.remote.size() == 1)
+    if (const auto kernel = kernel_selectors(s.remote[0], s.local[0]); kernel && kernel->size() == 1) {
+      info.sel = kernel->front();
+      return;
+    }
+  info.flags = XFRM_STATE_AF_UNSPEC;
 }
 
 }  // namespace
+
+bool is_our_sa(const xfrm_usersa_info& info) {
+  return info.id.proto == IPPROTO_ESP && info.mode == XFRM_MODE_TUNNEL && (info.seq & kOursMask) == kOurs;
+}
 
 std::uint16_t family_of(const IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
 
@@ -112,8 +109,8 @@ NetlinkMessage sa_message(const SaSpec& sa) {
   info.lft = lifetime(sa);
   info.reqid = static_cast<std::uint32_t>(sa.policy);
   info.mode = XFRM_MODE_TUNNEL;
-  // Selectors are the policies' business: an SA may serve both families (AF_UNSPEC).
-  info.flags = XFRM_STATE_AF_UNSPEC;
+  info.seq = kOurs | (static_cast<std::uint32_t>(sa.id) & ~kOursMask);
+  set_selector(info, sa);
   put_algorithms(message, sa);
   if (sa.direction == Direction::kIn && sa.replay_window != 0) put_window(message, sa.replay_window);
   if (sa.udp) {
@@ -151,20 +148,25 @@ InstalledSa installed_sa(const xfrm_usersa_info& info) {
       .policy = PolicyId{info.reqid}};
 }
 
-void for_kernel_policies(const PolicySpec& policy, const std::function<void(const KernelPolicy&)>& each) {
+Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy) {
+  if (policy.order >= kPriorityBase)
+    return fail("policy " + policy.name + ": the kernel has no place for order " +
+                std::to_string(policy.order));
+  std::vector<KernelPolicy> out;
   for (const TrafficSelector& l : policy.selectors.local)
     for (const TrafficSelector& r : policy.selectors.remote) {
-      if (l.addresses.first.family() != r.addresses.first.family()) continue;
-      if (l.protocol != r.protocol && l.protocol != kAnyProtocol && r.protocol != kAnyProtocol) continue;
-      for (const Prefix& local : dp::prefixes_of(l.addresses))
-        for (const Prefix& remote : dp::prefixes_of(r.addresses)) {
-          if (policy.direction != PolicyDirection::kIn)
-            each({XFRM_POLICY_OUT, selector_of(local, remote, l, r)});
-          if (policy.direction == PolicyDirection::kOut) continue;
-          each({XFRM_POLICY_IN, selector_of(remote, local, r, l)});
-          each({XFRM_POLICY_FWD, selector_of(remote, local, r, l)});
-        }
+      const auto outwards = kernel_selectors(l, r), inwards = kernel_selectors(r, l);
+      for (const auto* part : {&outwards, &inwards})
+        if (!*part) return fail("policy " + policy.name + ": " + part->error().what);
+      if (policy.direction != PolicyDirection::kIn)
+        for (const xfrm_selector& s : *outwards) out.push_back({XFRM_POLICY_OUT, s});
+      if (policy.direction == PolicyDirection::kOut) continue;
+      for (const xfrm_selector& s : *inwards) {
+        out.push_back({XFRM_POLICY_IN, s});
+        out.push_back({XFRM_POLICY_FWD, s});
+      }
     }
+  return out;
 }
 
 NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block) {
@@ -204,16 +206,6 @@ NetlinkMessage policy_removal(const KernelPolicy& kernel) {
   id.sel = kernel.selector;
   id.dir = kernel.direction;
   return message;
-}
-
-TrafficSelector selector_side(const xfrm_selector& s, bool source) {
-  const IpAddress address = from_kernel(source ? s.saddr : s.daddr, s.family);
-  const std::uint16_t port = ntohs(source ? s.sport : s.dport), mask = source ? s.sport_mask : s.dport_mask;
-  TrafficSelector out = TrafficSelector::of(
-      {masked(address, source ? s.prefixlen_s : s.prefixlen_d), source ? s.prefixlen_s : s.prefixlen_d});
-  out.protocol = s.proto;
-  if (mask != 0) out.ports = {port, port};
-  return out;
 }
 
 }  // namespace simplon::ctrl

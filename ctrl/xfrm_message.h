@@ -3,16 +3,18 @@
 
 #include <linux/xfrm.h>
 
-#include <functional>
-#include <optional>
+#include <vector>
 
 #include "ctrl/backend.h"
 #include "ctrl/netlink.h"
 
 namespace simplon::ctrl {
 
-// Our policies' priorities: this plus PolicySpec::order.
+// Our policies' priorities: this plus PolicySpec::order, which is below this as well.
 inline constexpr std::uint32_t kPriorityBase = 0x10000000;
+inline constexpr std::uint32_t kLongestReplayWindow = 4096;  // packets
+// An SPD entry that needs more kernel policies than this is refused: its ranges are no sensible prefixes.
+inline constexpr std::size_t kMostKernelPolicies = 4096;
 
 xfrm_address_t to_kernel(const IpAddress& address);
 IpAddress from_kernel(const xfrm_address_t& address, std::uint16_t family);
@@ -21,15 +23,29 @@ std::uint16_t family_of(const IpAddress& address);
 NetlinkMessage sa_message(const SaSpec& sa);
 xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination);
 InstalledSa installed_sa(const xfrm_usersa_info& info);
+// Whether one of our processes made it: other programs' SAs are not ours to remove.
+bool is_our_sa(const xfrm_usersa_info& info);
 
-// One kernel policy of an SPD entry: a direction (XFRM_POLICY_*) and a selector.
+// The kernel's selectors that are together exactly one pair of ours; addresses and ports become prefixes. An
+// error for what the kernel cannot say (OPAQUE ports), and for too many.
+Result<std::vector<xfrm_selector>> kernel_selectors(const TrafficSelector& source,
+                                                    const TrafficSelector& destination);
+// Back: both sides of the one pair that a kernel's selector is.
+struct SelectorPair {
+  TrafficSelector source, destination;
+};
+SelectorPair selector_pair(const xfrm_selector& selector);
+
+// The key of one policy in the kernel: it has one policy for a direction (XFRM_POLICY_*) and a selector,
+// whatever the priorities.
 struct KernelPolicy {
   std::uint8_t direction = 0;
   xfrm_selector selector{};
 };
-void for_kernel_policies(const PolicySpec& policy, const std::function<void(const KernelPolicy&)>& each);
+bool operator<(const KernelPolicy& a, const KernelPolicy& b);
+
+Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy);
 NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block);
 NetlinkMessage policy_removal(const KernelPolicy& kernel);
-TrafficSelector selector_side(const xfrm_selector& selector, bool source);
 
 }  // namespace simplon::ctrl

@@ -1,0 +1,158 @@
+// NetworkMirror against this machine's kernel: what `ip` changes is seen, what it is told is done.
+#include <algorithm>
+#include <ranges>
+
+#include "ctrl/rtnetlink.h"
+#include "own_namespace.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using dp::PortIndex;
+using test::runs;
+using test::shell;
+using test::wait_for;
+
+IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+Prefix net(const char* text) { return *Prefix::parse(text); }
+
+class Mirror : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(
+        runs("ip link add p0 type veth peer name far0 && ip link add p1 type veth peer name far1 && "
+             "ip link add other type veth peer name far2 && ip link set other up && ip link set far2 up && "
+             "ip addr add 10.9.9.9/24 dev other && "
+             "for i in p0 p1 far0 far1; do ip link set $i up; done"));
+    auto opened = NetworkMirror::open({"p0", "p1"});
+    ASSERT_TRUE(opened) << opened.error().what;
+    mirror_ = std::move(*opened);
+  }
+  void TearDown() override {
+    ASSERT_TRUE(runs("ip link del far0 2>/dev/null; ip link del p1 && ip link del other"));
+  }
+
+  template <class Done>
+  bool follows(Done done) {
+    return wait_for(mirror_->fd(), [&] {
+      mirror_->poll();
+      return done(mirror_->network());
+    });
+  }
+  static bool has(const dp::NetworkSpec& n, const dp::Route& r) {
+    return std::ranges::find(n.routes, r) != n.routes.end();
+  }
+  static const dp::Route* route(const dp::NetworkSpec& n, const Prefix& p) {
+    const auto found = std::ranges::find(n.routes, p, &dp::Route::prefix);
+    return found == n.routes.end() ? nullptr : &*found;
+  }
+  std::unique_ptr<NetworkMirror> mirror_;
+};
+
+TEST_F(Mirror, MissingInterfaceIsNamed) {
+  const auto opened = NetworkMirror::open({"p0", "nosuch"});
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().what.find("'nosuch'"), std::string::npos);
+}
+
+TEST_F(Mirror, FollowsAddressesOfItsPortsOnly) {
+  ASSERT_TRUE(runs("ip addr add 192.0.2.1/24 dev p0; ip addr add 2001:db8::1/64 dev p1 nodad"));
+  EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {
+    const auto has = [&](const char* a, unsigned port) {
+      const dp::LocalAddress want{ip(a), PortIndex{static_cast<std::uint16_t>(port)}};
+      return std::ranges::find(n.addresses, want) != n.addresses.end();
+    };
+    return has("192.0.2.1", 0) && has("2001:db8::1", 1);
+  }));
+  for (const dp::LocalAddress& a : mirror_->network().addresses) EXPECT_NE(a.address, ip("10.9.9.9"));
+  ASSERT_TRUE(runs("ip addr del 192.0.2.1/24 dev p0"));
+  EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {
+    return std::ranges::find(n.addresses, ip("192.0.2.1"), &dp::LocalAddress::address) == n.addresses.end();
+  }));
+}
+
+TEST_F(Mirror, FollowsRoutes) {
+  ASSERT_TRUE(
+      runs("ip addr add 192.0.2.1/24 dev p0; ip addr add 198.51.100.1/24 dev p1;"
+           "ip route add 203.0.113.0/24 via 192.0.2.9 metric 5;"
+           "ip route add blackhole 203.0.114.0/24;"
+           "ip route add 203.0.115.0/24 via 10.9.9.1 dev other;"
+           "ip route add 203.0.116.0/24 nexthop via 10.9.9.1 dev other nexthop via 198.51.100.7;"
+           "ip route add 203.0.117.0/24 via 192.0.2.9 table 100;"
+           "ip -6 addr add 2001:db8::1/64 dev p0 nodad; ip -6 route add default via 2001:db8::9;"
+           "ip route add 203.0.118.0/24 via inet6 2001:db8::7 dev p0"));
+  ASSERT_TRUE(follows([](const dp::NetworkSpec& n) { return route(n, net("203.0.118.0/24")) != nullptr; }));
+  const dp::NetworkSpec& n = mirror_->network();
+  EXPECT_TRUE(has(n, {net("192.0.2.0/24"), std::nullopt, PortIndex{0}, 0}));
+  EXPECT_TRUE(has(n, {net("203.0.113.0/24"), ip("192.0.2.9"), PortIndex{0}, 5}));
+  EXPECT_EQ(route(n, net("203.0.114.0/24")), nullptr);
+  EXPECT_EQ(route(n, net("203.0.115.0/24")), nullptr);
+  EXPECT_TRUE(has(n, {net("203.0.116.0/24"), ip("198.51.100.7"), PortIndex{1}, 0}));
+  EXPECT_EQ(route(n, net("203.0.117.0/24")), nullptr);
+  EXPECT_TRUE(has(n, {net("::/0"), ip("2001:db8::9"), PortIndex{0}, 1024}));
+  EXPECT_TRUE(has(n, {net("203.0.118.0/24"), ip("2001:db8::7"), PortIndex{0}, 0}));
+  ASSERT_TRUE(runs("ip route del 203.0.113.0/24"));
+  EXPECT_TRUE(follows([](const dp::NetworkSpec& m) { return route(m, net("203.0.113.0/24")) == nullptr; }));
+}
+
+TEST_F(Mirror, AddsAndRemovesAndSaysNothingTwice) {
+  for (int twice = 0; twice < 2; ++twice) {
+    ASSERT_TRUE(mirror_->add_address(PortIndex{0}, ip("192.0.2.1"), 24));
+    ASSERT_TRUE(mirror_->add_address(PortIndex{1}, ip("2001:db8::1"), 64));
+    ASSERT_TRUE(mirror_->add_route({net("203.0.113.0/24"), ip("192.0.2.9"), PortIndex{0}, 7}));
+    ASSERT_TRUE(mirror_->add_route({net("2001:db8:9::/48"), ip("2001:db8::9"), PortIndex{1}, 0}));
+    ASSERT_TRUE(mirror_->add_route({net("203.0.119.0/24"), std::nullopt, PortIndex{1}, 0}));
+    ASSERT_TRUE(mirror_->add_route({net("203.0.118.0/24"), ip("2001:db8::7"), PortIndex{1}, 0}));
+  }
+  EXPECT_NE(shell("ip addr show dev p0").find("192.0.2.1/24"), std::string::npos);
+  EXPECT_NE(shell("ip -6 route").find("2001:db8:9::/48 via 2001:db8::9 dev p1"), std::string::npos);
+  EXPECT_NE(shell("ip route").find("203.0.113.0/24 via 192.0.2.9 dev p0"), std::string::npos);
+  EXPECT_NE(shell("ip route").find("203.0.118.0/24 via inet6 2001:db8::7 dev p1"), std::string::npos);
+  ASSERT_TRUE(mirror_->add_route({net("203.0.113.0/24"), ip("192.0.2.8"), PortIndex{0}, 7}));
+  const std::string routes = shell("ip route");
+  EXPECT_NE(routes.find("203.0.113.0/24 via 192.0.2.8"), std::string::npos) << routes;
+  EXPECT_EQ(routes.find("192.0.2.9"), std::string::npos) << routes;
+  for (int twice = 0; twice < 2; ++twice) {
+    ASSERT_TRUE(mirror_->remove_route({net("203.0.113.0/24"), ip("192.0.2.8"), PortIndex{0}, 7}));
+    ASSERT_TRUE(mirror_->remove_address(PortIndex{0}, ip("192.0.2.1"), 24));
+    ASSERT_TRUE(mirror_->remove_address(PortIndex{1}, ip("2001:db8::1"), 64));
+  }
+  EXPECT_EQ(shell("ip addr").find("192.0.2.1"), std::string::npos);
+  const auto refused = mirror_->add_route({net("203.0.113.0/24"), ip("192.0.2.8"), PortIndex{0}, 0});
+  ASSERT_FALSE(refused);  // its gateway is not on a link any more
+  EXPECT_NE(refused.error().what.find("203.0.113.0/24"), std::string::npos) << refused.error().what;
+}
+
+// The far end of the veth answers from a namespace of its own.
+TEST_F(Mirror, ResolvesANextHop) {
+  ASSERT_TRUE(
+      runs("ip netns add netl-far && ip link set far0 netns netl-far && ip -n netl-far link set far0 up && "
+           "ip -n netl-far addr add 192.0.2.9/24 dev far0 && "
+           "ip -n netl-far addr add 2001:db8::9/64 dev far0 nodad && "
+           "ip addr add 192.0.2.1/24 dev p0 && ip addr add 2001:db8::1/64 dev p0 nodad"));
+  for (const char* hop : {"192.0.2.9", "2001:db8::9"}) {
+    ASSERT_TRUE(mirror_->resolve(PortIndex{0}, ip(hop)));
+    EXPECT_TRUE(follows([&](const dp::NetworkSpec& n) {
+      return std::ranges::find(n.neighbours, ip(hop), &dp::Neighbour::address) != n.neighbours.end();
+    })) << hop
+        << "\n"
+        << shell("ip neigh");
+    ASSERT_TRUE(mirror_->resolve(PortIndex{0}, ip(hop)));  // known already
+  }
+  ASSERT_TRUE(runs("ip netns del netl-far"));
+}
+
+TEST_F(Mirror, LostNoticesAreMadeUpFor) {
+  // Far more changes than the socket holds, none of them read meanwhile.
+  ASSERT_TRUE(
+      runs("for round in 1 2; do for a in $(seq 60); do for b in $(seq 1 250); do "
+           "echo route add 10.$round.$a.$b/32 dev p0; done; done; done | ip -batch -"));
+  ASSERT_TRUE(runs("ip route flush dev p0 && ip addr add 192.0.2.77/24 dev p1"));
+  EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {
+    return std::ranges::find(n.addresses, ip("192.0.2.77"), &dp::LocalAddress::address) != n.addresses.end();
+  }));
+  EXPECT_EQ(route(mirror_->network(), net("10.1.1.1/32")), nullptr);
+}
+
+}  // namespace
+}  // namespace simplon::ctrl

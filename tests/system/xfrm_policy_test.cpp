@@ -1,0 +1,212 @@
+// XfrmBackend's policies against this machine's kernel, which needs no ESP for them.
+#include "ctrl/xfrm.h"
+#include "own_namespace.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using test::runs;
+using test::shell;
+using test::wait_for;
+
+TrafficSelector ts(const char* text) { return *TrafficSelector::parse(text); }
+IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+
+PolicySpec office(std::uint32_t id = 7) {
+  return {.id = PolicyId{id},
+          .name = "office/net",
+          .order = 16,
+          .action = Action::kProtect,
+          .selectors = {{ts("192.0.2.0/25")}, {ts("198.51.100.0/24")}},
+          .tunnel = TunnelEnds{ip("203.0.113.1"), ip("203.0.113.2")}};
+}
+
+std::string policies() { return shell("ip xfrm policy"); }
+int count(const std::string& text, const std::string& part) {
+  int n = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+class XfrmPolicy : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(runs("ip xfrm policy flush; ip xfrm state flush"));
+    auto opened = XfrmBackend::open();
+    ASSERT_TRUE(opened) << opened.error().what;
+    backend_ = std::move(*opened);
+  }
+  void add(const PolicySpec& policy) {
+    const auto done = backend_->add_policy(policy);
+    ASSERT_TRUE(done) << done.error().what;
+  }
+  std::unique_ptr<XfrmBackend> backend_;
+};
+
+TEST_F(XfrmPolicy, ProtectIsATemplateInThreeDirections) {
+  add(office());
+  const std::string text = policies();
+  EXPECT_EQ(count(text, "src 192.0.2.0/25 dst 198.51.100.0/24"), 1) << text;
+  EXPECT_EQ(count(text, "src 198.51.100.0/24 dst 192.0.2.0/25"), 2) << text;
+  for (const char* dir : {"dir out", "dir in", "dir fwd"}) EXPECT_EQ(count(text, dir), 1) << text;
+  EXPECT_EQ(count(text, "tmpl src 203.0.113.1 dst 203.0.113.2"), 1) << text;
+  EXPECT_EQ(count(text, "proto esp reqid 7 mode tunnel"), 1) << text;
+  ASSERT_TRUE(backend_->remove_policy(office()));
+  EXPECT_EQ(policies(), "");
+}
+
+TEST_F(XfrmPolicy, UnknownPeerAndDiscardBlockBypassAllows) {
+  PolicySpec p = office();
+  p.tunnel.reset();
+  add(p);
+  EXPECT_EQ(count(policies(), "action block"), 3) << policies();
+  p.action = Action::kBypass;
+  add(p);
+  EXPECT_EQ(count(policies(), "action block"), 0) << policies();
+  EXPECT_EQ(count(policies(), "dir "), 3);
+  p.action = Action::kDiscard;
+  add(p);
+  EXPECT_EQ(count(policies(), "action block"), 3) << policies();
+}
+
+TEST_F(XfrmPolicy, GatewayOffBlocksWhatIsProtectedAndOnBringsItBack) {
+  add(office());
+  PolicySpec web{.id = PolicyId{8},
+                 .name = "web",
+                 .order = 32,
+                 .action = Action::kBypass,
+                 .selectors = {{ts("192.0.2.0/24[tcp]")}, {ts("0.0.0.0/0[tcp/443]")}},
+                 .tunnel = {}};
+  add(web);
+  ASSERT_TRUE(backend_->set_gateway(false));
+  EXPECT_EQ(count(policies(), "action block"), 3) << policies();
+  EXPECT_EQ(count(policies(), "tmpl"), 0) << policies();
+  PolicySpec late = office(9);
+  late.selectors.remote = {ts("198.51.101.0/24")};
+  add(late);
+  EXPECT_EQ(count(policies(), "tmpl"), 0) << "a policy that comes while the gateway is off is closed as well";
+  ASSERT_TRUE(backend_->set_gateway(true));
+  EXPECT_EQ(count(policies(), "action block"), 0) << policies();
+  EXPECT_EQ(count(policies(), "tmpl"), 6) << policies();
+}
+
+TEST_F(XfrmPolicy, OneSelectorForTwoEntriesBelongsToTheFirstInOrder) {
+  PolicySpec second = office(20);
+  second.order = 32;
+  second.action = Action::kDiscard;
+  add(second);
+  add(office(10));
+  EXPECT_EQ(count(policies(), "action block"), 0) << policies();
+  EXPECT_EQ(count(policies(), "reqid 10 "), 1) << policies();
+  add(second);  // again: still the second
+  EXPECT_EQ(count(policies(), "reqid 10 "), 1) << policies();
+  ASSERT_TRUE(backend_->remove_policy(office(10)));
+  EXPECT_EQ(count(policies(), "action block"), 3) << policies();
+  ASSERT_TRUE(backend_->remove_policy(second));
+  EXPECT_EQ(policies(), "");
+}
+
+TEST_F(XfrmPolicy, ChangedSelectorsKeepWhatBothHave) {
+  PolicySpec p = office();
+  p.selectors.remote = {ts("198.51.100.0/24"), ts("198.51.101.0/24")};
+  add(p);
+  EXPECT_EQ(count(policies(), "dir "), 6);
+  p.selectors.remote = {ts("198.51.101.0/24"), ts("198.51.102.0/24")};
+  add(p);
+  EXPECT_EQ(count(policies(), "198.51.100.0/24"), 0) << policies();
+  EXPECT_EQ(count(policies(), "198.51.101.0/24"), 3) << policies();
+  EXPECT_EQ(count(policies(), "198.51.102.0/24"), 3) << policies();
+}
+
+// A restart: what the new run wants is put over what the old one left, then the old one's entries go. The
+// kernel must not lose a policy that both have.
+TEST_F(XfrmPolicy, RemovingAFormerRunsEntryLeavesOurs) {
+  add(office());
+  auto restarted = XfrmBackend::open();
+  ASSERT_TRUE(restarted);
+  const auto left = (*restarted)->dump();
+  ASSERT_TRUE(left);
+  ASSERT_EQ(left->policies.size(), 2u);  // out; in with fwd
+  for (const PolicySpec& p : left->policies) EXPECT_EQ(p.action, Action::kProtect);
+  PolicySpec now = office(3);
+  ASSERT_TRUE((*restarted)->add_policy(now));
+  for (const PolicySpec& p : left->policies) ASSERT_TRUE((*restarted)->remove_policy(p));
+  EXPECT_EQ(count(policies(), "dir "), 3) << policies();
+  EXPECT_EQ(count(policies(), "reqid 3 "), 1) << policies();
+  const auto after = (*restarted)->dump();
+  ASSERT_TRUE(after);
+  ASSERT_EQ(after->policies.size(), 1u);
+  EXPECT_EQ(after->policies[0], now);
+}
+
+TEST_F(XfrmPolicy, FormerEntriesGoWhereNobodyWantsThem) {
+  PolicySpec p = office();
+  p.selectors = {{ts("192.0.2.1-192.0.2.6[udp/1000-1003]")}, {ts("2001:db8::/32"), ts("198.51.100.9[17]")}};
+  add(p);
+  EXPECT_EQ(count(policies(), "dir "), 4 * 3) << policies();  // .1 .2/31 .4/31 .6
+  auto restarted = XfrmBackend::open();
+  ASSERT_TRUE(restarted);
+  const auto left = (*restarted)->dump();
+  ASSERT_TRUE(left);
+  for (const PolicySpec& former : left->policies) ASSERT_TRUE((*restarted)->remove_policy(former));
+  EXPECT_EQ(policies(), "");
+}
+
+TEST_F(XfrmPolicy, ReleaseLeavesOtherProgramsPolicies) {
+  add(office());
+  ASSERT_TRUE(runs("ip xfrm policy add src 10.0.0.0/8 dst 10.0.0.0/8 dir out priority 100"));
+  ASSERT_TRUE(XfrmBackend::release());
+  EXPECT_EQ(count(policies(), "dir "), 1) << policies();
+  EXPECT_EQ(count(policies(), "10.0.0.0/8"), 2) << policies();
+}
+
+TEST_F(XfrmPolicy, IcmpTypesStandWhereTheKernelHasThem) {
+  PolicySpec p = office();
+  p.action = Action::kDiscard;
+  p.tunnel.reset();
+  p.selectors = {{ts("192.0.2.0/24[icmp/2048-2303]")}, {ts("198.51.100.0/24[icmp]")}};  // echo, any code
+  add(p);
+  EXPECT_EQ(count(policies(), "proto icmp type 8"), 3) << policies();
+  EXPECT_EQ(count(policies(), "code"), 0) << policies();
+}
+
+TEST_F(XfrmPolicy, PacketWithoutAnSaIsAnAcquireWithItsSelectors) {
+  ASSERT_TRUE(
+      runs("ip link add xa type veth peer name xb && ip link set xb up && ip addr add 192.0.2.1/25 dev xa && "
+           "ip link set xa up && "
+           "ip route add 198.51.100.0/24 dev xa src 192.0.2.1 && ip addr add 203.0.113.1/24 dev xa"));
+  add(office(7));
+  shell("ping -c1 -W1 -I 192.0.2.1 198.51.100.5");
+  std::vector<BackendEvent> events;
+  ASSERT_TRUE(wait_for(backend_->fd(), [&] {
+    for (BackendEvent& e : backend_->poll()) events.push_back(std::move(e));
+    return !events.empty();
+  }));
+  const auto* acquire = std::get_if<AcquireEvent>(&events[0]);
+  ASSERT_NE(acquire, nullptr);
+  EXPECT_EQ(acquire->policy, PolicyId{7});
+  EXPECT_EQ(acquire->source.addresses.text(), "192.0.2.1/32");
+  EXPECT_EQ(acquire->destination.addresses.text(), "198.51.100.5/32");
+  EXPECT_EQ(acquire->source.protocol, 1);
+  EXPECT_EQ(acquire->source.ports, (PortRange{0x0800, 0x0800}));
+  ASSERT_TRUE(runs("ip link del xa"));
+}
+
+TEST_F(XfrmPolicy, RefusedSaSaysWhatWasAsked) {
+  SaSpec sa{.id = SaId{1},
+            .spi = Spi{0x1234},
+            .source = ip("203.0.113.1"),
+            .destination = ip("203.0.113.2"),
+            .suite = {find_encr("aes128gcm16"), nullptr},
+            .encr_key = Secret(Buffer(16, 1)),
+            .salt = Secret(Buffer(4, 2))};
+  sa.replay_window = 5000;
+  const auto refused = backend_->add_sa(std::make_shared<const SaSpec>(std::move(sa)));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(
+      refused.error().what,
+      "installing ESP SA 0x00001234 to 203.0.113.2 in the kernel: its replay window is longer than 4096");
+}
+
+}  // namespace
+}  // namespace simplon::ctrl
