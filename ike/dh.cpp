@@ -77,7 +77,10 @@ void ecp(const Job& job, int nid, std::size_t half, JobResult& out) {
   const Number x(BN_bin2bn(job.peer_public.data(), static_cast<int>(half), nullptr));
   const Number y(BN_bin2bn(job.peer_public.data() + half, static_cast<int>(half), nullptr));
   const Point theirs(EC_POINT_new(curve.get())), shared(EC_POINT_new(curve.get()));
-  // Setting the coordinates fails when the point is not on the curve (RFC 6989 §2.3).
+  // RFC 6989 §2.3: both are below p (OpenSSL would reduce them), and the point is on the curve (else setting
+  // the coordinates fails).
+  const BIGNUM* p = EC_GROUP_get0_field(curve.get());
+  if (BN_cmp(x.get(), p) >= 0 || BN_cmp(y.get(), p) >= 0) return;
   if (EC_POINT_set_affine_coordinates(curve.get(), theirs.get(), x.get(), y.get(), context.get()) != 1)
     return;
   if (EC_POINT_mul(curve.get(), shared.get(), nullptr, theirs.get(), secret.get(), context.get()) != 1)
