@@ -67,6 +67,16 @@ struct Xforms {
   }
 };
 
+bool can(std::uint8_t device, const SaSpec& sa) {
+  rte_cryptodev_sym_capability_idx index{};
+  index.type = sa.suite.encr->aead() ? RTE_CRYPTO_SYM_XFORM_AEAD : RTE_CRYPTO_SYM_XFORM_CIPHER;
+  if (sa.suite.encr->aead())
+    index.algo.aead = RTE_CRYPTO_AEAD_AES_GCM;
+  else
+    index.algo.cipher = RTE_CRYPTO_CIPHER_AES_CBC;
+  return rte_cryptodev_sym_capability_get(device, &index) != nullptr;
+}
+
 Result<void> start(std::uint8_t id, const std::string& name, unsigned workers, rte_mempool* sessions) {
   rte_cryptodev_info info{};
   rte_cryptodev_info_get(id, &info);
@@ -126,6 +136,7 @@ CryptoDevices::~CryptoDevices() {
 Result<std::unique_ptr<const CryptoSession>> CryptoDevices::make_session(const SaSpec& sa) const {
   Xforms xforms(sa);
   for (const Device& device : devices_) {
+    if (!can(device.id, sa)) continue;
     void* made = rte_cryptodev_sym_session_create(device.id, xforms.first, device.sessions);
     if (made == nullptr) continue;
     auto session = std::make_unique<CryptoSession>();

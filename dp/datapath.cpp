@@ -2,8 +2,10 @@
 // them.
 #include "dp/datapath.h"
 
+#include <rte_ether.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
+#include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_pause.h>
 #include <sys/prctl.h>
@@ -24,7 +26,7 @@ namespace {
 
 constexpr unsigned kRingSlots = 1024, kEventSlots = 1024;
 constexpr unsigned kSessions = 4096;
-constexpr unsigned kBufferRoom = RTE_MBUF_DEFAULT_BUF_SIZE;
+constexpr unsigned kRoomStep = 1024;  // some NICs round a buffer's size down to it
 
 struct FreeRing {
   void operator()(rte_ring* r) const { rte_ring_free(r); }
@@ -33,6 +35,15 @@ using Ring = std::unique_ptr<rte_ring, FreeRing>;
 
 Ring make_ring(const std::string& name, unsigned flags) {
   return Ring(rte_ring_create(name.c_str(), kRingSlots, SOCKET_ID_ANY, flags));
+}
+
+// A frame of the largest port lies in one buffer, VLAN tag included. ESP never needs more: what it adds is
+// part of the outer packet, and that is checked against the MTU.
+std::uint16_t buffer_room(const std::vector<PortSetup>& ports) {
+  unsigned frame = RTE_MBUF_DEFAULT_DATAROOM;
+  for (const PortSetup& port : ports)
+    frame = std::max<unsigned>(frame, port.mtu + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN);
+  return static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + (frame + kRoomStep - 1) / kRoomStep * kRoomStep);
 }
 
 // Idle::kRelax: the longer nothing comes, the longer the sleep, up to this.
@@ -101,10 +112,11 @@ Result<void> Running::start() {
   if (!memory) return std::unexpected(memory.error());
   memory_ = *memory;
   const auto workers = static_cast<unsigned>(setup_.worker_cores.size());
-  buffers_ = rte_pktmbuf_pool_create("packets", setup_.buffers, 256, 0, kBufferRoom, SOCKET_ID_ANY);
+  const std::uint16_t room = buffer_room(setup_.ports);
+  buffers_ = rte_pktmbuf_pool_create("packets", setup_.buffers, 256, 0, room, SOCKET_ID_ANY);
   if (buffers_ == nullptr)
-    return fail("no memory for " + std::to_string(setup_.buffers) +
-                " packet buffers; raise 'memory' or lower 'buffers'");
+    return fail("no memory for " + std::to_string(setup_.buffers) + " packet buffers of " +
+                std::to_string(room) + " bytes; raise 'memory' or lower 'buffers'");
   auto crypto = CryptoDevices::open(setup_.crypto_devices, workers, kSessions);
   if (!crypto) return std::unexpected(crypto.error());
   crypto_ = std::move(*crypto);
@@ -245,13 +257,13 @@ void Running::take_event(const WorkerEvent& e, std::vector<Event>& out) const {
 
 std::vector<Event> Running::poll() {
   std::vector<Event> out;
-  do {
-    exception_->move();
-    WorkerEvent event;
-    while (out.size() < kEventSlots && rte_ring_dequeue_elem(events_.get(), &event, sizeof event) == 0)
-      take_event(event, out);
-    // What is left is found through the descriptor, which stays readable.
-  } while (!exception_->sleep(events_.get()) && out.empty());
+  exception_->move();
+  WorkerEvent event;
+  while (out.size() < kEventSlots && rte_ring_dequeue_elem(events_.get(), &event, sizeof event) == 0)
+    take_event(event, out);
+  // What is left makes the descriptor readable. It waits for the next call: a flood for the host must not
+  // keep the control thread from everything else.
+  exception_->sleep(events_.get());
   registry_->collect();
   return out;
 }

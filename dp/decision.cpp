@@ -75,8 +75,8 @@ Decision from_host(const Tables& tables, const Flow& flow) {
 Decision decide(const Tables& tables, const Flow& flow) {
   if (flow.origin == Origin::kHostProtected || flow.origin == Origin::kHostUnprotected)
     return from_host(tables, flow);
-  if (const auto owner = tables.routes->local(flow.destination)) return for_us(tables, flow, *owner);
   if (is_neighbour_discovery(flow)) return punt(flow.port);
+  if (const auto owner = tables.routes->local(flow.destination)) return for_us(tables, flow, *owner);
   if (is_multicast(flow.destination))
     return flow.origin == Origin::kProtected ? punt(flow.port) : drop(Drop::kNotForUs);
 

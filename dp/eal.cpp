@@ -2,6 +2,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -30,6 +31,23 @@ std::string lcores(const Setup& setup) {
   for (std::size_t i = 0; i < setup.worker_cores.size(); ++i)
     out += "," + std::to_string(i + 1) + "@" + std::to_string(setup.worker_cores[i]);
   return out;
+}
+
+// A core that is not there, or not for us: EAL would answer with its whole manual.
+Result<void> check_cores(const Setup& setup) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return {};
+  std::vector<unsigned> cores = setup.worker_cores;
+  cores.push_back(setup.main_core);
+  for (const unsigned core : cores)
+    if (core >= CPU_SETSIZE || !CPU_ISSET(core, &allowed))
+      return fail("core " + std::to_string(core) +
+                  ": this machine has none of that number, or not for this process");
+  if (setup.worker_cores.size() >= RTE_MAX_LCORE)
+    return fail(std::to_string(setup.worker_cores.size()) + " workers are asked for, there can be " +
+                std::to_string(RTE_MAX_LCORE - 1));
+  return {};
 }
 
 std::vector<std::string> arguments(const Setup& setup, bool huge) {
@@ -69,6 +87,7 @@ bool is_pci_address(const std::string& device) {
 }
 
 Result<std::string> start_eal(const Setup& setup) {
+  if (auto done = check_cores(setup); !done) return std::unexpected(done.error());
   const unsigned available = free_hugepages_mb();
   const bool huge = setup.hugepages != Hugepages::kNever && available >= setup.memory_mb;
   if (!huge && setup.hugepages == Hugepages::kRequired)

@@ -1,6 +1,7 @@
 #include "dp/esp_out.h"
 
 #include <rte_debug.h>
+#include <rte_ip.h>
 #include <sys/random.h>
 
 #include <bit>
@@ -40,7 +41,7 @@ void finish_outer(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass
     outer[1] = static_cast<std::uint8_t>(tclass << 4);
     store_be16(outer + 4, static_cast<std::uint16_t>(total - kIpv6Bytes));
   }
-  // The UDP checksum is zero over IPv4 (RFC 3948 §2.1), and for tunnels over IPv6 too (RFC 6935).
+  // The UDP checksum is zero; finish_udp() makes that of IPv6.
   if (sa.udp) store_be16(outer + sa.ip_bytes + 4, static_cast<std::uint16_t>(total - sa.ip_bytes));
 }
 
@@ -147,6 +148,13 @@ Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, cons
   job.length = static_cast<std::uint16_t>(padded);
   job.icv = esp + job.payload + padded;
   return Drop::kNone;
+}
+
+void finish_udp(rte_mbuf* m, const OutboundSa& sa) {
+  if (!sa.udp || sa.v4) return;
+  std::uint8_t* ip = bytes_of(m);
+  const std::uint16_t sum = rte_ipv6_udptcp_cksum(reinterpret_cast<const rte_ipv6_hdr*>(ip), ip + kIpv6Bytes);
+  std::memcpy(ip + kIpv6Bytes + 6, &sum, sizeof sum);
 }
 
 }  // namespace simplon::dp

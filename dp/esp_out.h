@@ -33,4 +33,8 @@ class IvSource {
 Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
           IvSource& ivs, CryptoJob& job);
 
+// After the cryptography: UDP over IPv6 must have a checksum (RFC 8200 §8.1; a receiver that was not told
+// otherwise drops zero), over IPv4 it is zero (RFC 3948 §2.1).
+void finish_udp(rte_mbuf* m, const OutboundSa& sa);
+
 }  // namespace simplon::dp

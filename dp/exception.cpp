@@ -89,19 +89,18 @@ Result<void> Exception::add(PortIndex port, const PortSetup& setup, const Mac& m
   return {};
 }
 
-bool Exception::move() {
+void Exception::move() {
   std::uint64_t count;
   [[maybe_unused]] const ssize_t n = read(wakeup_.fd, &count, sizeof count);
-  bool more = to_kernel();
+  to_kernel();
   for (std::size_t i = 0; i < taps_.size(); ++i)
-    if (taps_[i].fd >= 0) more |= from_kernel(static_cast<std::uint16_t>(i), taps_[i]);
-  return more;
+    if (taps_[i].fd >= 0) from_kernel(static_cast<std::uint16_t>(i), taps_[i]);
 }
 
-bool Exception::to_kernel() {
+void Exception::to_kernel() {
   for (unsigned i = 0; i < kAtOnce; ++i) {
     void* got = nullptr;
-    if (rte_ring_dequeue(punts_, &got) != 0) return false;
+    if (rte_ring_dequeue(punts_, &got) != 0) return;
     auto* m = static_cast<rte_mbuf*>(got);
     if (m->port < taps_.size() && taps_[m->port].fd >= 0) {
       Tap& tap = taps_[m->port];
@@ -109,17 +108,16 @@ bool Exception::to_kernel() {
     }
     rte_pktmbuf_free(m);
   }
-  return true;
 }
 
-bool Exception::from_kernel(std::uint16_t port, Tap& tap) {
+void Exception::from_kernel(std::uint16_t port, Tap& tap) {
   for (unsigned i = 0; i < kAtOnce; ++i) {
     rte_mbuf* m = rte_pktmbuf_alloc(buffers_);
-    if (m == nullptr) return false;
+    if (m == nullptr) return;
     const ssize_t n = read(tap.fd, bytes_of(m), rte_pktmbuf_tailroom(m));
     if (n <= 0) {
       rte_pktmbuf_free(m);
-      return false;
+      return;
     }
     rte_pktmbuf_append(m, static_cast<std::uint16_t>(n));
     m->port = port;
@@ -128,17 +126,16 @@ bool Exception::from_kernel(std::uint16_t port, Tap& tap) {
     else
       rte_pktmbuf_free(m);
   }
-  return true;
 }
 
-bool Exception::sleep(rte_ring* events) {
+void Exception::sleep(rte_ring* events) {
   wakeup_.asleep.store(true);
-  if (rte_ring_empty(punts_) != 0 && rte_ring_empty(events) != 0) return true;
+  if (rte_ring_empty(punts_) != 0 && rte_ring_empty(events) != 0) return;
+  // A worker that saw the flag writes; otherwise it is for us to do.
   if (wakeup_.asleep.exchange(false)) {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t n = write(wakeup_.fd, &one, sizeof one);
   }
-  return false;
 }
 
 }  // namespace simplon::dp

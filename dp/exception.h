@@ -31,10 +31,10 @@ class Exception {
 
   Wakeup& wakeup() { return wakeup_; }
   int fd() const { return epoll_; }
-  // Moves what is there, at most some hundred frames each way. True: there is more.
-  bool move();
-  // Says that the control thread is about to sleep; false: something came meanwhile, do not.
-  bool sleep(rte_ring* events);
+  // Moves what is there, at most some hundred frames each way.
+  void move();
+  // Says that the control thread is about to sleep. What came meanwhile, or is left, makes fd() readable.
+  void sleep(rte_ring* events);
   std::uint64_t punted(PortIndex port) const { return taps_[static_cast<std::size_t>(port)].punted; }
   std::uint64_t injected(PortIndex port) const { return taps_[static_cast<std::size_t>(port)].injected; }
 
@@ -45,8 +45,8 @@ class Exception {
     std::uint64_t punted = 0, injected = 0;
   };
   Exception(rte_mempool* buffers, rte_ring* punts) : buffers_(buffers), punts_(punts) {}
-  bool to_kernel();
-  bool from_kernel(std::uint16_t port, Tap& tap);
+  void to_kernel();
+  void from_kernel(std::uint16_t port, Tap& tap);
 
   rte_mempool* buffers_;
   rte_ring* punts_;

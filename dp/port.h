@@ -1,6 +1,7 @@
 // An Ethernet port: a NIC or one of DPDK's software ports. Control thread; the workers use its queues.
 #pragma once
 
+#include <rte_ethdev.h>
 #include <rte_mempool.h>
 
 #include <memory>
@@ -31,6 +32,9 @@ class Port {
  private:
   Port(PortSetup setup, std::uint16_t id) : setup_(std::move(setup)), id_(id) {}
   Result<void> configure(unsigned workers, rte_mempool* buffers);
+  Result<void> configure_device(const rte_eth_dev_info& info) const;
+  Result<void> set_up_queues(rte_mempool* buffers) const;
+  Result<void> choose_mac();
 
   PortSetup setup_;
   std::uint16_t id_;

@@ -116,7 +116,7 @@ class Worker {
   struct TxBuffer {
     std::array<rte_mbuf*, 2 * kBurst> frames;
     unsigned count = 0;
-    bool ready = false;                  // stands in ready_
+    bool ready = false;  // stands in ready_
   };
 
   // worker.cpp: from a frame to a decision

@@ -48,6 +48,7 @@ void Worker::encrypt() {
       continue;
     }
     ++counters_.encrypted;
+    finish_udp(jobs_[i].mbuf, *sas[i]);
     route_esp(jobs_[i].mbuf, *sas[i]);
   }
   if (clock_) clock_->mark(Stage::kRoute);

@@ -164,6 +164,29 @@ TEST(Rfc3948, UdpEncapsulationRoundTripsAndKeepalivesVanish) {
   EXPECT_EQ(pair.right.punted().size(), 1u);
 }
 
+TEST(Rfc8200_8_1, UdpOverIpv6HasAChecksum) {
+  Pair pair({.udp = UdpPorts{Port{4500}, Port{4500}}}, kMixes[2]);
+  const Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  ASSERT_EQ(sealed[6], kUdp);
+  EXPECT_NE(load_be16(sealed.data() + 46), 0);
+  std::uint32_t sum = kUdp + static_cast<std::uint32_t>(
+                                 sealed.size() - 40);  // the pseudo header, then all from the addresses on
+  for (std::size_t i = 8; i < sealed.size(); i += 2)
+    sum += static_cast<std::uint32_t>(sealed[i] << 8 | (i + 1 < sealed.size() ? sealed[i + 1] : 0));
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  EXPECT_EQ(sum, 0xffffu);
+  EXPECT_EQ(pair.open(sealed).size(), 1u);
+}
+
+TEST(Rfc4861, NeighbourDiscoveryReachesTheHostWhateverThePolicies) {
+  Lab right(1, false);
+  Buffer advertisement = udp6("2001:db8:ffff::1", "2001:db8:ffff::2");
+  advertisement[6] = kIcmpv6;
+  advertisement[40] = 136;
+  EXPECT_TRUE(right.pass(advertisement, Origin::kUnprotected, kWan).empty());
+  EXPECT_EQ(right.punted().size(), 1u);
+}
+
 TEST(Rfc6040, EcnFollowsTheTableAndDscpIsCopiedOut) {
   struct Row {
     std::uint8_t inner, outer, after;

@@ -1,0 +1,69 @@
+#!/bin/bash
+# Kernel-only mode in User Mode Linux: two Simplons without a data path negotiate SAs, Linux does ESP, pings cross; what the
+# kernel says of its SAs (suite, SPIs, lifetimes, windows) is what Simplon says; clear traffic is refused; a stop stays closed.
+#
+#   A 198.18.1.1 -- lo   A 198.51.100.1 ----- 198.51.100.2 B   lo -- 198.18.2.1 B
+here=$(dirname "$(realpath "$0")")
+[ "${1:-}" = inside ] || exec "$here/uml-run" -t 200 -m 768M -- "$0" inside
+source "$here/../lab/lab.sh"
+lab_begin kernel
+ns A B
+ip link add wan0 netns "$lab-A" type veth peer name wan0 netns "$lab-B"
+for side in "A 1 2 a b" "B 2 1 b a"; do
+  set -- $side
+  ip -n "$lab-$1" link set wan0 up
+  ip -n "$lab-$1" addr add "198.51.100.$2/24" dev wan0
+  ip -n "$lab-$1" addr add "198.18.$2.1/32" dev lo
+  ip -n "$lab-$1" route add "198.18.$3.0/24" via "198.51.100.$3" src "198.18.$2.1"
+  (umask 077; printf 'psks:\n  - ids: [a.example, b.example]\n    secret: "a-secret-0123456789abcdef"\n' >"$run/$1.secrets.yaml")
+  cat >"$run/$1.yaml" <<YAML
+gateway: {mode: kernel}
+management: {socket: $run/$1.vici}
+secrets: $1.secrets.yaml
+connections:
+  sites:
+    local: {address: 198.51.100.$2, id: $4.example}
+    remote: {address: 198.51.100.$3, id: $5.example}
+    auth: psk
+    proposals: [aes128gcm16-prfsha256-x25519]
+    children:
+      net:
+        local_ts: [198.18.$2.0/24]
+        remote_ts: [198.18.$3.0/24]
+        esp_proposals: [${SUITE:-aes128gcm16}]
+        start: trap
+        rekey_time: 20m
+        life_time: 22m
+        replay_window: 128
+YAML
+  "$build/simplond" --check "$run/$1.yaml" || exit 1
+  simplon_start "$1" || exit 1
+done
+pings() { on A ping -q -c 5 -i 0.1 -W 2 -I 198.18.1.1 198.18.2.1 | tee -a "$run/pings" | grep -q ' 0% packet loss'; }
+installed() { on A ip xfrm state | grep -q "aead rfc4106"; }
+ok "the first packet asks the kernel, the kernel asks Simplon, the tunnel comes up" wait_for 40 on A ping -q -c 1 -W 1 -I 198.18.1.1 198.18.2.1
+ok "pings without loss" pings
+ok "the kernel has the SAs" installed
+on A ip -s xfrm state >"$run/state"
+spis() { ctl A sas --json | grep -oE '"spi-(in|out)": *"[0-9a-f]+"' | grep -oE '[0-9a-f]{8}' | sort; }
+ok "the kernel's SPIs are Simplon's" test "$(spis)" = "$(grep -oE 'spi 0x[0-9a-f]+' "$run/state" | sed 's/spi 0x//' | sort)"
+ok "the hard lifetime is the configured one" grep -q 'hard 1320(sec)' "$run/state"
+ok "the soft lifetime is the configured one" grep -q 'soft 1200(sec)' "$run/state"
+ok "the replay window is the configured one" grep -q 'replay_window 128' "$run/state"
+ok "both SAs carried the pings" test "$(grep -cE ' [5-9]\(packets\)| 1[0-9]\(packets\)' "$run/state")" -ge 2
+before=$(spis)
+ok "rekey" ctl A rekey --child net
+changed() { [ "$(spis | wc -l)" = 2 ] && [ "$(spis)" != "$before" ]; }
+ok "new SAs took over" wait_for 20 changed
+ok "pings over the new SAs" pings
+ok "gateway off" ctl A gateway off
+ok "nothing passes" eval '! on A ping -q -c 2 -W 1 -I 198.18.1.1 198.18.2.1 >/dev/null'
+ok "gateway on" ctl A gateway on
+ok "pings again" wait_for 10 pings
+ok "terminate" ctl B terminate --ike sites
+stop B
+ok "with the peer gone, clear traffic is not let out" eval '! on A ping -q -c 2 -W 1 -I 198.18.1.1 198.18.2.1 >/dev/null'
+stop A
+ok "stopped is closed: the policies stay" eval 'on A ip xfrm policy | grep -q "dir out"'
+ok "released on request" eval '"$build/simplond" --help >/dev/null && on A "$build/simplond" --release "$run/A.yaml" && ! on A ip xfrm policy | grep -q "^src 198"'
+lab_end
