@@ -85,6 +85,7 @@ class Gateway {
   ReloadOutcome reload();
   std::vector<std::string> check(const std::string& file) const;
 
+  const Machine machine_ = Machine::here();  // before the EAL binds this thread to one core
   Config config_;
   PolicyIds ids_;
   Log& log_;

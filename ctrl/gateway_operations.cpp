@@ -94,7 +94,6 @@ std::optional<SaCounters> Gateway::counters(SaId id) const {
 Result<void> Gateway::set_gateway(bool on) {
   if (auto done = backend_->set_gateway(on); !done) return done;
   gateway_on_ = on;
-  log_.info(Category::kConsole, on ? "gateway on" : "gateway off: no traffic passes between the sides");
   return {};
 }
 
@@ -146,12 +145,12 @@ Result<void> Gateway::remove_manual_policy(PolicyId id) {
 
 std::vector<std::string> Gateway::check(const std::string& file) const {
   PolicyIds scratch = ids_;  // checking gives out no ids
-  const auto loaded = load_config(file.empty() ? config_.file : file, scratch);
-  return loaded ? loaded->warnings : loaded.error();
+  const auto loaded = load_config(file.empty() ? config_.file : file, scratch, machine_);
+  return loaded ? std::vector<std::string>{} : loaded.error();
 }
 
 ReloadOutcome Gateway::reload() {
-  auto loaded = load_config(config_.file, ids_);
+  auto loaded = load_config(config_.file, ids_, machine_);
   if (!loaded) {
     for (const std::string& error : loaded.error()) log_.error(Category::kConfig, error);
     return {.errors = loaded.error(), .summary = {}};

@@ -13,9 +13,9 @@ says() { local want=$1; shift; theirs "$@" && grep -qE -- "$want" "$run/swanctl.
 ok "--version" says 'simplond' --version --daemon
 ok "--stats" says 'uptime' --stats
 ok "--list-conns" says 'sites: IKEv2' --list-conns
-STRONGSWAN_CONF=$run/strongswan.conf timeout 60 /usr/sbin/swanctl --log --uri "unix://$run/gwA.vici" >"$run/followed.out" 2>&1 &
+STRONGSWAN_CONF=$run/strongswan.conf timeout 60 stdbuf -oL /usr/sbin/swanctl --log --uri "unix://$run/gwA.vici" >"$run/followed.out" 2>&1 &
 pids[follow]=$!
-STRONGSWAN_CONF=$run/strongswan.conf timeout 60 /usr/sbin/swanctl --monitor-sa --uri "unix://$run/gwA.vici" >"$run/monitor.out" 2>&1 &
+STRONGSWAN_CONF=$run/strongswan.conf timeout 60 stdbuf -oL /usr/sbin/swanctl --monitor-sa --uri "unix://$run/gwA.vici" >"$run/monitor.out" 2>&1 &
 pids[monitor]=$!
 sleep 0.5 # swanctl does not tell when its registration stands
 ok "--initiate" says 'initiate completed successfully' --initiate --child net
