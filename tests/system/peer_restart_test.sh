@@ -12,7 +12,7 @@ up() { on hostA ping -q -c 1 -W 1 198.18.2.10; }
 ok "the tunnel comes up by itself" wait_for 30 up
 stop gwB KILL
 rm -f "$run/gwB/charon.vici"
-start gwB sniff tcpdump -ni wan0 -w "$run/clear.pcap" icmp
+start gwB sniff tcpdump -Uni wan0 -w "$run/clear.pcap" "icmp and host 198.18.1.10"
 down() { ctl gwA log --history 2>/dev/null | grep -q 'retransmi\|not answer' || grep -qiE 'gave up|no answer|not answer' "$run/gwA.log"; }
 ok "the loss of the peer is noticed and logged" wait_for 30 down
 on hostA ping -q -c 5 -i 0.1 -W 1 198.18.2.10 >/dev/null
