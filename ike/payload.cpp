@@ -8,7 +8,24 @@ constexpr std::uint16_t kKeyLength = 0x800e;  // attribute type 14, fixed length
 
 Buffer copy(Bytes b) { return {b.begin(), b.end()}; }
 
+constexpr std::uint16_t kRejected = 0xffff;  // for private use in all five registries, and not used
+
 enum : std::uint8_t { kEncrType = 1, kPrfType = 2, kIntegType = 3, kDhType = 4, kEsnType = 5 };
+
+void keep_transform(std::uint8_t type, std::uint16_t id, unsigned key_bits, Proposal& p) {
+  if (type == kEncrType) {
+    const Encr* e = key_bits % 8 == 0 ? find_encr(EncrId{id}, key_bits / 8) : nullptr;
+    if (e != nullptr) p.encrs.push_back(e);
+  } else if (type == kPrfType) {
+    p.prfs.push_back(PrfId{id});
+  } else if (type == kIntegType) {
+    if (const Integ* i = find_integ(IntegId{id})) p.integs.push_back(i);
+  } else if (type == kDhType) {
+    p.groups.push_back(DhGroup{id});
+  } else if (type == kEsnType) {
+    p.esns.push_back(EsnId{id});
+  }
+}
 
 // One transform (§3.3.2). False: malformed, or of a type that we do not know, which makes its proposal
 // useless.
@@ -21,31 +38,22 @@ bool parse_transform(Reader& in, Proposal& p) {
   t.u8();
   const std::uint16_t id = t.be16();
   unsigned key_bits = 0;
+  bool understood = true;
   while (t.left() >= 4) {
     const std::uint16_t attribute = t.be16(), value = t.be16();
-    if (attribute == kKeyLength) key_bits = value;
+    if (attribute == kKeyLength)
+      key_bits = value;
+    else
+      understood = false;
     if ((attribute & 0x8000) == 0) t.take(value);
   }
   if (!t.ok() || !in.ok()) return false;
-  switch (type) {
-    case kEncrType:
-      if (const Encr* e = find_encr(EncrId{id}, key_bits / 8)) p.encrs.push_back(e);
-      return true;
-    case kPrfType:
-      p.prfs.push_back(PrfId{id});
-      return true;
-    case kIntegType:
-      if (const Integ* i = find_integ(IntegId{id})) p.integs.push_back(i);
-      return true;
-    case kDhType:
-      p.groups.push_back(DhGroup{id});
-      return true;
-    case kEsnType:
-      p.esns.push_back(EsnId{id});
-      return true;
-    default:
-      return false;
-  }
+  if (type < kEncrType || type > kEsnType) return false;
+  // §3.3.6: with an attribute that we do not understand it is rejected, others of its type are not. It stays
+  // as an id that nothing matches: a proposal whose only group is rejected must not look like one without
+  // PFS.
+  keep_transform(type, understood ? id : kRejected, key_bits, p);
+  return true;
 }
 
 std::optional<std::vector<Proposal>> parse_sa(Bytes body) {
