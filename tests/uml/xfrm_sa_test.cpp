@@ -1,0 +1,120 @@
+// What XfrmBackend installs, read back: by `ip xfrm state`, which knows nothing of us, and by dump().
+#include <algorithm>
+
+#include "two_gateways.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using namespace std::chrono_literals;
+using test::runs;
+using test::shell;
+using test::suite;
+using test::ts;
+
+class XfrmSa : public test::TwoGateways {
+ protected:
+  static std::string state() { return shell("ip -n A -s xfrm state"); }
+};
+
+#define EXPECT_HAS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (part) << " in\n" << (text)
+
+TEST_F(XfrmSa, AeadKeysStandAsTheyWereGiven) {
+  add(*a_, sa(Direction::kOut, false, 0x1000, suite("aes128gcm16")));
+  add(*a_, sa(Direction::kOut, false, 0x1010, suite("aes192gcm16")));
+  add(*a_, sa(Direction::kOut, false, 0x1020, suite("aes256gcm16")));
+  const std::string text = state();
+  EXPECT_HAS(text, "aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f80818283 (160 bits) 128");
+  EXPECT_HAS(
+      text,
+      "aead rfc4106(gcm(aes)) 0x101112131415161718191a1b1c1d1e1f202122232425262780818283 (224 bits) 128");
+  EXPECT_HAS(text, "(288 bits) 128");
+  EXPECT_HAS(text, "src 203.0.113.1 dst 203.0.113.2");
+  EXPECT_HAS(text, "proto esp spi 0x00001000(4096) reqid 7(0x00000007) mode tunnel");
+}
+
+TEST_F(XfrmSa, CbcAndHmacAreTruncatedAsRfc4868Says) {
+  add(*a_, sa(Direction::kOut, false, 0x1000, suite("aes256", "sha256")));
+  add(*a_, sa(Direction::kOut, false, 0x1010, suite("aes128", "sha384")));
+  add(*a_, sa(Direction::kOut, false, 0x1020, suite("aes192", "sha512")));
+  const std::string text = state();
+  EXPECT_HAS(text,
+             "enc cbc(aes) 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f (256 bits)");
+  EXPECT_HAS(text,
+             "auth-trunc hmac(sha256) 0x404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f "
+             "(256 bits) 128");
+  EXPECT_HAS(text, "(384 bits) 192");
+  EXPECT_HAS(text, "(512 bits) 256");
+}
+
+TEST_F(XfrmSa, WindowLifetimesEncapsulationAndSelector) {
+  udp_ = true;
+  SaSpec in = sa(Direction::kIn, true, 0x1001, suite("aes128gcm16"));
+  in.udp = UdpPorts{Port{61234}, Port{4500}};
+  in.replay_window = 4096;
+  in.soft = {.time = 50min, .bytes = ByteCount{1000000}, .packets = PacketCount{1000}};
+  in.hard = {.time = 60min, .bytes = ByteCount{2000000}, .packets = PacketCount{0}};
+  in.selectors = {{ts("192.0.2.0/24[udp]")}, {ts("198.51.100.0/25[udp/53]")}};
+  add(*a_, std::move(in));
+  const std::string text = state();
+  EXPECT_HAS(text, "replay_window 4096");
+  EXPECT_HAS(text, "encap type espinudp sport 61234 dport 4500");
+  EXPECT_HAS(text, "expire add: soft 3000(sec), hard 3600(sec)");
+  EXPECT_HAS(text, "limit: soft 1000000(bytes), hard 2000000(bytes)");
+  EXPECT_HAS(text, "limit: soft 1000(packets), hard (INF)(packets)");
+  EXPECT_HAS(text, "sel src 198.51.100.0/25 dst 192.0.2.0/24 proto udp sport 53");
+
+  const auto dumped = a_->dump();
+  ASSERT_TRUE(dumped);
+  ASSERT_EQ(dumped->sas.size(), 1u);
+  const InstalledSa& back = dumped->sas[0];
+  EXPECT_EQ(back.id, sas_[0]->id);
+  EXPECT_EQ(back.spi, Spi{0x1001});
+  EXPECT_EQ(back.source, sas_[0]->source);
+  EXPECT_EQ(back.destination, sas_[0]->destination);
+  EXPECT_EQ(back.soft, sas_[0]->soft);
+  EXPECT_EQ(back.hard, sas_[0]->hard);
+  EXPECT_EQ(back.policy, PolicyId{7});
+}
+
+TEST_F(XfrmSa, EveryWindowThatAConfigurationMayAskFor) {
+  std::uint32_t spi = 0x2000;
+  for (const std::uint32_t window : {0u, 32u, 33u, 64u, 256u, 1000u, 4096u}) {
+    SaSpec in = sa(Direction::kIn, true, spi++, suite("aes128gcm16"));
+    in.replay_window = window;
+    add(*a_, std::move(in));
+    EXPECT_HAS(shell("ip -n A -s xfrm state get dst 203.0.113.1 proto esp spi " + std::to_string(spi - 1)),
+               (window == 0 ? "replay-window " : "replay_window ") + std::to_string(window));
+  }
+}
+
+TEST_F(XfrmSa, SameSpiTwiceIsRefusedAndRemovalIsFinal) {
+  add(*a_, sa(Direction::kIn, true, 0x1001, suite("aes128gcm16")));
+  const auto twice = a_->add_sa(sas_[0]);
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().what, "installing ESP SA 0x00001001 to 203.0.113.1 in the kernel: File exists");
+  ASSERT_TRUE(a_->remove_sa(sas_[0]));
+  EXPECT_EQ(state(), "");
+  EXPECT_TRUE(a_->remove_sa(sas_[0])) << "what expired is gone, which is no error";
+  EXPECT_FALSE(a_->counters(sas_[0]));
+}
+
+TEST_F(XfrmSa, RestartFindsItsOwnAndLeavesOthers) {
+  add(*a_, sa(Direction::kIn, true, 0x1001, suite("aes128gcm16")));
+  ASSERT_TRUE(
+      runs("ip -n A xfrm state add src 203.0.113.9 dst 203.0.113.1 proto esp spi 0x9999 reqid 3 mode tunnel "
+           "aead 'rfc4106(gcm(aes))' 0x0123456789abcdef0123456789abcdef01234567 128"));
+  const auto restarted = test::backend_in("A");
+  const auto left = restarted->dump();
+  ASSERT_TRUE(left);
+  ASSERT_EQ(left->sas.size(), 1u);
+  EXPECT_EQ(left->sas[0].id, SaId{}) << "another run's";
+  EXPECT_EQ(left->sas[0].spi, Spi{0x1001});
+  test::in_namespace("A", [] { EXPECT_TRUE(XfrmBackend::release()); });
+  const std::string text = state();
+  EXPECT_HAS(text, "spi 0x00009999");
+  EXPECT_EQ(text.find("spi 0x00001001"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace simplon::ctrl
