@@ -139,7 +139,9 @@ Result<void> Running::start() {
 }
 
 Result<void> Running::make_rings() {
-  for (std::size_t i = 0; i < setup_.worker_cores.size(); ++i) {
+  const std::size_t workers = setup_.worker_cores.size();
+  for (auto* rings : {&mailboxes_, &outboxes_, &injects_}) rings->reserve(workers);
+  for (std::size_t i = 0; i < workers; ++i) {
     const std::string n = std::to_string(i);
     mailboxes_.push_back(make_ring("mailbox-" + n, RING_F_SC_DEQ));
     outboxes_.push_back(make_ring("outbox-" + n, RING_F_SC_DEQ));
