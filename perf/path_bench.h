@@ -1,0 +1,37 @@
+// What one real worker costs a packet: a net_pcap source that repeats a file, a net_null sink, tables made by
+// the real registry. In windows, by turns: the bare loop rx_burst -> tx_burst of the same ports, then
+// Worker::turn(). Source and sink are subtracted.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "dp/base/result.h"
+#include "dp/base/suite.h"
+#include "dp/stage_clock.h"
+
+namespace simplon::perf {
+
+enum class Work : std::uint8_t { kForward, kEncrypt, kDecrypt };
+std::optional<Work> find_work(std::string_view name);
+
+struct PathCase {
+  Work work = Work::kForward;
+  EspSuite suite;         // not for kForward
+  unsigned bytes = 64;    // length of the clear IP packet
+  unsigned policies = 1;  // as many SAs and flows, hit round robin
+  unsigned packets = 1'000'000;
+};
+
+// Medians over the windows, TSC cycles a packet.
+struct PathCost {
+  double cycles = 0, source_sink = 0;
+  std::array<double, static_cast<std::size_t>(dp::Stage::kCount)> stages{};
+};
+
+// Once a process; EAL runs with the crypto devices. An error when a packet was not treated as the case says.
+Result<PathCost> measure_path(const PathCase& what);
+
+}  // namespace simplon::perf

@@ -1,0 +1,55 @@
+// The measured gateway, and the peer that makes ESP for it: tables by dp::Registry and one dp::Worker each.
+//
+// Near host 198.18.1.1 | us 198.51.100.1 === 198.51.100.2 peer | far hosts 198.19.0.0/16, one a policy.
+// Everything on the calling thread.
+#pragma once
+
+#include <rte_mempool.h>
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "dp/crypto.h"
+#include "dp/port.h"
+#include "dp/registry.h"
+#include "dp/worker.h"
+#include "perf/path_bench.h"
+
+namespace simplon::perf {
+
+inline constexpr std::array<std::uint8_t, 14> kEthernet{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
+
+IpAddress near_host();
+IpAddress far_host(unsigned policy);
+// A UDP packet of `bytes` IP length.
+Buffer packet(unsigned bytes, const IpAddress& from, const IpAddress& to);
+
+// Frames with ESP, in the packets' order, sequence numbers rising per SA, by a worker of our own.
+Result<std::vector<Buffer>> encrypted_by_peer(const EspSuite& suite, unsigned policies,
+                                              const std::vector<Buffer>& clear,
+                                              const dp::CryptoDevices& crypto, rte_mempool* buffers);
+
+class Site {
+ public:
+  // Crypto queue 0; the peer uses queue 1.
+  static Result<std::unique_ptr<Site>> make(const PathCase& what, const dp::CryptoDevices& crypto,
+                                            const dp::Port& source, const dp::Port& sink);
+  ~Site();
+  dp::Worker& worker() { return *worker_; }
+  void forget_windows();
+  // Every SA of the case carried that many packets.
+  Result<void> verify_sas(std::uint64_t packets) const;
+
+ private:
+  Site(const dp::CryptoDevices& crypto, const dp::Port& source, const dp::Port& sink)
+      : quiescence_(1), registry_(crypto, quiescence_, 1, {source.facts(), sink.facts()}) {}
+
+  dp::Quiescence quiescence_;
+  dp::Registry registry_;
+  std::vector<dp::InboundSa*> inbound_;
+  std::vector<SaId> sas_;
+  std::unique_ptr<dp::Worker> worker_;
+};
+
+}  // namespace simplon::perf
