@@ -126,6 +126,7 @@ Result<void> Running::start() {
   exception_ = std::move(*exception);
   if (auto done = open_ports(); !done) return done;
   std::vector<PortFacts> facts;
+  facts.reserve(ports_.size());
   for (const auto& port : ports_) facts.push_back(port->facts());
   quiescence_ = std::make_unique<Quiescence>(workers);
   registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
@@ -139,9 +140,7 @@ Result<void> Running::start() {
 }
 
 Result<void> Running::make_rings() {
-  const std::size_t workers = setup_.worker_cores.size();
-  for (auto* rings : {&mailboxes_, &outboxes_, &injects_}) rings->reserve(workers);
-  for (std::size_t i = 0; i < workers; ++i) {
+  for (std::size_t i = 0; i < setup_.worker_cores.size(); ++i) {
     const std::string n = std::to_string(i);
     mailboxes_.push_back(make_ring("mailbox-" + n, RING_F_SC_DEQ));
     outboxes_.push_back(make_ring("outbox-" + n, RING_F_SC_DEQ));
