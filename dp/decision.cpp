@@ -17,6 +17,13 @@ bool is_multicast(const IpAddress& a) {
   return a.is_v4() ? (a.v4_host() >> 28) == 0xe || a.v4_host() == 0xffffffff : a.bytes()[0] == 0xff;
 }
 
+// Multicast that stays on one link: routing protocols, VRRP, MLD (RFC 5771 §4, RFC 4291 §2.7). It never
+// crosses the boundary.
+bool is_link_multicast(const IpAddress& a) {
+  if (a.is_v4()) return a.v4_host() >> 8 == 0xe00000;
+  return a.bytes()[0] == 0xff && (a.bytes()[1] & 0x0f) <= 2;
+}
+
 // Neighbour discovery works on one link and never crosses the boundary (RFC 4861).
 bool is_neighbour_discovery(const Flow& flow) {
   return flow.protocol == kIcmpv6 && (flow.sport >> 8) >= 133 && (flow.sport >> 8) <= 137;
@@ -66,7 +73,7 @@ Decision from_host(const Tables& tables, const Flow& flow) {
   if (flow.origin == Origin::kHostProtected || is_neighbour_discovery(flow)) return send(flow.port);
   if (flow.protocol == kUdp && is_ike_port(flow.sport) && tables.routes->local(flow.source))
     return send(flow.port);
-  if (is_multicast(flow.destination) && flow.destination.is_link_local()) return send(flow.port);
+  if (is_link_multicast(flow.destination)) return send(flow.port);
   return outbound(tables, flow, send(flow.port));
 }
 

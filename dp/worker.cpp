@@ -32,7 +32,7 @@ unsigned Worker::turn() {
   tables_ = setup_.tables->read();
   unsigned taken = 0;
   for (const Source& source : setup_.sources) taken += poll(source);
-  if (setup_.outbox) flush_outbox();
+  if (setup_.outbox) taken += flush_outbox();
   if (held_count_ != 0) retry_held();
   if (clock_) clock_->begin();
   for (const std::uint16_t port : ready_) {

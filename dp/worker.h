@@ -144,7 +144,7 @@ class Worker {
   void route_esp(rte_mbuf* m, OutboundSa& sa);
   void send(rte_mbuf* frame, PortIndex port);
   void flush(PortIndex port);
-  void flush_outbox();
+  unsigned flush_outbox();
   void punt(rte_mbuf* frame, PortIndex port);
   void punt_ip(rte_mbuf* m, const Headers& headers, PortIndex port);
   void hand_over(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port, unsigned owner);

@@ -61,11 +61,12 @@ void Worker::flush(PortIndex port) {
   }
 }
 
-void Worker::flush_outbox() {
-  std::array<rte_mbuf*, kBurst> frames;
+unsigned Worker::flush_outbox() {
+  std::array<rte_mbuf*, 4 * kBurst> frames;  // others may fill it faster than one source fills a burst
   const unsigned n =
-      rte_ring_dequeue_burst(setup_.outbox, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
+      rte_ring_dequeue_burst(setup_.outbox, reinterpret_cast<void**>(frames.data()), frames.size(), nullptr);
   for (unsigned i = 0; i < n; ++i) send(frames[i], PortIndex{frames[i]->port});
+  return n;
 }
 
 void Worker::punt(rte_mbuf* frame, PortIndex port) {
