@@ -21,7 +21,7 @@ ports:
   - {name: wan, device: net_null0, side: unprotected, addresses: [198.51.100.1/24]}
 management: {socket: $run/gwA.vici}
 YAML
-simplon_start gwA env LD_PRELOAD="$build/tests/libworker_watch.so" || exit 1
+simplon_start gwA env LD_PRELOAD="$build/tests/libworker_watch.so" WORKER_WATCH="$run/watch" || exit 1
 ip -n "$lab-gwA" neigh replace 198.51.100.2 lladdr 02:00:00:00:00:02 dev wan nud permanent
 key=$(printf '%02x' {1..20})
 ok "a policy and an SA by hand" eval 'ctl gwA policy add p --action protect --local-ts 198.18.1.0/24 --remote-ts 198.18.2.0/24 &&
@@ -31,6 +31,7 @@ more_than() { [ "$(encrypted)" -gt "$1" ]; }
 ok "packets are encrypted" wait_for 20 more_than 100000
 thread=$(for t in /proc/"$(pgrep -P "${pids[gwA]}" simplond || echo "${pids[gwA]}")"/task/*; do grep -q rte-worker "$t/comm" && basename "$t"; done)
 ok "the worker is a thread of its own" test -n "$thread"
+touch "$run/watch"
 before=$(encrypted)
 timeout -s INT 3 strace -c -p "$thread" -o "$run/calls" 2>/dev/null
 after=$(encrypted)
@@ -40,6 +41,6 @@ ok "packets went on under strace" test $((after - before)) -gt 100000
 ok "the worker made no system call" eval '! grep -qE "^ *[0-9.]+ " "$run/calls"'
 stop gwA
 grep worker_watch "$run/gwA.log"
-ok "the worker allocated nothing" grep -q 'worker_watch: allocations 0,' "$run/gwA.log"
+ok "the worker allocated nothing" grep -q 'worker_watch: watched, allocations 0,' "$run/gwA.log"
 ok "the worker took no lock" grep -q 'locks 0$' "$run/gwA.log"
 lab_end
