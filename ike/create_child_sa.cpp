@@ -24,33 +24,16 @@ DhGroup preferred(const std::vector<Proposal>& proposals) {
   return DhGroup::kNone;
 }
 
-Now earlier(Now now, std::chrono::seconds time, std::uint64_t jitter) {
-  return now + time - milliseconds(jitter);
+// RFC 4303 §2.1: SPIs 0 to 255 are reserved.
+bool usable_spi(const Buffer& spi) {
+  return spi.size() == 4 && load_be32(spi.data()) >= static_cast<std::uint32_t>(kFirstSpi);
 }
+
+DhGroup group_of(const Proposal& chosen) { return chosen.groups.empty() ? DhGroup::kNone : chosen.groups[0]; }
+
+constexpr unsigned kMostGroups = 3;  // other groups that one attempt follows
 
 }  // namespace
-
-const ChildConfig* IkeSa::find_config(std::string_view child) const {
-  const auto found = std::ranges::find(connection_->children, child, &ChildConfig::name);
-  return found == connection_->children.end() ? nullptr : &*found;
-}
-
-bool IkeSa::has_child(std::string_view child) const {
-  const auto names = [&](const CreateChild& c) { return c.child == child; };
-  return std::ranges::any_of(children_, [&](const auto& c) { return c.second.config.name == child; }) ||
-         (attempt_ && !attempt_->ike && attempt_->config.name == child) ||
-         std::ranges::any_of(first_children_, names) || std::ranges::any_of(tasks_, [&](const Task& t) {
-           return std::holds_alternative<CreateChild>(t) && names(std::get<CreateChild>(t));
-         });
-}
-
-// An empty side means the outer address itself.
-Selectors IkeSa::effective(const ChildConfig& config) const {
-  Selectors out = config.selectors;
-  if (out.local.empty()) out.local = {TrafficSelector::of(Prefix::host(local_.address))};
-  if (out.remote.empty()) out.remote = {TrafficSelector::of(Prefix::host(remote_.address))};
-  return out;
-}
 
 void IkeSa::offer_child(PayloadWriter& out, const Attempt& attempt, bool with_groups) const {
   std::vector<Proposal> proposals =
@@ -74,6 +57,7 @@ void IkeSa::run(const RekeyChild& task, Now now) {
   const auto found = children_.find(task.id);
   if (found == children_.end() || found->second.state != ChildState::kInstalled)
     return core_.finish(task.ticket, false, "the child is gone, or being replaced");
+  if (found->second.leaving) return core_.finish(task.ticket, false, "the child is to be deleted");
   found->second.state = ChildState::kRekeying;
   // By the text that it was made of, unless there is a newer one.
   const ChildConfig* config = find_config(found->second.config.name);
@@ -93,10 +77,11 @@ void IkeSa::start_attempt(Attempt attempt, Now now) {
   attempt.nonce = core_.entropy.bytes(kNonceBytes);
   attempt_ = std::move(attempt);
   if (attempt_->group == DhGroup::kNone) return send_attempt({}, now);
-  attempt_->random = core_.entropy.bytes(64);
-  core_.submit(id_, attempt_->group, attempt_->random, {}, [](IkeSa& sa, const JobResult& result, Now at) {
-    if (sa.attempt_ && sa.established()) sa.send_attempt(result.public_value, at);
-  });
+  attempt_->random = Secret(core_.entropy.bytes(64));
+  core_.submit(id_, attempt_->group, attempt_->random.bytes(), {},
+               [](IkeSa& sa, const JobResult& result, Now at) {
+                 if (sa.attempt_ && sa.established()) sa.send_attempt(result.public_value, at);
+               });
 }
 
 void IkeSa::send_attempt(Bytes public_value, Now now) {
@@ -126,9 +111,10 @@ bool IkeSa::retry_attempt(const Payloads& p, Now now) {
   const auto& proposals = attempt_->ike ? connection_->proposals : attempt_->config.proposals;
   const bool ours = std::ranges::any_of(
       proposals, [&](const Proposal& q) { return std::ranges::find(q.groups, wanted) != q.groups.end(); });
-  if (!ours || wanted == attempt_->group) return false;
-  attempt_->group = wanted;
-  start_attempt(*std::exchange(attempt_, std::nullopt), now);
+  if (!ours || wanted == attempt_->group || ++attempt_->tries > kMostGroups) return false;
+  Attempt again = *std::exchange(attempt_, std::nullopt);
+  again.group = wanted;
+  start_attempt(std::move(again), now);
   return true;
 }
 
@@ -136,9 +122,10 @@ void IkeSa::attempt_response(const Payloads& p, Now now) {
   if (!attempt_) return;
   if (const Notify* n = p.error()) {
     if (retry_attempt(p, now)) return;
-    if (n->type == NotifyType::kChildSaNotFound) {  // it is gone over there: a new one instead
+    if (n->type == NotifyType::kChildSaNotFound && attempt_->replaces != ChildSaId{}) {
+      // It is gone over there: a new one instead (§2.25).
       const CreateChild again{attempt_->config.name, attempt_->ticket};
-      remove_child(attempt_->replaces, now, false);
+      remove_child(attempt_->replaces, now, OldInboundSa::kGoes);
       attempt_.reset();
       tasks_.emplace_front(again);
       return;
@@ -148,11 +135,11 @@ void IkeSa::attempt_response(const Payloads& p, Now now) {
     return attempt_failed("the peer refuses: " + name(n->type), now);
   }
   if (!p.sa || p.sa->size() != 1 || !p.nonce) return attempt_failed("the response lacks payloads", now);
-  const auto group = (*p.sa)[0].groups.empty() ? DhGroup::kNone : (*p.sa)[0].groups[0];
+  const DhGroup group = group_of((*p.sa)[0]);
   if (group == DhGroup::kNone && !attempt_->ike) return complete_child(p, {}, now);
   if (!p.ke || DhGroup{p.ke->group} != attempt_->group || group != attempt_->group)
     return attempt_failed("the key exchange is of another group", now);
-  core_.submit(id_, attempt_->group, attempt_->random, p.ke->data,
+  core_.submit(id_, attempt_->group, attempt_->random.bytes(), p.ke->data,
                [p](IkeSa& sa, const JobResult& result, Now at) {
                  if (!sa.attempt_) return;
                  if (!result.ok) return sa.attempt_failed("the peer's public value is not valid", at);
@@ -164,18 +151,22 @@ void IkeSa::attempt_response(const Payloads& p, Now now) {
 }
 
 void IkeSa::complete_child(const Payloads& p, Bytes shared, Now now) {
-  const Attempt attempt = *attempt_;
   const bool with_auth = !p.nonce;  // IKE_AUTH has none of its own: the IKE SA's are used (§2.17)
-  const Proposal chosen = (*p.sa)[0];
   const Pfs pfs = with_auth ? Pfs::kIgnored : Pfs::kAsOffered;
-  if (p.sa->size() != 1 || chosen.spi.size() != 4 || !is_choice_of(chosen, attempt.config.proposals, pfs))
-    return attempt_failed("the peer chose what we did not offer", now);
-  const Selectors want = effective(attempt.config);
+  if (p.sa->size() != 1 || !usable_spi((*p.sa)[0].spi) ||
+      !is_choice_of((*p.sa)[0], attempt_->config.proposals, pfs))
+    return attempt_failed("the peer chose what we did not offer: " + text(*p.sa), now);
+  const Proposal chosen = (*p.sa)[0];
+  const Selectors want = effective(attempt_->config);
   const Selectors got{p.tsi ? narrow(*p.tsi, want.local) : TrafficSelectors{},
                       p.tsr ? narrow(*p.tsr, want.remote) : TrafficSelectors{}};
   if (got.local.empty() || got.remote.empty())
-    return attempt_failed("the peer's selectors are outside ours", now);
-  attempt_.reset();
+    return attempt_failed(
+        "the peer's selectors are outside ours: " +
+            Selectors{p.tsi.value_or(TrafficSelectors{}), p.tsr.value_or(TrafficSelectors{})}.text() +
+            ", ours are " + want.text(),
+        now);
+  const Attempt attempt = *std::exchange(attempt_, std::nullopt);
   const ChildKeys keys = derive_child(keys_, chosen.suite(), shared, with_auth ? ni_ : attempt.nonce,
                                       with_auth ? nr_ : *p.nonce);
   const auto group = shared.empty() ? std::nullopt : std::optional(attempt.group);
@@ -201,7 +192,7 @@ IkeSa::Agreed IkeSa::agree(const Payloads& p, Pfs pfs, const Child* replaces) co
       continue;
     }
     const auto chosen = choose(*p.sa, config.proposals, pfs);
-    if (!chosen || chosen->spi.size() != 4) {
+    if (!chosen || !usable_spi(chosen->spi)) {
       out.refusal = NotifyType::kNoProposalChosen;
       out.why = why_not(*p.sa, config.proposals) + " for child " + config.name;
       continue;
@@ -216,7 +207,7 @@ IkeSa::Agreed IkeSa::agree(const Payloads& p, Pfs pfs, const Child* replaces) co
 
 void IkeSa::create_child_request(const Payloads& p, Now now) {
   if (!p.sa || p.sa->empty() || !p.nonce) return respond_error(NotifyType::kInvalidSyntax);
-  // §2.25.2: an SA that is going, or that we are replacing ourselves, takes nothing new.
+  // §2.25: an SA that is going, or that we are replacing ourselves, takes nothing new.
   if (!established() || replaced_ || (attempt_ && attempt_->ike))
     return respond_error(NotifyType::kTemporaryFailure);
   if ((*p.sa)[0].protocol == ProtocolId::kIke) return ike_rekey_request(p);
@@ -242,7 +233,7 @@ void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
     log(LogLevel::kWarning, "the peer's child is refused: " + agreed.why);
     return respond_error(agreed.refusal);
   }
-  const DhGroup group = agreed.proposal.groups.empty() ? DhGroup::kNone : agreed.proposal.groups[0];
+  const DhGroup group = group_of(agreed.proposal);
   if (group != DhGroup::kNone && (!p.ke || DhGroup{p.ke->group} != group)) {
     Writer wanted;
     wanted.be16(static_cast<std::uint16_t>(group));
@@ -252,7 +243,14 @@ void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
   const Buffer nonce = core_.entropy.bytes(kNonceBytes);
   const auto finish = [peer_nonce = *p.nonce, agreed, config = *agreed.config, group, nonce, replaces](
                           IkeSa& sa, const JobResult& result, Now at) {
-    if (group != DhGroup::kNone && !result.ok) return sa.respond_error(NotifyType::kInvalidSyntax);
+    if (group != DhGroup::kNone && !result.ok) {
+      if (const auto old = sa.children_.find(replaces); old != sa.children_.end())
+        old->second.state = ChildState::kInstalled;
+      ++sa.core_.counters.malformed;
+      sa.log(LogLevel::kWarning, "the peer's child is refused: its public value is not valid");
+      sa.respond_error(NotifyType::kInvalidSyntax);
+      return sa.next_task(at);
+    }
     Proposal chosen = agreed.proposal;
     const Spi spi = sa.core_.fresh_spi();
     const ChildKeys keys = derive_child(sa.keys_, chosen.suite(), result.shared.bytes(), peer_nonce, nonce);
@@ -267,67 +265,10 @@ void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
     out.ts(PayloadType::kTsi, agreed.selectors.remote);
     out.ts(PayloadType::kTsr, agreed.selectors.local);
     sa.respond(out);
+    sa.next_task(at);
   };
   if (group == DhGroup::kNone) return finish(*this, JobResult{}, now);
   core_.submit(id_, group, core_.entropy.bytes(64), p.ke->data, finish);
-}
-
-Child& IkeSa::install(const ChildConfig& config, const Proposal& proposal, Spi spi_in, Spi spi_out,
-                      const ChildKeys& keys, bool we_initiated, const Selectors& selectors,
-                      std::optional<DhGroup> group, ChildSaId replaces, Now now) {
-  const bool udp = nat_local_ || nat_remote_;
-  const auto make = [&](Direction direction) {
-    const bool in = direction == Direction::kIn;
-    const ChildKeys::One& k = we_initiated == in ? keys.responder : keys.initiator;
-    auto sa = std::make_shared<SaSpec>();
-    sa->id = SaId{core_.next_sa++};
-    sa->direction = direction;
-    sa->spi = in ? spi_in : spi_out;
-    sa->source = in ? remote_.address : local_.address;
-    sa->destination = in ? local_.address : remote_.address;
-    if (udp) sa->udp = in ? UdpPorts{remote_.port, local_.port} : UdpPorts{local_.port, remote_.port};
-    sa->suite = proposal.suite();
-    sa->encr_key = k.encr.clone();
-    sa->salt = k.salt.clone();
-    sa->integ_key = k.integ.clone();
-    sa->replay_window = config.replay_window;
-    sa->soft = config.rekey;
-    sa->hard = config.life;
-    sa->policy = config.policy;
-    sa->selectors = selectors;
-    return sa;
-  };
-  Child child{.id = ChildSaId{core_.next_child++},
-              .config = config,
-              .in = make(Direction::kIn),
-              .out = make(Direction::kOut),
-              .deferred_out = {},
-              .group = group,
-              .selectors = selectors,
-              .installed = now};
-  if (config.rekey.time.count() != 0)
-    child.rekey_at =
-        earlier(now, config.rekey.time,
-                core_.entropy.below(static_cast<std::uint64_t>(config.rekey.time.count()) * 100 + 1));
-  if (config.life.time.count() != 0) child.expire_at = now + config.life.time;
-  core_.outputs.emplace_back(InstallSa{child.in, id_, child.id, connection_->name, config.name});
-  const auto old = children_.find(replaces);
-  if (!we_initiated && old != children_.end()) {
-    // The initiator sends through the new SA first; we follow when it deletes the old one (§2.8).
-    child.deferred_out = child.out;
-    child.deferred_until = now + kDeferredOutbound;
-  } else {
-    core_.outputs.emplace_back(InstallSa{child.out, id_, child.id, connection_->name, config.name});
-  }
-  log(LogLevel::kInfo, "child " + config.name + " up, " + proposal.text() + ", " + selectors.text());
-  Child& placed = children_.emplace(child.id, std::move(child)).first->second;
-  if (old != children_.end()) {
-    old->second.state = ChildState::kRekeyed;
-    core_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, id_, placed.id, replaces});
-  } else {
-    core_.outputs.emplace_back(ChildEvent{UpDown::kUp, id_, placed.id, ChildSaId{}});
-  }
-  return placed;
 }
 
 }  // namespace simplon::ike

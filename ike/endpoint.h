@@ -99,8 +99,8 @@ struct IkeStatus {
 
 struct Counters {  // since start
   std::uint64_t received = 0, sent = 0, retransmitted = 0, malformed = 0, bad_icv = 0, unknown_spi = 0,
-                cookies_sent = 0, cookies_bad = 0, no_proposal = 0, auth_failed = 0, ts_unacceptable = 0,
-                timed_out = 0, half_open = 0;
+                cookies_sent = 0, cookies_bad = 0, ignored = 0, no_proposal = 0, auth_failed = 0,
+                ts_unacceptable = 0, timed_out = 0, half_open = 0;
 };
 
 struct Settings {

@@ -9,11 +9,7 @@ void IkeSa::send_auth(Now now) {
   local_id_ = connection_->local_id;
   PayloadWriter out;
   out.id(PayloadType::kIdi, connection_->local_id);
-  const bool first = std::ranges::none_of(core_.sas, [&](const auto& s) {
-    return s.second->id() != id_ && s.second->connection() &&
-           s.second->connection()->name == connection_->name && s.second->established();
-  });
-  if (first) out.notify(NotifyType::kInitialContact);
+  if (first_contact()) out.notify(NotifyType::kInitialContact);
   if (!connection_->remote_id.is_any()) out.id(PayloadType::kIdr, connection_->remote_id);
   out.auth(
       psk_auth(keys_, true, connection_->psk->bytes(), init_request_, nr_, id_body(connection_->local_id)));
@@ -31,6 +27,11 @@ void IkeSa::send_auth(Now now) {
       Exchange::kIkeAuth, out, [this](const Payloads& p, Now at) { auth_response(p, at); }, now);
 }
 
+bool IkeSa::first_contact() const {
+  return std::ranges::none_of(core_.of(connection_->name),
+                              [&](const IkeSa* s) { return s != this && s->established(); });
+}
+
 void IkeSa::auth_response(const Payloads& p, Now now) {
   if (!p.auth || !p.idr) {
     ++core_.counters.auth_failed;
@@ -40,27 +41,30 @@ void IkeSa::auth_response(const Payloads& p, Now now) {
                    "; are both identities and the shared key what it expects?",
                now);
   }
-  if (!connection_->remote_id.matches(*p.idr)) {
+  const auto unproven = [&](const std::string& why) {  // §2.21.2: it believes that the SA is up
     ++core_.counters.auth_failed;
-    return end("the peer is '" + p.idr->text() + "', not '" + connection_->remote_id.text() + "'", now);
-  }
+    farewell(NotifyType::kAuthenticationFailed, now);
+    end(why, now);
+  };
+  if (!connection_->remote_id.matches(*p.idr))
+    return unproven("the peer is '" + p.idr->text() + "', not '" + connection_->remote_id.text() + "'");
   const Buffer want = psk_auth(keys_, false, connection_->psk->bytes(), init_reply_, ni_, p.idr_body);
-  if (p.auth->method != 2 || !equal_in_constant_time(want, p.auth->data)) {
-    ++core_.counters.auth_failed;
-    return end("the peer '" + p.idr->text() + "' does not know the shared key, or uses another method", now);
-  }
+  if (p.auth->method != 2 || !equal_in_constant_time(want, p.auth->data))
+    return unproven("the peer '" + p.idr->text() + "' does not know the shared key, or uses another method");
   remote_id_ = *p.idr;
   up(now);
-  if (attempt_) {
-    if (p.sa && p.tsi && p.tsr) {
-      complete_child(p, {}, now);
-    } else {
-      const Notify* n = p.error();
-      attempt_failed("the peer refuses it: " + (n ? name(n->type) : std::string("no SA payload")) +
-                         "; we offered " + effective(attempt_->config).text(),
-                     now);
-    }
+  if (attempt_ && p.sa && p.tsi && p.tsr) {
+    complete_child(p, {}, now);
+  } else if (attempt_) {
+    const Notify* n = p.error();
+    if (n && n->type == NotifyType::kTsUnacceptable) ++core_.counters.ts_unacceptable;
+    if (n && n->type == NotifyType::kNoProposalChosen) ++core_.counters.no_proposal;
+    attempt_failed("the peer refuses it: " + (n ? name(n->type) : std::string("no SA payload")) +
+                       "; we offered " + text(attempt_->config.proposals) + " for " +
+                       effective(attempt_->config).text(),
+                   now);
   }
+  settle_crossing(now);
 }
 
 // Which of the candidates the peer means, and whether it is who it says.
@@ -83,15 +87,18 @@ std::shared_ptr<const Connection> IkeSa::authenticate(const Payloads& p, Now now
 }
 
 void IkeSa::auth_request(const Payloads& p, Now now) {
-  const auto refuse = [&](NotifyType type, const std::string& why) {
-    respond_error(type);
-    end(why, now);
-  };
-  if (!p.idi || !p.auth) return refuse(NotifyType::kInvalidSyntax, "IKE_AUTH without IDi or AUTH");
+  if (!p.idi || !p.auth) {
+    ++core_.counters.malformed;
+    respond_error(NotifyType::kInvalidSyntax);
+    return end("IKE_AUTH without IDi or AUTH", now);
+  }
   const auto found = authenticate(p, now);
-  if (!found) return refuse(NotifyType::kAuthenticationFailed, "authentication failed");
-  connection_ = found;
-  if (connection_->force_encap) nat_local_ = true;
+  if (!found) {
+    respond_error(NotifyType::kAuthenticationFailed);
+    return close("authentication failed", now);
+  }
+  belong_to(found);
+  if (forced_) nat_local_ = true;
   remote_id_ = *p.idi;
   local_id_ = connection_->local_id;
   PayloadWriter out;
@@ -99,54 +106,88 @@ void IkeSa::auth_request(const Payloads& p, Now now) {
   out.auth(psk_auth(keys_, false, connection_->psk->bytes(), init_reply_, ni_, id_body(local_id_)));
   if (p.find(NotifyType::kInitialContact)) initial_contact(now);
   up(now);
-  if (p.sa && p.tsi && p.tsr) {
-    const Agreed agreed = agree(p, Pfs::kIgnored, nullptr);
-    if (agreed.config == nullptr) {
-      log(LogLevel::kWarning, "the peer's child is refused: " + agreed.why);
-      out.notify(agreed.refusal);
-    } else {
-      Proposal chosen = agreed.proposal;
-      const Spi spi = core_.fresh_spi();
-      Writer spi_out;
-      spi_out.be32(static_cast<std::uint32_t>(spi));
-      const Spi theirs{load_be32(chosen.spi.data())};
-      install(*agreed.config, chosen, spi, theirs, derive_child(keys_, chosen.suite(), {}, ni_, nr_), false,
-              agreed.selectors, std::nullopt, ChildSaId{}, now);
-      chosen.spi = spi_out.take();
-      out.sa({chosen});
-      out.ts(PayloadType::kTsi, agreed.selectors.remote);
-      out.ts(PayloadType::kTsr, agreed.selectors.local);
-    }
-  }
+  if (p.sa && p.tsi && p.tsr) answer_child(p, out, now);
   respond(out);
-  next_task(now);
+  settle_crossing(now);
+}
+
+void IkeSa::answer_child(const Payloads& p, PayloadWriter& out, Now now) {
+  const Agreed agreed = agree(p, Pfs::kIgnored, nullptr);
+  if (agreed.config == nullptr) {
+    log(LogLevel::kWarning, "the peer's child is refused: " + agreed.why);
+    return out.notify(agreed.refusal);
+  }
+  Proposal chosen = agreed.proposal;
+  const Spi spi = core_.fresh_spi(), theirs{load_be32(chosen.spi.data())};
+  install(*agreed.config, chosen, spi, theirs, derive_child(keys_, chosen.suite(), {}, ni_, nr_), false,
+          agreed.selectors, std::nullopt, ChildSaId{}, now);
+  Writer spi_out;
+  spi_out.be32(static_cast<std::uint32_t>(spi));
+  chosen.spi = spi_out.take();
+  out.sa({chosen});
+  out.ts(PayloadType::kTsi, agreed.selectors.remote);
+  out.ts(PayloadType::kTsr, agreed.selectors.local);
 }
 
 void IkeSa::up(Now now) {
   state_ = State::kEstablished;
   established_at_ = now;
   init_request_ = init_reply_ = {};
-  next_expected_ = std::max(next_expected_, initiator_ ? 0u : 1u);
-  if (connection_->rekey_time.count() != 0) {
-    // Up to a tenth earlier, so that two ends with the same time do not meet.
-    const milliseconds whole = connection_->rekey_time;
-    rekey_at_ =
-        now + whole - milliseconds(core_.entropy.below(static_cast<std::uint64_t>(whole.count()) / 10 + 1));
-    expire_at_ = now + connection_->rekey_time + connection_->over_time;
-  }
+  random_ = {};
+  candidates_.clear();
+  core_.half_open.erase(id_);
+  set_lifetime(now);
   log(LogLevel::kInfo, "IKE SA up between '" + local_id_.text() + "' at " + local_.text() + " and '" +
                            remote_id_.text() + "' at " + remote_.text() + ", " + proposal_->text() +
                            (nat_local_ || nat_remote_ ? ", ESP in UDP" : ""));
   core_.outputs.emplace_back(IkeEvent{UpDown::kUp, id_, IkeSaId{}});
-  for (CreateChild& c : std::exchange(first_children_, {})) tasks_.emplace_back(std::move(c));
+  for (const std::uint64_t ticket : std::exchange(tickets_, {})) core_.finish(ticket, true);
+  auto first = tasks_.begin();
+  for (CreateChild& c : std::exchange(first_children_, {})) first = tasks_.insert(first, std::move(c)) + 1;
 }
 
-// §2.4: the peer has no other IKE SA with us; what we have of it is of a former life.
+// Up to a tenth earlier, so that two ends with the same time do not meet.
+void IkeSa::set_lifetime(Now now) {
+  const milliseconds whole = connection_->rekey_time;
+  if (whole.count() == 0) return;
+  rekey_at_ =
+      now + whole - milliseconds(core_.entropy.below(static_cast<std::uint64_t>(whole.count()) / 10 + 1));
+  expire_at_ = now + connection_->rekey_time + connection_->over_time;
+}
+
+// §2.4: the peer says that it has no other IKE SA with us; what we have of it is of a former life. Should the
+// two ends have called each other at once it is not: then it hears of it.
 void IkeSa::initial_contact(Now now) {
-  for (const auto& [id, sa] : core_.sas)
-    if (id != id_ && !sa->half_open() && !sa->dead() && sa->connection() &&
-        sa->connection()->name == connection_->name && sa->remote_id() == remote_id_)
-      sa->end("the peer came anew", now);
+  for (IkeSa* other : core_.of(connection_->name)) {
+    if (other == this || other->half_open() || other->remote_id_ != remote_id_) continue;
+    other->farewell(std::nullopt, now);
+    other->end("the peer came anew", now);
+  }
+}
+
+// Both ends called each other at once, and now there are two IKE SAs with the same children. The one with the
+// lower initiator's SPI goes, by its initiator's delete; what it was to do yet the other one does.
+void IkeSa::settle_crossing(Now now) {
+  if (!established() || connection_ == nullptr) return;
+  for (IkeSa* other : core_.of(connection_->name)) {
+    if (other == this || !other->serving() || !other->established() || other->initiator_ == initiator_ ||
+        other->remote_id_ != remote_id_ || now - other->established_at_ > kCrossing)
+      continue;
+    IkeSa& mine = initiator_ ? *this : *other;
+    IkeSa& theirs = initiator_ ? *other : *this;
+    if (mine.spi_i_ > theirs.spi_i_) continue;  // the peer sees the same, and deletes its own
+    if (!std::ranges::all_of(mine.children_,
+                             [&](const auto& c) { return theirs.has_child(c.second.config.name); }))
+      continue;
+    mine.log(LogLevel::kInfo, "both ends called each other: this IKE SA goes, #" +
+                                  std::to_string(static_cast<unsigned>(theirs.id_)) + " stays");
+    mine.let_go();
+    for (Task& task : std::exchange(mine.tasks_, {})) theirs.tasks_.push_back(std::move(task));
+    core_.touched.insert({mine.id_, theirs.id_});
+    mine.add_task(DeleteIke{}, now);
+    theirs.next_task(now);
+    return;
+  }
 }
 
 }  // namespace simplon::ike

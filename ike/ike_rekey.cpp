@@ -1,4 +1,6 @@
 // Rekeying the IKE SA (RFC 7296 §1.3.2, §2.18): a successor takes the children over, the old SA is deleted.
+#include <algorithm>
+
 #include "ike/ike_sa.h"
 
 namespace simplon::ike {
@@ -20,7 +22,7 @@ IkeSa& IkeSa::successor(std::uint64_t spi_i, std::uint64_t spi_r, bool initiator
   next.remote_id_ = remote_id_;
   next.nat_local_ = nat_local_;
   next.nat_remote_ = nat_remote_;
-  next.connection_ = connection_;
+  next.belong_to(connection_);
   next.proposal_ = proposal;
   next.group_ = proposal.groups[0];
   next.keys_ = std::move(keys);
@@ -29,12 +31,10 @@ IkeSa& IkeSa::successor(std::uint64_t spi_i, std::uint64_t spi_r, bool initiator
   next.children_ = std::exchange(children_, {});
   next.old_inbound_ = std::exchange(old_inbound_, {});
   next.tasks_ = std::exchange(tasks_, {});
-  const milliseconds whole = connection_->rekey_time;
-  if (whole.count() != 0) {
-    next.rekey_at_ =
-        now + whole - milliseconds(core_.entropy.below(static_cast<std::uint64_t>(whole.count()) / 10 + 1));
-    next.expire_at_ = now + connection_->rekey_time + connection_->over_time;
-  }
+  next.unwanted_ = unwanted_;
+  for (const auto& [child_id, child] : next.children_)
+    core_.by_sa[child.in->id] = core_.by_sa[child.out->id] = next.id_;
+  next.set_lifetime(now);
   replaced_ = true;
   rekey_at_ = {};
   expire_at_ = now + kReplacedLives;
@@ -45,10 +45,9 @@ IkeSa& IkeSa::successor(std::uint64_t spi_i, std::uint64_t spi_r, bool initiator
 }
 
 void IkeSa::complete_ike(const Payloads& p, const Proposal& chosen, Bytes shared, Now now) {
-  const Attempt attempt = *attempt_;
   if (chosen.spi.size() != 8 || !is_choice_of(chosen, connection_->proposals))
     return attempt_failed("the peer chose what we did not offer", now);
-  attempt_.reset();
+  const Attempt attempt = *std::exchange(attempt_, std::nullopt);
   const std::uint64_t spi_r = load_be64(chosen.spi.data());
   IkeKeys keys = derive_keys(chosen, shared, attempt.nonce, *p.nonce, attempt.ike_spi, spi_r, &keys_);
   IkeSa& next = successor(attempt.ike_spi, spi_r, true, std::move(keys), chosen, now);
@@ -57,7 +56,16 @@ void IkeSa::complete_ike(const Payloads& p, const Proposal& chosen, Bytes shared
   next.next_task(now);
 }
 
+// §2.25.2: a successor takes over children that both sides agree on; what is being made or deleted comes
+// first.
+bool IkeSa::too_busy_for_rekey() const {
+  return attempt_.has_value() || std::ranges::any_of(children_, [](const auto& c) {
+           return c.second.state == ChildState::kRekeying || c.second.state == ChildState::kDeleting;
+         });
+}
+
 void IkeSa::ike_rekey_request(const Payloads& p) {
+  if (too_busy_for_rekey()) return respond_error(NotifyType::kTemporaryFailure);
   const auto chosen = choose(*p.sa, connection_->proposals);
   if (!chosen || chosen->spi.size() != 8 || chosen->groups.empty()) {
     ++core_.counters.no_proposal;
@@ -75,7 +83,13 @@ void IkeSa::ike_rekey_request(const Payloads& p) {
   core_.submit(
       id_, group, core_.entropy.bytes(64), p.ke->data,
       [chosen = *chosen, group, nonce, peer_nonce = *p.nonce](IkeSa& sa, const JobResult& result, Now at) {
-        if (!result.ok) return sa.respond_error(NotifyType::kInvalidSyntax);
+        if (!result.ok) {
+          ++sa.core_.counters.malformed;
+          sa.log(LogLevel::kWarning,
+                 "the peer's rekeying of the IKE SA is refused: its public value is not valid");
+          sa.respond_error(NotifyType::kInvalidSyntax);
+          return sa.next_task(at);
+        }
         const std::uint64_t spi_i = load_be64(chosen.spi.data()), spi_r = sa.core_.fresh_ike_spi();
         IkeKeys keys = derive_keys(chosen, result.shared.bytes(), peer_nonce, nonce, spi_i, spi_r, &sa.keys_);
         Proposal answer = chosen;

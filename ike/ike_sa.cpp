@@ -11,55 +11,32 @@ constexpr std::chrono::seconds kRetryTask{3};  // after TEMPORARY_FAILURE, plus 
 
 }  // namespace
 
-void Core::log_limited(std::string_view kind, Now now, std::string text) {
-  auto found = said.find(kind);
-  if (found == said.end()) found = said.emplace(std::string(kind), Said{}).first;
-  Said& last = found->second;
-  if (last.at != Now{} && now - last.at < kLogEvery) {
-    ++last.kept_back;
-    return;
-  }
-  if (last.kept_back != 0) text += " (and " + std::to_string(last.kept_back) + " more like it)";
-  last = {now, 0};
-  log(LogLevel::kWarning, {}, IkeSaId{}, std::move(text));
-}
-
-void Core::submit(IkeSaId sa, DhGroup group, Bytes random, Buffer peer_public, Then then) {
-  const JobId id{next_job++};
-  jobs[id] = {sa, std::move(then)};
-  outputs.emplace_back(Job{id, group, Secret(random), std::move(peer_public)});
-}
-
-IkeSa& Core::add(std::unique_ptr<IkeSa> sa) {
-  IkeSa& out = *sa;
-  by_spi[out.our_spi()] = out.id();
-  sas[out.id()] = std::move(sa);
-  return out;
-}
-
-Spi Core::fresh_spi() {
-  for (;;) {
-    const auto spi = static_cast<std::uint32_t>(entropy.number());
-    if (spi >= static_cast<std::uint32_t>(kFirstSpi)) return Spi{spi};
-  }
-}
-
-std::uint64_t Core::fresh_ike_spi() {
-  for (;;) {
-    const std::uint64_t spi = entropy.number();
-    if (spi != 0 && !by_spi.contains(spi)) return spi;
-  }
-}
-
 IkeSa::IkeSa(Core& core, IkeSaId id, bool initiator, SocketAddress local, SocketAddress remote, Now now)
     : core_(core),
       id_(id),
       initiator_(initiator),
       local_(local),
       remote_(remote),
+      came_from_(remote),
       created_(now),
       heard_(now) {
   (initiator_ ? spi_i_ : spi_r_) = core_.fresh_ike_spi();
+}
+
+void IkeSa::belong_to(std::shared_ptr<const Connection> connection) {
+  connection_ = std::move(connection);
+  core_.by_connection[connection_->name].insert(id_);
+}
+
+void IkeSa::forget() {
+  core_.by_spi.erase(our_spi());
+  core_.half_open.erase(id_);
+  if (!initiator_) core_.by_initiator.erase({spi_i_, came_from_});
+  if (!connection_) return;
+  const auto found = core_.by_connection.find(connection_->name);
+  if (found == core_.by_connection.end()) return;
+  found->second.erase(id_);
+  if (found->second.empty()) core_.by_connection.erase(found);
 }
 
 void IkeSa::log(LogLevel level, std::string text) const {
@@ -96,13 +73,15 @@ void IkeSa::send(const Buffer& bytes) {
   core_.outputs.emplace_back(Datagram{local_, remote_, bytes});
 }
 
-void IkeSa::request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now) {
+void IkeSa::request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now,
+                    std::uint64_t ticket) {
   const std::uint32_t id = next_request_++;
   pending_ = Pending{.message_id = id,
                      .bytes = seal(keys_, initiator_, header(exchange, false, id), payloads, fresh_iv()),
                      .next = now + retransmission().first,
                      .wait = retransmission().first,
-                     .then = std::move(then)};
+                     .then = std::move(then),
+                     .ticket = ticket};
   send(pending_->bytes);
 }
 
@@ -155,47 +134,70 @@ std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagr
     return std::nullopt;
   }
   heard_ = now;
+  follow(datagram);
+  if (!h.response()) last_request_ = datagram.bytes;
   auto payloads = parse_payloads(opened->first, opened->chain);
   if (payloads) return std::move(*payloads);
   ++core_.counters.malformed;
   log(LogLevel::kWarning, "message from " + datagram.remote.text() + ": " + payloads.error().what);
-  if (!h.response() && h.message_id == next_expected_ && !busy_) {
+  if (!h.response()) {
     last_exchange_ = h.exchange;
     respond_error(NotifyType::kInvalidSyntax);
   }
   return std::nullopt;
 }
 
+// A NAT may give the peer another address or port at any time (§2.23); only what was authenticated counts.
+// ESP follows by new SAs, for one in use is never changed.
+void IkeSa::follow(const Datagram& d) {
+  if (d.local == local_ && d.remote == remote_) return;
+  const bool floating = state_ == State::kAuth && !initiator_;
+  if (!floating && !nat_remote_) return;
+  local_ = d.local;
+  remote_ = d.remote;
+  if (floating) return;
+  log(LogLevel::kInfo, "the peer is at " + remote_.text() + " now");
+  for (const auto& [id, child] : children_)
+    if (child.state == ChildState::kInstalled) tasks_.emplace_back(RekeyChild{id, 0});
+}
+
+void IkeSa::farewell(std::optional<NotifyType> why, Now now) {
+  if (!have_keys_ || pending_) return;  // outside the peer's window it would not be looked at
+  PayloadWriter out;
+  if (why) out.notify(*why);
+  out.del(ProtocolId::kIke, {});
+  request(Exchange::kInformational, out, {}, now);
+  pending_.reset();
+}
+
 void IkeSa::receive_request(const Header& h, const Datagram& datagram, Now now) {
-  if (h.message_id + 1 == next_expected_) {  // they did not get our answer
-    if (h.exchange == Exchange::kIkeSaInit && datagram.bytes != init_request_) return;
+  if (h.message_id + 1 == next_expected_) {  // they did not get our answer, or somebody pretends so
+    if (last_response_.empty() || datagram.bytes != last_request_) return;
     ++core_.counters.retransmitted;
-    if (!last_response_.empty()) send(last_response_);
-    return;
+    return send(last_response_);
   }
   if (h.message_id != next_expected_ || busy_) return;
   const auto payloads = unprotect(h, datagram, now);
   if (!payloads) return;
-  // The peer's NAT may have given it another port since (§2.23); only what was authenticated counts.
-  if (state_ == State::kAuth || nat_remote_) local_ = datagram.local, remote_ = datagram.remote;
   busy_ = true;
   last_exchange_ = h.exchange;
   if (payloads->unknown_critical)
-    return respond_error(NotifyType::kUnsupportedCriticalPayload, Bytes(&*payloads->unknown_critical, 1));
-  switch (h.exchange) {
-    case Exchange::kIkeAuth:
-      if (state_ == State::kAuth) return auth_request(*payloads, now);
-      break;
-    case Exchange::kCreateChildSa:
-      if (established() || state_ == State::kDeleting) return create_child_request(*payloads, now);
-      break;
-    case Exchange::kInformational:
-      if (established() || state_ == State::kDeleting) return informational_request(*payloads, now);
-      break;
-    default:
-      break;
-  }
-  respond_error(NotifyType::kInvalidSyntax);
+    respond_error(NotifyType::kUnsupportedCriticalPayload, Bytes(&*payloads->unknown_critical, 1));
+  else
+    handle_request(*payloads, now);
+  next_task(now);
+}
+
+void IkeSa::handle_request(const Payloads& payloads, Now now) {
+  const bool up = established() || state_ == State::kDeleting;
+  if (last_exchange_ == Exchange::kIkeAuth && state_ == State::kAuth && !initiator_)
+    auth_request(payloads, now);
+  else if (last_exchange_ == Exchange::kCreateChildSa && up)
+    create_child_request(payloads, now);
+  else if (last_exchange_ == Exchange::kInformational && up)
+    informational_request(payloads, now);
+  else
+    respond_error(NotifyType::kInvalidSyntax);
 }
 
 void IkeSa::receive_response(const Header& h, const Datagram& datagram, Now now) {
@@ -218,7 +220,8 @@ void IkeSa::add_task(Task task, Now now) {
 }
 
 void IkeSa::next_task(Now now) {
-  while (established() && !pending_ && !attempt_ && !tasks_.empty()) {
+  // Not while a request of the peer is worked on: it may be what replaces this SA.
+  while (established() && !busy_ && !pending_ && !attempt_ && !tasks_.empty()) {
     const Task task = std::move(tasks_.front());
     tasks_.pop_front();
     std::visit([&](const auto& t) { run(t, now); }, task);
@@ -231,8 +234,12 @@ void IkeSa::drop_tasks(const std::string& why) {
     return 0;
   };
   for (const Task& task : std::exchange(tasks_, {})) core_.finish(std::visit(ticket, task), false, why);
-  for (const CreateChild& c : first_children_) core_.finish(c.ticket, false, why);
+  for (const CreateChild& c : std::exchange(first_children_, {})) core_.finish(c.ticket, false, why);
+  for (const std::uint64_t t : std::exchange(tickets_, {})) core_.finish(t, false, why);
   if (attempt_) core_.finish(attempt_->ticket, false, why);
+  attempt_.reset();
+  if (pending_) core_.finish(pending_->ticket, true);  // what was to be deleted is gone
+  pending_.reset();
 }
 
 void IkeSa::retransmit(Now now) {
@@ -251,9 +258,8 @@ void IkeSa::retransmit(Now now) {
 
 void IkeSa::give_up(Now now) {
   ++core_.counters.timed_out;
-  end("the peer at " + remote_.text() + " does not answer: gave up after " + std::to_string(pending_->tries) +
-          " tries",
-      now);
+  const std::string tries = std::to_string(pending_->tries);
+  end("the peer at " + remote_.text() + " does not answer: gave up after " + tries + " tries", now);
 }
 
 void IkeSa::tick(Now now) {
@@ -262,23 +268,26 @@ void IkeSa::tick(Now now) {
   if (dead()) return;
   if (state_ == State::kAuth && !initiator_ && now - created_ > kHalfOpen)
     return end("the initiator did not go on", now);
-  if (established() || state_ == State::kDeleting) expire(now);
+  expire(now);
 }
 
+// Every time in it is one at which tick() does something: else the caller would spin.
 std::optional<Now> IkeSa::deadline() const {
+  if (dead()) return std::nullopt;
   std::optional<Now> soonest;
-  const auto sooner = [&](Now at) { soonest = soonest ? std::min(*soonest, at) : at; };
+  const auto sooner = [&](std::optional<Now> at) {
+    if (at && *at != Now{}) soonest = soonest ? std::min(*soonest, *at) : *at;
+  };
   if (pending_) sooner(pending_->next);
   if (state_ == State::kAuth && !initiator_) sooner(created_ + kHalfOpen);
   for (const OldInbound& old : old_inbound_) sooner(old.until);
-  if (!established()) return soonest;
-  if (rekey_at_ != Now{}) sooner(std::max(rekey_at_, retry_rekey_));
-  if (expire_at_ != Now{}) sooner(expire_at_);
-  if (connection_ && connection_->dpd_delay.count() != 0 && !pending_)
-    sooner(heard_ + connection_->dpd_delay);
+  sooner(expire_at_);
+  if (!established() || replaced_) return soonest;
+  sooner(rekey_at_);
+  sooner(liveness_due());
   for (const auto& [id, child] : children_) {
-    if (child.state == ChildState::kInstalled && child.rekey_at != Now{}) sooner(child.rekey_at);
-    if (child.expire_at != Now{}) sooner(child.expire_at);
+    if (child.state == ChildState::kInstalled) sooner(child.rekey_at);
+    if (child.state != ChildState::kDeleting) sooner(child.expire_at);
     if (child.deferred_out) sooner(child.deferred_until);
   }
   return soonest;
@@ -291,10 +300,14 @@ void IkeSa::attempt_failed(const std::string& why, Now now) {
       (failed.ike ? "rekeying the IKE SA" : "child " + failed.config.name) + " failed: " + why);
   core_.finish(failed.ticket, false, why);
   const Now again = now + kRetryTask + milliseconds(core_.entropy.below(3000));
-  if (failed.ike) retry_rekey_ = again, rekey_at_ = again;
-  if (const auto old = children_.find(failed.replaces); old != children_.end()) {
-    old->second.state = ChildState::kInstalled;
+  const auto old = children_.find(failed.replaces);
+  if (failed.ike) {
+    rekey_at_ = again;
+  } else if (old != children_.end()) {
+    if (old->second.state == ChildState::kRekeying) old->second.state = ChildState::kInstalled;
     old->second.rekey_at = again;
+  } else if (failed.config.start == StartAction::kStart) {
+    core_.retry(connection_->name, Core::Again::kLater, Core::Cause::kConfigured, now);
   }
   next_task(now);
 }

@@ -25,6 +25,12 @@ inline constexpr std::chrono::seconds kOldInbound{5};
 // As responder of a rekey we send through the new SA when the old one is deleted, or after this long.
 inline constexpr std::chrono::seconds kDeferredOutbound{5};
 inline constexpr std::chrono::seconds kHalfOpen{30};
+// A peer that goes sooner than this after coming up is not called again at once.
+inline constexpr std::chrono::seconds kShortLife{10};
+// Two ends that called each other within this time did so by accident: one SA is enough.
+inline constexpr std::chrono::seconds kCrossing{10};
+// How long a delete is answered again after the IKE SA is gone.
+inline constexpr std::chrono::seconds kLastWords{30};
 inline constexpr std::size_t kNonceBytes = 32;
 
 struct Child {
@@ -37,7 +43,7 @@ struct Child {
   std::optional<DhGroup> group;
   Selectors selectors;
   Now installed{}, rekey_at{}, expire_at{};
-  bool told_up = false;
+  bool leaving = false;  // to be deleted when its turn comes: does not count as up
 };
 
 struct CreateChild {
@@ -66,7 +72,9 @@ class IkeSa {
   IkeSa(Core& core, IkeSaId id, bool initiator, SocketAddress local, SocketAddress remote, Now now);
 
   // ---- inputs ----
-  void initiate(std::shared_ptr<const Connection> connection, std::vector<CreateChild> children, Now now);
+  // The first child goes with IKE_AUTH. `ticket`: of who waits for the IKE SA itself.
+  void initiate(std::shared_ptr<const Connection> connection, std::vector<CreateChild> children,
+                std::uint64_t ticket, Now now);
   void respond_init(std::vector<std::shared_ptr<const Connection>> candidates, const Header& header,
                     const Payloads& payloads, Bytes message, Now now);
   void receive(const Header& header, const Datagram& datagram, Now now);
@@ -76,27 +84,32 @@ class IkeSa {
   void expired(SaId sa, bool hard, Now now);
   void active(SaId sa, Now now);
   void end(const std::string& why, Now now);  // at once, without a word to the peer
-  void adopt(std::shared_ptr<const Connection> connection) {
-    connection_ = std::move(connection);
-  }                                 // reload: same peer
-  void let_go() { lost_ = false; }  // it ended because we wanted it to: nothing is tried again
+  // Reload: the same peer, perhaps other children; they are deleted when they changed.
+  void adopt(std::shared_ptr<const Connection> connection, Now now);
+  // Reload: which connections a half-open responder may still become.
+  void refresh_candidates(Now now);
+  void let_go() { unwanted_ = true; }  // it is to end: nothing is tried again, nothing new goes into it
+  void when_up(std::uint64_t ticket) { tickets_.push_back(ticket); }
 
   // ---- what it is ----
   IkeSaId id() const { return id_; }
   const Connection* connection() const { return connection_.get(); }
   std::uint64_t our_spi() const { return initiator_ ? spi_i_ : spi_r_; }
   std::uint64_t peer_spi() const { return initiator_ ? spi_r_ : spi_i_; }
-  const SocketAddress& remote() const { return remote_; }
-  const Identity& remote_id() const { return remote_id_; }
   bool established() const { return state_ == State::kEstablished; }
   bool half_open() const { return state_ == State::kInit || state_ == State::kAuth; }
   bool initiator() const { return initiator_; }
   bool dead() const { return state_ == State::kDead; }
-  bool lost() const { return lost_; }  // ended, and not because we wanted it to
+  bool lost() const { return lost_ && !unwanted_ && !replaced_; }  // ended, and not because we wanted it to
+  Core::Cause cause() const { return closed_by_peer_ ? Core::Cause::kClosed : Core::Cause::kLost; }
+  bool lived(Now now) const { return established_at_ != Now{} && now - established_at_ >= kShortLife; }
   bool replaced() const { return replaced_; }
+  bool serving() const {  // established, or on the way there by our own will
+    return !unwanted_ && !replaced_ && (established() || (initiator_ && half_open()));
+  }
+  void forget();                                // out of the tables of Core
   bool has_child(std::string_view name) const;  // up, or being made
   const std::map<ChildSaId, Child>& children() const { return children_; }
-  std::vector<std::string> wanted_children() const;  // of an attempt that did not come up: to be tried again
   IkeStatus status() const;
 
  private:
@@ -109,21 +122,27 @@ class IkeSa {
     Now next{};
     milliseconds wait{};
     OnResponse then;
+    std::uint64_t ticket = 0;  // of a delete: done as well when the SA ends before it is answered
   };
 
   // ---- ike_sa.cpp: messages ----
   Header header(Exchange exchange, bool response, std::uint32_t message_id) const;
   Buffer fresh_iv();
-  void request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now);
+  void request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now,
+               std::uint64_t ticket = 0);
   void request_clear(const PayloadWriter& payloads, Now now);
   void respond(const PayloadWriter& payloads);
   void respond_error(NotifyType type, Bytes data = {});
   void send(const Buffer& bytes);
   void receive_request(const Header& header, const Datagram& datagram, Now now);
+  void handle_request(const Payloads& payloads, Now now);
   void receive_response(const Header& header, const Datagram& datagram, Now now);
   std::optional<Payloads> unprotect(const Header& header, const Datagram& datagram, Now now);
   void retransmit(Now now);
   void give_up(Now now);
+  void follow(const Datagram& datagram);
+  // Tells the peer that this SA ends, and does not wait for what it says.
+  void farewell(std::optional<NotifyType> why, Now now);
   void next_task(Now now);
   void run(const CreateChild& task, Now now);
   void run(const RekeyChild& task, Now now);
@@ -134,6 +153,7 @@ class IkeSa {
   void log(LogLevel level, std::string text) const;
   const Retransmission& retransmission() const;
   void drop_tasks(const std::string& why);
+  void belong_to(std::shared_ptr<const Connection> connection);
 
   // ---- ike_sa_init.cpp ----
   void send_init(Now now);
@@ -151,17 +171,22 @@ class IkeSa {
   std::shared_ptr<const Connection> authenticate(const Payloads& payloads, Now now);
   void up(Now now);
   void initial_contact(Now now);
+  void settle_crossing(Now now);
+  bool first_contact() const;
+  void answer_child(const Payloads& payloads, PayloadWriter& out, Now now);
 
   // ---- create_child_sa.cpp ----
   struct Attempt {  // a child (or an IKE SA) being negotiated by us
     ChildConfig config;
     Spi spi{};
     std::uint64_t ike_spi = 0;
-    Buffer nonce, random;
+    Buffer nonce;
+    Secret random;
     DhGroup group = DhGroup::kNone;
     ChildSaId replaces{};
     bool ike = false;
     std::uint64_t ticket = 0;
+    unsigned tries = 0;  // other groups that the peer asked for
   };
   const ChildConfig* find_config(std::string_view name) const;
   Selectors effective(const ChildConfig& config) const;
@@ -170,6 +195,7 @@ class IkeSa {
   void send_attempt(Bytes public_value, Now now);
   void attempt_response(const Payloads& payloads, Now now);
   bool retry_attempt(const Payloads& payloads, Now now);
+  bool too_busy_for_rekey() const;
   void attempt_failed(const std::string& why, Now now);
   void complete_child(const Payloads& payloads, Bytes shared, Now now);
   void complete_ike(const Payloads& payloads, const Proposal& chosen, Bytes shared, Now now);
@@ -187,17 +213,28 @@ class IkeSa {
   Child& install(const ChildConfig& config, const Proposal& proposal, Spi spi_in, Spi spi_out,
                  const ChildKeys& keys, bool we_initiated, const Selectors& selectors,
                  std::optional<DhGroup> group, ChildSaId replaces, Now now);
-  void replace(ChildSaId old, Child& by);
+  SaRef make_sa(Direction direction, const ChildConfig& config, const Proposal& proposal, Spi spi,
+                const ChildKeys::One& keys, const Selectors& selectors) const;
   IkeSa& successor(std::uint64_t spi_i, std::uint64_t spi_r, bool initiator, IkeKeys keys,
                    const Proposal& proposal, Now now);
+
+  void set_lifetime(Now now);
+
+  // ---- child_sa.cpp ----
+  void place(const SaRef& sa, const Child& child);
+  void uninstall(const SaRef& sa);
+  void forget_sa(const SaRef& sa);
+  enum class OldInboundSa : std::uint8_t { kGoes, kStays };
+  void remove_child(ChildSaId id, Now now, OldInboundSa inbound);
+  void flush_deferred(Child& child);
+  void expire_children(Now now, std::vector<Task>& due);
 
   // ---- informational.cpp ----
   void informational_request(const Payloads& payloads, Now now);
   void peer_deletes(const Delete& d, std::vector<Buffer>& answer, Now now);
-  void remove_child(ChildSaId id, Now now, bool keep_inbound);
-  void flush_deferred(Child& child);
-  void close(Now now);  // the SA ends: children down, events
+  void close(const std::string& why, Now now);  // the SA ends: children down, events, tickets
   void expire(Now now);
+  std::optional<Now> liveness_due() const;
 
   Core& core_;
   IkeSaId id_;
@@ -205,8 +242,10 @@ class IkeSa {
   State state_ = State::kInit;
   std::uint64_t spi_i_ = 0, spi_r_ = 0;
   SocketAddress local_, remote_;
+  const SocketAddress came_from_;  // the remote address at the beginning
   Identity local_id_, remote_id_;
-  bool nat_local_ = false, nat_remote_ = false, lost_ = false, replaced_ = false, busy_ = false;
+  bool nat_local_ = false, nat_remote_ = false, forced_ = false;  // forced: a NAT is pretended
+  bool closed_by_peer_ = false, lost_ = false, unwanted_ = false, replaced_ = false, busy_ = false;
   std::shared_ptr<const Connection> connection_;
   std::vector<std::shared_ptr<const Connection>> candidates_;
   std::optional<Proposal> proposal_;
@@ -216,24 +255,26 @@ class IkeSa {
 
   std::uint32_t next_request_ = 0, next_expected_ = 0;
   std::optional<Pending> pending_;
-  Buffer last_response_;
-  Exchange last_exchange_{};  // of the request being handled
+  Buffer last_request_, last_response_;  // the peer's last, and what we said to it (§2.1)
+  Exchange last_exchange_{};             // of the request being handled
   std::deque<Task> tasks_;
   std::map<ChildSaId, Child> children_;
   std::optional<Attempt> attempt_;
   std::vector<CreateChild> first_children_;  // the first goes with IKE_AUTH
+  std::vector<std::uint64_t> tickets_;       // of who waits for the IKE SA itself
   struct OldInbound {
-    SaId id{};
+    SaRef sa;
     Now until{};
   };
   std::vector<OldInbound> old_inbound_;
 
   // IKE_SA_INIT
-  Buffer ni_, nr_, random_, public_, cookie_, init_request_, init_reply_;
+  Buffer ni_, nr_, public_, cookie_, init_request_, init_reply_;
+  Secret random_;
   DhGroup group_{};
   unsigned init_tries_ = 0;
 
-  Now created_{}, established_at_{}, rekey_at_{}, expire_at_{}, heard_{}, retry_rekey_{};
+  Now created_{}, established_at_{}, rekey_at_{}, expire_at_{}, heard_{};
 };
 
 }  // namespace simplon::ike

@@ -16,9 +16,13 @@ std::vector<Proposal> numbered(std::vector<Proposal> proposals) {
 
 }  // namespace
 
-void IkeSa::initiate(std::shared_ptr<const Connection> connection, std::vector<CreateChild> children, Now) {
-  connection_ = std::move(connection);
+void IkeSa::initiate(std::shared_ptr<const Connection> connection, std::vector<CreateChild> children,
+                     std::uint64_t ticket, Now) {
+  belong_to(std::move(connection));
   first_children_ = std::move(children);
+  if (ticket != 0) tickets_.push_back(ticket);
+  // Without an address of our own we cannot hash it: to the peer that is a NAT, so it must be one to us.
+  forced_ = connection_->force_encap || local_.address.is_unspecified();
   group_ = connection_->proposals[0].groups[0];
   ni_ = core_.entropy.bytes(kNonceBytes);
   log(LogLevel::kInfo, "initiating to " + remote_.text());
@@ -28,9 +32,9 @@ void IkeSa::initiate(std::shared_ptr<const Connection> connection, std::vector<C
 // From the start, with a fresh key of the group that is wanted now.
 bool IkeSa::restart_init() {
   if (++init_tries_ > kMostInits) return false;
-  random_ = core_.entropy.bytes(64);
+  random_ = Secret(core_.entropy.bytes(64));
   pending_.reset();
-  core_.submit(id_, group_, random_, {}, [](IkeSa& sa, const JobResult& result, Now at) {
+  core_.submit(id_, group_, random_.bytes(), {}, [](IkeSa& sa, const JobResult& result, Now at) {
     sa.public_ = result.public_value;
     sa.send_init(at);
   });
@@ -49,11 +53,10 @@ void IkeSa::send_init(Now now) {
 
 // A forced NAT is one that does not exist: a source hash of nothing.
 void IkeSa::nat_notifies(PayloadWriter& out) const {
-  const bool forced = connection_ && connection_->force_encap;
   const std::uint64_t spi_r = initiator_ ? 0 : spi_r_;
   out.notify(NotifyType::kNatDetectionSourceIp,
              nat_hash(spi_i_, spi_r,
-                      forced ? SocketAddress{IpAddress::any(local_.address.family()), Port{0}} : local_));
+                      forced_ ? SocketAddress{IpAddress::any(local_.address.family()), Port{0}} : local_));
   out.notify(NotifyType::kNatDetectionDestinationIp, nat_hash(spi_i_, spi_r, remote_));
 }
 
@@ -66,7 +69,7 @@ void IkeSa::detect_nat(const Payloads& payloads) {
     if (n.type == NotifyType::kNatDetectionDestinationIp) nat_local_ = n.data != ours;
   }
   nat_remote_ = source && !source_fits;
-  if (connection_ && connection_->force_encap && source) nat_local_ = true;
+  if (forced_ && source) nat_local_ = true;
 }
 
 void IkeSa::init_response(const Header& h, const Datagram& datagram, Now now) {
@@ -94,9 +97,10 @@ void IkeSa::init_response(const Header& h, const Datagram& datagram, Now now) {
   }
   if (const Notify* n = parsed->error()) {
     if (n->type == NotifyType::kNoProposalChosen) ++core_.counters.no_proposal;
-    return end("the peer refuses: " + name(n->type) + "; " + why_not({}, connection_->proposals), now);
+    return end("the peer refuses: " + name(n->type) + "; we offered " + text(connection_->proposals), now);
   }
   spi_r_ = h.spi_r;
+  if (local_.address.is_unspecified()) local_.address = datagram.local.address;
   init_accepted(*parsed, datagram.bytes, now);
 }
 
@@ -112,7 +116,7 @@ void IkeSa::init_accepted(const Payloads& p, Bytes message, Now now) {
   detect_nat(p);
   pending_.reset();
   state_ = State::kAuth;
-  core_.submit(id_, group_, random_, p.ke->data, [](IkeSa& sa, const JobResult& result, Now at) {
+  core_.submit(id_, group_, random_.bytes(), p.ke->data, [](IkeSa& sa, const JobResult& result, Now at) {
     if (!result.ok) return sa.end("the peer's public value is not valid", at);
     sa.keys_ = derive_keys(*sa.proposal_, result.shared.bytes(), sa.ni_, sa.nr_, sa.spi_i_, sa.spi_r_);
     sa.have_keys_ = true;
@@ -132,6 +136,7 @@ void IkeSa::refuse_init(const Header& h, NotifyType type, Bytes data) {
   answer.flags = kFlagResponse;
   send(write_message(answer, out));
   state_ = State::kDead;
+  core_.touched.insert(id_);
 }
 
 void IkeSa::respond_init(std::vector<std::shared_ptr<const Connection>> candidates, const Header& h,
@@ -152,30 +157,32 @@ void IkeSa::respond_init(std::vector<std::shared_ptr<const Connection>> candidat
     group.be16(static_cast<std::uint16_t>(group_));
     return refuse_init(h, NotifyType::kInvalidKePayload, group.view());
   }
-  if (std::ranges::all_of(candidates_, [](const auto& c) { return c->force_encap; }))
-    connection_ = candidates_[0];
-  init_request_ = Buffer(message.begin(), message.end());
+  // Who it is shows later; a pretended NAT hurts nobody who did not ask for it.
+  forced_ = std::ranges::any_of(candidates_, [](const auto& c) { return c->force_encap; });
+  init_request_ = last_request_ = Buffer(message.begin(), message.end());
   ni_ = *p.nonce;
   nr_ = core_.entropy.bytes(kNonceBytes);
-  random_ = core_.entropy.bytes(64);
   detect_nat(p);
   state_ = State::kAuth;
   busy_ = true;
-  core_.submit(id_, group_, random_, p.ke->data, [](IkeSa& sa, const JobResult& result, Now at) {
-    if (!result.ok) return sa.end("the initiator's public value is not valid", at);
-    sa.keys_ = derive_keys(*sa.proposal_, result.shared.bytes(), sa.ni_, sa.nr_, sa.spi_i_, sa.spi_r_);
-    sa.have_keys_ = true;
-    PayloadWriter out;
-    out.sa({*sa.proposal_});
-    out.ke(sa.group_, result.public_value);
-    out.nonce(sa.nr_);
-    sa.nat_notifies(out);
-    sa.init_reply_ = write_message(sa.header(Exchange::kIkeSaInit, true, 0), out);
-    sa.last_response_ = sa.init_reply_;
-    sa.next_expected_ = 1;
-    sa.busy_ = false;
-    sa.send(sa.last_response_);
-  });
+  core_.half_open.insert(id_);
+  core_.by_initiator[{spi_i_, came_from_}] = id_;
+  core_.submit(
+      id_, group_, core_.entropy.bytes(64), p.ke->data, [](IkeSa& sa, const JobResult& result, Now at) {
+        if (!result.ok) return sa.end("the initiator's public value is not valid", at);
+        sa.keys_ = derive_keys(*sa.proposal_, result.shared.bytes(), sa.ni_, sa.nr_, sa.spi_i_, sa.spi_r_);
+        sa.have_keys_ = true;
+        PayloadWriter out;
+        out.sa({*sa.proposal_});
+        out.ke(sa.group_, result.public_value);
+        out.nonce(sa.nr_);
+        sa.nat_notifies(out);
+        sa.init_reply_ = write_message(sa.header(Exchange::kIkeSaInit, true, 0), out);
+        sa.last_response_ = sa.init_reply_;
+        sa.next_expected_ = 1;
+        sa.busy_ = false;
+        sa.send(sa.last_response_);
+      });
 }
 
 }  // namespace simplon::ike

@@ -26,10 +26,10 @@ void IkeSa::run(const DeleteChild& task, Now now) {
   request(
       Exchange::kInformational, out,
       [this, task, replaced](const Payloads&, Now at) {
-        remove_child(task.id, at, replaced);
+        remove_child(task.id, at, replaced ? OldInboundSa::kStays : OldInboundSa::kGoes);
         core_.finish(task.ticket, true);
       },
-      now);
+      now, task.ticket);
 }
 
 void IkeSa::run(const DeleteIke& task, Now now) {
@@ -40,14 +40,16 @@ void IkeSa::run(const DeleteIke& task, Now now) {
       Exchange::kInformational, out,
       [this, task](const Payloads&, Now at) {
         core_.finish(task.ticket, true);
-        close(at);
+        close("the IKE SA was deleted", at);
       },
-      now);
+      now, task.ticket);
 }
 
 void IkeSa::informational_request(const Payloads& p, Now now) {
   std::vector<Buffer> answer;
-  bool ike = false;
+  // §2.21.2: the peer could not authenticate us, after we believed that all was well.
+  const bool refused = p.find(NotifyType::kAuthenticationFailed) != nullptr;
+  bool ike = refused;
   for (const Delete& d : p.deletes) {
     ike |= d.protocol == ProtocolId::kIke;
     if (d.protocol == ProtocolId::kEsp) peer_deletes(d, answer, now);
@@ -55,11 +57,16 @@ void IkeSa::informational_request(const Payloads& p, Now now) {
   PayloadWriter out;
   if (!ike && !answer.empty()) out.del(ProtocolId::kEsp, answer);
   respond(out);
-  if (!ike) return next_task(now);
-  if (!replaced_) log(LogLevel::kInfo, "the peer deletes the IKE SA");
-  lost_ = true;
-  drop_tasks("the peer deleted the IKE SA");
-  close(now);
+  if (!ike) return;
+  const std::string why =
+      refused ? "the peer refuses us as '" + local_id_.text() + "'" : "the peer deletes the IKE SA";
+  core_.counters.auth_failed += refused;
+  if (!replaced_) log(refused ? LogLevel::kWarning : LogLevel::kInfo, why);
+  lost_ = state_ != State::kDeleting;
+  closed_by_peer_ = !refused;
+  core_.last_words[our_spi()] = {last_request_, {local_, remote_, last_response_}};
+  core_.last_words_until.emplace_back(now + kLastWords, our_spi());
+  close(why, now);
 }
 
 // The peer names its inbound SPIs, our outbound ones; we answer with ours (§1.4.1).
@@ -68,121 +75,95 @@ void IkeSa::peer_deletes(const Delete& d, std::vector<Buffer>& answer, Now now) 
     const auto found =
         std::ranges::find_if(children_, [&](const auto& c) { return be32(c.second.out->spi) == spi; });
     if (found == children_.end()) continue;
-    Child& child = found->second;
+    const Child& child = found->second;
     answer.push_back(be32(child.in->spi));
-    const bool replaced = child.state == ChildState::kRekeyed;
-    if (replaced) {
-      for (auto& [id, other] : children_)
-        if (other.deferred_out && other.config.name == child.config.name) flush_deferred(other);
-    } else {
-      log(LogLevel::kInfo, "the peer deletes child " + child.config.name);
-    }
-    const CloseAction action = child.config.close;
     const std::string config = child.config.name;
-    remove_child(found->first, now, replaced);
-    if (!replaced && action == CloseAction::kStart) tasks_.emplace_back(CreateChild{config, 0});
+    if (child.state == ChildState::kRekeyed) {
+      for (auto& [id, other] : children_)
+        if (other.deferred_out && other.config.name == config) flush_deferred(other);
+      remove_child(found->first, now, OldInboundSa::kStays);
+      continue;
+    }
+    const bool again =
+        child.config.close == CloseAction::kStart && !child.leaving && child.state != ChildState::kDeleting;
+    log(LogLevel::kInfo, "the peer deletes child " + config);
+    remove_child(found->first, now, OldInboundSa::kGoes);
+    if (again && !has_child(config)) tasks_.emplace_back(CreateChild{config, 0});
   }
 }
 
-void IkeSa::flush_deferred(Child& child) {
-  core_.outputs.emplace_back(InstallSa{std::exchange(child.deferred_out, nullptr), id_, child.id,
-                                       connection_->name, child.config.name});
-}
-
-// A replaced child's inbound SA stays a while for what is still under way.
-void IkeSa::remove_child(ChildSaId id, Now now, bool keep_inbound) {
-  const auto found = children_.find(id);
-  if (found == children_.end()) return;
-  const Child child = std::move(found->second);
-  children_.erase(found);
-  if (!child.deferred_out) core_.outputs.emplace_back(RemoveSa{child.out->id});
-  if (keep_inbound) {
-    old_inbound_.push_back({child.in->id, now + kOldInbound});
-    return;
-  }
-  core_.outputs.emplace_back(RemoveSa{child.in->id});
-  core_.outputs.emplace_back(ChildEvent{UpDown::kDown, id_, id, ChildSaId{}});
-}
-
-void IkeSa::close(Now now) {
-  while (!children_.empty()) remove_child(children_.begin()->first, now, false);
-  for (const OldInbound& old : std::exchange(old_inbound_, {})) core_.outputs.emplace_back(RemoveSa{old.id});
+void IkeSa::close(const std::string& why, Now now) {
+  if (dead()) return;
+  drop_tasks(why);
+  while (!children_.empty()) remove_child(children_.begin()->first, now, OldInboundSa::kGoes);
+  for (const OldInbound& old : std::exchange(old_inbound_, {})) uninstall(old.sa);
   if (!replaced_ && established_at_ != Now{})
     core_.outputs.emplace_back(IkeEvent{UpDown::kDown, id_, IkeSaId{}});
-  pending_.reset();
   state_ = State::kDead;
+  core_.touched.insert(id_);
 }
 
 void IkeSa::end(const std::string& why, Now now) {
   if (dead()) return;
-  lost_ = true;
-  log(LogLevel::kWarning, why);
-  drop_tasks(why);
-  close(now);
+  const bool stranger = half_open() && !initiator_;
+  lost_ = !stranger;
+  if (stranger)
+    core_.log_limited("half-open", now, "initiator " + remote_.text() + ": " + why);
+  else
+    log(unwanted_ || replaced_ ? LogLevel::kInfo : LogLevel::kWarning, why);
+  close(why, now);
 }
 
-void IkeSa::expired(SaId sa, bool hard, Now now) {
-  for (auto& [id, child] : children_) {
-    if (child.in->id != sa && child.out->id != sa) continue;
-    if (child.state == ChildState::kRekeyed || child.state == ChildState::kDeleting) return;
-    if (hard) {
-      log(LogLevel::kWarning, "child " + child.config.name + " reached the end of its life");
-      const CreateChild again{child.config.name, 0};
-      add_task(DeleteChild{id, 0}, now);
-      if (child.config.start == StartAction::kStart) add_task(again, now);
-    } else if (child.state == ChildState::kInstalled) {
-      add_task(RekeyChild{id, 0}, now);
-    }
-    return;
-  }
-}
-
-void IkeSa::active(SaId sa, Now now) {
-  for (const auto& [id, child] : children_)
-    if (child.in->id == sa) heard_ = now;
+// Something from the peer, be it ESP, within dpd_delay says that it lives; else it is asked (§2.4).
+std::optional<Now> IkeSa::liveness_due() const {
+  const bool idle = established() && !replaced_ && !pending_ && !attempt_ && tasks_.empty();
+  if (!idle || connection_->dpd_delay.count() == 0) return std::nullopt;
+  return heard_ + connection_->dpd_delay;
 }
 
 void IkeSa::expire(Now now) {
   std::erase_if(old_inbound_, [&](const OldInbound& old) {
     if (now < old.until) return false;
-    core_.outputs.emplace_back(RemoveSa{old.id});
+    uninstall(old.sa);
     return true;
   });
-  if (expire_at_ != Now{} && now >= expire_at_)
+  if (expire_at_ != Now{} && now >= expire_at_) {
+    farewell(std::nullopt, now);
     return end(
         replaced_ ? "the replaced IKE SA was not deleted by the peer" : "the IKE SA was not rekeyed in time",
         now);
-  if (state_ == State::kDeleting || replaced_) return;
-  std::vector<Task> due;
-  for (auto& [id, child] : children_) {
-    if (child.deferred_out && now >= child.deferred_until) flush_deferred(child);
-    if (child.state == ChildState::kInstalled && child.rekey_at != Now{} && now >= child.rekey_at) {
-      child.rekey_at = {};
-      due.emplace_back(RekeyChild{id, 0});
-    }
-    if (child.expire_at != Now{} && now >= child.expire_at && child.state != ChildState::kDeleting) {
-      child.expire_at = {};
-      log(LogLevel::kWarning, "child " + child.config.name + " reached the end of its life");
-      due.emplace_back(DeleteChild{id, 0});
-      if (child.config.start == StartAction::kStart) due.emplace_back(CreateChild{child.config.name, 0});
-    }
   }
+  if (!established() || replaced_) return;
+  const auto liveness = liveness_due();
+  std::vector<Task> due;
+  expire_children(now, due);
   if (rekey_at_ != Now{} && now >= rekey_at_) {
     rekey_at_ = {};
     due.emplace_back(RekeyIke{});
   }
-  const auto dpd = connection_->dpd_delay;
-  if (dpd.count() != 0 && !pending_ && tasks_.empty() && due.empty() && now - heard_ >= dpd)
-    due.emplace_back(Liveness{});
+  if (due.empty() && liveness && now >= *liveness) due.emplace_back(Liveness{});
   for (Task& task : due) tasks_.push_back(std::move(task));
   next_task(now);
 }
 
-std::vector<std::string> IkeSa::wanted_children() const {
-  std::vector<std::string> out;
-  for (const CreateChild& c : first_children_) out.push_back(c.child);
-  if (attempt_ && !attempt_->ike) out.push_back(attempt_->config.name);
-  return out;
+void IkeSa::adopt(std::shared_ptr<const Connection> connection, Now now) {
+  connection_ = std::move(connection);
+  for (auto& [id, child] : children_) {
+    const ChildConfig* next = find_config(child.config.name);
+    if (child.state == ChildState::kRekeyed || (next != nullptr && *next == child.config)) continue;
+    child.leaving = true;
+    tasks_.emplace_back(DeleteChild{id, 0});
+  }
+  next_task(now);
+}
+
+void IkeSa::refresh_candidates(Now now) {
+  if (initiator_ || !half_open()) return;
+  std::vector<std::shared_ptr<const Connection>> still;
+  for (const auto& c : candidates_)
+    if (auto next = core_.connection(c->name); next && next->same_peer(*c)) still.push_back(std::move(next));
+  candidates_ = std::move(still);
+  if (candidates_.empty()) end("the configuration changed", now);
 }
 
 IkeStatus IkeSa::status() const {

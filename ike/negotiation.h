@@ -25,6 +25,8 @@ std::string why_not(const std::vector<Proposal>& offered, const std::vector<Prop
 // Whether what a responder chose is one of what we offered, one alternative of each type.
 bool is_choice_of(const Proposal& chosen, const std::vector<Proposal>& offered, Pfs pfs = Pfs::kAsOffered);
 
+std::string text(const std::vector<Proposal>& proposals);  // separated by commas
+
 std::vector<Proposal> without_groups(std::vector<Proposal> proposals);
 
 }  // namespace simplon::ike

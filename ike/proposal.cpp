@@ -143,13 +143,14 @@ std::optional<Proposal> choose(const std::vector<Proposal>& offered, const std::
   return std::nullopt;
 }
 
+std::string text(const std::vector<Proposal>& proposals) {
+  std::string out;
+  for (const Proposal& p : proposals) out += (out.empty() ? "" : ", ") + p.text();
+  return out.empty() ? "nothing we understand" : out;
+}
+
 std::string why_not(const std::vector<Proposal>& offered, const std::vector<Proposal>& ours) {
-  const auto list = [](const std::vector<Proposal>& proposals) {
-    std::string out;
-    for (const Proposal& p : proposals) out += (out.empty() ? "" : ", ") + p.text();
-    return out.empty() ? std::string("nothing we understand") : out;
-  };
-  return "offered " + list(offered) + "; we take " + list(ours);
+  return "offered " + text(offered) + "; we take " + text(ours);
 }
 
 bool is_choice_of(const Proposal& chosen, const std::vector<Proposal>& offered, Pfs pfs) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -15,6 +16,11 @@ namespace simplon::ike::test {
 
 using namespace std::chrono_literals;
 
+inline std::shared_ptr<const Secret> key(const std::string& text) {
+  return std::make_shared<const Secret>(
+      Bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+}
+
 inline std::shared_ptr<Connection> connection(bool left, const std::string& name = "sites") {
   auto c = std::make_shared<Connection>();
   c->name = name;
@@ -24,9 +30,7 @@ inline std::shared_ptr<Connection> connection(bool left, const std::string& name
   c->remote_addrs = {AddressRange{them, them}};
   c->local_id = *Identity::parse(left ? "a.example" : "b.example");
   c->remote_id = *Identity::parse(left ? "b.example" : "a.example");
-  const std::string secret = "a-shared-secret-0123456789";
-  c->psk = std::make_shared<const Secret>(
-      Bytes(reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size()));
+  c->psk = key("a-shared-secret-0123456789");
   c->proposals = {*Proposal::parse("aes128gcm16-prfsha256-x25519", ProtocolId::kIke)};
   ChildConfig child;
   child.name = "net";
@@ -51,6 +55,17 @@ struct Side {
   std::vector<Buffer> sent;
   std::vector<std::string> order;  // what came out, in order
 
+  using Send = std::function<void(Datagram&)>;
+  // Applies what the endpoint wants, in its order. True: there was something.
+  bool drain(const Send& send, Now now) {
+    bool any = false;
+    while (auto output = endpoint.next()) {
+      any = true;
+      std::visit([&](auto& o) { apply(o, send, now); }, *output);
+    }
+    return any;
+  }
+
   bool logged(const std::string& what) const {
     return std::ranges::any_of(log, [&](const std::string& l) { return l.find(what) != std::string::npos; });
   }
@@ -65,6 +80,32 @@ struct Side {
     return !endpoint.status().empty() && status().state == IkeState::kEstablished &&
            !status().children.empty();
   }
+  const Finished* done(std::uint64_t ticket) const {
+    const auto found = std::ranges::find(finished, ticket, &Finished::ticket);
+    return found == finished.end() ? nullptr : &*found;
+  }
+
+ private:
+  void apply(Datagram& d, const Send& send, Now) {
+    sent.push_back(d.bytes);
+    order.emplace_back("datagram");
+    send(d);
+  }
+  void apply(InstallSa& o, const Send&, Now) {
+    order.emplace_back(o.sa->direction == Direction::kIn ? "in" : "out");
+    for (const SaRef& sa : sas(Direction::kIn))
+      EXPECT_FALSE(o.sa->direction == Direction::kIn && sa->spi == o.sa->spi) << "an SPI given twice";
+    installed[o.sa->id] = o.sa;
+  }
+  void apply(RemoveSa& o, const Send&, Now) {
+    order.emplace_back("remove");
+    EXPECT_EQ(installed.erase(o.sa), 1u) << "removed but never installed";
+  }
+  void apply(Job& o, const Send&, Now now) { endpoint.complete(run(o), now); }
+  void apply(IkeEvent& o, const Send&, Now) { ike_events.push_back(o); }
+  void apply(ChildEvent& o, const Send&, Now) { child_events.push_back(o); }
+  void apply(LogLine& o, const Send&, Now) { log.push_back(o.text); }
+  void apply(Finished& o, const Send&, Now) { finished.push_back(o); }
 };
 
 using Lose = std::function<bool(const Datagram&)>;  // true: this one is lost
@@ -86,13 +127,15 @@ class Pair {
     }
     ADD_FAILURE() << "the endpoints never stop talking";
   }
-  // Lets time go by in small steps.
+  // Lets time go by in small steps. A deadline that has passed is one that tick() forgot: the caller would
+  // spin.
   void wait(std::chrono::milliseconds time, const Lose& lose = {}) {
     for (const Now end = now + time; now < end;) {
       now += 100ms;
       left.endpoint.tick(now);
       right.endpoint.tick(now);
       pump(lose);
+      for (const Side* side : {&left, &right}) ASSERT_GT(side->endpoint.deadline().value_or(now + 1s), now);
     }
   }
   void initiate() {
@@ -123,36 +166,20 @@ class Pair {
 
  private:
   bool drain(Side& from, Side& to, const Lose& lose) {
-    bool any = false;
-    while (auto output = from.endpoint.next()) {
-      any = true;
-      std::visit([&](auto& o) { take(from, to, o, lose); }, *output);
-    }
-    return any;
+    return from.drain(
+        [&](Datagram& d) {
+          if (lose && lose(d)) return;
+          Datagram arrived{d.remote, d.local, d.bytes};
+          if (nat) nat(arrived);
+          to.endpoint.receive(arrived, now);
+        },
+        now);
   }
-  void take(Side& from, Side& to, Datagram& d, const Lose& lose) {
-    from.sent.push_back(d.bytes);
-    from.order.emplace_back("datagram");
-    if (lose && lose(d)) return;
-    Datagram arrived{d.remote, d.local, d.bytes};
-    if (nat) nat(arrived);
-    to.endpoint.receive(arrived, now);
-  }
-  void take(Side& from, Side&, InstallSa& o, const Lose&) {
-    from.order.emplace_back(o.sa->direction == Direction::kIn ? "in" : "out");
-    from.installed[o.sa->id] = o.sa;
-  }
-  void take(Side& from, Side&, RemoveSa& o, const Lose&) {
-    from.order.emplace_back("remove");
-    EXPECT_EQ(from.installed.erase(o.sa), 1u);
-  }
-  void take(Side& from, Side&, Job& o, const Lose&) { from.endpoint.complete(run(o), now); }
-  void take(Side& from, Side&, IkeEvent& o, const Lose&) { from.ike_events.push_back(o); }
-  void take(Side& from, Side&, ChildEvent& o, const Lose&) { from.child_events.push_back(o); }
-  void take(Side& from, Side&, LogLine& o, const Lose&) { from.log.push_back(o.text); }
-  void take(Side& from, Side&, Finished& o, const Lose&) { from.finished.push_back(o); }
 };
 
+inline Lose everything() {
+  return [](const Datagram&) { return true; };
+}
 // Loses the n-th datagram (from 1).
 inline Lose nth(unsigned n) {
   return [n, seen = std::make_shared<unsigned>(0)](const Datagram&) { return ++*seen == n; };

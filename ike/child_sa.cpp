@@ -1,0 +1,180 @@
+// The children of an IKE SA: how they become SAs of the data path, and how they end (RFC 7296 §2.8, §2.17).
+#include <algorithm>
+
+#include "ike/ike_sa.h"
+
+namespace simplon::ike {
+
+const ChildConfig* IkeSa::find_config(std::string_view child) const {
+  const auto found = std::ranges::find(connection_->children, child, &ChildConfig::name);
+  return found == connection_->children.end() ? nullptr : &*found;
+}
+
+bool IkeSa::has_child(std::string_view child) const {
+  const auto names = [&](const CreateChild& c) { return c.child == child; };
+  const auto there = [&](const auto& c) {
+    return c.second.config.name == child && !c.second.leaving &&
+           (c.second.state == ChildState::kInstalled || c.second.state == ChildState::kRekeying);
+  };
+  return std::ranges::any_of(children_, there) ||
+         (attempt_ && !attempt_->ike && attempt_->config.name == child) ||
+         std::ranges::any_of(first_children_, names) || std::ranges::any_of(tasks_, [&](const Task& t) {
+           return std::holds_alternative<CreateChild>(t) && names(std::get<CreateChild>(t));
+         });
+}
+
+// An empty side means the outer address itself.
+Selectors IkeSa::effective(const ChildConfig& config) const {
+  Selectors out = config.selectors;
+  if (out.local.empty()) out.local = {TrafficSelector::of(Prefix::host(local_.address))};
+  if (out.remote.empty()) out.remote = {TrafficSelector::of(Prefix::host(remote_.address))};
+  return out;
+}
+
+SaRef IkeSa::make_sa(Direction direction, const ChildConfig& config, const Proposal& proposal, Spi spi,
+                     const ChildKeys::One& keys, const Selectors& selectors) const {
+  const bool in = direction == Direction::kIn;
+  auto sa = std::make_shared<SaSpec>();
+  sa->id = SaId{core_.next_sa++};
+  sa->direction = direction;
+  sa->spi = spi;
+  sa->source = in ? remote_.address : local_.address;
+  sa->destination = in ? local_.address : remote_.address;
+  if (nat_local_ || nat_remote_)
+    sa->udp = in ? UdpPorts{remote_.port, local_.port} : UdpPorts{local_.port, remote_.port};
+  sa->suite = proposal.suite();
+  sa->encr_key = keys.encr.clone();
+  sa->salt = keys.salt.clone();
+  sa->integ_key = keys.integ.clone();
+  sa->replay_window = config.replay_window;
+  sa->soft = config.rekey;
+  sa->hard = config.life;
+  sa->policy = config.policy;
+  sa->selectors = selectors;
+  return sa;
+}
+
+Child& IkeSa::install(const ChildConfig& config, const Proposal& proposal, Spi spi_in, Spi spi_out,
+                      const ChildKeys& keys, bool we_initiated, const Selectors& selectors,
+                      std::optional<DhGroup> group, ChildSaId replaces, Now now) {
+  const ChildKeys::One &ours = we_initiated ? keys.initiator : keys.responder,
+                       &theirs = we_initiated ? keys.responder : keys.initiator;
+  Child child{.id = ChildSaId{core_.next_child++},
+              .config = config,
+              .in = make_sa(Direction::kIn, config, proposal, spi_in, theirs, selectors),
+              .out = make_sa(Direction::kOut, config, proposal, spi_out, ours, selectors),
+              .deferred_out = {},
+              .group = group,
+              .selectors = selectors,
+              .installed = now};
+  const milliseconds soft = config.rekey.time;
+  if (soft.count() != 0)  // up to a tenth earlier, so that the two ends do not meet
+    child.rekey_at =
+        now + soft - milliseconds(core_.entropy.below(static_cast<std::uint64_t>(soft.count()) / 10 + 1));
+  if (config.life.time.count() != 0) child.expire_at = now + config.life.time;
+  core_.by_sa[child.in->id] = core_.by_sa[child.out->id] = id_;
+  core_.spis_in.insert(static_cast<std::uint32_t>(spi_in));
+  core_.retries.erase(connection_->name);
+  place(child.in, child);
+  const auto old = children_.find(replaces);
+  if (!we_initiated && old != children_.end()) {
+    // The initiator sends through the new SA first; we follow when it deletes the old one (§2.8).
+    child.deferred_out = child.out;
+    child.deferred_until = now + kDeferredOutbound;
+  } else {
+    place(child.out, child);
+  }
+  log(LogLevel::kInfo, "child " + config.name + " up, " + proposal.text() + ", " + selectors.text());
+  Child& placed = children_.emplace(child.id, std::move(child)).first->second;
+  if (old == children_.end()) {
+    core_.outputs.emplace_back(ChildEvent{UpDown::kUp, id_, placed.id, ChildSaId{}});
+    return placed;
+  }
+  old->second.state = ChildState::kRekeyed;
+  placed.leaving = old->second.leaving;
+  for (Task& task : tasks_)  // who wants the old one deleted means this one by now
+    if (auto* del = std::get_if<DeleteChild>(&task); del && del->id == replaces) del->id = placed.id;
+  core_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, id_, placed.id, replaces});
+  return placed;
+}
+
+void IkeSa::place(const SaRef& sa, const Child& child) {
+  core_.outputs.emplace_back(InstallSa{sa, id_, child.id, connection_->name, child.config.name});
+}
+
+void IkeSa::forget_sa(const SaRef& sa) {
+  core_.by_sa.erase(sa->id);
+  if (sa->direction == Direction::kIn) core_.spis_in.erase(static_cast<std::uint32_t>(sa->spi));
+}
+
+void IkeSa::uninstall(const SaRef& sa) {
+  core_.outputs.emplace_back(RemoveSa{sa->id});
+  forget_sa(sa);
+}
+
+void IkeSa::flush_deferred(Child& child) { place(std::exchange(child.deferred_out, nullptr), child); }
+
+// A replaced child's inbound SA stays a while for what is still under way.
+void IkeSa::remove_child(ChildSaId id, Now now, OldInboundSa inbound) {
+  const auto found = children_.find(id);
+  if (found == children_.end()) return;
+  const Child child = std::move(found->second);
+  children_.erase(found);
+  if (child.deferred_out)
+    forget_sa(child.out);  // never was in use
+  else
+    uninstall(child.out);
+  if (inbound == OldInboundSa::kStays) {
+    old_inbound_.push_back({child.in, now + kOldInbound});
+    return;
+  }
+  uninstall(child.in);
+  core_.outputs.emplace_back(ChildEvent{UpDown::kDown, id_, id, ChildSaId{}});
+}
+
+void IkeSa::expired(SaId sa, bool hard, Now now) {
+  for (auto& [id, child] : children_) {
+    if (child.in->id != sa && child.out->id != sa) continue;
+    if (child.state == ChildState::kRekeyed || child.state == ChildState::kDeleting || child.leaving) return;
+    if (hard) {
+      log(LogLevel::kWarning, "child " + child.config.name + " reached the end of its life");
+      const CreateChild again{child.config.name, 0};
+      const bool wanted = child.config.start == StartAction::kStart;
+      child.leaving = true;
+      tasks_.emplace_back(DeleteChild{id, 0});
+      if (wanted) tasks_.emplace_back(again);
+      next_task(now);
+    } else if (child.state == ChildState::kInstalled) {
+      add_task(RekeyChild{id, 0}, now);
+    }
+    return;
+  }
+}
+
+void IkeSa::expire_children(Now now, std::vector<Task>& due) {
+  for (auto& [id, child] : children_) {
+    if (child.deferred_out && now >= child.deferred_until) flush_deferred(child);
+    if (child.state == ChildState::kInstalled && child.rekey_at != Now{} && now >= child.rekey_at) {
+      child.rekey_at = {};
+      due.emplace_back(RekeyChild{id, 0});
+    }
+    if (child.state == ChildState::kDeleting || child.expire_at == Now{} || now < child.expire_at) continue;
+    child.expire_at = {};
+    const bool replaced = child.state == ChildState::kRekeyed;
+    log(LogLevel::kWarning,
+        "child " + child.config.name +
+            (replaced ? ": the peer never deleted the SA that it replaced" : " reached the end of its life"));
+    child.leaving = true;
+    due.emplace_back(DeleteChild{id, 0});
+    if (!replaced && child.config.start == StartAction::kStart)
+      due.emplace_back(CreateChild{child.config.name, 0});
+  }
+}
+
+void IkeSa::active(SaId sa, Now now) {
+  const bool ours =
+      std::ranges::any_of(children_, [&](const auto& child) { return child.second.in->id == sa; });
+  if (ours) heard_ = now;
+}
+
+}  // namespace simplon::ike

@@ -1,0 +1,142 @@
+// A peer made of the wire format and the key derivation alone: it says whatever a test wants it to, well
+// protected.
+#pragma once
+
+#include "ike/entropy.h"
+#include "ike/keys.h"
+#include "tests/ike/two_endpoints.h"
+
+namespace simplon::ike::test {
+
+// The right side of connection(false), without a state machine. It may be initiator or responder.
+class BarePeer {
+ public:
+  explicit BarePeer(Side& other, Now& now) : other_(other), now_(now) {}
+
+  // ---- as responder: the other side must have been told to initiate ----
+  void answer_init() {
+    const Datagram request = take_datagram();
+    const Header h = *parse_header(request.bytes);
+    const Payloads p = *parse_payloads(h.next, Bytes(request.bytes).subspan(kHeaderBytes));
+    initiator_ = false;
+    spi_i_ = h.spi_i;
+    spi_r_ = 0x1122334455667788;
+    proposal_ = (*p.sa)[0];
+    ni_ = *p.nonce;
+    nr_ = Buffer(32, 0x5a);
+    peer_init_ = request.bytes;
+    const JobResult dh = run(Job{JobId{1}, proposal_.groups[0], Secret(Buffer(64, 3)), p.ke->data});
+    keys_ = derive_keys(proposal_, dh.shared.bytes(), ni_, nr_, spi_i_, spi_r_);
+    PayloadWriter out;
+    out.sa({proposal_});
+    out.ke(proposal_.groups[0], dh.public_value);
+    out.nonce(nr_);
+    init_ = write_message(header(Exchange::kIkeSaInit, true, 0), out);
+    deliver(init_);
+  }
+  // IDr and AUTH of who we are; the test adds the rest and answers.
+  PayloadWriter authenticated() {
+    PayloadWriter out;
+    const Identity id = *Identity::parse("b.example");
+    out.id(initiator_ ? PayloadType::kIdi : PayloadType::kIdr, id);
+    out.auth(psk_auth(keys_, initiator_, connection(false)->psk->bytes(), init_, initiator_ ? nr_ : ni_,
+                      id_body(id)));
+    return out;
+  }
+
+  // ---- as initiator ----
+  void initiate() {
+    initiator_ = true;
+    spi_i_ = 0x0102030405060708;
+    ni_ = Buffer(32, 0x77);
+    proposal_ = connection(false)->proposals[0];
+    PayloadWriter out;
+    out.sa({proposal_});
+    out.ke(proposal_.groups[0],
+           run(Job{JobId{1}, proposal_.groups[0], Secret(Buffer(64, 3)), {}}).public_value);
+    out.nonce(ni_);
+    init_ = write_message(header(Exchange::kIkeSaInit, false, 0), out);
+    deliver(init_);
+    const Datagram answer = take_datagram();
+    const Header h = *parse_header(answer.bytes);
+    const Payloads p = *parse_payloads(h.next, Bytes(answer.bytes).subspan(kHeaderBytes));
+    spi_r_ = h.spi_r;
+    nr_ = *p.nonce;
+    const JobResult dh = run(Job{JobId{1}, proposal_.groups[0], Secret(Buffer(64, 3)), p.ke->data});
+    keys_ = derive_keys(proposal_, dh.shared.bytes(), ni_, nr_, spi_i_, spi_r_);
+  }
+  void authenticate_without_child() {
+    initiate();
+    say(Exchange::kIkeAuth, false, 1, authenticated());
+    (void)hear();
+  }
+
+  void say(Exchange exchange, bool response, std::uint32_t id, const PayloadWriter& payloads) {
+    Buffer iv(8, 0x10);
+    iv[7] = ++iv_;
+    deliver(seal(keys_, initiator_, header(exchange, response, id), payloads, iv));
+  }
+  struct Heard {
+    Header header;
+    Payloads payloads;
+  };
+  // The next message from the other side, opened; no value: it said nothing.
+  std::optional<Heard> hear() {
+    drain();
+    if (heard_.empty()) return std::nullopt;
+    const Buffer bytes = take_datagram().bytes;
+    Heard out{*parse_header(bytes), {}};
+    const auto opened = open(keys_, !initiator_, bytes, *find_sk(bytes));
+    EXPECT_TRUE(opened);
+    if (opened) out.payloads = *parse_payloads(opened->first, opened->chain);
+    return out;
+  }
+  std::size_t waiting() {
+    drain();
+    return heard_.size();
+  }
+  void deliver(const Buffer& bytes) {
+    other_.endpoint.receive(
+        {{*IpAddress::parse("198.51.100.1"), kIkePort}, {*IpAddress::parse("198.51.100.2"), kIkePort}, bytes},
+        now_);
+  }
+  const Buffer& init() const { return init_; }
+
+ private:
+  Header header(Exchange exchange, bool response, std::uint32_t id) const {
+    return {.spi_i = spi_i_,
+            .spi_r = spi_r_,
+            .exchange = exchange,
+            .flags =
+                static_cast<std::uint8_t>((initiator_ ? kFlagInitiator : 0) | (response ? kFlagResponse : 0)),
+            .message_id = id};
+  }
+  void drain() {
+    other_.drain([&](const Datagram& d) { heard_.push_back(d); }, now_);
+  }
+  Datagram take_datagram() {
+    drain();
+    EXPECT_FALSE(heard_.empty());
+    Datagram out = heard_.front();
+    heard_.pop_front();
+    return out;
+  }
+
+  Side& other_;
+  Now& now_;
+  bool initiator_ = true;
+  std::uint64_t spi_i_ = 0, spi_r_ = 0;
+  std::uint8_t iv_ = 0;
+  Buffer ni_, nr_, init_, peer_init_;
+  Proposal proposal_;
+  IkeKeys keys_;
+  std::deque<Datagram> heard_;
+};
+
+inline Buffer spi_bytes(std::uint32_t spi) {
+  Writer out;
+  out.be32(spi);
+  return out.take();
+}
+
+}  // namespace simplon::ike::test
