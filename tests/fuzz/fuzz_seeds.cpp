@@ -1,0 +1,124 @@
+// fuzz_seeds DIRECTORY: what the fuzz targets start from, made by our own writers: DIRECTORY/TARGET/NAME.
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "ctrl/vici/packet.h"
+#include "ike/payload.h"
+
+namespace {
+
+using namespace simplon;
+using namespace simplon::ike;
+
+std::filesystem::path directory;
+
+void write(const std::string& target, const std::string& name, Bytes bytes) {
+  std::filesystem::create_directories(directory / target);
+  std::ofstream(directory / target / name, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+PayloadWriter init() {
+  PayloadWriter w;
+  w.sa({*Proposal::parse("aes128gcm16-aes256gcm16-prfsha256-x25519", ProtocolId::kIke),
+        *Proposal::parse("aes256-sha512-modp2048", ProtocolId::kIke)});
+  w.ke(DhGroup::kX25519, Buffer(32, 9));
+  w.nonce(Buffer(32, 5));
+  w.notify(NotifyType::kNatDetectionSourceIp, Buffer(20, 1));
+  return w;
+}
+
+PayloadWriter auth() {
+  PayloadWriter w;
+  w.id(PayloadType::kIdi, *Identity::parse("b.example"));
+  w.auth(Buffer(32, 7));
+  Proposal esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
+  esp.spi = {1, 2, 3, 4};
+  w.sa({esp});
+  w.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.2.0/24")});
+  w.ts(PayloadType::kTsr, {*TrafficSelector::parse("2001:db8::/32")});
+  w.del(ProtocolId::kEsp, {{1, 2, 3, 4}});
+  return w;
+}
+
+// A record of ike_endpoint_fuzz: payloads to be protected, each with a length of one byte.
+Buffer record(std::uint8_t exchange, const PayloadWriter& payloads) {
+  Writer out;
+  out.u8(0);
+  out.u8(exchange);
+  out.u8(0);
+  std::uint8_t type = payloads.first();
+  for (Reader in(payloads.bytes()); in.left() != 0;) {
+    out.u8(type);
+    type = in.u8();
+    in.u8();
+    const Bytes body = in.take(in.be16() - 4u);
+    out.u8(static_cast<std::uint8_t>(body.size()));
+    out.bytes(body);
+  }
+  Writer framed;
+  framed.u8(1);
+  framed.u8(static_cast<std::uint8_t>(out.size()));
+  framed.bytes(out.view());
+  return framed.take();
+}
+
+void ike_seeds() {
+  for (const auto& [name, payloads] : {std::pair{"init", init()}, std::pair{"auth", auth()}}) {
+    Writer chain;
+    chain.u8(payloads.first());
+    chain.bytes(payloads.bytes());
+    write("ike_message_fuzz", std::string(name) + "-chain", chain.view());
+    const Buffer message =
+        write_message({.spi_i = 1, .exchange = Exchange::kIkeSaInit, .flags = kFlagInitiator}, payloads);
+    write("ike_message_fuzz", name, message);
+    if (message.size() > 255) continue;
+    Buffer stranger{0, 0, static_cast<std::uint8_t>(message.size())};
+    stranger.insert(stranger.end(), message.begin(), message.end());
+    write("ike_endpoint_fuzz", name, stranger);
+  }
+  PayloadWriter child, rekey, ike, gone;
+  Proposal esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp),
+           whole = *Proposal::parse("aes128gcm16-prfsha256-x25519", ProtocolId::kIke);
+  esp.spi = {0xc0, 0, 0, 2};
+  whole.spi = Buffer(8, 3);
+  rekey.notify(NotifyType::kRekeySa, {}, ProtocolId::kEsp, Buffer{0xc0, 0, 0, 1});
+  for (PayloadWriter* w : {&child, &rekey}) {
+    w->sa({esp});
+    w->nonce(Buffer(16, 1));
+    w->ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.2.0/24")});
+    w->ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.1.0/24")});
+  }
+  ike.sa({whole});
+  ike.nonce(Buffer(16, 2));
+  ike.ke(DhGroup::kX25519, Buffer(32, 9));
+  gone.del(ProtocolId::kEsp, {{0xc0, 0, 0, 1}});
+  Buffer all{2};
+  for (const auto& [name, exchange, w] :
+       {std::tuple{"child", 2, child}, {"rekey", 2, rekey}, {"delete", 3, gone}, {"ike", 2, ike}}) {
+    const Buffer r = record(static_cast<std::uint8_t>(exchange), w);
+    Buffer one{2};
+    one.insert(one.end(), r.begin(), r.end());
+    all.insert(all.end(), r.begin(), r.end());
+    write("ike_endpoint_fuzz", name, one);
+  }
+  for (std::uint8_t what = 0; what < 6; ++what) all.insert(all.end(), {3, 1, what, 2, 1, 40});
+  write("ike_endpoint_fuzz", "all", all);
+}
+
+void vici_seeds() {
+  vici::Message message, section;
+  section.add("local", "198.51.100.1").add_list("remote_addrs", {"198.51.100.2", "%any"});
+  message.add("child", "net").add("timeout", "5000").add("sites", std::move(section));
+  write("vici_fuzz", "message", vici::encode(message));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  directory = argv[1];
+  ike_seeds();
+  vici_seeds();
+}
