@@ -16,7 +16,7 @@ class Poller {
   Poller(const Poller&) = delete;
   Poller& operator=(const Poller&) = delete;
 
-  void add(int fd, Ready ready);     // level triggered, for reading; the caller keeps the descriptor open
+  void add(int fd, Ready ready);  // level triggered, for reading; the caller keeps the descriptor open
   void remove(int fd);
   // Waits at most `most`, then calls the ready ones. A callback may add and remove.
   void wait(std::chrono::milliseconds most);

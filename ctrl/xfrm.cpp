@@ -235,8 +235,8 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
     const auto* acquire = fixed_header<xfrm_user_acquire>(message);
     const auto id = acquire ? template_id(message, sizeof *acquire) : std::nullopt;
     if (!id || !policies_.contains(*id)) return;  // another program's
-    SelectorPair pair = selector_pair(acquire->sel);
-    out.emplace_back(AcquireEvent{*id, std::move(pair.source), std::move(pair.destination)});
+    const SelectorPair pair = selector_pair(acquire->sel);
+    out.emplace_back(AcquireEvent{*id, pair.source, pair.destination});
   }
   if (message.nlmsg_type != XFRM_MSG_EXPIRE) return;
   const auto* expire = fixed_header<xfrm_user_expire>(message);

@@ -14,8 +14,8 @@ rte_crypto_sym_op* sym_of(rte_crypto_op* op) {
 
 constexpr unsigned kIvOffset = sizeof(rte_crypto_op) + sizeof(rte_crypto_sym_op);
 constexpr unsigned kEspHeader = 8;
-// Below this run length one session alone does not fill the lanes of the multi-buffer device (measured at 4
-// to 8).
+// Below this run length one session alone does not fill the lanes of the multi-buffer device (chosen by its
+// lane count, not yet by measurement).
 constexpr unsigned kShortRun = 6;
 constexpr unsigned kMostPolls = 1u << 20;  // of a device that has swallowed what it was given
 

@@ -25,6 +25,7 @@ std::string_view name(Drop reason) {
                                                                      "bad-padding",
                                                                      "bad-next-header",
                                                                      "dummy",
+                                                                     "ecn",
                                                                      "selector-mismatch",
                                                                      "sequence-exhausted",
                                                                      "lifetime-expired",

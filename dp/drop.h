@@ -31,6 +31,7 @@ enum class Drop : std::uint8_t {
   kBadPadding,
   kBadNextHeader,      // trailer names no protocol that a tunnel carries
   kDummy,              // RFC 4303 §2.6 next header 59
+  kEcn,                // congestion experienced outside, but the inner packet knows no ECN (RFC 6040 §4.2)
   kSelectorMismatch,   // inner packet outside the SA's selectors (RFC 4301 §5.2 step 4)
   kSequenceExhausted,  // the SA may send no more
   kLifetimeExpired,    // hard byte or packet limit

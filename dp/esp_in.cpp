@@ -89,7 +89,7 @@ Drop close(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) 
   std::uint8_t* ip = bytes_of(m);
   if (!selected(sa, ip, inner)) return Drop::kSelectorMismatch;
   const std::uint8_t ecn = kEcn[traffic_class(ip, inner.v4) & 3][outer_ecn];
-  if (ecn == kEcnDrop) return Drop::kMalformed;
+  if (ecn == kEcnDrop) return Drop::kEcn;
   if (ecn != (traffic_class(ip, inner.v4) & 3)) set_ecn(ip, inner.v4, ecn);
   return Drop::kNone;
 }

@@ -32,6 +32,7 @@ struct Headers {
   std::uint8_t protocol = 0;
   bool v4 = false;
   bool fragment = false;  // a later fragment: ports are not known
+  bool partial = false;   // any fragment, the first one too
 };
 
 // One's complement sum of an IPv4 header; 0xffff when its checksum is right.
@@ -71,6 +72,7 @@ inline Drop parse_ipv4(const std::uint8_t* p, unsigned left, Headers& h) {
   h.length = static_cast<std::uint16_t>(total);
   h.payload = static_cast<std::uint16_t>(h.ip + header);
   h.fragment = (load_be16(p + 6) & 0x1fff) != 0;
+  h.partial = (load_be16(p + 6) & 0x3fff) != 0;  // with MORE FRAGMENTS
   if (!h.fragment) ports_at(p + header, total - header, h);
   return Drop::kNone;
 }
@@ -84,7 +86,10 @@ inline Drop parse_ipv6(const std::uint8_t* p, unsigned left, Headers& h) {
   std::uint8_t next = p[6];
   for (int i = 0; next == 0 || next == 43 || next == 60 || next == 44; ++i) {
     if (i == 8 || at + 8 > total) return Drop::kMalformed;
-    if (next == 44 && (load_be16(p + at + 2) & 0xfff8) != 0) h.fragment = true;
+    if (next == 44) {
+      h.fragment = (load_be16(p + at + 2) & 0xfff8) != 0;
+      h.partial = h.partial || (load_be16(p + at + 2) & 0xfff9) != 0;  // an atomic one is whole (RFC 6946)
+    }
     const unsigned bytes = next == 44 ? 8 : (p[at + 1] + 1u) * 8u;
     next = p[at];
     at += bytes;

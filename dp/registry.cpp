@@ -55,6 +55,7 @@ std::uint32_t Registry::slot_for(PolicyId id) {
 }
 
 Result<void> Registry::add_sa(const SaRef& sa) {
+  if (sas_.contains(sa->id)) return fail("there is an SA of this id already");
   auto session = crypto_.make_session(*sa);
   if (!session) return std::unexpected(session.error());
   Entry entry{.spec = sa, .session = std::move(*session), .out = {}, .in = {}, .owner = least_loaded()};

@@ -46,7 +46,8 @@ class Sad {
   std::size_t size() const { return size_; }
 
  private:
-  static std::size_t hash(Be32 spi) { return spi.raw() * 0x9e3779b1u >> 7; }
+  // The low byte of the SPI must count: peers often take them in sequence.
+  static std::size_t hash(Be32 spi) { return std::uint64_t{spi.host()} * 0x9e3779b97f4a7c15u >> 32; }
   static InboundSa* tombstone();
   static void insert(Table& table, InboundSa* sa);
 

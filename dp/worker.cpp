@@ -125,12 +125,15 @@ bool Worker::take_esp(rte_mbuf* m, const Headers& h, Origin origin, PortIndex po
   std::uint16_t esp = h.payload;
   if (h.protocol == kUdp) {
     esp = static_cast<std::uint16_t>(esp + kUdpBytes);
-    if (h.fragment || esp + 1u > end || !tables_->routes->local(destination)) return false;
+    if (h.partial || esp + 1u > end || !tables_->routes->local(destination)) return false;
     if (end - esp == 1 && bytes_of(m)[esp] == kKeepaliveByte) return drop(m, Drop::kNatKeepalive), true;
     if (end - esp < 4u || load_be32(bytes_of(m) + esp) == 0) return false;  // non-ESP marker: IKE
   }
+  if (h.partial) {  // RFC 4303 §3.4.1; somebody else's, in transit, is for the policies
+    if (!tables_->routes->local(destination)) return false;
+    return drop(m, Drop::kFragment), true;
+  }
   if (esp + kEspBytes + 0u > end) return drop(m, Drop::kRunt), true;
-  if (h.fragment) return drop(m, Drop::kFragment), true;
   InboundSa* sa = tables_->sad->find(Be32{load_be32(bytes_of(m) + esp)}, destination);
   if (sa == nullptr) {
     if (!tables_->routes->local(destination))
@@ -215,13 +218,12 @@ void Worker::act(const Clear& clear, const Decision& decision) {
       if (ttl(ip, clear.headers.v4) <= 1) return drop(clear.m, Drop::kTtlExpired);
       const NextHop& next = tables_->routes->next_hop(decision.index);
       if (clear.headers.length > next.mtu) return drop(clear.m, Drop::kTooBig);
-      const IpAddress destination = destination_of(ip, clear.headers.v4);
       decrement_ttl(ip, clear.headers.v4);
       clear.m->data_off = static_cast<std::uint16_t>(clear.m->data_off + clear.headers.ip);
       clear.m->data_len = clear.headers.length;
       clear.m->pkt_len = clear.headers.length;
       ++counters_.forwarded;
-      return forward(clear.m, next, &destination);
+      return forward(clear.m, next);
     }
   }
 }

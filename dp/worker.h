@@ -140,7 +140,7 @@ class Worker {
   void acquire(const Protected& p, const OutboundSlot& slot);
 
   // worker_tx.cpp
-  void forward(rte_mbuf* m, const NextHop& hop, const IpAddress* destination);
+  void forward(rte_mbuf* m, const NextHop& hop);
   void route_esp(rte_mbuf* m, OutboundSa& sa);
   void send(rte_mbuf* frame, PortIndex port);
   void flush(PortIndex port);

@@ -14,8 +14,8 @@ constexpr Mac kOurMac{0x02, 0x53, 0x69, 0x6d, 0x70, 0x6c};
 }  // namespace
 
 // `m` begins with the IP header of what is to leave; the next hop's Ethernet header is put before it.
-void Worker::forward(rte_mbuf* m, const NextHop& hop, const IpAddress* destination) {
-  if (!hop.resolved) return hold(m, hop, *destination);
+void Worker::forward(rte_mbuf* m, const NextHop& hop) {
+  if (!hop.resolved) return hold(m, hop, destination_of(bytes_of(m), bytes_of(m)[0] >> 4 == 4));
   char* ethernet = rte_pktmbuf_prepend(m, kEthernetBytes);
   if (ethernet == nullptr) return drop(m, Drop::kNoBuffer);
   std::memcpy(ethernet, hop.ethernet.data(), kEthernetBytes);
@@ -30,10 +30,7 @@ void Worker::route_esp(rte_mbuf* m, OutboundSa& sa) {
     sa.route_generation = tables_->generation;
   }
   if (sa.route == kNoNextHop) return drop(m, Drop::kNoRoute);
-  const NextHop& hop = tables_->routes->next_hop(sa.route);
-  if (hop.resolved) return forward(m, hop, nullptr);
-  const IpAddress destination = destination_of(bytes_of(m), v4);
-  forward(m, hop, &destination);
+  forward(m, tables_->routes->next_hop(sa.route));
 }
 
 void Worker::send(rte_mbuf* frame, PortIndex port) {
@@ -123,7 +120,7 @@ void Worker::retry_held() {
     if (index == kNoNextHop) {
       drop(held.m, Drop::kNoRoute);
     } else if (const NextHop& hop = tables_->routes->next_hop(index); hop.resolved) {
-      forward(held.m, hop, &destination);
+      forward(held.m, hop);
     } else if (now - held.since > second_) {
       drop(held.m, Drop::kNoNeighbour);
     } else {
