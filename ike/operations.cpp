@@ -134,7 +134,9 @@ void Endpoint::Impl::rekey(const Which& which, std::uint64_t ticket, Now now) {
 void Endpoint::Impl::acquire(PolicyId policy, Now now) {
   for (const auto& c : core.connections)
     for (const ChildConfig& child : c->children)
-      if (child.policy == policy && !up(*c, child)) return initiate(c->name, child.name, 0, now);
+      // A child that is started by hand is not started by traffic: its policy just keeps the traffic in.
+      if (child.policy == policy && child.start != StartAction::kNone && !up(*c, child))
+        return initiate(c->name, child.name, 0, now);
 }
 
 void Endpoint::Impl::expired(SaId sa, bool hard, Now now) {

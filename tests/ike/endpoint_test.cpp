@@ -88,8 +88,17 @@ TEST(Hostile, GarbageIsCountedAndHarmless) {
   pair.expect_working();
 }
 
-TEST(Acquire, BringsTheChildOfThePolicyUp) {
+TEST(Acquire, LeavesAChildThatIsStartedByHandAlone) {
   Pair pair;
+  pair.left.endpoint.acquire(PolicyId{7}, {}, {}, pair.now);
+  pair.pump();
+  EXPECT_TRUE(pair.left.endpoint.status().empty());
+}
+
+TEST(Acquire, BringsTheChildOfThePolicyUp) {
+  auto l = connection(true);
+  l->children[0].start = StartAction::kTrap;
+  Pair pair(l, connection(false));
   pair.left.endpoint.acquire(PolicyId{7}, {}, {}, pair.now);
   pair.left.endpoint.acquire(PolicyId{7}, {}, {}, pair.now);
   pair.left.endpoint.acquire(PolicyId{8}, {}, {}, pair.now);
