@@ -29,11 +29,21 @@ bool is_neighbour_discovery(const Flow& flow) {
   return flow.protocol == kIcmpv6 && (flow.sport >> 8) >= 133 && (flow.sport >> 8) <= 137;
 }
 
+// What came out of an SA, as against what came in at a protected port.
+bool is_decrypted(const Tables& tables, const Flow& flow) {
+  return flow.origin == Origin::kProtected && tables.routes->side(flow.port) == Side::kUnprotected;
+}
+
+// A later fragment at an entry that asks for ports: it may or may not match, so it may not pass (RFC 4301
+// §7).
+bool undecided(const Spd::Entry& entry, const Flow& flow) { return flow.fragment && entry.asks_ports(); }
+
 // Over the boundary outwards: the SPD's outbound side decides; `pass` is what BYPASS means here.
 Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) {
   if (!tables.gateway_on && pass.kind != Decision::Kind::kSend) return drop(Drop::kGatewayOff);
   const Spd::Entry* entry = tables.spd->find(Direction::kOut, flow);
   if (entry == nullptr) return drop(Drop::kNoPolicy);
+  if (undecided(*entry, flow)) return drop(Drop::kFragment);
   switch (entry->action) {
     case Action::kDiscard:
       return drop(Drop::kPolicyDiscard);
@@ -50,6 +60,7 @@ Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) 
 Drop inbound(const Tables& tables, const Flow& flow) {
   const Spd::Entry* entry = tables.spd->find(Direction::kIn, flow);
   if (entry == nullptr) return Drop::kNoPolicy;
+  if (undecided(*entry, flow)) return Drop::kFragment;
   switch (entry->action) {
     case Action::kDiscard:
       return Drop::kPolicyDiscard;
@@ -82,10 +93,14 @@ Decision from_host(const Tables& tables, const Flow& flow) {
 Decision decide(const Tables& tables, const Flow& flow) {
   if (flow.origin == Origin::kHostProtected || flow.origin == Origin::kHostUnprotected)
     return from_host(tables, flow);
+  // What speaks to one link is not taken from a tunnel: a peer must not say who our neighbours are.
+  if (is_decrypted(tables, flow) && (is_neighbour_discovery(flow) || is_multicast(flow.destination)))
+    return drop(Drop::kNotForUs);
   if (is_neighbour_discovery(flow)) return punt(flow.port);
   if (const auto owner = tables.routes->local(flow.destination)) return for_us(tables, flow, *owner);
   if (is_multicast(flow.destination))
-    return flow.origin == Origin::kProtected ? punt(flow.port) : drop(Drop::kNotForUs);
+    return flow.origin == Origin::kProtected || is_link_multicast(flow.destination) ? punt(flow.port)
+                                                                                    : drop(Drop::kNotForUs);
 
   if (flow.origin == Origin::kUnprotected)
     if (const Drop reason = inbound(tables, flow); reason != Drop::kNone) return drop(reason);

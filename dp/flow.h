@@ -17,13 +17,14 @@ enum class Origin : std::uint8_t {
   kHostUnprotected,  // the same, of an unprotected port
 };
 
-// Ports in host order; for ICMP both are type * 256 + code; 0 where there are none (a later fragment).
+// Ports in host order; for ICMP both are type * 256 + code; 0 where there are none.
 struct Flow {
   IpAddress source, destination;
   std::uint16_t sport = 0, dport = 0;
   std::uint8_t protocol = 0;
   Origin origin{};
-  PortIndex port{};  // where it came in
+  PortIndex port{};       // where it came in
+  bool fragment = false;  // a later one: ports are not known
 };
 
 struct Decision {

@@ -17,8 +17,9 @@ struct alignas(16) FlowKey4 {
   std::uint32_t source = 0, destination = 0;
   std::uint16_t sport = 0, dport = 0;
   std::uint8_t protocol = 0;
-  Origin origin{};
-  std::uint16_t port = 0;  // where it came in
+  Origin origin : 4 {};
+  std::uint8_t fragment : 4 = 0;  // 1: see Flow
+  std::uint16_t port = 0;         // where it came in
 
   std::array<std::uint64_t, 2> words() const {
     std::array<std::uint64_t, 2> w;
@@ -32,7 +33,8 @@ struct alignas(8) FlowKey6 {
   std::array<std::uint8_t, 16> source{}, destination{};
   std::uint16_t sport = 0, dport = 0;
   std::uint8_t protocol = 0;
-  Origin origin{};
+  Origin origin : 4 {};
+  std::uint8_t fragment : 4 = 0;
   std::uint16_t port = 0;
 
   std::array<std::uint64_t, 5> words() const {

@@ -28,10 +28,7 @@ Registry::Registry(const CryptoDevices& crypto, Quiescence& quiescence, unsigned
 }
 
 Registry::~Registry() {
-  for (auto& [id, entry] : sas_) entry.session.reset();
-  for (Retired& r : retired_)
-    while (!r.free()) {
-    }
+  retired_.clear();  // nobody is left who could read it, or bring a count to zero
   delete tables_.publish(nullptr);
 }
 
@@ -39,19 +36,33 @@ std::uint16_t Registry::least_loaded() const {
   return static_cast<std::uint16_t>(std::ranges::min_element(load_) - load_.begin());
 }
 
-std::uint32_t Registry::slot_for(PolicyId id) {
-  if (const auto have = slots_.find(id); have != slots_.end()) return have->second;
+Registry::SlotUse* Registry::slot_for(PolicyId id) {
+  if (const auto have = slots_.find(id); have != slots_.end()) return &have->second;
   std::uint32_t slot = next_slot_;
   if (free_slots_.empty()) {
-    if (!outbound_.reach(next_slot_)) return kNoNextHop;
+    if (!outbound_.reach(next_slot_)) return nullptr;
     ++next_slot_;
   } else {
     slot = free_slots_.back();
     free_slots_.pop_back();
   }
   outbound_[slot].policy = id;
-  slots_[id] = slot;
-  return slot;
+  return &(slots_[id] = {.slot = slot, .sas = {}});
+}
+
+void Registry::release(PolicyId id) {
+  const auto found = slots_.find(id);
+  if (found == slots_.end() || !found->second.sas.empty() || policies_.contains(id)) return;
+  // The published tables may still name it: then its grace period begins with those that do not.
+  if (policies_changed_)
+    leaving_slots_.push_back(found->second.slot);
+  else
+    retire_slot(found->second.slot);
+  slots_.erase(found);
+}
+
+void Registry::retire_slot(std::uint32_t slot) {
+  retire([this, slot] { return free_slots_.push_back(slot), true; });
 }
 
 Result<void> Registry::add_sa(const SaRef& sa) {
@@ -69,8 +80,8 @@ Result<void> Registry::add_sa(const SaRef& sa) {
 
 Result<void> Registry::add_outbound(Entry& entry) {
   const SaSpec& spec = *entry.spec;
-  const std::uint32_t slot = slot_for(spec.policy);
-  if (slot == kNoNextHop) return fail("no room for another outbound SA");
+  SlotUse* use = slot_for(spec.policy);
+  if (use == nullptr) return fail("no room for another outbound SA");
   auto sa = std::make_unique<OutboundSa>();
   make_header(spec, *sa);
   sa->session = entry.session.get();
@@ -82,7 +93,8 @@ Result<void> Registry::add_outbound(Entry& entry) {
   sa->limits = limits_of(spec);
   sa->check_at_packets = sa->limits.next_packets();
   sa->check_at_bytes = sa->limits.next_bytes();
-  outbound_[slot].sa.publish(sa.get());
+  outbound_[use->slot].sa.publish(sa.get());
+  use->sas.push_back(spec.id);
   entry.out = std::move(sa);
   return {};
 }
@@ -121,22 +133,22 @@ void Registry::remove_sa(SaId id) {
   --load_[entry->owner];
   if (entry->in) sad_.remove(entry->in->spi, entry->in->destination);
   if (entry->out) {
-    const std::uint32_t slot = slot_for(entry->spec->policy);
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.
-    if (outbound_[slot].sa.read() == entry->out.get()) {
-      OutboundSa* next = nullptr;
-      for (auto& [other_id, other] : sas_)
-        if (other.out && other.spec->policy == entry->spec->policy) next = other.out.get();
-      outbound_[slot].sa.publish(next);
-    }
+    SlotUse& use = slots_.at(entry->spec->policy);
+    std::erase(use.sas, id);
+    outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
+    release(entry->spec->policy);
   }
-  retire([entry] { return (entry->out ? entry->out->in_flight : entry->in->in_flight) == 0; });
+  retire([entry] {
+    const std::uint32_t& count = entry->out ? entry->out->in_flight : entry->in->in_flight;
+    return __atomic_load_n(&count, __ATOMIC_RELAXED) == 0;
+  });
 }
 
 Result<void> Registry::add_policy(const PolicySpec& policy) {
-  const std::uint32_t slot = slot_for(policy.id);
-  if (slot == kNoNextHop) return fail("no room for another policy");
-  policies_[policy.id] = {policy, slot};
+  const SlotUse* use = slot_for(policy.id);
+  if (use == nullptr) return fail("no room for another policy");
+  policies_[policy.id] = {policy, use->slot};
   policies_changed_ = true;
   return {};
 }
@@ -144,13 +156,7 @@ Result<void> Registry::add_policy(const PolicySpec& policy) {
 void Registry::remove_policy(PolicyId id) {
   if (policies_.erase(id) == 0) return;
   policies_changed_ = true;
-  const bool used =
-      std::ranges::any_of(sas_, [id](const auto& s) { return s.second.out && s.second.spec->policy == id; });
-  if (used) return;
-  // A worker may hold a decision with this slot until it has seen the tables without it.
-  const std::uint32_t slot = slots_[id];
-  slots_.erase(id);
-  retire([this, slot] { return free_slots_.push_back(slot), true; });
+  release(id);
 }
 
 Result<void> Registry::commit() {
@@ -160,6 +166,7 @@ Result<void> Registry::commit() {
   if (now != nullptr) *next = *now;
   if (policies_changed_) {
     std::vector<Spd::Input> inputs;
+    inputs.reserve(policies_.size());
     for (const auto& [id, policy] : policies_) inputs.push_back({policy.spec, policy.slot});
     next->spd = std::make_shared<const Spd>(std::move(inputs));
   }
@@ -175,6 +182,8 @@ Result<void> Registry::commit() {
   policies_changed_ = network_changed_ = switched_ = false;
   std::shared_ptr<const Tables> old(tables_.publish(next.release()));
   if (old) retire([old] { return true; });
+  for (const std::uint32_t slot : leaving_slots_) retire_slot(slot);
+  leaving_slots_.clear();
   return {};
 }
 

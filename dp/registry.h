@@ -58,8 +58,15 @@ class Registry {
   Result<void> add_outbound(Entry& entry);
   Result<void> add_inbound(Entry& entry);
   std::uint16_t least_loaded() const;
-  std::uint32_t slot_for(PolicyId id);
+  // Of a policy, or of one that is still to come: an SA may be there first, and may outlive it.
+  struct SlotUse {
+    std::uint32_t slot = 0;
+    std::vector<SaId> sas;  // outbound, in the order in which they came; the last is in use
+  };
+  SlotUse* slot_for(PolicyId id);           // null: there are no more
+  void release(PolicyId id);                // when neither policy nor SA uses its slot
   void retire(std::function<bool()> free);  // called after a grace period until it says true
+  void retire_slot(std::uint32_t slot);
 
   const CryptoDevices& crypto_;
   Quiescence& quiescence_;
@@ -69,7 +76,8 @@ class Registry {
   OutboundSlots outbound_;
   std::map<SaId, Entry> sas_;
   std::map<PolicyId, Policy> policies_;
-  std::map<PolicyId, std::uint32_t> slots_;  // also of policies that are not there yet: an SA may come first
+  std::map<PolicyId, SlotUse> slots_;
+  std::vector<std::uint32_t> leaving_slots_;  // named by tables that the next commit replaces
   std::vector<std::uint32_t> free_slots_;
   std::uint32_t next_slot_ = 0;
 

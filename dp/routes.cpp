@@ -36,8 +36,7 @@ Result<void> Routes::fill(const NetworkSpec& network) {
   locals_ = network.addresses;
   std::ranges::sort(locals_, {}, &LocalAddress::address);
 
-  // The better route of two with one prefix wins; then the neighbours, as host routes, unless a route says
-  // otherwise.
+  // The better route of two with one prefix wins.
   std::map<Prefix, const Route*> best;
   for (const Route& route : network.routes) {
     const Route*& have = best[route.prefix];
@@ -46,40 +45,50 @@ Result<void> Routes::fill(const NetworkSpec& network) {
   for (const auto& [prefix, route] : best)
     if (!insert(prefix, next_hop_for(network, *route)))
       return fail("no room for the route to " + prefix.text());
-  std::map<IpAddress, const Neighbour*> hosts;
   for (const Neighbour& n : network.neighbours)
-    if (!best.contains(Prefix::host(n.address)) && !n.address.is_link_local()) hosts.emplace(n.address, &n);
-  for (const auto& [address, n] : hosts)
-    if (!insert(Prefix::host(address), add_next_hop(n->port, address, &n->mac)))
-      return fail("no room for the neighbour " + address.text());
+    if (!n.address.is_link_local() && on_link(n.address, n.port) &&
+        !insert(Prefix::host(n.address), add_next_hop(n.port, n.address, n.address.family(), &n.mac)))
+      return fail("no room for the neighbour " + n.address.text());
   return {};
+}
+
+// Do the routes say that it is on this port's link? Anybody on a link can make the kernel note any address as
+// a neighbour there; that must not draw another port's traffic.
+bool Routes::on_link(const IpAddress& address, PortIndex port) const {
+  const std::uint32_t index = find(address);
+  return index != kNoNextHop && next_hops_[index].port == port && next_hops_[index].address.is_unspecified();
 }
 
 std::uint32_t Routes::next_hop_for(const NetworkSpec& network, const Route& route) {
   const auto known = std::ranges::find_if(network.neighbours, [&](const Neighbour& n) {
     return route.gateway && n.address == *route.gateway && n.port == route.port;
   });
-  return add_next_hop(route.port, route.gateway.value_or(IpAddress::any(route.prefix.address.family())),
+  const Family family = route.prefix.address.family();
+  return add_next_hop(route.port, route.gateway.value_or(IpAddress::any(family)), family,
                       known == network.neighbours.end() ? nullptr : &known->mac);
 }
 
-std::uint32_t Routes::add_next_hop(PortIndex port, const IpAddress& address, const Mac* mac) {
+std::uint32_t Routes::add_next_hop(PortIndex port, const IpAddress& address, Family family, const Mac* mac) {
   const PortFacts& facts = ports_[static_cast<std::size_t>(port)];
   NextHop hop{
       .port = port, .resolved = mac != nullptr, .side = facts.side, .mtu = facts.mtu, .address = address};
   if (mac) std::ranges::copy(*mac, hop.ethernet.begin());
   std::ranges::copy(facts.mac, hop.ethernet.begin() + 6);
-  store_be16(hop.ethernet.data() + 12, address.is_v4() ? 0x0800 : 0x86dd);
+  store_be16(hop.ethernet.data() + 12, family == Family::kV4 ? 0x0800 : 0x86dd);
   next_hops_.push_back(hop);
   return static_cast<std::uint32_t>(next_hops_.size() - 1);
 }
 
 bool Routes::insert(const Prefix& prefix, std::uint32_t index) {
   if (prefix.address.is_v4()) {
-    rte_rib_node* node = rte_rib_insert(rib4_, prefix.address.v4_host(), prefix.length);
+    const std::uint32_t address = prefix.address.v4_host();
+    rte_rib_node* node = rte_rib_lookup_exact(rib4_, address, prefix.length);
+    if (node == nullptr) node = rte_rib_insert(rib4_, address, prefix.length);
     return node != nullptr && rte_rib_set_nh(node, index) == 0;
   }
-  rte_rib6_node* node = rte_rib6_insert(rib6_, prefix.address.bytes().data(), prefix.length);
+  const std::uint8_t* address = prefix.address.bytes().data();
+  rte_rib6_node* node = rte_rib6_lookup_exact(rib6_, address, prefix.length);
+  if (node == nullptr) node = rte_rib6_insert(rib6_, address, prefix.length);
   return node != nullptr && rte_rib6_set_nh(node, index) == 0;
 }
 

@@ -44,8 +44,8 @@ class Routes {
   Routes& operator=(const Routes&) = delete;
   ~Routes();
 
-  // Index of the next hop, or kNoNextHop. A destination on a link whose neighbour is known has a host route
-  // of its own; one that is not known yet gives the link's unresolved next hop.
+  // Index of the next hop, or kNoNextHop. A destination on a link whose neighbour is known on that link has a
+  // host route of its own; one that is not known yet gives the link's unresolved next hop.
   std::uint32_t find(const IpAddress& destination) const;
   const NextHop& next_hop(std::uint32_t index) const { return next_hops_[index]; }
   // The port that owns this address of the gateway's own.
@@ -57,8 +57,9 @@ class Routes {
   explicit Routes(std::vector<PortFacts> ports) : ports_(std::move(ports)) {}
   Result<void> fill(const NetworkSpec& network);
   std::uint32_t next_hop_for(const NetworkSpec& network, const Route& route);
-  std::uint32_t add_next_hop(PortIndex port, const IpAddress& address, const Mac* mac);
-  bool insert(const Prefix& prefix, std::uint32_t index);
+  std::uint32_t add_next_hop(PortIndex port, const IpAddress& address, Family family, const Mac* mac);
+  bool on_link(const IpAddress& address, PortIndex port) const;
+  bool insert(const Prefix& prefix, std::uint32_t index);  // in the place of what stood there
 
   std::vector<PortFacts> ports_;
   std::vector<NextHop> next_hops_;

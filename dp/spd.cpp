@@ -6,6 +6,9 @@
 namespace simplon::dp {
 namespace {
 
+// A range of more prefixes than this is kept under one that covers it.
+constexpr std::size_t kMostPrefixes = 8;
+
 using Halves = std::array<std::uint64_t, 2>;
 
 Halves halves(const IpAddress& a) {
@@ -42,9 +45,26 @@ std::optional<std::uint8_t> common_protocol(const TrafficSelector& a, const Traf
   return std::nullopt;
 }
 
+// The longest prefix that both ends of the range have in common.
+Prefix covering(const AddressRange& range) {
+  unsigned length = range.first.bits();
+  while (masked(range.first, length) != masked(range.last, length)) --length;
+  return {masked(range.first, length), static_cast<std::uint8_t>(length)};
+}
+
+struct Cover {
+  std::vector<Prefix> prefixes;
+  bool exact = true;
+};
+Cover cover(const AddressRange& range) {
+  std::vector<Prefix> prefixes = prefixes_of(range, kMostPrefixes + 1);
+  if (prefixes.size() <= kMostPrefixes) return {std::move(prefixes)};
+  return {{covering(range)}, false};
+}
+
 }  // namespace
 
-std::vector<Prefix> prefixes_of(const AddressRange& range) {
+std::vector<Prefix> prefixes_of(const AddressRange& range, std::size_t most) {
   std::vector<Prefix> out;
   IpAddress at = range.first;
   for (;;) {
@@ -56,7 +76,7 @@ std::vector<Prefix> prefixes_of(const AddressRange& range) {
     }
     const Prefix prefix{at, static_cast<std::uint8_t>(length)};
     out.push_back(prefix);
-    if (prefix.last() >= range.last) return out;
+    if (prefix.last() >= range.last || out.size() == most) return out;
     at = successor(prefix.last());
   }
 }
@@ -82,16 +102,18 @@ void Spd::add(Direction direction, const Input& input, std::uint32_t rank) {
       const auto protocol = common_protocol(s, d);
       if (!protocol || s.addresses.first.family() != d.addresses.first.family()) continue;
       Tuples& tuples = tuples_[static_cast<std::size_t>(direction)][index_of(s.addresses.first.family())];
+      const Cover from = cover(s.addresses), to = cover(d.addresses);
+      if (!from.exact || !to.exact) ranges_.push_back({s.addresses, d.addresses});
       const Entry entry{.rank = rank,
                         .sports = s.ports,
                         .dports = d.ports,
                         .protocol = *protocol,
                         .action = input.policy.action,
                         .slot = input.slot,
-                        .next = 0};
-      for (const Prefix& source : prefixes_of(s.addresses))
-        for (const Prefix& destination : prefixes_of(d.addresses))
-          add_pair(tuples, source, destination, entry);
+                        .next = 0,
+                        .ranges = from.exact && to.exact ? 0 : static_cast<std::uint32_t>(ranges_.size())};
+      for (const Prefix& source : from.prefixes)
+        for (const Prefix& destination : to.prefixes) add_pair(tuples, source, destination, entry);
     }
 }
 
@@ -131,13 +153,22 @@ void Spd::put(Tuple& tuple, const Word& key, std::uint32_t entry) {
   }
   Cell& at = cell(tuple.cells, key);
   if (at.first == 0) {
-    at = {key, entry};
+    at = {key, entry, entry};
     ++tuple.keys;
     return;
   }
-  std::uint32_t last = at.first;
-  while (entries_[last - 1].next != 0) last = entries_[last - 1].next;
-  entries_[last - 1].next = entry;
+  entries_[at.last - 1].next = entry;
+  at.last = entry;
+}
+
+// All but what the key has compared.
+bool Spd::matches(const Entry& entry, const Flow& flow) const {
+  if (entry.protocol != kAnyProtocol && entry.protocol != flow.protocol) return false;
+  if (!flow.fragment && !(entry.sports.contains(flow.sport) && entry.dports.contains(flow.dport)))
+    return false;
+  if (entry.ranges == 0) return true;
+  const Ranges& ranges = ranges_[entry.ranges - 1];
+  return ranges.source.contains(flow.source) && ranges.destination.contains(flow.destination);
 }
 
 const Spd::Entry* Spd::find(Direction direction, const Flow& flow) const {
@@ -152,8 +183,7 @@ const Spd::Entry* Spd::find(Direction direction, const Flow& flow) const {
     for (std::uint32_t e = tuple.cells[i & mask].first; e != 0; e = entries_[e - 1].next) {
       const Entry& entry = entries_[e - 1];
       if (best != nullptr && best->rank < entry.rank) break;
-      if (entry.protocol != kAnyProtocol && entry.protocol != flow.protocol) continue;
-      if (!entry.sports.contains(flow.sport) || !entry.dports.contains(flow.dport)) continue;
+      if (!matches(entry, flow)) continue;
       best = &entry;
       break;
     }
