@@ -174,15 +174,23 @@ const Decision& Worker::decision(const Clear& clear) {
   const std::uint8_t* ip = bytes_of(clear.m) + h.ip;
   const auto port = static_cast<std::uint16_t>(clear.port);
   if (h.v4) {
-    FlowKey4 key{
-        .sport = h.sport, .dport = h.dport, .protocol = h.protocol, .origin = clear.origin, .port = port};
+    FlowKey4 key{.sport = h.sport,
+                 .dport = h.dport,
+                 .protocol = h.protocol,
+                 .origin = clear.origin,
+                 .fragment = h.fragment,
+                 .port = port};
     std::memcpy(&key.source, ip + 12, 8);
     const std::size_t slot = FlowCache<FlowKey4>::slot(key);
     if (const Decision* known = flows4_.find(slot, key, tables_->generation)) return *known;
     return flows4_.keep(slot, key, tables_->generation, decide(*tables_, flow_of(clear)));
   }
-  FlowKey6 key{
-      .sport = h.sport, .dport = h.dport, .protocol = h.protocol, .origin = clear.origin, .port = port};
+  FlowKey6 key{.sport = h.sport,
+               .dport = h.dport,
+               .protocol = h.protocol,
+               .origin = clear.origin,
+               .fragment = h.fragment,
+               .port = port};
   std::memcpy(key.source.data(), ip + 8, 32);
   const std::size_t slot = FlowCache<FlowKey6>::slot(key);
   if (const Decision* known = flows6_.find(slot, key, tables_->generation)) return *known;
@@ -192,8 +200,9 @@ const Decision& Worker::decision(const Clear& clear) {
 Flow Worker::flow_of(const Clear& clear) const {
   const Headers& h = clear.headers;
   const std::uint8_t* ip = bytes_of(clear.m) + h.ip;
-  return {source_of(ip, h.v4), destination_of(ip, h.v4), h.sport, h.dport, h.protocol, clear.origin,
-          clear.port};
+  return {
+      source_of(ip, h.v4), destination_of(ip, h.v4), h.sport, h.dport, h.protocol, clear.origin, clear.port,
+      h.fragment};
 }
 
 void Worker::act(const Clear& clear, const Decision& decision) {

@@ -248,6 +248,28 @@ TEST(Rekey, NewSaTakesOverAndTheOldOneGoesAfterAGracePeriod) {
   EXPECT_EQ(pair.left.registry().retired(), 0u);
 }
 
+// RFC 4301 §7: a later fragment has no ports, so it may not pass under an entry that lets other ports
+// through.
+TEST(Rfc4301_7, LaterFragmentOfProtectedTrafficDoesNotLeaveInClear) {
+  Lab left(0, true);
+  left.protect(
+      {{*TrafficSelector::parse("198.18.1.0/24")}, {*TrafficSelector::parse("203.0.113.0/24[udp/2000]")}});
+  left.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), Action::kBypass, 2, 20);
+  Buffer later = udp4("198.18.1.10", "203.0.113.5");
+  store_be16(later.data() + 6, 100);  // offset of 800 bytes
+  set_ipv4_checksum(later.data());
+  // A flow that looks the same but for that: echo replies have type and code 0. Neither answers for the
+  // other.
+  Buffer whole = udp4("198.18.1.10", "203.0.113.5");
+  store_be16(whole.data() + 20, 0);
+  store_be16(whole.data() + 22, 0);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(left.pass(whole, Origin::kProtected, kLan).size(), 1u) << "port 0 is bypassed";
+    EXPECT_TRUE(left.pass(later, Origin::kProtected, kLan).empty());
+  }
+  EXPECT_EQ(left.dropped(Drop::kFragment), 2u);
+}
+
 TEST(Gateway, OffLetsNothingPassBetweenTheSides) {
   Pair pair;
   const Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
