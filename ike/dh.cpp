@@ -62,11 +62,11 @@ void ecp(const Job& job, int nid, std::size_t half, JobResult& out) {
   const Curve curve(EC_GROUP_new_by_curve_name(nid));
   const Number secret(BN_bin2bn(job.random.bytes().data(), 64, nullptr)), one(BN_new()), range(BN_new());
   // 1 to n - 1; 64 random bytes leave no bias that matters (FIPS 186-4 B.4.1).
+  BN_set_flags(secret.get(), BN_FLG_CONSTTIME);
   BN_one(one.get());
   BN_sub(range.get(), EC_GROUP_get0_order(curve.get()), one.get());
   BN_mod(secret.get(), secret.get(), range.get(), context.get());
   BN_add(secret.get(), secret.get(), one.get());
-  BN_set_flags(secret.get(), BN_FLG_CONSTTIME);
   const Point mine(EC_POINT_new(curve.get()));
   if (EC_POINT_mul(curve.get(), mine.get(), secret.get(), nullptr, nullptr, context.get()) != 1) return;
   if (!write_point(curve.get(), mine.get(), half, out.public_value, context.get())) return;

@@ -24,16 +24,26 @@ std::optional<Buffer> from_hex(std::string_view hex) {
   return out;
 }
 
+constexpr std::size_t kMostShown = 256;  // the peer may send 64 kB of it, before it has proved anything
+
 std::string printable(Bytes data) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out;
-  for (const std::uint8_t b : data) {
+  for (const std::uint8_t b : data.first(std::min(data.size(), kMostShown))) {
     if (b > 0x20 && b < 0x7f && b != '\\')
       out += static_cast<char>(b);
     else
       out += {'\\', 'x', kHex[b >> 4], kHex[b & 15]};
   }
-  return out;
+  return data.size() > kMostShown ? out + "..." : out;
+}
+
+std::string hexadecimal(Bytes data) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (const std::uint8_t b : data.first(std::min(data.size(), kMostShown)))
+    out += {kHex[b >> 4], kHex[b & 15]};
+  return data.size() > kMostShown ? out + "..." : out;
 }
 
 }  // namespace
@@ -70,10 +80,7 @@ std::string Identity::text() const {
     default:
       break;
   }
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string out = "@#";
-  for (const std::uint8_t b : data) out += {kHex[b >> 4], kHex[b & 15]};
-  return out;
+  return "@#" + hexadecimal(data);
 }
 
 }  // namespace simplon::ike

@@ -21,7 +21,7 @@ struct Identity {
   static Result<Identity> parse(std::string_view text);
   bool is_any() const { return data.empty(); }
   bool matches(const Identity& other) const { return is_any() || *this == other; }
-  std::string text() const;  // printable whatever the bytes are
+  std::string text() const;  // printable whatever the bytes are, and cut where it becomes long
 
   friend bool operator==(const Identity&, const Identity&) = default;
 };

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <memory>
 #include <string_view>
 
@@ -37,22 +38,28 @@ const EVP_MD* digest(IntegId id) {
   }
 }
 
+// An OpenSSL that cannot hash must not look like one: an empty HMAC would equal an empty AUTH.
 Buffer hmac(const EVP_MD* md, Bytes key, Bytes data) {
   Buffer out(EVP_MAX_MD_SIZE);
   unsigned length = 0;
   static constexpr std::uint8_t kNothing = 0;
-  HMAC(md, key.empty() ? &kNothing : key.data(), static_cast<int>(key.size()), data.data(), data.size(),
-       out.data(), &length);
+  const bool done = HMAC(md, key.empty() ? &kNothing : key.data(), static_cast<int>(key.size()), data.data(),
+                         data.size(), out.data(), &length) != nullptr;
+  if (!done || length == 0) std::abort();
   out.resize(length);
   return out;
 }
 
 std::size_t prf_bytes(PrfId id) { return static_cast<std::size_t>(EVP_MD_get_size(digest(id))); }
 
-Buffer joined(std::initializer_list<Bytes> parts) {
+// Reserved first: a buffer that grew would leave key material behind.
+Secret joined(std::initializer_list<Bytes> parts) {
+  std::size_t size = 0;
+  for (const Bytes p : parts) size += p.size();
   Buffer out;
+  out.reserve(size);
   for (const Bytes p : parts) out.insert(out.end(), p.begin(), p.end());
-  return out;
+  return Secret(std::move(out));
 }
 
 // Cuts KEYMAT into its pieces, one after the other.
@@ -128,13 +135,14 @@ Buffer icv_of(const Integ& integ, Bytes key, Bytes message) {
 Secret prf(PrfId id, Bytes key, Bytes data) { return Secret(hmac(digest(id), key, data)); }
 
 Secret prf_plus(PrfId id, Bytes key, Bytes seed, std::size_t bytes) {
-  Buffer out, t;
+  Buffer out;
+  out.reserve(bytes);
+  Secret t;
   for (std::uint8_t n = 1; out.size() < bytes; ++n) {
-    t = hmac(digest(id), key, joined({t, seed, Bytes(&n, 1)}));
-    out.insert(out.end(), t.begin(), t.end());
+    t = Secret(hmac(digest(id), key, joined({t.bytes(), seed, Bytes(&n, 1)}).bytes()));
+    const Bytes wanted = t.bytes().first(std::min(t.size(), bytes - out.size()));
+    out.insert(out.end(), wanted.begin(), wanted.end());
   }
-  explicit_bzero(t.data(), t.size());
-  out.resize(bytes);
   return Secret(std::move(out));
 }
 
@@ -143,16 +151,17 @@ IkeKeys derive_keys(const Proposal& chosen, Bytes shared, Bytes ni, Bytes nr, st
   IkeKeys keys{.encr = chosen.encrs[0],
                .integ = chosen.integs.empty() ? nullptr : chosen.integs[0],
                .prf = chosen.prfs[0]};
-  const Buffer nonces = joined({ni, nr});
+  const Secret nonces = joined({ni, nr});
   // §2.18: the old SA's PRF makes the new SKEYSEED, the new one's all that follows.
-  const Secret seed =
-      old ? prf(old->prf, old->sk_d.bytes(), joined({shared, nonces})) : prf(keys.prf, nonces, shared);
+  const Secret seed = old ? prf(old->prf, old->sk_d.bytes(), joined({shared, ni, nr}).bytes())
+                          : prf(keys.prf, nonces.bytes(), shared);
   std::array<std::uint8_t, 16> spis;
   store_be64(spis.data(), spi_i);
   store_be64(spis.data() + 8, spi_r);
   const std::size_t p = prf_bytes(keys.prf), a = keys.integ ? keys.integ->key : 0,
                     e = keys.encr->key + keys.encr->salt;
-  const Secret material = prf_plus(keys.prf, seed.bytes(), joined({nonces, spis}), 3 * p + 2 * a + 2 * e);
+  const Secret material =
+      prf_plus(keys.prf, seed.bytes(), joined({ni, nr, spis}).bytes(), 3 * p + 2 * a + 2 * e);
   Cutter cut(material);
   keys.sk_d = cut.next(p);
   keys.sk_ai = cut.next(a);
@@ -165,7 +174,8 @@ IkeKeys derive_keys(const Proposal& chosen, Bytes shared, Bytes ni, Bytes nr, st
 }
 
 ChildKeys derive_child(const IkeKeys& keys, const EspSuite& suite, Bytes shared, Bytes ni, Bytes nr) {
-  const Secret material = prf_plus(keys.prf, keys.sk_d.bytes(), joined({shared, ni, nr}), 2 * suite.keymat());
+  const Secret material =
+      prf_plus(keys.prf, keys.sk_d.bytes(), joined({shared, ni, nr}).bytes(), 2 * suite.keymat());
   Cutter cut(material);
   ChildKeys out;
   for (ChildKeys::One* one : {&out.initiator, &out.responder}) {
@@ -181,7 +191,7 @@ Buffer psk_auth(const IkeKeys& keys, bool signer_is_initiator, Bytes psk, Bytes 
   const Secret padded =
       prf(keys.prf, psk, Bytes(reinterpret_cast<const std::uint8_t*>(kKeyPad.data()), kKeyPad.size()));
   const Secret maced = prf(keys.prf, (signer_is_initiator ? keys.sk_pi : keys.sk_pr).bytes(), id);
-  return hmac(digest(keys.prf), padded.bytes(), joined({message, peer_nonce, maced.bytes()}));
+  return hmac(digest(keys.prf), padded.bytes(), joined({message, peer_nonce, maced.bytes()}).bytes());
 }
 
 Buffer seal(const IkeKeys& keys, bool sender_is_initiator, const Header& header,

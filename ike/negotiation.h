@@ -19,7 +19,8 @@ enum class Pfs : std::uint8_t {
 std::optional<Proposal> choose(const std::vector<Proposal>& offered, const std::vector<Proposal>& ours,
                                Pfs pfs = Pfs::kAsOffered);
 
-// For the log, when nothing was chosen: "offered aes128-sha1-modp1024; we take aes128gcm16-prfsha256-x25519".
+// For the log, when nothing was chosen: "offered aes128-sha256; we take aes128gcm16; no cipher in common". Of
+// several pairs the one that came furthest is meant.
 std::string why_not(const std::vector<Proposal>& offered, const std::vector<Proposal>& ours);
 
 // Whether what a responder chose is one of what we offered, one alternative of each type.

@@ -116,7 +116,8 @@ std::optional<Delete> parse_delete(Bytes body) {
   d.protocol = ProtocolId{in.u8()};
   const std::uint8_t size = in.u8();
   const std::uint16_t count = in.be16();
-  if (size == 0 ? count != 0 : in.left() != std::size_t{size} * count) return std::nullopt;
+  // §3.11: four octets, or none for IKE; with others a peer could have much allocated for little.
+  if (size == 0 ? count != 0 : size != 4 || in.left() != std::size_t{size} * count) return std::nullopt;
   for (unsigned i = 0; i < count; ++i) d.spis.push_back(copy(in.take(size)));
   return in.ok() ? std::optional(d) : std::nullopt;
 }

@@ -112,6 +112,7 @@ TrafficSelectors narrow(const TrafficSelectors& offered, const TrafficSelectors&
         continue;
       std::erase_if(out, [&](const TrafficSelector& have) { return common->contains(have); });
       out.push_back(*common);
+      if (out.size() == kMostSelectors) return out;
     }
   return out;
 }

@@ -52,7 +52,11 @@ struct Selectors {
 
 std::string text(const TrafficSelectors& selectors);  // separated by spaces
 
-// RFC 7296 §2.9: the part of `offered` that `allowed` covers; empty when there is none.
+// RFC 7296 §3.13 counts a payload's selectors in one octet.
+inline constexpr std::size_t kMostSelectors = 255;
+
+// RFC 7296 §2.9: the part of `offered` that `allowed` covers; empty when there is none. Of more than fit into
+// a payload the first ones: to take less is allowed, to install other than what is said is not.
 TrafficSelectors narrow(const TrafficSelectors& offered, const TrafficSelectors& allowed);
 
 }  // namespace simplon

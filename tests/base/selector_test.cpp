@@ -23,5 +23,12 @@ TEST(Rfc7296_2_9, NarrowingKeepsWhatBothSidesAllow) {
   EXPECT_EQ(text(narrow({ts("192.0.2.7/32[icmp]"), ts("0.0.0.0/0")}, {ts("192.0.2.0/24")})), "192.0.2.0/24");
 }
 
+TEST(Rfc7296_3_13, NarrowedSelectorsFitIntoAPayload) {
+  TrafficSelectors offered;
+  for (int i = 0; i < 255; ++i) offered.push_back(ts("10.0." + std::to_string(i) + ".1"));
+  EXPECT_EQ(narrow(offered, {ts("10.0.0.0/8")}).size(), 255U);
+  EXPECT_EQ(narrow(offered, {ts("10.0.0.0/8[tcp]"), ts("10.0.0.0/8[udp]")}).size(), 255U) << "not 510";
+}
+
 }  // namespace
 }  // namespace simplon

@@ -2,6 +2,9 @@
 #include "ike/identity.h"
 
 #include <gtest/gtest.h>
+#include <openssl/provider.h>
+
+#include <csignal>
 
 #include "ike/entropy.h"
 #include "tests/ike/hex.h"
@@ -53,6 +56,14 @@ TEST(Hostile, IdentityTextIsPrintable) {
       ASSERT_TRUE(c >= 0x20 && c < 0x7f) << "type " << type << ", byte " << int{c};
 }
 
+TEST(Hostile, AnIdentityOf64KilobytesIsAShortText) {
+  for (const IdType type : {IdType::kFqdn, IdType::kKeyId}) {
+    const std::string text = Identity{.type = type, .data = Buffer(60000, 1)}.text();
+    EXPECT_LT(text.size(), 1100U);
+    EXPECT_TRUE(text.ends_with("..."));
+  }
+}
+
 TEST(Entropy, OneSeedOneStream) {
   const Secret seed(Buffer(32, 1)), other(Buffer(32, 2));
   Entropy a(seed), b(seed), c(other);
@@ -67,6 +78,16 @@ TEST(Entropy, OneSeedOneStream) {
 TEST(Entropy, IsAesInCounterMode) {
   EXPECT_EQ(Entropy(Secret(Buffer(32))).bytes(32),
             hex("dc95c078a2408989ad48a21492842087 530f8afbc74536b9a963b4f1c4cb738b"));
+}
+
+// A provider of our own choice keeps OpenSSL from loading the one that has the algorithms.
+TEST(OpenSslFailsDeathTest, NoZerosInPlaceOfRandomBytes) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto without_algorithms = [] {
+    OSSL_PROVIDER_load(nullptr, "null");
+    (void)Entropy(Secret(Buffer(32, 1))).bytes(16);
+  };
+  EXPECT_EXIT(without_algorithms(), testing::KilledBySignal(SIGABRT), "");
 }
 
 TEST(Entropy, BelowStaysBelow) {

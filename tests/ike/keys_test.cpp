@@ -2,6 +2,9 @@
 #include "ike/keys.h"
 
 #include <gtest/gtest.h>
+#include <openssl/provider.h>
+
+#include <csignal>
 
 #include "tests/ike/hex.h"
 #include "tests/ike/vectors.h"
@@ -135,6 +138,16 @@ TEST_P(Keys, Rfc7296_3_14_CutShort) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Vectors, Keys, testing::ValuesIn(kKeyVectors));
+
+// An HMAC of no bytes would be equal to an AUTH payload of none.
+TEST(OpenSslFailsDeathTest, NoEmptyAuth) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto without_algorithms = [] {
+    OSSL_PROVIDER_load(nullptr, "null");
+    (void)prf(PrfId::kSha256, kNi, kNr);
+  };
+  EXPECT_EXIT(without_algorithms(), testing::KilledBySignal(SIGABRT), "");
+}
 
 TEST(Rfc7296_2_23, NatDetectionHash) {
   EXPECT_EQ(nat_hash(kSpiI, kSpiR, {*IpAddress::parse("192.0.2.1"), Port{500}}), hex(kNatHash4));

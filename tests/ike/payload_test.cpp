@@ -140,6 +140,7 @@ TEST(Rfc7296_3_10, MalformedNotifyAndDelete) {
   EXPECT_FALSE(parse_one(PayloadType::kDelete, "03 04 0002 01020304")) << "one SPI of two";
   EXPECT_FALSE(parse_one(PayloadType::kDelete, "03 04 0001 0102030405")) << "more than one";
   EXPECT_FALSE(parse_one(PayloadType::kDelete, "01 00 ffff")) << "SPIs without a size";
+  EXPECT_FALSE(parse_one(PayloadType::kDelete, "03 01 0004 01020304")) << "SPIs of one octet";
 }
 
 TEST(Rfc7296_3_13, TrafficSelectorsOnTheWire) {

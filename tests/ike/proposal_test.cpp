@@ -83,7 +83,31 @@ TEST(Rfc7296_2_7, NothingInCommon) {
   EXPECT_FALSE(choose({ike("aes128gcm16-prfsha256-x25519")}, {esp("aes128gcm16-x25519")}));
   EXPECT_FALSE(choose({}, {esp("aes128gcm16")}));
   EXPECT_EQ(why_not({esp("aes128-sha256")}, {esp("aes128gcm16")}),
-            "offered aes128-sha256; we take aes128gcm16");
+            "offered aes128-sha256; we take aes128gcm16; no cipher in common");
+}
+
+TEST(Rfc7296_2_7, WhatDoesNotMatchIsNamed) {
+  const auto why_not_ike = [](const char* offered) {
+    return why_not({ike(offered)}, {ike("aes128gcm16-prfsha256-x25519"), ike("aes256-sha512-x25519")});
+  };
+  EXPECT_THAT(why_not_ike("aes256gcm16-prfsha256-x25519"), HasSubstr("no cipher in common"));
+  EXPECT_THAT(why_not_ike("aes256-sha384-prfsha512-x25519"), HasSubstr("no integrity algorithm in common"));
+  EXPECT_THAT(why_not_ike("aes128gcm16-prfsha384-x25519"), HasSubstr("no PRF in common"));
+  EXPECT_THAT(why_not_ike("aes128gcm16-prfsha256-ecp256"), HasSubstr("no key exchange in common"));
+  Proposal esn = esp("aes128gcm16");
+  esn.esns = {EsnId::kOn};
+  EXPECT_THAT(why_not({esn}, {esp("aes128gcm16")}), HasSubstr("no choice of ESN in common"));
+  EXPECT_THAT(why_not({ike("aes128gcm16-prfsha256-x25519")}, {esp("aes128gcm16")}),
+              HasSubstr("no protocol in common"));
+  EXPECT_THAT(why_not({}, {esp("aes128gcm16")}), HasSubstr("nothing we understand"));
+}
+
+TEST(Hostile, AnOfferOf64KilobytesIsAShortLine) {
+  Proposal much = ike("aes128gcm16-prfsha256-x25519");
+  much.groups.assign(120, DhGroup{60000});
+  const std::string why = why_not(std::vector(60, much), {ike("aes256gcm16-prfsha256-x25519")});
+  EXPECT_LT(why.size(), 3000U);
+  EXPECT_THAT(why, HasSubstr(" more; we take"));
 }
 
 TEST(Rfc7296_1_3_1, PfsIsAgreedOnByBothOrByNeither) {
@@ -102,6 +126,9 @@ TEST(Rfc7296_3_3_6, AResponderMayOnlyChooseWhatWasOffered) {
   EXPECT_FALSE(is_choice_of(ours[0], ours)) << "two ciphers are no choice";
   EXPECT_FALSE(is_choice_of(ike("aes256gcm16-prfsha256-ecp256"), ours));
   EXPECT_FALSE(is_choice_of(Proposal{}, ours)) << "an answer with nothing that we know";
+  Proposal both = esp("aes128gcm16");
+  both.integs = esp("aes128-sha256").integs;
+  EXPECT_FALSE(is_choice_of(both, {esp("aes128gcm16")})) << "an AEAD with an integrity algorithm besides";
 }
 
 TEST(Rfc7296_3_3_6, TransformsThatWeDoNotKnowAreSkipped) {
