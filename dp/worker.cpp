@@ -232,7 +232,7 @@ void Worker::act(const Clear& clear, const Decision& decision) {
       clear.m->data_len = clear.headers.length;
       clear.m->pkt_len = clear.headers.length;
       ++counters_.forwarded;
-      return forward(clear.m, next);
+      return forward(clear.m, next, {.clear = true, .origin = clear.origin, .port = clear.port});
     }
   }
 }

@@ -109,9 +109,17 @@ class Worker {
     bool hop;
     std::uint32_t slot;
   };
+  struct Whence {  // what forward() is given: ESP of ours, which no policy is asked about, or a clear packet
+    bool clear = false;
+    Origin origin{};
+    PortIndex port{};
+  };
   struct Held {  // waits for its next hop to be resolved
     rte_mbuf* m;
     std::uint64_t since;
+    Whence whence;
+    PortIndex port;     // of the next hop
+    IpAddress address;  // and who is asked for
   };
   struct TxBuffer {
     std::array<rte_mbuf*, 2 * kBurst> frames;
@@ -140,7 +148,7 @@ class Worker {
   void acquire(const Protected& p, const OutboundSlot& slot);
 
   // worker_tx.cpp
-  void forward(rte_mbuf* m, const NextHop& hop);
+  void forward(rte_mbuf* m, const NextHop& hop, const Whence& whence);
   void route_esp(rte_mbuf* m, OutboundSa& sa);
   void send(rte_mbuf* frame, PortIndex port);
   void flush(PortIndex port);
@@ -148,8 +156,9 @@ class Worker {
   void punt(rte_mbuf* frame, PortIndex port);
   void punt_ip(rte_mbuf* m, const Headers& headers, PortIndex port);
   void hand_over(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port, unsigned owner);
-  void hold(rte_mbuf* m, const NextHop& hop, const IpAddress& destination);
+  void hold(rte_mbuf* m, const NextHop& hop, const Whence& whence);
   void retry_held();
+  const NextHop* hop_again(const Held& held, Drop& reason) const;
   void want(PortIndex port, const IpAddress& address);
   void drop(rte_mbuf* m, Drop reason);
   void tell(const WorkerEvent& event);

@@ -1,6 +1,7 @@
 // Out of the worker: to a port, to another worker, to the host, or nowhere.
 #include <rte_cycles.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "dp/worker.h"
@@ -10,12 +11,13 @@ namespace {
 
 // Source address of frames that the data path itself makes for the host; locally administered.
 constexpr Mac kOurMac{0x02, 0x53, 0x69, 0x6d, 0x70, 0x6c};
+constexpr unsigned kHeldPerHop = 8;  // one neighbour that is silent must not take every place
 
 }  // namespace
 
 // `m` begins with the IP header of what is to leave; the next hop's Ethernet header is put before it.
-void Worker::forward(rte_mbuf* m, const NextHop& hop) {
-  if (!hop.resolved) return hold(m, hop, destination_of(bytes_of(m), bytes_of(m)[0] >> 4 == 4));
+void Worker::forward(rte_mbuf* m, const NextHop& hop, const Whence& whence) {
+  if (!hop.resolved) return hold(m, hop, whence);
   char* ethernet = rte_pktmbuf_prepend(m, kEthernetBytes);
   if (ethernet == nullptr) return drop(m, Drop::kNoBuffer);
   std::memcpy(ethernet, hop.ethernet.data(), kEthernetBytes);
@@ -30,7 +32,7 @@ void Worker::route_esp(rte_mbuf* m, OutboundSa& sa) {
     sa.route_generation = tables_->generation;
   }
   if (sa.route == kNoNextHop) return drop(m, Drop::kNoRoute);
-  forward(m, tables_->routes->next_hop(sa.route));
+  forward(m, tables_->routes->next_hop(sa.route), {});
 }
 
 void Worker::send(rte_mbuf* frame, PortIndex port) {
@@ -98,11 +100,16 @@ void Worker::hand_over(rte_mbuf* m, std::uint16_t offset, Origin origin, PortInd
   ++counters_.handed_over;
 }
 
-void Worker::hold(rte_mbuf* m, const NextHop& hop, const IpAddress& destination) {
-  want(hop.port, hop.address.is_unspecified() ? destination : hop.address);
-  if (held_count_ == held_.size()) return drop(m, Drop::kNoNeighbour);
+void Worker::hold(rte_mbuf* m, const NextHop& hop, const Whence& whence) {
+  const IpAddress address =
+      hop.address.is_unspecified() ? destination_of(bytes_of(m), bytes_of(m)[0] >> 4 == 4) : hop.address;
+  want(hop.port, address);
+  const auto same = std::count_if(held_.begin(), held_.begin() + held_count_, [&](const Held& held) {
+    return held.port == hop.port && held.address == address;
+  });
+  if (held_count_ == held_.size() || same >= kHeldPerHop) return drop(m, Drop::kNoNeighbour);
   if (held_count_ == 0) held_generation_ = tables_->generation;
-  held_[held_count_++] = {m, rte_rdtsc()};
+  held_[held_count_++] = {m, rte_rdtsc(), whence, hop.port, address};
 }
 
 // New tables may know the neighbour; after a second it is too late.
@@ -114,19 +121,39 @@ void Worker::retry_held() {
   const unsigned n = std::exchange(held_count_, 0);
   for (unsigned i = 0; i < n; ++i) {
     const Held held = held_[i];
-    const bool v4 = bytes_of(held.m)[0] >> 4 == 4;
-    const IpAddress destination = destination_of(bytes_of(held.m), v4);
-    const std::uint32_t index = tables_->routes->find(destination);
-    if (index == kNoNextHop) {
-      drop(held.m, Drop::kNoRoute);
-    } else if (const NextHop& hop = tables_->routes->next_hop(index); hop.resolved) {
-      forward(held.m, hop);
-    } else if (now - held.since > second_) {
+    Drop reason = Drop::kNoRoute;
+    const NextHop* hop = hop_again(held, reason);
+    if (hop == nullptr)
+      drop(held.m, reason);
+    else if (hop->resolved)
+      forward(held.m, *hop, held.whence);
+    else if (now - held.since > second_)
       drop(held.m, Drop::kNoNeighbour);
-    } else {
+    else
       held_[held_count_++] = held;
-    }
   }
+}
+
+// Policies, routes and the switch may have changed while the packet waited: what is clear is decided anew. It
+// may still be forwarded, by whatever next hop; of all else it is too late, its TTL and its frame are gone.
+const NextHop* Worker::hop_again(const Held& held, Drop& reason) const {
+  Clear clear{.m = held.m, .headers = {}, .origin = held.whence.origin, .port = held.whence.port};
+  reason = parse_ip(held.m, 0, clear.headers);
+  if (reason != Drop::kNone) return nullptr;
+  std::uint32_t index = kNoNextHop;
+  if (held.whence.clear) {
+    const Decision decision = decide(*tables_, flow_of(clear));
+    reason = decision.kind == Decision::Kind::kDrop ? decision.reason : Drop::kNoNeighbour;
+    if (decision.kind == Decision::Kind::kForward) index = decision.index;
+  } else {
+    reason = Drop::kNoRoute;
+    index = tables_->routes->find(destination_of(bytes_of(held.m), clear.headers.v4));
+  }
+  if (index == kNoNextHop) return nullptr;
+  const NextHop& hop = tables_->routes->next_hop(index);
+  if (clear.headers.length <= hop.mtu) return &hop;
+  reason = Drop::kTooBig;
+  return nullptr;
 }
 
 void Worker::want(PortIndex port, const IpAddress& address) {

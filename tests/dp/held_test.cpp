@@ -1,0 +1,105 @@
+// Packets that wait for their next hop: what changed meanwhile decides about them, as about any other.
+#include <gtest/gtest.h>
+
+#include "tests/dp/lab.h"
+
+namespace simplon::dp::test {
+namespace {
+
+const Mac kPeer{2, 0, 0, 0, 0, 9};
+
+// Nobody has answered yet: no neighbour is known.
+class Waiting {
+ public:
+  Waiting() : lab(0, true) {
+    lab.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), Action::kBypass, 1, 20);
+    network_.addresses = {{ip("198.18.1.1"), kLan}, {ip("198.51.100.1"), kWan}};
+    network_.routes = {{*Prefix::parse("198.18.1.0/24"), std::nullopt, kLan},
+                       {*Prefix::parse("198.18.3.0/24"), ip("198.18.1.254"), kLan},
+                       {*Prefix::parse("0.0.0.0/0"), ip("198.51.100.254"), kWan}};
+    publish();
+  }
+  void learn(const char* address, PortIndex port) {
+    network_.neighbours.push_back({ip(address), port, kPeer});
+    publish();
+  }
+  void withdraw(const char* prefix) {
+    std::erase_if(network_.routes, [&](const Route& r) { return r.prefix == *Prefix::parse(prefix); });
+    publish();
+  }
+  std::size_t left(const char* to, const char* from = "198.18.1.10") {
+    return lab.pass(udp4(from, to), Origin::kProtected, kLan).size();
+  }
+  std::size_t turn() { return lab.pass(std::vector<Buffer>{}, Origin::kProtected, kLan).size(); }
+
+  Lab lab;
+
+ private:
+  static IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+  void publish() {
+    lab.registry().set_network(network_);
+    ASSERT_TRUE(lab.registry().commit());
+  }
+  NetworkSpec network_;
+};
+
+TEST(Held, LeaveWhenTheNeighbourIsKnown) {
+  Waiting w;
+  EXPECT_EQ(w.left("203.0.113.5"), 0u);
+  ASSERT_EQ(w.lab.events().size(), 1u);
+  w.learn("198.51.100.254", kWan);
+  EXPECT_EQ(w.turn(), 1u);
+}
+
+// Between protected networks nothing is asked; the route that takes the packet outside instead crosses the
+// boundary, and there the SPD decides.
+TEST(Rfc4301_5_1, HeldPacketDoesNotLeaveInClearByARouteOfTheOtherSide) {
+  Waiting w;
+  w.lab.protect(selectors("198.18.1.0/24", "198.18.3.0/24"), Action::kProtect, 2, 10);
+  EXPECT_EQ(w.left("198.18.3.10"), 0u);
+  w.learn("198.51.100.254", kWan);
+  w.withdraw("198.18.3.0/24");
+  EXPECT_EQ(w.turn(), 0u);
+  EXPECT_EQ(w.lab.dropped(Drop::kNoNeighbour), 1u);
+}
+
+TEST(Rfc4301_5_1, HeldPacketDoesNotLeaveInClearByAPolicyThatIsGone) {
+  for (const Action now : {Action::kProtect, Action::kDiscard}) {
+    Waiting w;
+    EXPECT_EQ(w.left("203.0.113.5"), 0u);
+    w.lab.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), now, 1, 20);
+    w.learn("198.51.100.254", kWan);
+    EXPECT_EQ(w.turn(), 0u);
+  }
+}
+
+TEST(Gateway, OffKeepsWhatIsHeld) {
+  Waiting w;
+  EXPECT_EQ(w.left("203.0.113.5"), 0u);
+  w.lab.registry().set_gateway(false);
+  w.learn("198.51.100.254", kWan);
+  EXPECT_EQ(w.turn(), 0u);
+  EXPECT_EQ(w.lab.dropped(Drop::kGatewayOff), 1u);
+}
+
+TEST(Held, EspOfOursLeavesWithoutAPolicyOfItsOwn) {
+  Waiting w;
+  w.lab.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), Action::kProtect, 1, 20);
+  SaOptions o;
+  o.selectors = selectors("0.0.0.0/0", "0.0.0.0/0");
+  ASSERT_TRUE(w.lab.registry().add_sa(make_sa(Direction::kOut, o)));
+  EXPECT_EQ(w.left("203.0.113.5"), 0u);
+  w.learn("198.51.100.254", kWan);
+  EXPECT_EQ(w.turn(), 1u);
+}
+
+TEST(Held, ASilentNeighbourDoesNotTakeTheOthersPlaces) {
+  Waiting w;
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(w.left("198.18.1.77"), 0u);
+  EXPECT_EQ(w.left("198.18.1.78"), 0u);
+  w.learn("198.18.1.78", kLan);
+  EXPECT_EQ(w.turn(), 1u);
+}
+
+}  // namespace
+}  // namespace simplon::dp::test
