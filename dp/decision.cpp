@@ -13,20 +13,33 @@ Decision send(PortIndex port) { return {.kind = Decision::Kind::kSend, .port = p
 
 bool is_ike_port(std::uint16_t port) { return port == kIke || port == kIkeNatTraversal; }
 
+constexpr std::uint32_t kBroadcast = 0xffffffff;
+
 bool is_multicast(const IpAddress& a) {
-  return a.is_v4() ? (a.v4_host() >> 28) == 0xe || a.v4_host() == 0xffffffff : a.bytes()[0] == 0xff;
+  return a.is_v4() ? (a.v4_host() >> 28) == 0xe || a.v4_host() == kBroadcast : a.bytes()[0] == 0xff;
 }
 
-// Multicast that stays on one link: routing protocols, VRRP, MLD (RFC 5771 §4, RFC 4291 §2.7). It never
-// crosses the boundary.
+// Multicast and broadcast that stay on one link: routing protocols, VRRP, MLD, DHCP (RFC 5771 §4, RFC 4291
+// §2.7, RFC 919 §7). They never cross the boundary.
 bool is_link_multicast(const IpAddress& a) {
-  if (a.is_v4()) return a.v4_host() >> 8 == 0xe00000;
+  if (a.is_v4()) return a.v4_host() >> 8 == 0xe00000 || a.v4_host() == kBroadcast;
   return a.bytes()[0] == 0xff && (a.bytes()[1] & 0x0f) <= 2;
 }
 
-// Neighbour discovery works on one link and never crosses the boundary (RFC 4861).
+// Neighbour discovery works on one link and never crosses the boundary (RFC 4861). The same messages to
+// somebody elsewhere are ICMPv6 like any other.
 bool is_neighbour_discovery(const Flow& flow) {
-  return flow.protocol == kIcmpv6 && (flow.sport >> 8) >= 133 && (flow.sport >> 8) <= 137;
+  return flow.protocol == kIcmpv6 && !flow.destination.is_v4() && (flow.sport >> 8) >= 133 &&
+         (flow.sport >> 8) <= 137;
+}
+bool discovers_us(const Tables& tables, const Flow& flow) {
+  return is_neighbour_discovery(flow) &&
+         (is_link_multicast(flow.destination) || flow.destination.is_link_local() ||
+          tables.routes->local(flow.destination));
+}
+bool we_discover(const Tables& tables, const Flow& flow) {
+  return is_neighbour_discovery(flow) &&
+         (flow.source.is_unspecified() || flow.source.is_link_local() || tables.routes->local(flow.source));
 }
 
 // What came out of an SA, as against what came in at a protected port.
@@ -81,7 +94,7 @@ Decision for_us(const Tables& tables, const Flow& flow, PortIndex owner) {
 }
 
 Decision from_host(const Tables& tables, const Flow& flow) {
-  if (flow.origin == Origin::kHostProtected || is_neighbour_discovery(flow)) return send(flow.port);
+  if (flow.origin == Origin::kHostProtected || we_discover(tables, flow)) return send(flow.port);
   if (flow.protocol == kUdp && is_ike_port(flow.sport) && tables.routes->local(flow.source))
     return send(flow.port);
   if (is_link_multicast(flow.destination)) return send(flow.port);
@@ -94,9 +107,9 @@ Decision decide(const Tables& tables, const Flow& flow) {
   if (flow.origin == Origin::kHostProtected || flow.origin == Origin::kHostUnprotected)
     return from_host(tables, flow);
   // What speaks to one link is not taken from a tunnel: a peer must not say who our neighbours are.
-  if (is_decrypted(tables, flow) && (is_neighbour_discovery(flow) || is_multicast(flow.destination)))
+  if (is_decrypted(tables, flow) && (discovers_us(tables, flow) || is_multicast(flow.destination)))
     return drop(Drop::kNotForUs);
-  if (is_neighbour_discovery(flow)) return punt(flow.port);
+  if (discovers_us(tables, flow)) return punt(flow.port);
   if (const auto owner = tables.routes->local(flow.destination)) return for_us(tables, flow, *owner);
   if (is_multicast(flow.destination))
     return flow.origin == Origin::kProtected || is_link_multicast(flow.destination) ? punt(flow.port)

@@ -1,6 +1,8 @@
 // RFC 4301 §5.1 and §5.2 for every place that a clear packet can come from, against every action of the SPD.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "dp/tables.h"
 
 namespace simplon::dp {
@@ -124,7 +126,9 @@ TEST(Rfc4861, NeighbourDiscoveryIsTheLinksOwn) {
     for (std::uint16_t type = 133; type <= 137; ++type) {
       const auto code = static_cast<std::uint16_t>(type << 8);
       const auto nd = [&](Origin origin, PortIndex port, const char* to) {
-        return Site(action)(origin, port, "2001:db8:f::9", to, kIcmpv6, code, code);
+        const bool ours = origin == Origin::kHostUnprotected || origin == Origin::kHostProtected;
+        return Site(action)(origin, port, ours ? "2001:db8:ffff::1" : "2001:db8:f::9", to, kIcmpv6, code,
+                            code);
       };
       for (const char* to : {"ff02::1:ff00:1", "2001:db8:ffff::1", "fe80::5"}) {
         EXPECT_EQ(nd(Origin::kUnprotected, kWan, to), punted(kWan));
@@ -143,11 +147,34 @@ TEST(Rfc4861, NeighbourDiscoveryIsTheLinksOwn) {
   }
 }
 
+// In transit they are ICMPv6 like any other: a policy that lets nothing pass lets them not pass either.
+TEST(Rfc4861, DiscoveryMessagesToOthersOrFromOthersAreForTheSpd) {
+  for (std::uint16_t type = 133; type <= 137; ++type) {
+    const auto code = static_cast<std::uint16_t>(type << 8);
+    const auto nd = [&](std::optional<Action> action, Origin origin, PortIndex port, const char* from,
+                        const char* to) { return Site(action)(origin, port, from, to, kIcmpv6, code, code); };
+    const char *const inside = "2001:db8:a::10", *const outside = "2001:db8:f::9";
+    EXPECT_EQ(nd(std::nullopt, Origin::kUnprotected, kWan, outside, inside), dropped(Drop::kNoPolicy));
+    EXPECT_EQ(nd(Action::kProtect, Origin::kUnprotected, kWan, outside, inside),
+              dropped(Drop::kClearNotAllowed));
+    EXPECT_EQ(nd(Action::kProtect, Origin::kProtected, kLan, inside, outside), kProtectedBySlot5);
+    EXPECT_EQ(nd(Action::kProtect, Origin::kHostUnprotected, kWan, inside, outside), kProtectedBySlot5)
+        << "the kernel forwards it: it is not ours";
+    EXPECT_EQ(nd(std::nullopt, Origin::kHostUnprotected, kWan, inside, "ff0e::1"), dropped(Drop::kNoPolicy));
+    for (const char* ours : {"::", "fe80::5", "2001:db8:ffff::1"})
+      EXPECT_EQ(nd(std::nullopt, Origin::kHostUnprotected, kWan, ours, outside), sent(kWan));
+  }
+  const auto code = static_cast<std::uint16_t>(135 << 8);
+  EXPECT_EQ(Site(std::nullopt)(Origin::kHostUnprotected, kWan, kUsWan, kOutside, kIcmpv6, code, code),
+            dropped(Drop::kNoPolicy))
+      << "IPv4 has no neighbour discovery";
+}
+
 TEST(Rfc4301_4_4_1, MulticastIsNeverForwarded) {
   for (const auto& action : kEvery)
     for (const char* to : {"224.0.0.5", "239.1.2.3", "255.255.255.255", "ff02::5", "ff05::2", "ff0e::1"}) {
       const char* from = ip(to).is_v4() ? kOutside : "2001:db8:f::9";
-      const bool link = std::string(to) == "224.0.0.5" || std::string(to) == "ff02::5";
+      const bool link = std::set<std::string>{"224.0.0.5", "ff02::5", "255.255.255.255"}.contains(to);
       EXPECT_EQ(Site(action).protected_port(from, to), punted(kLan)) << to;
       EXPECT_EQ(Site(action).clear(from, to), link ? punted(kWan) : dropped(Drop::kNotForUs)) << to;
       EXPECT_EQ(Site(action).decrypted(from, to), dropped(Drop::kNotForUs))
@@ -244,7 +271,7 @@ TEST(Rfc4301_4_4_1, IkeOfOursLeavesWhateverThePolicies) {
 
 TEST(Rfc4301_5_1, TheHostsLinkMulticastLeavesAndItsProtectedPortsAreFree) {
   for (const auto& action : kEvery) {
-    for (const char* to : {"224.0.0.18", "ff02::12"})
+    for (const char* to : {"224.0.0.18", "ff02::12", "255.255.255.255"})
       EXPECT_EQ(Site(action).host(ip(to).is_v4() ? kUsWan : "2001:db8:ffff::1", to), sent(kWan)) << to;
     EXPECT_EQ(Site(action)(Origin::kHostProtected, kLan, kUsLan, kInside), sent(kLan));
   }
