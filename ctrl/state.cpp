@@ -63,43 +63,65 @@ std::string text(const PolicySpec& policy) {
   return "policy '" + policy.name + "' (" + policy.selectors.text() + ")";
 }
 
-// One step of the way: its error names the step.
-Result<void> step(Result<void> done, std::string_view verb, const auto& what, const Backend& backend) {
-  if (done) return done;
-  return fail(std::string(backend.name()) + ": cannot " + std::string(verb) + " " + text(what) + ": " +
-              done.error().what);
-}
+// Makes changes one by one, whatever fails: one entry that cannot be set must not keep the others, which may
+// be what closes the gateway, from their places. The first error is told.
+class Maker {
+ public:
+  Maker(Backend& backend, State& now) : backend_(backend), now_(now) {}
 
-Result<void> add(const std::vector<SaRef>& sas, Backend& backend, State& now) {
-  for (const SaRef& sa : sas) {
-    if (auto done = step(backend.add_sa(sa), "install", *sa, backend); !done) return done;
-    now.sas[sa->id] = sa;
+  void add(const std::vector<SaRef>& sas) {
+    for (const SaRef& sa : sas)
+      if (done(backend_.add_sa(sa), "install", *sa)) now_.sas[sa->id] = sa;
   }
-  return {};
-}
+  void remove(const std::vector<SaRef>& sas) {
+    for (const SaRef& sa : sas)
+      if (done(backend_.remove_sa(sa), "remove", *sa)) now_.sas.erase(sa->id);
+  }
+  // Where what closes could not be set, what opens does not follow it: no new BYPASS takes its packets, and
+  // what closed them so far stays.
+  void set(const std::vector<PolicySpec>& policies) {
+    for (const PolicySpec& policy : policies) {
+      if (!closed_ && policy.action == Action::kBypass) continue;
+      if (done(backend_.add_policy(policy), "install", policy))
+        now_.policies[policy.id] = policy;
+      else if (policy.action != Action::kBypass)
+        stay_closed(policy.id);
+    }
+  }
+  void remove(const std::vector<PolicySpec>& policies) {
+    for (const PolicySpec& policy : policies) {
+      const bool opens = policy.action == Action::kBypass;
+      if (!closed_ && !opens) continue;
+      if (done(backend_.remove_policy(policy), "remove", policy))
+        now_.policies.erase(policy.id);
+      else if (opens)
+        closed_ = false;
+    }
+  }
 
-Result<void> remove(const std::vector<SaRef>& sas, Backend& backend, State& now) {
-  for (const SaRef& sa : sas) {
-    if (auto done = step(backend.remove_sa(sa), "remove", *sa, backend); !done) return done;
-    now.sas.erase(sa->id);
-  }
-  return {};
-}
+  const Result<void>& first() const { return first_; }
 
-Result<void> make(const Changes& changes, Backend& backend, State& now) {
-  if (auto done = add(changes.add_in, backend, now); !done) return done;
-  if (auto done = add(changes.add_out, backend, now); !done) return done;
-  for (const PolicySpec& policy : changes.set_policies) {
-    if (auto done = step(backend.add_policy(policy), "install", policy, backend); !done) return done;
-    now.policies[policy.id] = policy;
+ private:
+  bool done(const Result<void>& step, std::string_view verb, const auto& what) {
+    if (!step && first_)
+      first_ = fail(std::string(backend_.name()) + ": cannot " + std::string(verb) + " " + text(what) + ": " +
+                    step.error().what);
+    return step.has_value();
   }
-  for (const PolicySpec& policy : changes.remove_policies) {
-    if (auto done = step(backend.remove_policy(policy), "remove", policy, backend); !done) return done;
-    now.policies.erase(policy.id);
+
+  // The entry with this id cannot be set: if it was a BYPASS until now, that does not stay in its place.
+  void stay_closed(PolicyId id) {
+    closed_ = false;
+    const auto before = now_.policies.find(id);
+    if (before == now_.policies.end() || before->second.action != Action::kBypass) return;
+    if (done(backend_.remove_policy(before->second), "remove", before->second)) now_.policies.erase(before);
   }
-  if (auto done = remove(changes.remove_out, backend, now); !done) return done;
-  return remove(changes.remove_in, backend, now);
-}
+
+  Backend& backend_;
+  State& now_;
+  Result<void> first_;
+  bool closed_ = true;  // all that closes is in its place
+};
 
 }  // namespace
 
@@ -221,9 +243,15 @@ Changes changes_of(const SaRef& sa, const Config& config, const Established& est
 }
 
 Result<void> apply(const Changes& changes, Backend& backend, State& now) {
-  auto done = make(changes, backend, now);
-  backend.commit();  // what was made before an error is true as well
-  return done;
+  Maker maker(backend, now);
+  maker.add(changes.add_in);
+  maker.add(changes.add_out);
+  maker.set(changes.set_policies);
+  maker.remove(changes.remove_policies);
+  maker.remove(changes.remove_out);
+  maker.remove(changes.remove_in);
+  backend.commit();  // what was made beside an error is true as well
+  return maker.first();
 }
 
 State former(const Installed& installed) {

@@ -238,7 +238,7 @@ TEST(Rfc4301_5, NothingPassesInTheClearBetweenTwoSteps) {
   EXPECT_THAT(down.calls, ElementsAre("-policy 3", "-policy 2", "commit"));
 }
 
-TEST(Apply, AnErrorStopsNamesWhatFailedAndLeavesTheTruth) {
+TEST(Apply, AnErrorNamesWhatFailedAndLeavesTheTruth) {
   State want, now;
   want.sas[SaId{1}] = install(1, Direction::kIn, 1, kNet).sa;
   want.sas[SaId{2}] = install(2, Direction::kOut, 1, kNet).sa;
@@ -249,11 +249,48 @@ TEST(Apply, AnErrorStopsNamesWhatFailedAndLeavesTheTruth) {
   ASSERT_FALSE(done);
   EXPECT_THAT(done.error().what,
               HasSubstr("journal: cannot install outbound SA 00001002 192.0.2.1 to 192.0.2.2: no room"));
-  EXPECT_THAT(journal.calls, ElementsAre("+in 1", "commit"));
+  EXPECT_THAT(journal.calls, ElementsAre("+in 1", "+policy 1", "commit")) << "the policies come all the same";
   EXPECT_THAT(now.sas, SizeIs(1));
   journal.fails_at.clear();
   ASSERT_TRUE(apply(diff(want, now), journal, now)) << "and can be tried again from there";
   EXPECT_TRUE(same(now, want));
+}
+
+TEST(Rfc4301_5, WhereAnEntryThatClosesCannotBeSetNothingIsOpened) {
+  State want, now;
+  PolicySpec bypass = entry(1, "bypass", 9, kNet);
+  bypass.action = Action::kBypass;
+  want.policies = {{bypass.id, bypass}};
+  for (const std::uint32_t id : {2u, 3u}) want.policies[PolicyId{id}] = entry(id, "protect", id, kPart);
+  now.policies[PolicyId{4}] = entry(4, "before", 4, kPart);
+  Journal journal;
+  journal.fails_at = "+policy 2";
+  ASSERT_FALSE(apply(diff(want, now), journal, now));
+  EXPECT_THAT(journal.calls, ElementsAre("+policy 3", "commit")) << "the other entry that closes is set";
+  EXPECT_TRUE(now.policies.contains(PolicyId{4})) << "and what closed so far stays";
+  journal.fails_at.clear();
+  ASSERT_TRUE(apply(diff(want, now), journal, now));
+  EXPECT_TRUE(same(now, want));
+
+  now.policies = {{bypass.id, bypass}, {PolicyId{4}, entry(4, "before", 4, kPart)}};
+  Journal down;
+  down.fails_at = "-policy 1";
+  ASSERT_FALSE(apply(diff({}, now), down, now));
+  EXPECT_THAT(down.calls, ElementsAre("commit"));
+  EXPECT_THAT(now.policies, SizeIs(2));
+}
+
+TEST(Rfc4301_5, ABypassThatBecomesAProtectThatCannotBeSetGoes) {
+  State want, now;
+  PolicySpec bypass = entry(1, "clear", 9, kNet);
+  bypass.action = Action::kBypass;
+  now.policies = {{bypass.id, bypass}};
+  want.policies = {{PolicyId{1}, entry(1, "clear", 9, kNet)}};
+  Journal journal;
+  journal.fails_at = "+policy 1";
+  ASSERT_FALSE(apply(diff(want, now), journal, now));
+  EXPECT_THAT(journal.calls, ElementsAre("-policy 1", "commit"));
+  EXPECT_THAT(now.policies, IsEmpty());
 }
 
 TEST(Former, WhatAnotherProcessLeftIsRemoved) {
