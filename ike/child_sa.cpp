@@ -54,6 +54,14 @@ SaRef IkeSa::make_sa(Direction direction, const ChildConfig& config, const Propo
   return sa;
 }
 
+// Nothing is to be tried again, unless another child that should be up was refused.
+void IkeSa::end_retries(std::string_view installed) {
+  if (std::ranges::all_of(connection_->children, [&](const ChildConfig& c) {
+        return c.start != StartAction::kStart || c.name == installed || has_child(c.name);
+      }))
+    core_.retries.erase(connection_->name);
+}
+
 Child& IkeSa::install(const ChildConfig& config, const Proposal& proposal, Spi spi_in, Spi spi_out,
                       const ChildKeys& keys, bool we_initiated, const Selectors& selectors,
                       std::optional<DhGroup> group, ChildSaId replaces, Now now) {
@@ -74,7 +82,7 @@ Child& IkeSa::install(const ChildConfig& config, const Proposal& proposal, Spi s
   if (config.life.time.count() != 0) child.expire_at = now + config.life.time;
   core_.by_sa[child.in->id] = core_.by_sa[child.out->id] = id_;
   core_.spis_in.insert(static_cast<std::uint32_t>(spi_in));
-  core_.retries.erase(connection_->name);
+  end_retries(config.name);
   place(child.in, child);
   const auto old = children_.find(replaces);
   if (!we_initiated && old != children_.end()) {
@@ -91,6 +99,7 @@ Child& IkeSa::install(const ChildConfig& config, const Proposal& proposal, Spi s
     return placed;
   }
   old->second.state = ChildState::kRekeyed;
+  if (Now& end = old->second.expire_at; end != Now{}) end = std::max(end, now + kDeferredOutbound);
   placed.leaving = old->second.leaving;
   for (Task& task : tasks_)  // who wants the old one deleted means this one by now
     if (auto* del = std::get_if<DeleteChild>(&task); del && del->id == replaces) del->id = placed.id;
@@ -136,7 +145,9 @@ void IkeSa::expired(SaId sa, bool hard, Now now) {
   for (auto& [id, child] : children_) {
     if (child.in->id != sa && child.out->id != sa) continue;
     if (child.state == ChildState::kRekeyed || child.state == ChildState::kDeleting || child.leaving) return;
-    if (hard) {
+    if (hard && child.state == ChildState::kRekeying) {
+      child.expire_at = now;  // nothing passes through it any more; it goes if no other takes its place
+    } else if (hard) {
       log(LogLevel::kWarning, "child " + child.config.name + " reached the end of its life");
       const CreateChild again{child.config.name, 0};
       const bool wanted = child.config.start == StartAction::kStart;
@@ -158,7 +169,7 @@ void IkeSa::expire_children(Now now, std::vector<Task>& due) {
       child.rekey_at = {};
       due.emplace_back(RekeyChild{id, 0});
     }
-    if (child.state == ChildState::kDeleting || child.expire_at == Now{} || now < child.expire_at) continue;
+    if (!child.may_expire() || now < child.expire_at) continue;
     child.expire_at = {};
     const bool replaced = child.state == ChildState::kRekeyed;
     log(LogLevel::kWarning,

@@ -287,7 +287,7 @@ std::optional<Now> IkeSa::deadline() const {
   sooner(liveness_due());
   for (const auto& [id, child] : children_) {
     if (child.state == ChildState::kInstalled) sooner(child.rekey_at);
-    if (child.state != ChildState::kDeleting) sooner(child.expire_at);
+    if (child.may_expire()) sooner(child.expire_at);
     if (child.deferred_out) sooner(child.deferred_until);
   }
   return soonest;

@@ -44,6 +44,12 @@ struct Child {
   Selectors selectors;
   Now installed{}, rekey_at{}, expire_at{};
   bool leaving = false;  // to be deleted when its turn comes: does not count as up
+
+  // Not while it is being replaced: a delete would hit the replacement. The exchange ends, or the IKE SA
+  // does.
+  bool may_expire() const {
+    return expire_at != Now{} && state != ChildState::kDeleting && state != ChildState::kRekeying;
+  }
 };
 
 struct CreateChild {
@@ -221,6 +227,7 @@ class IkeSa {
   void set_lifetime(Now now);
 
   // ---- child_sa.cpp ----
+  void end_retries(std::string_view installed);
   void place(const SaRef& sa, const Child& child);
   void uninstall(const SaRef& sa);
   void forget_sa(const SaRef& sa);

@@ -87,6 +87,7 @@ void IkeSa::init_response(const Header& h, const Datagram& datagram, Now now) {
   }
   if (const Notify* n = parsed->find(NotifyType::kInvalidKePayload); n && n->data.size() == 2) {
     const DhGroup wanted{load_be16(n->data.data())};
+    if (wanted == group_) return;  // the answer to an earlier sending, come twice: it has been followed
     const bool ours = std::ranges::any_of(connection_->proposals, [&](const Proposal& p) {
       return std::ranges::find(p.groups, wanted) != p.groups.end();
     });

@@ -71,6 +71,25 @@ class BarePeer {
     (void)hear();
   }
 
+  // The child "net" comes with it; `spi`: what the other side sends to.
+  void authenticate_with_child(std::uint32_t spi) {
+    initiate();
+    PayloadWriter out = authenticated();
+    add_child(out, "aes128gcm16", spi);
+    say(Exchange::kIkeAuth, false, 1, out);
+    (void)hear();
+  }
+  // The payloads of a request for the child "net", but nonce and KE.
+  static void add_child(PayloadWriter& out, const char* proposal, std::uint32_t spi) {
+    Proposal esp = *Proposal::parse(proposal, ProtocolId::kEsp);
+    Writer bytes;
+    bytes.be32(spi);
+    esp.spi = bytes.take();
+    out.sa({esp});
+    out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.2.0/24")});
+    out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.1.0/24")});
+  }
+
   void say(Exchange exchange, bool response, std::uint32_t id, const PayloadWriter& payloads) {
     Buffer iv(8, 0x10);
     iv[7] = ++iv_;

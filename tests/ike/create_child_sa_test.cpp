@@ -94,6 +94,44 @@ TEST(Rfc4301_4_4_2_1, VolumeLifetimesRekeyAndEnd) {
   EXPECT_TRUE(pair.left.status().children.empty());
 }
 
+TEST(Rfc4301_4_4_2_1, AHardLimitDuringARekeyLeavesTheReplacement) {
+  auto l = connection(true);
+  l->children[0].start = StartAction::kStart;
+  Pair pair(l, connection(false));
+  const SaRef out = pair.left.sas(Direction::kOut).back();
+  pair.left.endpoint.expired(out->id, false, pair.now);
+  pair.left.endpoint.expired(out->id, true, pair.now);
+  pair.wait(20s);
+  EXPECT_FALSE(pair.left.installed.contains(out->id));
+  ASSERT_EQ(pair.left.status().children.size(), 1u);
+  EXPECT_FALSE(pair.left.logged("deletes child") || pair.right.logged("deletes child"));
+  EXPECT_FALSE(pair.left.logged("end of its life"));
+  pair.expect_working();
+}
+
+TEST(Rfc4301_4_4_2_1, AHardLimitDuringARekeyThatFailsEndsTheChild) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.authenticate_with_child(0x1000);
+  ASSERT_TRUE(side.up());
+  const SaId out = side.sas(Direction::kOut)[0]->id;
+  side.endpoint.expired(out, false, now);
+  side.endpoint.expired(out, true, now);
+  const auto request = peer.hear();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->header.exchange, Exchange::kCreateChildSa);
+  PayloadWriter refusal;
+  refusal.notify(NotifyType::kTemporaryFailure);
+  peer.say(Exchange::kCreateChildSa, true, request->header.message_id, refusal);
+  ASSERT_LE(side.endpoint.deadline(), now);
+  side.endpoint.tick(now);
+  const auto end = peer.hear();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->payloads.deletes.size(), 1u);
+}
+
 TEST(Rfc7296_2_25_2, AnIkeRekeyThatCrossesANewChildLosesNoChild) {
   auto l = connection(true), r = connection(false);
   for (auto& c : {l, r}) {

@@ -137,6 +137,25 @@ TEST(Rfc7296_2_21, ARefusedChildThatShouldBeUpIsTriedAgain) {
   pair.expect_working();
 }
 
+TEST(Rfc7296_2_21, AChildThatComesUpLeavesAnothersRetryAlone) {
+  auto l = connection(true), r = connection(false);
+  ChildConfig more = l->children[0];
+  l->children[0].start = more.start = StartAction::kStart;
+  more.name = "refused";
+  for (auto* side : {&more.selectors.local, &more.selectors.remote})
+    side->at(0) = *TrafficSelector::parse("203.0.113.0/24");
+  l->children.insert(l->children.begin(), more);
+  Pair pair(l, r);
+  pair.wait(1s);
+  ASSERT_EQ(pair.left.status().children.size(), 1u);
+  more.start = StartAction::kNone;
+  r = connection(false);
+  r->children.push_back(more);
+  pair.right.endpoint.configure({r}, pair.now);
+  pair.wait(10s);
+  EXPECT_EQ(pair.left.status().children.size(), 2u);
+}
+
 TEST(Reload, AChangedPeerThatStartsIsCalledAnew) {
   auto l = connection(true);
   l->children[0].start = StartAction::kStart;

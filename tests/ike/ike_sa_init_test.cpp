@@ -26,6 +26,27 @@ TEST(Rfc7296_1_3, InvalidKePayloadLeadsToTheOtherGroup) {
   EXPECT_TRUE(pair.left.up() && pair.right.up());
 }
 
+TEST(Rfc7296_1_3, AnInvalidKePayloadThatComesTwiceIsFollowedOnce) {
+  auto l = connection(true), r = connection(false);
+  l->proposals = {*Proposal::parse("aes128gcm16-prfsha256-x25519-ecp256", ProtocolId::kIke)};
+  r->proposals = {*Proposal::parse("aes128gcm16-prfsha256-ecp256", ProtocolId::kIke)};
+  Pair pair(l, r);
+  std::vector<Datagram> answers;
+  pair.left.endpoint.initiate("sites", "net", 1, pair.now);
+  pair.pump([&](const Datagram& d) {  // the second answer is on the way still when the first comes again
+    if (d.remote.address.text() != "198.51.100.1") return false;
+    answers.push_back({d.remote, d.local, d.bytes});
+    return answers.size() == 2;
+  });
+  ASSERT_EQ(answers.size(), 2u);
+  for (const Datagram& d : answers) {
+    pair.left.endpoint.receive(d, pair.now);
+    pair.pump();
+  }
+  EXPECT_TRUE(pair.left.up() && pair.right.up());
+  EXPECT_EQ(pair.right.endpoint.status().size(), 1u);
+}
+
 TEST(Rfc7296_2_23, ANatMovesThePairToPort4500AndEspIntoUdp) {
   Pair pair;
   pair.nat = [](Datagram& d) {  // the left one is behind it
