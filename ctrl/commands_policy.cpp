@@ -10,6 +10,10 @@ namespace {
 
 using vici::Message;
 
+// Behind every entry of the configuration, also of a later one, so that a policy by hand opens nothing that
+// the file protects unless its order says so; and a place that the kernel's policies have as well.
+constexpr std::uint32_t kBehindAll = 0x0f000000;
+
 void read_tunnel(Arguments& in, PolicySpec& policy) {
   if (!in.has("tunnel-local") && !in.has("tunnel-remote")) return;
   policy.tunnel = TunnelEnds{in.address("tunnel-local"), in.address("tunnel-remote")};
@@ -30,7 +34,7 @@ Result<PolicySpec> read_policy(Call& call) {
     in.refuse("name: at most " + std::to_string(vici::kMaxNameBytes) + " characters are allowed");
   policy.action = kActions[in.choice("action", {"protect", "bypass", "discard"}, 3)];
   policy.direction = kDirections[in.choice("direction", {"both", "out", "in"}, 0)];
-  policy.order = static_cast<std::uint32_t>(in.number("order", 0, 0xffffffff, 1000));
+  policy.order = static_cast<std::uint32_t>(in.number("order", 0, 0xffffffff, kBehindAll));
   policy.selectors = {in.selectors("local-ts"), in.selectors("remote-ts")};
   if (policy.selectors.local.empty()) in.refuse("local-ts is missing: the addresses of our side");
   if (policy.selectors.remote.empty()) in.refuse("remote-ts is missing: the addresses of the other side");

@@ -69,7 +69,7 @@ const std::vector<Option> kPolicyAdd{
     needed("local-ts", "our side: ADDRESSES or ADDRESSES[PROTOCOL/PORTS]", Kind::kList),
     needed("remote-ts", "the other side", Kind::kList),
     one_of("direction", "default both", {"both", "out", "in"}),
-    option("order", "the lowest that matches decides; default 1000"),
+    option("order", "the lowest that matches decides; default: behind all of the configuration"),
     option("tunnel-local", "our outer address (needed in kernel mode)"),
     option("tunnel-remote", "the other outer address")};
 

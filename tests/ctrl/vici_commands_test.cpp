@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include "ctrl/config.h"
+#include "ctrl/xfrm_message.h"
 #include "dp/drop.h"
 #include "tests/ctrl/vici_fakes.h"
 
@@ -154,6 +156,17 @@ TEST_F(ViciSocket, PoliciesByHand) {
               HasSubstr("configuration file"));
   EXPECT_EQ(ask("policy-remove", Message().add("name", "dns")).get("success"), "yes");
   EXPECT_TRUE(gateway_.manual_policies.empty());
+}
+
+// A BYPASS of everything in the middle of the SPD would open the children behind it.
+TEST_F(ViciSocket, APolicyByHandStandsBehindTheWholeConfiguration) {
+  gateway_.policies[0].order = 100'000 * kOrderStep;
+  Message m;
+  m.add("name", "open").add("action", "bypass").add("local-ts", "0.0.0.0/0").add("remote-ts", "0.0.0.0/0");
+  EXPECT_EQ(ask("policy-add", m).get("success"), "yes");
+  ASSERT_EQ(gateway_.manual_policies.size(), 1u);
+  EXPECT_GT(gateway_.manual_policies[0].order, gateway_.policies[0].order);
+  EXPECT_LT(gateway_.manual_policies[0].order, kPriorityBase) << "the kernel has no place for it";
 }
 
 TEST_F(ViciSocket, GatewayOffAndOnAndWhoDidIt) {
