@@ -58,9 +58,19 @@ Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
   return {};
 }
 
+// /run is empty after a boot. Others may pass through the folder, or `management.group` could not reach the
+// socket; its own mode says who may open it.
+Result<void> make_folder(const std::string& path) {
+  const std::string folder = path.substr(0, path.rfind('/'));
+  if (folder.size() == path.size() || folder.empty() || mkdir(folder.c_str(), 0711) == 0) return {};
+  if (errno != EEXIST) return errno_failed(path, ("making its folder " + folder).c_str());
+  return {};
+}
+
 Result<int> listen_at(const std::string& path) {
   const Result<sockaddr_un> address = socket_address(path);
   if (!address) return std::unexpected(address.error());
+  if (const Result<void> made = make_folder(path); !made) return std::unexpected(made.error());
   if (const Result<void> clear = clear_stale(path, *address); !clear) return std::unexpected(clear.error());
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return errno_failed(path, "socket");
@@ -93,6 +103,7 @@ ViciServer::ViciServer(std::string path, Commands commands, Limits limits, int l
       listener_(listener),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      spare_(eventfd(0, EFD_CLOEXEC)),
       self_(std::make_shared<ViciServer*>(this)) {
   watch(listener_, kListenerId);
   watch(wake_, kWakeId);
@@ -100,7 +111,7 @@ ViciServer::ViciServer(std::string path, Commands commands, Limits limits, int l
 
 ViciServer::~ViciServer() {
   sessions_.clear();
-  for (const int fd : {listener_, epoll_, wake_})
+  for (const int fd : {listener_, epoll_, wake_, spare_})
     if (fd >= 0) close(fd);
   unlink(path_.c_str());
 }
@@ -110,9 +121,20 @@ void ViciServer::watch(int fd, std::uint64_t id) {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &wanted);
 }
 
+// No descriptor is free: the spare one takes the client and hangs up, or the listener would stay readable and
+// the owner would come back at once, for ever.
+bool ViciServer::turn_away() {
+  if (spare_ >= 0) close(spare_);
+  const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+  if (fd >= 0) close(fd);
+  spare_ = eventfd(0, EFD_CLOEXEC);
+  return fd >= 0;
+}
+
 void ViciServer::accept_all() {
   for (;;) {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE) && turn_away()) continue;
     if (fd < 0) return;
     if (sessions_.size() >= limits_.sessions) {
       close(fd);

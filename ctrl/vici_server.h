@@ -28,7 +28,8 @@ class ViciServer {
     std::size_t stream_bytes = 128u << 10;  // listings go on, and requests are taken, below this
   };
 
-  // A stale socket file of a daemon that is gone is replaced; one that still answers is an error.
+  // The folder of `path` is made when it is missing. A stale socket file of a daemon that is gone is
+  // replaced; one that still answers is an error.
   static Result<std::unique_ptr<ViciServer>> open(const std::string& path, Commands commands, Limits limits);
   static Result<std::unique_ptr<ViciServer>> open(const std::string& path, Commands commands) {
     return open(path, std::move(commands), Limits{});
@@ -51,6 +52,7 @@ class ViciServer {
   ViciServer(std::string path, Commands commands, Limits limits, int listener);
   void watch(int fd, std::uint64_t id);
   void accept_all();
+  bool turn_away();
   void serve(ViciSession& session, Now now);
   bool advance(ViciSession& session, Now now);
   void stream(ViciSession& session, Stream& stream);
@@ -68,6 +70,7 @@ class ViciServer {
   Commands commands_;
   const Limits limits_;
   int listener_ = -1, epoll_ = -1, wake_ = -1;
+  int spare_ = -1;  // see turn_away()
   std::uint64_t next_id_ = 1, next_serial_ = 1;
   std::map<std::uint64_t, std::unique_ptr<ViciSession>> sessions_;
   // What was last known of each IKE SA while somebody monitors: a "down" event tells of one that is gone.
