@@ -132,7 +132,7 @@ TrafficSelectors read_selectors(const Value& value) {
     if (std::ranges::find(out, *ts) != out.end()) item.error("'" + ts->text() + "' stands here twice");
     out.push_back(*ts);
   };
-  for (const Value& item : value.list()) {
+  for (const Value& item : value.filled_list()) {
     const auto text = item.text();
     if (!text) continue;
     if (*text == "any" || text->starts_with("any[")) {

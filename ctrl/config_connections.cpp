@@ -17,9 +17,10 @@ std::vector<T> read_addresses(Section& side, Parse parse) {
   const Value one = side.get("address"), several = side.get("addresses");
   if (one && several) several.error("stands beside 'address'; use one of them");
   std::vector<T> out;
-  for (const Value& item : (one ? one : several).list()) {
+  const std::vector<Value> items = (one ? one : several).filled_list();
+  for (const Value& item : items) {
     if (item.node()->text == "any" || item.node()->text == "%any") {
-      if ((one ? one : several).list().size() > 1) item.error("'any' stands alone");
+      if (items.size() > 1) item.error("'any' stands alone");
       continue;
     }
     if (const std::optional<T> address = parse(item)) out.push_back(*address);

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "ctrl/config_parts.h"
+#include "ctrl/vici/client.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -149,7 +150,7 @@ void read_management(const Value& value, Management& out) {
   constexpr std::size_t kLongestSocket = 107;
   Section management(value);
   const Value sockets = management.get("socket");
-  for (const Value& item : sockets.list()) {
+  for (const Value& item : sockets.filled_list()) {
     const auto path = item.text();
     if (!path) continue;
     if (!path->starts_with('/') || path->size() > kLongestSocket)
@@ -159,7 +160,7 @@ void read_management(const Value& value, Management& out) {
     else
       out.sockets.push_back(*path);
   }
-  if (out.sockets.empty()) out.sockets = {"/run/simplon.vici"};
+  if (out.sockets.empty()) out.sockets = {vici::kDefaultSocket};
   const Value group = management.get("group"), mode = management.get("mode");
   if (const auto name = group.text()) {
     if (!getgrnam(name->c_str())) group.error("there is no group '" + *name + "' on this machine");

@@ -71,4 +71,13 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
 std::vector<PolicySpec> read_policies(const Value& value, Mode mode,
                                       const std::vector<ConnectionDraft>& drafts, PolicyIds& ids);
 
+// config_order.cpp
+struct PolicyEntry {
+  PolicySpec policy;
+  Value value;  // where it stands
+  bool child = false;
+};
+void check_order(const std::vector<PolicyEntry>& entries, Mode mode);
+void check_same_children(const std::vector<ConnectionDraft>& drafts);
+
 }  // namespace simplon::ctrl

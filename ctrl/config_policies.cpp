@@ -8,12 +8,6 @@
 namespace simplon::ctrl {
 namespace {
 
-struct Entry {
-  PolicySpec policy;
-  Value value;  // where it stands
-  bool child = false;
-};
-
 // The outer addresses, where the file alone tells them.
 std::optional<TunnelEnds> tunnel_of(const ike::Connection& c) {
   if (c.remote_addrs.size() != 1 || c.remote_addrs[0].first != c.remote_addrs[0].last) return std::nullopt;
@@ -25,58 +19,6 @@ std::optional<TunnelEnds> tunnel_of(const ike::Connection& c) {
 }
 
 TrafficSelectors host(const IpAddress& address) { return {TrafficSelector::of(Prefix::host(address))}; }
-
-bool covers(const TrafficSelectors& all, const TrafficSelectors& part) {
-  return std::ranges::all_of(part, [&](const TrafficSelector& p) {
-    return std::ranges::any_of(all, [&](const TrafficSelector& a) { return a.contains(p); });
-  });
-}
-
-bool covers(const PolicySpec& earlier, const PolicySpec& later) {
-  const bool direction = earlier.direction == PolicyDirection::kBoth || earlier.direction == later.direction;
-  return direction && !later.selectors.local.empty() && !later.selectors.remote.empty() &&
-         covers(earlier.selectors.local, later.selectors.local) &&
-         covers(earlier.selectors.remote, later.selectors.remote);
-}
-
-// PROTECT behind a BYPASS that takes all its packets is a tunnel that leaks; the other cases are only
-// useless. Children are not held against each other: they may be many, and identical ones are found
-// elsewhere.
-void check_reached(const std::vector<Entry>& entries) {
-  std::vector<const Entry*> earlier;
-  for (const Entry& later : entries) {
-    const auto found =
-        std::ranges::find_if(earlier, [&](const Entry* e) { return covers(e->policy, later.policy); });
-    const Entry* first = found == earlier.end() ? nullptr : *found;
-    if (!later.child) earlier.push_back(&later);
-    if (!first) continue;
-    const std::string what = "is never reached: " + std::string(name(first->policy.action)) + " '" +
-                             first->policy.name + "' (" + first->value.path() + ") takes all its packets";
-    if (first->policy.action == Action::kBypass && later.policy.action == Action::kProtect)
-      later.value.error(what + " in the clear; put it before that one");
-    else
-      later.value.warning(what);
-  }
-}
-
-Selectors in_order(Selectors s) {
-  std::ranges::sort(s.local);
-  std::ranges::sort(s.remote);
-  return s;
-}
-
-void check_same_children(const std::vector<ConnectionDraft>& drafts) {
-  std::map<Selectors, std::string> seen;
-  for (const ConnectionDraft& draft : drafts)
-    for (std::size_t i = 0; i < draft.children.size(); ++i) {
-      const PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
-      if (policy.selectors.local.empty() || policy.selectors.remote.empty()) continue;
-      const auto [first, fresh] = seen.try_emplace(in_order(policy.selectors), policy.name);
-      if (!fresh)
-        draft.children[i].error("has the same selectors as child '" + first->second +
-                                "': " + policy.selectors.text());
-    }
-}
 
 void read_protect(const Value& value, Section& section, Mode mode, PolicySpec& out) {
   const Value tunnel_value = section.get("tunnel");
@@ -135,11 +77,11 @@ class List {
   }
 
   std::vector<PolicySpec> finish() {
-    for (const Entry& child : children_)
+    for (const PolicyEntry& child : children_)
       if (!named_.contains(child.policy.name)) entries_.push_back(child);
-    check_reached(entries_);
+    check_order(entries_, mode_);
     std::vector<PolicySpec> out;
-    for (Entry& entry : entries_) {
+    for (PolicyEntry& entry : entries_) {
       entry.policy.order = kOrderStep * static_cast<std::uint32_t>(out.size() + 1);
       out.push_back(std::move(entry.policy));
     }
@@ -178,8 +120,6 @@ class List {
     for (const char* key : {"local", "remote"})
       section.require(key, "use selectors like 192.0.2.0/24, any, any[udp/53]");
     policy.selectors = {read_selectors(local), read_selectors(remote)};
-    for (const Value& side : {local, remote})
-      if (side && side.list().empty()) side.error("at least one selector is needed; use any for everything");
     if (const auto d = section.get("direction")
                            .choice<PolicyDirection>({{"both", PolicyDirection::kBoth},
                                                      {"out", PolicyDirection::kOut},
@@ -195,10 +135,10 @@ class List {
 
   Mode mode_;
   PolicyIds& ids_;
-  std::vector<Entry> children_;
+  std::vector<PolicyEntry> children_;
   std::vector<std::string> child_names_;
   std::map<std::string, std::size_t> by_name_;  // in children_
-  std::vector<Entry> entries_;
+  std::vector<PolicyEntry> entries_;
   std::set<std::string> named_, names_;
   unsigned unnamed_ = 0;
 };

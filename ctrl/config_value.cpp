@@ -211,6 +211,13 @@ std::vector<Value> Value::list() const {
   return out;
 }
 
+std::vector<Value> Value::filled_list() const {
+  const bool blank = node_ && (node_->kind == Yaml::Kind::kNull ||
+                               (node_->kind == Yaml::Kind::kList && node_->items.empty()));
+  if (blank) error("a value is missing");
+  return list();
+}
+
 void Value::not_among(std::string_view given, const std::vector<std::string_view>& known) const {
   error(quoted(given) + " is not allowed; use " + list_text(known) + did_you_mean(given, known));
 }

@@ -77,6 +77,9 @@ class Value {
   std::optional<std::uint64_t> bytes(std::uint64_t least, std::uint64_t most) const;  // "64MiB", "2GB", "0"
   std::optional<IpAddress> address() const;
   std::vector<Value> list() const;  // a plain value is a list of one
+  // The same, but a key that stands there with nothing in it is an error: it does not mean what its absence
+  // does.
+  std::vector<Value> filled_list() const;
 
   template <class T>
   std::optional<T> choice(Choices<T> choices) const {

@@ -5,7 +5,7 @@
 
 int main(int argc, char** argv) {
   using namespace simplon::console;
-  Console console(kDefaultSocket);
+  Console console(simplon::vici::kDefaultSocket);
   const int status = console.run({argv + 1, argv + argc}, std::cout, std::cerr);
   return status == kOk && console.wants_prompt() ? prompt(console) : status;
 }

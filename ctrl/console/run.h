@@ -11,8 +11,6 @@
 
 namespace simplon::console {
 
-inline constexpr const char* kDefaultSocket = "/run/simplon/simplon.vici";
-
 // What the process ends with.
 enum Exit : int { kOk = 0, kRefused = 1, kUsage = 2, kNoDaemon = 3, kStopped = 130 };
 

@@ -10,6 +10,8 @@
 
 namespace simplon::vici {
 
+// Where the daemon serves and simplonctl asks, unless told otherwise.
+inline constexpr const char* kDefaultSocket = "/run/simplon/simplon.vici";
 inline constexpr const char* kInterrupted = "interrupted";
 
 class Client {
