@@ -13,12 +13,6 @@ Decision send(PortIndex port) { return {.kind = Decision::Kind::kSend, .port = p
 
 bool is_ike_port(std::uint16_t port) { return port == kIke || port == kIkeNatTraversal; }
 
-constexpr std::uint32_t kBroadcast = 0xffffffff;
-
-bool is_multicast(const IpAddress& a) {
-  return a.is_v4() ? (a.v4_host() >> 28) == 0xe || a.v4_host() == kBroadcast : a.bytes()[0] == 0xff;
-}
-
 // Multicast and broadcast that stay on one link: routing protocols, VRRP, MLD, DHCP (RFC 5771 §4, RFC 4291
 // §2.7, RFC 919 §7). They never cross the boundary.
 bool is_link_multicast(const IpAddress& a) {
@@ -86,11 +80,15 @@ Drop inbound(const Tables& tables, const Flow& flow) {
 }
 
 Decision for_us(const Tables& tables, const Flow& flow, PortIndex owner) {
-  if (flow.origin == Origin::kProtected) return punt(owner);
+  if (is_decrypted(tables, flow)) return punt(owner);
+  // To the TAP of the port that it came in at, whoever of our ports has the address: its MAC is in the frame,
+  // and the kernel checks the source against the routes of the interface (rp_filter).
+  const Decision host = punt(flow.port);
+  if (flow.origin == Origin::kProtected) return host;
   if (flow.protocol == kUdp && is_ike_port(flow.dport))
-    return punt(owner);  // RFC 7296 §2: IKE is never protected by ESP
+    return host;  // RFC 7296 §2: IKE is never protected by ESP
   const Drop reason = inbound(tables, flow);
-  return reason == Drop::kNone ? punt(owner) : drop(reason);
+  return reason == Drop::kNone ? host : drop(reason);
 }
 
 Decision from_host(const Tables& tables, const Flow& flow) {

@@ -47,4 +47,11 @@ static_assert(sizeof(Decision) == 8);
 inline constexpr std::uint8_t kIcmp = 1, kIpip = 4, kTcp = 6, kUdp = 17, kIpv6InIp = 41, kEsp = 50, kAh = 51,
                               kIcmpv6 = 58, kNoNextHeader = 59;
 
+inline constexpr std::uint32_t kBroadcast = 0xffffffff;
+
+// For many: multicast, and IPv4's broadcast.
+inline bool is_multicast(const IpAddress& a) {
+  return a.is_v4() ? (a.v4_host() >> 28) == 0xe || a.v4_host() == kBroadcast : a.bytes()[0] == 0xff;
+}
+
 }  // namespace simplon::dp

@@ -15,6 +15,21 @@ constexpr std::uint8_t kKeepaliveByte = 0xff;  // RFC 3948 §2.3
 
 bool is_multicast_mac(const std::uint8_t* mac) { return (mac[0] & 1) != 0; }
 
+// RFC 1812 §5.3.4: what was sent to all of a link goes no further to somebody else's single address.
+bool for_somebody_else(rte_mbuf* m, const Routes& routes) {
+  const std::uint8_t* ip = bytes_of(m) + kEthernetBytes;
+  const bool v4 = ip[0] >> 4 == 4;
+  if (rte_pktmbuf_data_len(m) < kEthernetBytes + (v4 ? kIpv4Bytes : kIpv6Bytes)) return false;  // a runt
+  const IpAddress to = destination_of(ip, v4);
+  return !is_multicast(to) && !routes.local(to);
+}
+
+// What a link speaks beside IP: ARP, LLDP, EAPOL, slow protocols, all of LLC. A tag, a label or a PPPoE
+// header would carry IP past the policies.
+bool is_link_protocol(std::uint16_t type) {
+  return type < 0x600 || type == kEtherTypeArp || type == 0x88cc || type == 0x888e || type == 0x8809;
+}
+
 }  // namespace
 
 Worker::Worker(WorkerSetup setup)
@@ -97,9 +112,13 @@ void Worker::take_frame(rte_mbuf* m, Origin origin, PortIndex port) {
     const Mac mac = tables_->routes->mac(port);
     if (std::memcmp(frame, mac.data(), mac.size()) != 0) return drop(m, Drop::kNotForUs);
   }
-  if (type == kEtherTypeIpv4 || type == kEtherTypeIpv6) return take_ip(m, kEthernetBytes, origin, port);
-  // ARP is the kernel's; so is, outwards, whatever link protocol it speaks.
-  if (from_host) return send(m, port);
+  if (type == kEtherTypeIpv4 || type == kEtherTypeIpv6) {
+    if (!from_host && is_multicast_mac(frame) && for_somebody_else(m, *tables_->routes))
+      return drop(m, Drop::kNotForUs);
+    return take_ip(m, kEthernetBytes, origin, port);
+  }
+  // ARP is the kernel's; so is what else it speaks with a link, and on a protected one whatever it likes.
+  if (origin == Origin::kHostProtected || (from_host && is_link_protocol(type))) return send(m, port);
   if (type == kEtherTypeArp) return punt(m, port);
   drop(m, Drop::kUnknownEtherType);
 }

@@ -78,7 +78,7 @@ void Worker::punt(rte_mbuf* frame, PortIndex port) {
 
 // The host gets a whole frame: what came in one keeps its own, what came out of an SA is given one.
 void Worker::punt_ip(rte_mbuf* m, const Headers& headers, PortIndex port) {
-  if (headers.ip >= kEthernetBytes && m->data_off >= headers.ip) return punt(m, port);
+  if (headers.ip >= kEthernetBytes) return punt(m, port);
   auto* frame = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(m, kEthernetBytes));
   if (frame == nullptr) return drop(m, Drop::kNoBuffer);
   const Mac mac = tables_->routes->mac(port);

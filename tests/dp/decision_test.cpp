@@ -88,13 +88,15 @@ const std::optional<Action> kEvery[] = {std::nullopt, Action::kDiscard, Action::
 TEST(Rfc4301_5_2, ToUsFromTheProtectedSideIsTheHosts) {
   for (const auto& action : kEvery) {
     EXPECT_EQ(Site(action).protected_port(kInside, kUsLan), punted(kLan));
-    EXPECT_EQ(Site(action).protected_port(kInside, kUsWan), punted(kWan)) << "the TAP of the address";
+    EXPECT_EQ(Site(action).protected_port(kInside, kUsWan), punted(kLan))
+        << "the TAP of the port, whose MAC the frame has and whose routes its source";
     EXPECT_EQ(Site(action).decrypted(kOutside, kUsLan), punted(kLan)) << "its SA's selectors were checked";
   }
 }
 
 TEST(Rfc4301_5_2, ToUsInClearIsForTheInboundSpd) {
   EXPECT_EQ(Site(Action::kBypass).clear(kOutside, kUsWan), punted(kWan));
+  EXPECT_EQ(Site(Action::kBypass).clear(kOutside, kUsLan), punted(kWan));
   EXPECT_EQ(Site(Action::kProtect).clear(kOutside, kUsWan), dropped(Drop::kClearNotAllowed));
   EXPECT_EQ(Site(Action::kDiscard).clear(kOutside, kUsWan), dropped(Drop::kPolicyDiscard));
   EXPECT_EQ(Site(std::nullopt).clear(kOutside, kUsWan), dropped(Drop::kNoPolicy));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
@@ -26,6 +27,29 @@ struct Shared {
     static auto* shared = new Shared;
     return *shared;
   }
+};
+
+// A port as the workers see one, without a device: its frames come out of a ring. There for good.
+class Wire {
+ public:
+  rte_ring* ring;
+  std::uint16_t device;
+
+  static Wire& of(PortIndex port) {
+    static Wire lan("wire-lan", RTE_MAX_ETHPORTS - 1), wan("wire-wan", RTE_MAX_ETHPORTS - 2);
+    return port == kLan ? lan : wan;
+  }
+
+ private:
+  Wire(const char* name, std::uint16_t id)
+      : ring(rte_ring_create(name, 256, 0, 0)), device(id), queue_(ring), callback_(nullptr) {
+    rte_eth_fp_ops[id].rx_pkt_burst = [](void* from, rte_mbuf** frames, std::uint16_t n) {
+      return static_cast<std::uint16_t>(
+          rte_ring_dequeue_burst(static_cast<rte_ring*>(from), reinterpret_cast<void**>(frames), n, nullptr));
+    };
+    rte_eth_fp_ops[id].rxq = {&queue_, &callback_};
+  }
+  void *queue_, *callback_;
 };
 
 inline Selectors selectors(const char* local, const char* remote) {
@@ -80,10 +104,17 @@ class Lab {
     const std::string n = std::to_string(serial++);
     in_ = rte_ring_create(("in" + n).c_str(), 256, 0, 0);
     out_ = rte_ring_create(("out" + n).c_str(), 256, 0, 0);
+    inject_ = rte_ring_create(("inject" + n).c_str(), 256, 0, 0);
     punts_ = rte_ring_create(("punt" + n).c_str(), 256, 0, 0);
     events_ = rte_ring_create_elem(("event" + n).c_str(), sizeof(WorkerEvent), 256, 0, 0);
     WorkerSetup setup;
-    setup.sources = {{.kind = Source::Kind::kMailbox, .ring = in_}};
+    setup.sources = {{.kind = Source::Kind::kMailbox, .ring = in_},
+                     {.kind = Source::Kind::kInject, .ring = inject_}};
+    for (const PortIndex port : {kLan, kWan})
+      setup.sources.push_back({.kind = Source::Kind::kPort,
+                               .device = Wire::of(port).device,
+                               .port = port,
+                               .side = port == kLan ? Side::kProtected : Side::kUnprotected});
     setup.sinks = {{.outbox = out_}, {.outbox = out_}};
     setup.mailboxes = {in_};
     setup.punts = punts_;
@@ -98,7 +129,7 @@ class Lab {
   ~Lab() {
     worker_.reset();
     quiescence_.offline(0);
-    for (rte_ring* r : {in_, out_, punts_}) {
+    for (rte_ring* r : {in_, inject_, out_, punts_}) {
       void* m = nullptr;
       while (rte_ring_dequeue(r, &m) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(m));
       rte_ring_free(r);
@@ -124,17 +155,32 @@ class Lab {
   }
   std::vector<Buffer> pass(const std::vector<Buffer>& packets, Origin origin, PortIndex port) {
     for (const Buffer& ip : packets) {
-      rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);
-      std::memcpy(rte_pktmbuf_append(m, static_cast<std::uint16_t>(ip.size())), ip.data(), ip.size());
-      m->port = static_cast<std::uint16_t>(port);
+      rte_mbuf* m = mbuf(ip, port);
       m->hash.usr = static_cast<std::uint32_t>(origin);
       rte_ring_enqueue(in_, m);
     }
-    while (worker_->turn() != 0) {
-    }
-    return drain(out_);
+    return run();
+  }
+  // A whole frame, as the port receives it, or as the kernel writes it to the port's TAP.
+  std::vector<Buffer> receive(const Buffer& frame, PortIndex port) {
+    rte_ring_enqueue(Wire::of(port).ring, mbuf(frame, port));
+    return run();
+  }
+  std::vector<Buffer> inject(const Buffer& frame, PortIndex port) {
+    rte_ring_enqueue(inject_, mbuf(frame, port));
+    return run();
   }
   std::vector<Buffer> punted() { return drain(punts_); }
+  std::vector<std::pair<PortIndex, Buffer>> punted_by_port() {
+    std::vector<std::pair<PortIndex, Buffer>> out;
+    void* got = nullptr;
+    while (rte_ring_dequeue(punts_, &got) == 0) {
+      auto* m = static_cast<rte_mbuf*>(got);
+      out.emplace_back(PortIndex{m->port}, Buffer(bytes_of(m), bytes_of(m) + rte_pktmbuf_data_len(m)));
+      rte_pktmbuf_free(m);
+    }
+    return out;
+  }
   std::vector<WorkerEvent> events() {
     std::vector<WorkerEvent> out;
     WorkerEvent e;
@@ -143,6 +189,17 @@ class Lab {
   }
 
  private:
+  static rte_mbuf* mbuf(const Buffer& bytes, PortIndex port) {
+    rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);
+    std::memcpy(rte_pktmbuf_append(m, static_cast<std::uint16_t>(bytes.size())), bytes.data(), bytes.size());
+    m->port = static_cast<std::uint16_t>(port);
+    return m;
+  }
+  std::vector<Buffer> run() {
+    while (worker_->turn() != 0) {
+    }
+    return drain(out_);
+  }
   static std::vector<Buffer> drain(rte_ring* ring) {
     std::vector<Buffer> out;
     void* got = nullptr;
@@ -178,7 +235,7 @@ class Lab {
 
   Quiescence quiescence_;
   Registry registry_;
-  rte_ring *in_, *out_, *punts_, *events_;
+  rte_ring *in_, *inject_, *out_, *punts_, *events_;
   std::unique_ptr<Worker> worker_;
 };
 
@@ -214,6 +271,14 @@ inline Buffer udp6(const char* from, const char* to, unsigned payload = 40, std:
   store_be16(p.data() + 44, static_cast<std::uint16_t>(8 + payload));
   for (unsigned i = 0; i < payload; ++i) p[48 + i] = static_cast<std::uint8_t>(i);
   return p;
+}
+
+inline Buffer frame_of(const Mac& to, std::uint16_t type, const Buffer& payload) {
+  Buffer frame(to.begin(), to.end());
+  frame.insert(frame.end(),
+               {2, 0, 0, 0, 0, 9, static_cast<std::uint8_t>(type >> 8), static_cast<std::uint8_t>(type)});
+  frame.insert(frame.end(), payload.begin(), payload.end());
+  return frame;
 }
 
 inline Buffer ip_of(const Buffer& frame) { return Buffer(frame.begin() + kEthernetBytes, frame.end()); }
