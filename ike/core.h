@@ -78,7 +78,7 @@ struct Core {
   };
   std::map<std::string, Retry, std::less<>> retries;
 
-  // What was said last in an IKE SA that the peer deleted: the answer may have been lost (§2.1).
+  // What was said last in an IKE SA that ended by an answer: it may have been lost (§2.1).
   struct LastWords {
     Buffer request;
     Datagram answer;

@@ -206,12 +206,17 @@ IkeSa::Agreed IkeSa::agree(const Payloads& p, Pfs pfs, const Child* replaces) co
 }
 
 void IkeSa::create_child_request(const Payloads& p, Now now) {
-  if (!p.sa || p.sa->empty() || !p.nonce) return respond_error(NotifyType::kInvalidSyntax);
+  if (!p.sa || !p.nonce) return malformed("CREATE_CHILD_SA without SA or nonce", now);
   // §2.25: an SA that is going, or that we are replacing ourselves, takes nothing new.
   if (!established() || replaced_ || (attempt_ && attempt_->ike))
     return respond_error(NotifyType::kTemporaryFailure);
+  if (p.sa->empty()) {  // transforms that we do not know are left out
+    ++core_.counters.no_proposal;
+    log(LogLevel::kWarning, "the peer's request is refused: " + why_not(*p.sa, {}));
+    return respond_error(NotifyType::kNoProposalChosen);
+  }
   if ((*p.sa)[0].protocol == ProtocolId::kIke) return ike_rekey_request(p);
-  if (!p.tsi || !p.tsr) return respond_error(NotifyType::kInvalidSyntax);
+  if (!p.tsi || !p.tsr) return malformed("CREATE_CHILD_SA without traffic selectors", now);
   const Notify* rekey = p.find(NotifyType::kRekeySa);
   if (rekey == nullptr) return child_request(p, ChildSaId{}, now);
   for (const auto& [id, child] : children_) {
@@ -248,7 +253,7 @@ void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
         old->second.state = ChildState::kInstalled;
       ++sa.core_.counters.malformed;
       sa.log(LogLevel::kWarning, "the peer's child is refused: its public value is not valid");
-      sa.respond_error(NotifyType::kInvalidSyntax);
+      sa.respond_error(NotifyType::kNoProposalChosen);  // INVALID_SYNTAX would end the IKE SA
       return sa.next_task(at);
     }
     Proposal chosen = agreed.proposal;

@@ -87,14 +87,11 @@ std::shared_ptr<const Connection> IkeSa::authenticate(const Payloads& p, Now now
 }
 
 void IkeSa::auth_request(const Payloads& p, Now now) {
-  if (!p.idi || !p.auth) {
-    ++core_.counters.malformed;
-    respond_error(NotifyType::kInvalidSyntax);
-    return end("IKE_AUTH without IDi or AUTH", now);
-  }
+  if (!p.idi || !p.auth) return malformed("IKE_AUTH without IDi or AUTH", now);
   const auto found = authenticate(p, now);
   if (!found) {
     respond_error(NotifyType::kAuthenticationFailed);
+    remember_last_words(now);
     return close("authentication failed", now);
   }
   belong_to(found);

@@ -87,7 +87,7 @@ void IkeSa::ike_rekey_request(const Payloads& p) {
           ++sa.core_.counters.malformed;
           sa.log(LogLevel::kWarning,
                  "the peer's rekeying of the IKE SA is refused: its public value is not valid");
-          sa.respond_error(NotifyType::kInvalidSyntax);
+          sa.respond_error(NotifyType::kNoProposalChosen);  // INVALID_SYNTAX would end the IKE SA
           return sa.next_task(at);
         }
         const std::uint64_t spi_i = load_be64(chosen.spi.data()), spi_r = sa.core_.fresh_ike_spi();

@@ -8,6 +8,7 @@ namespace simplon::ike {
 namespace {
 
 constexpr std::chrono::seconds kRetryTask{3};  // after TEMPORARY_FAILURE, plus jitter
+constexpr std::size_t kMostLastWords = 1024, kLargestLastWords = 4096;
 
 }  // namespace
 
@@ -138,13 +139,34 @@ std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagr
   if (!h.response()) last_request_ = datagram.bytes;
   auto payloads = parse_payloads(opened->first, opened->chain);
   if (payloads) return std::move(*payloads);
-  ++core_.counters.malformed;
-  log(LogLevel::kWarning, "message from " + datagram.remote.text() + ": " + payloads.error().what);
+  const std::string why = "message from " + datagram.remote.text() + ": " + payloads.error().what;
+  last_exchange_ = h.exchange;
   if (!h.response()) {
-    last_exchange_ = h.exchange;
-    respond_error(NotifyType::kInvalidSyntax);
+    malformed(why, now);
+  } else {
+    ++core_.counters.malformed;
+    core_.log_limited("response", now, why);
   }
   return std::nullopt;
+}
+
+// The answer to a request that we do not understand is fatal at both ends (§2.21.3).
+void IkeSa::malformed(const std::string& why, Now now) {
+  ++core_.counters.malformed;
+  respond_error(NotifyType::kInvalidSyntax);
+  remember_last_words(now);
+  end(why, now);
+}
+
+// Some of them are strangers': neither their number nor their size is for them to choose.
+void IkeSa::remember_last_words(Now now) {
+  if (last_request_.size() > kLargestLastWords) return;
+  if (core_.last_words_until.size() >= kMostLastWords) {
+    core_.last_words.erase(core_.last_words_until.front().second);
+    core_.last_words_until.pop_front();
+  }
+  core_.last_words[our_spi()] = {last_request_, {local_, remote_, last_response_}};
+  core_.last_words_until.emplace_back(now + kLastWords, our_spi());
 }
 
 // A NAT may give the peer another address or port at any time (§2.23); only what was authenticated counts.
@@ -171,8 +193,10 @@ void IkeSa::farewell(std::optional<NotifyType> why, Now now) {
 }
 
 void IkeSa::receive_request(const Header& h, const Datagram& datagram, Now now) {
+  if (initiator_ && half_open()) return;     // sooner than the answer to our IKE_AUTH: it comes again
   if (h.message_id + 1 == next_expected_) {  // they did not get our answer, or somebody pretends so
-    if (last_response_.empty() || datagram.bytes != last_request_) return;
+    const Buffer& last = last_request_.empty() ? init_request_ : last_request_;
+    if (last_response_.empty() || datagram.bytes != last) return;
     ++core_.counters.retransmitted;
     return send(last_response_);
   }
@@ -197,7 +221,7 @@ void IkeSa::handle_request(const Payloads& payloads, Now now) {
   else if (last_exchange_ == Exchange::kInformational && up)
     informational_request(payloads, now);
   else
-    respond_error(NotifyType::kInvalidSyntax);
+    malformed("a request of exchange type " + std::to_string(static_cast<unsigned>(last_exchange_)), now);
 }
 
 void IkeSa::receive_response(const Header& h, const Datagram& datagram, Now now) {
@@ -208,6 +232,8 @@ void IkeSa::receive_response(const Header& h, const Datagram& datagram, Now now)
   }
   const auto payloads = unprotect(h, datagram, now);
   if (!payloads) return;
+  if (!half_open() && payloads->find(NotifyType::kInvalidSyntax))  // fatal at both ends (§2.21.3)
+    return end("the peer calls our request malformed", now);
   const OnResponse then = std::move(pending_->then);
   pending_.reset();
   if (then) then(*payloads, now);

@@ -29,7 +29,7 @@ inline constexpr std::chrono::seconds kHalfOpen{30};
 inline constexpr std::chrono::seconds kShortLife{10};
 // Two ends that called each other within this time did so by accident: one SA is enough.
 inline constexpr std::chrono::seconds kCrossing{10};
-// How long a delete is answered again after the IKE SA is gone.
+// How long the last request is answered again after the IKE SA is gone.
 inline constexpr std::chrono::seconds kLastWords{30};
 inline constexpr std::size_t kNonceBytes = 32;
 
@@ -139,6 +139,9 @@ class IkeSa {
   void request_clear(const PayloadWriter& payloads, Now now);
   void respond(const PayloadWriter& payloads);
   void respond_error(NotifyType type, Bytes data = {});
+  void malformed(const std::string& why, Now now);  // says so, and ends the SA
+  // An SA that ends with an answer to the peer: it may have to be said again (§2.1).
+  void remember_last_words(Now now);
   void send(const Buffer& bytes);
   void receive_request(const Header& header, const Datagram& datagram, Now now);
   void handle_request(const Payloads& payloads, Now now);

@@ -8,6 +8,11 @@ namespace {
 
 constexpr unsigned kMostInits = 5;  // cookies and other groups that one attempt follows
 
+std::size_t public_bytes(DhGroup group) {
+  const auto found = std::ranges::find(kGroups, group, &Group::id);
+  return found == kGroups.end() ? 0 : found->public_bytes;
+}
+
 std::vector<Proposal> numbered(std::vector<Proposal> proposals) {
   std::uint8_t n = 0;
   for (Proposal& p : proposals) p.number = ++n;
@@ -158,9 +163,14 @@ void IkeSa::respond_init(std::vector<std::shared_ptr<const Connection>> candidat
     group.be16(static_cast<std::uint16_t>(group_));
     return refuse_init(h, NotifyType::kInvalidKePayload, group.view());
   }
+  if (p.ke->data.size() != public_bytes(group_)) {
+    ++core_.counters.malformed;
+    core_.log_limited("ke", now, "IKE_SA_INIT from " + remote_.text() + ": a public value of another length");
+    return refuse_init(h, NotifyType::kInvalidSyntax, {});
+  }
   // Who it is shows later; a pretended NAT hurts nobody who did not ask for it.
   forced_ = std::ranges::any_of(candidates_, [](const auto& c) { return c->force_encap; });
-  init_request_ = last_request_ = Buffer(message.begin(), message.end());
+  init_request_ = Buffer(message.begin(), message.end());
   ni_ = *p.nonce;
   nr_ = core_.entropy.bytes(kNonceBytes);
   detect_nat(p);

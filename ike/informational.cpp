@@ -64,8 +64,7 @@ void IkeSa::informational_request(const Payloads& p, Now now) {
   if (!replaced_) log(refused ? LogLevel::kWarning : LogLevel::kInfo, why);
   lost_ = state_ != State::kDeleting;
   closed_by_peer_ = !refused;
-  core_.last_words[our_spi()] = {last_request_, {local_, remote_, last_response_}};
-  core_.last_words_until.emplace_back(now + kLastWords, our_spi());
+  remember_last_words(now);
   close(why, now);
 }
 

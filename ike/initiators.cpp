@@ -6,6 +6,8 @@
 namespace simplon::ike {
 namespace {
 
+constexpr std::size_t kLargestInit = 8192;  // it is kept until the initiator has proved who it is
+
 bool takes(const Connection& c, const Datagram& d) {
   return (c.local_addrs.empty() ||
           std::ranges::find(c.local_addrs, d.local.address) != c.local_addrs.end()) &&
@@ -21,6 +23,10 @@ void Endpoint::Impl::new_initiator(const Header& header, const Datagram& datagra
   if (const auto known = core.by_initiator.find({header.spi_i, datagram.remote});
       known != core.by_initiator.end()) {
     if (IkeSa* sa = core.find(known->second)) return sa->receive(header, datagram, now);
+  }
+  if (datagram.bytes.size() > kLargestInit) {
+    ++core.counters.malformed;
+    return core.log_limited("init", now, "IKE_SA_INIT from " + datagram.remote.text() + ": too long");
   }
   const auto payloads = parse_payloads(header.next, Bytes(datagram.bytes).subspan(kHeaderBytes));
   if (payloads && payloads->unknown_critical) {

@@ -93,8 +93,10 @@ class BarePeer {
   void say(Exchange exchange, bool response, std::uint32_t id, const PayloadWriter& payloads) {
     Buffer iv(8, 0x10);
     iv[7] = ++iv_;
-    deliver(seal(keys_, initiator_, header(exchange, response, id), payloads, iv));
+    said_ = seal(keys_, initiator_, header(exchange, response, id), payloads, iv);
+    deliver(said_);
   }
+  void say_again() { deliver(said_); }
   struct Heard {
     Header header;
     Payloads payloads;
@@ -146,7 +148,7 @@ class BarePeer {
   bool initiator_ = true;
   std::uint64_t spi_i_ = 0, spi_r_ = 0;
   std::uint8_t iv_ = 0;
-  Buffer ni_, nr_, init_, peer_init_;
+  Buffer ni_, nr_, init_, peer_init_, said_;
   Proposal proposal_;
   IkeKeys keys_;
   std::deque<Datagram> heard_;

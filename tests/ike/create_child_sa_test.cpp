@@ -294,9 +294,27 @@ TEST(Rfc7296_2_17, AnInvalidPublicValueRefusesTheRekeyAndTheOldChildLives) {
   peer.say(Exchange::kCreateChildSa, false, 2, out);
   const auto answer = peer.hear();
   ASSERT_TRUE(answer);
-  EXPECT_NE(answer->payloads.find(NotifyType::kInvalidSyntax), nullptr);
+  EXPECT_NE(answer->payloads.find(NotifyType::kNoProposalChosen), nullptr);
   ASSERT_EQ(side.status().children.size(), 1u);
   EXPECT_EQ(side.status().children[0].state, ChildState::kInstalled);
+}
+
+TEST(Rfc7296_2_21_3, AProposalOfUnknownTransformsIsRefusedAndTheIkeSaLives) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.authenticate_without_child();
+  PayloadWriter out;
+  out.add(PayloadType::kSa, Buffer{0, 0, 0, 20, 1, 3, 4, 1, 0, 0, 0x10, 0, 0, 0, 0, 8, 1, 0, 0x03, 0xe7});
+  out.nonce(Buffer(32, 8));
+  out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.2.0/24")});
+  out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.1.0/24")});
+  peer.say(Exchange::kCreateChildSa, false, 2, out);
+  const auto answer = peer.hear();
+  ASSERT_TRUE(answer);
+  EXPECT_NE(answer->payloads.find(NotifyType::kNoProposalChosen), nullptr);
+  EXPECT_EQ(side.status().state, IkeState::kEstablished);
 }
 
 TEST(Terminate, ADeleteThatMeetsARekeyDeletesTheReplacement) {

@@ -223,5 +223,51 @@ TEST(Rfc7296_2_21_2, AnUnauthenticatedInitiatorCausesOneLineASecond) {
   EXPECT_TRUE(side.endpoint.status().empty());
 }
 
+TEST(Rfc7296_2_1, ARefusedIkeAuthIsRefusedAgainInTheSameWords) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.initiate();
+  PayloadWriter out;
+  out.id(PayloadType::kIdi, *Identity::parse("mallory.example"));
+  out.auth(Buffer(32, 1));
+  peer.say(Exchange::kIkeAuth, false, 1, out);
+  ASSERT_TRUE(peer.hear());
+  const Buffer refusal = side.sent.back();
+  peer.say_again();
+  ASSERT_EQ(peer.waiting(), 1u);
+  EXPECT_EQ(side.sent.back(), refusal);
+  EXPECT_EQ(side.endpoint.counters().auth_failed, 1u);
+}
+
+TEST(Rfc7296_2_21_2, AStrangerThatSendsMalformedMessagesIsDoneWithAtOnce) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.initiate();
+  PayloadWriter out;
+  out.nonce(Buffer(8));
+  for (std::uint32_t id = 1; id < 20; ++id) peer.say(Exchange::kIkeAuth, false, id, out);
+  EXPECT_EQ(peer.waiting(), 1u);
+  EXPECT_LE(side.log.size(), 2u);
+  EXPECT_TRUE(side.endpoint.status().empty());
+}
+
+TEST(Rfc7296_2_3, ARequestThatOvertakesTheAnswerToIkeAuthWaits) {
+  Pair pair;
+  pair.left.endpoint.initiate("sites", "", 1, pair.now);
+  BarePeer peer(pair.left, pair.now);
+  peer.answer_init();
+  ASSERT_TRUE(peer.hear());
+  peer.say(Exchange::kInformational, false, 0, {});
+  EXPECT_EQ(peer.waiting(), 0u);
+  peer.say(Exchange::kIkeAuth, true, 1, peer.authenticated());
+  EXPECT_EQ(pair.left.status().state, IkeState::kEstablished);
+  peer.say(Exchange::kInformational, false, 0, {});
+  EXPECT_EQ(peer.waiting(), 1u);
+}
+
 }  // namespace
 }  // namespace simplon::ike::test

@@ -108,6 +108,24 @@ TEST(Rfc7296_2_6, AboveTheLimitInitiatorsAreIgnored) {
   EXPECT_EQ(pair.right.sent.size(), 0u);
 }
 
+TEST(Rfc7296_2_6, NothingLargeIsKeptOfAStranger) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  for (const std::size_t bytes : {31u, 33u, 60000u}) {
+    PayloadWriter out;
+    out.sa(connection(false)->proposals);
+    out.ke(DhGroup::kX25519, Buffer(bytes, 9));
+    out.nonce(Buffer(32, 7));
+    peer.deliver(
+        write_message({.spi_i = bytes, .exchange = Exchange::kIkeSaInit, .flags = kFlagInitiator}, out));
+    EXPECT_EQ(side.endpoint.counters().half_open, 0u);
+    EXPECT_TRUE(side.endpoint.status().empty());
+  }
+  EXPECT_EQ(side.endpoint.counters().malformed, 3u);
+}
+
 TEST(Rfc7296_2_7, ARefusedInitiatorSaysWhatItOffered) {
   auto r = connection(false);
   r->proposals = {*Proposal::parse("aes256-sha512-modp2048", ProtocolId::kIke)};

@@ -164,6 +164,46 @@ TEST(Rfc7296_2_5, AnUnknownCriticalPayloadIsRefusedAnUnknownOneIsNot) {
   EXPECT_EQ(side.status().state, IkeState::kEstablished);
 }
 
+TEST(Rfc7296_2_21_3, WhatIsMalformedEndsTheIkeSaAndTheAnswerCanBeHadAgain) {
+  for (const bool authenticated : {true, false}) {
+    Side side(1);
+    Now now{1000s};
+    side.endpoint.configure({connection(true)}, now);
+    BarePeer peer(side, now);
+    authenticated ? peer.authenticate_without_child() : peer.initiate();
+    PayloadWriter out;
+    out.nonce(Buffer(8));  // too short
+    peer.say(authenticated ? Exchange::kCreateChildSa : Exchange::kIkeAuth, false, authenticated ? 2 : 1,
+             out);
+    const auto answer = peer.hear();
+    ASSERT_TRUE(answer);
+    EXPECT_NE(answer->payloads.find(NotifyType::kInvalidSyntax), nullptr);
+    EXPECT_TRUE(side.endpoint.status().empty());
+    const Buffer said = side.sent.back();
+    peer.say_again();
+    ASSERT_EQ(peer.waiting(), 1u);
+    EXPECT_EQ(side.sent.back(), said);
+  }
+}
+
+TEST(Rfc7296_2_21_3, InvalidSyntaxInAnAnswerEndsTheIkeSa) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.authenticate_with_child(0x1000);
+  side.endpoint.rekey(ByName{"sites", "net"}, 3, now);
+  const auto request = peer.hear();
+  ASSERT_TRUE(request);
+  PayloadWriter out;
+  out.notify(NotifyType::kInvalidSyntax);
+  peer.say(Exchange::kCreateChildSa, true, request->header.message_id, out);
+  EXPECT_EQ(peer.waiting(), 0u);
+  EXPECT_TRUE(side.endpoint.status().empty() && side.installed.empty());
+  ASSERT_TRUE(side.done(3));
+  EXPECT_FALSE(side.done(3)->ok);
+}
+
 TEST(Rfc7296_1_4, ACloseActionBringsTheChildBack) {
   auto l = connection(true);
   l->children[0].close = CloseAction::kStart;
