@@ -2,6 +2,7 @@
 
 #include <rte_mbuf.h>
 
+#include <bit>
 #include <cstring>
 
 namespace simplon::dp {
@@ -159,13 +160,19 @@ Result<std::unique_ptr<Crypto>> Crypto::make(std::uint16_t queue) {
   return std::unique_ptr<Crypto>(new Crypto(queue, ops));
 }
 
-Crypto::~Crypto() { rte_mempool_free(ops_); }
+Crypto::~Crypto() {
+  if (dead_.none()) rte_mempool_free(ops_);
+}
 
 std::uint32_t Crypto::run(CryptoJob* jobs, unsigned n) {
   std::uint32_t good = 0;
   for (unsigned i = 0; i < n;) {
     unsigned end = i + 1;
     while (end < n && jobs[end].session == jobs[i].session) ++end;
+    if (dead_[jobs[i].session->device]) {
+      i = end;
+      continue;
+    }
     if (jobs[i].session->cpu && (jobs[i].session->aead || end - i >= kShortRun || n == 1)) {
       good |= run_cpu(jobs + i, end - i) << i;
       i = end;
@@ -223,15 +230,19 @@ void Crypto::fill(rte_crypto_op* op, const CryptoJob& job, unsigned index) const
   sym_of(op)->m_dst = nullptr;
   op->status = RTE_CRYPTO_OP_STATUS_NOT_PROCESSED;
   op->private_data_offset = static_cast<std::uint16_t>(index);  // ours: which job it was
-  const auto at = static_cast<std::uint32_t>(job.esp - rte_pktmbuf_mtod(job.mbuf, std::uint8_t*));
+  const std::uint8_t* first = rte_pktmbuf_mtod(job.mbuf, std::uint8_t*);
+  const auto at = static_cast<std::uint32_t>(job.esp - first);
+  const auto address = [&](const std::uint8_t* p) {  // as the device sees it
+    return rte_pktmbuf_iova_offset(job.mbuf, static_cast<std::size_t>(p - first));
+  };
   if (job.session->aead) {
     sym_of(op)->aead.data = {.offset = at + job.payload, .length = job.length};
-    sym_of(op)->aead.aad = {job.esp, 0};
-    sym_of(op)->aead.digest = {job.icv, 0};
+    sym_of(op)->aead.aad = {job.esp, address(job.esp)};
+    sym_of(op)->aead.digest = {job.icv, address(job.icv)};
   } else {
     sym_of(op)->cipher.data = {.offset = at + job.payload, .length = job.length};
     sym_of(op)->auth.data = {.offset = at, .length = static_cast<std::uint32_t>(job.payload + job.length)};
-    sym_of(op)->auth.digest = {job.icv, 0};
+    sym_of(op)->auth.digest = {job.icv, address(job.icv)};
   }
 }
 
@@ -243,19 +254,36 @@ std::uint32_t Crypto::run_queue(CryptoJob* jobs, unsigned n) {
   for (unsigned i = 0; i < n; ++i) fill(ops[i], jobs[i], i);
   const std::uint8_t device = jobs[0].session->device;
   std::uint32_t good = 0;
+  std::uint32_t inside = 0;  // the device has it: bit by job
   unsigned sent = 0, got = 0;
   std::array<rte_crypto_op*, kBurst> done;
   for (unsigned polls = 0; got < n && polls < kMostPolls; ++polls) {
-    sent +=
+    const unsigned taken =
         rte_cryptodev_enqueue_burst(device, queue_, ops.data() + sent, static_cast<std::uint16_t>(n - sent));
+    for (const unsigned end = sent + taken; sent < end; ++sent) inside |= 1u << sent;
     const unsigned more =
         rte_cryptodev_dequeue_burst(device, queue_, done.data(), static_cast<std::uint16_t>(n - got));
-    for (unsigned i = 0; i < more; ++i)
-      if (done[i]->status == RTE_CRYPTO_OP_STATUS_SUCCESS) good |= 1u << done[i]->private_data_offset;
+    for (unsigned i = 0; i < more; ++i) {
+      const std::uint32_t bit = 1u << done[i]->private_data_offset;
+      inside &= ~bit;
+      if (done[i]->status == RTE_CRYPTO_OP_STATUS_SUCCESS) good |= bit;
+    }
     got += more;
+  }
+  if (got < n) {
+    abandon(device, jobs, inside);
+    for (unsigned i = 0; i < n; ++i)
+      if ((inside >> i & 1) == 0) rte_mempool_put(ops_, ops[i]);
+    return good;
   }
   rte_mempool_put_bulk(ops_, reinterpret_cast<void**>(ops.data()), n);
   return good;
+}
+
+// The device may still read and write what it was given, now or whenever it wakes up.
+void Crypto::abandon(std::uint8_t device, const CryptoJob* jobs, std::uint32_t inside) {
+  dead_.set(device);
+  for (; inside != 0; inside &= inside - 1) rte_mbuf_refcnt_update(jobs[std::countr_zero(inside)].mbuf, 1);
 }
 
 }  // namespace simplon::dp

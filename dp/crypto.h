@@ -11,6 +11,7 @@
 #include <rte_cryptodev.h>
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -66,7 +67,9 @@ class Crypto {
   ~Crypto();
 
   // Runs at most kBurst jobs; bit i of the answer is set when job i went well (on decryption: its ICV was
-  // good).
+  // good). A device that does not give back what it was given is dead for this worker: every job for it fails
+  // from then on. What it still has is never used again: its operations are not reused, and its mbufs have a
+  // reference more, so that the caller may free them like any other.
   std::uint32_t run(CryptoJob* jobs, unsigned n);
 
  private:
@@ -74,9 +77,11 @@ class Crypto {
   std::uint32_t run_cpu(CryptoJob* jobs, unsigned n);
   std::uint32_t run_queue(CryptoJob* jobs, unsigned n);
   void fill(rte_crypto_op* op, const CryptoJob& job, unsigned index) const;
+  void abandon(std::uint8_t device, const CryptoJob* jobs, std::uint32_t inside);
 
   std::uint16_t queue_;
   rte_mempool* ops_;
+  std::bitset<RTE_CRYPTO_MAX_DEVS> dead_;
 };
 
 }  // namespace simplon::dp

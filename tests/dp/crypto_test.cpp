@@ -202,6 +202,33 @@ TEST(Crypto, AMixedBurstIsWhatItsJobsAreOneByOne) {
   }
 }
 
+// What a silent device was given is never touched again, nor taken for the answer to something else: neither
+// packets nor operations come back into use, and no later job of that device succeeds.
+TEST(Crypto, ADeviceThatGivesNothingBackIsDeadAndKeepsWhatItHas) {
+  const EspSuite suite{find_encr("aes128"), find_integ("sha256")}, other{find_encr("aes128gcm16"), nullptr};
+  const Buffer bytes(kEspBytes + suite.iv() + 64 + suite.icv()), nonce(16), integ(32), encr(16);
+  const auto s = session(Direction::kOut, suite, encr, integ), gcm = session(Direction::kOut, other, encr);
+  auto crypto = std::move(*Crypto::make(2));
+  std::vector<std::unique_ptr<EspMbuf>> packets;
+  std::array<CryptoJob, 4> jobs;
+  packets.reserve(jobs.size());
+  for (CryptoJob& job : jobs) {
+    packets.push_back(std::make_unique<EspMbuf>(bytes));
+    job = packets.back()->job(*s, suite, nonce);
+  }
+  auto& dequeue = rte_crypto_fp_ops[s->device].dequeue_burst;
+  const auto real = std::exchange(
+      dequeue, [](void*, rte_crypto_op**, std::uint16_t) { return static_cast<std::uint16_t>(0); });
+  EXPECT_EQ(crypto->run(jobs.data(), 2), 0u);
+  dequeue = real;
+  for (unsigned i = 0; i < 2; ++i) EXPECT_EQ(rte_mbuf_refcnt_read(jobs[i].mbuf), 2) << "leaked on purpose";
+  EXPECT_EQ(crypto->run(jobs.data() + 2, 2), 0u) << "the device has two results, of other jobs";
+  EXPECT_EQ(rte_mbuf_refcnt_read(jobs[2].mbuf), 1);
+  const EspMbuf alone(Buffer(kEspBytes + other.iv() + 64 + other.icv()));
+  CryptoJob job = alone.job(*gcm, other, Bytes(nonce).first(12));
+  EXPECT_EQ(crypto->run(&job, 1), 1u) << "the other device lives";
+}
+
 TEST(Rfc3602_3, IvsOfCbcDoNotRepeatAndShareNoPattern) {
   IvSource a, b;
   std::set<std::array<std::uint8_t, 16>> seen;
