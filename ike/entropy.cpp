@@ -23,19 +23,30 @@ struct Entropy::Cipher {
 };
 
 Entropy::Entropy(const Secret& seed) : cipher_(std::make_unique<Cipher>()) {
-  std::array<std::uint8_t, 32> key{};
+  Key key{};
   std::copy_n(seed.bytes().begin(), std::min(seed.size(), key.size()), key.begin());
-  const std::array<std::uint8_t, 16> counter{};
-  must(EVP_EncryptInit_ex(cipher_->context, EVP_aes_256_ctr(), nullptr, key.data(), counter.data()));
-  explicit_bzero(key.data(), key.size());
+  rekey(key);
 }
 Entropy::~Entropy() = default;
 Entropy::Entropy(Entropy&&) noexcept = default;
 
+// The key is wiped: the context holds what is left of it.
+void Entropy::rekey(Key& key) {
+  const std::array<std::uint8_t, 16> counter{};
+  must(EVP_EncryptInit_ex(cipher_->context, EVP_aes_256_ctr(), nullptr, key.data(), counter.data()));
+  explicit_bzero(key.data(), key.size());
+}
+
 Buffer Entropy::bytes(std::size_t n) {
   Buffer out(n);
-  int written = 0;
-  must(EVP_EncryptUpdate(cipher_->context, out.data(), &written, out.data(), static_cast<int>(n)));
+  Key next{};
+  for (const MutableBytes part : {MutableBytes(out), MutableBytes(next)}) {
+    int written = 0;
+    if (part.empty()) continue;
+    must(EVP_EncryptUpdate(cipher_->context, part.data(), &written, part.data(),
+                           static_cast<int>(part.size())));
+  }
+  rekey(next);
   return out;
 }
 

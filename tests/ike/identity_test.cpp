@@ -90,6 +90,15 @@ TEST(OpenSslFailsDeathTest, NoZerosInPlaceOfRandomBytes) {
   EXPECT_EXIT(without_algorithms(), testing::KilledBySignal(SIGABRT), "");
 }
 
+TEST(Entropy, ForgetsItsKeyAfterEveryAnswer) {
+  for (const std::size_t n : {0u, 5u, 32u, 64u}) {
+    Entropy e(Secret(Buffer(32))), stream(Secret(Buffer(32)));
+    const Buffer all = stream.bytes(n + 32);
+    EXPECT_EQ(e.bytes(n), Buffer(all.begin(), all.begin() + static_cast<long>(n)));
+    EXPECT_EQ(e.bytes(32), Entropy(Secret(Bytes(all).last(32))).bytes(32));
+  }
+}
+
 TEST(Entropy, BelowStaysBelow) {
   Entropy e(Secret(Buffer(32, 3)));
   for (int i = 0; i < 1000; ++i) ASSERT_LT(e.below(7), 7U);
