@@ -5,8 +5,33 @@
 #include "ike/ike_sa.h"
 
 namespace simplon::ike {
+namespace {
 
-void Core::log_limited(std::string_view kind, Now now, std::string text) {
+IpAddress host(const IpAddress& address) {
+  if (address.is_v4()) return address;
+  Buffer bytes(address.bytes().begin(), address.bytes().end());
+  std::fill(bytes.begin() + 8, bytes.end(), 0);
+  return *IpAddress::from_bytes(bytes);
+}
+
+}  // namespace
+
+void HalfOpen::add(IkeSaId id, const IpAddress& from) {
+  if (all_.insert(id).second) ++by_host_[host(from)];
+}
+
+void HalfOpen::remove(IkeSaId id, const IpAddress& from) {
+  if (all_.erase(id) == 0) return;
+  const auto found = by_host_.find(host(from));
+  if (--found->second == 0) by_host_.erase(found);
+}
+
+std::size_t HalfOpen::of(const IpAddress& from) const {
+  const auto found = by_host_.find(host(from));
+  return found == by_host_.end() ? 0 : found->second;
+}
+
+void Core::log_limited(std::string_view kind, Now now, const std::function<std::string()>& text) {
   auto found = said.find(kind);
   if (found == said.end()) found = said.emplace(std::string(kind), Said{}).first;
   Said& last = found->second;
@@ -14,15 +39,16 @@ void Core::log_limited(std::string_view kind, Now now, std::string text) {
     ++last.kept_back;
     return;
   }
-  if (last.kept_back != 0) text += " (and " + std::to_string(last.kept_back) + " more like it)";
+  std::string said_now = text();
+  if (last.kept_back != 0) said_now += " (and " + std::to_string(last.kept_back) + " more like it)";
   last = {now, 0};
-  log(LogLevel::kWarning, {}, IkeSaId{}, std::move(text));
+  log(LogLevel::kWarning, {}, IkeSaId{}, std::move(said_now));
 }
 
-void Core::submit(IkeSaId sa, DhGroup group, Bytes random, Buffer peer_public, Then then) {
+void Core::submit(IkeSaId sa, DhGroup group, Secret random, Buffer peer_public, Then then) {
   const JobId id{next_job++};
   jobs[id] = {sa, std::move(then)};
-  outputs.emplace_back(Job{id, group, Secret(random), std::move(peer_public)});
+  outputs.emplace_back(Job{id, group, std::move(random), std::move(peer_public)});
 }
 
 IkeSa& Core::add(std::unique_ptr<IkeSa> sa) {

@@ -23,6 +23,20 @@ class IkeSa;
 // How often a stranger may cause the same kind of line.
 inline constexpr std::chrono::seconds kLogEvery{1};
 
+// Responders whose initiator is not authenticated yet, and how many each host has of them. An IPv6 host has
+// a /64 to choose its addresses from.
+class HalfOpen {
+ public:
+  void add(IkeSaId id, const IpAddress& from);
+  void remove(IkeSaId id, const IpAddress& from);
+  std::size_t size() const { return all_.size(); }
+  std::size_t of(const IpAddress& from) const;
+
+ private:
+  std::set<IkeSaId> all_;
+  std::map<IpAddress, std::size_t> by_host_;
+};
+
 struct Core {
   using Then = std::function<void(IkeSa&, const JobResult&, Now)>;
 
@@ -32,9 +46,12 @@ struct Core {
     outputs.emplace_back(LogLine{level, connection, ike, std::move(text)});
   }
   // The same `kind` at most once a second; how many were kept back is told with the next.
-  void log_limited(std::string_view kind, Now now, std::string text);
+  void log_limited(std::string_view kind, Now now, const std::function<std::string()>& text);
+  void log_limited(std::string_view kind, Now now, std::string text) {
+    log_limited(kind, now, [&] { return std::move(text); });
+  }
   // `then` is called with the result, if the SA still lives.
-  void submit(IkeSaId sa, DhGroup group, Bytes random, Buffer peer_public, Then then);
+  void submit(IkeSaId sa, DhGroup group, Secret random, Buffer peer_public, Then then);
   void finish(std::uint64_t ticket, bool ok, std::string why = {}) {
     if (ticket != 0) outputs.emplace_back(Finished{ticket, ok, std::move(why)});
   }
@@ -64,7 +81,7 @@ struct Core {
   std::map<std::string, std::set<IkeSaId>, std::less<>> by_connection;
   // Responders by the initiator's SPI and address: a retransmitted IKE_SA_INIT finds what answers it.
   std::map<std::pair<std::uint64_t, SocketAddress>, IkeSaId> by_initiator;
-  std::set<IkeSaId> half_open;                // responders whose initiator is not authenticated yet
+  HalfOpen half_open;
   std::map<SaId, IkeSaId> by_sa;              // whose children they are
   std::unordered_set<std::uint32_t> spis_in;  // SPIs of our inbound SAs: none is given twice
   std::set<IkeSaId> touched;  // to be looked at before the input is done: removed, or woken at another time

@@ -78,7 +78,7 @@ void IkeSa::start_attempt(Attempt attempt, Now now) {
   attempt_ = std::move(attempt);
   if (attempt_->group == DhGroup::kNone) return send_attempt({}, now);
   attempt_->random = Secret(core_.entropy.bytes(64));
-  core_.submit(id_, attempt_->group, attempt_->random.bytes(), {},
+  core_.submit(id_, attempt_->group, attempt_->random.clone(), {},
                [](IkeSa& sa, const JobResult& result, Now at) {
                  if (sa.attempt_ && sa.established()) sa.send_attempt(result.public_value, at);
                });
@@ -139,7 +139,7 @@ void IkeSa::attempt_response(const Payloads& p, Now now) {
   if (group == DhGroup::kNone && !attempt_->ike) return complete_child(p, {}, now);
   if (!p.ke || DhGroup{p.ke->group} != attempt_->group || group != attempt_->group)
     return attempt_failed("the key exchange is of another group", now);
-  core_.submit(id_, attempt_->group, attempt_->random.bytes(), p.ke->data,
+  core_.submit(id_, attempt_->group, attempt_->random.clone(), p.ke->data,
                [p](IkeSa& sa, const JobResult& result, Now at) {
                  if (!sa.attempt_) return;
                  if (!result.ok) return sa.attempt_failed("the peer's public value is not valid", at);
@@ -273,7 +273,7 @@ void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
     sa.next_task(at);
   };
   if (group == DhGroup::kNone) return finish(*this, JobResult{}, now);
-  core_.submit(id_, group, core_.entropy.bytes(64), p.ke->data, finish);
+  core_.submit(id_, group, Secret(core_.entropy.bytes(64)), p.ke->data, finish);
 }
 
 }  // namespace simplon::ike

@@ -106,7 +106,8 @@ struct Counters {  // since start
 struct Settings {
   std::uint64_t cookie_threshold =
       10;  // half-open IKE SAs above which every initiator must show a cookie (§2.6)
-  std::uint64_t half_open_limit = 1000;                  // above it new initiators are ignored
+  // Above it new initiators are ignored; above its half those of a host that has several.
+  std::uint64_t half_open_limit = 1000;
   milliseconds retry_first{2000}, retry_longest{60000};  // a connection to be up whose peer is away
 };
 

@@ -132,7 +132,7 @@ void IkeSa::up(Now now) {
   init_request_ = init_reply_ = {};
   random_ = {};
   candidates_.clear();
-  core_.half_open.erase(id_);
+  core_.half_open.remove(id_, came_from_.address);
   set_lifetime(now);
   log(LogLevel::kInfo, "IKE SA up between '" + local_id_.text() + "' at " + local_.text() + " and '" +
                            remote_id_.text() + "' at " + remote_.text() + ", " + proposal_->text() +

@@ -81,7 +81,7 @@ void IkeSa::ike_rekey_request(const Payloads& p) {
   }
   const Buffer nonce = core_.entropy.bytes(kNonceBytes);
   core_.submit(
-      id_, group, core_.entropy.bytes(64), p.ke->data,
+      id_, group, Secret(core_.entropy.bytes(64)), p.ke->data,
       [chosen = *chosen, group, nonce, peer_nonce = *p.nonce](IkeSa& sa, const JobResult& result, Now at) {
         if (!result.ok) {
           ++sa.core_.counters.malformed;

@@ -31,7 +31,7 @@ void IkeSa::belong_to(std::shared_ptr<const Connection> connection) {
 
 void IkeSa::forget() {
   core_.by_spi.erase(our_spi());
-  core_.half_open.erase(id_);
+  core_.half_open.remove(id_, came_from_.address);
   if (!initiator_) core_.by_initiator.erase({spi_i_, came_from_});
   if (!connection_) return;
   const auto found = core_.by_connection.find(connection_->name);

@@ -39,7 +39,7 @@ bool IkeSa::restart_init() {
   if (++init_tries_ > kMostInits) return false;
   random_ = Secret(core_.entropy.bytes(64));
   pending_.reset();
-  core_.submit(id_, group_, random_.bytes(), {}, [](IkeSa& sa, const JobResult& result, Now at) {
+  core_.submit(id_, group_, random_.clone(), {}, [](IkeSa& sa, const JobResult& result, Now at) {
     sa.public_ = result.public_value;
     sa.send_init(at);
   });
@@ -122,7 +122,7 @@ void IkeSa::init_accepted(const Payloads& p, Bytes message, Now now) {
   detect_nat(p);
   pending_.reset();
   state_ = State::kAuth;
-  core_.submit(id_, group_, random_.bytes(), p.ke->data, [](IkeSa& sa, const JobResult& result, Now at) {
+  core_.submit(id_, group_, random_.clone(), p.ke->data, [](IkeSa& sa, const JobResult& result, Now at) {
     if (!result.ok) return sa.end("the peer's public value is not valid", at);
     sa.keys_ = derive_keys(*sa.proposal_, result.shared.bytes(), sa.ni_, sa.nr_, sa.spi_i_, sa.spi_r_);
     sa.have_keys_ = true;
@@ -150,11 +150,14 @@ void IkeSa::respond_init(std::vector<std::shared_ptr<const Connection>> candidat
   spi_i_ = h.spi_i;
   candidates_ = std::move(candidates);
   std::vector<Proposal> ours;
-  for (const auto& c : candidates_) ours.insert(ours.end(), c->proposals.begin(), c->proposals.end());
+  for (const auto& c : candidates_)  // a thousand connections may say the same
+    for (const Proposal& p : c->proposals)
+      if (std::ranges::find(ours, p) == ours.end()) ours.push_back(p);
   proposal_ = choose(*p.sa, ours);
   if (!proposal_) {
     ++core_.counters.no_proposal;
-    core_.log_limited("proposal", now, "no proposal of " + remote_.text() + " fits: " + why_not(*p.sa, ours));
+    core_.log_limited("proposal", now,
+                      [&] { return "no proposal of " + remote_.text() + " fits: " + why_not(*p.sa, ours); });
     return refuse_init(h, NotifyType::kNoProposalChosen, {});
   }
   group_ = proposal_->groups[0];
@@ -176,24 +179,25 @@ void IkeSa::respond_init(std::vector<std::shared_ptr<const Connection>> candidat
   detect_nat(p);
   state_ = State::kAuth;
   busy_ = true;
-  core_.half_open.insert(id_);
+  core_.half_open.add(id_, came_from_.address);
   core_.by_initiator[{spi_i_, came_from_}] = id_;
-  core_.submit(
-      id_, group_, core_.entropy.bytes(64), p.ke->data, [](IkeSa& sa, const JobResult& result, Now at) {
-        if (!result.ok) return sa.end("the initiator's public value is not valid", at);
-        sa.keys_ = derive_keys(*sa.proposal_, result.shared.bytes(), sa.ni_, sa.nr_, sa.spi_i_, sa.spi_r_);
-        sa.have_keys_ = true;
-        PayloadWriter out;
-        out.sa({*sa.proposal_});
-        out.ke(sa.group_, result.public_value);
-        out.nonce(sa.nr_);
-        sa.nat_notifies(out);
-        sa.init_reply_ = write_message(sa.header(Exchange::kIkeSaInit, true, 0), out);
-        sa.last_response_ = sa.init_reply_;
-        sa.next_expected_ = 1;
-        sa.busy_ = false;
-        sa.send(sa.last_response_);
-      });
+  core_.submit(id_, group_, Secret(core_.entropy.bytes(64)), p.ke->data,
+               [](IkeSa& sa, const JobResult& result, Now at) {
+                 if (!result.ok) return sa.end("the initiator's public value is not valid", at);
+                 sa.keys_ =
+                     derive_keys(*sa.proposal_, result.shared.bytes(), sa.ni_, sa.nr_, sa.spi_i_, sa.spi_r_);
+                 sa.have_keys_ = true;
+                 PayloadWriter out;
+                 out.sa({*sa.proposal_});
+                 out.ke(sa.group_, result.public_value);
+                 out.nonce(sa.nr_);
+                 sa.nat_notifies(out);
+                 sa.init_reply_ = write_message(sa.header(Exchange::kIkeSaInit, true, 0), out);
+                 sa.last_response_ = sa.init_reply_;
+                 sa.next_expected_ = 1;
+                 sa.busy_ = false;
+                 sa.send(sa.last_response_);
+               });
 }
 
 }  // namespace simplon::ike

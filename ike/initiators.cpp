@@ -6,6 +6,7 @@
 namespace simplon::ike {
 namespace {
 
+constexpr std::size_t kFairShare = 8;
 constexpr std::size_t kLargestInit = 8192;  // it is kept until the initiator has proved who it is
 
 bool takes(const Connection& c, const Datagram& d) {
@@ -44,7 +45,9 @@ void Endpoint::Impl::new_initiator(const Header& header, const Datagram& datagra
                             "IKE_SA_INIT from " + datagram.remote.text() + ": " +
                                 (payloads ? "lacks payloads" : payloads.error().what));
   }
-  if (core.half_open.size() >= core.settings.half_open_limit) {
+  // Who shows cookies may still fill the table: from its half on no host gets more than its share.
+  const std::size_t open = core.half_open.size(), limit = core.settings.half_open_limit;
+  if (open >= limit || (open >= limit / 2 && core.half_open.of(datagram.remote.address) >= kFairShare)) {
     ++core.counters.ignored;
     return core.log_limited("half-open", now, "too many half-open IKE SAs: initiators are ignored");
   }

@@ -108,6 +108,35 @@ TEST(Rfc7296_2_6, AboveTheLimitInitiatorsAreIgnored) {
   EXPECT_EQ(pair.right.sent.size(), 0u);
 }
 
+TEST(Rfc7296_2_6, OneHostDoesNotTakeThePlacesOfTheOthers) {
+  for (const bool v4 : {true, false}) {
+    Side side(1, Settings{.cookie_threshold = 1000, .half_open_limit = 40});
+    Now now{1000s};
+    auto c = connection(true);
+    c->remote_addrs.clear();
+    c->local_addrs.clear();
+    side.endpoint.configure({c}, now);
+    std::uint64_t spi = 0;
+    const auto init = [&](const std::string& from) {
+      PayloadWriter out;
+      out.sa(connection(false)->proposals);
+      out.ke(DhGroup::kX25519, Buffer(32, 9));
+      out.nonce(Buffer(32, 7));
+      side.endpoint.receive(
+          {{*IpAddress::parse(v4 ? "198.51.100.1" : "2001:db8::1"), kIkePort},
+           {*IpAddress::parse(from), kIkePort},
+           write_message({.spi_i = ++spi, .exchange = Exchange::kIkeSaInit, .flags = kFlagInitiator}, out)},
+          now);
+      return side.endpoint.counters().half_open;
+    };
+    for (int i = 0; i < 100; ++i) init(v4 ? "192.0.2.66" : "2001:db8:0:66::" + std::to_string(i + 1));
+    EXPECT_EQ(side.endpoint.counters().half_open, 20u);
+    EXPECT_EQ(init(v4 ? "192.0.2.1" : "2001:db8:0:1::1"), 21u);
+    side.endpoint.tick(now + 31s);
+    EXPECT_EQ(side.endpoint.counters().half_open, 0u);
+  }
+}
+
 TEST(Rfc7296_2_6, NothingLargeIsKeptOfAStranger) {
   Side side(1);
   Now now{1000s};
