@@ -144,7 +144,7 @@ class Worker {
   unsigned seal_all(std::array<OutboundSa*, kBurst>& sas);
   bool allowed(OutboundSa& sa);
   bool allowed(InboundSa& sa);
-  void tell_limit(SaLimits::News news, SaId id);
+  void tell_limit(SaLimits& limits, SaLimits::News news, SaId id);
   void acquire(const Protected& p, const OutboundSlot& slot);
 
   // worker_tx.cpp
@@ -161,7 +161,7 @@ class Worker {
   const NextHop* hop_again(const Held& held, Drop& reason) const;
   void want(PortIndex port, const IpAddress& address);
   void drop(rte_mbuf* m, Drop reason);
-  void tell(const WorkerEvent& event);
+  bool tell(const WorkerEvent& event);  // false: there is no room, it is lost
 
   WorkerSetup setup_;
   const Tables* tables_ = nullptr;  // this turn's

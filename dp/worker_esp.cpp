@@ -87,7 +87,7 @@ unsigned Worker::seal_all(std::array<OutboundSa*, kBurst>& sas) {
 }
 
 bool Worker::allowed(OutboundSa& sa) {
-  tell_limit(sa.limits.reached(sa.next_seq - 1, sa.bytes), sa.id);
+  tell_limit(sa.limits, sa.limits.reached(sa.next_seq - 1, sa.bytes), sa.id);
   sa.check_at_packets = sa.limits.next_packets();
   sa.check_at_bytes = sa.limits.next_bytes();
   return !sa.limits.expired;
@@ -95,16 +95,17 @@ bool Worker::allowed(OutboundSa& sa) {
 
 bool Worker::allowed(InboundSa& sa) {
   if (sa.packets < sa.check_at_packets && sa.bytes < sa.check_at_bytes) return true;
-  tell_limit(sa.limits.reached(sa.packets, sa.bytes), sa.id);
+  tell_limit(sa.limits, sa.limits.reached(sa.packets, sa.bytes), sa.id);
   sa.check_at_packets = sa.limits.next_packets();
   sa.check_at_bytes = sa.limits.next_bytes();
   return !sa.limits.expired;
 }
 
-void Worker::tell_limit(SaLimits::News news, SaId id) {
+void Worker::tell_limit(SaLimits& limits, SaLimits::News news, SaId id) {
   if (news == SaLimits::News::kNothing) return;
-  tell({.kind = news == SaLimits::News::kHard ? WorkerEvent::Kind::kHard : WorkerEvent::Kind::kSoft,
-        .sa = static_cast<std::uint64_t>(id)});
+  if (!tell({.kind = news == SaLimits::News::kHard ? WorkerEvent::Kind::kHard : WorkerEvent::Kind::kSoft,
+             .sa = static_cast<std::uint64_t>(id)}))
+    limits.untold(news);
 }
 
 // At most one a second and policy (two policies that share the place in the table wait for each other).

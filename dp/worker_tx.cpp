@@ -171,10 +171,10 @@ void Worker::drop(rte_mbuf* m, Drop reason) {
   rte_pktmbuf_free(m);
 }
 
-void Worker::tell(const WorkerEvent& event) {
-  if (setup_.events != nullptr)
-    rte_ring_enqueue_elem(setup_.events, const_cast<WorkerEvent*>(&event), sizeof event);
-  punted_ = true;  // the control thread is to look
+bool Worker::tell(const WorkerEvent& event) {
+  punted_ = true;  // the control thread is to look, all the more when there is no room
+  return setup_.events == nullptr ||
+         rte_ring_enqueue_elem(setup_.events, const_cast<WorkerEvent*>(&event), sizeof event) == 0;
 }
 
 }  // namespace simplon::dp

@@ -181,6 +181,11 @@ class Lab {
     }
     return out;
   }
+  void fill_events() {
+    WorkerEvent e{.kind = WorkerEvent::Kind::kNeighbour};
+    while (rte_ring_enqueue_elem(events_, &e, sizeof e) == 0) {
+    }
+  }
   std::vector<WorkerEvent> events() {
     std::vector<WorkerEvent> out;
     WorkerEvent e;

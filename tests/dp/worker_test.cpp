@@ -228,6 +228,33 @@ TEST(Rfc4301_4_4_2_1, PacketLifetimesAreToldOnceAndHardOnesStop) {
   EXPECT_EQ(events[1].kind, WorkerEvent::Kind::kHard);
 }
 
+// Nobody would ever rekey the SA otherwise.
+TEST(Rfc4301_4_4_2_1, LimitThatFoundNoRoomToBeToldIsToldLater) {
+  SaOptions o;
+  o.soft.packets = PacketCount{1};
+  o.hard.packets = PacketCount{4};
+  Pair pair(o);
+  // What the worker tells of a packet when it had no room to tell it of the one before.
+  const auto told_late = [&] {
+    std::vector<WorkerEvent::Kind> kinds;
+    for (const bool room : {false, true}) {
+      if (!room) pair.left.fill_events();
+      pair.left.pass(udp4("198.18.1.10", "198.18.2.10"), Origin::kProtected, kLan);
+      const auto events = pair.left.events();
+      if (room)
+        for (const WorkerEvent& e : events) kinds.push_back(e.kind);
+    }
+    return kinds;
+  };
+  using Kinds = std::vector<WorkerEvent::Kind>;
+  pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  EXPECT_EQ(told_late(), Kinds{WorkerEvent::Kind::kSoft});
+  pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  EXPECT_EQ(told_late(), Kinds{WorkerEvent::Kind::kHard});
+  EXPECT_EQ(told_late(), Kinds{}) << "once";
+  EXPECT_EQ(pair.left.dropped(Drop::kLifetimeExpired), 4u) << "expired all the while";
+}
+
 TEST(Rekey, NewSaTakesOverAndTheOldOneGoesAfterAGracePeriod) {
   Pair pair;
   pair.seal(udp4("198.18.1.10", "198.18.2.10"));
