@@ -24,7 +24,7 @@ struct ExpireEvent {
 };
 using BackendEvent = std::variant<AcquireEvent, ExpireEvent>;
 
-struct InstalledSa {  // what dump() tells of one SA that is really there
+struct InstalledSa {  // what dump() tells of one SA that a run of ours, this or a former, has in the kernel
   SaId id{};          // none when it is not this process's
   Direction direction{};
   Spi spi{};

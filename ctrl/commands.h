@@ -36,7 +36,7 @@ struct ReloadOutcome {
 };
 
 struct About {
-  std::string mode;      // "dp", "kernel", "standby"
+  std::string mode;      // "dp", "kernel"
   std::string memory;    // DataPath::memory(), or empty
   std::string versions;  // version_text()
   std::string config_file;
@@ -102,7 +102,6 @@ struct Later {
   // Log lines about these go to the client as "control-log" events while it waits; at most this level.
   std::set<std::string> connections;
   Level level = Level::kInfo;
-  bool log = false;
 };
 using Answer = std::variant<vici::Message, Stream, Later>;
 

@@ -96,7 +96,10 @@ Message counters_message(const ike::Counters& c) {
   Message m;
   m.add("received", c.received).add("sent", c.sent).add("retransmitted", c.retransmitted);
   m.add("malformed", c.malformed).add("bad-icv", c.bad_icv).add("unknown-spi", c.unknown_spi);
-  m.add("cookies-sent", c.cookies_sent).add("cookies-bad", c.cookies_bad).add("no-proposal", c.no_proposal);
+  m.add("cookies-sent", c.cookies_sent)
+      .add("cookies-bad", c.cookies_bad)
+      .add("ignored", c.ignored)
+      .add("no-proposal", c.no_proposal);
   m.add("auth-failed", c.auth_failed).add("ts-unacceptable", c.ts_unacceptable);
   m.add("timed-out", c.timed_out).add("half-open", c.half_open);
   return m;

@@ -2,27 +2,17 @@
 
 namespace simplon::ctrl {
 
-Result<void> DpBackend::add_sa(const SaRef& sa) {
-  if (auto done = datapath_.add_sa(sa); !done) return done;
-  sas_[sa->id] = sa;
-  return {};
-}
+Result<void> DpBackend::add_sa(const SaRef& sa) { return datapath_.add_sa(sa); }
 
 Result<void> DpBackend::remove_sa(const SaRef& sa) {
   datapath_.remove_sa(sa->id);
-  sas_.erase(sa->id);
   return {};
 }
 
-Result<void> DpBackend::add_policy(const PolicySpec& policy) {
-  if (auto done = datapath_.add_policy(policy); !done) return done;
-  policies_[policy.id] = policy;
-  return {};
-}
+Result<void> DpBackend::add_policy(const PolicySpec& policy) { return datapath_.add_policy(policy); }
 
 Result<void> DpBackend::remove_policy(const PolicySpec& policy) {
   datapath_.remove_policy(policy.id);
-  policies_.erase(policy.id);
   return {};
 }
 
@@ -35,15 +25,6 @@ Result<void> DpBackend::set_gateway(bool on) {
 Result<SaCounters> DpBackend::counters(const SaRef& sa) {
   if (const auto found = datapath_.counters(sa->id)) return *found;
   return fail("the data path has no SA " + std::to_string(static_cast<std::uint64_t>(sa->id)));
-}
-
-Result<Installed> DpBackend::dump() {
-  Installed out;
-  for (const auto& [id, sa] : sas_)
-    out.sas.push_back(
-        {id, sa->direction, sa->spi, sa->source, sa->destination, sa->soft, sa->hard, sa->policy});
-  for (const auto& [id, policy] : policies_) out.policies.push_back(policy);
-  return out;
 }
 
 std::vector<BackendEvent> DpBackend::poll() {

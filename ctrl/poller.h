@@ -17,8 +17,7 @@ class Poller {
   Poller& operator=(const Poller&) = delete;
 
   void add(int fd, Ready ready);  // level triggered, for reading; the caller keeps the descriptor open
-  void remove(int fd);
-  // Waits at most `most`, then calls the ready ones. A callback may add and remove.
+  // Waits at most `most`, then calls the ready ones. A callback may add.
   void wait(std::chrono::milliseconds most);
 
  private:
