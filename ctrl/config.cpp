@@ -96,10 +96,8 @@ Config read(Section& root, const Secrets* secrets, PolicyIds& ids, const Machine
   Config out;
   out.file = root.value().report().file();
   read_gateway(root.get("gateway"), root, machine, out);
-  if (out.mode == Mode::kDataPath) {
-    read_ports(root.get("ports"), out);
-    read_routes(root.get("routes"), out);
-  }
+  read_ports(root.get("ports"), out);
+  read_routes(root.get("routes"), out);
   const std::vector<ConnectionDraft> drafts = read_connections(root.get("connections"), secrets, ids);
   out.policies = read_policies(root.get("policies"), out.mode, drafts, ids);
   for (std::size_t i = 0; i < out.policies.size(); ++i) out.positions[out.policies[i].id] = i;

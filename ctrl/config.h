@@ -66,7 +66,7 @@ class PolicyIds {
 struct Config {
   std::string file;
   Mode mode = Mode::kDataPath;
-  dp::Setup setup;                     // kDataPath only; PortIndex is the position in setup.ports
+  dp::Setup setup;                     // used in kDataPath only; PortIndex is the position in setup.ports
   std::vector<PortAddress> addresses;  // to be given to the ports' TAPs
   std::vector<dp::Route> routes;       // to be given to the kernel
 
@@ -106,6 +106,11 @@ LoadedConfig load_config(const std::string& path, PolicyIds& ids, const Machine&
 // The same for text that is no file (tests, fuzzing); `secrets` is the text of the secrets file.
 LoadedConfig parse_config(std::string_view text, std::string_view secrets, PolicyIds& ids,
                           const Machine& machine);
+
+// The kernel interfaces whose frames the port takes while the kernel may see them as well, and which have to
+// be muted: those of af_packet and pcap devices, which get copies, and that of an af_xdp device, which gives
+// the interface back to the kernel when the process ends and leaves it the queues that are not the port's.
+std::vector<std::string> shared_interfaces(const std::string& device);
 
 std::string text(const ConfigErrors& errors);  // a line each, every line ended
 

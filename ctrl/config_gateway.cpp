@@ -26,7 +26,7 @@ std::optional<unsigned> read_core(const Value& value, const Machine& machine) {
   return std::nullopt;
 }
 
-void read_cores(Section& gateway, const Machine& machine, dp::Setup& out) {
+void read_cores(Section& gateway, const Machine& machine, Mode mode, dp::Setup& out) {
   const Value main_core = gateway.get("main_core"), workers = gateway.get("workers");
   if (const auto core = read_core(main_core, machine))
     out.main_core = *core;
@@ -45,7 +45,7 @@ void read_cores(Section& gateway, const Machine& machine, dp::Setup& out) {
   }
   if (workers && workers.list().empty() && workers.node()->kind != Yaml::Kind::kMap)
     workers.error("at least one core is needed");
-  if (workers) return;
+  if (workers || mode == Mode::kKernel) return;
   const auto other = std::ranges::find_if(machine.cores, [&](unsigned c) { return c != out.main_core; });
   if (other != machine.cores.end())
     out.worker_cores = {*other};
@@ -57,11 +57,11 @@ void read_cores(Section& gateway, const Machine& machine, dp::Setup& out) {
         "kernel");
 }
 
-void read_setup(Section& gateway, const Machine& machine, dp::Setup& out) {
+void read_setup(Section& gateway, const Machine& machine, Mode mode, dp::Setup& out) {
   if (const auto idle =
           gateway.get("idle").choice<dp::Idle>({{"poll", dp::Idle::kPoll}, {"relax", dp::Idle::kRelax}}))
     out.idle = *idle;
-  read_cores(gateway, machine, out);
+  read_cores(gateway, machine, mode, out);
   if (const auto pages = gateway.get("hugepages")
                              .choice<dp::Hugepages>({{"auto", dp::Hugepages::kAuto},
                                                      {"required", dp::Hugepages::kRequired},
@@ -109,19 +109,17 @@ void read_gateway(const Value& value, Section& root, const Machine& machine, Con
   const Value mode = gateway.get("mode");
   if (const auto given = mode.choice<Mode>({{"dp", Mode::kDataPath}, {"kernel", Mode::kKernel}}))
     out.mode = *given;
-  if (out.mode == Mode::kDataPath) {
-    read_setup(gateway, machine, out.setup);
-    read_crypto(root.get("crypto"), out.setup);
-  } else {
-    for (const char* key : {"main_core", "workers", "idle", "hugepages", "memory", "buffers", "file_prefix"})
-      if (const Value value = gateway.get(key))
-        value.error("is for mode 'dp'; this is mode 'kernel': leave it away");
-    for (const char* key : {"crypto", "ports", "routes"})
-      if (const Value extra = root.get(key))
-        extra.error(
-            "is for mode 'dp'; in mode 'kernel' the kernel's own interfaces and routes serve: leave it away");
-  }
+  read_setup(gateway, machine, out.mode, out.setup);
+  read_crypto(root.get("crypto"), out.setup);
   gateway.finish();
+  if (out.mode == Mode::kDataPath) return;
+  // One file serves both modes by one word: the rest is checked all the same.
+  for (const char* key : {"main_core", "workers", "idle", "hugepages", "memory", "buffers", "file_prefix"})
+    if (const Value extra = gateway.get(key)) extra.warning("is not used in mode 'kernel'");
+  if (const Value crypto = root.get("crypto")) crypto.warning("is not used in mode 'kernel'");
+  for (const char* key : {"ports", "routes"})
+    if (const Value extra = root.get(key))
+      extra.warning("is not used in mode 'kernel': the kernel's own interfaces, addresses and routes serve");
 }
 
 void read_log(const Value& value, LogConfig& out) {

@@ -18,7 +18,7 @@ bool valid_name(std::string_view name);
 inline constexpr std::string_view kNameRule = "a name is 1 to 64 letters, digits, '.', '-' or '_'";
 
 // config_gateway.cpp
-// gateway, crypto; of `root` also what does not go with the mode.
+// gateway, crypto; of `root` it also warns of what the mode does not use.
 void read_gateway(const Value& value, Section& root, const Machine& machine, Config& out);
 void read_log(const Value& value, LogConfig& out);
 void read_management(const Value& value, Management& out);
@@ -27,6 +27,11 @@ void read_limits(const Value& value, ike::Settings& out);
 // config_ports.cpp
 void read_ports(const Value& value, Config& out);
 void read_routes(const Value& value, Config& out);
+
+// config_devices.cpp
+void read_device(const Value& device, const Config& out, dp::PortSetup& setup);
+// The last of the ports, against itself and the others.
+void check_interfaces(const Value& device, const Config& config);
 
 // config_secrets.cpp
 // Which pre-shared key a pair of identities has. The nearest entry counts: both identities named, before one

@@ -1,7 +1,6 @@
 // The sections `ports` and `routes`, and how they fit together.
 #include <algorithm>
 #include <charconv>
-#include <map>
 
 #include "ctrl/config_parts.h"
 
@@ -18,17 +17,6 @@ std::string port_name(const Config& config, dp::PortIndex port) {
 bool valid_port_name(std::string_view name) {
   return valid_name(name) && name.size() <= kLongestPortName && name != "." && name != ".." && name != "lo" &&
          name != "all" && name != "default";
-}
-
-// "0000:01:00.0", "01:00.0" or a virtual device with arguments, "net_af_packet0,iface=eth1".
-bool valid_device(std::string_view text) {
-  if (text.find_first_of(" \t") != std::string_view::npos) return false;
-  if (text.starts_with("net_")) return text.size() > 4 && text[4] != ',';
-  const std::string_view pci = text.substr(0, text.find(','));
-  unsigned fields = 1;
-  for (char c : pci) fields += c == ':' ? 1 : 0;
-  return pci.find('.') == pci.size() - 2 && (fields == 2 || fields == 3) &&
-         pci.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
 }
 
 std::optional<dp::Mac> parse_mac(std::string_view text) {
@@ -103,19 +91,7 @@ void read_port(const Value& value, Config& out) {
   }
   const Value device =
       port.require("device", "use a PCI address or a virtual device like net_af_packet0,iface=eth1");
-  if (const auto text = device.text()) {
-    const std::string_view id = std::string_view(*text).substr(0, text->find(','));
-    const bool taken = std::ranges::any_of(out.setup.ports, [&](const dp::PortSetup& p) {
-      return std::string_view(p.device).substr(0, p.device.find(',')) == id;
-    });
-    if (!valid_device(*text))
-      device.error("'" + text->substr(0, 60) +
-                   "' is no device; use a PCI address (0000:01:00.0) or a virtual device with its arguments "
-                   "(net_af_packet0,iface=eth1)");
-    else if (taken)
-      device.error("another port has device '" + std::string(id) + "'");
-    setup.device = *text;
-  }
+  read_device(device, out, setup);
   const Value side =
       port.require("side", "use protected (the clear network) or unprotected (where ESP travels)");
   if (const auto s = side.choice<dp::Side>(
@@ -135,6 +111,7 @@ void read_port(const Value& value, Config& out) {
   }
   const auto index = static_cast<dp::PortIndex>(out.setup.ports.size());
   out.setup.ports.push_back(std::move(setup));
+  check_interfaces(device, out);
   read_addresses(port.get("addresses"), index, out);
   port.finish();
 }
@@ -213,6 +190,7 @@ void read_route(const Value& value, Config& out) {
 
 void read_ports(const Value& value, Config& out) {
   for (const Value& item : value.list()) read_port(item, out);
+  if (out.mode == Mode::kKernel) return;
   if (!value)
     value.error("is missing; mode 'dp' needs at least one port");
   else if (value.node()->kind == Yaml::Kind::kNull ||

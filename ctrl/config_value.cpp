@@ -256,7 +256,7 @@ bool Section::has(std::string_view key) const {
 }
 
 Value Section::get(std::string_view key) {
-  asked_.emplace_back(key);
+  if (std::ranges::find(asked_, key) == asked_.end()) asked_.emplace_back(key);
   const Yaml* node = value_.node();
   if (node)
     for (const Yaml::Member& member : node->members)

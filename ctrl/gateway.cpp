@@ -13,8 +13,8 @@
 #include <iostream>
 
 #include "ctrl/dp_backend.h"
+#include "ctrl/mute.h"
 #include "ctrl/xfrm.h"
-#include "dp/port.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -84,13 +84,9 @@ Result<std::unique_ptr<Gateway>> Gateway::start(Config config, PolicyIds ids, Lo
 // Interfaces that the kernel shares with a port are closed to it first, then the data path comes up with an
 // empty SPD, which discards everything; only then the policies come.
 Result<void> Gateway::start_datapath() {
-  for (const dp::PortSetup& port : config_.setup.ports) {
-    const auto shared = dp::shared_interface(port.device);
-    if (!shared) continue;
-    auto mute = Mute::close(*shared);
-    if (!mute) return std::unexpected(mute.error());
-    mutes_.push_back(std::move(*mute));
-  }
+  for (const dp::PortSetup& port : config_.setup.ports)
+    for (const std::string& shared : shared_interfaces(port.device))
+      if (auto closed = Mute::close(shared); !closed) return closed;
   auto datapath = dp::DataPath::start(config_.setup);
   if (!datapath) return std::unexpected(datapath.error());
   datapath_ = std::move(*datapath);
@@ -293,7 +289,7 @@ int release_kernel(const std::string& file) {
     status = 1;
   };
   for (const dp::PortSetup& port : config->setup.ports)
-    if (const auto shared = dp::shared_interface(port.device)) tell(Mute::open(*shared));
+    for (const std::string& shared : shared_interfaces(port.device)) tell(Mute::open(shared));
   if (config->mode == Mode::kKernel) tell(XfrmBackend::release());
   return status;
 }

@@ -17,7 +17,6 @@
 #include "ctrl/ike_socket.h"
 #include "ctrl/job_pool.h"
 #include "ctrl/log.h"
-#include "ctrl/mute.h"
 #include "ctrl/poller.h"
 #include "ctrl/rtnetlink.h"
 #include "ctrl/state.h"
@@ -93,7 +92,6 @@ class Gateway {
   int signals_ = -1;
   bool running_ = true, gateway_on_ = true, dirty_ = true;
 
-  std::vector<Mute> mutes_;                 // outlive the data path: a port stays closed to the kernel
   std::unique_ptr<dp::DataPath> datapath_;  // dp mode only
   std::unique_ptr<NetworkMirror> network_;  // dp mode only
   std::unique_ptr<Backend> backend_;

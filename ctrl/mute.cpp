@@ -42,16 +42,16 @@ void set_ipv6(const std::string& interface, bool on) {
 
 }  // namespace
 
-Result<Mute> Mute::close(const std::string& interface) {
+Result<void> Mute::close(const std::string& interface) {
   if (if_nametoindex(interface.c_str()) == 0)
-    return fail("there is no interface '" + interface + "' for an af_packet port to use");
+    return fail("there is no interface '" + interface + "' for a port to use");
   const std::string table = "netdev " + table_of(interface);
   const auto done =
       nft("add table " + table + "\ndelete table " + table + "\nadd table " + table + "\nadd chain " + table +
           " ingress { type filter hook ingress device \"" + interface + "\" priority -500; policy drop; }\n");
   if (!done) return fail("interface " + interface + " cannot be closed to the kernel: " + done.error().what);
   set_ipv6(interface, false);
-  return Mute(interface);
+  return {};
 }
 
 Result<void> Mute::open(const std::string& interface) {

@@ -1,9 +1,9 @@
-// Closes a kernel interface whose frames a port takes as well (af_packet): the kernel must neither answer nor
-// forward them.
+// Closes a kernel interface whose frames a port takes as well (af_packet, pcap, af_xdp): the kernel must
+// neither answer nor forward them.
 //
-// An nftables netdev ingress drop, which packet sockets are before, and no IPv6 of its own on the interface.
-// It outlives the process on purpose: a gateway that stopped or crashed stays closed. open() gives the
-// interface back. Control thread.
+// An nftables netdev ingress drop, which packet sockets and XDP are before, and no IPv6 of its own on the
+// interface. It outlives the process on purpose: a gateway that stopped or crashed stays closed. open() gives
+// the interface back. Control thread.
 #pragma once
 
 #include <string>
@@ -12,17 +12,10 @@
 
 namespace simplon::ctrl {
 
-class Mute {
- public:
+struct Mute {
   // Does nothing twice: what a former run left is replaced in one transaction.
-  static Result<Mute> close(const std::string& interface);
+  static Result<void> close(const std::string& interface);
   static Result<void> open(const std::string& interface);
-
-  const std::string& interface() const { return interface_; }
-
- private:
-  explicit Mute(std::string interface) : interface_(std::move(interface)) {}
-  std::string interface_;
 };
 
 }  // namespace simplon::ctrl

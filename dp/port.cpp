@@ -9,14 +9,6 @@
 
 namespace simplon::dp {
 
-std::optional<std::string> shared_interface(const std::string& device) {
-  if (!device.starts_with("net_af_packet") && !device.starts_with("eth_af_packet")) return std::nullopt;
-  const std::size_t at = device.find("iface=");
-  if (at == std::string::npos) return std::nullopt;
-  const std::size_t from = at + 6, end = device.find(',', from);
-  return device.substr(from, end == std::string::npos ? end : end - from);
-}
-
 Result<std::unique_ptr<Port>> Port::open(const PortSetup& setup, unsigned workers, rte_mempool* buffers) {
   // rte_eal_init succeeds even when a device failed to probe: it is looked up by name.
   std::uint16_t id = 0;

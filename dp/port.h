@@ -42,8 +42,4 @@ class Port {
   Mac mac_{};
 };
 
-// The kernel interface that keeps seeing the port's frames as well, and so has to be muted: that of an
-// af_packet device.
-std::optional<std::string> shared_interface(const std::string& device);
-
 }  // namespace simplon::dp

@@ -57,7 +57,6 @@ TEST(Config, CoresAreChecked) {
   EXPECT_THAT(gateway("memory: 1MiB"), HasSubstr("'1MiB' is out of range; use 64MiB to 1TiB"));
   EXPECT_THAT(gateway("mode: kernl"), HasSubstr("did you mean 'kernel'?"));
   EXPECT_THAT(error_of(parse("gateway: {mode: dp}\n")), HasSubstr("ports: is missing"));
-  EXPECT_THAT(error_of(parse("gateway: {mode: kernel, workers: [1]}\n")), HasSubstr("is for mode 'dp'"));
 }
 
 TEST(Config, CryptoDevicesAreChecked) {
@@ -67,6 +66,22 @@ TEST(Config, CryptoDevicesAreChecked) {
   EXPECT_THAT(crypto("[crypto_aesni_mbb]"), HasSubstr("did you mean 'crypto_aesni_mb'?"));
   EXPECT_THAT(crypto("[crypto_aesni_mb, crypto_aesni_mb]"), HasSubstr("stands here twice"));
   EXPECT_EQ(crypto("[\"crypto_aesni_mb1,max_nb_queue_pairs=4\", \"0000:3d:01.0\"]"), "no error");
+}
+
+// By one word a file serves the other mode: what that does not use is checked, and warned of.
+TEST(ConfigGateway, ModeKernelTakesTheFileOfModeDp) {
+  std::string file =
+      std::string(kHead) + "routes: [{to: default, via: 198.51.100.254}]\n" + std::string(kSites);
+  file.replace(file.find("mode: dp"), 8, "mode: kernel");
+  const auto config = parse(file);
+  ASSERT_TRUE(config) << text(config.error());
+  EXPECT_EQ(config->mode, Mode::kKernel);
+  const std::string told = text(config->warnings);
+  for (const char* key : {"gateway.workers", "gateway.memory", "crypto", "ports", "routes"})
+    EXPECT_THAT(told, HasSubstr(std::string(": ") + key + ": is not used in mode 'kernel'"));
+  EXPECT_THAT(error_of(parse("gateway: {mode: kernel, workers: [9]}\n")), HasSubstr("no core 9"));
+  EXPECT_THAT(error_of(parse("gateway: {mode: kernel}\nports: [{name: l, device: net_tap0, side: left}]\n")),
+              HasSubstr("use protected or unprotected"));
 }
 
 }  // namespace

@@ -79,5 +79,46 @@ TEST(ConfigPorts, WrongRoutesAreNamed) {
   for (const Wrong& wrong : kWrongRoutes) expect_one_error(wrong.yaml, wrong.error);
 }
 
+TEST(ConfigPorts, InterfacesThatTheKernelSharesAreFound) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(shared_interfaces("net_af_packet0,iface=eth1,qpairs=2"), Names{"eth1"});
+  EXPECT_EQ(shared_interfaces("net_af_packet0,qpairs=2,iface=eth1"), Names{"eth1"});
+  EXPECT_EQ(shared_interfaces("net_af_packet0,qpairs=2"), Names{});
+  EXPECT_EQ(shared_interfaces("net_af_xdp0,iface=eth1,start_queue=0"), Names{"eth1"})
+      << "when it ends, or crashes";
+  EXPECT_EQ(shared_interfaces("net_pcap0,iface=eth1"), Names{"eth1"});
+  EXPECT_EQ(shared_interfaces("net_pcap0,rx_iface=eth1,tx_iface=eth2,rx_iface_in=eth3"),
+            (Names{"eth1", "eth3"}));
+  EXPECT_EQ(shared_interfaces("net_pcap0,rx_pcap=/tmp/x.pcap,tx_iface=eth2"), Names{});
+  EXPECT_EQ(shared_interfaces("net_tap0,iface=tap1"), Names{}) << "its own";
+  EXPECT_EQ(shared_interfaces("0000:01:00.0"), Names{});
+}
+
+// Two ports on one interface, or a port whose own interface in the kernel cannot be made.
+TEST(ConfigPorts, EachInterfaceIsOnePortsAndNoPortsName) {
+  const auto ports = [](const std::string& name, const std::string& device) {
+    return error_of(
+        parse("ports:\n  - {name: lan, device: \"net_af_packet0,iface=eth1\", side: protected}\n  - {name: " +
+              name + ", device: \"" + device + "\", side: unprotected}\n"));
+  };
+  EXPECT_EQ(ports("wan", "net_af_packet1,iface=eth2"), "no error");
+  EXPECT_THAT(ports("wan", "net_af_packet1,iface=eth1"),
+              HasSubstr("port 'lan' has interface 'eth1' already"));
+  EXPECT_THAT(ports("wan", "net_pcap0,rx_iface=eth1"), HasSubstr("port 'lan' has interface 'eth1' already"));
+  EXPECT_THAT(ports("eth2", "net_af_packet1,iface=eth2"),
+              HasSubstr("'eth2' is the name of this port as well"));
+  EXPECT_THAT(ports("wan", "net_af_packet1,iface=lan"), HasSubstr("'lan' is the name of port 'lan' as well"));
+  EXPECT_THAT(ports("eth1", "net_tap1"), HasSubstr("the name of an interface that port 'lan' uses"));
+}
+
+TEST(ConfigPorts, AMisspeltDriverIsAnErrorWithTheRightOne) {
+  const auto device = [](const std::string& device) {
+    return error_of(parse("ports: [{name: lan, device: \"" + device + "\", side: protected}]\n"));
+  };
+  EXPECT_THAT(device("net_af_paket0,iface=eth1"), HasSubstr("did you mean 'net_af_packet'?"));
+  EXPECT_THAT(device("netaf_xdp0,iface=eth1"), HasSubstr("did you mean 'net_af_xdp'?"));
+  EXPECT_EQ(device("net_tap_lan"), "no error");
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

@@ -26,15 +26,6 @@ Result<std::unique_ptr<Port>> open(const PortSetup& setup, unsigned workers = 1)
   return Port::open(setup, workers, Shared::get().buffers);
 }
 
-TEST(Port, KernelInterfaceIsSharedByAfPacketOnly) {
-  EXPECT_EQ(shared_interface("net_af_packet0,iface=eth1,qpairs=2"), "eth1");
-  EXPECT_EQ(shared_interface("net_af_packet0,qpairs=2,iface=eth1"), "eth1");
-  EXPECT_EQ(shared_interface("net_af_packet0,qpairs=2"), std::nullopt);
-  EXPECT_EQ(shared_interface("net_af_xdp0,iface=eth1"), std::nullopt);
-  EXPECT_EQ(shared_interface("net_tap0,iface=tap1"), std::nullopt);
-  EXPECT_EQ(shared_interface("0000:01:00.0"), std::nullopt);
-}
-
 TEST(Port, PciAddressIsToldFromAVdev) {
   EXPECT_TRUE(is_pci_address("0000:01:00.0"));
   EXPECT_TRUE(is_pci_address("01:00.0,some=argument"));

