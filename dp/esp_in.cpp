@@ -17,13 +17,7 @@ constexpr std::uint8_t kEcn[4][4] = {
     {3, 3, 3, 3},         // CE
 };
 
-using Halves = std::array<std::uint64_t, 2>;
-Halves halves(const std::uint8_t* address, bool v4) {
-  return v4 ? Halves{0, load_be32(address)} : Halves{load_be64(address), load_be64(address + 8)};
-}
-Halves halves(const IpAddress& a) { return halves(a.bytes().data(), a.is_v4()); }
-
-bool matches(const CompactSelector& c, const Halves& source, const Halves& destination, const Headers& h) {
+bool matches(const CompactSelector& c, AddressNumber source, AddressNumber destination, const Headers& h) {
   return c.v4 == h.v4 && c.source_first <= source && source <= c.source_last &&
          c.destination_first <= destination && destination <= c.destination_last &&
          (c.protocol == kAnyProtocol || c.protocol == h.protocol) && c.sport_first <= h.sport &&
@@ -95,8 +89,8 @@ Drop close(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) 
 }
 
 bool selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
-  const Halves source = halves(ip + (inner.v4 ? 12 : 8), inner.v4);
-  const Halves destination = halves(ip + (inner.v4 ? 16 : 24), inner.v4);
+  const AddressNumber source = number_of(ip + (inner.v4 ? 12 : 8), inner.v4);
+  const AddressNumber destination = number_of(ip + (inner.v4 ? 16 : 24), inner.v4);
   for (unsigned i = 0; i < sa.selector_count; ++i)
     if (matches(sa.selectors[i], source, destination, inner)) return true;
   return false;
@@ -109,10 +103,10 @@ void set_selectors(const SaSpec& spec, InboundSa& sa) {
       if (r.addresses.first.family() != l.addresses.first.family()) continue;
       if (r.protocol != l.protocol && r.protocol != kAnyProtocol && l.protocol != kAnyProtocol) continue;
       if (sa.selector_store.size() == 255) return;
-      sa.selector_store.push_back({.source_first = halves(r.addresses.first),
-                                   .source_last = halves(r.addresses.last),
-                                   .destination_first = halves(l.addresses.first),
-                                   .destination_last = halves(l.addresses.last),
+      sa.selector_store.push_back({.source_first = number_of(r.addresses.first),
+                                   .source_last = number_of(r.addresses.last),
+                                   .destination_first = number_of(l.addresses.first),
+                                   .destination_last = number_of(l.addresses.last),
                                    .sport_first = r.ports.first,
                                    .sport_last = r.ports.last,
                                    .dport_first = l.ports.first,

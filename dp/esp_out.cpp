@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint8_t kOuterTtl = 64;
 constexpr unsigned kTrailer = 2;  // pad length, next header
+constexpr std::array<std::uint8_t, 16> kPadding{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
 void ipv4_header(const SaSpec& spec, std::uint8_t* h) {
   h[0] = 0x45;
@@ -35,7 +36,9 @@ void finish_outer(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass
   if (sa.v4) {
     outer[1] = tclass;
     store_be16(outer + 2, static_cast<std::uint16_t>(total));
-    set_ipv4_checksum(outer);
+    std::uint32_t sum = sa.outer_sum + tclass + total;
+    sum = (sum & 0xffff) + (sum >> 16);
+    store_be16(outer + 10, static_cast<std::uint16_t>(~(sum + (sum >> 16))));
   } else {
     outer[0] = static_cast<std::uint8_t>(0x60 | tclass >> 4);
     outer[1] = static_cast<std::uint8_t>(tclass << 4);
@@ -68,6 +71,7 @@ std::uint64_t siphash(const std::uint64_t* key, std::uint64_t word) {
 }  // namespace
 
 void make_header(const SaSpec& spec, OutboundSa& sa) {
+  sa.destination = spec.destination;
   sa.v4 = spec.destination.is_v4();
   sa.udp = spec.udp.has_value();
   sa.aead = spec.suite.encr->aead();
@@ -76,19 +80,15 @@ void make_header(const SaSpec& spec, OutboundSa& sa) {
   sa.iv = static_cast<std::uint8_t>(spec.suite.iv());
   sa.icv = static_cast<std::uint8_t>(spec.suite.icv());
   sa.block = spec.suite.encr->block;
-  std::uint8_t* h = sa.header.data();
+  std::uint8_t* h = sa.header.data() + sa.header.size() - sa.header_bytes;
   sa.v4 ? ipv4_header(spec, h) : ipv6_header(spec, h);
   if (spec.udp) {
     store_be16(h + sa.ip_bytes, static_cast<std::uint16_t>(spec.udp->source));
     store_be16(h + sa.ip_bytes + 2, static_cast<std::uint16_t>(spec.udp->destination));
   }
   store_be32(h + sa.header_bytes - kEspBytes, static_cast<std::uint32_t>(spec.spi));
+  if (sa.v4) sa.outer_sum = sum_of(h, kIpv4Bytes);
   if (spec.salt.size() == 4) std::memcpy(&sa.salt, spec.salt.bytes().data(), 4);
-}
-
-unsigned esp_overhead(const OutboundSa& sa, unsigned length) {
-  const unsigned padded = (length + kTrailer + sa.block - 1) / sa.block * sa.block;
-  return sa.header_bytes + sa.iv + (padded - length) + sa.icv;
 }
 
 IvSource::IvSource() {
@@ -107,46 +107,45 @@ Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, cons
   std::uint8_t* inner = bytes_of(m) + headers.ip;
   if (hop && ttl(inner, headers.v4) <= 1) return Drop::kTtlExpired;
   // 1. Room: what is behind the IP packet (Ethernet padding) goes; trailer and ICV are appended, headers
-  // prepended.
-  const unsigned length = headers.length, padded = (length + kTrailer + sa.block - 1) / sa.block * sa.block;
-  const unsigned pad = padded - length - kTrailer;
-  m->data_off = static_cast<std::uint16_t>(m->data_off + headers.ip);
-  m->data_len = static_cast<std::uint16_t>(length);
-  m->pkt_len = length;
-  if (rte_pktmbuf_tailroom(m) < padded - length + sa.icv ||
-      rte_pktmbuf_headroom(m) < sa.header_bytes + sa.iv + kEthernetBytes)
+  // prepended. All room is asked for before anything is written.
+  const unsigned length = headers.length, padded = (length + kTrailer + sa.block - 1u) & ~(sa.block - 1u);
+  const unsigned pad = padded - length - kTrailer, before = sa.header_bytes + 0u + sa.iv;
+  const unsigned total = before + padded + sa.icv;
+  if (total > sa.mtu) return Drop::kTooBig;
+  if (m->data_off + headers.ip < sa.header.size() + sa.iv + kEthernetBytes ||
+      m->data_off + headers.ip + length + kPadding.size() + kTrailer + sa.icv > m->buf_len)
     return Drop::kTooBig;
   if (hop) decrement_ttl(inner, headers.v4);
   const std::uint8_t tclass = traffic_class(inner, headers.v4);
-  auto* trailer = reinterpret_cast<std::uint8_t*>(
-      rte_pktmbuf_append(m, static_cast<std::uint16_t>(padded - length + sa.icv)));
-  // 2. Padding 1, 2, 3, … (RFC 4303 §2.4), pad length, next header.
-  for (unsigned i = 0; i < pad; ++i) trailer[i] = static_cast<std::uint8_t>(i + 1);
+  m->data_off = static_cast<std::uint16_t>(m->data_off + headers.ip - before);
+  m->data_len = static_cast<std::uint16_t>(total);
+  m->pkt_len = total;
+  // 2. Padding 1, 2, 3, … (RFC 4303 §2.4; one store, what is too much of it is overwritten), pad length, next
+  // header.
+  std::uint8_t* trailer = inner + length;
+  std::memcpy(trailer, kPadding.data(), kPadding.size());
   trailer[pad] = static_cast<std::uint8_t>(pad);
   trailer[pad + 1] = headers.v4 ? kIpip : kIpv6InIp;
   // 3. Outer headers from the template.
-  auto* outer = reinterpret_cast<std::uint8_t*>(
-      rte_pktmbuf_prepend(m, static_cast<std::uint16_t>(sa.header_bytes + sa.iv)));
-  std::memcpy(outer, sa.header.data(), sa.header_bytes);
-  finish_outer(outer, sa, tclass, m->pkt_len);
+  std::uint8_t *iv = inner - sa.iv, *esp = iv - kEspBytes, *outer = iv - sa.header_bytes;
+  std::memcpy(iv - sa.header.size(), sa.header.data(), sa.header.size());
+  finish_outer(outer, sa, tclass, total);
   // 4. Sequence number and IV: the number itself for an AEAD (unique per key, RFC 4106 §3.1).
-  std::uint8_t* esp = outer + sa.header_bytes - kEspBytes;
   store_be32(esp + 4, static_cast<std::uint32_t>(seq));
-  std::uint8_t* iv = esp + kEspBytes;
   if (sa.aead) {
     store_be64(iv, seq);
     std::memcpy(job.nonce.data(), &sa.salt, 4);
-    std::memcpy(job.nonce.data() + 4, iv, 8);
+    store_be64(job.nonce.data() + 4, seq);
   } else {
-    ivs.next(iv);
-    std::memcpy(job.nonce.data(), iv, 16);
+    ivs.next(job.nonce.data());
+    std::memcpy(iv, job.nonce.data(), 16);
   }
   job.session = sa.session;
   job.mbuf = m;
   job.esp = esp;
   job.payload = static_cast<std::uint16_t>(kEspBytes + sa.iv);
   job.length = static_cast<std::uint16_t>(padded);
-  job.icv = esp + job.payload + padded;
+  job.icv = trailer + pad + kTrailer;
   return Drop::kNone;
 }
 

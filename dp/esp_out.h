@@ -12,9 +12,6 @@ namespace simplon::dp {
 // Fills the outer header template of an SA and the sizes that go with it.
 void make_header(const SaSpec& spec, OutboundSa& sa);
 
-// Bytes that this SA adds to an inner packet of `length` bytes.
-unsigned esp_overhead(const OutboundSa& sa, unsigned length);
-
 // Unpredictable IVs for CBC (RFC 3602 §3): SipHash-2-4, a pseudo-random function, of a counter under a key
 // that the kernel gave when the worker was made and that never leaves it.
 class IvSource {
@@ -28,8 +25,7 @@ class IvSource {
 
 // Makes the inner packet at `headers` into an ESP packet in place: the mbuf then begins with the outer IP
 // header, and `job` says what is to be encrypted. Takes the sequence number `seq`. `hop`: the packet is
-// forwarded, its TTL goes down by one. On kNone the mbuf is the outer packet; on a reason it is untouched but
-// for its Ethernet header.
+// forwarded, its TTL goes down by one. On kNone the mbuf is the outer packet; on a reason it is untouched.
 Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
           IvSource& ivs, CryptoJob& job);
 

@@ -1,6 +1,5 @@
-// A worker's memory of what was decided: flows of both families, and routes of destinations. Direct mapped,
-// generation checked, one cache line an entry at most; a miss costs a look-up, never more. One thread: its
-// worker.
+// A worker's memory of what was decided, per flow. Two ways a set, generation checked; a miss costs a
+// look-up, never more. One thread: its worker.
 #pragma once
 
 #include <array>
@@ -12,69 +11,82 @@
 
 namespace simplon::dp {
 
-// A flow as it stands in the packet: network byte order, compared as words.
-struct alignas(16) FlowKey4 {
-  std::uint32_t source = 0, destination = 0;
+// A flow, put together in registers and compared as words.
+struct FlowKey4 {
+  std::uint64_t addresses = 0;  // source and destination as they stand in the packet
   std::uint16_t sport = 0, dport = 0;
   std::uint8_t protocol = 0;
-  Origin origin : 4 {};
-  std::uint8_t fragment : 4 = 0;  // 1: see Flow
-  std::uint16_t port = 0;         // where it came in
+  Origin origin{};
+  bool fragment = false;   // see Flow
+  std::uint16_t port = 0;  // where it came in
 
-  std::array<std::uint64_t, 2> words() const {
-    std::array<std::uint64_t, 2> w;
-    std::memcpy(w.data(), this, 16);
-    return w;
+  std::uint64_t rest() const {
+    return std::uint64_t{sport} | std::uint64_t{dport} << 16 | std::uint64_t{protocol} << 32 |
+           std::uint64_t{static_cast<std::uint8_t>(origin)} << 40 | std::uint64_t{fragment} << 44 |
+           std::uint64_t{port} << 48;
   }
+  std::array<std::uint64_t, 2> words() const { return {addresses, rest()}; }
 };
-static_assert(sizeof(FlowKey4) == 16);
 
-struct alignas(8) FlowKey6 {
-  std::array<std::uint8_t, 16> source{}, destination{};
+struct FlowKey6 {
+  std::array<std::uint64_t, 4> addresses{};
   std::uint16_t sport = 0, dport = 0;
   std::uint8_t protocol = 0;
-  Origin origin : 4 {};
-  std::uint8_t fragment : 4 = 0;
+  Origin origin{};
+  bool fragment = false;
   std::uint16_t port = 0;
 
   std::array<std::uint64_t, 5> words() const {
-    std::array<std::uint64_t, 5> w;
-    std::memcpy(w.data(), this, 40);
-    return w;
+    const FlowKey4 same{0, sport, dport, protocol, origin, fragment, port};
+    return {addresses[0], addresses[1], addresses[2], addresses[3], same.rest()};
   }
 };
-static_assert(sizeof(FlowKey6) == 40);
 
 template <class Key>
 class FlowCache {
- public:
-  static constexpr std::size_t kEntries = 4096;
+  using Words = decltype(Key{}.words());
 
-  FlowCache() : entries_(std::make_unique<Entry[]>(kEntries)) {}
+ public:
+  static constexpr std::size_t kSets = 8192;
+
+  FlowCache() : sets_(std::make_unique<Set[]>(kSets)) {}
 
   static std::size_t slot(const Key& key) {
     std::uint64_t h = 0;
     for (const std::uint64_t w : key.words()) h = (h ^ w) * 0x9e3779b97f4a7c15u, h ^= h >> 29;
-    return h & (kEntries - 1);
+    return h & (kSets - 1);
   }
-  void prefetch(std::size_t slot) const { __builtin_prefetch(&entries_[slot]); }
   const Decision* find(std::size_t slot, const Key& key, std::uint32_t generation) const {
-    const Entry& e = entries_[slot];
-    return e.generation == generation && e.words == key.words() ? &e.decision : nullptr;
+    const Words words = key.words();
+    for (const Entry& e : sets_[slot].ways)
+      if (e.generation == generation && equal(e.words, words)) return &e.decision;
+    return nullptr;
   }
+  // The older one of the set gives way.
   const Decision& keep(std::size_t slot, const Key& key, std::uint32_t generation, const Decision& decision) {
-    entries_[slot] = {key.words(), decision, generation};
-    return entries_[slot].decision;
+    auto& ways = sets_[slot].ways;
+    ways[1] = ways[0];
+    ways[0] = {key.words(), decision, generation};
+    return ways[0].decision;
   }
 
  private:
   struct Entry {
-    decltype(Key{}.words()) words{};
+    Words words{};
     Decision decision{};
     std::uint32_t generation = 0;  // tables start at 1
   };
-  static_assert(sizeof(Entry) <= 64);
-  std::unique_ptr<Entry[]> entries_;
+  struct alignas(64) Set {
+    std::array<Entry, 2> ways;
+  };
+  static_assert(sizeof(Set) <= 128);
+  // std::array's own comparison is a call of memcmp.
+  static bool equal(const Words& a, const Words& b) {
+    std::uint64_t differ = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) differ |= a[i] ^ b[i];
+    return differ == 0;
+  }
+  std::unique_ptr<Set[]> sets_;
 };
 
 }  // namespace simplon::dp

@@ -8,8 +8,8 @@
 #include <netinet/in.h>
 #include <rte_mbuf.h>
 
-#include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 #include "dp/base/bytes.h"
 #include "dp/drop.h"
@@ -35,12 +35,20 @@ struct Headers {
   bool partial = false;   // any fragment, the first one too
 };
 
-// One's complement sum of an IPv4 header; 0xffff when its checksum is right.
+// One's complement sum of an IPv4 header (RFC 1071: in any byte order, and a word at a time); 0xffff when its
+// checksum is right. `bytes` is a multiple of 4, at least 20.
 inline std::uint16_t sum_of(const std::uint8_t* header, unsigned bytes) {
-  std::uint32_t sum = 0;
-  for (unsigned i = 0; i < bytes; i += 2) sum += load_be16(header + i);
+  const auto word = [header](unsigned i) {
+    std::uint32_t w;
+    std::memcpy(&w, header + 4 * i, sizeof w);
+    return std::uint64_t{w};
+  };
+  std::uint64_t sum = word(0) + word(1) + word(2) + word(3) + word(4);
+  for (unsigned i = 5; i < bytes / 4; ++i) sum += word(i);
+  sum = (sum & 0xffffffff) + (sum >> 32);
   sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(sum + (sum >> 16));
+  sum = (sum & 0xffff) + (sum >> 16);
+  return Be16::from_raw(static_cast<std::uint16_t>((sum & 0xffff) + (sum >> 16))).host();
 }
 
 namespace detail {
@@ -122,6 +130,13 @@ inline Drop parse_ip(rte_mbuf* m, std::uint16_t offset, Headers& h) {
   }
 }
 
+// An address as one number that is compared in two instructions: IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2).
+inline AddressNumber number_of(const std::uint8_t* address, bool v4) {
+  if (v4) return AddressNumber{0xffff} << 32 | load_be32(address);
+  return AddressNumber{load_be64(address)} << 64 | load_be64(address + 8);
+}
+inline AddressNumber number_of(const IpAddress& a) { return number_of(a.bytes().data(), a.is_v4()); }
+
 inline IpAddress source_of(const std::uint8_t* ip, bool v4) {
   return *IpAddress::from_bytes(v4 ? Bytes(ip + 12, 4) : Bytes(ip + 8, 16));
 }
@@ -140,7 +155,8 @@ inline void set_ipv4_checksum(std::uint8_t* ip) {
   store_be16(ip + 10, static_cast<std::uint16_t>(~sum_of(ip, (ip[0] & 0x0fu) * 4u)));
 }
 
-// RFC 1624: the checksum follows one changed 16-bit word.
+// RFC 1624: the checksum follows one changed 16-bit word. The words are arguments, since to read one that was
+// just written by its bytes stalls.
 inline void fix_ipv4_checksum(std::uint8_t* ip, std::uint16_t before, std::uint16_t after) {
   std::uint32_t sum =
       static_cast<std::uint16_t>(~load_be16(ip + 10)) + static_cast<std::uint16_t>(~before) + after;
@@ -155,16 +171,16 @@ inline void decrement_ttl(std::uint8_t* ip, bool v4) {
     --ip[7];
     return;
   }
-  const std::uint16_t before = load_be16(ip + 8);
-  --ip[8];
-  fix_ipv4_checksum(ip, before, load_be16(ip + 8));
+  const std::uint16_t before = load_be16(ip + 8), after = static_cast<std::uint16_t>(before - 0x100);
+  store_be16(ip + 8, after);
+  fix_ipv4_checksum(ip, before, after);
 }
 
 inline void set_ecn(std::uint8_t* ip, bool v4, std::uint8_t ecn) {
   if (v4) {
-    const std::uint16_t before = load_be16(ip);
-    ip[1] = static_cast<std::uint8_t>((ip[1] & ~3u) | ecn);
-    fix_ipv4_checksum(ip, before, load_be16(ip));
+    const std::uint16_t before = load_be16(ip), after = static_cast<std::uint16_t>((before & ~3u) | ecn);
+    store_be16(ip, after);
+    fix_ipv4_checksum(ip, before, after);
   } else {
     ip[1] = static_cast<std::uint8_t>((ip[1] & ~0x30u) | ecn << 4);
   }

@@ -103,13 +103,12 @@ Result<void> Registry::add_inbound(Entry& entry) {
   const SaSpec& spec = *entry.spec;
   auto sa = std::make_unique<InboundSa>(spec.replay_window);
   sa->spi = Be32{static_cast<std::uint32_t>(spec.spi)};
-  sa->destination = spec.destination;
+  sa->destination = number_of(spec.destination);
   sa->owner = entry.owner;
   sa->iv = static_cast<std::uint8_t>(spec.suite.iv());
   sa->icv = static_cast<std::uint8_t>(spec.suite.icv());
   sa->block = spec.suite.encr->block;
   sa->aead = spec.suite.encr->aead();
-  sa->udp = spec.udp.has_value();
   sa->session = entry.session.get();
   if (spec.salt.size() == 4) std::memcpy(&sa->salt, spec.salt.bytes().data(), 4);
   sa->id = spec.id;
@@ -131,7 +130,7 @@ void Registry::remove_sa(SaId id) {
   auto entry = std::make_shared<Entry>(std::move(found->second));
   sas_.erase(found);
   --load_[entry->owner];
-  if (entry->in) sad_.remove(entry->in->spi, entry->in->destination);
+  if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination);
   if (entry->out) {
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.
     SlotUse& use = slots_.at(entry->spec->policy);
@@ -139,10 +138,7 @@ void Registry::remove_sa(SaId id) {
     outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
     release(entry->spec->policy);
   }
-  retire([entry] {
-    const std::uint32_t& count = entry->out ? entry->out->in_flight : entry->in->in_flight;
-    return __atomic_load_n(&count, __ATOMIC_RELAXED) == 0;
-  });
+  retire([entry] { return true; });
 }
 
 Result<void> Registry::add_policy(const PolicySpec& policy) {

@@ -2,7 +2,8 @@
 // thread.
 //
 // One worker, the owner, writes; the control thread reads the counters racily. Created and destroyed by the
-// control thread (dp/registry.h): destroyed only after a grace period and when in_flight is zero.
+// control thread (dp/registry.h): destroyed only after a grace period (no packet is inside
+// a crypto device when a turn ends).
 #pragma once
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 
 #include "dp/base/bytes.h"
 #include "dp/base/sa_spec.h"
+#include "dp/flow.h"
 #include "dp/replay_window.h"
 
 namespace simplon::dp {
@@ -61,27 +63,27 @@ struct alignas(64) OutboundSa {
   std::uint64_t check_at_bytes = kNever;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;       // as it stands in the nonce
-  std::uint32_t in_flight = 0;  // packets inside a lookaside device
+  std::uint32_t outer_sum = 0;  // IPv4: one's complement sum of the header but for its length and DSCP
   std::uint16_t owner = 0;
-  std::uint16_t mtu = 0;  // largest outer packet; 0: the port's
+  std::uint16_t mtu = 0;  // largest outer packet
   std::uint8_t iv = 0, icv = 0, block = 0;
   std::uint8_t ip_bytes = 0;      // outer IP header: 20 or 40
   std::uint8_t header_bytes = 0;  // of the template: outer IP, UDP, ESP
   bool udp = false, aead = false, v4 = false;
-  // Line 1: the outer headers, to be copied and completed (RFC 4301 §5.1.2).
+  // Line 1: the outer headers, to be copied and completed (RFC 4301 §5.1.2). They end where the array ends,
+  // so that one copy of fixed size does for all.
   alignas(64) std::array<std::uint8_t, 56> header{};
   std::uint32_t route_generation = 0, route = 0;  // of the outer packet, as last looked up
   // From line 2 on: for the cold path and the control thread.
   SaLimits limits;
   SaId id{};
-  std::uint64_t sent_before = 0;  // for idle times: next_seq when last looked at
+  IpAddress destination;  // of the outer packet
 };
 static_assert(offsetof(OutboundSa, header) == 64 && offsetof(OutboundSa, limits) == 128);
 
-// One pair of selectors as the packet is compared to it. IPv4 addresses stand in the first word, host order.
+// One pair of selectors as the packet is compared to it.
 struct CompactSelector {
-  std::array<std::uint64_t, 2> source_first{}, source_last{}, destination_first{},
-      destination_last{};  // big endian value
+  AddressNumber source_first{}, source_last{}, destination_first{}, destination_last{};
   std::uint16_t sport_first = 0, sport_last = 65535, dport_first = 0, dport_last = 65535;
   std::uint8_t protocol = kAnyProtocol;
   bool v4 = true;
@@ -92,17 +94,16 @@ struct alignas(64) InboundSa {
   Be32 spi{};
   std::uint16_t owner = 0;
   std::uint8_t iv = 0, icv = 0, block = 0;
-  bool udp = false, aead = false;
+  bool aead = false;
   std::uint8_t selector_count = 0;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;
-  std::uint32_t in_flight = 0;
   std::uint64_t packets = 0, bytes = 0;
   std::uint64_t check_at_packets = kNever, check_at_bytes = kNever;
   // Line 1.
   ReplayWindow window;
   const CompactSelector* selectors = nullptr;
-  IpAddress destination;
+  AddressNumber destination{};
   // Line 2: counters of what was refused, and the cold part.
   std::uint64_t replayed = 0, bad_icv = 0, selector_mismatch = 0;
   SaLimits limits;

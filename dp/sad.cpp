@@ -2,11 +2,6 @@
 
 namespace simplon::dp {
 
-InboundSa* Sad::tombstone() {
-  static InboundSa sa(0);
-  return &sa;
-}
-
 void Sad::insert(Table& table, InboundSa* sa) {
   std::size_t i = hash(sa->spi);
   while (table.slots[i & table.mask].read() != nullptr) ++i;
@@ -37,7 +32,7 @@ InboundSa* Sad::remove(Be32 spi, const IpAddress& destination) {
     Published<InboundSa>& slot = table.slots[i & table.mask];
     InboundSa* sa = slot.read();
     if (sa == nullptr) return nullptr;
-    if (sa == tombstone() || sa->spi != spi || sa->destination != destination) continue;
+    if (sa == tombstone() || sa->spi != spi || sa->destination != number_of(destination)) continue;
     slot.publish(tombstone());
     --size_;
     return sa;

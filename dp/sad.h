@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "dp/packet.h"
 #include "dp/published.h"
 #include "dp/sa.h"
 
@@ -22,7 +23,8 @@ class Sad {
       : table_(new Table(slots)) {}
   ~Sad() { delete table_.read(); }
 
-  InboundSa* find(Be32 spi, const IpAddress& destination) const {
+  InboundSa* find(Be32 spi, const IpAddress& destination) const { return find(spi, number_of(destination)); }
+  InboundSa* find(Be32 spi, AddressNumber destination) const {
     const Table& table = *table_.read();
     for (std::size_t i = hash(spi);; ++i) {
       InboundSa* sa = table.slots[i & table.mask].read();
@@ -52,7 +54,8 @@ class Sad {
   static std::size_t hash(Be32 spi) { return std::uint64_t{spi.host()} * 0x9e3779b97f4a7c15u >> 32; }
 
  private:
-  static InboundSa* tombstone();
+  // No SA, and never looked into.
+  static InboundSa* tombstone() { return reinterpret_cast<InboundSa*>(alignof(InboundSa)); }
   static void insert(Table& table, InboundSa* sa);
 
   Published<Table> table_;

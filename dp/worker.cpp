@@ -79,23 +79,24 @@ unsigned Worker::poll(const Source& source) {
   if (clock_) clock_->mark(Stage::kReceive);
   if (n == 0) return 0;
   for (unsigned i = 0; i < n; ++i) rte_prefetch0(bytes_of(frames[i]));
-  const Origin outside = source.side == Side::kProtected ? Origin::kProtected : Origin::kUnprotected;
-  for (unsigned i = 0; i < n; ++i) {
-    rte_mbuf* m = frames[i];
-    switch (source.kind) {
-      case Source::Kind::kPort:
-        take_frame(m, outside, source.port);
-        break;
-      case Source::Kind::kInject:
-        take_frame(m,
-                   tables_->routes->side(PortIndex{m->port}) == Side::kProtected ? Origin::kHostProtected
-                                                                                 : Origin::kHostUnprotected,
-                   PortIndex{m->port});
-        break;
-      case Source::Kind::kMailbox:
-        take_ip(m, 0, static_cast<Origin>(m->hash.usr), PortIndex{m->port});
-        break;
+  packet_count_ = 0;
+  switch (source.kind) {
+    case Source::Kind::kPort: {
+      const Origin outside = source.side == Side::kProtected ? Origin::kProtected : Origin::kUnprotected;
+      for (unsigned i = 0; i < n; ++i) take_frame(frames[i], outside, source.port);
+      break;
     }
+    case Source::Kind::kInject:
+      for (unsigned i = 0; i < n; ++i) {
+        const PortIndex port{frames[i]->port};
+        const bool inside = tables_->routes->side(port) == Side::kProtected;
+        take_frame(frames[i], inside ? Origin::kHostProtected : Origin::kHostUnprotected, port);
+      }
+      break;
+    case Source::Kind::kMailbox:
+      for (unsigned i = 0; i < n; ++i)
+        take_ip(frames[i], 0, static_cast<Origin>(frames[i]->hash.usr), PortIndex{frames[i]->port});
+      break;
   }
   counters_.received += n;
   if (clock_) clock_->mark(Stage::kParse);
@@ -124,99 +125,90 @@ void Worker::take_frame(rte_mbuf* m, Origin origin, PortIndex port) {
 }
 
 void Worker::take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port) {
-  Clear& clear = clear_[clear_count_];
-  if (const Drop bad = parse_ip(m, offset, clear.headers); bad != Drop::kNone) return drop(m, bad);
-  const Headers& h = clear.headers;
-  const bool outside = origin == Origin::kProtected || origin == Origin::kUnprotected;
-  if (outside && (h.protocol == kEsp || (h.protocol == kUdp && h.dport == kNatTraversal)) &&
-      take_esp(m, h, origin, port))
-    return;
-  clear.m = m;
-  clear.origin = origin;
-  clear.port = port;
-  ++clear_count_;
+  Arrived& packet = packets_[packet_count_];
+  if (const Drop bad = parse_ip(m, offset, packet.headers); bad != Drop::kNone) return drop(m, bad);
+  packet.m = m;
+  packet.origin = origin;
+  packet.port = port;
+  const std::uint8_t protocol = packet.headers.protocol;
+  if (!packet.hop() || (protocol != kEsp && protocol != kUdp) || !is_esp(packet))
+    clear_[clear_count_++] = static_cast<Index>(packet_count_);
+  ++packet_count_;
 }
 
-// True: it was ESP of ours, and is taken care of.
-bool Worker::take_esp(rte_mbuf* m, const Headers& h, Origin origin, PortIndex port) {
+// True: it has an ESP header, or was dropped for what it lacks of one.
+bool Worker::is_esp(const Arrived& packet) {
+  const Headers& h = packet.headers;
   const unsigned end = h.ip + h.length;
-  const IpAddress destination = destination_of(bytes_of(m) + h.ip, h.v4);
+  const std::uint8_t* bytes = bytes_of(packet.m);
+  const std::uint8_t* to = bytes + h.ip + (h.v4 ? 16 : 24);
+  const auto ours = [&] { return tables_->routes->local(destination_of(bytes + h.ip, h.v4)).has_value(); };
   std::uint16_t esp = h.payload;
   if (h.protocol == kUdp) {
+    if (h.dport != kNatTraversal || h.partial) return false;
     esp = static_cast<std::uint16_t>(esp + kUdpBytes);
-    if (h.partial || esp + 1u > end || !tables_->routes->local(destination)) return false;
-    if (end - esp == 1 && bytes_of(m)[esp] == kKeepaliveByte) return drop(m, Drop::kNatKeepalive), true;
-    if (end - esp < 4u || load_be32(bytes_of(m) + esp) == 0) return false;  // non-ESP marker: IKE
+    if (esp + 1u > end || !ours()) return false;
+    if (end - esp == 1 && bytes[esp] == kKeepaliveByte) return drop(packet.m, Drop::kNatKeepalive), true;
+    if (end - esp < 4u || load_be32(bytes + esp) == 0) return false;  // non-ESP marker: IKE
   }
   if (h.partial) {  // RFC 4303 §3.4.1; somebody else's, in transit, is for the policies
-    if (!tables_->routes->local(destination)) return false;
-    return drop(m, Drop::kFragment), true;
+    if (!ours()) return false;
+    return drop(packet.m, Drop::kFragment), true;
   }
-  if (esp + kEspBytes + 0u > end) return drop(m, Drop::kRunt), true;
-  InboundSa* sa = tables_->sad->find(Be32{load_be32(bytes_of(m) + esp)}, destination);
-  if (sa == nullptr) {
-    if (!tables_->routes->local(destination))
-      return false;  // somebody else's, in transit: the policies decide
-    return drop(m, Drop::kUnknownSpi), true;
-  }
-  if (!tables_->gateway_on) return drop(m, Drop::kGatewayOff), true;
-  if (sa->owner != setup_.index) return hand_over(m, h.ip, origin, port, sa->owner), true;
-  const unsigned i = job_count_;
-  if (const Drop bad = open(m, h, esp, *sa, esp_[i], jobs_[i]); bad != Drop::kNone) {
-    sa->replayed += bad == Drop::kReplayed || bad == Drop::kTooOld;
-    return drop(m, bad), true;
-  }
-  opening_[i] = sa;
-  esp_port_[i] = port;
-  ++job_count_;
+  if (esp + kEspBytes + 0u > end) return drop(packet.m, Drop::kRunt), true;
+  const Be32 spi{load_be32(bytes + esp)};
+  tables_->sad->prefetch(spi);
+  esp_[esp_count_++] = {static_cast<Index>(packet_count_), esp, spi, number_of(to, h.v4), nullptr};
   return true;
 }
 
 // Everything that this burst asks for: decryption first, since what it yields is clear and has policies of
-// its own.
+// its own. Each stage goes over the whole burst, so that the next one's cache lines are on their way.
 void Worker::process() {
-  if (job_count_ != 0) decrypt();
-  for (unsigned i = 0; i < clear_count_; ++i) {
+  if (esp_count_ != 0) {
+    find_sas();
+    open_all();
+    if (job_count_ != 0) decrypt();
+  }
+  const unsigned n = std::exchange(clear_count_, 0);
+  for (unsigned i = 0; i < n; ++i) {
     // By reference would be wrong: a new decision may fall on the entry of one that was found before.
-    missed_[i] = decision(clear_[i]);
+    decisions_[i] = decision(packets_[clear_[i]]);
   }
   if (clock_) clock_->mark(Stage::kSpd);
-  const unsigned n = clear_count_;
-  clear_count_ = 0;
-  for (unsigned i = 0; i < n; ++i) act(clear_[i], missed_[i]);
+  for (unsigned i = 0; i < n; ++i) act(clear_[i], decisions_[i]);
   if (clock_) clock_->mark(Stage::kRoute);
-  if (protected_count_ != 0) encrypt();
+  if (protected_count_ == 0) return;
+  seal_all();
+  if (clock_) clock_->mark(Stage::kEsp);
+  if (job_count_ != 0) encrypt();
 }
 
-const Decision& Worker::decision(const Clear& clear) {
+const Decision& Worker::decision(const Arrived& clear) {
   const Headers& h = clear.headers;
   const std::uint8_t* ip = bytes_of(clear.m) + h.ip;
-  const auto port = static_cast<std::uint16_t>(clear.port);
+  const auto known = [&](auto& flows, auto key) -> const Decision& {
+    key.sport = h.sport;
+    key.dport = h.dport;
+    key.protocol = h.protocol;
+    key.origin = clear.origin;
+    key.fragment = h.fragment;
+    key.port = static_cast<std::uint16_t>(clear.port);
+    const std::size_t slot = flows.slot(key);
+    if (const Decision* found = flows.find(slot, key, tables_->generation)) return *found;
+    return flows.keep(slot, key, tables_->generation, decide(*tables_, flow_of(clear)));
+  };
   if (h.v4) {
-    FlowKey4 key{.sport = h.sport,
-                 .dport = h.dport,
-                 .protocol = h.protocol,
-                 .origin = clear.origin,
-                 .fragment = h.fragment,
-                 .port = port};
-    std::memcpy(&key.source, ip + 12, 8);
-    const std::size_t slot = FlowCache<FlowKey4>::slot(key);
-    if (const Decision* known = flows4_.find(slot, key, tables_->generation)) return *known;
-    return flows4_.keep(slot, key, tables_->generation, decide(*tables_, flow_of(clear)));
+    FlowKey4 key;
+    std::memcpy(&key.addresses, ip + 12, sizeof key.addresses);
+    return known(flows4_, key);
   }
-  FlowKey6 key{.sport = h.sport,
-               .dport = h.dport,
-               .protocol = h.protocol,
-               .origin = clear.origin,
-               .fragment = h.fragment,
-               .port = port};
-  std::memcpy(key.source.data(), ip + 8, 32);
-  const std::size_t slot = FlowCache<FlowKey6>::slot(key);
-  if (const Decision* known = flows6_.find(slot, key, tables_->generation)) return *known;
-  return flows6_.keep(slot, key, tables_->generation, decide(*tables_, flow_of(clear)));
+  FlowKey6 key;
+  std::memcpy(key.addresses.data(), ip + 8, sizeof key.addresses);
+  return known(flows6_, key);
 }
 
-Flow Worker::flow_of(const Clear& clear) const {
+Flow Worker::flow_of(const Arrived& clear) const {
   const Headers& h = clear.headers;
   const std::uint8_t* ip = bytes_of(clear.m) + h.ip;
   return {
@@ -224,21 +216,23 @@ Flow Worker::flow_of(const Clear& clear) const {
       h.fragment};
 }
 
-void Worker::act(const Clear& clear, const Decision& decision) {
-  const bool hop = clear.origin == Origin::kProtected || clear.origin == Origin::kUnprotected;
+void Worker::act(Index index, const Decision& decision) {
+  const Arrived& clear = packets_[index];
   switch (decision.kind) {
     case Decision::Kind::kDrop:
       return drop(clear.m, decision.reason);
     case Decision::Kind::kPunt:
       return punt_ip(clear.m, clear.headers, decision.port);
     case Decision::Kind::kSend:
+      // What another worker handed over left its Ethernet header in the headroom.
+      if (clear.headers.ip == 0 && rte_pktmbuf_prepend(clear.m, kEthernetBytes) == nullptr)
+        return drop(clear.m, Drop::kNoBuffer);
       return send(clear.m, decision.port);
     case Decision::Kind::kProtect: {
-      OutboundSlot& slot = (*tables_->outbound)[decision.index];
-      const OutboundSa* sa = slot.sa.read();
-      if (sa != nullptr && sa->owner != setup_.index)
-        return hand_over(clear.m, clear.headers.ip, clear.origin, clear.port, sa->owner);
-      protected_[protected_count_++] = {clear.m, clear.headers, hop, decision.index};
+      const OutboundSlot& slot = (*tables_->outbound)[decision.index];
+      OutboundSa* sa = slot.sa.read();
+      rte_prefetch0(sa);
+      protected_[protected_count_++] = {index, &slot, sa};
       return;
     }
     case Decision::Kind::kForward: {

@@ -97,17 +97,25 @@ class Worker {
   void set_clock(StageClock* clock) { clock_ = clock; }
 
  private:
-  struct Clear {  // a packet that the policies are asked about
+  struct Arrived {  // a packet of this burst; the stages name it by its index
     rte_mbuf* m;
     Headers headers;
     Origin origin;
     PortIndex port;
+    bool hop() const { return origin == Origin::kProtected || origin == Origin::kUnprotected; }
   };
-  struct Protected {  // and one for an SA
-    rte_mbuf* m;
-    Headers headers;
-    bool hop;
-    std::uint32_t slot;
+  using Index = std::uint8_t;
+  struct Esp {  // one with an ESP header
+    Index packet;
+    std::uint16_t header;  // its offset
+    Be32 spi;
+    AddressNumber destination;
+    InboundSa* sa;
+  };
+  struct Protected {  // one for an SA, which is read once: whose owner was asked is what is used
+    Index packet;
+    const OutboundSlot* slot;
+    OutboundSa* sa;
   };
   struct Whence {  // what forward() is given: ESP of ours, which no policy is asked about, or a clear packet
     bool clear = false;
@@ -131,25 +139,27 @@ class Worker {
   unsigned poll(const Source& source);
   void take_frame(rte_mbuf* m, Origin origin, PortIndex port);
   void take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port);
-  bool take_esp(rte_mbuf* m, const Headers& headers, Origin origin, PortIndex port);
+  bool is_esp(const Arrived& packet);
   void process();
-  const Decision& decision(const Clear& clear);
-  Flow flow_of(const Clear& clear) const;
-  void act(const Clear& clear, const Decision& decision);
+  const Decision& decision(const Arrived& clear);
+  Flow flow_of(const Arrived& clear) const;
+  void act(Index packet, const Decision& decision);
 
   // worker_esp.cpp
+  void find_sas();
+  void open_all();
   void decrypt();
-  void decrypted(unsigned index, bool good);
+  void decrypted(unsigned job, bool good);
+  void seal_all();
   void encrypt();
-  unsigned seal_all(std::array<OutboundSa*, kBurst>& sas);
+  const NextHop* route_of(OutboundSa& sa);
   bool allowed(OutboundSa& sa);
   bool allowed(InboundSa& sa);
   void tell_limit(SaLimits& limits, SaLimits::News news, SaId id);
-  void acquire(const Protected& p, const OutboundSlot& slot);
+  void acquire(const Protected& p);
 
   // worker_tx.cpp
   void forward(rte_mbuf* m, const NextHop& hop, const Whence& whence);
-  void route_esp(rte_mbuf* m, OutboundSa& sa);
   void send(rte_mbuf* frame, PortIndex port);
   void flush(PortIndex port);
   unsigned flush_outbox();
@@ -172,14 +182,15 @@ class Worker {
   WorkerCounters counters_;
 
   // This burst's work, by stage.
-  std::array<Clear, kBurst> clear_;
+  std::array<Arrived, kBurst> packets_;
+  std::array<Esp, kBurst> esp_;
+  std::array<Index, kBurst> clear_;
+  std::array<Decision, kBurst> decisions_;
   std::array<Protected, kBurst> protected_;
   std::array<CryptoJob, kBurst> jobs_;
-  std::array<InboundSa*, kBurst> opening_;
-  std::array<EspPacket, kBurst> esp_;
-  std::array<PortIndex, kBurst> esp_port_;
-  std::array<Decision, kBurst> missed_;
-  unsigned clear_count_ = 0, protected_count_ = 0, job_count_ = 0;
+  std::array<EspPacket, kBurst> opening_;   // of jobs_, inbound
+  std::array<OutboundSa*, kBurst> sealed_;  // of jobs_, outbound
+  unsigned packet_count_ = 0, esp_count_ = 0, clear_count_ = 0, protected_count_ = 0, job_count_ = 0;
 
   std::vector<TxBuffer> tx_;          // by PortIndex
   std::vector<std::uint16_t> ready_;  // ports with something in tx_
@@ -192,5 +203,22 @@ class Worker {
   std::array<std::uint64_t, 256> acquired_{}, wanted_{};
   std::uint64_t second_;  // in TSC cycles
 };
+
+// `m` begins with the IP header of what is to leave; the next hop's Ethernet header is put before it.
+inline void Worker::forward(rte_mbuf* m, const NextHop& hop, const Whence& whence) {
+  if (!hop.resolved) return hold(m, hop, whence);
+  char* ethernet = rte_pktmbuf_prepend(m, kEthernetBytes);
+  if (ethernet == nullptr) return drop(m, Drop::kNoBuffer);
+  std::memcpy(ethernet, hop.ethernet.data(), kEthernetBytes);
+  send(m, hop.port);
+}
+
+inline void Worker::send(rte_mbuf* frame, PortIndex port) {
+  const auto index = static_cast<std::uint16_t>(port);
+  TxBuffer& buffer = tx_[index];
+  if (!std::exchange(buffer.ready, true)) ready_.push_back(index);
+  buffer.frames[buffer.count++] = frame;
+  if (buffer.count == buffer.frames.size()) flush(port);
+}
 
 }  // namespace simplon::dp

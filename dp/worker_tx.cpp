@@ -15,34 +15,6 @@ constexpr unsigned kHeldPerHop = 8;  // one neighbour that is silent must not ta
 
 }  // namespace
 
-// `m` begins with the IP header of what is to leave; the next hop's Ethernet header is put before it.
-void Worker::forward(rte_mbuf* m, const NextHop& hop, const Whence& whence) {
-  if (!hop.resolved) return hold(m, hop, whence);
-  char* ethernet = rte_pktmbuf_prepend(m, kEthernetBytes);
-  if (ethernet == nullptr) return drop(m, Drop::kNoBuffer);
-  std::memcpy(ethernet, hop.ethernet.data(), kEthernetBytes);
-  send(m, hop.port);
-}
-
-// The outer destination's route is remembered in the SA, as long as the tables' generation does not change.
-void Worker::route_esp(rte_mbuf* m, OutboundSa& sa) {
-  const bool v4 = sa.v4;
-  if (sa.route_generation != tables_->generation) {
-    sa.route = tables_->routes->find(destination_of(bytes_of(m), v4));
-    sa.route_generation = tables_->generation;
-  }
-  if (sa.route == kNoNextHop) return drop(m, Drop::kNoRoute);
-  forward(m, tables_->routes->next_hop(sa.route), {});
-}
-
-void Worker::send(rte_mbuf* frame, PortIndex port) {
-  const auto index = static_cast<std::uint16_t>(port);
-  TxBuffer& buffer = tx_[index];
-  if (!std::exchange(buffer.ready, true)) ready_.push_back(index);
-  buffer.frames[buffer.count++] = frame;
-  if (buffer.count == buffer.frames.size()) flush(port);
-}
-
 void Worker::flush(PortIndex port) {
   const auto index = static_cast<std::uint16_t>(port);
   TxBuffer& buffer = tx_[index];

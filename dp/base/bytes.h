@@ -55,6 +55,11 @@ class BigEndian {
  public:
   BigEndian() = default;
   explicit constexpr BigEndian(T host) : raw_(detail::to_big_endian(host)) {}
+  static constexpr BigEndian from_raw(T raw) {
+    BigEndian made;
+    made.raw_ = raw;
+    return made;
+  }
   constexpr T host() const { return detail::to_big_endian(raw_); }
   constexpr T raw() const { return raw_; }
   friend constexpr bool operator==(BigEndian, BigEndian) = default;

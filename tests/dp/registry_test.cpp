@@ -141,31 +141,6 @@ TEST(Registry, NothingIsFreedBeforeEveryWorkerHasReported) {
   EXPECT_EQ(c.registry.retired(), 0u);
 }
 
-TEST(Registry, WhatIsInsideADeviceIsNotFreed) {
-  Control c;
-  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, 1)));
-  ASSERT_TRUE(c.registry.add_policy(c.policy(1)) && c.registry.commit());
-  OutboundSa& sa = *c.slot().sa.read();
-  sa.in_flight = 1;
-  c.registry.remove_sa(SaId{1});
-  for (int i = 0; i < 3; ++i) {
-    c.turn();
-    c.registry.collect();
-    EXPECT_EQ(c.registry.retired(), 1u);
-  }
-  sa.in_flight = 0;
-  c.registry.collect();
-  EXPECT_EQ(c.registry.retired(), 0u);
-}
-
-// At the end the workers have stopped: nobody will ever bring the count to zero.
-TEST(Registry, EndsThoughADeviceNeverGaveAPacketBack) {
-  Control c;
-  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kIn, 1)));
-  c.registry.inbound(SaId{1})->in_flight = 1;
-  c.registry.remove_sa(SaId{1});
-}
-
 // Reloads for ever: `apply` removes the policy first, its SAs after it.
 TEST(Registry, SlotsOfPoliciesThatWentAreUsedAgain) {
   Control c;
