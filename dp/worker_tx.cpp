@@ -109,7 +109,7 @@ void Worker::retry_held() {
 // Policies, routes and the switch may have changed while the packet waited: what is clear is decided anew. It
 // may still be forwarded, by whatever next hop; of all else it is too late, its TTL and its frame are gone.
 const NextHop* Worker::hop_again(const Held& held, Drop& reason) const {
-  Clear clear{.m = held.m, .headers = {}, .origin = held.whence.origin, .port = held.whence.port};
+  Arrived clear{.m = held.m, .headers = {}, .origin = held.whence.origin, .port = held.whence.port};
   reason = parse_ip(held.m, 0, clear.headers);
   if (reason != Drop::kNone) return nullptr;
   std::uint32_t index = kNoNextHop;
