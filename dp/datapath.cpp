@@ -130,6 +130,7 @@ Result<void> Running::start() {
   for (const auto& port : ports_) facts.push_back(port->facts());
   quiescence_ = std::make_unique<Quiescence>(workers);
   registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
+  if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
   threads_.resize(workers);
   for (unsigned i = 0; i < workers; ++i)
     if (auto done = make_worker(i); !done) return done;

@@ -24,11 +24,11 @@ SaLimits limits_of(const SaSpec& spec) {
 Registry::Registry(const CryptoDevices& crypto, Quiescence& quiescence, unsigned workers,
                    std::vector<PortFacts> ports)
     : crypto_(crypto), quiescence_(quiescence), ports_(std::move(ports)), load_(workers) {
-  [[maybe_unused]] const auto first = commit();  // an empty SPD discards everything
+  [[maybe_unused]] const auto again = commit();  // its error is the next commit's as well
 }
 
 Registry::~Registry() {
-  retired_.clear();  // nobody is left who could read it, or bring a count to zero
+  retired_.clear();  // nobody is left who could read it
   delete tables_.publish(nullptr);
 }
 
@@ -62,7 +62,7 @@ void Registry::release(PolicyId id) {
 }
 
 void Registry::retire_slot(std::uint32_t slot) {
-  retire([this, slot] { return free_slots_.push_back(slot), true; });
+  retire([this, slot] { free_slots_.push_back(slot); });
 }
 
 Result<void> Registry::add_sa(const SaRef& sa) {
@@ -119,7 +119,7 @@ Result<void> Registry::add_inbound(Entry& entry) {
   std::unique_ptr<Sad::Table> smaller;
   if (!sad_.add(sa.get(), smaller))
     return fail("there is an inbound SA with this SPI and destination already");
-  if (smaller) retire([table = std::shared_ptr<Sad::Table>(std::move(smaller))] { return true; });
+  if (smaller) retire([table = std::shared_ptr<Sad::Table>(std::move(smaller))] {});
   entry.in = std::move(sa);
   return {};
 }
@@ -138,7 +138,7 @@ void Registry::remove_sa(SaId id) {
     outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
     release(entry->spec->policy);
   }
-  retire([entry] { return true; });
+  retire([entry] {});
 }
 
 Result<void> Registry::add_policy(const PolicySpec& policy) {
@@ -166,10 +166,14 @@ Result<void> Registry::commit() {
     for (const auto& [id, policy] : policies_) inputs.push_back({policy.spec, policy.slot});
     next->spd = std::make_shared<const Spd>(std::move(inputs));
   }
+  Result<void> done;
   if (network_changed_) {
     auto routes = Routes::build(network_, ports_);
-    if (!routes) return std::unexpected(routes.error());
-    next->routes = std::move(*routes);
+    if (routes)
+      next->routes = std::move(*routes);
+    else
+      done = std::unexpected(routes.error());
+    if (!next->routes) return done;
   }
   next->sad = &sad_;
   next->outbound = &outbound_;
@@ -177,19 +181,25 @@ Result<void> Registry::commit() {
   next->generation = ++generation_;
   policies_changed_ = network_changed_ = switched_ = false;
   std::shared_ptr<const Tables> old(tables_.publish(next.release()));
-  if (old) retire([old] { return true; });
+  if (old) retire([old] {});
   for (const std::uint32_t slot : leaving_slots_) retire_slot(slot);
   leaving_slots_.clear();
-  return {};
+  return done;
 }
 
-void Registry::retire(std::function<bool()> free) {
+void Registry::retire(std::function<void()> free) {
   retired_.push_back({quiescence_.start(), std::move(free)});
 }
 
 void Registry::collect() {
-  for (auto r = retired_.begin(); r != retired_.end();)
-    r = quiescence_.passed(r->token) && r->free() ? retired_.erase(r) : std::next(r);
+  for (auto r = retired_.begin(); r != retired_.end();) {
+    if (!quiescence_.passed(r->token)) {
+      ++r;
+      continue;
+    }
+    r->free();
+    r = retired_.erase(r);
+  }
 }
 
 std::optional<SaCounters> Registry::counters(SaId id) const {

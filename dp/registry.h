@@ -31,7 +31,10 @@ class Registry {
   void remove_policy(PolicyId id);
   void set_network(const NetworkSpec& network) { network_ = network, network_changed_ = true; }
   void set_gateway(bool on) { gateway_on_ = on, switched_ = true; }
-  // Publishes a new view when SPD, network or switch changed. SAs are in place at once, without a commit.
+  // Publishes a new view when SPD, network or switch changed. SAs are in place at once, without a commit. A
+  // network that cannot be made into routes is the error of the commit that follows it: the routes before
+  // stay, all else is published. Where there are none before (the constructor makes the first commit, of an
+  // empty SPD, which drops everything) nothing is, and the next commit tries again.
   Result<void> commit();
   // Frees what may be freed. To be called every now and then.
   void collect();
@@ -65,7 +68,7 @@ class Registry {
   };
   SlotUse* slot_for(PolicyId id);           // null: there are no more
   void release(PolicyId id);                // when neither policy nor SA uses its slot
-  void retire(std::function<bool()> free);  // called after a grace period until it says true
+  void retire(std::function<void()> free);  // called after a grace period; what it holds goes then too
   void retire_slot(std::uint32_t slot);
 
   const CryptoDevices& crypto_;
@@ -87,7 +90,7 @@ class Registry {
   Published<const Tables> tables_;
   struct Retired {
     Quiescence::Token token;
-    std::function<bool()> free;
+    std::function<void()> free;
   };
   std::list<Retired> retired_;
 };

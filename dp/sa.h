@@ -2,8 +2,8 @@
 // thread.
 //
 // One worker, the owner, writes; the control thread reads the counters racily. Created and destroyed by the
-// control thread (dp/registry.h): destroyed only after a grace period (no packet is inside
-// a crypto device when a turn ends).
+// control thread (dp/registry.h), destroyed only after a grace period: at a turn's end nothing of an SA is
+// inside a device, since cryptography is run to its end within the turn (dp/crypto.h).
 #pragma once
 
 #include <algorithm>
@@ -65,7 +65,7 @@ struct alignas(64) OutboundSa {
   std::uint32_t salt = 0;       // as it stands in the nonce
   std::uint32_t outer_sum = 0;  // IPv4: one's complement sum of the header but for its length and DSCP
   std::uint16_t owner = 0;
-  std::uint16_t mtu = 0;  // largest outer packet
+  std::uint16_t mtu = 0;  // largest outer packet: the least of the unprotected ports'
   std::uint8_t iv = 0, icv = 0, block = 0;
   std::uint8_t ip_bytes = 0;      // outer IP header: 20 or 40
   std::uint8_t header_bytes = 0;  // of the template: outer IP, UDP, ESP

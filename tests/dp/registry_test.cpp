@@ -141,6 +141,24 @@ TEST(Registry, NothingIsFreedBeforeEveryWorkerHasReported) {
   EXPECT_EQ(c.registry.retired(), 0u);
 }
 
+// A network that cannot be made into routes (here: a prefix of 40 bits) must not keep a policy from the
+// workers: it might be the one that stops traffic in clear.
+TEST(Registry, NetworkThatCannotBePublishedIsAnErrorAndHoldsUpNothingElse) {
+  Control c;
+  const auto kept = c.tables().routes;
+  c.registry.set_network({.routes = {{{IpAddress::v4(198, 18, 1, 0), 40}, std::nullopt, kLan}}});
+  ASSERT_TRUE(c.registry.add_policy(c.policy(1)));
+  EXPECT_FALSE(c.registry.commit());
+  EXPECT_EQ(c.tables().routes, kept);
+  EXPECT_EQ(c.slot().policy, PolicyId{1});
+  c.registry.set_gateway(false);
+  EXPECT_TRUE(c.registry.commit()) << "it is told to whoever changed the network";
+  EXPECT_FALSE(c.tables().gateway_on);
+  c.registry.set_network({.addresses = {{IpAddress::v4(198, 18, 1, 1), kLan}}});
+  EXPECT_TRUE(c.registry.commit());
+  EXPECT_TRUE(c.tables().routes->local(IpAddress::v4(198, 18, 1, 1)));
+}
+
 // Reloads for ever: `apply` removes the policy first, its SAs after it.
 TEST(Registry, SlotsOfPoliciesThatWentAreUsedAgain) {
   Control c;
