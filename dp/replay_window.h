@@ -1,9 +1,9 @@
 // The anti-replay window of one inbound SA (RFC 4303 §3.4.3), as a ring of 64-bit words (RFC 6479): moving it
 // clears the words that it moves over, never shifts the others.
 //
-// Sequence numbers are 64 bits here; extend() makes them of the 32 that travel (RFC 4303 appendix A2.2 when
-// the high half counts, the plain number when it does not). fresh() before the ICV is checked, mark() after
-// it was good: a forged packet never moves the window. One thread: the SA's owner.
+// Sequence numbers are 64 bits here, though only 32 travel: without ESN the high half is zero. check() before
+// the ICV is looked at, mark() after it was good: a forged packet never moves the window. One thread: the
+// SA's owner.
 #pragma once
 
 #include <algorithm>

@@ -42,8 +42,10 @@ Result<void> Routes::fill(const NetworkSpec& network) {
     const Route*& have = best[route.prefix];
     if (have == nullptr || route.metric < have->metric) have = &route;
   }
+  Gateways known;
+  for (const Neighbour& n : network.neighbours) known.try_emplace({n.port, n.address}, n.mac);
   for (const auto& [prefix, route] : best)
-    if (!insert(prefix, next_hop_for(network, *route)))
+    if (!insert(prefix, next_hop_for(known, *route)))
       return fail("no room for the route to " + prefix.text());
   for (const Neighbour& n : network.neighbours)
     if (!n.address.is_link_local() && on_link(n.address, n.port) &&
@@ -59,13 +61,11 @@ bool Routes::on_link(const IpAddress& address, PortIndex port) const {
   return index != kNoNextHop && next_hops_[index].port == port && next_hops_[index].address.is_unspecified();
 }
 
-std::uint32_t Routes::next_hop_for(const NetworkSpec& network, const Route& route) {
-  const auto known = std::ranges::find_if(network.neighbours, [&](const Neighbour& n) {
-    return route.gateway && n.address == *route.gateway && n.port == route.port;
-  });
+std::uint32_t Routes::next_hop_for(const Gateways& known, const Route& route) {
   const Family family = route.prefix.address.family();
+  const auto found = route.gateway ? known.find({route.port, *route.gateway}) : known.end();
   return add_next_hop(route.port, route.gateway.value_or(IpAddress::any(family)), family,
-                      known == network.neighbours.end() ? nullptr : &known->mac);
+                      found == known.end() ? nullptr : &found->second);
 }
 
 std::uint32_t Routes::add_next_hop(PortIndex port, const IpAddress& address, Family family, const Mac* mac) {

@@ -1,16 +1,19 @@
 // Routes, next hops and the gateway's own addresses as the workers read them: immutable, made from a
 // NetworkSpec.
 //
-// Longest prefix match is DPDK's RIB, a tree that is cheap to build; what keeps it off the hot path is the
-// workers' route cache (dp/flow_cache.h). Made and destroyed by the control thread.
+// Longest prefix match is DPDK's RIB, a tree that is cheap to build; what keeps it off the hot path is that a
+// flow's decision (dp/flow_cache.h) and an outbound SA remember the next hop. Made and destroyed by the
+// control thread.
 #pragma once
 
 #include <rte_rib.h>
 #include <rte_rib6.h>
 
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "dp/base/result.h"
@@ -56,7 +59,8 @@ class Routes {
  private:
   explicit Routes(std::vector<PortFacts> ports) : ports_(std::move(ports)) {}
   Result<void> fill(const NetworkSpec& network);
-  std::uint32_t next_hop_for(const NetworkSpec& network, const Route& route);
+  using Gateways = std::map<std::pair<PortIndex, IpAddress>, Mac>;  // neighbours, by port and address
+  std::uint32_t next_hop_for(const Gateways& known, const Route& route);
   std::uint32_t add_next_hop(PortIndex port, const IpAddress& address, Family family, const Mac* mac);
   bool on_link(const IpAddress& address, PortIndex port) const;
   bool insert(const Prefix& prefix, std::uint32_t index);  // in the place of what stood there
