@@ -115,7 +115,8 @@ Result<std::unique_ptr<CryptoDevices>> CryptoDevices::open(const std::vector<std
         ("sessions-" + std::to_string(id)).c_str(), sessions,
         rte_cryptodev_sym_get_private_session_size(device.id), 0, 0, SOCKET_ID_ANY);
     if (device.sessions == nullptr)
-      return fail(name + ": no memory for " + std::to_string(sessions) + " sessions");
+      return fail(name + ": no memory for the keys of " + std::to_string(sessions) +
+                  " SAs; raise 'memory' or lower 'buffers'");
     if (auto done = start(device.id, name, workers, device.sessions); !done)
       return std::unexpected(done.error());
     rte_cryptodev_info info{};
@@ -136,10 +137,14 @@ CryptoDevices::~CryptoDevices() {
 
 Result<std::unique_ptr<const CryptoSession>> CryptoDevices::make_session(const SaSpec& sa) const {
   Xforms xforms(sa);
+  bool full = false;
   for (const Device& device : devices_) {
     if (!can(device.id, sa)) continue;
     void* made = rte_cryptodev_sym_session_create(device.id, xforms.first, device.sessions);
-    if (made == nullptr) continue;
+    if (made == nullptr) {
+      full = full || rte_mempool_empty(device.sessions) != 0;
+      continue;
+    }
     auto session = std::make_unique<CryptoSession>();
     session->device = device.id;
     session->aead = sa.suite.encr->aead();
@@ -147,9 +152,9 @@ Result<std::unique_ptr<const CryptoSession>> CryptoDevices::make_session(const S
     session->session = made;
     return std::unique_ptr<const CryptoSession>(std::move(session));
   }
+  if (full) return fail("there is no room for the keys of another SA; raise 'memory'");
   return fail("no crypto device takes " + std::string(sa.suite.encr->name) +
-              (sa.suite.integ ? "-" + std::string(sa.suite.integ->name) : "") +
-              ", or there is no room for another session; see the key 'crypto'");
+              (sa.suite.integ ? "-" + std::string(sa.suite.integ->name) : "") + "; see the key 'crypto'");
 }
 
 Result<std::unique_ptr<Crypto>> Crypto::make(std::uint16_t queue) {

@@ -25,7 +25,9 @@ namespace simplon::dp {
 namespace {
 
 constexpr unsigned kRingSlots = 1024, kEventSlots = 1024;
-constexpr unsigned kSessions = 4096;
+// What one SA takes in each crypto device, roughly (1536 bytes in the largest), and how much of the memory is
+// theirs.
+constexpr std::size_t kSessionBytes = 1600, kSessionsPart = 8, kFewestSessions = 1024;
 constexpr unsigned kRoomStep = 1024;  // some NICs round a buffer's size down to it
 
 struct FreeRing {
@@ -58,6 +60,12 @@ void relax(unsigned idle_turns) {
   const long ns = std::min<long>(kLongestSleepNs, 1000L * (idle_turns - kPausesFirst + 5));
   const timespec t{0, ns};
   nanosleep(&t, nullptr);
+}
+
+unsigned sessions_of(const Setup& setup) {
+  const std::size_t bytes = (std::size_t{setup.memory_mb} << 20) / kSessionsPart;
+  const std::size_t each = kSessionBytes * std::max<std::size_t>(setup.crypto_devices.size(), 1);
+  return static_cast<unsigned>(std::max(bytes / each, kFewestSessions));
 }
 
 class Running final : public DataPath {
@@ -117,7 +125,7 @@ Result<void> Running::start() {
   if (buffers_ == nullptr)
     return fail("no memory for " + std::to_string(setup_.buffers) + " packet buffers of " +
                 std::to_string(room) + " bytes; raise 'memory' or lower 'buffers'");
-  auto crypto = CryptoDevices::open(setup_.crypto_devices, workers, kSessions);
+  auto crypto = CryptoDevices::open(setup_.crypto_devices, workers, sessions_of(setup_));
   if (!crypto) return std::unexpected(crypto.error());
   crypto_ = std::move(*crypto);
   if (auto done = make_rings(); !done) return done;

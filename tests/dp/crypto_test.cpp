@@ -229,6 +229,22 @@ TEST(Crypto, ADeviceThatGivesNothingBackIsDeadAndKeepsWhatItHas) {
   EXPECT_EQ(crypto->run(&job, 1), 1u) << "the other device lives";
 }
 
+TEST(Crypto, NoRoomForAnotherSaIsNotToldAsAnAlgorithmThatIsNotThere) {
+  SaSpec sa;
+  sa.suite = {find_encr("aes128"), find_integ("sha256")};
+  sa.encr_key = Secret(Buffer(16)), sa.integ_key = Secret(Buffer(32));
+  std::vector<std::unique_ptr<const CryptoSession>> kept;
+  for (;;) {
+    auto made = Shared::get().crypto->make_session(sa);
+    if (!made) {
+      EXPECT_NE(made.error().what.find("raise 'memory'"), std::string::npos) << made.error().what;
+      break;
+    }
+    kept.push_back(std::move(*made));
+  }
+  EXPECT_GT(kept.size(), 100u);
+}
+
 TEST(Rfc3602_3, IvsOfCbcDoNotRepeatAndShareNoPattern) {
   IvSource a, b;
   std::set<std::array<std::uint8_t, 16>> seen;
