@@ -34,11 +34,12 @@ struct Descriptor {
 enum class Guarded : std::uint8_t { kNo, kYes };
 
 // Who can read the keys can be the gateway.
-Result<void> check_guard(const struct stat& info) {
+Result<void> check_guard(const std::string& path, const struct stat& info) {
   if (info.st_uid != 0 && info.st_uid != geteuid())
     return fail("belongs to user " + std::to_string(info.st_uid) +
-                ", who could read and change the secrets; chown it to root");
-  if ((info.st_mode & 077) != 0) return fail("others than its owner have access to it; chmod it to 0600");
+                ", who could read and change the secrets; run: chown root " + path);
+  if ((info.st_mode & 077) != 0)
+    return fail("others than its owner have access to it; run: chmod 600 " + path);
   return {};
 }
 
@@ -51,7 +52,7 @@ Result<std::string> read_file(const std::string& path, Guarded guarded) {
   if (!S_ISREG(info.st_mode))
     return fail(S_ISDIR(info.st_mode) ? "is a directory; name a file" : "is no regular file");
   if (guarded == Guarded::kYes)
-    if (auto safe = check_guard(info); !safe) return std::unexpected(safe.error());
+    if (auto safe = check_guard(path, info); !safe) return std::unexpected(safe.error());
   if (info.st_size > static_cast<off_t>(kLargestFile)) return fail("is larger than 128 MiB");
   std::string text(static_cast<std::size_t>(info.st_size), '\0');
   std::size_t have = 0;

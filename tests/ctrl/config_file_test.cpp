@@ -41,7 +41,7 @@ TEST_F(ConfigFile, SecretsThatOthersCanReadAreRefused) {
   const std::string gateway = write("gateway.yaml", whole()), secrets = folder_ + "/secrets.yaml";
   for (const mode_t mode : {0640, 0604, 0660, 0601}) {
     chmod(secrets.c_str(), mode);
-    EXPECT_THAT(error_of(load(gateway)), HasSubstr("chmod it to 0600")) << std::oct << mode;
+    EXPECT_THAT(error_of(load(gateway)), HasSubstr("; run: chmod 600 " + secrets)) << std::oct << mode;
   }
   chmod(secrets.c_str(), 0400);
   EXPECT_TRUE(load(gateway));
