@@ -1,6 +1,7 @@
 // Commands about the data path: gateway on and off, ports, workers, drops.
 #include <array>
 #include <cstdio>
+#include <fstream>
 
 #include "ctrl/commands_table.h"
 
@@ -53,7 +54,8 @@ Message worker_message(const dp::WorkerStats& worker) {
   return m;
 }
 
-constexpr std::string_view kNoDataPath = "there is no data path: the kernel does the work (mode kernel)";
+constexpr std::string_view kNoDataPath =
+    "there is no data path: the kernel does the work (mode kernel); 'ip -s link' tells of its interfaces";
 
 Answer ports(Call& call) {
   const std::optional<dp::Stats> stats = call.gateway.stats();
@@ -72,12 +74,24 @@ Answer workers(Call& call) {
   return m;
 }
 
+// In mode kernel, by the kernel's own names: all that it counts of IPsec are packets that it did not let
+// pass.
+Answer kernel_drops(bool all) {
+  std::ifstream counts("/proc/net/xfrm_stat");
+  if (!counts) return failed("this kernel does not count them: there is no /proc/net/xfrm_stat");
+  Message m;
+  std::uint64_t count = 0;
+  for (std::string reason; counts >> reason >> count;)
+    if (all || count > 0) m.add(reason, count);
+  return m;
+}
+
 // Sums over the workers; reasons that never came are left out unless `all`.
 Answer drops(Call& call) {
   Arguments in(call.arguments(), {"all"});
   if (!in.ok()) return failed(in.error());
   const std::optional<dp::Stats> stats = call.gateway.stats();
-  if (!stats) return failed(kNoDataPath);
+  if (!stats) return kernel_drops(call.arguments().is_yes("all"));
   std::array<std::uint64_t, dp::kDropReasons> sums{};
   for (const dp::WorkerStats& worker : stats->workers)
     for (std::size_t i = 0; i < std::min(worker.dropped.size(), sums.size()); ++i)

@@ -179,8 +179,16 @@ TEST_F(ViciSocket, GatewayOffAndOnAndWhoDidIt) {
   EXPECT_EQ(ask("gateway", Message().add("state", "ajar")).get("success"), "no");
 }
 
+TEST_F(ViciSocket, WithoutADataPathDropsAreTheKernels) {
+  const Message all = ask("drops", Message().add("all", "yes"));
+  if (access("/proc/net/xfrm_stat", R_OK) == 0)
+    EXPECT_TRUE(all.value("XfrmInNoStates"));
+  else
+    EXPECT_THAT(std::string(all.get("errmsg")), HasSubstr("xfrm_stat"));
+}
+
 TEST_F(ViciSocket, DropsAreSummedOverTheWorkersAndNamed) {
-  EXPECT_THAT(std::string(ask("drops").get("errmsg")), HasSubstr("no data path"));
+  EXPECT_THAT(std::string(ask("workers").get("errmsg")), HasSubstr("no data path"));
   dp::WorkerStats worker{.core = 1};
   worker.dropped.assign(dp::kDropReasons, 0);
   worker.dropped[static_cast<std::size_t>(dp::Drop::kReplayed)] = 3;
