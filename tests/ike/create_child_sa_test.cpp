@@ -50,7 +50,11 @@ TEST_P(Rekeying, IkeSaIsReplacedAndKeepsItsChildren) {
   pair.expect_working();
 }
 
-INSTANTIATE_TEST_SUITE_P(Rfc7296_2_8, Rekeying, testing::Combine(testing::Bool(), testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(Rfc7296_2_8, Rekeying, testing::Combine(testing::Bool(), testing::Bool()),
+                         [](const auto& info) {
+                           return std::string(std::get<0>(info.param) ? "ByInitiator" : "ByResponder") +
+                                  (std::get<1>(info.param) ? "WithPfs" : "WithoutPfs");
+                         });
 
 TEST(Rfc7296_2_8, TimeRekeysBothAndNothingEverExpires) {
   auto l = connection(true), r = connection(false);

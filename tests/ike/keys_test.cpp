@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <openssl/provider.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "tests/ike/hex.h"
@@ -137,7 +138,14 @@ TEST_P(Keys, Rfc7296_3_14_CutShort) {
     ASSERT_FALSE(open(k, true, Bytes(message).first(n), {.body = kHeaderBytes + 4, .first = 40})) << n;
 }
 
-INSTANTIATE_TEST_SUITE_P(Vectors, Keys, testing::ValuesIn(kKeyVectors));
+// "aes128gcm16_prfsha256_x25519_aes128gcm16"
+std::string vector_name(const testing::TestParamInfo<KeyVector>& info) {
+  std::string name = std::string(info.param.ike) + "_" + info.param.esp;
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Vectors, Keys, testing::ValuesIn(kKeyVectors), vector_name);
 
 // An HMAC of no bytes would be equal to an AUTH payload of none.
 TEST(OpenSslFailsDeathTest, NoEmptyAuth) {
