@@ -23,6 +23,8 @@
 namespace simplon::dp {
 
 inline constexpr unsigned kBurst = 32;
+// Where an operation has its IV: behind DPDK's own part.
+inline constexpr unsigned kIvOffset = sizeof(rte_crypto_op) + sizeof(rte_crypto_sym_op);
 
 // One SA's keys inside a device. Immutable; owned by the SA.
 struct CryptoSession {
