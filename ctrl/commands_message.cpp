@@ -72,8 +72,6 @@ std::string_view state_name(ike::IkeState state) {
 
 std::string_view state_name(ike::ChildState state) {
   switch (state) {
-    case ike::ChildState::kInstalling:
-      return "INSTALLING";
     case ike::ChildState::kInstalled:
       return "INSTALLED";
     case ike::ChildState::kRekeying:

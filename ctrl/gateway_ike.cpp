@@ -2,24 +2,6 @@
 #include "ctrl/gateway.h"
 
 namespace simplon::ctrl {
-namespace {
-
-Level level_of(ike::LogLevel level) {
-  switch (level) {
-    case ike::LogLevel::kError:
-      return Level::kError;
-    case ike::LogLevel::kWarning:
-      return Level::kWarning;
-    case ike::LogLevel::kInfo:
-      return Level::kInfo;
-    case ike::LogLevel::kDebug:
-      return Level::kDebug;
-  }
-  return Level::kInfo;
-}
-
-}  // namespace
-
 void Gateway::drain(Now now) {
   while (auto output = endpoint_->next()) std::visit([&](auto& o) { act(o, now); }, *output);
   if (dirty_) reconcile(now);
@@ -55,8 +37,8 @@ void Gateway::act(ike::ChildEvent& output, Now now) {
 }
 
 void Gateway::act(ike::LogLine& output, Now) {
-  log_.write({level_of(output.level), Category::kIke, std::move(output.connection),
-              static_cast<std::uint32_t>(output.ike), std::move(output.text)});
+  log_.write({output.level == ike::LogLevel::kWarning ? Level::kWarning : Level::kInfo, Category::kIke,
+              std::move(output.connection), static_cast<std::uint32_t>(output.ike), std::move(output.text)});
 }
 
 void Gateway::act(ike::Finished& output, Now now) {

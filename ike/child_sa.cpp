@@ -94,17 +94,28 @@ Child& IkeSa::install(const ChildConfig& config, const Proposal& proposal, Spi s
   }
   log(LogLevel::kInfo, "child " + config.name + " up, " + proposal.text() + ", " + selectors.text());
   Child& placed = children_.emplace(child.id, std::move(child)).first->second;
+  follow_reload(placed);
   if (old == children_.end()) {
     core_.outputs.emplace_back(ChildEvent{UpDown::kUp, id_, placed.id, ChildSaId{}});
     return placed;
   }
   old->second.state = ChildState::kRekeyed;
   if (Now& end = old->second.expire_at; end != Now{}) end = std::max(end, now + kDeferredOutbound);
-  placed.leaving = old->second.leaving;
+  placed.leaving |= old->second.leaving;
   for (Task& task : tasks_)  // who wants the old one deleted means this one by now
     if (auto* del = std::get_if<DeleteChild>(&task); del && del->id == replaces) del->id = placed.id;
   core_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, id_, placed.id, replaces});
   return placed;
+}
+
+// The configuration may have changed while this child was being negotiated.
+void IkeSa::follow_reload(Child& child) {
+  const ChildConfig* config = find_config(child.config.name);
+  if (config != nullptr && *config == child.config) return;
+  child.leaving = true;
+  tasks_.emplace_back(DeleteChild{child.id, 0});
+  if (config != nullptr && config->start == StartAction::kStart && !has_child(config->name))
+    tasks_.emplace_back(CreateChild{config->name, 0});
 }
 
 void IkeSa::place(const SaRef& sa, const Child& child) {
@@ -153,7 +164,11 @@ void IkeSa::expired(SaId sa, bool hard, Now now) {
       const bool wanted = child.config.start == StartAction::kStart;
       child.leaving = true;
       tasks_.emplace_back(DeleteChild{id, 0});
-      if (wanted) tasks_.emplace_back(again);
+      // One that could not be installed ends like this as well, again and again.
+      if (wanted && now - child.installed < kShortLife)
+        core_.retry(connection_->name, Core::Again::kLater, Core::Cause::kConfigured, now);
+      else if (wanted)
+        tasks_.emplace_back(again);
       next_task(now);
     } else if (child.state == ChildState::kInstalled) {
       add_task(RekeyChild{id, 0}, now);

@@ -97,8 +97,7 @@ struct Core {
 
   // What was said last in an IKE SA that ended by an answer: it may have been lost (§2.1).
   struct LastWords {
-    Buffer request;
-    Datagram answer;
+    Buffer request, answer;
   };
   std::map<std::uint64_t, LastWords> last_words;               // by our SPI
   std::deque<std::pair<Now, std::uint64_t>> last_words_until;  // oldest first

@@ -7,11 +7,6 @@
 namespace simplon::ike {
 namespace {
 
-Buffer be32(Spi spi) {
-  Writer out;
-  out.be32(static_cast<std::uint32_t>(spi));
-  return out.take();
-}
 Buffer be64(std::uint64_t spi) {
   Writer out;
   out.be64(spi);
@@ -32,6 +27,9 @@ bool usable_spi(const Buffer& spi) {
 DhGroup group_of(const Proposal& chosen) { return chosen.groups.empty() ? DhGroup::kNone : chosen.groups[0]; }
 
 constexpr unsigned kMostGroups = 3;  // other groups that one attempt follows
+// A peer may have several of each child, and replaced ones that it has not deleted yet; but not for ever
+// more.
+constexpr std::size_t kChildrenPerConfigured = 4, kMoreChildren = 16;
 
 }  // namespace
 
@@ -217,6 +215,8 @@ void IkeSa::create_child_request(const Payloads& p, Now now) {
   }
   if ((*p.sa)[0].protocol == ProtocolId::kIke) return ike_rekey_request(p);
   if (!p.tsi || !p.tsr) return malformed("CREATE_CHILD_SA without traffic selectors", now);
+  if (children_.size() >= kChildrenPerConfigured * connection_->children.size() + kMoreChildren)
+    return respond_error(NotifyType::kNoAdditionalSas);
   const Notify* rekey = p.find(NotifyType::kRekeySa);
   if (rekey == nullptr) return child_request(p, ChildSaId{}, now);
   for (const auto& [id, child] : children_) {

@@ -47,7 +47,7 @@ bool Endpoint::Impl::said_again(const Header& header, const Datagram& datagram) 
   if (last == core.last_words.end() || last->second.request != datagram.bytes) return false;
   ++core.counters.retransmitted;
   ++core.counters.sent;
-  core.outputs.emplace_back(last->second.answer);
+  core.outputs.emplace_back(Datagram{datagram.local, datagram.remote, last->second.answer});
   return true;
 }
 

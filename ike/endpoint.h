@@ -52,7 +52,7 @@ struct ChildEvent {  // console: child-updown, child-rekey
   IkeSaId ike{};
   ChildSaId child{}, replaced{};
 };
-enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
+enum class LogLevel : std::uint8_t { kWarning, kInfo };
 struct LogLine {  // already rate limited where a stranger can cause it; says why
   LogLevel level{};
   std::string connection;  // empty when none is known
@@ -68,7 +68,7 @@ using Output = std::variant<Datagram, InstallSa, RemoveSa, Job, IkeEvent, ChildE
 
 // ---- what the console shows ----
 enum class IkeState : std::uint8_t { kConnecting, kEstablished, kRekeying, kDeleting };
-enum class ChildState : std::uint8_t { kInstalling, kInstalled, kRekeying, kRekeyed, kDeleting };
+enum class ChildState : std::uint8_t { kInstalled, kRekeying, kRekeyed, kDeleting };
 
 struct ChildStatus {
   ChildSaId id{};
@@ -139,8 +139,7 @@ class Endpoint {
   std::optional<Now> deadline() const;
   std::optional<Output> next();
 
-  // `ticket` comes back in Finished; 0: nobody waits. `local` is used when the connection names no local
-  // address.
+  // `ticket` comes back in Finished; 0: nobody waits.
   void initiate(std::string_view connection, std::string_view child, std::uint64_t ticket, Now now);
   void terminate(const Which& which, std::uint64_t ticket, Now now);
   void rekey(const Which& which, std::uint64_t ticket, Now now);

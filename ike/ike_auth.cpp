@@ -4,6 +4,11 @@
 #include "ike/ike_sa.h"
 
 namespace simplon::ike {
+namespace {
+
+constexpr std::size_t kMostIkeSas = 16;  // of one peer in one connection
+
+}  // namespace
 
 void IkeSa::send_auth(Now now) {
   local_id_ = connection_->local_id;
@@ -17,7 +22,7 @@ void IkeSa::send_auth(Now now) {
     const CreateChild wanted = first_children_.front();
     first_children_.erase(first_children_.begin());
     if (const ChildConfig* config = find_config(wanted.child)) {
-      attempt_ = Attempt{.config = *config, .spi = core_.fresh_spi(), .nonce = ni_, .ticket = wanted.ticket};
+      attempt_ = Attempt{.config = *config, .spi = core_.fresh_spi(), .ticket = wanted.ticket};
       offer_child(out, *attempt_, false);
     } else {
       core_.finish(wanted.ticket, false, "the connection has no child " + wanted.child);
@@ -95,13 +100,13 @@ void IkeSa::auth_request(const Payloads& p, Now now) {
     return close("authentication failed", now);
   }
   belong_to(found);
-  if (forced_) nat_local_ = true;
   remote_id_ = *p.idi;
   local_id_ = connection_->local_id;
   PayloadWriter out;
   out.id(PayloadType::kIdr, local_id_);
   out.auth(psk_auth(keys_, false, connection_->psk->bytes(), init_reply_, ni_, id_body(local_id_)));
   if (p.find(NotifyType::kInitialContact)) initial_contact(now);
+  limit_peer(now);
   up(now);
   if (p.sa && p.tsi && p.tsr) answer_child(p, out, now);
   respond(out);
@@ -118,9 +123,7 @@ void IkeSa::answer_child(const Payloads& p, PayloadWriter& out, Now now) {
   const Spi spi = core_.fresh_spi(), theirs{load_be32(chosen.spi.data())};
   install(*agreed.config, chosen, spi, theirs, derive_child(keys_, chosen.suite(), {}, ni_, nr_), false,
           agreed.selectors, std::nullopt, ChildSaId{}, now);
-  Writer spi_out;
-  spi_out.be32(static_cast<std::uint32_t>(spi));
-  chosen.spi = spi_out.take();
+  chosen.spi = be32(spi);
   out.sa({chosen});
   out.ts(PayloadType::kTsi, agreed.selectors.remote);
   out.ts(PayloadType::kTsr, agreed.selectors.local);
@@ -159,6 +162,18 @@ void IkeSa::initial_contact(Now now) {
     if (other == this || other->half_open() || other->remote_id_ != remote_id_) continue;
     other->farewell(std::nullopt, now);
     other->end("the peer came anew", now);
+  }
+}
+
+// A peer may come several times, but not for ever more: its oldest go.
+void IkeSa::limit_peer(Now now) {
+  std::vector<IkeSa*> others = core_.of(connection_->name);
+  std::erase_if(others, [&](const IkeSa* other) {
+    return other == this || other->half_open() || other->remote_id_ != remote_id_;
+  });
+  for (std::size_t i = 0; i + kMostIkeSas <= others.size(); ++i) {
+    others[i]->farewell(std::nullopt, now);
+    others[i]->end("the peer has too many IKE SAs", now);
   }
 }
 

@@ -165,7 +165,7 @@ void IkeSa::remember_last_words(Now now) {
     core_.last_words.erase(core_.last_words_until.front().second);
     core_.last_words_until.pop_front();
   }
-  core_.last_words[our_spi()] = {last_request_, {local_, remote_, last_response_}};
+  core_.last_words[our_spi()] = {last_request_, last_response_};
   core_.last_words_until.emplace_back(now + kLastWords, our_spi());
 }
 
@@ -198,7 +198,9 @@ void IkeSa::receive_request(const Header& h, const Datagram& datagram, Now now) 
     const Buffer& last = last_request_.empty() ? init_request_ : last_request_;
     if (last_response_.empty() || datagram.bytes != last) return;
     ++core_.counters.retransmitted;
-    return send(last_response_);
+    ++core_.counters.sent;
+    core_.outputs.emplace_back(Datagram{datagram.local, datagram.remote, last_response_});  // §2.11
+    return;
   }
   if (h.message_id != next_expected_ || busy_) return;
   const auto payloads = unprotect(h, datagram, now);
@@ -292,7 +294,7 @@ void IkeSa::tick(Now now) {
   if (dead()) return;
   retransmit(now);
   if (dead()) return;
-  if (state_ == State::kAuth && !initiator_ && now - created_ > kHalfOpen)
+  if (state_ == State::kAuth && !initiator_ && now - created_ >= kHalfOpen)
     return end("the initiator did not go on", now);
   expire(now);
 }

@@ -180,6 +180,7 @@ class IkeSa {
   std::shared_ptr<const Connection> authenticate(const Payloads& payloads, Now now);
   void up(Now now);
   void initial_contact(Now now);
+  void limit_peer(Now now);
   void settle_crossing(Now now);
   bool first_contact() const;
   void answer_child(const Payloads& payloads, PayloadWriter& out, Now now);
@@ -231,6 +232,7 @@ class IkeSa {
 
   // ---- child_sa.cpp ----
   void end_retries(std::string_view installed);
+  void follow_reload(Child& child);
   void place(const SaRef& sa, const Child& child);
   void uninstall(const SaRef& sa);
   void forget_sa(const SaRef& sa);

@@ -4,15 +4,6 @@
 #include "ike/ike_sa.h"
 
 namespace simplon::ike {
-namespace {
-
-Buffer be32(Spi spi) {
-  Writer out;
-  out.be32(static_cast<std::uint32_t>(spi));
-  return out.take();
-}
-
-}  // namespace
 
 void IkeSa::run(const Liveness&, Now now) { request(Exchange::kInformational, {}, {}, now); }
 
@@ -70,12 +61,15 @@ void IkeSa::informational_request(const Payloads& p, Now now) {
 
 // The peer names its inbound SPIs, our outbound ones; we answer with ours (§1.4.1).
 void IkeSa::peer_deletes(const Delete& d, std::vector<Buffer>& answer, Now now) {
-  for (const Buffer& spi : d.spis) {
+  for (const Buffer& bytes : d.spis) {
+    if (bytes.size() != 4) continue;
+    const Spi spi{load_be32(bytes.data())};
     const auto found =
-        std::ranges::find_if(children_, [&](const auto& c) { return be32(c.second.out->spi) == spi; });
+        std::ranges::find_if(children_, [&](const auto& c) { return c.second.out->spi == spi; });
     if (found == children_.end()) continue;
     const Child& child = found->second;
-    answer.push_back(be32(child.in->spi));
+    // Of one that we are deleting already our request says so (§1.4.1).
+    if (child.state != ChildState::kDeleting) answer.push_back(be32(child.in->spi));
     const std::string config = child.config.name;
     if (child.state == ChildState::kRekeyed) {
       for (auto& [id, other] : children_)

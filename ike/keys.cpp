@@ -259,7 +259,8 @@ Buffer nat_hash(std::uint64_t spi_i, std::uint64_t spi_r, const SocketAddress& w
   data.bytes(where.address.bytes());
   data.be16(static_cast<std::uint16_t>(where.port));
   Buffer out(SHA_DIGEST_LENGTH);
-  SHA1(data.view().data(), data.size(), out.data());
+  if (EVP_Digest(data.view().data(), data.size(), out.data(), nullptr, EVP_sha1(), nullptr) != 1)
+    std::ranges::fill(out, 0);  // of no address: a NAT is seen
   return out;
 }
 

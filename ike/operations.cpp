@@ -61,7 +61,9 @@ void Endpoint::Impl::initiate(std::string_view name, std::string_view child, std
         "connection '" + c->name + "' has no local address of the family of " + remote->text());
   std::vector<CreateChild> children;
   if (!child.empty()) children.push_back({std::string(child), ticket});
-  auto made = std::make_unique<IkeSa>(core, IkeSaId{core.next_ike++}, true, SocketAddress{*local, kIkePort},
+  // Both ends of the pair have the non-ESP marker or none (RFC 3948), and it is our port that adds it.
+  const Port port = c->remote_port == kNatTraversalPort ? kNatTraversalPort : kIkePort;
+  auto made = std::make_unique<IkeSa>(core, IkeSaId{core.next_ike++}, true, SocketAddress{*local, port},
                                       SocketAddress{*remote, c->remote_port}, now);
   core.add(std::move(made)).initiate(c, std::move(children), child.empty() ? ticket : 0, now);
 }

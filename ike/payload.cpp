@@ -282,6 +282,7 @@ void write_proposal(Writer& out, const Proposal& p, bool last) {
     unsigned bits;
   };
   std::vector<T> transforms;
+  transforms.reserve(p.encrs.size() + p.prfs.size() + p.integs.size() + p.groups.size() + p.esns.size());
   for (const Encr* e : p.encrs)
     transforms.push_back({kEncrType, static_cast<std::uint16_t>(e->id), e->key * 8u});
   for (PrfId id : p.prfs) transforms.push_back({kPrfType, static_cast<std::uint16_t>(id), 0});
@@ -315,6 +316,12 @@ void PayloadWriter::ke(DhGroup group, Bytes data) {
   body.be16(0);
   body.bytes(data);
   add(PayloadType::kKe, body.view());
+}
+
+Buffer be32(Spi spi) {
+  Writer out;
+  out.be32(static_cast<std::uint32_t>(spi));
+  return out.take();
 }
 
 Buffer id_body(const Identity& identity) {

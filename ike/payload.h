@@ -11,6 +11,7 @@
 
 #include "dp/base/bytes.h"
 #include "dp/base/result.h"
+#include "dp/base/sa_spec.h"
 #include "dp/base/selector.h"
 #include "ike/identity.h"
 #include "ike/proposal.h"
@@ -161,6 +162,7 @@ class PayloadWriter {
   std::size_t last_ = 0;  // where the last payload begins
 };
 
+Buffer be32(Spi spi);
 Buffer id_body(const Identity& identity);
 void write_header(Writer& out, const Header& header);  // with length 0; finish with patch_be32(24, …)
 // A message in clear.

@@ -32,10 +32,9 @@ enum class EsnId : std::uint16_t { kOff = 0, kOn = 1 };  // Type 5
 struct Prf {
   std::string_view name;  // "prfsha256"
   PrfId id;
-  std::uint8_t bytes;  // output and preferred key
 };
-inline constexpr std::array kPrfs{Prf{"prfsha256", PrfId::kSha256, 32}, Prf{"prfsha384", PrfId::kSha384, 48},
-                                  Prf{"prfsha512", PrfId::kSha512, 64}};
+inline constexpr std::array kPrfs{Prf{"prfsha256", PrfId::kSha256}, Prf{"prfsha384", PrfId::kSha384},
+                                  Prf{"prfsha512", PrfId::kSha512}};
 
 struct Group {
   std::string_view name;

@@ -11,7 +11,8 @@ namespace simplon::ike::test {
 // The right side of connection(false), without a state machine. It may be initiator or responder.
 class BarePeer {
  public:
-  explicit BarePeer(Side& other, Now& now) : other_(other), now_(now) {}
+  explicit BarePeer(Side& other, Now& now, std::uint64_t spi_i = 0x0102030405060708)
+      : other_(other), now_(now), spi_i_(spi_i) {}
 
   // ---- as responder: the other side must have been told to initiate ----
   void answer_init() {
@@ -47,7 +48,6 @@ class BarePeer {
   // ---- as initiator ----
   void initiate() {
     initiator_ = true;
-    spi_i_ = 0x0102030405060708;
     ni_ = Buffer(32, 0x77);
     proposal_ = connection(false)->proposals[0];
     PayloadWriter out;
@@ -121,6 +121,7 @@ class BarePeer {
         {{*IpAddress::parse("198.51.100.1"), kIkePort}, {*IpAddress::parse("198.51.100.2"), kIkePort}, bytes},
         now_);
   }
+  const Buffer& said() const { return said_; }
   const Buffer& init() const { return init_; }
 
  private:
@@ -146,7 +147,7 @@ class BarePeer {
   Side& other_;
   Now& now_;
   bool initiator_ = true;
-  std::uint64_t spi_i_ = 0, spi_r_ = 0;
+  std::uint64_t spi_i_, spi_r_ = 0;
   std::uint8_t iv_ = 0;
   Buffer ni_, nr_, init_, peer_init_, said_;
   Proposal proposal_;

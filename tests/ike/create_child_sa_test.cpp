@@ -321,6 +321,38 @@ TEST(Rfc7296_2_21_3, AProposalOfUnknownTransformsIsRefusedAndTheIkeSaLives) {
   EXPECT_EQ(side.status().state, IkeState::kEstablished);
 }
 
+TEST(Rfc7296_1_3, AnAuthenticatedPeerDoesNotGetChildrenForEverMore) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.authenticate_without_child();
+  for (std::uint32_t i = 0; i < 21; ++i) {
+    PayloadWriter out;
+    BarePeer::add_child(out, "aes128gcm16", 0x1000 + i);
+    out.nonce(Buffer(32, 8));
+    peer.say(Exchange::kCreateChildSa, false, 2 + i, out);
+    const auto answer = peer.hear();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->payloads.find(NotifyType::kNoAdditionalSas) != nullptr, i == 20) << i;
+  }
+  EXPECT_EQ(side.status().children.size(), 20u);
+}
+
+TEST(Rfc4301_4_4_2_1, AChildThatCannotBeInstalledIsNotMadeWithoutAPause) {
+  auto l = connection(true);
+  l->children[0].start = StartAction::kStart;
+  Pair pair(l, connection(false));
+  for (int i = 0; i < 100; ++i) {
+    if (pair.left.up()) pair.left.endpoint.expired(pair.left.sas(Direction::kOut)[0]->id, true, pair.now);
+    pair.pump();
+    pair.wait(100ms);
+  }
+  const auto ups = std::ranges::count(pair.left.child_events, UpDown::kUp, &ChildEvent::what);
+  EXPECT_LT(ups, 8);
+  EXPECT_GT(ups, 2);
+}
+
 TEST(Terminate, ADeleteThatMeetsARekeyDeletesTheReplacement) {
   Pair pair;
   pair.initiate();

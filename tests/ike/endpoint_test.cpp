@@ -189,6 +189,27 @@ TEST(Reload, AChangedChildThatStartsIsMadeAnewInTheSameIkeSa) {
   pair.expect_working();
 }
 
+TEST(Reload, AChildBeingNegotiatedIsJudgedByTheNewConfiguration) {
+  for (const bool removed : {true, false}) {
+    auto l = connection(true);
+    l->children[0].start = StartAction::kStart;
+    Pair pair;
+    const Lose no_auth = [](const Datagram& d) { return d.bytes[18] == 35; };
+    pair.left.endpoint.configure({l}, pair.now);
+    pair.pump(no_auth);
+    auto changed = std::make_shared<Connection>(*l);
+    changed->children[0].replay_window = 1024;
+    if (removed) changed->children.clear();
+    pair.left.endpoint.configure({changed}, pair.now);
+    pair.pump(no_auth);
+    pair.wait(5s);
+    EXPECT_EQ(pair.left.status().state, IkeState::kEstablished);
+    EXPECT_EQ(pair.left.status().children.size(), removed ? 0u : 1u);
+    EXPECT_EQ(pair.right.installed.size(), removed ? 0u : 2u);
+    for (const SaRef& sa : pair.left.sas(Direction::kIn)) EXPECT_EQ(sa->replay_window, 1024u);
+  }
+}
+
 TEST(Reload, AHalfOpenInitiatorIsJudgedByTheNewConfiguration) {
   for (const bool removed : {true, false}) {
     Pair pair;

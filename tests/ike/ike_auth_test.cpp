@@ -223,6 +223,19 @@ TEST(Rfc7296_2_21_2, AnUnauthenticatedInitiatorCausesOneLineASecond) {
   EXPECT_TRUE(side.endpoint.status().empty());
 }
 
+TEST(Rfc7296_2_4, APeerThatComesForEverMoreLosesItsOldestIkeSas) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    BarePeer peer(side, now, i);
+    peer.initiate();
+    peer.say(Exchange::kIkeAuth, false, 1, peer.authenticated());
+    EXPECT_EQ(peer.waiting(), i > 16 ? 2u : 1u) << "the oldest one's peer hears of it";
+    EXPECT_EQ(side.endpoint.status().size(), std::min<std::size_t>(i, 16));
+  }
+}
+
 TEST(Rfc7296_2_1, ARefusedIkeAuthIsRefusedAgainInTheSameWords) {
   Side side(1);
   Now now{1000s};

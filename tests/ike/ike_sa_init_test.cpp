@@ -218,6 +218,17 @@ TEST(Rfc7296_2_23, TheResponderMayForceEncapsulationForOneOfItsConnections) {
   EXPECT_EQ(pair.right.sas(Direction::kOut).back()->udp->source, kNatTraversalPort);
 }
 
+TEST(Initiate, ToPort4500FromPort4500) {
+  auto l = connection(true);
+  l->remote_port = kNatTraversalPort;
+  Pair pair;
+  pair.left.endpoint.configure({l}, pair.now);
+  pair.left.endpoint.initiate("sites", "net", 1, pair.now);
+  EXPECT_EQ(pair.left.status().local.port, kNatTraversalPort);
+  pair.pump();
+  EXPECT_TRUE(pair.left.up() && pair.right.up());
+}
+
 TEST(Initiate, ARangeOrAnotherFamilyIsNoAddressToInitiateTo) {
   Pair pair;
   auto l = connection(true);

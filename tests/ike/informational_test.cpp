@@ -186,6 +186,49 @@ TEST(Rfc7296_2_21_3, WhatIsMalformedEndsTheIkeSaAndTheAnswerCanBeHadAgain) {
   }
 }
 
+TEST(Rfc7296_1_4_1, TheAnswerToADeleteThatCrossesOursDoesNotNameOurSpi) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.authenticate_with_child(0x1000);
+  side.endpoint.terminate(ByName{"sites", "net"}, 3, now);
+  ASSERT_TRUE(peer.hear());
+  PayloadWriter out;
+  out.del(ProtocolId::kEsp, {spi_bytes(0x1000)});
+  peer.say(Exchange::kInformational, false, 2, out);
+  const auto answer = peer.hear();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->payloads.deletes.empty());
+  EXPECT_TRUE(side.installed.empty());
+}
+
+TEST(Rfc7296_2_11, AnAnswerGoesAgainToWhereTheRequestCameFrom) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.authenticate_without_child();
+  const auto repeated_to = [&] {
+    std::optional<SocketAddress> to;
+    side.endpoint.receive({{*IpAddress::parse("198.51.100.1"), kNatTraversalPort},
+                           {*IpAddress::parse("198.51.100.2"), Port{1234}},
+                           peer.said()},
+                          now);
+    side.drain([&](const Datagram& d) { to = d.remote; }, now);
+    return to.value_or(SocketAddress{}).port;
+  };
+  peer.say(Exchange::kInformational, false, 2, {});
+  ASSERT_TRUE(peer.hear());
+  EXPECT_EQ(repeated_to(), Port{1234});
+  PayloadWriter out;
+  out.del(ProtocolId::kIke, {});
+  peer.say(Exchange::kInformational, false, 3, out);
+  ASSERT_TRUE(peer.hear());
+  ASSERT_TRUE(side.endpoint.status().empty());
+  EXPECT_EQ(repeated_to(), Port{1234});
+}
+
 TEST(Rfc7296_2_21_3, InvalidSyntaxInAnAnswerEndsTheIkeSa) {
   Side side(1);
   Now now{1000s};
