@@ -57,37 +57,30 @@ std::uint32_t Crypto::run(CryptoJob* jobs, unsigned n) {
 }
 
 std::uint32_t Crypto::run_cpu(CryptoJob* jobs, unsigned n) {
-  std::array<rte_crypto_vec, kBurst> segments;
-  std::array<rte_crypto_sgl, kBurst> sgl;
-  std::array<rte_crypto_va_iova_ptr, kBurst> iv, digest, aad;
-  std::array<std::int32_t, kBurst> status;
   const CryptoSession& session = *jobs[0].session;
   for (unsigned i = 0; i < n; ++i) {
     CryptoJob& job = jobs[i];
     // An AEAD is given the ciphertext alone, the others all that is authenticated.
     const std::uint16_t from = session.aead ? job.payload : 0;
-    segments[i] = {.base = job.esp + from,
-                   .iova = 0,
-                   .len = static_cast<std::uint32_t>(job.payload - from + job.length),
-                   .tot_len = 0};
-    sgl[i] = {.vec = &segments[i], .num = 1};
-    iv[i] = {.va = job.nonce.data(), .iova = 0};
-    digest[i] = {.va = job.icv, .iova = 0};
-    aad[i] = {.va = job.esp, .iova = 0};
-    status[i] = -1;
+    cpu_.segments[i].base = job.esp + from;
+    cpu_.segments[i].len = static_cast<std::uint32_t>(job.payload - from + job.length);
+    cpu_.iv[i].va = job.nonce.data();
+    cpu_.digest[i].va = job.icv;
+    cpu_.aad[i].va = job.esp;
+    cpu_.status[i] = -1;
   }
   rte_crypto_sym_vec vec{};
   vec.num = n;
-  vec.src_sgl = sgl.data();
-  vec.iv = iv.data();
-  vec.digest = digest.data();
-  vec.aad = aad.data();
-  vec.status = status.data();
+  vec.src_sgl = cpu_.sgl.data();
+  vec.iv = cpu_.iv.data();
+  vec.digest = cpu_.digest.data();
+  vec.aad = cpu_.aad.data();
+  vec.status = cpu_.status.data();
   rte_crypto_sym_ofs offsets{};
   if (!session.aead) offsets.ofs.cipher.head = jobs[0].payload;
   rte_cryptodev_sym_cpu_crypto_process(session.device, session.session, offsets, &vec);
   std::uint32_t good = 0;
-  for (unsigned i = 0; i < n; ++i) good |= static_cast<std::uint32_t>(status[i] == 0) << i;
+  for (unsigned i = 0; i < n; ++i) good |= static_cast<std::uint32_t>(cpu_.status[i] == 0) << i;
   return good;
 }
 

@@ -76,6 +76,16 @@ class Crypto {
 
  private:
   Crypto(std::uint16_t queue, rte_mempool* ops) : queue_(queue), ops_(ops) {}
+  // What the device is given of a vector; what is the same for every vector is set once.
+  struct CpuVectors {
+    std::array<rte_crypto_vec, kBurst> segments{};
+    std::array<rte_crypto_sgl, kBurst> sgl{};
+    std::array<rte_crypto_va_iova_ptr, kBurst> iv{}, digest{}, aad{};
+    std::array<std::int32_t, kBurst> status{};
+    CpuVectors() {
+      for (unsigned i = 0; i < kBurst; ++i) sgl[i] = {.vec = &segments[i], .num = 1};
+    }
+  };
   std::uint32_t run_cpu(CryptoJob* jobs, unsigned n);
   std::uint32_t run_queue(CryptoJob* jobs, unsigned n);
   void fill(rte_crypto_op* op, const CryptoJob& job, unsigned index) const;
@@ -83,6 +93,7 @@ class Crypto {
 
   std::uint16_t queue_;
   rte_mempool* ops_;
+  CpuVectors cpu_;
   std::bitset<RTE_CRYPTO_MAX_DEVS> dead_;
 };
 

@@ -24,6 +24,21 @@ bool matches(const CompactSelector& c, AddressNumber source, AddressNumber desti
          h.sport <= c.sport_last && c.dport_first <= h.dport && h.dport <= c.dport_last;
 }
 
+// The `pad` octets before `trailer` are 1, 2, 3, … There are always 16 octets to read there, of headers if
+// not of padding; what is not padding is shifted out (on a little-endian machine the last octet is the
+// highest).
+bool is_padding(const std::uint8_t* trailer, unsigned pad) {
+  __extension__ using Octets = unsigned __int128;
+  for (; pad > kPadding.size(); --pad, --trailer)
+    if (trailer[-1] != pad) return false;
+  if (pad == 0) return true;
+  Octets have, want;
+  std::memcpy(&have, trailer - sizeof have, sizeof have);
+  std::memcpy(&want, kPadding.data(), sizeof want);
+  const unsigned other = 8 * (sizeof have - pad);
+  return (have ^ want << other) >> other == 0;
+}
+
 }  // namespace
 
 Drop open(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa, EspPacket& packet,
@@ -31,7 +46,10 @@ Drop open(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundS
   const int length = headers.ip + headers.length - esp - kEspBytes - sa.iv - sa.icv;
   if (length < sa.block || length % sa.block != 0) return Drop::kMalformed;
   std::uint8_t* at = bytes_of(m) + esp;
-  packet = {.esp = esp, .outer_ip = headers.ip, .outer_v4 = headers.v4, .seq = load_be32(at + 4)};
+  packet.payload = static_cast<std::uint16_t>(esp + kEspBytes + sa.iv);
+  packet.end = static_cast<std::uint16_t>(packet.payload + length);
+  packet.ecn = traffic_class(bytes_of(m) + headers.ip, headers.v4) & 3;
+  packet.seq = load_be32(at + 4);
   // RFC 4303 §3.4.3: before any cryptography; the window moves only in close().
   switch (sa.window.check(packet.seq)) {
     case ReplayWindow::Verdict::kReplayed:
@@ -61,28 +79,20 @@ Drop close(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) 
   // more.
   if (sa.window.check(packet.seq) != ReplayWindow::Verdict::kFresh) return Drop::kReplayed;
   sa.window.mark(packet.seq);
-  std::uint8_t* outer = bytes_of(m) + packet.outer_ip;
-  const std::uint8_t outer_ecn = traffic_class(outer, packet.outer_v4) & 3;
-  const unsigned payload = packet.esp + kEspBytes + sa.iv;
-  // What the ciphertext's end is was checked by open(): total = payload + length + icv.
-  const unsigned total = packet.outer_v4 ? load_be16(outer + 2) : kIpv6Bytes + load_be16(outer + 4);
-  const unsigned end = packet.outer_ip + total - sa.icv;
-  const std::uint8_t* trailer = bytes_of(m) + end - kTrailer;
-  const unsigned pad = trailer[0];
+  const std::uint8_t* trailer = bytes_of(m) + packet.end - kTrailer;
+  const unsigned pad = trailer[0], length = packet.end - packet.payload + 0u;
   const std::uint8_t next = trailer[1];
   if (next == kNoNextHeader) return Drop::kDummy;
-  if (pad + kTrailer > end - payload) return Drop::kBadPadding;
-  for (unsigned i = 0; i < pad; ++i)  // RFC 4303 §2.4: 1, 2, 3, …
-    if (trailer[static_cast<int>(i) - static_cast<int>(pad)] != i + 1) return Drop::kBadPadding;
+  if (pad + kTrailer > length || !is_padding(trailer, pad)) return Drop::kBadPadding;
   if (next != kIpip && next != kIpv6InIp) return Drop::kBadNextHeader;
-  m->data_off = static_cast<std::uint16_t>(m->data_off + payload);
-  m->data_len = static_cast<std::uint16_t>(end - payload - pad - kTrailer);
+  m->data_off = static_cast<std::uint16_t>(m->data_off + packet.payload);
+  m->data_len = static_cast<std::uint16_t>(length - pad - kTrailer);
   m->pkt_len = m->data_len;
   if (const Drop bad = parse_ip(m, 0, inner); bad != Drop::kNone) return bad;
   if (inner.v4 != (next == kIpip)) return Drop::kBadNextHeader;
   std::uint8_t* ip = bytes_of(m);
   if (!selected(sa, ip, inner)) return Drop::kSelectorMismatch;
-  const std::uint8_t ecn = kEcn[traffic_class(ip, inner.v4) & 3][outer_ecn];
+  const std::uint8_t ecn = kEcn[traffic_class(ip, inner.v4) & 3][packet.ecn];
   if (ecn == kEcnDrop) return Drop::kEcn;
   if (ecn != (traffic_class(ip, inner.v4) & 3)) set_ecn(ip, inner.v4, ecn);
   return Drop::kNone;

@@ -11,9 +11,8 @@ namespace simplon::dp {
 
 // What open() found out and close() needs.
 struct EspPacket {
-  std::uint16_t esp = 0;       // offset of the ESP header
-  std::uint16_t outer_ip = 0;  // offset of the outer IP header
-  bool outer_v4 = false;
+  std::uint16_t payload = 0, end = 0;  // offsets: of what was encrypted, and of the ICV
+  std::uint8_t ecn = 0;                // of the outer packet
   std::uint64_t seq = 0;
 };
 

@@ -4,7 +4,6 @@
 #include <rte_ip.h>
 #include <sys/random.h>
 
-#include <bit>
 #include <cstring>
 
 namespace simplon::dp {
@@ -12,7 +11,6 @@ namespace {
 
 constexpr std::uint8_t kOuterTtl = 64;
 constexpr unsigned kTrailer = 2;  // pad length, next header
-constexpr std::array<std::uint8_t, 16> kPadding{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
 void ipv4_header(const SaSpec& spec, std::uint8_t* h) {
   h[0] = 0x45;
@@ -48,24 +46,20 @@ void finish_outer(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass
   if (sa.udp) store_be16(outer + sa.ip_bytes + 4, static_cast<std::uint16_t>(total - sa.ip_bytes));
 }
 
-// SipHash-2-4 (Aumasson, Bernstein) of one 64-bit word.
-std::uint64_t siphash(const std::uint64_t* key, std::uint64_t word) {
-  std::uint64_t v0 = key[0] ^ 0x736f6d6570736575u, v1 = key[1] ^ 0x646f72616e646f6du;
-  std::uint64_t v2 = key[0] ^ 0x6c7967656e657261u, v3 = key[1] ^ 0x7465646279746573u;
-  const auto round = [&] {
-    v0 += v1, v1 = std::rotl(v1, 13) ^ v0, v0 = std::rotl(v0, 32);
-    v2 += v3, v3 = std::rotl(v3, 16) ^ v2;
-    v0 += v3, v3 = std::rotl(v3, 21) ^ v0;
-    v2 += v1, v1 = std::rotl(v1, 17) ^ v2, v2 = std::rotl(v2, 32);
-  };
-  for (const std::uint64_t block : {word, std::uint64_t{8} << 56}) {
-    v3 ^= block;
-    round(), round();
-    v0 ^= block;
+// The IV of an AEAD is the sequence number, unique per key (RFC 4106 §3.1). That of CBC must not be foreseen
+// (RFC 3602 §3): it is a unique block encrypted under the SA's own key (NIST SP 800-38A appendix C), which
+// the device does when it takes that block for the first of the plaintext, with an IV of zeros. `salt` is
+// random there, so that a key that is used again by hand after a restart does not give the same IVs again.
+void set_iv(const OutboundSa& sa, std::uint64_t seq, std::uint8_t* iv, CryptoJob& job) {
+  if (sa.aead) {
+    store_be64(iv, seq);
+    std::memcpy(job.nonce.data(), &sa.salt, 4);
+    store_be64(job.nonce.data() + 4, seq);
+  } else {
+    store_be64(iv, sa.salt);
+    store_be64(iv + 8, seq);
+    job.nonce.fill(0);
   }
-  v2 ^= 0xff;
-  round(), round(), round(), round();
-  return v0 ^ v1 ^ v2 ^ v3;
 }
 
 }  // namespace
@@ -88,22 +82,14 @@ void make_header(const SaSpec& spec, OutboundSa& sa) {
   }
   store_be32(h + sa.header_bytes - kEspBytes, static_cast<std::uint32_t>(spec.spi));
   if (sa.v4) sa.outer_sum = sum_of(h, kIpv4Bytes);
-  if (spec.salt.size() == 4) std::memcpy(&sa.salt, spec.salt.bytes().data(), 4);
-}
-
-IvSource::IvSource() {
-  if (getrandom(key_, sizeof key_, 0) != sizeof key_) rte_panic("the kernel gave no randomness for IVs\n");
-}
-
-void IvSource::next(std::uint8_t* iv16) {
-  for (int i = 0; i < 2; ++i) {
-    const std::uint64_t out = siphash(key_, counter_++);
-    std::memcpy(iv16 + 8 * i, &out, 8);
-  }
+  if (sa.aead)
+    std::memcpy(&sa.salt, spec.salt.bytes().data(), sizeof sa.salt);
+  else if (getrandom(&sa.salt, sizeof sa.salt, 0) != sizeof sa.salt)
+    rte_panic("the kernel gives no randomness for IVs\n");
 }
 
 Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
-          IvSource& ivs, CryptoJob& job) {
+          CryptoJob& job) {
   std::uint8_t* inner = bytes_of(m) + headers.ip;
   if (hop && ttl(inner, headers.v4) <= 1) return Drop::kTtlExpired;
   // 1. Room: what is behind the IP packet (Ethernet padding) goes; trailer and ICV are appended, headers
@@ -130,21 +116,13 @@ Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, cons
   std::uint8_t *iv = inner - sa.iv, *esp = iv - kEspBytes, *outer = iv - sa.header_bytes;
   std::memcpy(iv - sa.header.size(), sa.header.data(), sa.header.size());
   finish_outer(outer, sa, tclass, total);
-  // 4. Sequence number and IV: the number itself for an AEAD (unique per key, RFC 4106 §3.1).
   store_be32(esp + 4, static_cast<std::uint32_t>(seq));
-  if (sa.aead) {
-    store_be64(iv, seq);
-    std::memcpy(job.nonce.data(), &sa.salt, 4);
-    store_be64(job.nonce.data() + 4, seq);
-  } else {
-    ivs.next(job.nonce.data());
-    std::memcpy(iv, job.nonce.data(), 16);
-  }
+  set_iv(sa, seq, iv, job);
   job.session = sa.session;
   job.mbuf = m;
   job.esp = esp;
-  job.payload = static_cast<std::uint16_t>(kEspBytes + sa.iv);
-  job.length = static_cast<std::uint16_t>(padded);
+  job.payload = static_cast<std::uint16_t>(kEspBytes + (sa.aead ? sa.iv : 0));
+  job.length = static_cast<std::uint16_t>(padded + (sa.aead ? 0u : sa.iv));
   job.icv = trailer + pad + kTrailer;
   return Drop::kNone;
 }

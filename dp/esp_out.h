@@ -12,22 +12,11 @@ namespace simplon::dp {
 // Fills the outer header template of an SA and the sizes that go with it.
 void make_header(const SaSpec& spec, OutboundSa& sa);
 
-// Unpredictable IVs for CBC (RFC 3602 §3): SipHash-2-4, a pseudo-random function, of a counter under a key
-// that the kernel gave when the worker was made and that never leaves it.
-class IvSource {
- public:
-  IvSource();
-  void next(std::uint8_t* iv16);
-
- private:
-  std::uint64_t key_[2], counter_ = 0;
-};
-
 // Makes the inner packet at `headers` into an ESP packet in place: the mbuf then begins with the outer IP
 // header, and `job` says what is to be encrypted. Takes the sequence number `seq`. `hop`: the packet is
 // forwarded, its TTL goes down by one. On kNone the mbuf is the outer packet; on a reason it is untouched.
 Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
-          IvSource& ivs, CryptoJob& job);
+          CryptoJob& job);
 
 // After the cryptography: UDP over IPv6 must have a checksum (RFC 8200 §8.1; a receiver that was not told
 // otherwise drops zero), over IPv4 it is zero (RFC 3948 §2.1).

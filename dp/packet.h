@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <rte_mbuf.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -20,6 +21,9 @@ namespace simplon::dp {
 inline constexpr std::uint16_t kEthernetBytes = 14, kIpv4Bytes = 20, kIpv6Bytes = 40, kUdpBytes = 8,
                                kEspBytes = 8;
 inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800, kEtherTypeIpv6 = 0x86dd, kEtherTypeArp = 0x0806;
+
+// RFC 4303 §2.4.
+inline constexpr std::array<std::uint8_t, 16> kPadding{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
 inline std::uint8_t* bytes_of(rte_mbuf* m) { return rte_pktmbuf_mtod(m, std::uint8_t*); }
 
@@ -35,9 +39,9 @@ struct Headers {
   bool partial = false;   // any fragment, the first one too
 };
 
-// One's complement sum of an IPv4 header (RFC 1071: in any byte order, and a word at a time); 0xffff when its
-// checksum is right. `bytes` is a multiple of 4, at least 20.
-inline std::uint16_t sum_of(const std::uint8_t* header, unsigned bytes) {
+// Sum of an IPv4 header's 32-bit words as they stand in memory: in one's complement the sum of its 16-bit
+// words in any byte order (RFC 1071). `bytes` is a multiple of 4, at least 20.
+inline std::uint64_t words_of(const std::uint8_t* header, unsigned bytes) {
   const auto word = [header](unsigned i) {
     std::uint32_t w;
     std::memcpy(&w, header + 4 * i, sizeof w);
@@ -45,6 +49,12 @@ inline std::uint16_t sum_of(const std::uint8_t* header, unsigned bytes) {
   };
   std::uint64_t sum = word(0) + word(1) + word(2) + word(3) + word(4);
   for (unsigned i = 5; i < bytes / 4; ++i) sum += word(i);
+  return sum;
+}
+
+// One's complement sum of an IPv4 header; 0xffff when its checksum is right.
+inline std::uint16_t sum_of(const std::uint8_t* header, unsigned bytes) {
+  std::uint64_t sum = words_of(header, bytes);
   sum = (sum & 0xffffffff) + (sum >> 32);
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
@@ -74,7 +84,8 @@ inline Drop parse_ipv4(const std::uint8_t* p, unsigned left, Headers& h) {
   const unsigned header = (p[0] & 0x0fu) * 4u, total = load_be16(p + 2);
   if (header < kIpv4Bytes || total < header) return Drop::kMalformed;
   if (total > left) return Drop::kRunt;
-  if (sum_of(p, header) != 0xffff) return Drop::kBadChecksum;
+  // The right sum is zero in one's complement, where 0xffff is zero; it is never 0 itself, for the version.
+  if (words_of(p, header) % 0xffff != 0) return Drop::kBadChecksum;
   h.v4 = true;
   h.protocol = p[9];
   h.length = static_cast<std::uint16_t>(total);

@@ -62,7 +62,7 @@ struct alignas(64) OutboundSa {
   std::uint64_t bytes = 0;                  // of inner packets
   std::uint64_t check_at_bytes = kNever;
   const CryptoSession* session = nullptr;
-  std::uint32_t salt = 0;       // as it stands in the nonce
+  std::uint32_t salt = 0;       // of an AEAD, as it stands in the nonce; of CBC random, see set_iv()
   std::uint32_t outer_sum = 0;  // IPv4: one's complement sum of the header but for its length and DSCP
   std::uint16_t owner = 0;
   std::uint16_t mtu = 0;  // largest outer packet: the least of the unprotected ports'

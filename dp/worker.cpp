@@ -130,8 +130,9 @@ void Worker::take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex
   packet.m = m;
   packet.origin = origin;
   packet.port = port;
-  const std::uint8_t protocol = packet.headers.protocol;
-  if (!packet.hop() || (protocol != kEsp && protocol != kUdp) || !is_esp(packet))
+  const Headers& h = packet.headers;
+  const bool may_be_esp = h.protocol == kEsp || (h.protocol == kUdp && h.dport == kNatTraversal);
+  if (!may_be_esp || !packet.hop() || !is_esp(packet))
     clear_[clear_count_++] = static_cast<Index>(packet_count_);
   ++packet_count_;
 }
@@ -145,7 +146,7 @@ bool Worker::is_esp(const Arrived& packet) {
   const auto ours = [&] { return tables_->routes->local(destination_of(bytes + h.ip, h.v4)).has_value(); };
   std::uint16_t esp = h.payload;
   if (h.protocol == kUdp) {
-    if (h.dport != kNatTraversal || h.partial) return false;
+    if (h.partial) return false;
     esp = static_cast<std::uint16_t>(esp + kUdpBytes);
     if (esp + 1u > end || !ours()) return false;
     if (end - esp == 1 && bytes[esp] == kKeepaliveByte) return drop(packet.m, Drop::kNatKeepalive), true;
@@ -158,7 +159,11 @@ bool Worker::is_esp(const Arrived& packet) {
   if (esp + kEspBytes + 0u > end) return drop(packet.m, Drop::kRunt), true;
   const Be32 spi{load_be32(bytes + esp)};
   tables_->sad->prefetch(spi);
-  esp_[esp_count_++] = {static_cast<Index>(packet_count_), esp, spi, number_of(to, h.v4), nullptr};
+  Esp& found = esp_[esp_count_++];
+  found.packet = static_cast<Index>(packet_count_);
+  found.header = esp;
+  found.spi = spi;
+  found.destination = number_of(to, h.v4);
   return true;
 }
 
@@ -232,7 +237,10 @@ void Worker::act(Index index, const Decision& decision) {
       const OutboundSlot& slot = (*tables_->outbound)[decision.index];
       OutboundSa* sa = slot.sa.read();
       rte_prefetch0(sa);
-      protected_[protected_count_++] = {index, &slot, sa};
+      Protected& p = protected_[protected_count_++];
+      p.packet = index;
+      p.slot = &slot;
+      p.sa = sa;
       return;
     }
     case Decision::Kind::kForward: {

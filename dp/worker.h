@@ -178,7 +178,6 @@ class Worker {
   StageClock* clock_ = nullptr;
   FlowCache<FlowKey4> flows4_;
   FlowCache<FlowKey6> flows6_;
-  IvSource ivs_;
   WorkerCounters counters_;
 
   // This burst's work, by stage.

@@ -56,7 +56,8 @@ void Worker::decrypted(unsigned job, bool good) {
     ++sa.bad_icv;
     return drop(packet.m, Drop::kBadIcv);
   }
-  if (!allowed(sa)) return drop(packet.m, Drop::kLifetimeExpired);
+  if ((sa.packets >= sa.check_at_packets || sa.bytes >= sa.check_at_bytes) && !allowed(sa))
+    return drop(packet.m, Drop::kLifetimeExpired);
   if (const Drop bad = close(packet.m, opening_[job], sa, packet.headers); bad != Drop::kNone) {
     sa.replayed += bad == Drop::kReplayed;
     sa.selector_mismatch += bad == Drop::kSelectorMismatch;
@@ -90,8 +91,7 @@ void Worker::seal_all() {
       drop(packet.m, sa->next_seq > kLastSequence ? Drop::kSequenceExhausted : Drop::kLifetimeExpired);
       continue;
     }
-    if (const Drop bad =
-            seal(packet.m, packet.headers, packet.hop(), sa->next_seq, *sa, ivs_, jobs_[job_count_]);
+    if (const Drop bad = seal(packet.m, packet.headers, packet.hop(), sa->next_seq, *sa, jobs_[job_count_]);
         bad != Drop::kNone) {
       drop(packet.m, bad);
       continue;
@@ -144,7 +144,6 @@ bool Worker::allowed(OutboundSa& sa) {
 }
 
 bool Worker::allowed(InboundSa& sa) {
-  if (sa.packets < sa.check_at_packets && sa.bytes < sa.check_at_bytes) return true;
   tell_limit(sa.limits, sa.limits.reached(sa.packets, sa.bytes), sa.id);
   sa.check_at_packets = sa.limits.next_packets();
   sa.check_at_bytes = sa.limits.next_bytes();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/dp/lab.h"
 
 namespace simplon::dp::test {
@@ -79,6 +81,22 @@ TEST(Rfc4303_3, ManyPacketsOfOneBurstRoundTrip) {
     for (unsigned i = 0; i < 60; ++i) EXPECT_EQ(load_be32(sealed[i].data() + 24), i + 1);  // RFC 4303 §3.3.3
     EXPECT_EQ(pair.right.pass(sealed, Origin::kUnprotected, kWan).size(), 60u);
   }
+}
+
+// One key in two SAs, as a manual SA has it before and after a restart.
+TEST(Rfc3602_3, IvsOfCbcDoNotRepeatAndShareNoPattern) {
+  std::set<std::uint64_t> ivs, differences;
+  for (int restart = 0; restart < 2; ++restart) {
+    Pair pair({.suite = {find_encr("aes128"), find_integ("sha256")}});
+    std::uint64_t last = 0;
+    for (int i = 0; i < 200; ++i) {
+      const Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10", 20));
+      const std::uint64_t iv = load_be64(sealed.data() + kIpv4Bytes + kEspBytes);
+      EXPECT_TRUE(ivs.insert(iv).second);
+      differences.insert(iv ^ std::exchange(last, iv));
+    }
+  }
+  EXPECT_EQ(differences.size(), 400u) << "a counter in clear would be predictable";
 }
 
 TEST(Rfc4303_3_4_3, ReplayedPacketIsDroppedAlsoWithinOneBurst) {
@@ -273,6 +291,17 @@ TEST(Rekey, NewSaTakesOverAndTheOldOneGoesAfterAGracePeriod) {
   EXPECT_EQ(load_be32(pair.seal(udp4("198.18.1.10", "198.18.2.10")).data() + 20), 0x2002u);
   pair.left.registry().collect();
   EXPECT_EQ(pair.left.registry().retired(), 0u);
+}
+
+// Its owner was asked for it, and finds that it may leave in clear after all.
+TEST(Gateway, HandedOverPacketThatIsBypassedHasItsEthernetHeader) {
+  Lab gateway{0, true};
+  gateway.protect(selectors("198.51.100.1/32", "198.18.2.0/24"), Action::kBypass);
+  const Buffer ip = udp4("198.51.100.1", "198.18.2.10", 20);
+  const auto out = gateway.pass(ip, Origin::kHostUnprotected, kWan);
+  ASSERT_EQ(out.size(), 1u);
+  EXPECT_EQ(out[0].size(), kEthernetBytes + ip.size());
+  EXPECT_EQ(ip_of(out[0]), ip);
 }
 
 // RFC 4301 §7: a later fragment has no ports, so it may not pass under an entry that lets other ports
