@@ -17,6 +17,7 @@
 #include "dp/crypto.h"
 #include "dp/eal.h"
 #include "dp/exception.h"
+#include "dp/packet.h"
 #include "dp/port.h"
 #include "dp/registry.h"
 #include "dp/worker.h"
@@ -249,8 +250,11 @@ Running::~Running() {
 void Running::take_event(const WorkerEvent& e, std::vector<Event>& out) const {
   switch (e.kind) {
     case WorkerEvent::Kind::kAcquire: {
+      const bool known = !e.fragment && has_ports(e.protocol);
       const auto side = [&](const IpAddress& a, std::uint16_t port) {
-        return TrafficSelector{.protocol = e.protocol, .ports = {port, port}, .addresses = {a, a}};
+        return TrafficSelector{.protocol = e.protocol,
+                               .ports = known ? PortRange{port, port} : PortRange{},
+                               .addresses = {a, a}};
       };
       out.emplace_back(Acquire{e.policy, side(e.source, e.sport), side(e.destination, e.dport)});
       break;

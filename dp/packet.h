@@ -61,6 +61,13 @@ inline std::uint16_t sum_of(const std::uint8_t* header, unsigned bytes) {
   return Be16::from_raw(static_cast<std::uint16_t>((sum & 0xffff) + (sum >> 16))).host();
 }
 
+// What has ports, or a type and a code in their place; of another protocol a packet says nothing but its
+// addresses.
+constexpr bool has_ports(std::uint8_t protocol) {
+  return protocol == kTcp || protocol == kUdp || protocol == 132 || protocol == 33 || protocol == kIcmp ||
+         protocol == kIcmpv6;
+}
+
 namespace detail {
 inline void ports_at(const std::uint8_t* p, unsigned left, Headers& h) {
   switch (h.protocol) {

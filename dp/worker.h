@@ -46,6 +46,7 @@ struct Sink {
 struct WorkerEvent {
   enum class Kind : std::uint8_t { kAcquire, kSoft, kHard, kNeighbour } kind{};
   std::uint8_t protocol = 0;
+  bool fragment = false;  // a later one: ports are not known
   std::uint16_t sport = 0, dport = 0;
   PortIndex port{};
   PolicyId policy{};

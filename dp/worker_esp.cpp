@@ -167,6 +167,7 @@ void Worker::acquire(const Protected& p) {
   const std::uint8_t* ip = bytes_of(packets_[p.packet].m) + h.ip;
   tell({.kind = WorkerEvent::Kind::kAcquire,
         .protocol = h.protocol,
+        .fragment = h.fragment,
         .sport = h.sport,
         .dport = h.dport,
         .policy = p.slot->policy,

@@ -26,6 +26,32 @@ bool usable_spi(const Buffer& spi) {
 
 DhGroup group_of(const Proposal& chosen) { return chosen.groups.empty() ? DhGroup::kNone : chosen.groups[0]; }
 
+// §2.9: what the packet is comes first, so that a responder that cannot take all takes at least that.
+void put_first(const Selectors& packet, Selectors& all) {
+  const auto fits = [](const TrafficSelectors& one, const TrafficSelectors& in) {
+    return !one.empty() && std::ranges::any_of(in, [&](const auto& t) { return t.contains(one[0]); });
+  };
+  if (!fits(packet.local, all.local) || !fits(packet.remote, all.remote)) return;
+  for (const auto& [one, in] :
+       {std::pair(&packet.local, &all.local), std::pair(&packet.remote, &all.remote)}) {
+    std::erase(*in, one->front());
+    in->insert(in->begin(), one->front());
+    in->resize(std::min(in->size(), kMostSelectors));
+  }
+}
+
+// Without what another one of them covers.
+TrafficSelectors essential(const TrafficSelectors& all) {
+  TrafficSelectors out;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto covers = [&](const TrafficSelector& t) {
+      return &t != &all[i] && t.contains(all[i]) && (t != all[i] || &t < &all[i]);
+    };
+    if (std::ranges::none_of(all, covers)) out.push_back(all[i]);
+  }
+  return out;
+}
+
 constexpr unsigned kMostGroups = 3;  // other groups that one attempt follows
 // A peer may have several of each child, and replaced ones that it has not deleted yet; but not for ever
 // more.
@@ -40,7 +66,8 @@ void IkeSa::offer_child(PayloadWriter& out, const Attempt& attempt, bool with_gr
   for (Proposal& p : proposals) p.number = ++n, p.spi = be32(attempt.spi);
   out.sa(proposals);
   if (with_groups) out.nonce(attempt.nonce);
-  const Selectors s = effective(attempt.config);
+  Selectors s = effective(attempt.config);
+  if (attempt.packet) put_first(*attempt.packet, s);
   out.ts(PayloadType::kTsi, s.local);
   out.ts(PayloadType::kTsr, s.remote);
 }
@@ -48,7 +75,11 @@ void IkeSa::offer_child(PayloadWriter& out, const Attempt& attempt, bool with_gr
 void IkeSa::run(const CreateChild& task, Now now) {
   const ChildConfig* config = find_config(task.child);
   if (config == nullptr) return core_.finish(task.ticket, false, "the connection has no child " + task.child);
-  start_attempt({.config = *config, .group = preferred(config->proposals), .ticket = task.ticket}, now);
+  start_attempt({.config = *config,
+                 .group = preferred(config->proposals),
+                 .ticket = task.ticket,
+                 .packet = task.packet},
+                now);
 }
 
 void IkeSa::run(const RekeyChild& task, Now now) {
@@ -156,8 +187,8 @@ void IkeSa::complete_child(const Payloads& p, Bytes shared, Now now) {
     return attempt_failed("the peer chose what we did not offer: " + text(*p.sa), now);
   const Proposal chosen = (*p.sa)[0];
   const Selectors want = effective(attempt_->config);
-  const Selectors got{p.tsi ? narrow(*p.tsi, want.local) : TrafficSelectors{},
-                      p.tsr ? narrow(*p.tsr, want.remote) : TrafficSelectors{}};
+  const Selectors got{p.tsi ? essential(narrow(*p.tsi, want.local)) : TrafficSelectors{},
+                      p.tsr ? essential(narrow(*p.tsr, want.remote)) : TrafficSelectors{}};
   if (got.local.empty() || got.remote.empty())
     return attempt_failed(
         "the peer's selectors are outside ours: " +
@@ -183,7 +214,7 @@ IkeSa::Agreed IkeSa::agree(const Payloads& p, Pfs pfs, const Child* replaces) co
   for (const ChildConfig& config : connection_->children) {
     if (replaces && config.name != replaces->config.name) continue;
     const Selectors want = effective(config);
-    Selectors got{narrow(*p.tsr, want.local), narrow(*p.tsi, want.remote)};
+    Selectors got{essential(narrow(*p.tsr, want.local)), essential(narrow(*p.tsi, want.remote))};
     if (got.local.empty() || got.remote.empty()) {
       out.why += (out.why.empty() ? "" : "; ") + std::string("offered ") + text(*p.tsr) +
                  " === " + text(*p.tsi) + ", child " + config.name + " is " + want.text();

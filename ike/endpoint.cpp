@@ -161,7 +161,7 @@ std::optional<Output> Endpoint::next() {
 }
 
 void Endpoint::initiate(std::string_view connection, std::string_view child, std::uint64_t ticket, Now now) {
-  impl_->initiate(connection, child, ticket, now);
+  impl_->initiate(connection, {std::string(child), ticket}, now);
   impl_->settle(now);
 }
 void Endpoint::terminate(const Which& which, std::uint64_t ticket, Now now) {
@@ -172,8 +172,9 @@ void Endpoint::rekey(const Which& which, std::uint64_t ticket, Now now) {
   impl_->rekey(which, ticket, now);
   impl_->settle(now);
 }
-void Endpoint::acquire(PolicyId policy, const TrafficSelector&, const TrafficSelector&, Now now) {
-  impl_->acquire(policy, now);
+void Endpoint::acquire(PolicyId policy, const TrafficSelector& source, const TrafficSelector& destination,
+                       Now now) {
+  impl_->acquire(policy, {{source}, {destination}}, now);
   impl_->settle(now);
 }
 void Endpoint::expired(SaId sa, bool hard, Now now) {

@@ -22,10 +22,10 @@ class Endpoint::Impl {
 
   // ---- operations.cpp ----
   void configure(std::vector<std::shared_ptr<const Connection>> connections, Now now);
-  void initiate(std::string_view connection, std::string_view child, std::uint64_t ticket, Now now);
+  void initiate(std::string_view connection, CreateChild child, Now now);
   void terminate(const Which& which, std::uint64_t ticket, Now now);
   void rekey(const Which& which, std::uint64_t ticket, Now now);
-  void acquire(PolicyId policy, Now now);
+  void acquire(PolicyId policy, const Selectors& packet, Now now);
   void expired(SaId sa, bool hard, Now now);
   void shut_down(Now now);
 

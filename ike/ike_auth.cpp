@@ -22,7 +22,8 @@ void IkeSa::send_auth(Now now) {
     const CreateChild wanted = first_children_.front();
     first_children_.erase(first_children_.begin());
     if (const ChildConfig* config = find_config(wanted.child)) {
-      attempt_ = Attempt{.config = *config, .spi = core_.fresh_spi(), .ticket = wanted.ticket};
+      attempt_ = Attempt{
+          .config = *config, .spi = core_.fresh_spi(), .ticket = wanted.ticket, .packet = wanted.packet};
       offer_child(out, *attempt_, false);
     } else {
       core_.finish(wanted.ticket, false, "the connection has no child " + wanted.child);

@@ -55,6 +55,7 @@ struct Child {
 struct CreateChild {
   std::string child;
   std::uint64_t ticket = 0;
+  std::optional<Selectors> packet = {};  // that wants it (§2.9)
 };
 struct RekeyChild {
   ChildSaId id{};
@@ -197,6 +198,7 @@ class IkeSa {
     bool ike = false;
     std::uint64_t ticket = 0;
     unsigned tries = 0;  // other groups that the peer asked for
+    std::optional<Selectors> packet = {};
   };
   const ChildConfig* find_config(std::string_view name) const;
   Selectors effective(const ChildConfig& config) const;

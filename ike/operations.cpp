@@ -40,15 +40,17 @@ bool Endpoint::Impl::up(const Connection& c, const ChildConfig& child) const {
                              [&](const IkeSa* sa) { return sa->serving() && sa->has_child(child.name); });
 }
 
-void Endpoint::Impl::initiate(std::string_view name, std::string_view child, std::uint64_t ticket, Now now) {
+void Endpoint::Impl::initiate(std::string_view name, CreateChild child, Now now) {
+  const std::uint64_t ticket = child.ticket;
+  const bool alone = child.child.empty();  // the IKE SA without a child
   const auto c = core.connection(name);
   if (!c) return core.finish(ticket, false, "there is no connection '" + std::string(name) + "'");
-  if (!child.empty() && std::ranges::find(c->children, child, &ChildConfig::name) == c->children.end())
+  if (!alone && std::ranges::find(c->children, child.child, &ChildConfig::name) == c->children.end())
     return core.finish(ticket, false,
-                       "connection '" + std::string(name) + "' has no child '" + std::string(child) + "'");
+                       "connection '" + std::string(name) + "' has no child '" + child.child + "'");
   if (IkeSa* sa = serving(name)) {
     core.touched.insert(sa->id());
-    if (!child.empty()) return sa->add_task(CreateChild{std::string(child), ticket}, now);
+    if (!alone) return sa->add_task(std::move(child), now);
     return sa->established() ? core.finish(ticket, true) : sa->when_up(ticket);
   }
   const auto remote = remote_of(*c);
@@ -60,12 +62,12 @@ void Endpoint::Impl::initiate(std::string_view name, std::string_view child, std
         ticket, false,
         "connection '" + c->name + "' has no local address of the family of " + remote->text());
   std::vector<CreateChild> children;
-  if (!child.empty()) children.push_back({std::string(child), ticket});
+  if (!alone) children.push_back(std::move(child));
   // Both ends of the pair have the non-ESP marker or none (RFC 3948), and it is our port that adds it.
   const Port port = c->remote_port == kNatTraversalPort ? kNatTraversalPort : kIkePort;
   auto made = std::make_unique<IkeSa>(core, IkeSaId{core.next_ike++}, true, SocketAddress{*local, port},
                                       SocketAddress{*remote, c->remote_port}, now);
-  core.add(std::move(made)).initiate(c, std::move(children), child.empty() ? ticket : 0, now);
+  core.add(std::move(made)).initiate(c, std::move(children), alone ? ticket : 0, now);
 }
 
 void Endpoint::Impl::add_children(IkeSa& sa, const Which& which, std::vector<Target>& out) const {
@@ -133,12 +135,12 @@ void Endpoint::Impl::rekey(const Which& which, std::uint64_t ticket, Now now) {
   }
 }
 
-void Endpoint::Impl::acquire(PolicyId policy, Now now) {
+void Endpoint::Impl::acquire(PolicyId policy, const Selectors& packet, Now now) {
   for (const auto& c : core.connections)
     for (const ChildConfig& child : c->children)
       // A child that is started by hand is not started by traffic: its policy just keeps the traffic in.
       if (child.policy == policy && child.start != StartAction::kNone && !up(*c, child))
-        return initiate(c->name, child.name, 0, now);
+        return initiate(c->name, {child.name, 0, packet}, now);
 }
 
 void Endpoint::Impl::expired(SaId sa, bool hard, Now now) {
@@ -160,7 +162,7 @@ void Endpoint::Impl::shut_down(Now now) {
 
 void Endpoint::Impl::start(const Connection& c, Core::Cause cause, Now now) {
   for (const ChildConfig& child : c.children)
-    if (wanted(child, cause) && !up(c, child)) initiate(c.name, child.name, 0, now);
+    if (wanted(child, cause) && !up(c, child)) initiate(c.name, {child.name, 0}, now);
 }
 
 void Endpoint::Impl::reload(IkeSa& sa, Now now) {

@@ -107,6 +107,48 @@ TEST(Acquire, BringsTheChildOfThePolicyUp) {
   EXPECT_EQ(pair.left.endpoint.status().size(), 1u);
 }
 
+TEST(Rfc7296_2_9, ThePacketThatWantsAChildStandsFirstAndNarrowsNothing) {
+  auto l = connection(true);
+  l->children[0].start = StartAction::kTrap;
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({l}, now);
+  side.endpoint.acquire(PolicyId{7}, *TrafficSelector::parse("198.18.1.5[tcp/1234]"),
+                        *TrafficSelector::parse("198.18.2.9[tcp/443]"), now);
+  BarePeer peer(side, now);
+  peer.answer_init();
+  const auto request = peer.hear();
+  ASSERT_TRUE(request && request->payloads.tsi && request->payloads.tsr);
+  EXPECT_EQ(text(*request->payloads.tsi), "198.18.1.5/32[tcp/1234] 198.18.1.0/24");
+  EXPECT_EQ(text(*request->payloads.tsr), "198.18.2.9/32[tcp/443] 198.18.2.0/24");
+  for (const bool first_only : {true, false}) {
+    auto r = connection(false);
+    if (first_only)
+      r->children[0].selectors = {{*TrafficSelector::parse("198.18.2.9[tcp/443]")},
+                                  {*TrafficSelector::parse("198.18.1.5[tcp/1234]")}};
+    Pair pair(l, r);
+    pair.left.endpoint.acquire(PolicyId{7}, *TrafficSelector::parse("198.18.1.5[tcp/1234]"),
+                               *TrafficSelector::parse("198.18.2.9[tcp/443]"), pair.now);
+    pair.pump();
+    ASSERT_TRUE(pair.left.up());
+    pair.expect_working();
+    EXPECT_EQ(pair.left.status().children[0].selectors.text(),
+              first_only ? "198.18.1.5/32[tcp/1234] === 198.18.2.9/32[tcp/443]"
+                         : "198.18.1.0/24 === 198.18.2.0/24");
+  }
+}
+
+TEST(Rfc7296_2_9, APacketOfAnotherChildIsNotOffered) {
+  auto l = connection(true);
+  l->children[0].start = StartAction::kTrap;
+  Pair pair(l, connection(false));
+  pair.left.endpoint.acquire(PolicyId{7}, *TrafficSelector::parse("203.0.113.5"),
+                             *TrafficSelector::parse("198.18.2.9"), pair.now);
+  pair.pump();
+  ASSERT_TRUE(pair.left.up());
+  EXPECT_EQ(pair.left.status().children[0].selectors.text(), "198.18.1.0/24 === 198.18.2.0/24");
+}
+
 TEST(Rfc7296_2_4, AKStartConnectionComesUpAgainAfterThePeerRestarts) {
   auto l = connection(true);
   l->dpd_delay = 5s;
