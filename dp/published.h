@@ -1,5 +1,5 @@
 // One immutable T, replaced whole. Any number of readers, one writer (the control thread). The only file of
-// the project with memory orders, beside the counters' relaxed reads.
+// the project with memory orders, beside the relaxed ones of dp/counter.h.
 //
 // read() may be called by a registered worker; what it returns dies at that worker's next
 // Quiescence::report(). publish() hands the old T back to the writer, who destroys it after a grace period

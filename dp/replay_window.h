@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "dp/counter.h"
+
 namespace simplon::dp {
 
 class ReplayWindow {
@@ -34,7 +36,7 @@ class ReplayWindow {
   // Precondition: check(seq) was kFresh and the ICV good.
   void mark(std::uint64_t seq) {
     if (size_ == 0) {
-      top_ = std::max(top_, seq);
+      top_ = std::max(top_.get(), seq);
       return;
     }
     if (seq > top_) {
@@ -57,7 +59,7 @@ class ReplayWindow {
  private:
   std::size_t word(std::uint64_t seq) const { return (seq / 64) & mask_; }
 
-  std::uint64_t top_ = 0;
+  Counter top_;
   std::uint32_t size_;
   std::uint32_t mask_;
   std::unique_ptr<std::uint64_t[]> words_;

@@ -15,6 +15,7 @@
 
 #include "dp/base/bytes.h"
 #include "dp/base/sa_spec.h"
+#include "dp/counter.h"
 #include "dp/flow.h"
 #include "dp/replay_window.h"
 
@@ -57,9 +58,9 @@ struct SaLimits {
 
 struct alignas(64) OutboundSa {
   // Line 0: read and written for every packet.
-  std::uint64_t next_seq = 1;               // 64 bits are kept; the low half travels
+  Counter next_seq = 1;                     // 64 bits are kept; the low half travels
   std::uint64_t check_at_packets = kNever;  // at this number the cold path is asked
-  std::uint64_t bytes = 0;                  // of inner packets
+  Counter bytes = 0;                        // of inner packets
   std::uint64_t check_at_bytes = kNever;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;       // of an AEAD, as it stands in the nonce; of CBC random, see set_iv()
@@ -98,14 +99,14 @@ struct alignas(64) InboundSa {
   std::uint8_t selector_count = 0;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;
-  std::uint64_t packets = 0, bytes = 0;
+  Counter packets, bytes;
   std::uint64_t check_at_packets = kNever, check_at_bytes = kNever;
   // Line 1.
   ReplayWindow window;
   const CompactSelector* selectors = nullptr;
   AddressNumber destination{};
   // Line 2: counters of what was refused, and the cold part.
-  std::uint64_t replayed = 0, bad_icv = 0, selector_mismatch = 0;
+  Counter replayed, bad_icv, selector_mismatch;
   SaLimits limits;
   SaId id{};
   std::vector<CompactSelector> selector_store;

@@ -15,6 +15,7 @@
 #include <memory>
 #include <vector>
 
+#include "dp/counter.h"
 #include "dp/crypto.h"
 #include "dp/datapath.h"
 #include "dp/esp_in.h"
@@ -76,11 +77,10 @@ struct WorkerSetup {
   bool promiscuous = false;  // take frames for any MAC (the benchmark's files)
 };
 
-struct alignas(64) WorkerCounters {  // written by its worker only, read racily
-  std::uint64_t received = 0, transmitted = 0, encrypted = 0, decrypted = 0, forwarded = 0, punted = 0,
-                handed_over = 0;
-  std::uint64_t turns = 0, idle_turns = 0;
-  std::array<std::uint64_t, kDropReasons> dropped{};
+struct alignas(64) WorkerCounters {  // written by its worker only
+  Counter received, transmitted, encrypted, decrypted, forwarded, punted, handed_over;
+  Counter turns, idle_turns;
+  std::array<Counter, kDropReasons> dropped{};
 };
 
 class Worker {

@@ -1,0 +1,34 @@
+// A number that one thread writes and others read at any time: a worker's counters, an SA's. Reading it never
+// tears and is no data race; writing costs what a plain integer costs. What was counted just now may be
+// missing, and two counters do not belong to the same moment.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace simplon::dp {
+
+class Counter {
+ public:
+  Counter() = default;
+  explicit(false) Counter(std::uint64_t n) : n_(n) {}
+  Counter(const Counter& other) : n_(other.get()) {}
+  Counter& operator=(const Counter& other) { return *this = other.get(); }
+  Counter& operator=(std::uint64_t n) {
+    n_.store(n, std::memory_order_relaxed);
+    return *this;
+  }
+
+  std::uint64_t get() const { return n_.load(std::memory_order_relaxed); }
+  explicit(false) operator std::uint64_t() const { return get(); }
+
+  // The one writer's: no other write comes between.
+  Counter& operator+=(std::uint64_t more) { return *this = get() + more; }
+  Counter& operator++() { return *this += 1; }
+
+ private:
+  std::atomic<std::uint64_t> n_{0};
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(Counter) == 8);
+
+}  // namespace simplon::dp
