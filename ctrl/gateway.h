@@ -61,6 +61,7 @@ class Gateway {
   // ---- what the IKE endpoint says (gateway_ike.cpp) ----
   void drain(Now now);
   void act(ike::Datagram& output, Now now);
+  void act(ike::Keepalive& output, Now now);
   void act(ike::InstallSa& output, Now now);
   void act(ike::RemoveSa& output, Now now);
   void act(ike::Job& output, Now now);

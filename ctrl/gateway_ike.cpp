@@ -13,6 +13,10 @@ void Gateway::act(ike::Datagram& output, Now now) {
   if (auto sent = sockets_->send(output); !sent) log_.debug(Category::kNetwork, sent.error().what);
 }
 
+void Gateway::act(ike::Keepalive& output, Now) {
+  if (auto sent = sockets_->send(output); !sent) log_.debug(Category::kNetwork, sent.error().what);
+}
+
 void Gateway::act(ike::InstallSa& output, Now) {
   established_.add(output, config_, ids_);
   dirty_ = true;

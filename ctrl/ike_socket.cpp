@@ -166,14 +166,24 @@ std::optional<ike::Datagram> IkeSockets::receive(int fd) {
   }
 }
 
-Result<void> IkeSockets::send(const ike::Datagram& datagram) {
-  const bool marked = datagram.local.port == kNatTraversalPort;
-  const int fd = fds_[(datagram.remote.address.is_v4() ? 0u : 2u) + (marked ? 1u : 0u)];
-  std::array<std::uint8_t, kMarkerBytes> marker{};
-  std::array<iovec, 2> data{iovec{marker.data(), marked ? marker.size() : 0},
-                            iovec{const_cast<std::uint8_t*>(datagram.bytes.data()), datagram.bytes.size()}};
+Result<void> IkeSockets::send(const ike::Datagram& d) {
+  static constexpr std::array<std::uint8_t, kMarkerBytes> kMarker{};
+  return send(d.local, d.remote, d.local.port == kNatTraversalPort ? Bytes(kMarker) : Bytes(), d.bytes);
+}
+
+Result<void> IkeSockets::send(const ike::Keepalive& k) {
+  static constexpr std::uint8_t kByte = 0xff;
+  return send({k.local.address, kNatTraversalPort}, k.remote, {}, Bytes(&kByte, 1));
+}
+
+Result<void> IkeSockets::send(const SocketAddress& local, const SocketAddress& remote, Bytes marker,
+                              Bytes bytes) {
+  const bool traversal = local.port == kNatTraversalPort;
+  const int fd = fds_[(remote.address.is_v4() ? 0u : 2u) + (traversal ? 1u : 0u)];
+  std::array<iovec, 2> data{iovec{const_cast<std::uint8_t*>(marker.data()), marker.size()},
+                            iovec{const_cast<std::uint8_t*>(bytes.data()), bytes.size()}};
   socklen_t length = 0;
-  AnySocketAddress to = to_kernel(datagram.remote, length);
+  AnySocketAddress to = to_kernel(remote, length);
   alignas(cmsghdr) std::array<std::uint8_t, 128> control{};
   msghdr message{.msg_name = &to,
                  .msg_namelen = length,
@@ -182,15 +192,14 @@ Result<void> IkeSockets::send(const ike::Datagram& datagram) {
                  .msg_control = control.data(),
                  .msg_controllen = control.size(),
                  .msg_flags = 0};
-  if (datagram.local.address.is_unspecified()) {
+  if (local.address.is_unspecified()) {
     message.msg_control = nullptr;
     message.msg_controllen = 0;
   } else {
-    set_source(message, datagram.local.address);
+    set_source(message, local.address);
   }
   if (sendmsg(fd, &message, 0) < 0)
-    return fail("sending to " + datagram.remote.text() + " from " + datagram.local.text() + ": " +
-                std::strerror(errno));
+    return fail("sending to " + remote.text() + " from " + local.text() + ": " + std::strerror(errno));
   return {};
 }
 

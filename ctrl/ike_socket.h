@@ -28,8 +28,10 @@ class IkeSockets {
   std::optional<ike::Datagram> receive(int fd);
   // Errors are the network's: the exchange retransmits.
   Result<void> send(const ike::Datagram& datagram);
+  Result<void> send(const ike::Keepalive& keepalive);
 
  private:
+  Result<void> send(const SocketAddress& local, const SocketAddress& remote, Bytes marker, Bytes bytes);
   IkeSockets() { fds_.fill(-1); }
   std::array<int, 4> fds_;  // v4 500, v4 4500, v6 500, v6 4500
 };

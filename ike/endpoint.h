@@ -33,6 +33,9 @@ struct Datagram {
 };
 
 // ---- outputs, to be applied in order ----
+struct Keepalive {  // one byte 0xff from port 4500, without a marker (RFC 3948 §2.3)
+  SocketAddress local, remote;
+};
 struct InstallSa {  // an SA must be in place before what follows is applied
   SaRef sa;
   IkeSaId ike{};
@@ -64,7 +67,8 @@ struct Finished {  // the answer to initiate/terminate/rekey with this ticket
   bool ok = false;
   std::string why;  // when not ok
 };
-using Output = std::variant<Datagram, InstallSa, RemoveSa, Job, IkeEvent, ChildEvent, LogLine, Finished>;
+using Output =
+    std::variant<Datagram, Keepalive, InstallSa, RemoveSa, Job, IkeEvent, ChildEvent, LogLine, Finished>;
 
 // ---- what the console shows ----
 enum class IkeState : std::uint8_t { kConnecting, kEstablished, kRekeying, kDeleting };

@@ -133,6 +133,7 @@ void IkeSa::answer_child(const Payloads& p, PayloadWriter& out, Now now) {
 void IkeSa::up(Now now) {
   state_ = State::kEstablished;
   established_at_ = now;
+  if (nat_local_) keepalive_at_ = now + kKeepalive;
   init_request_ = init_reply_ = {};
   random_ = {};
   candidates_.clear();

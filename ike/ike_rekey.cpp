@@ -22,6 +22,7 @@ IkeSa& IkeSa::successor(std::uint64_t spi_i, std::uint64_t spi_r, bool initiator
   next.remote_id_ = remote_id_;
   next.nat_local_ = nat_local_;
   next.nat_remote_ = nat_remote_;
+  next.keepalive_at_ = keepalive_at_;
   next.belong_to(connection_);
   next.proposal_ = proposal;
   next.group_ = proposal.groups[0];

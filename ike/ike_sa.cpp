@@ -312,6 +312,7 @@ std::optional<Now> IkeSa::deadline() const {
   sooner(expire_at_);
   if (!established() || replaced_) return soonest;
   sooner(rekey_at_);
+  sooner(keepalive_at_);
   sooner(liveness_due());
   for (const auto& [id, child] : children_) {
     if (child.state == ChildState::kInstalled) sooner(child.rekey_at);

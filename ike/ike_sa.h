@@ -25,6 +25,8 @@ inline constexpr std::chrono::seconds kOldInbound{5};
 // As responder of a rekey we send through the new SA when the old one is deleted, or after this long.
 inline constexpr std::chrono::seconds kDeferredOutbound{5};
 inline constexpr std::chrono::seconds kHalfOpen{30};
+// RFC 3948 §4: behind a NAT something is sent this often, so that it does not forget us.
+inline constexpr std::chrono::seconds kKeepalive{20};
 // A peer that goes sooner than this after coming up is not called again at once.
 inline constexpr std::chrono::seconds kShortLife{10};
 // Two ends that called each other within this time did so by accident: one SA is enough.
@@ -288,7 +290,7 @@ class IkeSa {
   DhGroup group_{};
   unsigned init_tries_ = 0;
 
-  Now created_{}, established_at_{}, rekey_at_{}, expire_at_{}, heard_{};
+  Now created_{}, established_at_{}, rekey_at_{}, expire_at_{}, heard_{}, keepalive_at_{};
 };
 
 }  // namespace simplon::ike

@@ -127,6 +127,10 @@ void IkeSa::expire(Now now) {
         now);
   }
   if (!established() || replaced_) return;
+  if (keepalive_at_ != Now{} && now >= keepalive_at_) {
+    keepalive_at_ = now + kKeepalive;
+    core_.outputs.emplace_back(Keepalive{local_, remote_});
+  }
   const auto liveness = liveness_due();
   std::vector<Task> due;
   expire_children(now, due);

@@ -64,6 +64,32 @@ TEST(Rfc7296_2_23, ANatMovesThePairToPort4500AndEspIntoUdp) {
   EXPECT_EQ(out->udp->destination, Port{14500});
 }
 
+TEST(Rfc3948_4, WhoIsBehindANatKeepsItOpen) {
+  Pair pair;
+  pair.nat = [](Datagram& d) {  // the left one is behind it
+    if (d.local.address.text() == "198.51.100.2")
+      d.remote.port = Port{static_cast<std::uint16_t>(static_cast<unsigned>(d.remote.port) + 10000)};
+    if (d.local.address.text() == "198.51.100.1")
+      d.local.port = Port{static_cast<std::uint16_t>(static_cast<unsigned>(d.local.port) - 10000)};
+  };
+  pair.initiate();
+  pair.wait(50s);
+  ASSERT_EQ(pair.left.keepalives.size(), 2u);
+  EXPECT_EQ(pair.left.keepalives[0].local.port, kNatTraversalPort);
+  EXPECT_EQ(pair.left.keepalives[0].remote.port, kNatTraversalPort);
+  EXPECT_TRUE(pair.right.keepalives.empty());
+  pair.left.endpoint.rekey(ByName{"sites", ""}, 2, pair.now);
+  pair.wait(50s);
+  EXPECT_EQ(pair.left.keepalives.size(), 5u) << "the IKE SA that replaces the first goes on";
+  pair.left.endpoint.terminate(ByName{"sites", ""}, 3, pair.now);
+  pair.wait(50s);
+  EXPECT_EQ(pair.left.keepalives.size(), 5u);
+  Pair without;
+  without.initiate();
+  without.wait(50s);
+  EXPECT_TRUE(without.left.keepalives.empty());
+}
+
 TEST(Rfc7296_2_23, ForcedEncapsulationNeedsNoNat) {
   auto l = connection(true);
   l->force_encap = true;

@@ -53,6 +53,7 @@ struct Side {
   std::vector<ChildEvent> child_events;
   std::vector<IkeEvent> ike_events;
   std::vector<Buffer> sent;
+  std::vector<Keepalive> keepalives;
   std::vector<std::string> order;  // what came out, in order
 
   using Send = std::function<void(Datagram&)>;
@@ -91,6 +92,7 @@ struct Side {
     order.emplace_back("datagram");
     send(d);
   }
+  void apply(Keepalive& o, const Send&, Now) { keepalives.push_back(o); }
   void apply(InstallSa& o, const Send&, Now) {
     order.emplace_back(o.sa->direction == Direction::kIn ? "in" : "out");
     for (const SaRef& sa : sas(Direction::kIn))
