@@ -14,6 +14,7 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr std::size_t kLargestDatagram = 65535;
+constexpr int kMostSkipped = 64;         // datagrams that are no IKE message, in one call
 constexpr std::size_t kMarkerBytes = 4;  // RFC 3948 §2.2
 
 union AnySocketAddress {
@@ -137,7 +138,7 @@ std::optional<ike::Datagram> IkeSockets::receive(int fd) {
   static thread_local std::array<std::uint8_t, kLargestDatagram> buffer;
   const auto which = static_cast<std::size_t>(std::ranges::find(fds_, fd) - fds_.begin());
   const bool marked = which % 2 == 1;
-  for (;;) {
+  for (int skipped = 0; skipped < kMostSkipped; ++skipped) {
     AnySocketAddress from{};
     alignas(cmsghdr) std::array<std::uint8_t, 128> control{};
     iovec data{buffer.data(), buffer.size()};
@@ -164,6 +165,7 @@ std::optional<ike::Datagram> IkeSockets::receive(int fd) {
                          .remote = from_kernel(from),
                          .bytes = Buffer(bytes.begin(), bytes.end())};
   }
+  return std::nullopt;
 }
 
 Result<void> IkeSockets::send(const ike::Datagram& d) {

@@ -24,7 +24,8 @@ class IkeSockets {
   ~IkeSockets();
 
   std::vector<int> fds() const { return {fds_.begin(), fds_.end()}; }
-  // The next datagram of this socket; none when there is no more. What is no IKE message is skipped.
+  // The next datagram of this socket; none when there is no more. What is no IKE message is skipped, a
+  // bounded number of them in one call: then the socket is still readable.
   std::optional<ike::Datagram> receive(int fd);
   // Errors are the network's: the exchange retransmits.
   Result<void> send(const ike::Datagram& datagram);
