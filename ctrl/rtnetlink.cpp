@@ -16,6 +16,7 @@ constexpr unsigned kGroups =
 constexpr std::uint16_t kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
 
 constexpr int kReadAttempts = 5;
+constexpr std::uint32_t kDefaultMetricV6 = 1024;  // IP6_RT_PRIO_USER
 
 std::uint8_t af(const IpAddress& a) { return a.is_v4() ? AF_INET : AF_INET6; }
 
@@ -239,8 +240,36 @@ Result<void> NetworkMirror::change_route(std::uint16_t type, std::uint16_t flags
   return requests_.request(message, "route to " + route.prefix.text());
 }
 
+// Whether the route of this prefix and metric that the kernel has leads to a port.
+Result<bool> NetworkMirror::port_has_route(const dp::Route& route) {
+  const std::uint32_t unset = route.prefix.address.is_v4() ? 0 : kDefaultMetricV6;
+  bool ours = false;
+  auto done = dump(RTM_GETROUTE, "routes", [&](const nlmsghdr& m) {
+    const auto* r = fixed_header<rtmsg>(m);
+    if (r == nullptr || r->rtm_family != af(route.prefix.address) || r->rtm_dst_len != route.prefix.length)
+      return;
+    const Attributes a = route_attributes(m, ports_);
+    if (a.table.value_or(r->rtm_table) != RT_TABLE_MAIN || !a.interface || !ports_.contains(*a.interface))
+      return;
+    const std::uint32_t metric = route.metric != 0 ? route.metric : unset;
+    ours = ours ||
+           (a.destination.value_or(IpAddress::any(route.prefix.address.family())) == route.prefix.address &&
+            a.metric.value_or(0) == metric);
+  });
+  if (!done) return std::unexpected(done.error());
+  return ours;
+}
+
 Result<void> NetworkMirror::add_route(const dp::Route& route) {
-  return change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+  auto done = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route);
+  if (done || requests_.error() != EEXIST) return done;
+  const auto ours = port_has_route(route);
+  if (!ours) return std::unexpected(ours.error());
+  if (*ours) return change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+  return fail(
+      "route to " + route.prefix.text() +
+      ": the kernel has one of the same metric that leads to no port; give this one another metric, or "
+      "remove that one");
 }
 
 Result<void> NetworkMirror::remove_route(const dp::Route& route) {

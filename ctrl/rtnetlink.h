@@ -23,9 +23,14 @@ class NetworkMirror {
 
   int fd() const { return events_.fd(); }
   bool poll();  // true: network() has changed
+  bool stale() const {
+    return stale_;
+  }  // the last poll() could not read the news: fd() does not tell, ask again
   const dp::NetworkSpec& network() const { return network_; }
 
-  // For what the configuration file says; adding what is there is no error, nor is removing what is not.
+  // For what the configuration file says; adding what is there is no error, nor is removing what is not. A
+  // route takes the place of another one of a port, never of one that leads elsewhere: the machine's own
+  // stay.
   Result<void> add_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length);
   Result<void> remove_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length);
   Result<void> add_route(const dp::Route& route);
@@ -43,6 +48,7 @@ class NetworkMirror {
   Result<void> dump(std::uint16_t type, const std::string& what, const Netlink::Each& each);
   Result<void> change_address(std::uint16_t type, std::uint16_t flags, dp::PortIndex port,
                               const IpAddress& address, std::uint8_t length);
+  Result<bool> port_has_route(const dp::Route& route);
   Result<void> change_route(std::uint16_t type, std::uint16_t flags, const dp::Route& route);
   unsigned interface(dp::PortIndex port) const { return interfaces_[static_cast<std::size_t>(port)]; }
 

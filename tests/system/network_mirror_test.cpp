@@ -123,6 +123,25 @@ TEST_F(Mirror, AddsAndRemovesAndSaysNothingTwice) {
   EXPECT_NE(refused.error().what.find("203.0.113.0/24"), std::string::npos) << refused.error().what;
 }
 
+TEST_F(Mirror, RoutesOfTheMachinesOwnStay) {
+  ASSERT_TRUE(
+      runs("ip route add default via 10.9.9.1 dev other && "
+           "ip -6 addr add 2001:db8:99::9/64 dev other nodad && "
+           "ip -6 route add default via 2001:db8:99::1 dev other"));
+  ASSERT_TRUE(mirror_->add_address(PortIndex{0}, ip("192.0.2.1"), 24));
+  ASSERT_TRUE(mirror_->add_address(PortIndex{0}, ip("2001:db8::1"), 64));
+  for (const auto& [to, via] : {std::pair("0.0.0.0/0", "192.0.2.9"), std::pair("::/0", "2001:db8::9")}) {
+    const auto refused = mirror_->add_route({net(to), ip(via), PortIndex{0}, 0});
+    ASSERT_FALSE(refused) << to;
+    EXPECT_NE(refused.error().what.find("leads to no port"), std::string::npos) << refused.error().what;
+    EXPECT_TRUE(mirror_->add_route({net(to), ip(via), PortIndex{0}, 50})) << "beside it, by its metric";
+    EXPECT_TRUE(mirror_->add_route({net(to), ip(via), PortIndex{0}, 50})) << "twice";
+  }
+  EXPECT_NE(shell("ip route").find("default via 10.9.9.1"), std::string::npos);
+  EXPECT_NE(shell("ip -6 route").find("default via 2001:db8:99::1"), std::string::npos);
+  ASSERT_TRUE(runs("ip route del default via 10.9.9.1"));
+}
+
 // The far end of the veth answers from a namespace of its own.
 TEST_F(Mirror, ResolvesANextHop) {
   ASSERT_TRUE(
