@@ -21,6 +21,20 @@ spdlog::level::level_enum spdlog_level(Level level) {
   return spdlog::level::info;
 }
 
+Result<spdlog::sink_ptr> sink_to(const std::string& file) {
+  try {
+    spdlog::sink_ptr out;
+    if (file.empty())
+      out = std::make_shared<spdlog::sinks::stderr_sink_st>();
+    else
+      out = std::make_shared<spdlog::sinks::basic_file_sink_st>(file);
+    out->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
+    return out;
+  } catch (const spdlog::spdlog_ex& e) {
+    return fail("log file " + file + ": " + e.what());
+  }
+}
+
 }  // namespace
 
 std::string_view name(Level level) {
@@ -74,23 +88,22 @@ Log::Log(std::unique_ptr<Sink> sink) : sink_(std::move(sink)) {}
 Log::~Log() = default;
 
 Result<std::unique_ptr<Log>> Log::open(Level level, const std::string& file) {
+  auto out = sink_to(file);
+  if (!out) return std::unexpected(out.error());
   auto sink = std::make_unique<Sink>();
-  try {
-    spdlog::sink_ptr out;
-    if (file.empty())
-      out = std::make_shared<spdlog::sinks::stderr_sink_st>();
-    else
-      out = std::make_shared<spdlog::sinks::basic_file_sink_st>(file);
-    sink->logger = std::make_unique<spdlog::logger>("simplon", out);
-  } catch (const spdlog::spdlog_ex& e) {
-    return fail("log file " + file + ": " + e.what());
-  }
-  sink->logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
+  sink->logger = std::make_unique<spdlog::logger>("simplon", std::move(*out));
   sink->logger->flush_on(spdlog::level::debug);
   // What is let through depends on the category: write() decides.
   sink->logger->set_level(spdlog::level::debug);
   sink->level = level;
   return std::unique_ptr<Log>(new Log(std::move(sink)));
+}
+
+Result<void> Log::reopen(const std::string& file) {
+  auto out = sink_to(file);
+  if (!out) return std::unexpected(out.error());
+  sink_->logger->sinks() = {std::move(*out)};
+  return {};
 }
 
 void Log::set_level(Level level) { sink_->level = level; }

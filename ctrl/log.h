@@ -38,6 +38,8 @@ class Log {
   static Result<std::unique_ptr<Log>> open(Level level, const std::string& file);
   ~Log();
 
+  // The same file opened anew, after it was moved away, or another one. When it cannot be, what was stays.
+  Result<void> reopen(const std::string& file);
   void set_level(Level level);
   // Categories that log more or less than set_level() says; replaces the ones set before.
   void set_categories(std::map<Category, Level> categories);

@@ -134,6 +134,8 @@ Endpoint::~Endpoint() = default;
 Endpoint::Endpoint(Endpoint&&) noexcept = default;
 Endpoint& Endpoint::operator=(Endpoint&&) noexcept = default;
 
+void Endpoint::configure(const Settings& settings) { impl_->core.settings = settings; }
+
 void Endpoint::configure(std::vector<std::shared_ptr<const Connection>> connections, Now now) {
   impl_->configure(std::move(connections), now);
   impl_->settle(now);
@@ -196,6 +198,12 @@ std::vector<IkeStatus> Endpoint::status() const {
   for (const auto& [id, sa] : impl_->core.sas)
     if (!sa->dead()) out.push_back(sa->status());
   return out;
+}
+
+std::optional<IkeStatus> Endpoint::status(IkeSaId id) const {
+  const auto found = impl_->core.sas.find(id);
+  if (found == impl_->core.sas.end() || found->second->dead()) return std::nullopt;
+  return found->second->status();
 }
 
 Counters Endpoint::counters() const {

@@ -137,6 +137,9 @@ class Endpoint {
   // child its SAs. Children whose start action is kStart are then initiated.
   void configure(std::vector<std::shared_ptr<const Connection>> connections, Now now);
 
+  // Reload of the limits: they hold for what comes.
+  void configure(const Settings& settings);
+
   void receive(const Datagram& datagram, Now now);
   void complete(const JobResult& result, Now now);
   void tick(Now now);
@@ -157,6 +160,7 @@ class Endpoint {
   void shut_down(Now now);  // deletes for every IKE SA; what they answer is not waited for
 
   std::vector<IkeStatus> status() const;
+  std::optional<IkeStatus> status(IkeSaId id) const;
   Counters counters() const;
 
  private:

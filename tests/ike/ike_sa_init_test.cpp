@@ -181,6 +181,17 @@ TEST(Rfc7296_2_6, NothingLargeIsKeptOfAStranger) {
   EXPECT_EQ(side.endpoint.counters().malformed, 3u);
 }
 
+TEST(Reload, LimitsHoldForWhatComes) {
+  Pair pair(connection(true), connection(false), Settings{.half_open_limit = 0});
+  pair.right.endpoint.configure(Settings{});
+  pair.initiate();
+  EXPECT_EQ(pair.right.endpoint.counters().ignored, 0u);
+  EXPECT_NE(pair.right.sent.size(), 0u);
+  for (const IkeStatus& ike : pair.right.endpoint.status())
+    EXPECT_EQ(pair.right.endpoint.status(ike.id)->spi_r, ike.spi_r);
+  EXPECT_FALSE(pair.right.endpoint.status(IkeSaId{99}));
+}
+
 TEST(Rfc7296_2_7, ARefusedInitiatorSaysWhatItOffered) {
   auto r = connection(false);
   r->proposals = {*Proposal::parse("aes256-sha512-modp2048", ProtocolId::kIke)};
