@@ -31,8 +31,9 @@ using ike::Now;
 using Done = std::function<void(Result<void>)>;
 
 struct ReloadOutcome {
-  std::vector<std::string> errors;  // "file:line:column: key: what"; empty: it was applied
-  std::string summary;              // "2 connections changed, 1 removed"
+  std::vector<std::string>
+      errors;           // of the file, "file:line:column: key: what"; or what could not be applied
+  std::string summary;  // "2 connections changed, 1 removed"; empty: nothing was applied
 };
 
 struct About {

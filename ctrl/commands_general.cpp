@@ -106,7 +106,9 @@ Answer reload(Call& call) {
   call.note("reload, " +
             (outcome.errors.empty() ? outcome.summary : std::to_string(outcome.errors.size()) + " errors"));
   if (!outcome.errors.empty())
-    return with_errors(std::move(outcome.errors), " in the configuration; nothing was changed");
+    return with_errors(std::move(outcome.errors), outcome.summary.empty()
+                                                      ? " in the configuration; nothing was changed"
+                                                      : "; the rest was applied: " + outcome.summary);
   return succeeded().add("summary", outcome.summary);
 }
 

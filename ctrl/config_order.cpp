@@ -5,6 +5,7 @@
 #include <span>
 
 #include "ctrl/config_parts.h"
+#include "ctrl/xfrm_message.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -92,7 +93,8 @@ void check_open_child(const PolicyEntry& child, std::span<const PolicyEntry* con
     child.value.warning(std::string(kUntil) + shown(**opens) + " lets its traffic pass in the clear");
   else if (mode == Mode::kKernel && !held)
     child.value.warning(std::string(kUntil) +
-                        "the kernel lets its traffic pass in the clear, unless an entry discards it");
+                        "the kernel lets this machine's own traffic to it pass in the clear, unless an entry "
+                        "discards it");
 }
 
 void check_open_children(const std::vector<PolicyEntry>& entries, Mode mode) {
@@ -115,6 +117,19 @@ Selectors in_order(Selectors s) {
 void check_order(const std::vector<PolicyEntry>& entries, Mode mode) {
   check_reached(entries);
   check_open_children(entries, mode);
+}
+
+void check_kernel(const PolicyEntry& entry) {
+  if (const auto kernel = kernel_policies(entry.policy); !kernel) entry.value.error(kernel.error().what);
+}
+
+// A trap is a kernel policy that names both outer addresses; without them it is a block, which asks for no
+// SA.
+void check_trap(const Value& value, const ike::ChildConfig& child, const PolicySpec& policy) {
+  if (child.start == ike::StartAction::kTrap && !policy.tunnel)
+    value.error(
+        "start: trap needs local.address and remote.address to be one address each in mode 'kernel', whose "
+        "policies name both; give them, or use start: start or start: none");
 }
 
 void check_same_children(const std::vector<ConnectionDraft>& drafts) {

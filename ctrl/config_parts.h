@@ -83,6 +83,9 @@ struct PolicyEntry {
   bool child = false;
 };
 void check_order(const std::vector<PolicyEntry>& entries, Mode mode);
+// In mode kernel: what the kernel's policies cannot say is told here, not found when the gateway runs.
+void check_kernel(const PolicyEntry& entry);
+void check_trap(const Value& value, const ike::ChildConfig& child, const PolicySpec& policy);
 void check_same_children(const std::vector<ConnectionDraft>& drafts);
 
 }  // namespace simplon::ctrl

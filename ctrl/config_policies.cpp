@@ -50,6 +50,7 @@ class List {
     for (const ConnectionDraft& draft : drafts)
       for (std::size_t i = 0; i < draft.children.size(); ++i) {
         PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
+        if (mode == Mode::kKernel) check_trap(draft.children[i], draft.connection.children[i], policy);
         child_names_.push_back(policy.name);
         by_name_[policy.name] = children_.size();
         children_.push_back({std::move(policy), draft.children[i], true});
@@ -83,6 +84,7 @@ class List {
     std::vector<PolicySpec> out;
     for (PolicyEntry& entry : entries_) {
       entry.policy.order = kOrderStep * static_cast<std::uint32_t>(out.size() + 1);
+      if (mode_ == Mode::kKernel) check_kernel(entry);
       out.push_back(std::move(entry.policy));
     }
     return out;
@@ -149,7 +151,8 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
   PolicySpec out{.id = child.policy,
                  .name = connection.name + "/" + child.name,
                  .action = Action::kProtect,
-                 .selectors = child.selectors};
+                 .selectors = child.selectors,
+                 .child = child.policy};
   out.tunnel = tunnel_of(connection);
   const auto& remotes = connection.remote_addrs;
   if (out.selectors.local.empty() && (out.tunnel || connection.local_addrs.size() == 1))

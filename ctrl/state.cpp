@@ -28,7 +28,7 @@ Selectors in_order(Selectors s) {
   return s;
 }
 
-SaRef with_policy(const SaSpec& sa, PolicyId policy) {
+SaRef with_policy(const SaSpec& sa, PolicyId policy, PolicyId child) {
   return std::make_shared<const SaSpec>(SaSpec{.id = sa.id,
                                                .direction = sa.direction,
                                                .spi = sa.spi,
@@ -43,6 +43,7 @@ SaRef with_policy(const SaSpec& sa, PolicyId policy) {
                                                .soft = sa.soft,
                                                .hard = sa.hard,
                                                .policy = policy,
+                                               .child = child,
                                                .selectors = sa.selectors});
 }
 
@@ -143,7 +144,7 @@ PolicyId Established::narrow(const SaSpec& sa, const PolicySpec& parent, PolicyI
 SaRef Established::add(const ike::InstallSa& install, const Config& config, PolicyIds& ids) {
   const PolicySpec* parent = config.policy(install.sa->policy);
   SaRef sa = install.sa;
-  if (parent && !whole(*sa, *parent)) sa = with_policy(*sa, narrow(*sa, *parent, ids));
+  if (parent && !whole(*sa, *parent)) sa = with_policy(*sa, narrow(*sa, *parent, ids), parent->id);
   if (sa->direction == Direction::kOut) outbound_[sa->policy].insert(sa->id);
   sas_[sa->id] = {sa, install.connection, install.child_name};
   return sa;
@@ -230,15 +231,20 @@ Changes diff(const State& want, const State& now) {
   return out;
 }
 
-Changes changes_of(const SaRef& sa, const Config& config, const Established& established, const State& now) {
+Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const Established& established,
+                   const State& now) {
   Changes out;
-  const bool want_sa = established.sas().contains(sa->id), have_sa = now.sas.contains(sa->id);
-  if (want_sa && !have_sa) add_sa(out, sa);
-  if (!want_sa && have_sa) remove_sa(out, sa);
-  const auto want = established.policy(sa->policy, config);
-  const auto have = now.policies.find(sa->policy);
-  if (want && (have == now.policies.end() || have->second != *want)) out.set_policies.push_back(*want);
-  if (!want && have != now.policies.end()) out.remove_policies.push_back(have->second);
+  std::set<SaId> seen;
+  std::set<PolicyId> entries;
+  for (const SaRef& sa : sas) {
+    const bool want_sa = established.sas().contains(sa->id), have_sa = now.sas.contains(sa->id);
+    if (want_sa != have_sa && seen.insert(sa->id).second) (want_sa ? add_sa : remove_sa)(out, sa);
+    if (!entries.insert(sa->policy).second) continue;
+    const auto want = established.policy(sa->policy, config);
+    const auto have = now.policies.find(sa->policy);
+    if (want && (have == now.policies.end() || have->second != *want)) out.set_policies.push_back(*want);
+    if (!want && have != now.policies.end()) out.remove_policies.push_back(have->second);
+  }
   return out;
 }
 

@@ -89,9 +89,10 @@ struct ByHand {
 
 State desired(const Config& config, const Established& established, const ByHand& by_hand = {});
 Changes diff(const State& want, const State& now);
-// The part of diff(desired(…), now) that one SA of IKE's is about: itself and its SPD entry. For after
+// The part of diff(desired(…), now) that these SAs of IKE's are about: they and their SPD entries. For after
 // Established::add() and remove(); its cost does not grow with the tables.
-Changes changes_of(const SaRef& sa, const Config& config, const Established& established, const State& now);
+Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const Established& established,
+                   const State& now);
 // Makes the changes and commits them; `now` follows step by step, so it is true after an error as well. What
 // fails is left out, the rest is made, and the first error names it; but where an entry that closes could not
 // be set, or a BYPASS not be removed, nothing that opens (a new BYPASS, the removal of another entry) is

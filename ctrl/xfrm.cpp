@@ -13,45 +13,10 @@
 namespace simplon::ctrl {
 namespace {
 
-// Ids of what another process left: above all that PolicyIds gives out.
-constexpr std::uint32_t kFormerPolicies = 0x80000000;
-
 std::string text(Spi spi) {
   char out[16];
   std::snprintf(out, sizeof out, "0x%08x", static_cast<unsigned>(spi));
   return out;
-}
-
-bool is_ours(const xfrm_userpolicy_info& p) {
-  return p.dir <= XFRM_POLICY_FWD && p.priority >= kPriorityBase && p.priority < 2 * kPriorityBase;
-}
-
-// The reqid of a policy's template; none when it has no template.
-std::optional<PolicyId> template_id(const nlmsghdr& message, std::size_t header) {
-  std::optional<PolicyId> id;
-  for_attributes(message, header, [&](const nlattr& a) {
-    if (mnl_attr_get_type(&a) != XFRMA_TMPL || mnl_attr_get_payload_len(&a) < sizeof(xfrm_user_tmpl)) return;
-    id = PolicyId{static_cast<const xfrm_user_tmpl*>(mnl_attr_get_payload(&a))->reqid};
-  });
-  return id;
-}
-
-// A kernel policy that no SPD entry of this process stands behind. `n` numbers it.
-PolicySpec former_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info, std::uint32_t n) {
-  const bool outwards = info.dir == XFRM_POLICY_OUT;
-  const SelectorPair pair = selector_pair(info.sel);
-  PolicySpec p{.id = PolicyId{kFormerPolicies + n},
-               .name = "former-" + std::to_string(n),
-               .order = info.priority - kPriorityBase,
-               .direction = outwards ? PolicyDirection::kOut : PolicyDirection::kIn,
-               .selectors = {},
-               .tunnel = {}};
-  p.action = template_id(message, sizeof info)  ? Action::kProtect
-             : info.action == XFRM_POLICY_ALLOW ? Action::kBypass
-                                                : Action::kDiscard;
-  p.selectors.local = {outwards ? pair.source : pair.destination};
-  p.selectors.remote = {outwards ? pair.destination : pair.source};
-  return p;
 }
 
 void read_attribute(const nlattr& a, Direction direction, std::uint64_t now, SaCounters& out) {
@@ -108,8 +73,10 @@ Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
 Result<void> XfrmBackend::settle(const KernelPolicy& key, const std::string& name) {
   const auto claims = claims_.find(key);
   if (claims != claims_.end() && !claims->second.empty()) {
-    const PolicySpec& winner = policies_.at(claims->second.begin()->second).spec;
-    NetlinkMessage message = policy_message(winner, key, blocked(winner));
+    const Claim& first = *claims->second.begin();
+    const PolicySpec& winner = policies_.at(first.id).spec;
+    NetlinkMessage message =
+        policy_message(winner, {key.direction, key.selector, first.passage}, blocked(winner));
     return requests_.request(message, "policy " + winner.name + " in the kernel");
   }
   if (claims != claims_.end()) claims_.erase(claims);
@@ -128,7 +95,7 @@ Result<void> XfrmBackend::settle_all(const std::vector<KernelPolicy>& keys, cons
 
 void XfrmBackend::drop_claims(PolicyId id) {
   const Entry& entry = policies_.at(id);
-  for (const KernelPolicy& key : entry.kernel) claims_[key].erase({entry.spec.order, id});
+  for (const KernelPolicy& key : entry.kernel) claims_[key].erase({key.passage, entry.spec.order, id});
 }
 
 // The new selectors are closed before the old ones are opened.
@@ -141,11 +108,11 @@ Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
     drop_claims(policy.id);
   }
   const Entry& entry = policies_[policy.id] = {policy, std::move(*kernel)};
-  for (const KernelPolicy& key : entry.kernel) claims_[key].insert({policy.order, policy.id});
+  for (const KernelPolicy& key : entry.kernel) claims_[key].insert({key.passage, policy.order, policy.id});
   auto done = settle_all(entry.kernel, policy.name);
   std::erase_if(before, [&](const KernelPolicy& key) {
     const auto claims = claims_.find(key);
-    return claims != claims_.end() && claims->second.contains({policy.order, policy.id});
+    return claims != claims_.end() && claims->second.contains({key.passage, policy.order, policy.id});
   });
   auto gone = settle_all(before, policy.name);
   return done ? gone : done;
@@ -160,8 +127,47 @@ Result<void> XfrmBackend::remove_policy(const PolicySpec& policy) {
     return settle_all(keys, policy.name);
   }
   // A former run's: where an entry of ours has taken its place, that one stays.
-  const auto kernel = kernel_policies(policy);
-  return kernel ? settle_all(*kernel, policy.name) : Result<void>{};
+  const auto former = former_.extract(policy.id);
+  return former.empty() ? Result<void>{} : settle(former.mapped(), policy.name);
+}
+
+Result<void> XfrmBackend::hold(const PolicySpec& policy, const std::vector<std::uint8_t>& directions) {
+  Entry& entry = policies_[policy.id] = {policy, {}};
+  for (const TrafficSelector& local : policy.selectors.local)
+    for (const TrafficSelector& remote : policy.selectors.remote) {
+      const auto selectors = kernel_selectors(local, remote);
+      if (!selectors) return std::unexpected(selectors.error());
+      for (const xfrm_selector& s : *selectors)
+        for (const std::uint8_t direction : directions) entry.kernel.push_back({direction, s});
+    }
+  for (const KernelPolicy& key : entry.kernel) claims_[key].insert({key.passage, policy.order, policy.id});
+  for (const KernelPolicy& key : entry.kernel)
+    if (auto done = settle(key, policy.name); !done && requests_.error() != EAFNOSUPPORT) return done;
+  return {};  // a kernel without IPv6 has none of it to let through or hold
+}
+
+// ICMPv6 133 to 137 (RFC 4861 §4) are sent with a hop limit of 255 and never forwarded.
+Result<void> XfrmBackend::fence() {
+  TrafficSelector messages = TrafficSelector::of({IpAddress::any(Family::kV6), 0});
+  messages.protocol = IPPROTO_ICMPV6;
+  messages.ports = {133 << 8, 137 << 8 | 0xff};
+  PolicySpec p{.id = PolicyId{kFence},
+               .name = "neighbour discovery",
+               .action = Action::kBypass,
+               .selectors = {{messages}, {messages}},
+               .tunnel = {}};
+  if (auto done = hold(p, {XFRM_POLICY_OUT, XFRM_POLICY_IN}); !done) return done;
+  p.id = PolicyId{kFence + 1};
+  p.name = "forwarded neighbour discovery";
+  p.action = Action::kDiscard;
+  if (auto done = hold(p, {XFRM_POLICY_FWD}); !done) return done;
+  const TrafficSelectors all{TrafficSelector::of({IpAddress::any(Family::kV4), 0}),
+                             TrafficSelector::of({IpAddress::any(Family::kV6), 0})};
+  p.id = PolicyId{kFence + 2};
+  p.name = "what nothing matches";
+  p.order = kRestOrder;
+  p.selectors = {all, all};
+  return hold(p, {XFRM_POLICY_FWD});
 }
 
 Result<void> XfrmBackend::set_gateway(bool on) {
@@ -191,92 +197,6 @@ Result<SaCounters> XfrmBackend::counters(const SaRef& sa) {
   });
   if (!done) return std::unexpected(done.error());
   return out;
-}
-
-Result<Installed> XfrmBackend::dump() {
-  Installed out;
-  if (auto done = dump_sas(out); !done) return std::unexpected(done.error());
-  if (auto done = dump_policies(out); !done) return std::unexpected(done.error());
-  return out;
-}
-
-Result<void> XfrmBackend::dump_sas(Installed& out) {
-  NetlinkMessage message(XFRM_MSG_GETSA, NLM_F_DUMP);
-  return requests_.request(message, "reading the kernel's SAs", [&](const nlmsghdr& m) {
-    const auto* info = fixed_header<xfrm_usersa_info>(m);
-    if (info == nullptr || !is_our_sa(*info)) return;
-    InstalledSa sa = installed_sa(*info);
-    if (const auto known = ids_.find({sa.spi, sa.destination}); known != ids_.end()) sa.id = known->second;
-    out.sas.push_back(sa);
-  });
-}
-
-Result<void> XfrmBackend::dump_policies(Installed& out) {
-  std::set<PolicyId> ours;
-  std::set<KernelPolicy> seen;
-  NetlinkMessage message(XFRM_MSG_GETPOLICY, NLM_F_DUMP);
-  return requests_.request(message, "reading the kernel's policies", [&](const nlmsghdr& m) {
-    const auto* info = fixed_header<xfrm_userpolicy_info>(m);
-    if (info == nullptr || !is_ours(*info)) return;
-    KernelPolicy key{info->dir, info->sel};
-    if (const auto claims = claims_.find(key); claims != claims_.end() && !claims->second.empty()) {
-      const PolicyId id = claims->second.begin()->second;
-      if (ours.insert(id).second) out.policies.push_back(policies_.at(id).spec);
-      return;
-    }
-    if (key.direction == XFRM_POLICY_FWD) key.direction = XFRM_POLICY_IN;  // both go with one removal
-    if (seen.insert(key).second)
-      out.policies.push_back(former_policy(m, *info, static_cast<std::uint32_t>(seen.size())));
-  });
-}
-
-void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>& out) const {
-  if (message.nlmsg_type == XFRM_MSG_ACQUIRE) {
-    const auto* acquire = fixed_header<xfrm_user_acquire>(message);
-    const auto id = acquire ? template_id(message, sizeof *acquire) : std::nullopt;
-    if (!id || !policies_.contains(*id)) return;  // another program's
-    const SelectorPair pair = selector_pair(acquire->sel);
-    out.emplace_back(AcquireEvent{*id, pair.source, pair.destination});
-  }
-  if (message.nlmsg_type != XFRM_MSG_EXPIRE) return;
-  const auto* expire = fixed_header<xfrm_user_expire>(message);
-  if (expire == nullptr) return;
-  const InstalledSa sa = installed_sa(expire->state);
-  if (const auto known = ids_.find({sa.spi, sa.destination}); known != ids_.end())
-    out.emplace_back(ExpireEvent{known->second, expire->hard != 0});
-}
-
-std::vector<BackendEvent> XfrmBackend::poll() {
-  std::vector<BackendEvent> out;
-  if (!events_.notices([&](const nlmsghdr& m) { read_event(m, out); })) resync(out);
-  return out;
-}
-
-// Notices were lost. An acquire comes again with the next packet; an SA that is gone has expired. A lost soft
-// limit ends as a hard one.
-void XfrmBackend::resync(std::vector<BackendEvent>& out) {
-  Installed installed;
-  if (!dump_sas(installed)) return;
-  std::set<SaId> there;
-  for (const InstalledSa& sa : installed.sas) there.insert(sa.id);
-  for (const auto& [key, id] : ids_)
-    if (!there.contains(id)) out.emplace_back(ExpireEvent{id, true});
-}
-
-Result<void> XfrmBackend::release() {
-  auto backend = open();
-  if (!backend) return std::unexpected(backend.error());
-  auto installed = (*backend)->dump();
-  if (!installed) return std::unexpected(installed.error());
-  for (const InstalledSa& sa : installed->sas) {
-    NetlinkMessage message(XFRM_MSG_DELSA, 0);
-    message.header<xfrm_usersa_id>() = sa_id(sa.spi, sa.destination);
-    if (auto done = (*backend)->requests_.request(message, "removing ESP SA " + text(sa.spi)); !done)
-      return done;
-  }
-  for (const PolicySpec& policy : installed->policies)
-    if (auto done = (*backend)->remove_policy(policy); !done) return done;
-  return {};
 }
 
 }  // namespace simplon::ctrl

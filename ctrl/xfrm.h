@@ -1,9 +1,10 @@
 // Backend over NETLINK_XFRM: the kernel's own SPD and SAD do the work. Control thread.
 //
-// An SPD entry becomes kernel policies, one per selector and direction (in, fwd, out); its id is its outbound
-// templates' reqid. A PROTECT entry whose peer is not known yet, and every PROTECT entry while the gateway is
-// off, is a block: nothing leaves in clear. The kernel holds one policy for a selector and a direction; where
-// several entries want it, the first in the SPD's order has it, and the next one when that goes.
+// An SPD entry becomes kernel policies, one per selector and direction (in, fwd, out, and fwd for what goes
+// out); its id is its outbound templates' reqid, its child's id the inbound ones'. A PROTECT entry whose peer
+// is not known yet, and every PROTECT entry while the gateway is off, is a block: nothing leaves in clear.
+// The kernel holds one policy for a selector and a direction; where several entries want it, the first in the
+// SPD's order has it, and the next one when that goes.
 //
 // What is ours in the kernel, a later run knows by a window of priorities (policies) and a mark in the SA's
 // netlink sequence number; what others put there stays.
@@ -25,6 +26,10 @@ class XfrmBackend final : public Backend {
   static Result<std::unique_ptr<XfrmBackend>> open();
   // Removes what any run of ours left in the kernel.
   static Result<void> release();
+  // Installs what holds whatever the entries say: a host's own neighbour discovery passes, forwarded it does
+  // not, and nothing is forwarded that no entry matches. The host's own other traffic is left to the entries,
+  // or the gateway could not be reached any more. dump() does not tell of it.
+  Result<void> fence();
 
   std::string_view name() const override { return "xfrm"; }
   Result<void> add_sa(const SaRef& sa) override;
@@ -45,22 +50,31 @@ class XfrmBackend final : public Backend {
     PolicySpec spec;
     std::vector<KernelPolicy> kernel;
   };
-  using Claim = std::pair<std::uint32_t, PolicyId>;  // order, id: the first of a set wins
+  struct Claim {  // on a key: the first of a set wins
+    bool passage = false;
+    std::uint32_t order = 0;
+    PolicyId id{};
+    friend auto operator<=>(const Claim&, const Claim&) = default;
+  };
 
   bool blocked(const PolicySpec& policy) const { return !on_ && policy.action == Action::kProtect; }
   void drop_claims(PolicyId id);
   Result<void> settle(const KernelPolicy& key, const std::string& name);
   Result<void> settle_all(const std::vector<KernelPolicy>& keys, const std::string& name);
+  Result<void> hold(const PolicySpec& policy, const std::vector<std::uint8_t>& directions);
   Result<void> dump_sas(Installed& out);
   Result<void> dump_policies(Installed& out);
+  void read_policy(const nlmsghdr& message, Installed& out);
   void read_event(const nlmsghdr& message, std::vector<BackendEvent>& out) const;
-  void resync(std::vector<BackendEvent>& out);
+  bool resync(std::vector<BackendEvent>& out);
 
   Netlink requests_, events_;
   std::map<std::pair<Spi, IpAddress>, SaId> ids_;  // by SPI and destination
   std::map<PolicyId, Entry> policies_;
   std::map<KernelPolicy, std::set<Claim>> claims_;
+  std::map<PolicyId, KernelPolicy> former_;  // by the ids that the last dump() gave them
   bool on_ = true;
+  bool lost_ = false;  // notices, and what they told of has not been looked up yet
 };
 
 }  // namespace simplon::ctrl

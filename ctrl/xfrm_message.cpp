@@ -107,7 +107,8 @@ NetlinkMessage sa_message(const SaSpec& sa) {
   info.id.spi = htonl(static_cast<std::uint32_t>(sa.spi));
   info.id.proto = IPPROTO_ESP;
   info.lft = lifetime(sa);
-  info.reqid = static_cast<std::uint32_t>(sa.policy);
+  const bool narrowed_in = sa.direction == Direction::kIn && sa.child != PolicyId{};
+  info.reqid = static_cast<std::uint32_t>(narrowed_in ? sa.child : sa.policy);
   info.mode = XFRM_MODE_TUNNEL;
   info.seq = kOurs | (static_cast<std::uint32_t>(sa.id) & ~kOursMask);
   set_selector(info, sa);
@@ -153,13 +154,21 @@ Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy) {
     return fail("policy " + policy.name + ": the kernel has no place for order " +
                 std::to_string(policy.order));
   std::vector<KernelPolicy> out;
+  std::size_t selectors = 0;
   for (const TrafficSelector& l : policy.selectors.local)
     for (const TrafficSelector& r : policy.selectors.remote) {
       const auto outwards = kernel_selectors(l, r), inwards = kernel_selectors(r, l);
       for (const auto* part : {&outwards, &inwards})
         if (!*part) return fail("policy " + policy.name + ": " + part->error().what);
+      selectors += outwards->size();
+      if (selectors > kMostKernelPolicies)
+        return fail("policy " + policy.name + " would be more than " + std::to_string(kMostKernelPolicies) +
+                    " policies in the kernel; use fewer selectors and prefixes");
       if (policy.direction != PolicyDirection::kIn)
-        for (const xfrm_selector& s : *outwards) out.push_back({XFRM_POLICY_OUT, s});
+        for (const xfrm_selector& s : *outwards) {
+          out.push_back({XFRM_POLICY_OUT, s});
+          if (policy.action != Action::kDiscard) out.push_back({XFRM_POLICY_FWD, s, true});
+        }
       if (policy.direction == PolicyDirection::kOut) continue;
       for (const xfrm_selector& s : *inwards) {
         out.push_back({XFRM_POLICY_IN, s});
@@ -174,9 +183,10 @@ NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kern
   auto& info = message.header<xfrm_userpolicy_info>();
   info.sel = kernel.selector;
   info.dir = kernel.direction;
-  info.priority = kPriorityBase + policy.order;
-  const bool protect = policy.action == Action::kProtect && policy.tunnel && !block;
-  info.action = protect || policy.action == Action::kBypass ? XFRM_POLICY_ALLOW : XFRM_POLICY_BLOCK;
+  info.priority = kernel.passage ? kPassagePriority : kPriorityBase + policy.order;
+  const bool protect = policy.action == Action::kProtect && policy.tunnel && !block && !kernel.passage;
+  info.action =
+      protect || kernel.passage || policy.action == Action::kBypass ? XFRM_POLICY_ALLOW : XFRM_POLICY_BLOCK;
   info.lft = {.soft_byte_limit = XFRM_INF,
               .hard_byte_limit = XFRM_INF,
               .soft_packet_limit = XFRM_INF,
@@ -192,8 +202,9 @@ NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kern
   tmpl.saddr = to_kernel(out ? policy.tunnel->local : policy.tunnel->remote);
   tmpl.id.daddr = to_kernel(out ? policy.tunnel->remote : policy.tunnel->local);
   tmpl.id.proto = IPPROTO_ESP;
-  // Inbound any SA between the ends will do: the SA of a narrowed entry has that entry's number.
-  tmpl.reqid = out ? static_cast<std::uint32_t>(policy.id) : 0;
+  // Inbound any SA of the child will do, narrowed or not; of an entry that is no child's, any between the
+  // ends.
+  tmpl.reqid = static_cast<std::uint32_t>(out ? policy.id : policy.child);
   tmpl.mode = XFRM_MODE_TUNNEL;
   tmpl.aalgos = tmpl.ealgos = tmpl.calgos = ~0u;
   message.put_struct(XFRMA_TMPL, tmpl);

@@ -10,9 +10,14 @@
 
 namespace simplon::ctrl {
 
-// Our policies' priorities: this plus PolicySpec::order, which is below this as well.
+// Our policies' priorities: this plus PolicySpec::order, which is below this as well; then the passages
+// (below), then the block of what nothing matches.
 inline constexpr std::uint32_t kPriorityBase = 0x10000000;
-inline constexpr std::uint32_t kLongestReplayWindow = 4096;  // packets
+inline constexpr std::uint32_t kPassagePriority = 2 * kPriorityBase;
+inline constexpr std::uint32_t kRestOrder = kPriorityBase + 1;  // PolicySpec::order of that block
+inline constexpr std::uint32_t kLongestReplayWindow = 4096;     // packets
+// Ids of what XfrmBackend::fence() installs, and all above: nobody else's.
+inline constexpr std::uint32_t kFence = 0xffffff00;
 // An SPD entry that needs more kernel policies than this is refused: its ranges are no sensible prefixes.
 inline constexpr std::size_t kMostKernelPolicies = 4096;
 
@@ -41,6 +46,9 @@ SelectorPair selector_pair(const xfrm_selector& selector);
 struct KernelPolicy {
   std::uint8_t direction = 0;
   xfrm_selector selector{};
+  // Forwarded packets are looked up twice: "fwd", then "out". Those that go out by an entry pass the former
+  // by this, an ALLOW behind all entries: "out" decides about them. Not part of the key.
+  bool passage = false;
 };
 bool operator<(const KernelPolicy& a, const KernelPolicy& b);
 

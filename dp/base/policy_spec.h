@@ -32,6 +32,10 @@ struct PolicySpec {
   Action action = Action::kDiscard;
   Selectors selectors;               // outbound: source in local, destination in remote; inbound the reverse
   std::optional<TunnelEnds> tunnel;  // PROTECT only; none while the peer's address is unknown
+  // PROTECT only: the entry of the child whose SAs alone may bring its inbound packets, the entry itself or,
+  // of a narrowed one, its parent. None: any SA between the ends may. For the kernel; the data path asks the
+  // SA.
+  PolicyId child{};
 
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };

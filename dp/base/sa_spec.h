@@ -59,6 +59,7 @@ struct SaSpec {
   std::uint32_t replay_window = kDefaultReplayWindow;  // packets; inbound only
   Lifetime soft, hard;
   PolicyId policy{};    // out: the SPD entry that sends through this SA
+  PolicyId child{};     // the child's entry, where `policy` is a narrowed one's
   Selectors selectors;  // local is our side in both directions
 };
 using SaRef = std::shared_ptr<const SaSpec>;

@@ -116,11 +116,37 @@ TEST(ConfigPolicies, ABypassBehindAChildWhosePeerIsUnknownIsAWarning) {
               HasSubstr("put it before that one"));
 }
 
+TEST(ConfigPolicies, WhatTheKernelCannotSayIsAnErrorInItsMode) {
+  constexpr std::string_view kText = R"(
+connections:
+  sites:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children:
+      net: {local_ts: "10.1.0.1-10.1.255.254[tcp/1-65534]", remote_ts: "10.2.0.1-10.2.255.254[tcp/1-65534]"}
+)";
+  EXPECT_THAT(error_of(parse("gateway: {mode: kernel}\n" + std::string(kText))),
+              AllOf(HasSubstr("config:8:"), HasSubstr("policies in the kernel; use prefixes")));
+  EXPECT_TRUE(with(kText)) << "the data path can";
+}
+
+TEST(ConfigPolicies, ATrapInModeKernelNeedsBothOuterAddresses) {
+  const auto kernel = [](std::string_view local, std::string_view start) {
+    return parse("gateway: {mode: kernel}\nconnections:\n  sites:\n    local: {" + std::string(local) +
+                 "id: a.example}\n    remote: {address: 198.51.100.2, id: b.example}\n    children:\n"
+                 "      net: {local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24" +
+                 std::string(start) + "}\n");
+  };
+  EXPECT_THAT(error_of(kernel("", "")), HasSubstr("start: trap needs local.address"));
+  EXPECT_TRUE(kernel("", ", start: start"));
+  EXPECT_TRUE(kernel("address: 198.51.100.1, ", ""));
+}
+
 TEST(ConfigPolicies, InModeKernelAChildWhosePeerIsUnknownIsAWarning) {
   const auto kernel = [](std::string_view list) {
     return parse("gateway: {mode: kernel}\n" + std::string(kRoad) + std::string(list));
   };
-  EXPECT_THAT(kernel("")->warnings, ElementsAre(HasSubstr("the kernel lets its traffic pass in the clear")));
+  EXPECT_THAT(kernel("")->warnings, ElementsAre(HasSubstr("own traffic to it pass in the clear")));
   EXPECT_THAT(kernel("policies: [{child: road/net}, {action: discard, local: any, remote: any}]\n")->warnings,
               IsEmpty());
 }

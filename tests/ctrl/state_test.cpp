@@ -132,6 +132,7 @@ TEST(Rfc7296_2_9, ANarrowedSaGetsAnEntryRightBeforeItsChilds) {
   const SaRef out = established.add(install(2, Direction::kOut, 1, kPart), config(), ids);
   EXPECT_EQ(in->policy, PolicyId{11});
   EXPECT_EQ(out->policy, PolicyId{11}) << "one entry for both directions";
+  EXPECT_EQ(in->child, PolicyId{1});
   EXPECT_EQ(out->spi, Spi{0x1002});
   EXPECT_THAT(out->encr_key.bytes(), ElementsAre(1, 2, 3));
   EXPECT_EQ(established.parent(PolicyId{11}), PolicyId{1}) << "acquires ask for the child";
@@ -342,7 +343,7 @@ TEST(ChangesOf, OneSaAreWhatDiffWouldFind) {
       sa = established.remove(alive[at]);
       alive.erase(alive.begin() + static_cast<std::ptrdiff_t>(at));
     }
-    ASSERT_TRUE(apply(changes_of(sa, config(), established, now), journal, now));
+    ASSERT_TRUE(apply(changes_of({sa}, config(), established, now), journal, now));
     ASSERT_TRUE(same(now, desired(config(), established))) << "step " << id;
     ASSERT_TRUE(same(now, journal.has));
   }

@@ -103,7 +103,9 @@ inline Operations FakeGateway::operations() {
     return {};
   };
   o.manual_policies = [this] { return manual_policies; };
-  o.reload = [this] { return ReloadOutcome{config_errors, "1 connection changed"}; };
+  o.reload = [this] {
+    return ReloadOutcome{config_errors, config_errors.empty() ? "1 connection changed" : ""};
+  };
   o.check_config = [this](const std::string&) { return config_errors; };
   o.log_level = [this] { return level; };
   o.set_log_level = [this](Level to) { level = to; };

@@ -98,6 +98,15 @@ TEST(SaMessage, FixedPart) {
   EXPECT_EQ(back.hard, sa.hard);
 }
 
+// RFC 4301 §5.2: the kernel's inbound policies ask for a child's SAs by this.
+TEST(SaMessage, InboundItIsTheChildsNumberOutboundTheEntrys) {
+  SaSpec sa = inbound(find_encr("aes128gcm16"));
+  sa.child = PolicyId{7};
+  EXPECT_EQ(info(sa_message(sa)).reqid, 7u);
+  sa.direction = Direction::kOut;
+  EXPECT_EQ(info(sa_message(sa)).reqid, 42u);
+}
+
 TEST(SaMessage, OnlyInboundSasHaveAWindow) {
   SaSpec sa = inbound(find_encr("aes128gcm16"));
   sa.replay_window = 4096;
@@ -189,6 +198,17 @@ TEST(KernelSelectors, TooManyAreRefusedWithAdvice) {
   EXPECT_NE(refused.error().what.find("use prefixes"), std::string::npos) << refused.error().what;
 }
 
+TEST(KernelPolicies, AnEntryOfTooManySelectorsIsRefused) {
+  PolicySpec p{.name = "net", .order = 16, .selectors = {}, .tunnel = {}};
+  for (int i = 1; i < 80; ++i) {
+    p.selectors.local.push_back(ts(("192.0.2." + std::to_string(i)).c_str()));
+    p.selectors.remote.push_back(ts(("198.51.100." + std::to_string(i)).c_str()));
+  }
+  EXPECT_FALSE(kernel_policies(p));
+  p.selectors.remote.resize(10);
+  EXPECT_TRUE(kernel_policies(p));
+}
+
 TEST(KernelSelectors, FamiliesAndProtocolsThatNeverMeetAreNone) {
   EXPECT_TRUE(kernel_selectors(ts("192.0.2.0/24"), ts("2001:db8::/32"))->empty());
   EXPECT_TRUE(kernel_selectors(ts("192.0.2.0/24[tcp]"), ts("198.51.100.0/24[udp]"))->empty());
@@ -224,9 +244,11 @@ TEST(PolicyMessage, OrderIsPriorityAndOrdersBeyondTheWindowAreRefused) {
                .tunnel = {}};
   const auto kernel = kernel_policies(p);
   ASSERT_TRUE(kernel);
-  ASSERT_EQ(kernel->size(), 1u);
+  ASSERT_EQ(kernel->size(), 2u) << "out, and fwd for what goes out";
   const NetlinkMessage message = policy_message(p, kernel->front(), false);
   EXPECT_EQ(fixed_header<xfrm_userpolicy_info>(*message.raw())->priority, kPriorityBase + 160);
+  const NetlinkMessage passage = policy_message(p, kernel->back(), false);
+  EXPECT_EQ(fixed_header<xfrm_userpolicy_info>(*passage.raw())->priority, kPassagePriority);
   p.order = kPriorityBase;
   EXPECT_FALSE(kernel_policies(p));
 }

@@ -1,4 +1,6 @@
 // XfrmBackend's policies against this machine's kernel, which needs no ESP for them.
+#include <algorithm>
+
 #include "ctrl/xfrm.h"
 #include "own_namespace.h"
 
@@ -46,13 +48,71 @@ class XfrmPolicy : public ::testing::Test {
 TEST_F(XfrmPolicy, ProtectIsATemplateInThreeDirections) {
   add(office());
   const std::string text = policies();
-  EXPECT_EQ(count(text, "src 192.0.2.0/25 dst 198.51.100.0/24"), 1) << text;
+  EXPECT_EQ(count(text, "src 192.0.2.0/25 dst 198.51.100.0/24"), 2) << text;
   EXPECT_EQ(count(text, "src 198.51.100.0/24 dst 192.0.2.0/25"), 2) << text;
-  for (const char* dir : {"dir out", "dir in", "dir fwd"}) EXPECT_EQ(count(text, dir), 1) << text;
+  for (const char* dir : {"dir out", "dir in"}) EXPECT_EQ(count(text, dir), 1) << text;
+  EXPECT_EQ(count(text, "dir fwd"), 2) << text;
+  EXPECT_EQ(count(text, "tmpl"), 3) << "forwarded packets that go out meet the template in out alone "
+                                    << text;
   EXPECT_EQ(count(text, "tmpl src 203.0.113.1 dst 203.0.113.2"), 1) << text;
   EXPECT_EQ(count(text, "proto esp reqid 7 mode tunnel"), 1) << text;
   ASSERT_TRUE(backend_->remove_policy(office()));
   EXPECT_EQ(policies(), "");
+}
+
+// RFC 4301 §5.2: an inbound packet is taken from the SAs of its child alone, by whichever entry of the
+// child's.
+TEST_F(XfrmPolicy, InboundTemplatesAskForTheSasOfTheChild) {
+  PolicySpec narrowed = office(9);
+  narrowed.child = PolicyId{7};
+  narrowed.order = 15;
+  add(narrowed);
+  EXPECT_EQ(count(policies(), "reqid 9 "), 1) << policies();
+  EXPECT_EQ(count(policies(), "reqid 7 "), 2) << policies();
+  add(office(8));
+  EXPECT_EQ(count(policies(), "reqid 7 "), 2) << "an entry that is no child's takes any SA between the ends";
+}
+
+TEST_F(XfrmPolicy, ForwardedPacketsThatGoOutPassBehindAllThatComesIn) {
+  PolicySpec p = office();
+  p.selectors = {{ts("192.0.2.0/24")}, {ts("192.0.2.0/24")}};
+  add(p);
+  EXPECT_EQ(count(policies(), "dir fwd"), 1) << policies();
+  EXPECT_EQ(count(policies(), "tmpl"), 3) << "one key for both ways: the template has it " << policies();
+  ASSERT_TRUE(backend_->remove_policy(p));
+  EXPECT_EQ(policies(), "");
+}
+
+TEST_F(XfrmPolicy, FenceLetsNeighboursThroughAndNothingElseIsForwarded) {
+  ASSERT_TRUE(backend_->fence());
+  const std::string text = policies();
+  EXPECT_EQ(count(text, "dir in"), 3) << "ICMPv6 133; 134, 135; 136, 137 " << text;
+  EXPECT_EQ(count(text, "dir out"), 3) << text;
+  EXPECT_EQ(count(text, "dir fwd"), 5) << text;
+  EXPECT_EQ(count(text, "action block"), 5) << text;
+  EXPECT_EQ(count(text, "priority 268435456"), 9) << text;
+  EXPECT_EQ(count(text, "priority 536870913"), 2) << text;
+  add(office());
+  EXPECT_EQ(count(policies(), "priority 536870912"), 1) << policies();
+  const auto own = backend_->dump();
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->policies.size(), 1u) << "the fence is no entry";
+  ASSERT_TRUE(XfrmBackend::release());
+  EXPECT_EQ(policies(), "");
+}
+
+TEST_F(XfrmPolicy, AnEntryForEverythingStandsBeforeTheFence) {
+  ASSERT_TRUE(backend_->fence());
+  PolicySpec all{.id = PolicyId{5},
+                 .name = "clear",
+                 .order = 16,
+                 .action = Action::kBypass,
+                 .selectors = {{ts("0.0.0.0/0")}, {ts("0.0.0.0/0")}},
+                 .tunnel = {}};
+  add(all);
+  EXPECT_EQ(count(policies(), "priority 536870913"), 1) << "IPv6's alone " << policies();
+  ASSERT_TRUE(backend_->remove_policy(all));
+  EXPECT_EQ(count(policies(), "priority 536870913"), 2) << policies();
 }
 
 TEST_F(XfrmPolicy, UnknownPeerAndDiscardBlockBypassAllows) {
@@ -63,7 +123,7 @@ TEST_F(XfrmPolicy, UnknownPeerAndDiscardBlockBypassAllows) {
   p.action = Action::kBypass;
   add(p);
   EXPECT_EQ(count(policies(), "action block"), 0) << policies();
-  EXPECT_EQ(count(policies(), "dir "), 3);
+  EXPECT_EQ(count(policies(), "dir "), 4);
   p.action = Action::kDiscard;
   add(p);
   EXPECT_EQ(count(policies(), "action block"), 3) << policies();
@@ -110,12 +170,12 @@ TEST_F(XfrmPolicy, ChangedSelectorsKeepWhatBothHave) {
   PolicySpec p = office();
   p.selectors.remote = {ts("198.51.100.0/24"), ts("198.51.101.0/24")};
   add(p);
-  EXPECT_EQ(count(policies(), "dir "), 6);
+  EXPECT_EQ(count(policies(), "dir "), 8);
   p.selectors.remote = {ts("198.51.101.0/24"), ts("198.51.102.0/24")};
   add(p);
   EXPECT_EQ(count(policies(), "198.51.100.0/24"), 0) << policies();
-  EXPECT_EQ(count(policies(), "198.51.101.0/24"), 3) << policies();
-  EXPECT_EQ(count(policies(), "198.51.102.0/24"), 3) << policies();
+  EXPECT_EQ(count(policies(), "198.51.101.0/24"), 4) << policies();
+  EXPECT_EQ(count(policies(), "198.51.102.0/24"), 4) << policies();
 }
 
 // A restart: what the new run wants is put over what the old one left, then the old one's entries go. The
@@ -126,12 +186,12 @@ TEST_F(XfrmPolicy, RemovingAFormerRunsEntryLeavesOurs) {
   ASSERT_TRUE(restarted);
   const auto left = (*restarted)->dump();
   ASSERT_TRUE(left);
-  ASSERT_EQ(left->policies.size(), 2u);  // out; in with fwd
-  for (const PolicySpec& p : left->policies) EXPECT_EQ(p.action, Action::kProtect);
+  ASSERT_EQ(left->policies.size(), 4u);  // out, in, fwd, and fwd for what goes out
+  EXPECT_EQ(std::ranges::count(left->policies, Action::kProtect, &PolicySpec::action), 3);
   PolicySpec now = office(3);
   ASSERT_TRUE((*restarted)->add_policy(now));
   for (const PolicySpec& p : left->policies) ASSERT_TRUE((*restarted)->remove_policy(p));
-  EXPECT_EQ(count(policies(), "dir "), 3) << policies();
+  EXPECT_EQ(count(policies(), "dir "), 4) << policies();
   EXPECT_EQ(count(policies(), "reqid 3 "), 1) << policies();
   const auto after = (*restarted)->dump();
   ASSERT_TRUE(after);
@@ -143,7 +203,7 @@ TEST_F(XfrmPolicy, FormerEntriesGoWhereNobodyWantsThem) {
   PolicySpec p = office();
   p.selectors = {{ts("192.0.2.1-192.0.2.6[udp/1000-1003]")}, {ts("2001:db8::/32"), ts("198.51.100.9[17]")}};
   add(p);
-  EXPECT_EQ(count(policies(), "dir "), 4 * 3) << policies();  // .1 .2/31 .4/31 .6
+  EXPECT_EQ(count(policies(), "dir "), 4 * 4) << policies();  // .1 .2/31 .4/31 .6
   auto restarted = XfrmBackend::open();
   ASSERT_TRUE(restarted);
   const auto left = (*restarted)->dump();

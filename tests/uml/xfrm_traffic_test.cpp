@@ -156,6 +156,31 @@ TEST_F(XfrmTraffic, InnerPacketBeyondTheSelectorsOfItsSaIsDropped) {
   EXPECT_TRUE(pings(true));
 }
 
+// RFC 4301 §5.2: a child's packets come by its own SAs, narrowed or not, not by those of another one between
+// the same ends.
+TEST_F(XfrmTraffic, AnotherChildsSaDoesNotBringAChildsPackets) {
+  const EspSuite s = suite("aes128gcm16");
+  add(*a_, sa(Direction::kOut, false, 0x1000, s));
+  SaSpec in = sa(Direction::kIn, false, 0x1000, s);
+  in.policy = PolicyId{8};
+  add(*b_, std::move(in));
+  add(*b_, sa(Direction::kOut, true, 0x1001, s));
+  add(*a_, sa(Direction::kIn, true, 0x1001, s));
+  for (const bool at_a : {true, false}) {
+    PolicySpec p = protect(at_a);
+    p.child = p.id;
+    ASSERT_TRUE((at_a ? a_ : b_)->add_policy(p));
+  }
+  EXPECT_FALSE(pings(true, 1));
+  EXPECT_EQ(packets(sas_[1], *b_), 1u) << "it was decrypted";
+  ASSERT_TRUE(b_->remove_sa(sas_[1]));
+  in = sa(Direction::kIn, false, 0x1000, s);
+  in.policy = PolicyId{9};
+  in.child = PolicyId{7};
+  add(*b_, std::move(in));
+  EXPECT_TRUE(pings(true));
+}
+
 TEST_F(XfrmTraffic, ForgedPacketsAreCountedAndDropped) {
   const EspSuite s = suite("aes128", "sha256");
   SaSpec other = sa(Direction::kOut, false, 0x1000, s);
