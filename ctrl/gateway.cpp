@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <iostream>
 
 #include "ctrl/dp_backend.h"
 #include "ctrl/mute.h"
@@ -21,9 +20,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kDatapathPoll{10};  // what DataPath::poll() asks for
-constexpr milliseconds kLongestWait{1000};
-constexpr std::chrono::seconds kActivity{1};  // how often inbound SAs are looked at for liveness
+constexpr milliseconds kWindDown{1000};  // how long a stop waits for what the peers answer
 constexpr unsigned kJobThreads = 2;
 constexpr std::size_t kSeedBytes = 32;
 
@@ -76,9 +73,18 @@ Result<std::unique_ptr<Gateway>> Gateway::start(Config config, PolicyIds ids, Lo
   log.set_categories(g.config_.log.categories);
   using Step = Result<void> (Gateway::*)();
   const Step ground = g.config_.mode == Mode::kKernel ? &Gateway::start_kernel : &Gateway::start_datapath;
-  for (const Step step : {ground, &Gateway::start_ike, &Gateway::start_console})
+  for (const Step step : {&Gateway::open_sockets, ground, &Gateway::start_ike, &Gateway::start_console})
     if (auto done = (g.*step)(); !done) return std::unexpected(done.error());
   return gateway;
+}
+
+// First of all: where another gateway runs the ports are taken, and this one ends before it has touched the
+// SAs, policies and interfaces of that one.
+Result<void> Gateway::open_sockets() {
+  auto sockets = IkeSockets::open(config_.mode == Mode::kKernel);
+  if (!sockets) return std::unexpected(sockets.error());
+  sockets_.emplace(std::move(*sockets));
+  return {};
 }
 
 // Interfaces that the kernel shares with a port are closed to it first, then the data path comes up with an
@@ -95,7 +101,7 @@ Result<void> Gateway::start_datapath() {
     if (auto asked = network_->resolve(wanted.port, wanted.address); !asked)
       log_.debug(Category::kNetwork, asked.error().what);
   });
-  reconcile(now());
+  if (auto done = reconcile(now()); !done) return done;
   return start_network();
 }
 
@@ -103,7 +109,7 @@ Result<void> Gateway::start_network() {
   auto mirror = NetworkMirror::open(tap_names(config_.setup));
   if (!mirror) return std::unexpected(mirror.error());
   network_ = std::move(*mirror);
-  renumber({}, {});
+  for (const std::string& error : renumber({}, {})) log_.error(Category::kNetwork, error);
   network_events();
   poller_.add(network_->fd(), [this] { network_events(); });
   return {};
@@ -111,23 +117,21 @@ Result<void> Gateway::start_network() {
 
 // What a former run left in the kernel is State now: what this configuration does not want of it goes.
 Result<void> Gateway::start_kernel() {
-  auto backend = XfrmBackend::open();
-  if (!backend) return std::unexpected(backend.error());
-  backend_ = std::move(*backend);
+  auto opened = XfrmBackend::open();
+  if (!opened) return std::unexpected(opened.error());
+  XfrmBackend& backend = **opened;
+  backend_ = std::move(*opened);
   auto installed = backend_->dump();
   if (!installed) return std::unexpected(installed.error());
   now_ = former(*installed);
   if (!now_.sas.empty() || !now_.policies.empty())
     log_.info(Category::kKernel, "a former run left " + std::to_string(now_.sas.size()) + " SAs and " +
                                      std::to_string(now_.policies.size()) + " policies");
-  reconcile(now());
-  return {};
+  if (auto done = backend.fence(); !done) return done;
+  return reconcile(now());
 }
 
 Result<void> Gateway::start_ike() {
-  auto sockets = IkeSockets::open(config_.mode == Mode::kKernel);
-  if (!sockets) return std::unexpected(sockets.error());
-  sockets_.emplace(std::move(*sockets));
   auto entropy = seed();
   if (!entropy) return std::unexpected(entropy.error());
   jobs_ = std::make_unique<JobPool>(kJobThreads);
@@ -170,10 +174,10 @@ Result<void> Gateway::start_console() {
 void Gateway::on_signal() {
   signalfd_siginfo info;
   while (read(signals_, &info, sizeof info) == sizeof info) {
-    if (info.ssi_signo == SIGHUP)
-      reload();
-    else
+    if (info.ssi_signo != SIGHUP)
       running_ = false;
+    else if (running_)
+      reload();
   }
 }
 
@@ -183,115 +187,20 @@ void Gateway::run() {
   stop();
 }
 
-void Gateway::turn() {
-  poller_.wait(patience(now()));
-  const Now at = now();
-  endpoint_->tick(at);
-  backend_events(at);
-  watch_activity(at);
-  drain(at);
-  for (const auto& console : consoles_) console->poll(at);
-  drain(now());
-}
-
-milliseconds Gateway::patience(Now at) const {
-  milliseconds longest = datapath_ ? kDatapathPoll : kLongestWait;
-  const auto sooner = [&](const std::optional<Now>& deadline) {
-    if (!deadline) return;
-    longest =
-        std::min(longest, std::chrono::ceil<milliseconds>(std::max(*deadline - at, Now::duration::zero())));
-  };
-  sooner(endpoint_->deadline());
-  for (const auto& console : consoles_) sooner(console->deadline());
-  return longest;
-}
-
-void Gateway::backend_events(Now at) {
-  for (const BackendEvent& event : backend_->poll()) {
-    if (const auto* acquire = std::get_if<AcquireEvent>(&event)) {
-      endpoint_->acquire(established_.parent(acquire->policy), acquire->source, acquire->destination, at);
-      continue;
-    }
-    const auto& expire = std::get<ExpireEvent>(event);
-    if (std::ranges::any_of(by_hand_.sas, [&](const SaRef& sa) { return sa->id == expire.sa; })) {
-      if (expire.hard) dirty_ |= remove_manual_sa(expire.sa).has_value();
-    } else {
-      endpoint_->expired(expire.sa, expire.hard, at);
-    }
-  }
-}
-
-void Gateway::network_events() {
-  if (!network_->poll()) return;
-  datapath_->set_network(network_->network());
-  if (auto done = datapath_->commit(); !done) log_.error(Category::kNetwork, done.error().what);
-}
-
-// A peer whose ESP packets arrive is alive (RFC 7296 §2.4): no liveness check is needed.
-void Gateway::watch_activity(Now at) {
-  if (at - watched_ < kActivity) return;
-  watched_ = at;
-  for (const auto& [id, entry] : established_.sas()) {
-    if (entry.sa->direction != Direction::kIn) continue;
-    const auto read = counters(id);
-    if (!read) continue;
-    std::uint64_t& seen = seen_packets_[id];
-    if (read->packets != seen) endpoint_->active(id, at);
-    seen = read->packets;
-  }
-}
-
-// An SA that could not be installed is no SA: IKE deletes the child, and its policy keeps the traffic in.
-void Gateway::reconcile(Now at) {
-  dirty_ = false;
-  const State want = desired(config_, established_, by_hand_);
-  if (auto done = apply(diff(want, now_), *backend_, now_); !done) {
-    log_.error(Category::kDataPath, done.error().what);
-    if (endpoint_)
-      for (const auto& [id, sa] : want.sas)
-        if (!now_.sas.contains(id)) endpoint_->expired(id, true, at);
-  }
-}
-
-void Gateway::renumber(const std::vector<PortAddress>& old_addresses,
-                       const std::vector<dp::Route>& old_routes) {
-  const auto tell = [this](const Result<void>& done) {
-    if (!done) log_.error(Category::kNetwork, done.error().what);
-  };
-  for (const dp::Route& route : old_routes)
-    if (std::ranges::find(config_.routes, route) == config_.routes.end()) tell(network_->remove_route(route));
-  for (const PortAddress& a : old_addresses)
-    if (std::ranges::find(config_.addresses, a) == config_.addresses.end())
-      tell(network_->remove_address(a.port, a.address, a.length));
-  for (const PortAddress& a : config_.addresses) tell(network_->add_address(a.port, a.address, a.length));
-  for (const dp::Route& route : config_.routes) tell(network_->add_route(route));
-}
-
-// Peers are told; what protects stays. The kernel's policies and the mutes outlive us on purpose: stopped is
-// closed.
+// Peers are told, and for a moment what they answer is waited for: in mode dp what they are told leaves by a
+// TAP that somebody has to read. Then the SAs go. What protects stays: the kernel's policies and the mutes
+// outlive us on purpose, stopped is closed.
 void Gateway::stop() {
   log_.info(Category::kDaemon, "stopping");
   endpoint_->shut_down(now());
   drain(now());
-}
-
-int release_kernel(const std::string& file) {
-  PolicyIds ids;
-  const LoadedConfig config = load_config(file, ids);
-  if (!config) {
-    std::cerr << text(config.error());
-    return 1;
+  for (const Now end = now() + kWindDown; now() < end && !endpoint_->status().empty(); drain(now())) {
+    poller_.wait(std::min(patience(now()), std::chrono::ceil<milliseconds>(end - now())));
+    endpoint_->tick(now());
+    backend_events(now());
   }
-  int status = 0;
-  const auto tell = [&](const Result<void>& done) {
-    if (done) return;
-    std::cerr << "simplond: " << done.error().what << "\n";
-    status = 1;
-  };
-  for (const dp::PortSetup& port : config->setup.ports)
-    for (const std::string& shared : shared_interfaces(port.device)) tell(Mute::open(shared));
-  if (config->mode == Mode::kKernel) tell(XfrmBackend::release());
-  return status;
+  if (auto done = apply(diff({.sas = {}, .policies = now_.policies}, now_), *backend_, now_); !done)
+    log_.error(Category::kDaemon, done.error().what);
 }
 
 }  // namespace simplon::ctrl

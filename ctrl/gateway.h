@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ class Gateway {
   Gateway(Config config, PolicyIds ids, Log& log);
 
   // ---- start and stop (gateway.cpp) ----
+  Result<void> open_sockets();
   Result<void> start_datapath();
   Result<void> start_kernel();
   Result<void> start_network();
@@ -47,16 +49,21 @@ class Gateway {
   void on_signal();
   void stop();
 
-  // ---- a turn of the loop (gateway.cpp) ----
+  // ---- a turn of the loop (gateway_turn.cpp) ----
   void turn();
   std::chrono::milliseconds patience(Now now) const;
   void backend_events(Now now);
   void network_events();
   void watch_activity(Now now);
-  void reconcile(Now now);
+  // Makes what is installed what is wanted: reconcile() if anything has changed. An error is logged, and
+  // tried again after a while.
+  void settle(Now now);
+  Result<void> reconcile(Now now);
+  void drop_uninstalled(Now now);
   // Addresses and routes of the configuration into the kernel; those of the one before that are gone, out of
-  // it.
-  void renumber(const std::vector<PortAddress>& old_addresses, const std::vector<dp::Route>& old_routes);
+  // it. What could not be done.
+  std::vector<std::string> renumber(const std::vector<PortAddress>& old_addresses,
+                                    const std::vector<dp::Route>& old_routes);
 
   // ---- what the IKE endpoint says (gateway_ike.cpp) ----
   void drain(Now now);
@@ -78,12 +85,17 @@ class Gateway {
   std::uint64_t ticket(Done done);
   std::optional<SaCounters> counters(SaId id) const;
   Result<void> set_gateway(bool on);
+  ReloadOutcome reload();
+  std::vector<std::string> hold_back(Config& next);
+  std::vector<std::string> check(const std::string& file) const;
+
+  // ---- SAs and policies made by hand (gateway_manual.cpp) ----
   Result<SaId> add_manual_sa(SaSpec sa);
   Result<void> remove_manual_sa(SaId id);
   Result<PolicyId> add_manual_policy(PolicySpec policy);
   Result<void> remove_manual_policy(PolicyId id);
-  ReloadOutcome reload();
-  std::vector<std::string> check(const std::string& file) const;
+  void watch_manual(Now now);
+  void manual_limit(SaId id, bool hard);
 
   const Machine machine_ = Machine::here();  // before the EAL binds this thread to one core
   Config config_;
@@ -91,7 +103,11 @@ class Gateway {
   Log& log_;
   Poller poller_;
   int signals_ = -1;
-  bool running_ = true, gateway_on_ = true, dirty_ = true;
+  bool running_ = true, gateway_on_ = true;
+  bool dirty_ = true;           // what is installed is to be compared with all that is wanted
+  std::vector<SaRef> touched_;  // else with what these SAs want
+  std::optional<Now> retry_;    // when to compare again after an error
+  std::string told_;            // that error
 
   std::unique_ptr<dp::DataPath> datapath_;  // dp mode only
   std::unique_ptr<NetworkMirror> network_;  // dp mode only
@@ -104,6 +120,11 @@ class Gateway {
   Established established_;
   ByHand by_hand_;
   State now_;
+  struct ManualAge {
+    Now since{};
+    bool told = false;  // of a soft limit
+  };
+  std::map<SaId, ManualAge> manual_ages_;  // of the SAs in by_hand_
   std::map<std::uint64_t, Done> waiting_;  // by the ticket of initiate, terminate, rekey
   std::uint64_t last_ticket_ = 0;
   std::uint64_t last_manual_sa_ = std::uint64_t{1} << 62;  // apart from the endpoint's own ids

@@ -4,12 +4,12 @@
 namespace simplon::ctrl {
 void Gateway::drain(Now now) {
   while (auto output = endpoint_->next()) std::visit([&](auto& o) { act(o, now); }, *output);
-  if (dirty_) reconcile(now);
+  settle(now);
 }
 
 // SAs and policies that were named before this datagram are in place before the peer hears of them.
 void Gateway::act(ike::Datagram& output, Now now) {
-  if (dirty_) reconcile(now);
+  settle(now);
   if (auto sent = sockets_->send(output); !sent) log_.debug(Category::kNetwork, sent.error().what);
 }
 
@@ -18,25 +18,23 @@ void Gateway::act(ike::Keepalive& output, Now) {
 }
 
 void Gateway::act(ike::InstallSa& output, Now) {
-  established_.add(output, config_, ids_);
-  dirty_ = true;
+  touched_.push_back(established_.add(output, config_, ids_));
 }
 
 void Gateway::act(ike::RemoveSa& output, Now) {
-  established_.remove(output.sa);
+  if (SaRef gone = established_.remove(output.sa)) touched_.push_back(std::move(gone));
   seen_packets_.erase(output.sa);
-  dirty_ = true;
 }
 
 void Gateway::act(ike::Job& output, Now) { jobs_->submit(std::move(output)); }
 
 void Gateway::act(ike::IkeEvent& output, Now now) {
-  if (dirty_) reconcile(now);
+  settle(now);
   for (const auto& console : consoles_) console->event(output, now);
 }
 
 void Gateway::act(ike::ChildEvent& output, Now now) {
-  if (dirty_) reconcile(now);
+  settle(now);
   for (const auto& console : consoles_) console->event(output, now);
 }
 
@@ -48,7 +46,7 @@ void Gateway::act(ike::LogLine& output, Now) {
 void Gateway::act(ike::Finished& output, Now now) {
   const auto found = waiting_.find(output.ticket);
   if (found == waiting_.end()) return;
-  if (dirty_) reconcile(now);
+  settle(now);
   const Done done = std::move(found->second);
   waiting_.erase(found);
   done(output.ok ? Result<void>{} : fail(output.why));

@@ -1,5 +1,7 @@
 // What the console asks of the gateway (ctrl/commands.h).
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "ctrl/gateway.h"
 #include "ctrl/version.h"
@@ -18,6 +20,7 @@ Operations Gateway::operations() {
   o.sa_counters = [this](SaId id) { return counters(id); };
   o.policies = [this] {
     std::vector<PolicySpec> out;
+    out.reserve(now_.policies.size());
     for (const auto& [id, policy] : now_.policies) out.push_back(policy);
     std::ranges::sort(out, {}, [](const PolicySpec& p) { return std::pair(p.order, p.id); });
     return out;
@@ -40,11 +43,7 @@ Operations Gateway::operations() {
 
 void Gateway::ike_operations(Operations& o) {
   o.ikes = [this] { return endpoint_->status(); };
-  o.ike = [this](ike::IkeSaId id) -> std::optional<ike::IkeStatus> {
-    for (ike::IkeStatus& status : endpoint_->status())
-      if (status.id == id) return std::move(status);
-    return std::nullopt;
-  };
+  o.ike = [this](ike::IkeSaId id) { return endpoint_->status(id); };
   o.ike_counters = [this] { return endpoint_->counters(); };
   o.initiate = [this](std::string_view connection, std::string_view child, Done done) {
     endpoint_->initiate(connection, child, ticket(std::move(done)), now());
@@ -97,56 +96,30 @@ Result<void> Gateway::set_gateway(bool on) {
   return {};
 }
 
-Result<SaId> Gateway::add_manual_sa(SaSpec sa) {
-  sa.id = SaId{++last_manual_sa_};
-  if (sa.direction == Direction::kOut && !now_.policies.contains(sa.policy))
-    return fail("there is no policy " + std::to_string(static_cast<std::uint32_t>(sa.policy)) +
-                " for the SA to serve; see policy-list");
-  for (const auto& [id, have] : now_.sas)
-    if (have->direction == sa.direction && have->spi == sa.spi && have->destination == sa.destination)
-      return fail("there is an SA with this SPI and destination already");
-  const auto ref = std::make_shared<const SaSpec>(std::move(sa));
-  by_hand_.sas.push_back(ref);
-  Changes one;
-  (ref->direction == Direction::kIn ? one.add_in : one.add_out).push_back(ref);
-  if (auto done = apply(one, *backend_, now_); !done) {
-    by_hand_.sas.pop_back();
-    return std::unexpected(done.error());
-  }
-  return ref->id;
-}
-
-Result<void> Gateway::remove_manual_sa(SaId id) {
-  if (std::erase_if(by_hand_.sas, [id](const SaRef& sa) { return sa->id == id; }) == 0)
-    return fail("there is no manual SA with this id; see sa-list");
-  dirty_ = true;
-  return {};
-}
-
-Result<PolicyId> Gateway::add_manual_policy(PolicySpec policy) {
-  if (policy.id == PolicyId{}) policy.id = ids_.fresh();
-  if (now_.policies.contains(policy.id)) return fail("there is a policy with this id already");
-  Changes one;
-  one.set_policies.push_back(policy);
-  by_hand_.policies.push_back(policy);
-  if (auto done = apply(one, *backend_, now_); !done) {
-    by_hand_.policies.pop_back();
-    return std::unexpected(done.error());
-  }
-  return policy.id;
-}
-
-Result<void> Gateway::remove_manual_policy(PolicyId id) {
-  if (std::erase_if(by_hand_.policies, [id](const PolicySpec& p) { return p.id == id; }) == 0)
-    return fail("there is no manual policy with this id; those of the configuration are changed there");
-  dirty_ = true;
-  return {};
-}
-
 std::vector<std::string> Gateway::check(const std::string& file) const {
   PolicyIds scratch = ids_;  // checking gives out no ids
   const auto loaded = load_config(file.empty() ? config_.file : file, scratch, machine_);
   return loaded ? std::vector<std::string>{} : loaded.error();
+}
+
+// What runs stays as it is where only a start can change it, and so do the places of the ports that the rest
+// counts by: `next` gets that back. The names of what differs.
+std::vector<std::string> Gateway::hold_back(Config& next) {
+  std::vector<std::string> held;
+  if (!(next.setup == config_.setup) || next.mode != config_.mode) {
+    held.emplace_back("gateway, ports and crypto");
+    if (next.addresses != config_.addresses) held.emplace_back("addresses");
+    if (next.routes != config_.routes) held.emplace_back("routes");
+    next.setup = config_.setup;
+    next.mode = config_.mode;
+    next.addresses = config_.addresses;
+    next.routes = config_.routes;
+  }
+  if (next.management != config_.management) {
+    held.emplace_back("management");
+    next.management = config_.management;
+  }
+  return held;
 }
 
 ReloadOutcome Gateway::reload() {
@@ -155,30 +128,26 @@ ReloadOutcome Gateway::reload() {
     for (const std::string& error : loaded.error()) log_.error(Category::kConfig, error);
     return {.errors = loaded.error(), .summary = {}};
   }
+  const std::vector<std::string> held = hold_back(*loaded);
+  const Config before = std::exchange(config_, std::move(*loaded));
   ReloadOutcome outcome;
-  const std::size_t before = config_.connections.size();
-  const bool restart = !(loaded->setup == config_.setup) || loaded->mode != config_.mode ||
-                       loaded->management != config_.management;
-  const std::vector<PortAddress> old_addresses = std::move(config_.addresses);
-  const std::vector<dp::Route> old_routes = std::move(config_.routes);
-  if (restart) {  // what runs stays as it is, and so do the places of the ports that the rest counts by
-    loaded->setup = std::move(config_.setup);
-    loaded->mode = config_.mode;
-    loaded->management = std::move(config_.management);
-    loaded->addresses = old_addresses;
-    loaded->routes = old_routes;
-  }
-  config_ = std::move(*loaded);
+  outcome.summary = std::to_string(config_.connections.size()) + " connections (" +
+                    std::to_string(before.connections.size()) + " before), " +
+                    std::to_string(config_.policies.size()) + " policies";
+  for (std::size_t i = 0; i < held.size(); ++i)
+    outcome.summary += (i == 0 ? "; only at the next start: " : ", ") + held[i];
   log_.set_level(config_.log.level);
   log_.set_categories(config_.log.categories);
-  if (network_) renumber(old_addresses, old_routes);
+  if (auto done = log_.reopen(config_.log.file); !done) outcome.errors.push_back(done.error().what);
+  if (network_)
+    std::ranges::move(renumber(before.addresses, before.routes), std::back_inserter(outcome.errors));
+  endpoint_->configure(config_.ike);
   endpoint_->configure(config_.connections, now());
   dirty_ = true;
+  if (auto done = reconcile(now()); !done) outcome.errors.push_back(done.error().what);
   drain(now());
-  outcome.summary = std::to_string(config_.connections.size()) + " connections (" + std::to_string(before) +
-                    " before), " + std::to_string(config_.policies.size()) + " policies";
-  if (restart) outcome.summary += "; gateway, ports, crypto and management change at the next start";
   for (const std::string& warning : config_.warnings) log_.warning(Category::kConfig, warning);
+  for (const std::string& error : outcome.errors) log_.error(Category::kConfig, error);
   log_.info(Category::kConfig, "reloaded " + config_.file + ": " + outcome.summary);
   return outcome;
 }

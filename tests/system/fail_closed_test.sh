@@ -26,6 +26,7 @@ ok "terminate" ctl gwA terminate --ike sites
 ok "nothing passes after" silent
 ok "the tunnel comes up again" ctl gwA initiate sites net
 stop gwA TERM
+ok "the peer of a stopped gateway was told" wait_for 3 eval '! ctl gwB sas --json | grep -q uniqueid'
 ok "nothing passes a stopped gateway" silent
 rm -f "$run/gwA.vici"
 start=none site_simplon gwA || exit 1

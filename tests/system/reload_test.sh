@@ -53,6 +53,20 @@ ok "the changed one comes up by its new text" eval 'ctl gwA initiate second othe
 ok "it is a new SA" test "$(of second)" != "$second_before"
 ok "pings" site_pings hostA 198.18.2.10
 
+# What only a start can change is named, all else of the file holds.
+sed -i "s/addresses: \[198.51.100.1/addresses: [198.51.100.77\/24, 198.51.100.1/; s|socket: .*|socket: [$run/gwA.vici, $run/more.vici]|" "$run/gwA.yaml"
+printf 'log: {file: %s}\n' "$run/moved.log" >>"$run/gwA.yaml"
+ok "reload of addresses, management and the log's file" eval 'ctl gwA reload | tee "$run/reload.txt"'
+ok "what is held back is named" grep -q "only at the next start: management" "$run/reload.txt"
+ok "the rest is not" eval 'on gwA ip addr show dev wan | grep -q 198.51.100.77'
+ok "the log goes on in the new file" grep -q reloaded "$run/moved.log"
+
+printf 'aabbccddeeff00112233445566778899aabbccdd' >"$run/key.hex"
+ok "an SA by hand with limits of its age" ctl gwA sa add --direction in --spi 0x4321 --source 198.51.100.2 \
+  --destination 198.51.100.1 --suite aes128gcm16 --key "@$run/key.hex" --policy sites/net --soft-time 1 --hard-time 2
+ok "it is told of at the soft one" wait_for 5 grep -q "4321.*soft limit" "$run/moved.log"
+ok "and gone at the hard one" wait_for 5 eval '! ctl gwA sa list | grep -q 4321'
+
 before=$(sas)
 printf 'connections:\n  broken: {locl: x, proposals: [aes128gmc16]}\nports: 7\n' >"$run/gwA.yaml"
 ok "a broken file is refused" eval '! ctl gwA reload >"$run/reload.txt" 2>&1'

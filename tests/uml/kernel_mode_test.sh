@@ -1,18 +1,27 @@
 #!/bin/bash
 # Kernel-only mode in User Mode Linux: two Simplons without a data path negotiate SAs, Linux does ESP, pings cross; what the
-# kernel says of its SAs (suite, SPIs, lifetimes, windows) is what Simplon says; clear traffic is refused; a stop stays closed.
+# kernel says of its SAs (suite, SPIs, lifetimes, windows) is what Simplon says; clear traffic is refused; a second gateway does no harm; a stop tells the peer and stays closed.
 #
+#   L 198.18.1.10 ----- 198.18.1.9 A
 #   A 198.18.1.1 -- lo   A 198.51.100.1 ----- 198.51.100.2 B   lo -- 198.18.2.1 B
 here=$(dirname "$(realpath "$0")")
-[ "${1:-}" = inside ] || exec "$here/uml-run" -t 200 -m 768M -- "$0" inside
+[ "${1:-}" = inside ] || exec "$here/uml-run" -t 280 -m 768M -- "$0" inside
 source "$here/../lab/lab.sh"
 lab_begin kernel
-ns A B
+ns A B L
+ip link add lan0 netns "$lab-A" type veth peer name eth0 netns "$lab-L"
+ip -n "$lab-A" link set lan0 up
+ip -n "$lab-L" link set eth0 up
+ip -n "$lab-A" addr add 198.18.1.9/24 dev lan0
+ip -n "$lab-L" addr add 198.18.1.10/24 dev eth0
+ip -n "$lab-L" route add default via 198.18.1.9
+on A sysctl -qw net.ipv4.ip_forward=1
 ip link add wan0 netns "$lab-A" type veth peer name wan0 netns "$lab-B"
 for side in "A 1 2 a b" "B 2 1 b a"; do
   set -- $side
   ip -n "$lab-$1" link set wan0 up
   ip -n "$lab-$1" addr add "198.51.100.$2/24" dev wan0
+  ip -n "$lab-$1" addr add "2001:db8:ffff::$2/64" dev wan0 nodad
   ip -n "$lab-$1" addr add "198.18.$2.1/32" dev lo
   ip -n "$lab-$1" route add "198.18.$3.0/24" via "198.51.100.$3" src "198.18.$2.1"
   (umask 077; printf 'psks:\n  - ids: [a.example, b.example]\n    secret: "a-secret-0123456789abcdef"\n' >"$run/$1.secrets.yaml")
@@ -36,6 +45,7 @@ connections:
         life_time: 22m
         replay_window: 128
 YAML
+  [ "$1" = A ] && echo 'policies: [{child: sites/net}, {action: discard, local: "::/0", remote: "::/0"}]' >>"$run/A.yaml"
   "$build/simplond" --check "$run/$1.yaml" || exit 1
   simplon_start "$1" || exit 1
 done
@@ -56,10 +66,27 @@ ok "rekey" ctl A rekey --child net
 changed() { [ "$(spis | wc -l)" = 2 ] && [ "$(spis)" != "$before" ]; }
 ok "new SAs took over" wait_for 20 changed
 ok "pings over the new SAs" pings
+ok "forwarded packets take the tunnel" on L ping -q -c 2 -W 2 198.18.2.1
+ok "what no entry matches is not forwarded" eval '! on L ping -q -c 2 -W 1 198.51.100.2 >/dev/null'
+ok "the machine's own traffic passes" on A ping -q -c 1 -W 2 198.51.100.2
+ok "what a discard matches does not" eval '! on B ping -q -c 2 -W 1 2001:db8:ffff::1 >/dev/null'
+ok "but neighbour discovery" eval 'on B ip -6 neigh show 2001:db8:ffff::1 | grep -q lladdr'
+ok "a second gateway does not start" eval '! on A "$build/simplond" "$run/A.yaml" 2>"$run/second.log"'
+ok "and says why" grep -q "another IKE daemon" "$run/second.log"
+ok "nor is a running one released" eval '! on A "$build/simplond" --release "$run/A.yaml" 2>"$run/release.log"'
+ok "and says why" grep -q "a gateway runs" "$run/release.log"
+ok "the running one lost nothing by either" pings
 ok "gateway off" ctl A gateway off
 ok "nothing passes" eval '! on A ping -q -c 2 -W 1 -I 198.18.1.1 198.18.2.1 >/dev/null'
 ok "gateway on" ctl A gateway on
 ok "pings again" wait_for 10 pings
+sas() { ctl "$1" sas --json | grep -c '"uniqueid"'; }
+stop A
+ok "a stop tells the peer" wait_for 3 eval '[ "$(sas B)" = 0 ]'
+ok "and leaves no SA" eval '! on A ip xfrm state | grep -q aead'
+ok "what was protected stays closed" eval '! on A ping -q -c 2 -W 1 -I 198.18.1.1 198.18.2.1 >/dev/null'
+simplon_start A || exit 1
+ok "and open again after a start" wait_for 40 on A ping -q -c 1 -W 1 -I 198.18.1.1 198.18.2.1
 ok "terminate" ctl B terminate --ike sites
 stop B
 ok "with the peer gone, clear traffic is not let out" eval '! on A ping -q -c 2 -W 1 -I 198.18.1.1 198.18.2.1 >/dev/null'
