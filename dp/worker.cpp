@@ -14,6 +14,9 @@ constexpr std::uint16_t kNatTraversal = 4500;
 constexpr std::uint8_t kKeepaliveByte = 0xff;  // RFC 3948 §2.3
 
 bool is_multicast_mac(const std::uint8_t* mac) { return (mac[0] & 1) != 0; }
+std::uint64_t number_of(const Mac& mac) {
+  return std::uint64_t{load_be32(mac.data())} << 16 | load_be16(mac.data() + 4);
+}
 
 // RFC 1812 §5.3.4: what was sent to all of a link goes no further to somebody else's single address.
 bool for_somebody_else(rte_mbuf* m, const Routes& routes) {
@@ -82,16 +85,13 @@ unsigned Worker::poll(const Source& source) {
   packet_count_ = 0;
   switch (source.kind) {
     case Source::Kind::kPort: {
-      const Origin outside = source.side == Side::kProtected ? Origin::kProtected : Origin::kUnprotected;
-      for (unsigned i = 0; i < n; ++i) take_frame(frames[i], outside, source.port);
+      const Origin origin = source.side == Side::kProtected ? Origin::kProtected : Origin::kUnprotected;
+      const std::uint64_t mac = number_of(tables_->routes->mac(source.port));
+      for (unsigned i = 0; i < n; ++i) take_received(frames[i], origin, source.port, mac);
       break;
     }
     case Source::Kind::kInject:
-      for (unsigned i = 0; i < n; ++i) {
-        const PortIndex port{frames[i]->port};
-        const bool inside = tables_->routes->side(port) == Side::kProtected;
-        take_frame(frames[i], inside ? Origin::kHostProtected : Origin::kHostUnprotected, port);
-      }
+      for (unsigned i = 0; i < n; ++i) take_injected(frames[i]);
       break;
     case Source::Kind::kMailbox:
       for (unsigned i = 0; i < n; ++i)
@@ -104,23 +104,30 @@ unsigned Worker::poll(const Source& source) {
   return n;
 }
 
-void Worker::take_frame(rte_mbuf* m, Origin origin, PortIndex port) {
+// `mac` is the port's own.
+void Worker::take_received(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac) {
   if (rte_pktmbuf_data_len(m) < kEthernetBytes) return drop(m, Drop::kRunt);
   const std::uint8_t* frame = bytes_of(m);
-  const bool from_host = origin == Origin::kHostProtected || origin == Origin::kHostUnprotected;
   const std::uint16_t type = load_be16(frame + 12);
-  if (!from_host && !setup_.promiscuous && !is_multicast_mac(frame)) {
-    const Mac mac = tables_->routes->mac(port);
-    if (std::memcmp(frame, mac.data(), mac.size()) != 0) return drop(m, Drop::kNotForUs);
-  }
-  if (type == kEtherTypeIpv4 || type == kEtherTypeIpv6) {
-    if (!from_host && is_multicast_mac(frame) && for_somebody_else(m, *tables_->routes))
-      return drop(m, Drop::kNotForUs);
-    return take_ip(m, kEthernetBytes, origin, port);
-  }
-  // ARP is the kernel's; so is what else it speaks with a link, and on a protected one whatever it likes.
-  if (origin == Origin::kHostProtected || (from_host && is_link_protocol(type))) return send(m, port);
+  const bool ip = type == kEtherTypeIpv4 || type == kEtherTypeIpv6;
+  if (load_be64(frame) >> 16 != mac &&
+      (!is_multicast_mac(frame) || (ip && for_somebody_else(m, *tables_->routes))))
+    return drop(m, Drop::kNotForUs);
+  if (ip) return take_ip(m, kEthernetBytes, origin, port);
   if (type == kEtherTypeArp) return punt(m, port);
+  drop(m, Drop::kUnknownEtherType);
+}
+
+// Out of the TAP of a port.
+void Worker::take_injected(rte_mbuf* m) {
+  if (rte_pktmbuf_data_len(m) < kEthernetBytes) return drop(m, Drop::kRunt);
+  const PortIndex port{m->port};
+  const bool inside = tables_->routes->side(port) == Side::kProtected;
+  const std::uint16_t type = load_be16(bytes_of(m) + 12);
+  if (type == kEtherTypeIpv4 || type == kEtherTypeIpv6)
+    return take_ip(m, kEthernetBytes, inside ? Origin::kHostProtected : Origin::kHostUnprotected, port);
+  // ARP and whatever link protocols it speaks are the kernel's; on a protected port, all that it likes.
+  if (inside || is_link_protocol(type)) return send(m, port);
   drop(m, Drop::kUnknownEtherType);
 }
 

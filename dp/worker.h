@@ -74,7 +74,6 @@ struct WorkerSetup {
   Quiescence* quiescence = nullptr;
   Wakeup* wakeup = nullptr;
   std::unique_ptr<Crypto> crypto;
-  bool promiscuous = false;  // take frames for any MAC (the benchmark's files)
 };
 
 struct alignas(64) WorkerCounters {  // written by its worker only
@@ -138,7 +137,8 @@ class Worker {
 
   // worker.cpp: from a frame to a decision
   unsigned poll(const Source& source);
-  void take_frame(rte_mbuf* m, Origin origin, PortIndex port);
+  void take_received(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac);
+  void take_injected(rte_mbuf* m);
   void take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port);
   bool is_esp(const Arrived& packet);
   void process();

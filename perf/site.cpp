@@ -55,13 +55,12 @@ SaRef make_sa(const EspSuite& suite, unsigned n, Direction direction, bool ours)
 // Every next hop resolved.
 NetworkSpec network(PortIndex inner, PortIndex outer, bool ours) {
   const IpAddress router_in = IpAddress::v4(192, 0, 2, 254), router_out = IpAddress::v4(198, 51, 100, 254);
-  const dp::Mac mac{2, 0, 0, 0, 0, 9};
   NetworkSpec spec;
   spec.addresses = {{ours ? kUs : kPeer, outer}};
   spec.routes = {{ours ? kNear : kFar, router_in, inner},
                  {ours ? kFar : kNear, router_out, outer},
                  {kOuter, router_out, outer}};
-  spec.neighbours = {{router_in, inner, mac}, {router_out, outer, mac}};
+  spec.neighbours = {{router_in, inner, kMac}, {router_out, outer, kMac}};
   return spec;
 }
 
@@ -88,7 +87,6 @@ dp::WorkerSetup worker_setup(dp::Registry& registry, dp::Quiescence& quiescence,
   setup.tables = &registry.tables();
   setup.quiescence = &quiescence;
   setup.crypto = std::move(crypto);
-  setup.promiscuous = true;
   return setup;
 }
 

@@ -18,7 +18,9 @@
 
 namespace simplon::perf {
 
-inline constexpr std::array<std::uint8_t, 14> kEthernet{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
+// Of every port and every neighbour: what one sends the other takes.
+inline constexpr dp::Mac kMac{2, 0, 0, 0, 0, 9};
+inline constexpr std::array<std::uint8_t, 14> kEthernet{2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 9, 8, 0};
 
 IpAddress near_host();
 IpAddress far_host(unsigned policy);
@@ -43,7 +45,10 @@ class Site {
 
  private:
   Site(const dp::CryptoDevices& crypto, const dp::Port& source, const dp::Port& sink)
-      : quiescence_(1), registry_(crypto, quiescence_, 1, {source.facts(), sink.facts()}) {}
+      : quiescence_(1),
+        registry_(
+            crypto, quiescence_, 1,
+            {{kMac, source.setup().side, source.facts().mtu}, {kMac, sink.setup().side, sink.facts().mtu}}) {}
 
   dp::Quiescence quiescence_;
   dp::Registry registry_;
