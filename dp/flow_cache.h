@@ -42,11 +42,12 @@ struct FlowKey6 {
   }
 };
 
-template <class Key>
+template <class K>
 class FlowCache {
-  using Words = decltype(Key{}.words());
+  using Words = decltype(K{}.words());
 
  public:
+  using Key = K;
   static constexpr std::size_t kSets = 8192;
 
   FlowCache() : sets_(std::make_unique<Set[]>(kSets)) {}

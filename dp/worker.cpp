@@ -105,7 +105,7 @@ unsigned Worker::poll(const Source& source) {
 }
 
 // `mac` is the port's own.
-void Worker::take_received(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac) {
+inline void Worker::take_received(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac) {
   if (rte_pktmbuf_data_len(m) < kEthernetBytes) return drop(m, Drop::kRunt);
   const std::uint8_t* frame = bytes_of(m);
   const std::uint16_t type = load_be16(frame + 12);
@@ -119,7 +119,7 @@ void Worker::take_received(rte_mbuf* m, Origin origin, PortIndex port, std::uint
 }
 
 // Out of the TAP of a port.
-void Worker::take_injected(rte_mbuf* m) {
+inline void Worker::take_injected(rte_mbuf* m) {
   if (rte_pktmbuf_data_len(m) < kEthernetBytes) return drop(m, Drop::kRunt);
   const PortIndex port{m->port};
   const bool inside = tables_->routes->side(port) == Side::kProtected;
@@ -131,7 +131,7 @@ void Worker::take_injected(rte_mbuf* m) {
   drop(m, Drop::kUnknownEtherType);
 }
 
-void Worker::take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port) {
+inline void Worker::take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port) {
   Arrived& packet = packets_[packet_count_];
   if (const Drop bad = parse_ip(m, offset, packet.headers); bad != Drop::kNone) return drop(m, bad);
   packet.m = m;
@@ -145,7 +145,7 @@ void Worker::take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex
 }
 
 // True: it has an ESP header, or was dropped for what it lacks of one.
-bool Worker::is_esp(const Arrived& packet) {
+inline bool Worker::is_esp(const Arrived& packet) {
   const Headers& h = packet.headers;
   const unsigned end = h.ip + h.length;
   const std::uint8_t* bytes = bytes_of(packet.m);
@@ -196,28 +196,29 @@ void Worker::process() {
   if (job_count_ != 0) encrypt();
 }
 
-const Decision& Worker::decision(const Arrived& clear) {
+inline const Decision& Worker::decision(const Arrived& clear) {
   const Headers& h = clear.headers;
   const std::uint8_t* ip = bytes_of(clear.m) + h.ip;
-  const auto known = [&](auto& flows, auto key) -> const Decision& {
-    key.sport = h.sport;
-    key.dport = h.dport;
-    key.protocol = h.protocol;
-    key.origin = clear.origin;
-    key.fragment = h.fragment;
-    key.port = static_cast<std::uint16_t>(clear.port);
+  const auto known = [&](auto& flows, auto addresses) -> const Decision& {
+    const typename std::remove_reference_t<decltype(flows)>::Key key{
+        .addresses = addresses,
+        .sport = h.sport,
+        .dport = h.dport,
+        .protocol = h.protocol,
+        .origin = clear.origin,
+        .fragment = h.fragment,
+        .port = static_cast<std::uint16_t>(clear.port)};
     const std::size_t slot = flows.slot(key);
     if (const Decision* found = flows.find(slot, key, tables_->generation)) return *found;
     return flows.keep(slot, key, tables_->generation, decide(*tables_, flow_of(clear)));
   };
-  if (h.v4) {
-    FlowKey4 key;
-    std::memcpy(&key.addresses, ip + 12, sizeof key.addresses);
-    return known(flows4_, key);
-  }
-  FlowKey6 key;
-  std::memcpy(key.addresses.data(), ip + 8, sizeof key.addresses);
-  return known(flows6_, key);
+  const auto word = [ip](unsigned at) {
+    std::uint64_t w;
+    std::memcpy(&w, ip + at, sizeof w);
+    return w;
+  };
+  if (h.v4) return known(flows4_, word(12));
+  return known(flows6_, std::array{word(8), word(16), word(24), word(32)});
 }
 
 Flow Worker::flow_of(const Arrived& clear) const {
@@ -228,7 +229,7 @@ Flow Worker::flow_of(const Arrived& clear) const {
       h.fragment};
 }
 
-void Worker::act(Index index, const Decision& decision) {
+inline void Worker::act(Index index, const Decision& decision) {
   const Arrived& clear = packets_[index];
   switch (decision.kind) {
     case Decision::Kind::kDrop:

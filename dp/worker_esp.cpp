@@ -49,7 +49,7 @@ void Worker::decrypt() {
   if (clock_) clock_->mark(Stage::kPost);
 }
 
-void Worker::decrypted(unsigned job, bool good) {
+inline void Worker::decrypted(unsigned job, bool good) {
   InboundSa& sa = *esp_[job].sa;
   Arrived& packet = packets_[esp_[job].packet];
   if (!good) {
@@ -128,7 +128,7 @@ void Worker::encrypt() {
 }
 
 // The outer destination's route is remembered in the SA, as long as the tables' generation does not change.
-const NextHop* Worker::route_of(OutboundSa& sa) {
+inline const NextHop* Worker::route_of(OutboundSa& sa) {
   if (sa.route_generation != tables_->generation) {
     sa.route = tables_->routes->find(sa.destination);
     sa.route_generation = tables_->generation;
