@@ -99,13 +99,52 @@ Child& IkeSa::install(const ChildConfig& config, const Proposal& proposal, Spi s
     core_.outputs.emplace_back(ChildEvent{UpDown::kUp, id_, placed.id, ChildSaId{}});
     return placed;
   }
+  placed.replaced = replaces;
+  const bool first = old->second.state != ChildState::kRekeyed;  // not the second of two at once
   old->second.state = ChildState::kRekeyed;
   if (Now& end = old->second.expire_at; end != Now{}) end = std::max(end, now + kDeferredOutbound);
-  placed.leaving |= old->second.leaving;
-  for (Task& task : tasks_)  // who wants the old one deleted means this one by now
-    if (auto* del = std::get_if<DeleteChild>(&task); del && del->id == replaces) del->id = placed.id;
+  if (first) inherit(old->second, placed);
   core_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, id_, placed.id, replaces});
   return placed;
+}
+
+// Who wants the old one deleted means this one by now.
+void IkeSa::inherit(const Child& from, Child& to) {
+  to.leaving |= from.leaving;
+  for (Task& task : tasks_)
+    if (auto* del = std::get_if<DeleteChild>(&task); del && del->id == from.id) del->id = to.id;
+}
+
+// §2.8.1: of two that replace the same child the one whose exchange had the lowest nonce goes, by who made
+// it; the child that both replace is deleted by the other end.
+void IkeSa::settle_rekey(Child& made) {
+  if (made.replaced == ChildSaId{}) return;
+  for (auto& [id, other] : children_) {
+    if (other.replaced != made.replaced || other.ours == made.ours || other.state != ChildState::kInstalled)
+      continue;
+    Child& loser = other.lowest < made.lowest ? other : made;
+    inherit(loser, &loser == &made ? other : made);
+    loser.leaving = false;
+    loser.state = ChildState::kRekeyed;
+    if (!loser.ours) return;
+    std::erase_if(tasks_, [&](const Task& task) {
+      const auto* del = std::get_if<DeleteChild>(&task);
+      return del && del->id == made.replaced && del->ticket == 0;
+    });
+    tasks_.emplace_front(DeleteChild{loser.id, 0});
+    return;
+  }
+}
+
+// Our own attempt is as good as done then.
+bool IkeSa::replaced_by_peer() {
+  const bool there = std::ranges::any_of(children_, [&](const auto& c) {
+    return attempt_->replaces != ChildSaId{} && !c.second.ours && c.second.replaced == attempt_->replaces;
+  });
+  if (!there) return false;
+  core_.finish(attempt_->ticket, true);
+  attempt_.reset();
+  return true;
 }
 
 // The configuration may have changed while this child was being negotiated.
@@ -133,6 +172,12 @@ void IkeSa::uninstall(const SaRef& sa) {
 }
 
 void IkeSa::flush_deferred(Child& child) { place(std::exchange(child.deferred_out, nullptr), child); }
+
+void IkeSa::flush_deferred(std::string_view config) {
+  for (auto& [id, child] : children_)
+    if (child.deferred_out && child.state != ChildState::kRekeyed && child.config.name == config)
+      flush_deferred(child);
+}
 
 // A replaced child's inbound SA stays a while for what is still under way.
 void IkeSa::remove_child(ChildSaId id, Now now, OldInboundSa inbound) {
@@ -179,7 +224,8 @@ void IkeSa::expired(SaId sa, bool hard, Now now) {
 
 void IkeSa::expire_children(Now now, std::vector<Task>& due) {
   for (auto& [id, child] : children_) {
-    if (child.deferred_out && now >= child.deferred_until) flush_deferred(child);
+    if (child.deferred_out && child.state != ChildState::kRekeyed && now >= child.deferred_until)
+      flush_deferred(child);
     if (child.state == ChildState::kInstalled && child.rekey_at != Now{} && now >= child.rekey_at) {
       child.rekey_at = {};
       due.emplace_back(RekeyChild{id, 0});

@@ -114,6 +114,7 @@ void IkeSa::start_attempt(Attempt attempt, Now now) {
 }
 
 void IkeSa::send_attempt(Bytes public_value, Now now) {
+  if (replaced_by_peer()) return next_task(now);
   PayloadWriter out;
   if (attempt_->ike) {
     std::vector<Proposal> proposals = connection_->proposals;
@@ -150,8 +151,10 @@ bool IkeSa::retry_attempt(const Payloads& p, Now now) {
 void IkeSa::attempt_response(const Payloads& p, Now now) {
   if (!attempt_) return;
   if (const Notify* n = p.error()) {
+    if (replaced_by_peer()) return;
     if (retry_attempt(p, now)) return;
     if (n->type == NotifyType::kChildSaNotFound && attempt_->replaces != ChildSaId{}) {
+      if (!children_.contains(attempt_->replaces)) return attempt_failed("the peer deleted the child", now);
       // It is gone over there: a new one instead (§2.25).
       const CreateChild again{attempt_->config.name, attempt_->ticket};
       remove_child(attempt_->replaces, now, OldInboundSa::kGoes);
@@ -186,6 +189,13 @@ void IkeSa::complete_child(const Payloads& p, Bytes shared, Now now) {
       !is_choice_of((*p.sa)[0], attempt_->config.proposals, pfs))
     return attempt_failed("the peer chose what we did not offer: " + text(*p.sa), now);
   const Proposal chosen = (*p.sa)[0];
+  if (std::ranges::find(attempt_->deleted, Spi{load_be32(chosen.spi.data())}) != attempt_->deleted.end()) {
+    if (const auto old = children_.find(attempt_->replaces); old != children_.end()) {
+      old->second.leaving = true;  // what the peer meant to delete
+      tasks_.emplace_back(DeleteChild{old->first, 0});
+    }
+    return attempt_failed("the peer deleted the child", now);
+  }
   const Selectors want = effective(attempt_->config);
   const Selectors got{p.tsi ? essential(narrow(*p.tsi, want.local)) : TrafficSelectors{},
                       p.tsr ? essential(narrow(*p.tsr, want.remote)) : TrafficSelectors{}};
@@ -199,11 +209,15 @@ void IkeSa::complete_child(const Payloads& p, Bytes shared, Now now) {
   const ChildKeys keys = derive_child(keys_, chosen.suite(), shared, with_auth ? ni_ : attempt.nonce,
                                       with_auth ? nr_ : *p.nonce);
   const auto group = shared.empty() ? std::nullopt : std::optional(attempt.group);
-  install(attempt.config, chosen, attempt.spi, Spi{load_be32(chosen.spi.data())}, keys, true, got, group,
-          attempt.replaces, now);
+  Child& made = install(attempt.config, chosen, attempt.spi, Spi{load_be32(chosen.spi.data())}, keys, true,
+                        got, group, attempt.replaces, now);
+  made.replaced = attempt.replaces;  // even if it is gone by now
+  made.ours = true;
+  if (!with_auth) made.lowest = std::min(attempt.nonce, *p.nonce);
   core_.finish(attempt.ticket, true);
   // The old one is deleted after the new one carries traffic (§2.8).
   if (children_.contains(attempt.replaces)) tasks_.emplace_front(DeleteChild{attempt.replaces, 0});
+  settle_rekey(made);
   next_task(now);
 }
 
@@ -252,9 +266,10 @@ void IkeSa::create_child_request(const Payloads& p, Now now) {
   if (rekey == nullptr) return child_request(p, ChildSaId{}, now);
   for (const auto& [id, child] : children_) {
     if (rekey->spi != be32(child.out->spi)) continue;
-    // §2.25.1 allows to answer a rekey that crosses ours; we ask for another try, both with jitter, and lose
-    // nothing.
-    if (child.state != ChildState::kInstalled) return respond_error(NotifyType::kTemporaryFailure);
+    // One that we are replacing ourselves the peer may replace as well (§2.25.1); see settle_rekey().
+    const bool both =
+        child.state == ChildState::kRekeying && attempt_ && !attempt_->ike && attempt_->replaces == id;
+    if (child.state != ChildState::kInstalled && !both) return respond_error(NotifyType::kTemporaryFailure);
     return child_request(p, id, now);
   }
   PayloadWriter out;
@@ -280,7 +295,9 @@ void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
   const auto finish = [peer_nonce = *p.nonce, agreed, config = *agreed.config, group, nonce, replaces](
                           IkeSa& sa, const JobResult& result, Now at) {
     if (group != DhGroup::kNone && !result.ok) {
-      if (const auto old = sa.children_.find(replaces); old != sa.children_.end())
+      const auto old = sa.children_.find(replaces);
+      const bool ours_runs = sa.attempt_ && !sa.attempt_->ike && sa.attempt_->replaces == replaces;
+      if (old != sa.children_.end() && old->second.state == ChildState::kRekeying && !ours_runs)
         old->second.state = ChildState::kInstalled;
       ++sa.core_.counters.malformed;
       sa.log(LogLevel::kWarning, "the peer's child is refused: its public value is not valid");
@@ -291,8 +308,10 @@ void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
     const Spi spi = sa.core_.fresh_spi();
     const ChildKeys keys = derive_child(sa.keys_, chosen.suite(), result.shared.bytes(), peer_nonce, nonce);
     const auto pfs = group == DhGroup::kNone ? std::nullopt : std::optional(group);
-    sa.install(config, chosen, spi, Spi{load_be32(chosen.spi.data())}, keys, false, agreed.selectors, pfs,
-               replaces, at);
+    Child& made = sa.install(config, chosen, spi, Spi{load_be32(chosen.spi.data())}, keys, false,
+                             agreed.selectors, pfs, replaces, at);
+    made.lowest = std::min(peer_nonce, nonce);
+    sa.settle_rekey(made);
     chosen.spi = be32(spi);
     PayloadWriter out;
     out.sa({chosen});

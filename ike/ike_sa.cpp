@@ -317,7 +317,7 @@ std::optional<Now> IkeSa::deadline() const {
   for (const auto& [id, child] : children_) {
     if (child.state == ChildState::kInstalled) sooner(child.rekey_at);
     if (child.may_expire()) sooner(child.expire_at);
-    if (child.deferred_out) sooner(child.deferred_until);
+    if (child.deferred_out && child.state != ChildState::kRekeyed) sooner(child.deferred_until);
   }
   return soonest;
 }

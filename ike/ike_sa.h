@@ -46,6 +46,11 @@ struct Child {
   Selectors selectors;
   Now installed{}, rekey_at{}, expire_at{};
   bool leaving = false;  // to be deleted when its turn comes: does not count as up
+  // Both ends may replace one child at once (§2.8.1): which one, the lower nonce of the exchange, and whether
+  // it was ours.
+  ChildSaId replaced{};
+  Buffer lowest;
+  bool ours = false;
 
   // Not while it is being replaced: a delete would hit the replacement. The exchange ends, or the IKE SA
   // does.
@@ -201,6 +206,7 @@ class IkeSa {
     std::uint64_t ticket = 0;
     unsigned tries = 0;  // other groups that the peer asked for
     std::optional<Selectors> packet = {};
+    std::vector<Spi> deleted = {};  // by the peer, before its answer came: one of them may be the new child's
   };
   const ChildConfig* find_config(std::string_view name) const;
   Selectors effective(const ChildConfig& config) const;
@@ -237,12 +243,16 @@ class IkeSa {
   // ---- child_sa.cpp ----
   void end_retries(std::string_view installed);
   void follow_reload(Child& child);
+  void inherit(const Child& from, Child& to);
   void place(const SaRef& sa, const Child& child);
   void uninstall(const SaRef& sa);
   void forget_sa(const SaRef& sa);
   enum class OldInboundSa : std::uint8_t { kGoes, kStays };
   void remove_child(ChildSaId id, Now now, OldInboundSa inbound);
   void flush_deferred(Child& child);
+  void flush_deferred(std::string_view config);
+  void settle_rekey(Child& made);
+  bool replaced_by_peer();  // what our attempt is to replace
   void expire_children(Now now, std::vector<Task>& due);
 
   // ---- informational.cpp ----

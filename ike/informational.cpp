@@ -4,6 +4,11 @@
 #include "ike/ike_sa.h"
 
 namespace simplon::ike {
+namespace {
+
+constexpr std::size_t kMostDeleted = 16;
+
+}  // namespace
 
 void IkeSa::run(const Liveness&, Now now) { request(Exchange::kInformational, {}, {}, now); }
 
@@ -16,7 +21,8 @@ void IkeSa::run(const DeleteChild& task, Now now) {
   out.del(ProtocolId::kEsp, {be32(found->second.in->spi)});
   request(
       Exchange::kInformational, out,
-      [this, task, replaced](const Payloads&, Now at) {
+      [this, task, replaced, config = found->second.config.name](const Payloads&, Now at) {
+        if (replaced) flush_deferred(config);  // the one that stays may be the peer's
         remove_child(task.id, at, replaced ? OldInboundSa::kStays : OldInboundSa::kGoes);
         core_.finish(task.ticket, true);
       },
@@ -66,14 +72,16 @@ void IkeSa::peer_deletes(const Delete& d, std::vector<Buffer>& answer, Now now) 
     const Spi spi{load_be32(bytes.data())};
     const auto found =
         std::ranges::find_if(children_, [&](const auto& c) { return c.second.out->spi == spi; });
-    if (found == children_.end()) continue;
+    if (found == children_.end()) {
+      if (attempt_ && attempt_->deleted.size() < kMostDeleted) attempt_->deleted.push_back(spi);
+      continue;
+    }
     const Child& child = found->second;
     // Of one that we are deleting already our request says so (§1.4.1).
     if (child.state != ChildState::kDeleting) answer.push_back(be32(child.in->spi));
     const std::string config = child.config.name;
     if (child.state == ChildState::kRekeyed) {
-      for (auto& [id, other] : children_)
-        if (other.deferred_out && other.config.name == config) flush_deferred(other);
+      flush_deferred(config);
       remove_child(found->first, now, OldInboundSa::kStays);
       continue;
     }

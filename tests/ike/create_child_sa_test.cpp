@@ -73,16 +73,48 @@ TEST(Rfc7296_2_8, TimeRekeysBothAndNothingEverExpires) {
   EXPECT_EQ(pair.left.status().children.size(), 1u);
 }
 
-TEST(Rfc7296_2_25, RekeysThatCrossLoseNothing) {
-  Pair pair;
-  pair.initiate();
-  pair.left.endpoint.rekey(ByName{"sites", "net"}, 1, pair.now);
-  pair.right.endpoint.rekey(ByName{"sites", "net"}, 2, pair.now);
-  pair.pump();
-  pair.expect_working();
-  pair.wait(20s);
-  EXPECT_TRUE(pair.left.up() && pair.right.up());
-  pair.expect_working();
+TEST(Rfc7296_2_8_1, RekeysThatCrossLeaveTheOneWithoutTheLowestNonce) {
+  for (const bool pfs : {false, true})
+    for (std::uint8_t seed = 10; seed < 20; ++seed) {
+      auto l = connection(true), r = connection(false);
+      for (auto& c : {l, r})
+        c->children[0].proposals = {
+            *Proposal::parse(pfs ? "aes128gcm16-x25519" : "aes128gcm16", ProtocolId::kEsp)};
+      Pair pair(l, r);
+      pair.left.endpoint = Endpoint(Settings{}, Secret(Buffer(32, seed)));
+      pair.left.endpoint.configure({l}, pair.now);
+      pair.initiate();
+      pair.left.endpoint.rekey(ByName{"sites", "net"}, 5, pair.now);
+      pair.right.endpoint.rekey(ByName{"sites", "net"}, 6, pair.now);
+      pair.pump();
+      pair.expect_working();
+      ASSERT_TRUE(pair.left.done(5) && pair.right.done(6)) << int{seed};
+      EXPECT_TRUE(pair.left.done(5)->ok && pair.right.done(6)->ok);
+      EXPECT_EQ(pair.left.status().children.size(), 1u) << int{seed};
+      EXPECT_EQ(pair.right.status().children.size(), 1u);
+      EXPECT_FALSE(pair.left.logged("TEMPORARY_FAILURE") || pair.right.logged("TEMPORARY_FAILURE"));
+      pair.wait(10s);
+      EXPECT_EQ(pair.left.installed.size(), 2u);
+      EXPECT_EQ(pair.right.installed.size(), 2u);
+      pair.expect_working();
+    }
+}
+
+TEST(Rfc7296_2_8_1, SoDoRekeysWhoseMessagesAreLostOrMeetADelete) {
+  for (unsigned lost = 1; lost <= 10; ++lost)
+    for (const bool terminated : {false, true}) {
+      Pair pair;
+      pair.initiate();
+      pair.left.endpoint.rekey(ByName{"sites", "net"}, 5, pair.now);
+      pair.right.endpoint.rekey(ByName{"sites", "net"}, 6, pair.now);
+      if (terminated) pair.left.endpoint.terminate(ByName{"sites", "net"}, 7, pair.now);
+      pair.pump(nth(lost));
+      pair.wait(30s);
+      EXPECT_EQ(pair.left.status().children.size(), terminated ? 0u : 1u) << lost;
+      EXPECT_EQ(pair.left.installed.size(), terminated ? 0u : 2u) << lost;
+      EXPECT_EQ(pair.right.installed.size(), terminated ? 0u : 2u) << lost;
+      if (!terminated) pair.expect_working();
+    }
 }
 
 TEST(Rfc4301_4_4_2_1, VolumeLifetimesRekeyAndEnd) {
