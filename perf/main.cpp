@@ -19,7 +19,7 @@ namespace {
 
 struct Options {
   bool about = false;
-  std::string bare, work, suite = "aes128gcm16";
+  std::string bare, work, file, suite = "aes128gcm16";
   unsigned bytes = 64, policies = 1, packets = 1'000'000;
 };
 
@@ -82,11 +82,13 @@ Result<void> bare(const Options& options, const EspSuite& suite) {
 }
 
 Result<void> path(const Options& options, const EspSuite& suite) {
-  const auto cost = measure_path({.work = *find_work(options.work),
-                                  .suite = suite,
-                                  .bytes = options.bytes,
-                                  .policies = options.policies,
-                                  .packets = options.packets});
+  const PathCase what{.work = *find_work(options.work),
+                      .suite = suite,
+                      .bytes = options.bytes,
+                      .policies = options.policies,
+                      .packets = options.packets};
+  if (!options.file.empty()) return export_frames(what, options.file);
+  const auto cost = measure_path(what);
   if (!cost) return std::unexpected(cost.error());
   std::string stages;
   for (std::size_t i = 0; i < cost->stages.size(); ++i) {
@@ -124,6 +126,7 @@ int main(int argc, char** argv) {
   app.add_option("--suite", options.suite, "aes128gcm16, aes128-sha256, …")->capture_default_str();
   app.add_option("--bytes", options.bytes, "length of the clear IP packet")->check(CLI::Range(28, 1420));
   app.add_option("--policies", options.policies, "and SAs and flows")->check(CLI::IsMember({1, 1000}));
+  app.add_option("--export", options.file, "measure nothing, write the source's frames to this pcap file");
   app.add_option("--packets", options.packets, "about how many")->check(CLI::Range(1, 1'000'000'000));
   CLI11_PARSE(app, argc, argv);
   if (!options.about && options.bare.empty() && options.work.empty()) {

@@ -58,6 +58,23 @@ Result<std::vector<Buffer>> frames(const PathCase& what, const dp::CryptoDevices
   return clear;
 }
 
+// What a case needs before it has a gateway.
+struct Tools {
+  rte_mempool* buffers;
+  std::unique_ptr<dp::CryptoDevices> crypto;
+  std::vector<Buffer> frames;
+
+  static Result<Tools> make(const PathCase& what) {
+    rte_mempool* buffers = rte_pktmbuf_pool_create("packets", 16383, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+    if (buffers == nullptr) return fail("no memory for packet buffers");
+    auto crypto = dp::CryptoDevices::open({"crypto_aesni_gcm", "crypto_aesni_mb"}, 2, 2048);
+    if (!crypto) return std::unexpected(crypto.error());
+    auto made = perf::frames(what, **crypto, buffers);
+    if (!made) return std::unexpected(made.error());
+    return Tools{buffers, std::move(*crypto), std::move(*made)};
+  }
+};
+
 class Bench {
  public:
   Bench(const PathCase& what, unsigned lap, std::uint16_t source, std::uint16_t sink, Site& site)
@@ -158,16 +175,13 @@ std::optional<Work> find_work(std::string_view name) {
 }
 
 Result<PathCost> measure_path(const PathCase& what) {
-  rte_mempool* buffers = rte_pktmbuf_pool_create("packets", 16383, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-  if (buffers == nullptr) return fail("no memory for packet buffers");
-  auto crypto = dp::CryptoDevices::open({"crypto_aesni_gcm", "crypto_aesni_mb"}, 2, 2048);
-  if (!crypto) return std::unexpected(crypto.error());
-  const auto repeated = frames(what, **crypto, buffers);
-  if (!repeated) return std::unexpected(repeated.error());
+  const auto tools = Tools::make(what);
+  if (!tools) return std::unexpected(tools.error());
+  const auto& [buffers, crypto, repeated] = *tools;
   const Folder folder;
   if (!folder.made) return fail("cannot make a temporary folder");
   const std::string file = folder.path + "/source.pcap";
-  if (auto done = write_pcap(file, *repeated); !done) return std::unexpected(done.error());
+  if (auto done = write_pcap(file, repeated); !done) return std::unexpected(done.error());
   const bool inward = what.work == Work::kDecrypt;
   const auto source = open_port("net_pcap0", "rx_pcap=" + file + ",infinite_rx=1",
                                 inward ? dp::Side::kUnprotected : dp::Side::kProtected, buffers);
@@ -175,9 +189,14 @@ Result<PathCost> measure_path(const PathCase& what) {
   const auto sink =
       open_port("net_null0", "", inward ? dp::Side::kProtected : dp::Side::kUnprotected, buffers);
   if (!sink) return std::unexpected(sink.error());
-  auto site = Site::make(what, **crypto, **source, **sink);
+  auto site = Site::make(what, *crypto, **source, **sink);
   if (!site) return std::unexpected(site.error());
-  return Bench(what, static_cast<unsigned>(repeated->size()), (*source)->id(), (*sink)->id(), **site).run();
+  return Bench(what, static_cast<unsigned>(repeated.size()), (*source)->id(), (*sink)->id(), **site).run();
+}
+
+Result<void> export_frames(const PathCase& what, const std::string& file) {
+  const auto tools = Tools::make(what);
+  return tools ? write_pcap(file, tools->frames) : std::unexpected(tools.error());
 }
 
 }  // namespace simplon::perf

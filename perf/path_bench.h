@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "dp/base/result.h"
@@ -33,5 +34,8 @@ struct PathCost {
 
 // Once a process; EAL runs with the crypto devices. An error when a packet was not treated as the case says.
 Result<PathCost> measure_path(const PathCase& what);
+// The frames of the case's source as a file, for another program to be measured with. ESP: what site.cpp's
+// peer made with its keys.
+Result<void> export_frames(const PathCase& what, const std::string& file);
 
 }  // namespace simplon::perf

@@ -58,7 +58,8 @@ def measure(args, command):
 def plan(args):
     out = [(title, size, lambda c=command: measure(args, c)) for title, size, command in rows(args)]
     if args.against == 'secgw':
-        for title, size, run in secgw.rows(os.environ['SIMPLON_SECGW'], args.out, lambda c: pinned(args, c)):
+        works = args.only or ('forward', 'encrypt', 'decrypt')
+        for title, size, run in secgw.rows(os.environ['SIMPLON_SECGW'], args.program, args.out, lambda c: pinned(args, c), works):
             out.append((title, size, run))
     return out
 
@@ -91,6 +92,19 @@ def table(results, ghz):
             line += f'{cell:>18}{size * 8 * ghz / middle if middle > 0 else 0:>8.1f}'
         lines.append(line)
     return '\n'.join(lines)
+
+
+def compare(results):
+    """Both with source and sink, as secgw.py counts."""
+    lines = []
+    for title, by_size in results.items():
+        theirs = results.get(f'ipsec-secgw {title}')
+        if theirs:
+            ratio = lambda s: (statistics.median(f['cycles'] + f['source_sink'] for f in by_size[s]) /
+                               statistics.median(f['cycles'] for f in theirs[s]))
+            lines.append(f'{title:<52}' + ''.join(f'{ratio(s) if by_size.get(s) and theirs.get(s) else 0:>26.2f}' for s in SIZES))
+    head = f'{"ours / ipsec-secgw, source and sink in both":<52}' + ''.join(f'{f"{s} B":>26}' for s in SIZES)
+    return '\n'.join(['', head] + lines) if lines else ''
 
 
 def stages(results):
@@ -148,7 +162,7 @@ def main():
     about = json.loads(subprocess.run([args.program, '--about'], capture_output=True, text=True, check=True).stdout)
     results = gather(args, plan(args))
     report = '\n'.join([f'machine: {machine()}, TSC {about["tsc_hz"] / 1e9:.3f} GHz, core {args.core}, {args.rounds} rounds',
-                        f'versions: {about["versions"]}', '', table(results, about['tsc_hz'] / 1e9), '', stages(results)])
+                        f'versions: {about["versions"]}', '', table(results, about['tsc_hz'] / 1e9), compare(results), '', stages(results)])
     print(report)
     print('plot:', plot(results, args.out))
     with open(os.path.join(args.out, 'report.txt'), 'w') as out:

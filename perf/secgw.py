@@ -6,41 +6,22 @@ them: source and sink are included, as its users have them. Of its modes the fas
 import os
 import re
 import signal
-import struct
 import subprocess
 import time
 
 SIZES = (64, 512, 1420)
-KEY = ':'.join(f'{b:02x}' for b in range(20))
-CIPHER = ':'.join(f'{b:02x}' for b in range(16))
-AUTH = ':'.join(f'{b:02x}' for b in range(32))
-ALGORITHMS = {
-    'aes128gcm16': f'aead_algo aes-128-gcm aead_key {KEY}',
-    'aes128-sha256': f'cipher_algo aes-128-cbc cipher_key {CIPHER} auth_algo sha256-hmac auth_key {AUTH}',
-}
+FIRST_SPI = 0x1000
 
 
-def checksum(data):
-    total = sum(struct.unpack(f'!{len(data) // 2}H', data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
+def key(count, seed):
+    return ':'.join(f'{(seed + i) & 255:02x}' for i in range(count))
 
 
-def frame(size):
-    """An Ethernet frame with a UDP packet of `size` bytes IP length, 198.18.1.1 to 198.18.2.1."""
-    body = struct.pack('!HHHH', 1000, 2000, size - 20, 0) + bytes(size - 28)
-    head = struct.pack('!BBHHHBBH4s4s', 0x45, 0, size, 1, 0, 64, 17, 0, bytes((198, 18, 1, 1)), bytes((198, 18, 2, 1)))
-    head = head[:10] + struct.pack('!H', checksum(head)) + head[12:]
-    return bytes.fromhex('020000000001020000000002') + b'\x08\x00' + head + body
-
-
-def pcap(path, size, count=64):
-    with open(path, 'wb') as out:
-        out.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
-        data = frame(size)
-        for n in range(count):
-            out.write(struct.pack('<IIII', 0, n, len(data), len(data)) + data)
+def algorithms(suite, n):
+    """The keys of the n-th SA in site.cpp, whose ESP is what is decrypted."""
+    if suite == 'aes128gcm16':
+        return f'aead_algo aes-128-gcm aead_key {key(16, 1 + n)}:{key(4, 50)}'
+    return f'cipher_algo aes-128-cbc cipher_key {key(16, 1 + n)} auth_algo sha256-hmac auth_key {key(32, 100)}'
 
 
 # Arguments after its own, and what is added to each SA: poll mode through its own SA code, poll mode through librte_ipsec
@@ -48,24 +29,31 @@ def pcap(path, size, count=64):
 MODES = {'poll': ([], ''), 'library': (['-l'], ''), 'library, CPU crypto': (['-l'], ' type cpu-crypto')}
 
 
-def configuration(path, policies, suite, sa_type):
-    """Outbound policies on destination /32s; the packet's is the last."""
+def far_host(n):
+    return f'198.19.{n // 250}.{n % 250 + 1}'
+
+
+def configuration(path, work, policies, suite, sa_type):
+    """The policies and SAs of site.cpp: one a far host, and the near host 198.18.1.1."""
+    inward = work == 'decrypt'
+    way, ends = ('in', 'src 198.51.100.2 dst 198.51.100.1') if inward else ('out', 'src 198.51.100.1 dst 198.51.100.2')
+    back, back_ends = ('out', 'src 198.51.100.1 dst 198.51.100.2') if inward else ('in', 'src 198.51.100.2 dst 198.51.100.1')
     with open(path, 'w') as out:
         for n in range(policies):
-            address = '198.18.2.1' if n == policies - 1 else f'198.19.{n >> 8}.{n & 255}'
-            action = f'protect {1000 + n}' if suite else 'bypass'
-            print(f'sp ipv4 out esp {action} pri {n + 1} dst {address}/32 sport 0:65535 dport 0:65535', file=out)
+            hosts = f'src {far_host(n)}/32 dst 198.18.1.1/32' if inward else f'dst {far_host(n)}/32'
+            action = f'protect {FIRST_SPI + n}' if suite else 'bypass'
+            print(f'sp ipv4 {way} esp {action} pri {n + 1} {hosts} sport 0:65535 dport 0:65535', file=out)
             if suite:
-                print(f'sa out {1000 + n} {ALGORITHMS[suite]} mode ipv4-tunnel src 198.51.100.1 dst 198.51.100.2{sa_type}', file=out)
-        # It refuses to start without an inbound SA.
-        print('sp ipv4 in esp protect 5 pri 1 dst 203.0.113.1/32 sport 0:65535 dport 0:65535', file=out)
-        print(f'sa in 5 {ALGORITHMS[suite or "aes128gcm16"]} mode ipv4-tunnel src 198.51.100.2 dst 198.51.100.1{sa_type}', file=out)
-        print('rt ipv4 dst 198.51.100.2/32 port 1', file=out)
-        print('rt ipv4 dst 198.18.2.1/32 port 1', file=out)
+                print(f'sa {way} {FIRST_SPI + n} {algorithms(suite, n)} mode ipv4-tunnel {ends}{sa_type}', file=out)
+        # It refuses to start without an SA in the other direction.
+        print(f'sp ipv4 {back} esp protect 5 pri 1 dst 203.0.113.1/32 sport 0:65535 dport 0:65535', file=out)
+        print(f'sa {back} 5 {algorithms(suite or "aes128gcm16", 0)} mode ipv4-tunnel {back_ends}{sa_type}', file=out)
+        for to in ('198.51.100.2/32', '198.19.0.0/16', '198.18.1.1/32'):
+            print(f'rt ipv4 dst {to} port 1', file=out)
         print('neigh port 1 02:00:00:00:00:09', file=out)
 
 
-def packets_a_second(program, pinned, pcap_file, config, arguments):
+def packets_a_second(program, pinned, pcap_file, config, unprotected, arguments):
     """The rate over the last of its statistics intervals; none when it does not start."""
     prefix = pinned([])
     core = re.search(r'-c (\d+)', ' '.join(prefix)).group(1)  # EAL would leave the core that taskset chose
@@ -75,7 +63,7 @@ def packets_a_second(program, pinned, pcap_file, config, arguments):
     # A null device makes packets of its own unless told not to, and they are garbage.
     command = prefix + (['stdbuf', '-oL', program, '--no-huge', '--no-shconf', '-m', '512', '--no-pci', '--no-telemetry',
                       '--lcores', f'0@{core}', '--vdev', f'net_pcap0,rx_pcap={pcap_file},infinite_rx=1', '--vdev',
-                      'net_null0,no-rx=1', '--vdev', 'crypto_aesni_gcm', '--vdev', 'crypto_aesni_mb', '--', '-p', '0x3', '-u', '0x2',
+                      'net_null0,no-rx=1', '--vdev', 'crypto_aesni_gcm', '--vdev', 'crypto_aesni_mb', '--', '-p', '0x3', '-u', unprotected,
                       '-P', '-t', '1', '--config', '(0,0,0),(1,0,0)', '-f', config, '--cryptodev_mask', '0x3'] + arguments)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         begin, lines = time.monotonic(), []
@@ -101,17 +89,17 @@ def packets_a_second(program, pinned, pcap_file, config, arguments):
 class Row:
     """One figure. The first call tries all modes, the later ones the fastest of them only."""
 
-    def __init__(self, program, folder, pinned, policies, suite, size):
-        self.program, self.folder, self.pinned = program, folder, pinned
-        self.policies, self.suite, self.size = policies, suite, size
+    def __init__(self, program, folder, pinned, pcap_file, work, policies, suite):
+        self.program, self.folder, self.pinned, self.pcap_file = program, folder, pinned, pcap_file
+        self.work, self.policies, self.suite = work, policies, suite
         self.modes = list(MODES)
 
     def rate(self, mode):
         arguments, sa_type = MODES[mode]
-        name = f'{self.suite or "plain"}-{self.policies}{sa_type}'.replace(' ', '-')
-        config = os.path.join(self.folder, f'secgw-{name}.cfg')
-        configuration(config, self.policies, self.suite, sa_type)
-        rate, why = packets_a_second(self.program, self.pinned, os.path.join(self.folder, f'secgw-{self.size}.pcap'), config, arguments)
+        config = os.path.join(self.folder, f'secgw-{self.work}-{self.policies}-{self.suite}{sa_type}.cfg'.replace(' ', '-'))
+        configuration(config, self.work, self.policies, self.suite, sa_type)
+        unprotected = '0x1' if self.work == 'decrypt' else '0x2'
+        rate, why = packets_a_second(self.program, self.pinned, self.pcap_file, config, unprotected, arguments)
         if not rate:
             print(f'\nipsec-secgw, mode {mode}, gave no figure:\n{why}')
         return rate or 0
@@ -125,14 +113,18 @@ class Row:
         return {'cycles': tsc_hz() / rates[best], 'mode': best}
 
 
-def rows(program, folder, pinned):
-    for size in SIZES:
-        pcap(os.path.join(folder, f'secgw-{size}.pcap'), size)
+def rows(program, ours, folder, pinned, works):
     for policies in (1, 1000):
-        for work, suite in (('forward plaintext', ''), ('encrypt aes128gcm16', 'aes128gcm16'), ('encrypt aes128-sha256', 'aes128-sha256')):
+        for work, suite in (('forward', ''), ('encrypt', 'aes128gcm16'), ('encrypt', 'aes128-sha256'),
+                            ('decrypt', 'aes128gcm16'), ('decrypt', 'aes128-sha256')):
+            if work not in works:
+                continue
             for size in SIZES:
-                title = f'ipsec-secgw {work}, {policies} polic{"y" if policies == 1 else "ies"}, source and sink included'
-                yield title, size, Row(program, folder, pinned, policies, suite, size)
+                file = os.path.join(folder, f'secgw-{work}-{suite}-{policies}-{size}.pcap')
+                command = [ours, '--work', work, '--bytes', str(size), '--policies', str(policies), '--export', file]
+                subprocess.run(command + (['--suite', suite] if suite else []), check=True)
+                title = f'ipsec-secgw {work} {suite or "plaintext"}, {policies} polic{"y" if policies == 1 else "ies"} and SAs'
+                yield title, size, Row(program, folder, pinned, file, work, policies, suite)
 
 
 def tsc_hz():
