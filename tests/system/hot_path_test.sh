@@ -9,8 +9,8 @@ ns gwA
 /usr/bin/python3 - "$run/packets.pcap" <<'PY'
 import sys
 from scapy.all import Ether, IP, UDP, Raw, wrpcap
-# A broadcast MAC: the port's own is not known before it is there.
-wrpcap(sys.argv[1], [Ether(dst='ff:ff:ff:ff:ff:ff', src='02:00:00:00:00:01') / IP(src='198.18.1.%d' % n, dst='198.18.2.10', ttl=64) /
+# To the MAC that a net_pcap device gives itself.
+wrpcap(sys.argv[1], [Ether(dst='02:70:63:61:70:00', src='02:00:00:00:00:01') / IP(src='198.18.1.%d' % n, dst='198.18.2.10', ttl=64) /
                      UDP(sport=1000 + n, dport=2000) / Raw(bytes(200)) for n in range(1, 65)])
 PY
 cat >"$run/gwA.yaml" <<YAML
