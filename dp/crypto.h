@@ -71,8 +71,10 @@ class Crypto {
   // Runs at most kBurst jobs; bit i of the answer is set when job i went well (on decryption: its ICV was
   // good). A device that does not give back what it was given is dead for this worker: every job for it fails
   // from then on. What it still has is never used again: its operations are not reused, and its mbufs have a
-  // reference more, so that the caller may free them like any other.
+  // reference more, so that the caller may free them like any other. (It may read the keys of an SA that is
+  // gone, in memory that stays the session pool's.)
   std::uint32_t run(CryptoJob* jobs, unsigned n);
+  bool dead(const CryptoSession& session) const { return dead_[session.device]; }
 
  private:
   Crypto(std::uint16_t queue, rte_mempool* ops) : queue_(queue), ops_(ops) {}

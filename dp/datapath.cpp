@@ -40,12 +40,15 @@ Ring make_ring(const std::string& name, unsigned flags) {
   return Ring(rte_ring_create(name.c_str(), kRingSlots, SOCKET_ID_ANY, flags));
 }
 
-// A frame of the largest port lies in one buffer, VLAN tag included. ESP never needs more: what it adds is
-// part of the outer packet, and that is checked against the MTU.
+// A frame of the largest port lies in one buffer, VLAN tag included. What ESP adds is part of the outer
+// packet, and that is checked against the MTU; a packet from one tunnel into another begins deeper in its
+// buffer.
+constexpr unsigned kTunnelRoom = 96;
 std::uint16_t buffer_room(const std::vector<PortSetup>& ports) {
   unsigned frame = RTE_MBUF_DEFAULT_DATAROOM;
   for (const PortSetup& port : ports)
-    frame = std::max<unsigned>(frame, port.mtu + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN);
+    frame = std::max<unsigned>(
+        frame, port.mtu + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN + kTunnelRoom);
   return static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + (frame + kRoomStep - 1) / kRoomStep * kRoomStep);
 }
 

@@ -36,11 +36,6 @@ bool we_discover(const Tables& tables, const Flow& flow) {
          (flow.source.is_unspecified() || flow.source.is_link_local() || tables.routes->local(flow.source));
 }
 
-// What came out of an SA, as against what came in at a protected port.
-bool is_decrypted(const Tables& tables, const Flow& flow) {
-  return flow.origin == Origin::kProtected && tables.routes->side(flow.port) == Side::kUnprotected;
-}
-
 // A later fragment at an entry that asks for ports: it may or may not match, so it may not pass (RFC 4301
 // §7).
 bool undecided(const Spd::Entry& entry, const Flow& flow) { return flow.fragment && entry.asks_ports(); }
@@ -80,7 +75,7 @@ Drop inbound(const Tables& tables, const Flow& flow) {
 }
 
 Decision for_us(const Tables& tables, const Flow& flow, PortIndex owner) {
-  if (is_decrypted(tables, flow)) return punt(owner);
+  if (flow.origin == Origin::kDecrypted) return punt(owner);
   // To the TAP of the port that it came in at, whoever of our ports has the address: its MAC is in the frame,
   // and the kernel checks the source against the routes of the interface (rp_filter).
   const Decision host = punt(flow.port);
@@ -105,7 +100,7 @@ Decision decide(const Tables& tables, const Flow& flow) {
   if (flow.origin == Origin::kHostProtected || flow.origin == Origin::kHostUnprotected)
     return from_host(tables, flow);
   // What speaks to one link is not taken from a tunnel: a peer must not say who our neighbours are.
-  if (is_decrypted(tables, flow) && (discovers_us(tables, flow) || is_multicast(flow.destination)))
+  if (flow.origin == Origin::kDecrypted && (discovers_us(tables, flow) || is_multicast(flow.destination)))
     return drop(Drop::kNotForUs);
   if (discovers_us(tables, flow)) return punt(flow.port);
   if (const auto owner = tables.routes->local(flow.destination)) return for_us(tables, flow, *owner);

@@ -20,8 +20,21 @@ constexpr std::uint8_t kEcn[4][4] = {
 bool matches(const CompactSelector& c, AddressNumber source, AddressNumber destination, const Headers& h) {
   return c.v4 == h.v4 && c.source_first <= source && source <= c.source_last &&
          c.destination_first <= destination && destination <= c.destination_last &&
-         (c.protocol == kAnyProtocol || c.protocol == h.protocol) && c.sport_first <= h.sport &&
-         h.sport <= c.sport_last && c.dport_first <= h.dport && h.dport <= c.dport_last;
+         (c.protocol == kAnyProtocol || c.protocol == h.protocol) && !(h.fragment && c.asks_ports) &&
+         c.sport_first <= h.sport && h.sport <= c.sport_last && c.dport_first <= h.dport &&
+         h.dport <= c.dport_last;
+}
+
+Drop judge(const ReplayWindow& window, std::uint64_t seq) {
+  switch (window.check(seq)) {
+    case ReplayWindow::Verdict::kReplayed:
+      return Drop::kReplayed;
+    case ReplayWindow::Verdict::kTooOld:
+      return Drop::kTooOld;
+    case ReplayWindow::Verdict::kFresh:
+      break;
+  }
+  return Drop::kNone;
 }
 
 // The `pad` octets before `trailer` are 1, 2, 3, … There are always 16 octets to read there, of headers if
@@ -29,6 +42,7 @@ bool matches(const CompactSelector& c, AddressNumber source, AddressNumber desti
 // highest).
 bool is_padding(const std::uint8_t* trailer, unsigned pad) {
   __extension__ using Octets = unsigned __int128;
+  static_assert(std::endian::native == std::endian::little);
   for (; pad > kPadding.size(); --pad, --trailer)
     if (trailer[-1] != pad) return false;
   if (pad == 0) return true;
@@ -51,14 +65,7 @@ Drop open(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundS
   packet.ecn = traffic_class(bytes_of(m) + headers.ip, headers.v4) & 3;
   packet.seq = load_be32(at + 4);
   // RFC 4303 §3.4.3: before any cryptography; the window moves only in close().
-  switch (sa.window.check(packet.seq)) {
-    case ReplayWindow::Verdict::kReplayed:
-      return Drop::kReplayed;
-    case ReplayWindow::Verdict::kTooOld:
-      return Drop::kTooOld;
-    case ReplayWindow::Verdict::kFresh:
-      break;
-  }
+  if (const Drop bad = judge(sa.window, packet.seq); bad != Drop::kNone) return bad;
   job.session = sa.session;
   job.mbuf = m;
   job.esp = at;
@@ -77,7 +84,7 @@ Drop open(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundS
 Drop close(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) {
   // The same number may stand twice in one burst: both were fresh when they came, one of them is not any
   // more.
-  if (sa.window.check(packet.seq) != ReplayWindow::Verdict::kFresh) return Drop::kReplayed;
+  if (const Drop bad = judge(sa.window, packet.seq); bad != Drop::kNone) return bad;
   sa.window.mark(packet.seq);
   const std::uint8_t* trailer = bytes_of(m) + packet.end - kTrailer;
   const unsigned pad = trailer[0], length = packet.end - packet.payload + 0u;
@@ -112,7 +119,6 @@ void set_selectors(const SaSpec& spec, InboundSa& sa) {
     for (const TrafficSelector& l : spec.selectors.local) {
       if (r.addresses.first.family() != l.addresses.first.family()) continue;
       if (r.protocol != l.protocol && r.protocol != kAnyProtocol && l.protocol != kAnyProtocol) continue;
-      if (sa.selector_store.size() == 255) return;
       sa.selector_store.push_back({.source_first = number_of(r.addresses.first),
                                    .source_last = number_of(r.addresses.last),
                                    .destination_first = number_of(l.addresses.first),
@@ -122,10 +128,11 @@ void set_selectors(const SaSpec& spec, InboundSa& sa) {
                                    .dport_first = l.ports.first,
                                    .dport_last = l.ports.last,
                                    .protocol = r.protocol == kAnyProtocol ? l.protocol : r.protocol,
-                                   .v4 = r.addresses.first.is_v4()});
+                                   .v4 = r.addresses.first.is_v4(),
+                                   .asks_ports = !r.ports.is_any() || !l.ports.is_any()});
     }
   sa.selectors = sa.selector_store.data();
-  sa.selector_count = static_cast<std::uint8_t>(sa.selector_store.size());
+  sa.selector_count = static_cast<std::uint16_t>(sa.selector_store.size());
 }
 
 }  // namespace simplon::dp

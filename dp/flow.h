@@ -9,9 +9,11 @@
 
 namespace simplon::dp {
 
-// Where a clear packet came from; the IPsec boundary lies between the first two (RFC 4301 §4.4.1).
+// Where a clear packet came from; the IPsec boundary lies between the first two and the third (RFC
+// 4301 §4.4.1).
 enum class Origin : std::uint8_t {
-  kProtected,        // a protected port, or an SA (its selectors were checked)
+  kProtected,        // a protected port
+  kDecrypted,        // an SA; its selectors were checked
   kUnprotected,      // an unprotected port, in clear
   kHostProtected,    // the gateway's own kernel, out of the TAP of a protected port
   kHostUnprotected,  // the same, of an unprotected port

@@ -1,8 +1,8 @@
 // What a worker sees of one frame: bounds checked once, here; behind it every offset is inside the first
 // segment.
 //
-// A worker handles packets in parallel arrays (mbuf, Headers), never carries Headers to another worker, and
-// parses again after it changed a packet.
+// Headers belong to one worker and one turn: who gets a packet from another, or later, or out of an SA,
+// parses it again.
 #pragma once
 
 #include <netinet/in.h>

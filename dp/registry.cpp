@@ -110,7 +110,7 @@ Result<void> Registry::add_inbound(Entry& entry) {
   sa->block = spec.suite.encr->block;
   sa->aead = spec.suite.encr->aead();
   sa->session = entry.session.get();
-  if (spec.salt.size() == 4) std::memcpy(&sa->salt, spec.salt.bytes().data(), 4);
+  if (sa->aead) std::memcpy(&sa->salt, spec.salt.bytes().data(), sizeof sa->salt);
   sa->id = spec.id;
   sa->limits = limits_of(spec);
   sa->check_at_packets = sa->limits.next_packets();

@@ -1,7 +1,7 @@
 // The hot part of an SA: what each packet needs, packed. Names, keys and time lifetimes live with the control
 // thread.
 //
-// One worker, the owner, writes; the control thread reads the counters racily. Created and destroyed by the
+// One worker, the owner, writes; the control thread reads the counters. Created and destroyed by the
 // control thread (dp/registry.h), destroyed only after a grace period: at a turn's end nothing of an SA is
 // inside a device, since cryptography is run to its end within the turn (dp/crypto.h).
 #pragma once
@@ -88,6 +88,7 @@ struct CompactSelector {
   std::uint16_t sport_first = 0, sport_last = 65535, dport_first = 0, dport_last = 65535;
   std::uint8_t protocol = kAnyProtocol;
   bool v4 = true;
+  bool asks_ports = false;  // a later fragment may or may not match, so it does not (RFC 4301 §7)
 };
 
 struct alignas(64) InboundSa {
@@ -96,7 +97,7 @@ struct alignas(64) InboundSa {
   std::uint16_t owner = 0;
   std::uint8_t iv = 0, icv = 0, block = 0;
   bool aead = false;
-  std::uint8_t selector_count = 0;
+  std::uint16_t selector_count = 0;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;
   Counter packets, bytes;
@@ -105,7 +106,7 @@ struct alignas(64) InboundSa {
   ReplayWindow window;
   const CompactSelector* selectors = nullptr;
   AddressNumber destination{};
-  // Line 2: counters of what was refused, and the cold part.
+  // From here on the cold part: counters of what was refused first.
   Counter replayed, bad_icv, selector_mismatch;
   SaLimits limits;
   SaId id{};
@@ -113,5 +114,6 @@ struct alignas(64) InboundSa {
 
   explicit InboundSa(std::uint32_t replay_window) : window(replay_window) {}
 };
+static_assert(offsetof(InboundSa, window) == 64 && offsetof(InboundSa, replayed) <= 128);
 
 }  // namespace simplon::dp

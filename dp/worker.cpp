@@ -105,7 +105,7 @@ unsigned Worker::poll(const Source& source) {
 }
 
 // `mac` is the port's own.
-inline void Worker::take_received(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac) {
+void Worker::take_received(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac) {
   if (rte_pktmbuf_data_len(m) < kEthernetBytes) return drop(m, Drop::kRunt);
   const std::uint8_t* frame = bytes_of(m);
   const std::uint16_t type = load_be16(frame + 12);
@@ -119,7 +119,7 @@ inline void Worker::take_received(rte_mbuf* m, Origin origin, PortIndex port, st
 }
 
 // Out of the TAP of a port.
-inline void Worker::take_injected(rte_mbuf* m) {
+void Worker::take_injected(rte_mbuf* m) {
   if (rte_pktmbuf_data_len(m) < kEthernetBytes) return drop(m, Drop::kRunt);
   const PortIndex port{m->port};
   const bool inside = tables_->routes->side(port) == Side::kProtected;
@@ -131,7 +131,7 @@ inline void Worker::take_injected(rte_mbuf* m) {
   drop(m, Drop::kUnknownEtherType);
 }
 
-inline void Worker::take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port) {
+void Worker::take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port) {
   Arrived& packet = packets_[packet_count_];
   if (const Drop bad = parse_ip(m, offset, packet.headers); bad != Drop::kNone) return drop(m, bad);
   packet.m = m;
@@ -139,13 +139,13 @@ inline void Worker::take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, Po
   packet.port = port;
   const Headers& h = packet.headers;
   const bool may_be_esp = h.protocol == kEsp || (h.protocol == kUdp && h.dport == kNatTraversal);
-  if (!may_be_esp || !packet.hop() || !is_esp(packet))
+  if (!may_be_esp || packet.from_host() || !is_esp(packet))
     clear_[clear_count_++] = static_cast<Index>(packet_count_);
   ++packet_count_;
 }
 
 // True: it has an ESP header, or was dropped for what it lacks of one.
-inline bool Worker::is_esp(const Arrived& packet) {
+bool Worker::is_esp(const Arrived& packet) {
   const Headers& h = packet.headers;
   const unsigned end = h.ip + h.length;
   const std::uint8_t* bytes = bytes_of(packet.m);
@@ -196,7 +196,7 @@ void Worker::process() {
   if (job_count_ != 0) encrypt();
 }
 
-inline const Decision& Worker::decision(const Arrived& clear) {
+const Decision& Worker::decision(const Arrived& clear) {
   const Headers& h = clear.headers;
   const std::uint8_t* ip = bytes_of(clear.m) + h.ip;
   const auto known = [&](auto& flows, auto addresses) -> const Decision& {
@@ -229,7 +229,7 @@ Flow Worker::flow_of(const Arrived& clear) const {
       h.fragment};
 }
 
-inline void Worker::act(Index index, const Decision& decision) {
+void Worker::act(Index index, const Decision& decision) {
   const Arrived& clear = packets_[index];
   switch (decision.kind) {
     case Decision::Kind::kDrop:

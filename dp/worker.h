@@ -102,7 +102,7 @@ class Worker {
     Headers headers;
     Origin origin;
     PortIndex port;
-    bool hop() const { return origin == Origin::kProtected || origin == Origin::kUnprotected; }
+    bool from_host() const { return origin == Origin::kHostProtected || origin == Origin::kHostUnprotected; }
   };
   using Index = std::uint8_t;
   struct Esp {  // one with an ESP header
@@ -137,23 +137,23 @@ class Worker {
 
   // worker.cpp: from a frame to a decision
   unsigned poll(const Source& source);
-  void take_received(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac);
-  void take_injected(rte_mbuf* m);
-  void take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port);
-  bool is_esp(const Arrived& packet);
+  inline void take_received(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac);
+  inline void take_injected(rte_mbuf* m);
+  inline void take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port);
+  inline bool is_esp(const Arrived& packet);
   void process();
-  const Decision& decision(const Arrived& clear);
+  inline const Decision& decision(const Arrived& clear);
   Flow flow_of(const Arrived& clear) const;
-  void act(Index packet, const Decision& decision);
+  inline void act(Index packet, const Decision& decision);
 
   // worker_esp.cpp
   void find_sas();
   void open_all();
   void decrypt();
-  void decrypted(unsigned job, bool good);
+  inline void decrypted(unsigned job, bool good);
   void seal_all();
   void encrypt();
-  const NextHop* route_of(OutboundSa& sa);
+  inline const NextHop* route_of(OutboundSa& sa);
   bool allowed(OutboundSa& sa);
   bool allowed(InboundSa& sa);
   void tell_limit(SaLimits& limits, SaLimits::News news, SaId id);
@@ -167,7 +167,7 @@ class Worker {
   void punt(rte_mbuf* frame, PortIndex port);
   void punt_ip(rte_mbuf* m, const Headers& headers, PortIndex port);
   void hand_over(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port, unsigned owner);
-  void hold(rte_mbuf* m, const NextHop& hop, const Whence& whence);
+  void hold(rte_mbuf* m, const NextHop& hop, const Whence& whence, std::uint64_t since);
   void retry_held();
   const NextHop* hop_again(const Held& held, Drop& reason) const;
   void want(PortIndex port, const IpAddress& address);
@@ -206,7 +206,7 @@ class Worker {
 
 // `m` begins with the IP header of what is to leave; the next hop's Ethernet header is put before it.
 inline void Worker::forward(rte_mbuf* m, const NextHop& hop, const Whence& whence) {
-  if (!hop.resolved) return hold(m, hop, whence);
+  if (!hop.resolved) return hold(m, hop, whence, rte_rdtsc());
   char* ethernet = rte_pktmbuf_prepend(m, kEthernetBytes);
   if (ethernet == nullptr) return drop(m, Drop::kNoBuffer);
   std::memcpy(ethernet, hop.ethernet.data(), kEthernetBytes);

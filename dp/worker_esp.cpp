@@ -1,17 +1,11 @@
 // The SA's owner at work: bursts through open, crypto, close; and through seal, crypto, route.
-#include <rte_prefetch.h>
-
 #include "dp/worker.h"
 
 namespace simplon::dp {
 
 void Worker::find_sas() {
-  for (unsigned i = 0; i < esp_count_; ++i) {
+  for (unsigned i = 0; i < esp_count_; ++i)
     esp_[i].sa = tables_->sad->find(esp_[i].spi, esp_[i].destination);
-    if (esp_[i].sa == nullptr) continue;
-    rte_prefetch0(esp_[i].sa);
-    rte_prefetch0(&esp_[i].sa->window);
-  }
 }
 
 void Worker::open_all() {
@@ -49,24 +43,25 @@ void Worker::decrypt() {
   if (clock_) clock_->mark(Stage::kPost);
 }
 
-inline void Worker::decrypted(unsigned job, bool good) {
+void Worker::decrypted(unsigned job, bool good) {
   InboundSa& sa = *esp_[job].sa;
   Arrived& packet = packets_[esp_[job].packet];
   if (!good) {
+    if (setup_.crypto->dead(*sa.session)) return drop(packet.m, Drop::kCryptoError);
     ++sa.bad_icv;
     return drop(packet.m, Drop::kBadIcv);
   }
   if ((sa.packets >= sa.check_at_packets || sa.bytes >= sa.check_at_bytes) && !allowed(sa))
     return drop(packet.m, Drop::kLifetimeExpired);
   if (const Drop bad = close(packet.m, opening_[job], sa, packet.headers); bad != Drop::kNone) {
-    sa.replayed += bad == Drop::kReplayed;
+    sa.replayed += bad == Drop::kReplayed || bad == Drop::kTooOld;
     sa.selector_mismatch += bad == Drop::kSelectorMismatch;
     return drop(packet.m, bad);
   }
   ++sa.packets;
   sa.bytes += packet.headers.length;
   ++counters_.decrypted;
-  packet.origin = Origin::kProtected;
+  packet.origin = Origin::kDecrypted;
   clear_[clear_count_++] = esp_[job].packet;
 }
 
@@ -91,7 +86,8 @@ void Worker::seal_all() {
       drop(packet.m, sa->next_seq > kLastSequence ? Drop::kSequenceExhausted : Drop::kLifetimeExpired);
       continue;
     }
-    if (const Drop bad = seal(packet.m, packet.headers, packet.hop(), sa->next_seq, *sa, jobs_[job_count_]);
+    if (const Drop bad =
+            seal(packet.m, packet.headers, !packet.from_host(), sa->next_seq, *sa, jobs_[job_count_]);
         bad != Drop::kNone) {
       drop(packet.m, bad);
       continue;
@@ -128,7 +124,7 @@ void Worker::encrypt() {
 }
 
 // The outer destination's route is remembered in the SA, as long as the tables' generation does not change.
-inline const NextHop* Worker::route_of(OutboundSa& sa) {
+const NextHop* Worker::route_of(OutboundSa& sa) {
   if (sa.route_generation != tables_->generation) {
     sa.route = tables_->routes->find(sa.destination);
     sa.route_generation = tables_->generation;

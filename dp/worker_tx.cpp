@@ -72,7 +72,7 @@ void Worker::hand_over(rte_mbuf* m, std::uint16_t offset, Origin origin, PortInd
   ++counters_.handed_over;
 }
 
-void Worker::hold(rte_mbuf* m, const NextHop& hop, const Whence& whence) {
+void Worker::hold(rte_mbuf* m, const NextHop& hop, const Whence& whence, std::uint64_t since) {
   const IpAddress address =
       hop.address.is_unspecified() ? destination_of(bytes_of(m), bytes_of(m)[0] >> 4 == 4) : hop.address;
   want(hop.port, address);
@@ -81,7 +81,7 @@ void Worker::hold(rte_mbuf* m, const NextHop& hop, const Whence& whence) {
   });
   if (held_count_ == held_.size() || same >= kHeldPerHop) return drop(m, Drop::kNoNeighbour);
   if (held_count_ == 0) held_generation_ = tables_->generation;
-  held_[held_count_++] = {m, rte_rdtsc(), whence, hop.port, address};
+  held_[held_count_++] = {m, since, whence, hop.port, address};
 }
 
 // New tables may know the neighbour; after a second it is too late.
@@ -102,7 +102,7 @@ void Worker::retry_held() {
     else if (now - held.since > second_)
       drop(held.m, Drop::kNoNeighbour);
     else
-      held_[held_count_++] = held;
+      hold(held.m, *hop, held.whence, held.since);
   }
 }
 

@@ -50,7 +50,7 @@ class Site {
     return (*this)(Origin::kProtected, kLan, source, destination);
   }
   Decision decrypted(const char* source, const char* destination) const {
-    return (*this)(Origin::kProtected, kWan, source, destination);
+    return (*this)(Origin::kDecrypted, kWan, source, destination);
   }
   Decision clear(const char* source, const char* destination) const {
     return (*this)(Origin::kUnprotected, kWan, source, destination);
@@ -138,7 +138,7 @@ TEST(Rfc4861, NeighbourDiscoveryIsTheLinksOwn) {
         EXPECT_EQ(nd(Origin::kHostUnprotected, kWan, to), sent(kWan));
         EXPECT_EQ(nd(Origin::kHostProtected, kLan, to), sent(kLan));
         // Out of a tunnel it is a forgery: a peer must not tell us who our neighbours are.
-        EXPECT_EQ(nd(Origin::kProtected, kWan, to), dropped(Drop::kNotForUs)) << to;
+        EXPECT_EQ(nd(Origin::kDecrypted, kWan, to), dropped(Drop::kNotForUs)) << to;
       }
     }
   for (const std::uint16_t type : {128, 132, 138}) {

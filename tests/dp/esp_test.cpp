@@ -101,6 +101,25 @@ TEST(Rfc4303_2_4, PaddingThatIsNot123IsRefused) {
   }
 }
 
+TEST(Rfc4303_2_4, PaddingOfUpTo255OctetsIsCheckedToItsFirst) {
+  for (const Suites& s : kBoth) {
+    Forger forger(s.suite());
+    std::uint32_t seq = 0;
+    for (unsigned pad = 0; pad <= 255; ++pad) {
+      if ((kInner.size() + pad + 2) % forger.block() != 0) continue;
+      Buffer p = kInner;
+      for (unsigned i = 1; i <= pad; ++i) p.push_back(static_cast<std::uint8_t>(i));
+      p.push_back(static_cast<std::uint8_t>(pad));
+      p.push_back(kIpip);
+      forger.expect(forger.seal(p, ++seq), Drop::kNone, "right");
+      if (pad == 0) continue;
+      p[kInner.size()] ^= 0x10;
+      forger.expect(forger.seal(p, ++seq), Drop::kBadPadding, "its first octet");
+    }
+    EXPECT_GT(seq, 20u);
+  }
+}
+
 TEST(Rfc4303_2_5, PadLengthBeyondThePayloadIsRefused) {
   for (const Suites& s : kBoth) {
     Forger forger(s.suite());
@@ -190,6 +209,30 @@ TEST(Rfc4303_3_4_1, FragmentsAreNotOfferedToEsp) {
 }
 
 // RFC 6040 §4.2, figure 4, as it is printed: the outer ECN field across, the inner one down.
+// Its ports are not known, so it may be of a flow that the selectors leave out.
+TEST(Rfc4301_7, ALaterFragmentIsOutsideSelectorsWithPorts) {
+  Buffer later = kInner;
+  store_be16(later.data() + 6, 100);
+  set_ipv4_checksum(later.data());
+  Forger ports(kBoth[0].suite(), selectors("198.18.2.0/24[udp/0-1023]", "198.18.1.0/24[udp/0-2047]"));
+  ports.expect(ports.seal(ports.payload(later), 1), Drop::kSelectorMismatch, "selectors with ports");
+  Forger all(kBoth[0].suite());
+  all.expect(all.seal(all.payload(later), 1), Drop::kNone, "selectors without");
+}
+
+TEST(Rfc4301_5_2, EveryPairOfManySelectorsIsTaken) {
+  Selectors many;
+  for (unsigned i = 0; i < 20; ++i) {
+    many.local.push_back(*TrafficSelector::parse("198.18.1." + std::to_string(29 - i)));
+    many.remote.push_back(*TrafficSelector::parse("198.19." + std::to_string(i) + ".0/24"));
+  }
+  Forger forger(kBoth[0].suite(), many);
+  forger.expect(forger.seal(forger.payload(udp4("198.19.19.1", "198.18.1.10")), 1), Drop::kNone,
+                "the last pair");
+  forger.expect(forger.seal(forger.payload(udp4("198.19.20.1", "198.18.1.10")), 2), Drop::kSelectorMismatch,
+                "none");
+}
+
 TEST(Rfc6040_4_2, EveryPairOfEcnFields) {
   enum : std::uint8_t { kNot = 0, kEct1 = 1, kEct0 = 2, kCe = 3, kDropped = 4 };
   constexpr std::uint8_t kOuter[] = {kNot, kEct0, kEct1, kCe};
