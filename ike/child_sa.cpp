@@ -10,14 +10,16 @@ const ChildConfig* IkeSa::find_config(std::string_view child) const {
   return found == connection_->children.end() ? nullptr : &*found;
 }
 
-bool IkeSa::has_child(std::string_view child) const {
-  const auto names = [&](const CreateChild& c) { return c.child == child; };
-  const auto there = [&](const auto& c) {
+bool IkeSa::child_up(std::string_view child) const {
+  return std::ranges::any_of(children_, [&](const auto& c) {
     return c.second.config.name == child && !c.second.leaving &&
            (c.second.state == ChildState::kInstalled || c.second.state == ChildState::kRekeying);
-  };
-  return std::ranges::any_of(children_, there) ||
-         (attempt_ && !attempt_->ike && attempt_->config.name == child) ||
+  });
+}
+
+bool IkeSa::has_child(std::string_view child) const {
+  const auto names = [&](const CreateChild& c) { return c.child == child; };
+  return child_up(child) || (attempt_ && !attempt_->ike && attempt_->config.name == child) ||
          std::ranges::any_of(first_children_, names) || std::ranges::any_of(tasks_, [&](const Task& t) {
            return std::holds_alternative<CreateChild>(t) && names(std::get<CreateChild>(t));
          });

@@ -75,6 +75,7 @@ void IkeSa::offer_child(PayloadWriter& out, const Attempt& attempt, bool with_gr
 void IkeSa::run(const CreateChild& task, Now now) {
   const ChildConfig* config = find_config(task.child);
   if (config == nullptr) return core_.finish(task.ticket, false, "the connection has no child " + task.child);
+  if ((task.ticket == 0 || task.unless_up) && child_up(task.child)) return core_.finish(task.ticket, true);
   start_attempt({.config = *config,
                  .group = preferred(config->proposals),
                  .ticket = task.ticket,

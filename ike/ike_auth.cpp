@@ -11,6 +11,8 @@ constexpr std::size_t kMostIkeSas = 16;  // of one peer in one connection
 }  // namespace
 
 void IkeSa::send_auth(Now now) {
+  if (IkeSa* other = called_meanwhile())
+    return stand_back(*other, now);  // no delete: the peer waits for AUTH
   local_id_ = connection_->local_id;
   PayloadWriter out;
   out.id(PayloadType::kIdi, connection_->local_id);
@@ -176,31 +178,6 @@ void IkeSa::limit_peer(Now now) {
   for (std::size_t i = 0; i + kMostIkeSas <= others.size(); ++i) {
     others[i]->farewell(std::nullopt, now);
     others[i]->end("the peer has too many IKE SAs", now);
-  }
-}
-
-// Both ends called each other at once, and now there are two IKE SAs with the same children. The one with the
-// lower initiator's SPI goes, by its initiator's delete; what it was to do yet the other one does.
-void IkeSa::settle_crossing(Now now) {
-  if (!established() || connection_ == nullptr) return;
-  for (IkeSa* other : core_.of(connection_->name)) {
-    if (other == this || !other->serving() || !other->established() || other->initiator_ == initiator_ ||
-        other->remote_id_ != remote_id_ || now - other->established_at_ > kCrossing)
-      continue;
-    IkeSa& mine = initiator_ ? *this : *other;
-    IkeSa& theirs = initiator_ ? *other : *this;
-    if (mine.spi_i_ > theirs.spi_i_) continue;  // the peer sees the same, and deletes its own
-    if (!std::ranges::all_of(mine.children_,
-                             [&](const auto& c) { return theirs.has_child(c.second.config.name); }))
-      continue;
-    mine.log(LogLevel::kInfo, "both ends called each other: this IKE SA goes, #" +
-                                  std::to_string(static_cast<unsigned>(theirs.id_)) + " stays");
-    mine.let_go();
-    for (Task& task : std::exchange(mine.tasks_, {})) theirs.tasks_.push_back(std::move(task));
-    core_.touched.insert({mine.id_, theirs.id_});
-    mine.add_task(DeleteIke{}, now);
-    theirs.next_task(now);
-    return;
   }
 }
 

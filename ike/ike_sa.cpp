@@ -313,6 +313,7 @@ std::optional<Now> IkeSa::deadline() const {
   if (!established() || replaced_) return soonest;
   sooner(rekey_at_);
   sooner(keepalive_at_);
+  sooner(recheck_at_);
   sooner(liveness_due());
   for (const auto& [id, child] : children_) {
     if (child.state == ChildState::kInstalled) sooner(child.rekey_at);

@@ -63,6 +63,7 @@ struct CreateChild {
   std::string child;
   std::uint64_t ticket = 0;
   std::optional<Selectors> packet = {};  // that wants it (§2.9)
+  bool unless_up = false;                // one that is up is as good; without a ticket always
 };
 struct RekeyChild {
   ChildSaId id{};
@@ -123,6 +124,7 @@ class IkeSa {
   }
   void forget();                                // out of the tables of Core
   bool has_child(std::string_view name) const;  // up, or being made
+  bool child_up(std::string_view name) const;
   const std::map<ChildSaId, Child>& children() const { return children_; }
   IkeStatus status() const;
 
@@ -189,9 +191,17 @@ class IkeSa {
   void up(Now now);
   void initial_contact(Now now);
   void limit_peer(Now now);
-  void settle_crossing(Now now);
   bool first_contact() const;
   void answer_child(const Payloads& payloads, PayloadWriter& out, Now now);
+
+  // ---- crossing.cpp ----
+  IkeSa* called_meanwhile() const;
+  void stand_back(IkeSa& other, Now now);
+  void hand_over(IkeSa& to);
+  bool crosses(const IkeSa& other) const;
+  bool yield_to(IkeSa& other, Now now);
+  void settle_crossing(Now now);
+  void recheck_crossing(Now now);
 
   // ---- create_child_sa.cpp ----
   struct Attempt {  // a child (or an IKE SA) being negotiated by us
@@ -301,6 +311,7 @@ class IkeSa {
   unsigned init_tries_ = 0;
 
   Now created_{}, established_at_{}, rekey_at_{}, expire_at_{}, heard_{}, keepalive_at_{};
+  Now recheck_at_{};  // whether the peer has deleted the one of two that is its to delete
 };
 
 }  // namespace simplon::ike

@@ -139,6 +139,10 @@ void IkeSa::expire(Now now) {
     keepalive_at_ = now + kKeepalive;
     core_.outputs.emplace_back(Keepalive{local_, remote_});
   }
+  if (recheck_at_ != Now{} && now >= recheck_at_) {
+    recheck_crossing(now);
+    if (!established()) return;
+  }
   const auto liveness = liveness_due();
   std::vector<Task> due;
   expire_children(now, due);
