@@ -14,9 +14,6 @@ rte_crypto_sym_op* sym_of(rte_crypto_op* op) {
   return rte_crypto_op_ctod_offset(op, rte_crypto_sym_op*, sizeof(rte_crypto_op));
 }
 
-// Below this run length one session alone does not fill the lanes of the multi-buffer device (chosen by its
-// lane count, not yet by measurement).
-constexpr unsigned kShortRun = 6;
 constexpr unsigned kMostPolls = 1u << 20;  // of a device that has swallowed what it was given
 
 }  // namespace
@@ -42,7 +39,7 @@ std::uint32_t Crypto::run(CryptoJob* jobs, unsigned n) {
       i = end;
       continue;
     }
-    if (jobs[i].session->cpu && (jobs[i].session->aead || end - i >= kShortRun || n == 1)) {
+    if (jobs[i].session->cpu && (jobs[i].session->aead || end - i == n)) {
       good |= run_cpu(jobs + i, end - i) << i;
       i = end;
       continue;

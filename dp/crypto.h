@@ -1,10 +1,12 @@
 // Symmetric cryptography through DPDK's crypto devices.
 //
 // CryptoDevices (control thread) opens the devices, one queue pair a worker, and makes a CryptoSession per
-// SA. Crypto (one a worker) runs a vector of jobs in place and to the end. Two implementations, chosen per
-// run of jobs by what measured faster on the software devices (perf/, bare rows): CPU crypto, which needs
-// runs of one session, for AEADs always and for CBC + HMAC where runs are long enough to fill the
-// multi-buffer lanes; enqueue and dequeue, which mixes sessions, otherwise.
+// SA. Crypto (one a worker) runs a vector of jobs in place and to the end. Two implementations, chosen by
+// what measured faster: CPU crypto, which takes one session at a time, for AEADs, and for CBC + HMAC when the
+// whole vector is of one session; else enqueue and dequeue, which mixes sessions. The multi-buffer device
+// works on 16 packets at once, and CPU crypto waits for the last of a session before it begins with the next:
+// for runs of 8 packets it took 1.6 times as long as the queue, for runs of 4 2.5 times, for all 32 nine
+// tenths.
 #pragma once
 
 #include <rte_crypto.h>

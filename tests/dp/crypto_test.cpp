@@ -206,14 +206,16 @@ TEST(Crypto, AMixedBurstIsWhatItsJobsAreOneByOne) {
 TEST(Crypto, ADeviceThatGivesNothingBackIsDeadAndKeepsWhatItHas) {
   const EspSuite suite{find_encr("aes128"), find_integ("sha256")}, other{find_encr("aes128gcm16"), nullptr};
   const Buffer bytes(kEspBytes + suite.iv() + 64 + suite.icv()), nonce(16), integ(32), encr(16);
-  const auto s = session(Direction::kOut, suite, encr, integ), gcm = session(Direction::kOut, other, encr);
+  // Two sessions by turns, which go through the queue.
+  const auto s = session(Direction::kOut, suite, encr, integ),
+             t = session(Direction::kOut, suite, encr, integ), gcm = session(Direction::kOut, other, encr);
   auto crypto = std::move(*Crypto::make(2));
   std::vector<std::unique_ptr<EspMbuf>> packets;
   std::array<CryptoJob, 4> jobs;
   packets.reserve(jobs.size());
   for (CryptoJob& job : jobs) {
     packets.push_back(std::make_unique<EspMbuf>(bytes));
-    job = packets.back()->job(*s, suite, nonce);
+    job = packets.back()->job(packets.size() % 2 == 0 ? *s : *t, suite, nonce);
   }
   auto& dequeue = rte_crypto_fp_ops[s->device].dequeue_burst;
   const auto real = std::exchange(

@@ -223,13 +223,13 @@ TEST(Rfc4301_7, ALaterFragmentIsOutsideSelectorsWithPorts) {
 TEST(Rfc4301_5_2, EveryPairOfManySelectorsIsTaken) {
   Selectors many;
   for (unsigned i = 0; i < 20; ++i) {
-    many.local.push_back(*TrafficSelector::parse("198.18.1." + std::to_string(29 - i)));
+    many.local.push_back(*TrafficSelector::parse("198.18.2." + std::to_string(29 - i)));
     many.remote.push_back(*TrafficSelector::parse("198.19." + std::to_string(i) + ".0/24"));
   }
   Forger forger(kBoth[0].suite(), many);
-  forger.expect(forger.seal(forger.payload(udp4("198.19.19.1", "198.18.1.10")), 1), Drop::kNone,
+  forger.expect(forger.seal(forger.payload(udp4("198.19.19.1", "198.18.2.10")), 1), Drop::kNone,
                 "the last pair");
-  forger.expect(forger.seal(forger.payload(udp4("198.19.20.1", "198.18.1.10")), 2), Drop::kSelectorMismatch,
+  forger.expect(forger.seal(forger.payload(udp4("198.19.20.1", "198.18.2.10")), 2), Drop::kSelectorMismatch,
                 "none");
 }
 
