@@ -67,6 +67,13 @@ Result<Identity> Identity::parse(std::string_view text) {
   return Identity{mail ? IdType::kEmail : IdType::kFqdn, Buffer(text.begin(), text.end())};
 }
 
+bool operator==(const Identity& a, const Identity& b) {
+  if (a.type != b.type) return false;
+  if (a.type != IdType::kFqdn && a.type != IdType::kEmail) return a.data == b.data;
+  const auto lower = [](std::uint8_t c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; };
+  return std::ranges::equal(a.data, b.data, {}, lower, lower);
+}
+
 std::string Identity::text() const {
   if (is_any()) return "%any";
   switch (type) {

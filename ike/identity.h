@@ -23,7 +23,8 @@ struct Identity {
   bool matches(const Identity& other) const { return is_any() || *this == other; }
   std::string text() const;  // printable whatever the bytes are, and cut where it becomes long
 
-  friend bool operator==(const Identity&, const Identity&) = default;
+  // Names without regard to case (RFC 4343); all else octet by octet.
+  friend bool operator==(const Identity& a, const Identity& b);
 };
 
 }  // namespace simplon::ike

@@ -99,6 +99,14 @@ TEST(Entropy, ForgetsItsKeyAfterEveryAnswer) {
   }
 }
 
+TEST(Rfc4343, NamesDoNotDifferByCase) {
+  const auto id = [](const char* text) { return *Identity::parse(text); };
+  EXPECT_TRUE(id("gate.Example.ORG").matches(id("Gate.example.org")));
+  EXPECT_TRUE(id("Moon@example.org").matches(id("moon@EXAMPLE.org")));
+  EXPECT_FALSE(id("gate.example.org").matches(id("gate.example.or")));
+  EXPECT_FALSE(id("@#4142").matches(id("@#6162"))) << "a key id is octets";
+}
+
 TEST(Entropy, BelowStaysBelow) {
   Entropy e(Secret(Buffer(32, 3)));
   for (int i = 0; i < 1000; ++i) ASSERT_LT(e.below(7), 7U);
