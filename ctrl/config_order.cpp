@@ -10,12 +10,6 @@
 namespace simplon::ctrl {
 namespace {
 
-bool covers(const TrafficSelectors& all, const TrafficSelectors& part) {
-  return std::ranges::all_of(part, [&](const TrafficSelector& p) {
-    return std::ranges::any_of(all, [&](const TrafficSelector& a) { return a.contains(p); });
-  });
-}
-
 bool overlap(const TrafficSelectors& a, const TrafficSelectors& b) {
   return std::ranges::any_of(a, [&](const TrafficSelector& x) {
     return std::ranges::any_of(b, [&](const TrafficSelector& y) { return x.intersect(y).has_value(); });
@@ -104,12 +98,6 @@ void check_open_children(const std::vector<PolicyEntry>& entries, Mode mode) {
   for (const PolicyEntry& e : entries)
     if (e.child && is_open(e.policy))
       check_open_child(e, {std::ranges::upper_bound(listed, &e, std::less<>()), listed.end()}, mode);
-}
-
-Selectors in_order(Selectors s) {
-  std::ranges::sort(s.local);
-  std::ranges::sort(s.remote);
-  return s;
 }
 
 }  // namespace

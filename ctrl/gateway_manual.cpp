@@ -53,8 +53,7 @@ Result<PolicyId> Gateway::add_manual_policy(PolicySpec policy) {
   by_hand_.policies.push_back(policy);
   if (auto done = apply(one, *backend_, now_); !done) {
     by_hand_.policies.pop_back();
-    [[maybe_unused]] const auto gone = backend_->remove_policy(policy);  // a part of it may stand
-    backend_->commit();
+    dirty_ = true;  // a part of it may stand
     return std::unexpected(done.error());
   }
   return policy.id;

@@ -24,17 +24,21 @@ namespace simplon::ctrl {
 struct State {
   std::map<SaId, SaRef> sas;
   std::map<PolicyId, PolicySpec> policies;
+  // Those that could be neither set nor removed, as they were last tried: a part of them may stand. None of
+  // them is in `policies`.
+  std::map<PolicyId, PolicySpec> half;
 };
 
-// In the order in which they are safe to make: an inbound SA is there before the peer can use it, an outbound
-// SA before a policy sends through it, and what goes, goes the other way round.
+// In the order in which they are safe to make. What only closes is first: a BYPASS that goes, and one that
+// moves back, before the entries in front of it do. Then an inbound SA is there before the peer can use it,
+// an outbound SA before a policy sends through it, and what goes, goes the other way round.
 struct Changes {
+  std::vector<PolicySpec> remove_bypasses;
+  std::vector<PolicySpec> move_back;  // as they stand, at their new order
   std::vector<SaRef> add_in, add_out;
   std::vector<PolicySpec> set_policies;  // new, or changed under the same id
   std::vector<PolicySpec> remove_policies;
   std::vector<SaRef> remove_out, remove_in;
-
-  bool empty() const;
 };
 
 // The SAs that IKE has negotiated, joined with the SPD entries that send through them.
@@ -94,9 +98,9 @@ Changes diff(const State& want, const State& now);
 Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const Established& established,
                    const State& now);
 // Makes the changes and commits them; `now` follows step by step, so it is true after an error as well. What
-// fails is left out, the rest is made, and the first error names it; but where an entry that closes could not
-// be set, or a BYPASS not be removed, nothing that opens (a new BYPASS, the removal of another entry) is
-// made.
+// fails is left out (a BYPASS is taken away), the rest is made, and the first error names it; but where an
+// entry that closes could not be set, or a BYPASS not be removed, nothing that opens (a new BYPASS, the
+// removal of another entry) is made.
 Result<void> apply(const Changes& changes, Backend& backend, State& now);
 
 // What another process left behind, as a State to start from: its SAs get ids of their own (above 2^63) that

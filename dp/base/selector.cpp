@@ -102,6 +102,18 @@ std::string text(const TrafficSelectors& selectors) {
 
 std::string Selectors::text() const { return simplon::text(local) + " === " + simplon::text(remote); }
 
+bool covers(const TrafficSelectors& all, const TrafficSelectors& part) {
+  return std::ranges::all_of(part, [&](const TrafficSelector& p) {
+    return std::ranges::any_of(all, [&](const TrafficSelector& a) { return a.contains(p); });
+  });
+}
+
+Selectors in_order(Selectors selectors) {
+  std::ranges::sort(selectors.local);
+  std::ranges::sort(selectors.remote);
+  return selectors;
+}
+
 TrafficSelectors narrow(const TrafficSelectors& offered, const TrafficSelectors& allowed) {
   TrafficSelectors out;
   for (const TrafficSelector& a : allowed)

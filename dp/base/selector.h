@@ -51,6 +51,10 @@ struct Selectors {
 };
 
 std::string text(const TrafficSelectors& selectors);  // separated by spaces
+// Each of `part` is inside one of `all`.
+bool covers(const TrafficSelectors& all, const TrafficSelectors& part);
+// Sorted: equal for what was named in another order.
+Selectors in_order(Selectors selectors);
 
 // RFC 7296 §3.13 counts a payload's selectors in one octet.
 inline constexpr std::size_t kMostSelectors = 255;

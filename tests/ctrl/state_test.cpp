@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <functional>
 #include <random>
 
 namespace simplon::ctrl {
@@ -60,6 +63,7 @@ class Journal final : public Backend {
   std::vector<std::string> calls;
   std::string fails_at;
   State has;
+  std::function<void()> step = [] {};  // after each of them
 
   std::string_view name() const override { return "journal"; }
   Result<void> add_sa(const SaRef& sa) override {
@@ -89,8 +93,10 @@ class Journal final : public Backend {
   template <class Id>
   Result<void> note(const std::string& what, Id id) {
     const std::string call = what + " " + std::to_string(static_cast<std::uint64_t>(id));
+    if (call == fails_at) step();
     if (call == fails_at) return fail("no room");
     calls.push_back(call);
+    step();
     return {};
   }
 };
@@ -196,7 +202,10 @@ TEST(Desired, EntriesOfARemovedChildGoAtOnceItsSasWithIke) {
 
 TEST(Diff, OfEqualStatesIsNothing) {
   const State state = desired(config(), {});
-  EXPECT_TRUE(diff(state, state).empty());
+  const Changes none = diff(state, state);
+  EXPECT_THAT(none.set_policies, IsEmpty());
+  EXPECT_THAT(none.remove_policies, IsEmpty());
+  EXPECT_THAT(none.add_out, IsEmpty());
 }
 
 TEST(Diff, WhatDidNotChangeIsNotTouched) {
@@ -237,6 +246,130 @@ TEST(Rfc4301_5, NothingPassesInTheClearBetweenTwoSteps) {
   now.policies = {{protect.id, protect}, {bypass.id, bypass}};
   ASSERT_TRUE(apply(diff({}, now), down, now));
   EXPECT_THAT(down.calls, ElementsAre("-policy 3", "-policy 2", "commit"));
+}
+
+// The nets that entries of these tests are for; a packet is one of them.
+constexpr std::size_t kNets = 4;
+Selectors nets(unsigned which) {
+  Selectors out{{}, ts("198.51.100.0/24")};
+  for (std::size_t i = 0; i < kNets; ++i)
+    if (which >> i & 1) out.local.push_back(ts("198.18." + std::to_string(i) + ".0/24")[0]);
+  return out;
+}
+
+// Which of the packets pass in the clear: the first entry that takes them is a BYPASS.
+std::array<bool, kNets> clear(const std::map<PolicyId, PolicySpec>& table) {
+  std::array<bool, kNets> out{};
+  for (std::size_t i = 0; i < kNets; ++i) {
+    const PolicySpec* first = nullptr;
+    for (const auto& [id, p] : table)
+      if (covers(p.selectors.local, nets(1u << i).local) && (!first || p.order < first->order)) first = &p;
+    out[i] = first && first->action == Action::kBypass;
+  }
+  return out;
+}
+
+// Nothing that is closed both before and after is open in between, nor after errors.
+void expect_closed_throughout(const std::map<PolicyId, PolicySpec>& before,
+                              const std::map<PolicyId, PolicySpec>& after, const std::string& fails_at) {
+  State want, now;
+  now.policies = before;
+  want.policies = after;
+  Journal journal;
+  journal.fails_at = fails_at;
+  journal.has = now;
+  const auto old = clear(before), fresh = clear(after);
+  journal.step = [&] {
+    const auto open = clear(journal.has.policies);
+    for (std::size_t i = 0; i < kNets; ++i) EXPECT_TRUE(!open[i] || old[i] || fresh[i]) << "net " << i;
+  };
+  const bool whole = apply(diff(want, now), journal, now).has_value();
+  journal.fails_at.clear();
+  EXPECT_TRUE(whole || apply(diff(want, now), journal, now));
+  EXPECT_EQ(journal.has.policies, after);
+  EXPECT_EQ(now.policies, after);
+  EXPECT_THAT(now.half, IsEmpty());
+}
+
+// An entry put in front moves all others back.
+TEST(Rfc4301_5, WhatMovesBackStaysInFrontOfTheBypassBehindIt) {
+  PolicySpec protect = entry(1, "protect", 16, nets(1)), bypass = entry(2, "bypass", 32, nets(15));
+  bypass.action = Action::kBypass;
+  const std::map<PolicyId, PolicySpec> before{{protect.id, protect}, {bypass.id, bypass}};
+  protect.order = 48;
+  bypass.order = 64;
+  for (const std::string fails_at : {"", "+policy 1", "+policy 2"})
+    expect_closed_throughout(before, {{protect.id, protect}, {bypass.id, bypass}}, fails_at);
+  // A BYPASS that goes, and one that becomes another entry.
+  for (const std::string fails_at : {"", "+policy 1", "-policy 2"})
+    expect_closed_throughout(before, {{protect.id, protect}}, fails_at);
+  bypass.action = Action::kDiscard;
+  for (const std::string fails_at : {"", "+policy 1", "+policy 2"})
+    expect_closed_throughout(before, {{protect.id, protect}, {bypass.id, bypass}}, fails_at);
+}
+
+// A table of entries in some order, as the configuration numbers them.
+std::map<PolicyId, PolicySpec> some_table(std::mt19937& random) {
+  std::array<std::uint32_t, 7> ids{1, 2, 3, 4, 5, 6, 7};
+  std::ranges::shuffle(ids, random);
+  std::map<PolicyId, PolicySpec> out;
+  for (std::uint32_t at = 0; at < random() % 8; ++at) {
+    const std::uint32_t id = ids[at];
+    PolicySpec p = entry(id, "e", 16 * (at + 1), nets(id < 4 ? id : id * 3 % 16));
+    p.action = id % 2 == 0 ? Action::kBypass : id == 7 ? Action::kDiscard : Action::kProtect;
+    if (id == 6 && random() % 2 == 0) p.action = Action::kProtect;
+    out[p.id] = p;
+  }
+  return out;
+}
+
+TEST(Rfc4301_5, NothingPassesInTheClearBetweenAnyTwoTables) {
+  std::mt19937 random(11);  // NOLINT: the same tables every time
+  for (int i = 0; i < 3000 && !testing::Test::HasFailure(); ++i) {
+    const auto before = some_table(random), after = some_table(random);
+    const std::string what = random() % 2 == 0 ? "+policy " : "-policy ";
+    const std::string fails_at = random() % 2 == 0 ? "" : what + std::to_string(random() % 7 + 1);
+    SCOPED_TRACE("tables " + std::to_string(i) + ", failing " + fails_at);
+    expect_closed_throughout(before, after, fails_at);
+  }
+}
+
+// Whatever is wanted next: a part of it may stand.
+TEST(Apply, WhatCouldNotBeSetIsNotForgotten) {
+  State now, want;
+  const PolicySpec old = entry(1, "old", 1, kNet), next = entry(1, "new", 2, kPart);
+  now.policies = want.policies = {{old.id, old}};
+  Journal journal;
+  journal.fails_at = "+policy 1";
+  want.policies[next.id] = next;
+  ASSERT_FALSE(apply(diff(want, now), journal, now));
+  journal.fails_at.clear();
+  want.policies[old.id] = old;
+  ASSERT_TRUE(apply(diff(want, now), journal, now));
+  EXPECT_EQ(journal.has.policies.at(old.id), old);
+  EXPECT_TRUE(same(now, want));
+
+  journal.fails_at = "+policy 1";
+  want.policies[next.id] = next;
+  ASSERT_FALSE(apply(diff(want, now), journal, now));
+  journal.fails_at.clear();
+  ASSERT_TRUE(apply(diff({}, now), journal, now));
+  EXPECT_THAT(journal.has.policies, IsEmpty());
+  EXPECT_THAT(now.half, IsEmpty());
+}
+
+TEST(Rfc4301_5, ABypassThatCannotBeSetIsTakenAway) {
+  State now, want;
+  PolicySpec bypass = entry(1, "bypass", 1, kNet);
+  bypass.action = Action::kBypass;
+  now.policies[bypass.id] = bypass;
+  bypass.selectors = kPart;
+  want.policies[bypass.id] = bypass;
+  Journal journal;
+  journal.fails_at = "+policy 1";
+  ASSERT_FALSE(apply(diff(want, now), journal, now));
+  EXPECT_THAT(journal.has.policies, IsEmpty());
+  EXPECT_THAT(now.policies, IsEmpty());
 }
 
 TEST(Apply, AnErrorNamesWhatFailedAndLeavesTheTruth) {
