@@ -278,6 +278,25 @@ void IkeSa::create_child_request(const Payloads& p, Now now) {
   respond(out);
 }
 
+// What cannot be one costs no Diffie-Hellman.
+bool IkeSa::key_exchange_fits(const Payloads& p, DhGroup group, const std::string& what) {
+  if (!p.ke || DhGroup{p.ke->group} != group) {
+    Writer wanted;
+    wanted.be16(static_cast<std::uint16_t>(group));
+    respond_error(NotifyType::kInvalidKePayload, wanted.view());
+    return false;
+  }
+  if (p.ke->data.size() == public_bytes(group)) return true;
+  refuse_public_value(what);
+  return false;
+}
+
+void IkeSa::refuse_public_value(const std::string& what) {
+  ++core_.counters.malformed;
+  log(LogLevel::kWarning, "the peer's " + what + " is refused: its public value is not valid");
+  respond_error(NotifyType::kNoProposalChosen);  // INVALID_SYNTAX would end the IKE SA
+}
+
 void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
   const auto old = children_.find(replaces);
   const Agreed agreed = agree(p, Pfs::kAsOffered, old == children_.end() ? nullptr : &old->second);
@@ -286,11 +305,7 @@ void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
     return respond_error(agreed.refusal);
   }
   const DhGroup group = group_of(agreed.proposal);
-  if (group != DhGroup::kNone && (!p.ke || DhGroup{p.ke->group} != group)) {
-    Writer wanted;
-    wanted.be16(static_cast<std::uint16_t>(group));
-    return respond_error(NotifyType::kInvalidKePayload, wanted.view());
-  }
+  if (group != DhGroup::kNone && !key_exchange_fits(p, group, "child")) return;
   if (old != children_.end()) old->second.state = ChildState::kRekeying;
   const Buffer nonce = core_.entropy.bytes(kNonceBytes);
   const auto finish = [peer_nonce = *p.nonce, agreed, config = *agreed.config, group, nonce, replaces](
@@ -300,9 +315,7 @@ void IkeSa::child_request(const Payloads& p, ChildSaId replaces, Now now) {
       const bool ours_runs = sa.attempt_ && !sa.attempt_->ike && sa.attempt_->replaces == replaces;
       if (old != sa.children_.end() && old->second.state == ChildState::kRekeying && !ours_runs)
         old->second.state = ChildState::kInstalled;
-      ++sa.core_.counters.malformed;
-      sa.log(LogLevel::kWarning, "the peer's child is refused: its public value is not valid");
-      sa.respond_error(NotifyType::kNoProposalChosen);  // INVALID_SYNTAX would end the IKE SA
+      sa.refuse_public_value("child");
       return sa.next_task(at);
     }
     Proposal chosen = agreed.proposal;

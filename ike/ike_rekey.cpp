@@ -75,20 +75,13 @@ void IkeSa::ike_rekey_request(const Payloads& p) {
     return respond_error(NotifyType::kNoProposalChosen);
   }
   const DhGroup group = chosen->groups[0];
-  if (!p.ke || DhGroup{p.ke->group} != group) {
-    Writer wanted;
-    wanted.be16(static_cast<std::uint16_t>(group));
-    return respond_error(NotifyType::kInvalidKePayload, wanted.view());
-  }
+  if (!key_exchange_fits(p, group, "rekeying of the IKE SA")) return;
   const Buffer nonce = core_.entropy.bytes(kNonceBytes);
   core_.submit(
       id_, group, Secret(core_.entropy.bytes(64)), p.ke->data,
       [chosen = *chosen, group, nonce, peer_nonce = *p.nonce](IkeSa& sa, const JobResult& result, Now at) {
         if (!result.ok) {
-          ++sa.core_.counters.malformed;
-          sa.log(LogLevel::kWarning,
-                 "the peer's rekeying of the IKE SA is refused: its public value is not valid");
-          sa.respond_error(NotifyType::kNoProposalChosen);  // INVALID_SYNTAX would end the IKE SA
+          sa.refuse_public_value("rekeying of the IKE SA");
           return sa.next_task(at);
         }
         const std::uint64_t spi_i = load_be64(chosen.spi.data()), spi_r = sa.core_.fresh_ike_spi();

@@ -232,6 +232,8 @@ class IkeSa {
   void create_child_request(const Payloads& payloads, Now now);
   void child_request(const Payloads& payloads, ChildSaId replaces, Now now);
   void ike_rekey_request(const Payloads& payloads);
+  bool key_exchange_fits(const Payloads& payloads, DhGroup group, const std::string& what);  // else answers
+  void refuse_public_value(const std::string& what);
   struct Agreed {  // what a responder found in a request for a child
     const ChildConfig* config = nullptr;
     Proposal proposal;

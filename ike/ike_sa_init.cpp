@@ -8,11 +8,6 @@ namespace {
 
 constexpr unsigned kMostInits = 5;  // cookies and other groups that one attempt follows
 
-std::size_t public_bytes(DhGroup group) {
-  const auto found = std::ranges::find(kGroups, group, &Group::id);
-  return found == kGroups.end() ? 0 : found->public_bytes;
-}
-
 std::vector<Proposal> numbered(std::vector<Proposal> proposals) {
   std::uint8_t n = 0;
   for (Proposal& p : proposals) p.number = ++n;

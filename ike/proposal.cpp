@@ -121,6 +121,11 @@ std::expected<Proposal, Mismatch> match(const Proposal& theirs, const Proposal& 
 
 }  // namespace
 
+std::size_t public_bytes(DhGroup group) {
+  const auto found = std::ranges::find(kGroups, group, &Group::id);
+  return found == kGroups.end() ? 0 : found->public_bytes;
+}
+
 Result<Proposal> Proposal::parse(std::string_view text, ProtocolId protocol) {
   const std::string quoted = "'" + std::string(text) + "'";
   Proposal p{.protocol = protocol};

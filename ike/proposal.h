@@ -45,6 +45,8 @@ inline constexpr std::array kGroups{
     Group{"modp2048", DhGroup::kModp2048, 256}, Group{"ecp256", DhGroup::kEcp256, 64},
     Group{"ecp384", DhGroup::kEcp384, 96}, Group{"x25519", DhGroup::kX25519, 32}};
 
+std::size_t public_bytes(DhGroup group);  // zero: a group that is not ours
+
 // Alternatives of each transform type, best first. Pointers and ids into the tables; what we do not know is
 // not kept.
 struct Proposal {

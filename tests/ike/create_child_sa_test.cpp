@@ -335,6 +335,35 @@ TEST(Rfc7296_2_17, AnInvalidPublicValueRefusesTheRekeyAndTheOldChildLives) {
   EXPECT_EQ(side.status().children[0].state, ChildState::kInstalled);
 }
 
+TEST(Rfc7296_2_17, APublicValueOfAnotherLengthIsRefusedBeforeItCostsAnything) {
+  for (const bool ike : {false, true}) {
+    Side side(1);
+    Now now{1000s};
+    auto c = connection(true);
+    c->children[0].proposals = {*Proposal::parse("aes128gcm16-x25519", ProtocolId::kEsp)};
+    side.endpoint.configure({c}, now);
+    BarePeer peer(side, now);
+    peer.authenticate_without_child();
+    PayloadWriter out;
+    if (ike) {
+      auto proposal = c->proposals[0];
+      proposal.spi = Buffer(8, 1);
+      out.sa({proposal});
+    } else {
+      BarePeer::add_child(out, "aes128gcm16-x25519", 0x1000);
+    }
+    out.nonce(Buffer(32, 8));
+    out.ke(DhGroup::kX25519, Buffer(4096, 9));
+    const std::size_t before = side.jobs;
+    peer.say(Exchange::kCreateChildSa, false, 2, out);
+    const auto answer = peer.hear();
+    ASSERT_TRUE(answer);
+    EXPECT_NE(answer->payloads.find(NotifyType::kNoProposalChosen), nullptr);
+    EXPECT_EQ(side.jobs, before);
+    EXPECT_EQ(side.status().state, IkeState::kEstablished);
+  }
+}
+
 TEST(Rfc7296_2_21_3, AProposalOfUnknownTransformsIsRefusedAndTheIkeSaLives) {
   Side side(1);
   Now now{1000s};

@@ -54,6 +54,7 @@ struct Side {
   std::vector<IkeEvent> ike_events;
   std::vector<Buffer> sent;
   std::vector<Keepalive> keepalives;
+  std::size_t jobs = 0;
   std::vector<std::string> order;  // what came out, in order
 
   using Send = std::function<void(Datagram&)>;
@@ -103,7 +104,10 @@ struct Side {
     order.emplace_back("remove");
     EXPECT_EQ(installed.erase(o.sa), 1u) << "removed but never installed";
   }
-  void apply(Job& o, const Send&, Now now) { endpoint.complete(run(o), now); }
+  void apply(Job& o, const Send&, Now now) {
+    ++jobs;
+    endpoint.complete(run(o), now);
+  }
   void apply(IkeEvent& o, const Send&, Now) { ike_events.push_back(o); }
   void apply(ChildEvent& o, const Send&, Now) { child_events.push_back(o); }
   void apply(LogLine& o, const Send&, Now) { log.push_back(o.text); }
