@@ -1,5 +1,5 @@
 // One IKE SA and its children: the exchanges of RFC 7296, one file each (ike_sa_init.cpp, ike_auth.cpp,
-// create_child_sa.cpp, informational.cpp), over the message window of ike_sa.cpp.
+// create_child_sa.cpp and child_request.cpp, ike_rekey.cpp, informational.cpp), over message_window.cpp.
 //
 // Our window is one request at a time (§2.3); what else there is to do waits in tasks_. Everything that must
 // happen goes to Core::outputs in the order in which it must. An SA that has ended says dead() and is removed
@@ -141,7 +141,7 @@ class IkeSa {
     std::uint64_t ticket = 0;  // of a delete: done as well when the SA ends before it is answered
   };
 
-  // ---- ike_sa.cpp: messages ----
+  // ---- message_window.cpp ----
   Header header(Exchange exchange, bool response, std::uint32_t message_id) const;
   Buffer fresh_iv();
   void request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now,
@@ -162,6 +162,8 @@ class IkeSa {
   void follow(const Datagram& datagram);
   // Tells the peer that this SA ends, and does not wait for what it says.
   void farewell(std::optional<NotifyType> why, Now now);
+
+  // ---- ike_sa.cpp; run() is in the file of its exchange ----
   void next_task(Now now);
   void run(const CreateChild& task, Now now);
   void run(const RekeyChild& task, Now now);
@@ -191,6 +193,7 @@ class IkeSa {
   void up(Now now);
   void initial_contact(Now now);
   void limit_peer(Now now);
+  void set_lifetime(Now now);
   bool first_contact() const;
   void answer_child(const Payloads& payloads, PayloadWriter& out, Now now);
 
@@ -218,20 +221,17 @@ class IkeSa {
     std::optional<Selectors> packet = {};
     std::vector<Spi> deleted = {};  // by the peer, before its answer came: one of them may be the new child's
   };
-  const ChildConfig* find_config(std::string_view name) const;
-  Selectors effective(const ChildConfig& config) const;
   void offer_child(PayloadWriter& out, const Attempt& attempt, bool with_groups) const;
   void start_attempt(Attempt attempt, Now now);
   void send_attempt(Bytes public_value, Now now);
   void attempt_response(const Payloads& payloads, Now now);
   bool retry_attempt(const Payloads& payloads, Now now);
-  bool too_busy_for_rekey() const;
   void attempt_failed(const std::string& why, Now now);
   void complete_child(const Payloads& payloads, Bytes shared, Now now);
-  void complete_ike(const Payloads& payloads, const Proposal& chosen, Bytes shared, Now now);
+
+  // ---- child_request.cpp ----
   void create_child_request(const Payloads& payloads, Now now);
   void child_request(const Payloads& payloads, ChildSaId replaces, Now now);
-  void ike_rekey_request(const Payloads& payloads);
   bool key_exchange_fits(const Payloads& payloads, DhGroup group, const std::string& what);  // else answers
   void refuse_public_value(const std::string& what);
   struct Agreed {  // what a responder found in a request for a child
@@ -242,17 +242,22 @@ class IkeSa {
     std::string why;
   };
   Agreed agree(const Payloads& payloads, Pfs pfs, const Child* replaces) const;
+
+  // ---- ike_rekey.cpp ----
+  IkeSa& successor(std::uint64_t spi_i, std::uint64_t spi_r, bool initiator, IkeKeys keys,
+                   const Proposal& proposal, Now now);
+  void complete_ike(const Payloads& payloads, const Proposal& chosen, Bytes shared, Now now);
+  void ike_rekey_request(const Payloads& payloads);
+  bool too_busy_for_rekey() const;
+
+  // ---- child_sa.cpp ----
+  const ChildConfig* find_config(std::string_view name) const;
+  Selectors effective(const ChildConfig& config) const;
   Child& install(const ChildConfig& config, const Proposal& proposal, Spi spi_in, Spi spi_out,
                  const ChildKeys& keys, bool we_initiated, const Selectors& selectors,
                  std::optional<DhGroup> group, ChildSaId replaces, Now now);
   SaRef make_sa(Direction direction, const ChildConfig& config, const Proposal& proposal, Spi spi,
                 const ChildKeys::One& keys, const Selectors& selectors) const;
-  IkeSa& successor(std::uint64_t spi_i, std::uint64_t spi_r, bool initiator, IkeKeys keys,
-                   const Proposal& proposal, Now now);
-
-  void set_lifetime(Now now);
-
-  // ---- child_sa.cpp ----
   void end_retries(std::string_view installed);
   void follow_reload(Child& child);
   void inherit(const Child& from, Child& to);
@@ -265,6 +270,8 @@ class IkeSa {
   void flush_deferred(std::string_view config);
   void settle_rekey(Child& made);
   bool replaced_by_peer();  // what our attempt is to replace
+
+  // ---- child_lifetime.cpp ----
   void expire_children(Now now, std::vector<Task>& due);
 
   // ---- informational.cpp ----

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "dp/base/selector.h"
 #include "ike/proposal.h"
 
 namespace simplon::ike {
@@ -29,5 +30,10 @@ bool is_choice_of(const Proposal& chosen, const std::vector<Proposal>& offered, 
 std::string text(const std::vector<Proposal>& proposals);  // separated by commas
 
 std::vector<Proposal> without_groups(std::vector<Proposal> proposals);
+DhGroup group_of(const Proposal& chosen);  // kNone: it has none
+bool usable_spi(const Buffer& spi);        // of ESP
+
+// Without what another one of them covers.
+TrafficSelectors essential(const TrafficSelectors& all);
 
 }  // namespace simplon::ike
