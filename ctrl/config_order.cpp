@@ -79,9 +79,10 @@ void check_open_child(const PolicyEntry& child, std::span<const PolicyEntry* con
     return e->policy.action == Action::kBypass && overlap(e->policy.selectors.local, all.local) &&
            overlap(e->policy.selectors.remote, all.remote);
   });
+  // Its local side may be this machine's own addresses, which the configuration does not know.
   const bool held = std::ranges::any_of(behind, [&](const PolicyEntry* e) {
     return e->policy.action == Action::kDiscard && e->policy.direction == PolicyDirection::kBoth &&
-           covers(e->policy.selectors.local, all.local) && covers(e->policy.selectors.remote, all.remote);
+           covers(e->policy.selectors.remote, all.remote);
   });
   if (opens != behind.end())
     child.value.warning(std::string(kUntil) + shown(**opens) + " lets its traffic pass in the clear");
@@ -89,6 +90,26 @@ void check_open_child(const PolicyEntry& child, std::span<const PolicyEntry* con
     child.value.warning(std::string(kUntil) +
                         "the kernel lets this machine's own traffic to it pass in the clear, unless an entry "
                         "discards it");
+}
+
+// The kernel looks every forwarded packet up inwards and outwards, whichever way it goes: a block in one of
+// them cuts what an entry before it lets through in the other.
+void check_forwarded(const std::vector<PolicyEntry>& entries) {
+  std::vector<const PolicyEntry*> before;
+  for (const PolicyEntry& e : entries) {
+    if (e.policy.action != Action::kDiscard) {
+      before.push_back(&e);
+      continue;
+    }
+    const auto cut = std::ranges::find_if(before, [&](const PolicyEntry* b) {
+      const Selectors all = widest(b->policy.selectors);
+      return covers(e.policy.selectors.local, all.remote) && covers(e.policy.selectors.remote, all.local);
+    });
+    if (cut != before.end())
+      e.value.warning("also stops what is forwarded by " + shown(**cut) +
+                      ": the kernel does not know which side a packet comes from; for this machine's own "
+                      "traffic give its addresses as local");
+  }
 }
 
 void check_open_children(const std::vector<PolicyEntry>& entries, Mode mode) {
@@ -105,6 +126,7 @@ void check_open_children(const std::vector<PolicyEntry>& entries, Mode mode) {
 void check_order(const std::vector<PolicyEntry>& entries, Mode mode) {
   check_reached(entries);
   check_open_children(entries, mode);
+  if (mode == Mode::kKernel) check_forwarded(entries);
 }
 
 void check_kernel(const PolicyEntry& entry) {

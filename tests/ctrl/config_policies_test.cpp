@@ -142,12 +142,28 @@ TEST(ConfigPolicies, ATrapInModeKernelNeedsBothOuterAddresses) {
   EXPECT_TRUE(kernel("address: 198.51.100.1, ", ""));
 }
 
+TEST(ConfigPolicies, InModeKernelADiscardThatCutsWhatIsForwardedIsAWarning) {
+  const auto warnings = [](std::string_view mode, std::string_view first, std::string_view last) {
+    return parse("gateway: {mode: " + std::string(mode) + "}\npolicies:\n  - {action: bypass, name: p, " +
+                 std::string(first) + "}\n  - {action: discard, " + std::string(last) + "}\n")
+        ->warnings;
+  };
+  constexpr std::string_view kNets = "local: 198.18.1.0/24, remote: 198.18.2.0/24";
+  EXPECT_THAT(warnings("kernel", kNets, "local: any, remote: any"),
+              ElementsAre(HasSubstr("also stops what is forwarded by BYPASS 'p'")));
+  EXPECT_THAT(warnings("kernel", kNets, "local: 198.18.0.0/16, remote: 198.18.0.0/16"), SizeIs(1));
+  EXPECT_THAT(warnings("kernel", kNets, "local: 198.51.100.1, remote: any"), IsEmpty());
+  EXPECT_THAT(warnings("kernel", "local: any, remote: 198.18.2.0/24", "local: 198.51.100.1, remote: any"),
+              IsEmpty());
+}
+
 TEST(ConfigPolicies, InModeKernelAChildWhosePeerIsUnknownIsAWarning) {
   const auto kernel = [](std::string_view list) {
     return parse("gateway: {mode: kernel}\n" + std::string(kRoad) + std::string(list));
   };
   EXPECT_THAT(kernel("")->warnings, ElementsAre(HasSubstr("own traffic to it pass in the clear")));
-  EXPECT_THAT(kernel("policies: [{child: road/net}, {action: discard, local: any, remote: any}]\n")->warnings,
+  EXPECT_THAT(kernel("policies: [{child: road/net}, {action: discard, local: 198.51.100.1, remote: any}]\n")
+                  ->warnings,
               IsEmpty());
 }
 

@@ -45,10 +45,11 @@ connections:
         life_time: 22m
         replay_window: 128
 YAML
-  [ "$1" = A ] && echo 'policies: [{child: sites/net}, {action: discard, local: "::/0", remote: "::/0"}]' >>"$run/A.yaml"
+  [ "$1" = A ] && echo 'policies: [{child: sites/net}, {action: discard, local: "::/0", remote: "::/0"}, {action: discard, local: [198.51.100.1, 198.18.1.9], remote: 0.0.0.0/0}]' >>"$run/A.yaml"
   "$build/simplond" --check "$run/$1.yaml" || exit 1
   simplon_start "$1" || exit 1
 done
+ip -n "$lab-A" addr add 198.51.100.11/24 dev wan0
 pings() { on A ping -q -c 5 -i 0.1 -W 2 -I 198.18.1.1 198.18.2.1 | tee -a "$run/pings" | grep -q ' 0% packet loss'; }
 installed() { on A ip xfrm state | grep -q "aead rfc4106"; }
 ok "the first packet asks the kernel, the kernel asks Simplon, the tunnel comes up" wait_for 40 on A ping -q -c 1 -W 1 -I 198.18.1.1 198.18.2.1
@@ -68,7 +69,8 @@ ok "new SAs took over" wait_for 20 changed
 ok "pings over the new SAs" pings
 ok "forwarded packets take the tunnel" on L ping -q -c 2 -W 2 198.18.2.1
 ok "what no entry matches is not forwarded" eval '! on L ping -q -c 2 -W 1 198.51.100.2 >/dev/null'
-ok "the machine's own traffic passes" on A ping -q -c 1 -W 2 198.51.100.2
+ok "the machine's own traffic passes where no entry discards it" on A ping -q -c 1 -W 2 -I 198.51.100.11 198.51.100.2
+ok "and not where one does" eval '! on A ping -q -c 1 -W 1 -I 198.51.100.1 198.51.100.2 >/dev/null'
 ok "what a discard matches does not" eval '! on B ping -q -c 2 -W 1 2001:db8:ffff::1 >/dev/null'
 ok "but neighbour discovery" eval 'on B ip -6 neigh show 2001:db8:ffff::1 | grep -q lladdr'
 ok "a second gateway does not start" eval '! on A "$build/simplond" "$run/A.yaml" 2>"$run/second.log"'
