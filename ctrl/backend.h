@@ -4,6 +4,7 @@
 // removals.
 #pragma once
 
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -24,7 +25,7 @@ struct ExpireEvent {
 };
 using BackendEvent = std::variant<AcquireEvent, ExpireEvent>;
 
-struct InstalledSa {  // what dump() tells of one SA that a run of ours, this or a former, has in the kernel
+struct InstalledSa {  // one SA that a run of ours, this or a former, has in the kernel
   SaId id{};          // none when it is not this process's
   Direction direction{};
   Spi spi{};
@@ -48,7 +49,8 @@ class Backend {
   virtual Result<void> set_gateway(bool on) = 0;  // off: fail closed, see dp/datapath.h
   virtual void commit() = 0;
   virtual Result<SaCounters> counters(const SaRef& sa) = 0;
-  virtual Result<Installed> dump() = 0;
+  // The packets of each of these SAs that can be read, all at once.
+  virtual std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) = 0;
   virtual int fd() const = 0;  // readable when poll() has news
   virtual std::vector<BackendEvent> poll() = 0;
 };

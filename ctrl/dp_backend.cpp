@@ -27,6 +27,13 @@ Result<SaCounters> DpBackend::counters(const SaRef& sa) {
   return fail("the data path has no SA " + std::to_string(static_cast<std::uint64_t>(sa->id)));
 }
 
+std::map<SaId, std::uint64_t> DpBackend::packets(const std::vector<SaRef>& sas) {
+  std::map<SaId, std::uint64_t> out;
+  for (const SaRef& sa : sas)
+    if (const auto found = datapath_.counters(sa->id)) out[sa->id] = found->packets;
+  return out;
+}
+
 std::vector<BackendEvent> DpBackend::poll() {
   std::vector<BackendEvent> out;
   for (const dp::Event& event : datapath_.poll()) {

@@ -47,6 +47,7 @@ Result<void> restrict_socket(const std::string& path, const Management& manageme
 
 std::vector<std::string> tap_names(const dp::Setup& setup) {
   std::vector<std::string> names;
+  names.reserve(setup.ports.size());
   for (const dp::PortSetup& port : setup.ports) names.push_back(port.name);
   return names;
 }
@@ -121,7 +122,7 @@ Result<void> Gateway::start_kernel() {
   if (!opened) return std::unexpected(opened.error());
   XfrmBackend& backend = **opened;
   backend_ = std::move(*opened);
-  auto installed = backend_->dump();
+  auto installed = backend.dump();
   if (!installed) return std::unexpected(installed.error());
   now_ = former(*installed);
   if (!now_.sas.empty() || !now_.policies.empty())
@@ -188,10 +189,11 @@ void Gateway::run() {
 }
 
 // Peers are told, and for a moment what they answer is waited for: in mode dp what they are told leaves by a
-// TAP that somebody has to read. Then the SAs go. What protects stays: the kernel's policies and the mutes
-// outlive us on purpose, stopped is closed.
+// TAP that somebody has to read. Consoles are not served any more. Then the SAs go. What protects stays: the
+// kernel's policies and the mutes outlive us on purpose, stopped is closed.
 void Gateway::stop() {
   log_.info(Category::kDaemon, "stopping");
+  for (const auto& console : consoles_) poller_.remove(console->fd());
   endpoint_->shut_down(now());
   drain(now());
   for (const Now end = now() + kWindDown; now() < end && !endpoint_->status().empty(); drain(now())) {

@@ -42,6 +42,7 @@ milliseconds Gateway::patience(Now at) const {
         std::min(longest, std::chrono::ceil<milliseconds>(std::max(*deadline - at, Now::duration::zero())));
   };
   sooner(endpoint_->deadline());
+  if (!running_) return longest;  // what follows is not done any more
   sooner(retry_);
   for (const auto& console : consoles_) sooner(console->deadline());
   return longest;
@@ -70,13 +71,14 @@ void Gateway::network_events() {
 
 // A peer whose ESP packets arrive is alive (RFC 7296 §2.4): no liveness check is needed.
 void Gateway::watch_activity(Now at) {
-  for (const auto& [id, entry] : established_.sas()) {
-    if (entry.sa->direction != Direction::kIn) continue;
-    const auto read = counters(id);
-    if (!read) continue;
+  std::vector<SaRef> inbound;
+  inbound.reserve(established_.sas().size());
+  for (const auto& [id, entry] : established_.sas())
+    if (entry.sa->direction == Direction::kIn && now_.sas.contains(id)) inbound.push_back(entry.sa);
+  for (const auto& [id, packets] : backend_->packets(inbound)) {
     std::uint64_t& seen = seen_packets_[id];
-    if (read->packets != seen) endpoint_->active(id, at);
-    seen = read->packets;
+    if (packets != seen) endpoint_->active(id, at);
+    seen = packets;
   }
 }
 

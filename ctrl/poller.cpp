@@ -3,7 +3,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 
 namespace simplon::ctrl {
 
@@ -16,9 +18,15 @@ void Poller::add(int fd, Ready ready) {
   ready_[fd] = std::move(ready);
 }
 
+void Poller::remove(int fd) {
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  ready_.erase(fd);
+}
+
 void Poller::wait(std::chrono::milliseconds most) {
   std::array<epoll_event, 32> events;
-  const int n = epoll_wait(epoll_, events.data(), events.size(), static_cast<int>(most.count()));
+  const int n = epoll_wait(epoll_, events.data(), events.size(),
+                           static_cast<int>(std::max<std::int64_t>(most.count(), 0)));
   for (int i = 0; i < n; ++i) {
     const auto found = ready_.find(events[static_cast<std::size_t>(i)].data.fd);
     if (found == ready_.end()) continue;

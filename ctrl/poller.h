@@ -17,7 +17,8 @@ class Poller {
   Poller& operator=(const Poller&) = delete;
 
   void add(int fd, Ready ready);  // level triggered, for reading; the caller keeps the descriptor open
-  // Waits at most `most`, then calls the ready ones. A callback may add.
+  void remove(int fd);
+  // Waits at most `most` (below zero: not at all), then calls the ready ones. A callback may add.
   void wait(std::chrono::milliseconds most);
 
  private:

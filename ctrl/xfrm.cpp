@@ -95,7 +95,7 @@ Result<void> XfrmBackend::settle_all(const std::vector<KernelPolicy>& keys, cons
 
 void XfrmBackend::drop_claims(PolicyId id) {
   const Entry& entry = policies_.at(id);
-  for (const KernelPolicy& key : entry.kernel) claims_[key].erase({key.passage, entry.spec.order, id});
+  for (const KernelPolicy& key : entry.kernel) claims_[key].erase(claim(key, entry.spec));
 }
 
 // The new selectors are closed before the old ones are opened.
@@ -108,11 +108,11 @@ Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
     drop_claims(policy.id);
   }
   const Entry& entry = policies_[policy.id] = {policy, std::move(*kernel)};
-  for (const KernelPolicy& key : entry.kernel) claims_[key].insert({key.passage, policy.order, policy.id});
+  for (const KernelPolicy& key : entry.kernel) claims_[key].insert(claim(key, policy));
   auto done = settle_all(entry.kernel, policy.name);
   std::erase_if(before, [&](const KernelPolicy& key) {
     const auto claims = claims_.find(key);
-    return claims != claims_.end() && claims->second.contains({key.passage, policy.order, policy.id});
+    return claims != claims_.end() && claims->second.contains(claim(key, policy));
   });
   auto gone = settle_all(before, policy.name);
   return done ? gone : done;
@@ -140,7 +140,7 @@ Result<void> XfrmBackend::hold(const PolicySpec& policy, const std::vector<std::
       for (const xfrm_selector& s : *selectors)
         for (const std::uint8_t direction : directions) entry.kernel.push_back({direction, s});
     }
-  for (const KernelPolicy& key : entry.kernel) claims_[key].insert({key.passage, policy.order, policy.id});
+  for (const KernelPolicy& key : entry.kernel) claims_[key].insert(claim(key, policy));
   for (const KernelPolicy& key : entry.kernel)
     if (auto done = settle(key, policy.name); !done && requests_.error() != EAFNOSUPPORT) return done;
   return {};  // a kernel without IPv6 has none of it to let through or hold

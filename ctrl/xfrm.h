@@ -10,6 +10,7 @@
 // netlink sequence number; what others put there stays.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -39,7 +40,9 @@ class XfrmBackend final : public Backend {
   Result<void> set_gateway(bool on) override;
   void commit() override {}  // the kernel takes each change at once
   Result<SaCounters> counters(const SaRef& sa) override;
-  Result<Installed> dump() override;
+  std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;
+  // What this and former runs of ours have in the kernel.
+  Result<Installed> dump();
   int fd() const override { return events_.fd(); }
   std::vector<BackendEvent> poll() override;
 
@@ -50,18 +53,23 @@ class XfrmBackend final : public Backend {
     PolicySpec spec;
     std::vector<KernelPolicy> kernel;
   };
-  struct Claim {  // on a key: the first of a set wins
-    bool passage = false;
-    std::uint32_t order = 0;
+  struct Claim {                 // on a key: the first of a set wins
+    std::uint32_t priority = 0;  // as the kernel has it
     PolicyId id{};
+    bool passage = false;
     friend auto operator<=>(const Claim&, const Claim&) = default;
   };
 
+  static Claim claim(const KernelPolicy& key, const PolicySpec& policy) {
+    return {kernel_priority(key, policy), policy.id, key.passage};
+  }
   bool blocked(const PolicySpec& policy) const { return !on_ && policy.action == Action::kProtect; }
   void drop_claims(PolicyId id);
   Result<void> settle(const KernelPolicy& key, const std::string& name);
   Result<void> settle_all(const std::vector<KernelPolicy>& keys, const std::string& name);
   Result<void> hold(const PolicySpec& policy, const std::vector<std::uint8_t>& directions);
+  Result<void> each_sa(const std::function<void()>& begin,
+                       const std::function<void(const xfrm_usersa_info&)>& each);
   Result<void> dump_sas(Installed& out);
   Result<void> dump_policies(Installed& out);
   void read_policy(const nlmsghdr& message, Installed& out);

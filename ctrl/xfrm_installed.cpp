@@ -57,19 +57,43 @@ Result<Installed> XfrmBackend::dump() {
 }
 
 // A change in the middle of a dump makes it worthless (EINTR): once more from the start.
-Result<void> XfrmBackend::dump_sas(Installed& out) {
+Result<void> XfrmBackend::each_sa(const std::function<void()>& begin,
+                                  const std::function<void(const xfrm_usersa_info&)>& each) {
   for (int attempt = 1;; ++attempt) {
-    out.sas.clear();
+    begin();
     NetlinkMessage message(XFRM_MSG_GETSA, NLM_F_DUMP);
     auto done = requests_.request(message, "reading the kernel's SAs", [&](const nlmsghdr& m) {
       const auto* info = fixed_header<xfrm_usersa_info>(m);
-      if (info == nullptr || !is_our_sa(*info)) return;
-      InstalledSa sa = installed_sa(*info);
-      if (const auto known = ids_.find({sa.spi, sa.destination}); known != ids_.end()) sa.id = known->second;
-      out.sas.push_back(sa);
+      if (info != nullptr && is_our_sa(*info)) each(*info);
     });
     if (done || requests_.error() != EINTR || attempt == kReadAttempts) return done;
   }
+}
+
+Result<void> XfrmBackend::dump_sas(Installed& out) {
+  return each_sa([&] { out.sas.clear(); },
+                 [&](const xfrm_usersa_info& info) {
+                   InstalledSa sa = installed_sa(info);
+                   if (const auto known = ids_.find({sa.spi, sa.destination}); known != ids_.end())
+                     sa.id = known->second;
+                   out.sas.push_back(sa);
+                 });
+}
+
+// One dump, however many: one by one they would be as many system calls each second.
+std::map<SaId, std::uint64_t> XfrmBackend::packets(const std::vector<SaRef>& sas) {
+  std::map<SaId, std::uint64_t> all, out;
+  if (sas.empty()) return out;
+  const auto read = each_sa([] {},
+                            [&](const xfrm_usersa_info& info) {
+                              const InstalledSa sa = installed_sa(info);
+                              const auto known = ids_.find({sa.spi, sa.destination});
+                              if (known != ids_.end()) all[known->second] = info.curlft.packets;
+                            });
+  if (!read) return out;
+  for (const SaRef& sa : sas)
+    if (const auto found = all.find(sa->id); found != all.end()) out.insert(*found);
+  return out;
 }
 
 Result<void> XfrmBackend::dump_policies(Installed& out) {

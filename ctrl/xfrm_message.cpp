@@ -178,12 +178,16 @@ Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy) {
   return out;
 }
 
+std::uint32_t kernel_priority(const KernelPolicy& kernel, const PolicySpec& policy) {
+  return kernel.passage ? kPassagePriority : kPriorityBase + policy.order;
+}
+
 NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block) {
   NetlinkMessage message(XFRM_MSG_UPDPOLICY, NLM_F_CREATE | NLM_F_REPLACE);
   auto& info = message.header<xfrm_userpolicy_info>();
   info.sel = kernel.selector;
   info.dir = kernel.direction;
-  info.priority = kernel.passage ? kPassagePriority : kPriorityBase + policy.order;
+  info.priority = kernel_priority(kernel, policy);
   const bool protect = policy.action == Action::kProtect && policy.tunnel && !block && !kernel.passage;
   info.action =
       protect || kernel.passage || policy.action == Action::kBypass ? XFRM_POLICY_ALLOW : XFRM_POLICY_BLOCK;

@@ -53,6 +53,8 @@ struct KernelPolicy {
 bool operator<(const KernelPolicy& a, const KernelPolicy& b);
 
 Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy);
+// The lower one decides.
+std::uint32_t kernel_priority(const KernelPolicy& kernel, const PolicySpec& policy);
 NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block);
 NetlinkMessage policy_removal(const KernelPolicy& kernel);
 

@@ -268,5 +268,23 @@ TEST_F(XfrmPolicy, RefusedSaSaysWhatWasAsked) {
       "installing ESP SA 0x00001234 to 203.0.113.2 in the kernel: its replay window is longer than 4096");
 }
 
+// Both want the kernel's one policy for all that is forwarded: the one with the lower priority has it.
+TEST_F(XfrmPolicy, ABypassOfAllThatGoesOutStandsBeforeTheBlockOfWhatNothingMatches) {
+  ASSERT_TRUE(backend_->fence());
+  PolicySpec all = office();
+  all.action = Action::kBypass;
+  all.direction = PolicyDirection::kOut;
+  all.selectors = {{ts("0.0.0.0/0")}, {ts("0.0.0.0/0")}};
+  all.tunnel.reset();
+  const auto blocked = [] {
+    return runs("ip xfrm policy | grep -A1 'src 0.0.0.0/0 dst 0.0.0.0/0' | grep 'dir fwd action block'");
+  };
+  EXPECT_TRUE(blocked());
+  add(all);
+  EXPECT_FALSE(blocked()) << policies();
+  ASSERT_TRUE(backend_->remove_policy(all));
+  EXPECT_TRUE(blocked()) << policies();
+}
+
 }  // namespace
 }  // namespace simplon::ctrl
