@@ -42,6 +42,12 @@ int release_kernel(const std::string& file) {
                 << " answers); stop it first: released, it would be open\n";
       return 1;
     }
+  // One whose socket has another name in the file by now has the ports all the same. Held until all is done.
+  const auto ports = IkeSockets::open(false);
+  if (!ports) {
+    std::cerr << "simplond: " << ports.error().what << " Stop it first: released, a gateway would be open\n";
+    return 1;
+  }
   int status = 0;
   const auto tell = [&](const Result<void>& done) {
     if (done) return;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "ctrl/xfrm_socket.h"
 
@@ -48,11 +49,13 @@ SocketAddress from_kernel(const AnySocketAddress& from) {
   return {*IpAddress::from_bytes(Bytes(raw, 16)), Port{ntohs(from.v6.sin6_port)}};
 }
 
+// -1: this kernel has no IPv6.
 Result<int> open_one(Family family, Port port, bool kernel_esp) {
   const bool v4 = family == Family::kV4;
   const std::string what =
       std::string("UDP port ") + std::to_string(static_cast<unsigned>(port)) + (v4 ? " (IPv4)" : " (IPv6)");
   const int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0 && !v4 && errno == EAFNOSUPPORT) return -1;
   if (fd < 0) return fail(what + ": " + std::strerror(errno));
   const int on = 1;
   if (v4) {
@@ -132,6 +135,13 @@ Result<IkeSockets> IkeSockets::open(bool kernel_esp) {
 IkeSockets::~IkeSockets() {
   for (const int fd : fds_)
     if (fd >= 0) close(fd);
+}
+
+std::vector<int> IkeSockets::fds() const {
+  std::vector<int> out;
+  out.reserve(fds_.size());
+  std::ranges::copy_if(fds_, std::back_inserter(out), [](int fd) { return fd >= 0; });
+  return out;
 }
 
 std::optional<ike::Datagram> IkeSockets::receive(int fd) {

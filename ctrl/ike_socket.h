@@ -23,7 +23,7 @@ class IkeSockets {
   IkeSockets& operator=(IkeSockets&&) = delete;
   ~IkeSockets();
 
-  std::vector<int> fds() const { return {fds_.begin(), fds_.end()}; }
+  std::vector<int> fds() const;  // those of IPv6 are missing where the kernel has none
   // The next datagram of this socket; none when there is no more. What is no IKE message is skipped, a
   // bounded number of them in one call: then the socket is still readable.
   std::optional<ike::Datagram> receive(int fd);
@@ -34,7 +34,7 @@ class IkeSockets {
  private:
   Result<void> send(const SocketAddress& local, const SocketAddress& remote, Bytes marker, Bytes bytes);
   IkeSockets() { fds_.fill(-1); }
-  std::array<int, 4> fds_;  // v4 500, v4 4500, v6 500, v6 4500
+  std::array<int, 4> fds_;  // v4 500, v4 4500, v6 500, v6 4500; -1: none
 };
 
 }  // namespace simplon::ctrl
