@@ -1,6 +1,5 @@
 // SAs and policies that an administrator makes at the console.
 #include <algorithm>
-#include <cstdio>
 
 #include "ctrl/gateway.h"
 
@@ -8,12 +7,6 @@ namespace simplon::ctrl {
 namespace {
 
 Now now() { return std::chrono::steady_clock::now(); }
-
-std::string text(const SaSpec& sa) {
-  char spi[16];
-  std::snprintf(spi, sizeof spi, "%08x", static_cast<unsigned>(sa.spi));
-  return std::string("manual SA ") + spi + " to " + sa.destination.text();
-}
 
 }  // namespace
 
@@ -46,6 +39,10 @@ Result<void> Gateway::remove_manual_sa(SaId id) {
 }
 
 Result<PolicyId> Gateway::add_manual_policy(PolicySpec policy) {
+  if (config_.mode == Mode::kKernel && policy.action == Action::kProtect && !policy.tunnel)
+    return fail(
+        "in mode 'kernel' a policy with action protect needs tunnel-local and tunnel-remote, which the "
+        "kernel's policies name");
   if (policy.id == PolicyId{}) policy.id = ids_.fresh();
   if (now_.policies.contains(policy.id)) return fail("there is a policy with this id already");
   Changes one;
@@ -82,7 +79,7 @@ void Gateway::watch_manual(Now at) {
 void Gateway::manual_limit(SaId id, bool hard) {
   const auto found = std::ranges::find(by_hand_.sas, id, [](const SaRef& sa) { return sa->id; });
   if (found == by_hand_.sas.end()) return;
-  const std::string what = text(**found);
+  const std::string what = "manual " + text(**found);
   if (hard) {
     log_.warning(Category::kDaemon, what + " has reached its hard limit and is removed");
     [[maybe_unused]] const auto gone = remove_manual_sa(id);

@@ -91,6 +91,9 @@ struct ByHand {
   std::vector<PolicySpec> policies;
 };
 
+std::string text(const SaSpec& sa);  // "inbound SA c0ffee01 198.51.100.2 to 198.51.100.1"
+std::string text(const PolicySpec& policy);
+
 State desired(const Config& config, const Established& established, const ByHand& by_hand = {});
 Changes diff(const State& want, const State& now);
 // The part of diff(desired(…), now) that these SAs of IKE's are about: they and their SPD entries. For after

@@ -17,16 +17,6 @@ void remove_sa(Changes& out, const SaRef& sa) {
   (sa->direction == Direction::kIn ? out.remove_in : out.remove_out).push_back(sa);
 }
 
-std::string text(const SaSpec& sa) {
-  char spi[16];
-  std::snprintf(spi, sizeof spi, "%08x", static_cast<unsigned>(sa.spi));
-  return std::string(sa.direction == Direction::kIn ? "inbound" : "outbound") + " SA " + spi + " " +
-         sa.source.text() + " to " + sa.destination.text();
-}
-std::string text(const PolicySpec& policy) {
-  return "policy '" + policy.name + "' (" + policy.selectors.text() + ")";
-}
-
 // Makes changes one by one, whatever fails: one entry that cannot be set must not keep the others, which may
 // be what closes the gateway, from their places. The first error is told.
 class Maker {
@@ -151,6 +141,17 @@ void remove_policy(Changes& out, const PolicySpec& policy) {
 }
 
 }  // namespace
+
+std::string text(const SaSpec& sa) {
+  char spi[16];
+  std::snprintf(spi, sizeof spi, "%08x", static_cast<unsigned>(sa.spi));
+  return std::string(sa.direction == Direction::kIn ? "inbound" : "outbound") + " SA " + spi + " " +
+         sa.source.text() + " to " + sa.destination.text();
+}
+
+std::string text(const PolicySpec& policy) {
+  return "policy '" + policy.name + "' (" + policy.selectors.text() + ")";
+}
 
 Changes diff(const State& want, const State& now) {
   Changes out;
