@@ -8,12 +8,13 @@ namespace simplon::ctrl {
 namespace {
 
 // DPDK finds the driver of a virtual device by the beginning of its name.
-constexpr std::array kVdevs{
-    std::string_view("net_af_packet"),   std::string_view("net_af_xdp"), std::string_view("net_bonding"),
-    std::string_view("net_failsafe"),    std::string_view("net_kni"),    std::string_view("net_memif"),
-    std::string_view("net_null"),        std::string_view("net_pcap"),   std::string_view("net_ring"),
-    std::string_view("net_softnic"),     std::string_view("net_tap"),    std::string_view("net_tun"),
-    std::string_view("net_vdev_netvsc"), std::string_view("net_vhost"),  std::string_view("net_virtio_user")};
+constexpr std::array kVdevs{std::string_view("net_af_packet"), std::string_view("net_af_xdp"),
+                            std::string_view("net_bonding"),   std::string_view("net_kni"),
+                            std::string_view("net_memif"),     std::string_view("net_null"),
+                            std::string_view("net_pcap"),      std::string_view("net_ring"),
+                            std::string_view("net_softnic"),   std::string_view("net_tap"),
+                            std::string_view("net_tun"),       std::string_view("net_vdev_netvsc"),
+                            std::string_view("net_vhost"),     std::string_view("net_virtio_user")};
 
 // "0000:01:00.0", "01:00.0" or a virtual device with arguments, "net_af_packet0,iface=eth1".
 bool valid_device(std::string_view text) {
@@ -75,8 +76,7 @@ void check_interfaces(const Value& device, const Config& config) {
 }
 
 std::vector<std::string> shared_interfaces(const std::string& device) {
-  constexpr std::string_view kDrivers[] = {"net_af_packet", "eth_af_packet", "net_pcap", "eth_pcap",
-                                           "net_af_xdp"};
+  constexpr std::string_view kDrivers[] = {"net_af_packet", "net_pcap", "net_af_xdp"};
   constexpr std::string_view kKeys[] = {"iface=", "rx_iface=", "rx_iface_in="};
   std::vector<std::string> out;
   const std::string_view text = device;

@@ -62,8 +62,11 @@ Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
 // socket; its own mode says who may open it.
 Result<void> make_folder(const std::string& path) {
   const std::string folder = path.substr(0, path.rfind('/'));
-  if (folder.size() == path.size() || folder.empty() || mkdir(folder.c_str(), 0711) == 0) return {};
-  if (errno != EEXIST) return errno_failed(path, ("making its folder " + folder).c_str());
+  if (folder.size() == path.size() || folder.empty()) return {};
+  const int made = mkdir(folder.c_str(), 0711);
+  if (made != 0 && errno == EEXIST) return {};
+  if (made != 0 || chmod(folder.c_str(), 0711) != 0)  // whatever the umask
+    return errno_failed(path, ("making its folder " + folder).c_str());
   return {};
 }
 
