@@ -4,8 +4,7 @@
 namespace simplon::dp {
 
 void Worker::find_sas() {
-  for (unsigned i = 0; i < esp_count_; ++i)
-    esp_[i].sa = tables_->sad->find(esp_[i].spi, esp_[i].destination);
+  for (unsigned i = 0; i < esp_count_; ++i) esp_[i].sa = tables_->sad->find(esp_[i].spi, esp_[i].destination);
 }
 
 void Worker::open_all() {
