@@ -241,6 +241,7 @@ std::optional<Opened> open(const IkeKeys& keys, bool sender_is_initiator, Bytes 
   if (encr.aead()) {
     if (!gcm_open(encr, key, iv, message.first(sk.body), plain, message.last(icv))) return std::nullopt;
   } else {
+    if (keys.integ == nullptr) return std::nullopt;  // a cipher alone proves nothing
     const Buffer want = icv_of(*keys.integ, (sender_is_initiator ? keys.sk_ai : keys.sk_ar).bytes(),
                                message.first(message.size() - icv));
     if (!equal_in_constant_time(want, message.last(icv))) return std::nullopt;

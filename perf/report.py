@@ -132,8 +132,8 @@ def plot(results, folder):
         for title, by_size in results.items():
             medians = [statistics.median(f['cycles'] for f in by_size[s]) if by_size.get(s) else 0 for s in SIZES]
             print(f'"{title}"', *medians, file=out)
-    script = (f'set terminal pngcairo size 1400,900; set output "{folder}/cycles.png"; set style data histogram; '
-              'set style fill solid 0.8; set boxwidth 0.9; set xtics rotate by -40 left font ",8"; set ylabel "TSC cycles a packet"; '
+    script = (f'set terminal pngcairo size 1600,1000; set output "{folder}/cycles.png"; set style data histogram; '
+              'set style fill solid 0.8; set boxwidth 0.9; set xtics rotate by 40 right font ",9"; set lmargin 22; set ylabel "TSC cycles a packet"; '
               'set grid ytics; set key top left; plot ' +
               ', '.join(f'"{data}" using {i + 2}{":xtic(1)" if i == 0 else ""} title "{s} B"' for i, s in enumerate(SIZES)))
     done = subprocess.run(['gnuplot', '-e', script], capture_output=True, text=True)
