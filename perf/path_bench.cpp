@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "dp/port.h"
+#include "dp/device/port.h"
 #include "perf/pcap_file.h"
 #include "perf/site.h"
 

@@ -11,7 +11,7 @@
 
 #include "dp/base/result.h"
 #include "dp/base/suite.h"
-#include "dp/stage_clock.h"
+#include "dp/worker/stage_clock.h"
 
 namespace simplon::perf {
 

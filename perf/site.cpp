@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "dp/packet.h"
+#include "dp/packet/packet.h"
 
 namespace simplon::perf {
 namespace {

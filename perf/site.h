@@ -10,10 +10,10 @@
 #include <memory>
 #include <vector>
 
-#include "dp/crypto.h"
-#include "dp/port.h"
-#include "dp/registry.h"
-#include "dp/worker.h"
+#include "dp/crypto/crypto.h"
+#include "dp/device/port.h"
+#include "dp/tables/registry.h"
+#include "dp/worker/worker.h"
 #include "perf/path_bench.h"
 
 namespace simplon::perf {

@@ -1,31 +1,44 @@
 #!/bin/bash
-# The layering, by what files include (the link targets hold it too): base knows the standard library, dp adds DPDK, ike
-# adds OpenSSL in its crypto files, ctrl may use all, but yaml-cpp, spdlog and memory orders have one home each.
+# The layering, by what files include (the link targets hold it too). The rooms stand below in their order: a file includes
+# its own room and those before it, so no circle can arise; dp and ike never know each other, and yaml-cpp, spdlog, OpenSSL
+# and the memory orders have one home each.
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 bad=0
+rooms=(dp/base dp/packet dp/sa dp/crypto dp/ipsec dp/tables dp/worker dp/device
+  ike/message ike/pad ike/crypto ike/sa ike/exchange ike/endpoint
+  ctrl/vici ctrl/console ctrl/runtime ctrl/linux ctrl/backend ctrl/backend/xfrm ctrl/config ctrl/install
+  ctrl/manage/commands ctrl/manage ctrl/gateway)
+mapfile -t all < <(find dp ike ctrl -name '*.h' -o -name '*.cpp' | sort)
+[ ${#all[@]} -gt 100 ] || { echo "only ${#all[@]} files found"; exit 1; }
+printf '%s\n' "${rooms[@]}" | awk '
+  FNR == NR { place[$0] = NR; next }
+  FNR == 1 { room = FILENAME; sub("/[^/]*$", "", room)
+    if (!(room in place)) { print room ": a folder that tests/checks/includes_test.sh does not know; give it its place"; bad = 1 } }
+  /^#include "/ { split($0, part, "\""); other = part[2]; sub("/[^/]*$", "", other)
+    if (!(other in place)) { print FILENAME ":" FNR ": " part[2] " is in no room"; bad = 1 }
+    else if (place[other] > place[room]) { print FILENAME ":" FNR ": " room " must not include " part[2]; bad = 1 } }
+  END { exit bad }' - "${all[@]}" || bad=1
+
+inc='^#include *[<"]'
 forbid() { # WHY PATTERN FILES...
   local why=$1 pattern=$2 found; shift 2
   [ $# -gt 0 ] || { echo "no files to check: $why"; bad=1; return; }
   found=$(grep -nE "$pattern" "$@" /dev/null) && { printf '%s:\n%s\n' "$why" "$found"; bad=1; }
 }
-files() { find "$@" -name '*.h' -o -name '*.cpp' | sort; }
-base=$(find dp/base -name '*.h' -o -name '*.cpp')
-dp=$(find dp -path dp/base -prune -o \( -name '*.h' -o -name '*.cpp' \) -print)
-ike=$(files ike)
-ctrl=$(files ctrl)
-inc='^#include *[<"]'
-forbid "dp/base includes only std and itself" "$inc(rte_|openssl/|yaml-cpp/|spdlog/|ike/|ctrl/|dp/[^b]|dp/b[^a])" $base
-forbid "dp includes only std, base, dp and rte_*" "$inc(openssl/|yaml-cpp/|spdlog/|ike/|ctrl/|libmnl|nftables)" $dp
-forbid "ike never includes rte_*, dp/, ctrl/, sockets or threads" \
-  "$inc(rte_|dp/[^b]|dp/b[^a]|ctrl/|yaml-cpp/|spdlog/|sys/socket|netinet/|thread|mutex|atomic)" $ike
-forbid "ike never reads a clock" 'clock::now\(|clock_gettime|gettimeofday|[^_a-z]time\(nullptr\)' $ike
-forbid "OpenSSL only in ike's crypto files" "${inc}openssl/" $(grep -LE '^// OpenSSL lives here' $ike)
-forbid "OpenSSL is not ctrl's business, but for its version" "${inc}openssl/" $(ls ctrl/*.h ctrl/*.cpp | grep -v -e simplond.cpp -e version.cpp)
-forbid "yaml-cpp only in ctrl/config*.cpp" "${inc}yaml-cpp/" $(ls ctrl/*.h ctrl/*.cpp | grep -v '^ctrl/config')
-forbid "spdlog only in ctrl/log.cpp" "${inc}spdlog/" $(echo "$ctrl" | grep -v '^ctrl/log.cpp$')
-forbid "memory orders only in dp/published.h (relaxed counters aside)" \
+in_rooms() { printf '%s\n' "${all[@]}" | grep -E "$1"; }
+but() { printf '%s\n' "${all[@]}" | grep -E "$1" | grep -vE "$2"; }
+forbid "dp/base includes only std and itself" "$inc(rte_|openssl/|yaml-cpp/|spdlog/)" $(in_rooms '^dp/base/')
+forbid "dp includes only std, base, dp, rte_* and IPsec-MB" "$inc(openssl/|yaml-cpp/|spdlog/|ike/|ctrl/|libmnl|nftables)" $(in_rooms '^dp/')
+forbid "ike never includes rte_*, the rest of dp/, sockets or threads" \
+  "$inc(rte_|dp/[^b]|dp/b[^a]|ctrl/|yaml-cpp/|spdlog/|sys/socket|netinet/|thread|mutex|atomic)" $(in_rooms '^ike/')
+forbid "ike never reads a clock" 'clock::now\(|clock_gettime|gettimeofday|[^_a-z]time\(nullptr\)' $(in_rooms '^ike/')
+forbid "OpenSSL only in ike/crypto, and for its version" "${inc}openssl/" \
+  $(but '.' '^ike/crypto/|^ctrl/runtime/version.cpp|^ctrl/gateway/simplond.cpp')
+forbid "yaml-cpp only in ctrl/config" "${inc}yaml-cpp/" $(but '.' '^ctrl/config/')
+forbid "spdlog only in ctrl/runtime/log.cpp" "${inc}spdlog/" $(but '.' '^ctrl/runtime/log.cpp$')
+forbid "memory orders only in dp/base/published.h (relaxed counters aside)" \
   'memory_order_(acquire|release|acq_rel|seq_cst|consume)|__ATOMIC_(ACQUIRE|RELEASE|ACQ_REL|SEQ_CST)' \
-  $(echo "$dp" "$base" "$ike" "$ctrl" | tr ' ' '\n' | grep -v '^dp/published.h$')
-forbid "no path of a build machine, no issue numbers" '/home/|/wor[k]/' $base $dp $ike $ctrl
-[ $bad = 0 ] && echo "includes: the layering holds over $(echo $base $dp $ike $ctrl | wc -w) files"
+  $(but '.' '^dp/base/published.h$')
+forbid "no path of a build machine, no issue numbers" '/home/|/wor[k]/' "${all[@]}"
+[ $bad = 0 ] && echo "includes: the layering holds over ${#all[@]} files in ${#rooms[@]} rooms"
 exit $bad

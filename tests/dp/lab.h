@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "dp/registry.h"
-#include "dp/worker.h"
+#include "dp/tables/registry.h"
+#include "dp/worker/worker.h"
 
 namespace simplon::dp::test {
 

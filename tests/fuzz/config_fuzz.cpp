@@ -1,7 +1,7 @@
 // Any bytes as the configuration, and behind the first zero byte as the secrets: an answer, never a crash.
 #include <string_view>
 
-#include "ctrl/config.h"
+#include "ctrl/config/config.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace simplon::ctrl;

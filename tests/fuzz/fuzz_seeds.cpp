@@ -4,7 +4,7 @@
 #include <string>
 
 #include "ctrl/vici/packet.h"
-#include "ike/payload.h"
+#include "ike/message/payload.h"
 
 namespace {
 

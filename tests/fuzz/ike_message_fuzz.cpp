@@ -2,7 +2,7 @@
 // survives being written and read again; and whatever is sealed opens, while the bytes themselves do not.
 #include <cstdlib>
 
-#include "ike/keys.h"
+#include "ike/crypto/keys.h"
 
 namespace {
 

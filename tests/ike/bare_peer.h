@@ -2,8 +2,8 @@
 // protected.
 #pragma once
 
-#include "ike/entropy.h"
-#include "ike/keys.h"
+#include "ike/crypto/entropy.h"
+#include "ike/crypto/keys.h"
 #include "tests/ike/two_endpoints.h"
 
 namespace simplon::ike::test {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "ike/endpoint.h"
+#include "ike/endpoint/endpoint.h"
 
 namespace simplon::ike::test {
 

@@ -1,7 +1,7 @@
 // Mute against this machine's nftables.
-#include "ctrl/mute.h"
+#include "ctrl/linux/mute.h"
 
-#include "own_namespace.h"
+#include "tests/system/own_namespace.h"
 
 namespace simplon::ctrl {
 namespace {

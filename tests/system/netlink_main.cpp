@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "own_namespace.h"
+#include "tests/system/own_namespace.h"
 
 // All tests of this binary share one fresh network namespace, which goes with the process.
 int main(int argc, char** argv) {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <ranges>
 
-#include "ctrl/rtnetlink.h"
-#include "own_namespace.h"
+#include "ctrl/linux/network_mirror.h"
+#include "tests/system/own_namespace.h"
 
 namespace simplon::ctrl {
 namespace {

@@ -1,8 +1,8 @@
 // XfrmBackend's policies against this machine's kernel, which needs no ESP for them.
 #include <algorithm>
 
-#include "ctrl/xfrm.h"
-#include "own_namespace.h"
+#include "ctrl/backend/xfrm/backend.h"
+#include "tests/system/own_namespace.h"
 
 namespace simplon::ctrl {
 namespace {

@@ -12,7 +12,7 @@
 #include <string>
 #include <thread>
 
-#include "ctrl/xfrm.h"
+#include "ctrl/backend/xfrm/backend.h"
 #include "own_namespace.h"
 
 namespace simplon::test {

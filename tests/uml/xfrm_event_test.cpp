@@ -1,7 +1,7 @@
 // The kernel's notices as BackendEvents: soft and hard limits, and packets that want an SA.
 #include <algorithm>
 
-#include "two_gateways.h"
+#include "tests/uml/two_gateways.h"
 
 namespace simplon::ctrl {
 namespace {

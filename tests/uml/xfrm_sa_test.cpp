@@ -1,7 +1,7 @@
 // What XfrmBackend installs, read back: by `ip xfrm state`, which knows nothing of us, and by dump().
 #include <algorithm>
 
-#include "two_gateways.h"
+#include "tests/uml/two_gateways.h"
 
 namespace simplon::ctrl {
 namespace {

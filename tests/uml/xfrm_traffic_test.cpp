@@ -3,8 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ctrl/ike_socket.h"
-#include "two_gateways.h"
+#include "ctrl/linux/ike_socket.h"
+#include "tests/uml/two_gateways.h"
 
 namespace simplon::ctrl {
 namespace {

@@ -1,0 +1,50 @@
+#include "ctrl/backend/dp_backend.h"
+
+namespace simplon::ctrl {
+
+Result<void> DpBackend::add_sa(const SaRef& sa) { return datapath_.add_sa(sa); }
+
+Result<void> DpBackend::remove_sa(const SaRef& sa) {
+  datapath_.remove_sa(sa->id);
+  return {};
+}
+
+Result<void> DpBackend::add_policy(const PolicySpec& policy) { return datapath_.add_policy(policy); }
+
+Result<void> DpBackend::remove_policy(const PolicySpec& policy) {
+  datapath_.remove_policy(policy.id);
+  return {};
+}
+
+Result<void> DpBackend::set_gateway(bool on) {
+  datapath_.set_gateway(on);
+  if (auto done = datapath_.commit(); !done) return done;
+  return {};
+}
+
+Result<SaCounters> DpBackend::counters(const SaRef& sa) {
+  if (const auto found = datapath_.counters(sa->id)) return *found;
+  return fail("the data path has no SA " + std::to_string(static_cast<std::uint64_t>(sa->id)));
+}
+
+std::map<SaId, std::uint64_t> DpBackend::packets(const std::vector<SaRef>& sas) {
+  std::map<SaId, std::uint64_t> out;
+  for (const SaRef& sa : sas)
+    if (const auto found = datapath_.counters(sa->id)) out[sa->id] = found->packets;
+  return out;
+}
+
+std::vector<BackendEvent> DpBackend::poll() {
+  std::vector<BackendEvent> out;
+  for (const dp::Event& event : datapath_.poll()) {
+    if (const auto* acquire = std::get_if<dp::Acquire>(&event))
+      out.emplace_back(AcquireEvent{acquire->policy, acquire->source, acquire->destination});
+    else if (const auto* expire = std::get_if<dp::Expire>(&event))
+      out.emplace_back(ExpireEvent{expire->sa, expire->hard});
+    else
+      wanted_(std::get<dp::NeighbourWanted>(event));
+  }
+  return out;
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,37 @@
+// Backend over the data path. Beside SAs and policies it passes on what only a data path has: next hops to
+// resolve.
+#pragma once
+
+#include <functional>
+
+#include "ctrl/backend/backend.h"
+#include "dp/device/datapath.h"
+
+namespace simplon::ctrl {
+
+class DpBackend final : public Backend {
+ public:
+  using Wanted = std::function<void(const dp::NeighbourWanted&)>;
+
+  // `datapath` outlives the backend; `wanted` is called from poll().
+  DpBackend(dp::DataPath& datapath, Wanted wanted) : datapath_(datapath), wanted_(std::move(wanted)) {}
+
+  std::string_view name() const override { return "dp"; }
+  Result<void> add_sa(const SaRef& sa) override;
+  Result<void> remove_sa(const SaRef& sa) override;
+  Result<void> add_policy(const PolicySpec& policy) override;
+  Result<void> remove_policy(const PolicySpec& policy) override;
+  Result<void> set_gateway(bool on) override;
+  // Only the network can fail to be published, and it is not this call that changes it.
+  void commit() override { [[maybe_unused]] const auto done = datapath_.commit(); }
+  Result<SaCounters> counters(const SaRef& sa) override;
+  std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;
+  int fd() const override { return datapath_.fd(); }
+  std::vector<BackendEvent> poll() override;
+
+ private:
+  dp::DataPath& datapath_;
+  Wanted wanted_;
+};
+
+}  // namespace simplon::ctrl

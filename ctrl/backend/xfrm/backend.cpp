@@ -1,0 +1,202 @@
+#include "ctrl/backend/xfrm/backend.h"
+
+#include <linux/netlink.h>
+#include <netinet/in.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+
+#include "ctrl/backend/xfrm/message.h"
+
+namespace simplon::ctrl {
+namespace {
+
+std::string text(Spi spi) {
+  char out[16];
+  std::snprintf(out, sizeof out, "0x%08x", static_cast<unsigned>(spi));
+  return out;
+}
+
+void read_attribute(const nlattr& a, Direction direction, std::uint64_t now, SaCounters& out) {
+  const Bytes data = bytes_of(a);
+  const auto sequence = [&](auto state) {
+    if (data.size() < sizeof state) return;
+    std::memcpy(&state, data.data(), sizeof state);
+    out.sequence = direction == Direction::kIn ? state.seq : state.oseq;
+  };
+  const std::uint16_t type = mnl_attr_get_type(&a);
+  if (type == XFRMA_REPLAY_ESN_VAL) sequence(xfrm_replay_state_esn{});
+  if (type == XFRMA_REPLAY_VAL) sequence(xfrm_replay_state{});
+  if (type != XFRMA_LASTUSED || data.size() < sizeof(std::uint64_t)) return;
+  const std::uint64_t last = mnl_attr_get_u64(&a);
+  out.idle = std::chrono::seconds(now > last ? now - last : 0);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
+  auto requests = Netlink::open(NETLINK_XFRM, 0);
+  if (!requests) return fail("the kernel has no XFRM: " + requests.error().what);
+  auto events = Netlink::open(NETLINK_XFRM, 0);
+  if (!events) return std::unexpected(events.error());
+  for (const unsigned group : {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE})
+    if (auto done = events->join(group); !done) return std::unexpected(done.error());
+  return std::unique_ptr<XfrmBackend>(new XfrmBackend(std::move(*requests), std::move(*events)));
+}
+
+Result<void> XfrmBackend::add_sa(const SaRef& sa) {
+  const std::string what =
+      "installing ESP SA " + text(sa->spi) + " to " + sa->destination.text() + " in the kernel";
+  if (sa->replay_window > kLongestReplayWindow)
+    return fail(what + ": its replay window is longer than " + std::to_string(kLongestReplayWindow));
+  NetlinkMessage message = sa_message(*sa);
+  auto done = requests_.request(message, what);
+  if (requests_.error() == ENOSYS)
+    return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));
+  if (requests_.error() == EPROTONOSUPPORT) return fail(done.error().what + "; it has no ESP");
+  if (done) ids_[{sa->spi, sa->destination}] = sa->id;
+  return done;
+}
+
+Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
+  NetlinkMessage message(XFRM_MSG_DELSA, 0);
+  message.header<xfrm_usersa_id>() = sa_id(sa->spi, sa->destination);
+  ids_.erase({sa->spi, sa->destination});
+  auto done = requests_.request(message, "removing ESP SA " + text(sa->spi));
+  return requests_.error() == ESRCH ? Result<void>{} : done;  // it expired already
+}
+
+// Makes the kernel's policy for this key what the first of its claims says, or removes it. A replacement is
+// one step in the kernel: no packet meets the gap.
+Result<void> XfrmBackend::settle(const KernelPolicy& key, const std::string& name) {
+  const auto claims = claims_.find(key);
+  if (claims != claims_.end() && !claims->second.empty()) {
+    const Claim& first = *claims->second.begin();
+    const PolicySpec& winner = policies_.at(first.id).spec;
+    NetlinkMessage message =
+        policy_message(winner, {key.direction, key.selector, first.passage}, blocked(winner));
+    return requests_.request(message, "policy " + winner.name + " in the kernel");
+  }
+  if (claims != claims_.end()) claims_.erase(claims);
+  NetlinkMessage message = policy_removal(key);
+  auto done = requests_.request(message, "removing policy " + name + " from the kernel");
+  return requests_.error() == ENOENT ? Result<void>{} : done;
+}
+
+// All of them, whatever fails: half an entry closed is better than none. The first error is told.
+Result<void> XfrmBackend::settle_all(const std::vector<KernelPolicy>& keys, const std::string& name) {
+  Result<void> first;
+  for (const KernelPolicy& key : keys)
+    if (auto done = settle(key, name); !done && first) first = done;
+  return first;
+}
+
+void XfrmBackend::drop_claims(PolicyId id) {
+  const Entry& entry = policies_.at(id);
+  for (const KernelPolicy& key : entry.kernel) claims_[key].erase(claim(key, entry.spec));
+}
+
+// The new selectors are closed before the old ones are opened.
+Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
+  auto kernel = kernel_policies(policy);
+  if (!kernel) return std::unexpected(kernel.error());
+  std::vector<KernelPolicy> before;
+  if (const auto old = policies_.find(policy.id); old != policies_.end()) {
+    before = old->second.kernel;
+    drop_claims(policy.id);
+  }
+  const Entry& entry = policies_[policy.id] = {policy, std::move(*kernel)};
+  for (const KernelPolicy& key : entry.kernel) claims_[key].insert(claim(key, policy));
+  auto done = settle_all(entry.kernel, policy.name);
+  std::erase_if(before, [&](const KernelPolicy& key) {
+    const auto claims = claims_.find(key);
+    return claims != claims_.end() && claims->second.contains(claim(key, policy));
+  });
+  auto gone = settle_all(before, policy.name);
+  return done ? gone : done;
+}
+
+Result<void> XfrmBackend::remove_policy(const PolicySpec& policy) {
+  const auto found = policies_.find(policy.id);
+  if (found != policies_.end()) {
+    drop_claims(policy.id);
+    const std::vector<KernelPolicy> keys = std::move(found->second.kernel);
+    policies_.erase(found);
+    return settle_all(keys, policy.name);
+  }
+  // A former run's: where an entry of ours has taken its place, that one stays.
+  const auto former = former_.extract(policy.id);
+  return former.empty() ? Result<void>{} : settle(former.mapped(), policy.name);
+}
+
+Result<void> XfrmBackend::hold(const PolicySpec& policy, const std::vector<std::uint8_t>& directions) {
+  Entry& entry = policies_[policy.id] = {policy, {}};
+  for (const TrafficSelector& local : policy.selectors.local)
+    for (const TrafficSelector& remote : policy.selectors.remote) {
+      const auto selectors = kernel_selectors(local, remote);
+      if (!selectors) return std::unexpected(selectors.error());
+      for (const xfrm_selector& s : *selectors)
+        for (const std::uint8_t direction : directions) entry.kernel.push_back({direction, s});
+    }
+  for (const KernelPolicy& key : entry.kernel) claims_[key].insert(claim(key, policy));
+  for (const KernelPolicy& key : entry.kernel)
+    if (auto done = settle(key, policy.name); !done && requests_.error() != EAFNOSUPPORT) return done;
+  return {};  // a kernel without IPv6 has none of it to let through or hold
+}
+
+// ICMPv6 133 to 137 (RFC 4861 §4) are sent with a hop limit of 255 and never forwarded.
+Result<void> XfrmBackend::fence() {
+  TrafficSelector messages = TrafficSelector::of({IpAddress::any(Family::kV6), 0});
+  messages.protocol = IPPROTO_ICMPV6;
+  messages.ports = {133 << 8, 137 << 8 | 0xff};
+  PolicySpec p{.id = PolicyId{kFence},
+               .name = "neighbour discovery",
+               .action = Action::kBypass,
+               .selectors = {{messages}, {messages}},
+               .tunnel = {}};
+  if (auto done = hold(p, {XFRM_POLICY_OUT, XFRM_POLICY_IN}); !done) return done;
+  p.id = PolicyId{kFence + 1};
+  p.name = "forwarded neighbour discovery";
+  p.action = Action::kDiscard;
+  if (auto done = hold(p, {XFRM_POLICY_FWD}); !done) return done;
+  const TrafficSelectors all{TrafficSelector::of({IpAddress::any(Family::kV4), 0}),
+                             TrafficSelector::of({IpAddress::any(Family::kV6), 0})};
+  p.id = PolicyId{kFence + 2};
+  p.name = "what nothing matches";
+  p.order = kRestOrder;
+  p.selectors = {all, all};
+  return hold(p, {XFRM_POLICY_FWD});
+}
+
+Result<void> XfrmBackend::set_gateway(bool on) {
+  on_ = on;
+  Result<void> first;
+  for (const auto& [id, entry] : policies_)
+    if (entry.spec.action == Action::kProtect)
+      if (auto done = settle_all(entry.kernel, entry.spec.name); !done && first) first = done;
+  return first;
+}
+
+// The kernel counts the bytes of outer packets, without the link's header.
+Result<SaCounters> XfrmBackend::counters(const SaRef& sa) {
+  NetlinkMessage message(XFRM_MSG_GETSA, 0);
+  message.header<xfrm_usersa_id>() = sa_id(sa->spi, sa->destination);
+  SaCounters out;
+  const auto done = requests_.request(message, "reading ESP SA " + text(sa->spi), [&](const nlmsghdr& m) {
+    const auto* info = fixed_header<xfrm_usersa_info>(m);
+    if (info == nullptr) return;
+    const auto now = static_cast<std::uint64_t>(std::time(nullptr));
+    out.packets = info->curlft.packets;
+    out.bytes = info->curlft.bytes;
+    out.replayed = info->stats.replay + info->stats.replay_window;
+    out.bad_icv = info->stats.integrity_failed;
+    out.idle = std::chrono::seconds(now > info->curlft.add_time ? now - info->curlft.add_time : 0);
+    for_attributes(m, sizeof *info, [&](const nlattr& a) { read_attribute(a, sa->direction, now, out); });
+  });
+  if (!done) return std::unexpected(done.error());
+  return out;
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,226 @@
+#include "ctrl/backend/xfrm/message.h"
+
+#include <arpa/inet.h>
+#include <linux/udp.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace simplon::ctrl {
+namespace {
+
+// Our SAs' sequence numbers (of the netlink kind, no packet's): the mark, then the low bits of the SaId.
+constexpr std::uint32_t kOurs = 0x51000000, kOursMask = 0xff000000;
+
+std::uint64_t limit(std::uint64_t n) { return n == 0 ? XFRM_INF : n; }
+
+xfrm_lifetime_cfg lifetime(const SaSpec& sa) {
+  return {.soft_byte_limit = limit(static_cast<std::uint64_t>(sa.soft.bytes)),
+          .hard_byte_limit = limit(static_cast<std::uint64_t>(sa.hard.bytes)),
+          .soft_packet_limit = limit(static_cast<std::uint64_t>(sa.soft.packets)),
+          .hard_packet_limit = limit(static_cast<std::uint64_t>(sa.hard.packets)),
+          .soft_add_expires_seconds = static_cast<std::uint64_t>(sa.soft.time.count()),
+          .hard_add_expires_seconds = static_cast<std::uint64_t>(sa.hard.time.count()),
+          .soft_use_expires_seconds = 0,
+          .hard_use_expires_seconds = 0};
+}
+
+// An algorithm attribute: the fixed part, then the key, wiped when it has been put into the message.
+template <class T>
+void put_algorithm(NetlinkMessage& message, std::uint16_t attribute, T fixed, std::string_view algorithm,
+                   const std::vector<Bytes>& key) {
+  std::memcpy(fixed.alg_name, algorithm.data(), std::min(algorithm.size(), sizeof fixed.alg_name - 1));
+  Writer out;
+  out.bytes(Bytes(reinterpret_cast<const std::uint8_t*>(&fixed), sizeof fixed));
+  for (const Bytes part : key) out.bytes(part);
+  const Secret whole(out.take());
+  message.put(attribute, whole.bytes());
+}
+
+void put_algorithms(NetlinkMessage& message, const SaSpec& sa) {
+  const EspSuite& s = sa.suite;
+  if (s.encr->aead()) {
+    xfrm_algo_aead aead{};
+    aead.alg_key_len = (s.encr->key + s.encr->salt) * 8u;
+    aead.alg_icv_len = s.encr->icv * 8u;
+    return put_algorithm(message, XFRMA_ALG_AEAD, aead, s.encr->xfrm, {sa.encr_key.bytes(), sa.salt.bytes()});
+  }
+  xfrm_algo crypt{};
+  crypt.alg_key_len = s.encr->key * 8u;
+  put_algorithm(message, XFRMA_ALG_CRYPT, crypt, s.encr->xfrm, {sa.encr_key.bytes()});
+  xfrm_algo_auth auth{};
+  auth.alg_key_len = s.integ->key * 8u;
+  auth.alg_trunc_len = s.integ->icv * 8u;
+  put_algorithm(message, XFRMA_ALG_AUTH_TRUNC, auth, s.integ->xfrm, {sa.integ_key.bytes()});
+}
+
+// Windows beyond 32 packets need the bitmap form, which the kernel has for numbers of 32 bits as well.
+void put_window(NetlinkMessage& message, std::uint32_t packets) {
+  const std::uint32_t words = (packets + 31) / 32;
+  std::vector<std::uint32_t> raw(sizeof(xfrm_replay_state_esn) / 4 + words);
+  xfrm_replay_state_esn esn{};
+  esn.bmp_len = words;
+  esn.replay_window = packets;
+  std::memcpy(raw.data(), &esn, sizeof esn);
+  message.put(XFRMA_REPLAY_ESN_VAL, Bytes(reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size() * 4));
+}
+
+// RFC 4301 §5.2 step 4: what comes out of an SA must match its selectors. The kernel's SA holds one selector;
+// where ours are several, or the SA is outbound, the policies alone decide, and the SA serves both families.
+void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
+  const Selectors& s = sa.selectors;
+  if (sa.direction == Direction::kIn && s.local.size() == 1 && s.remote.size() == 1)
+    if (const auto kernel = kernel_selectors(s.remote[0], s.local[0]); kernel && kernel->size() == 1) {
+      info.sel = kernel->front();
+      return;
+    }
+  info.flags = XFRM_STATE_AF_UNSPEC;
+}
+
+}  // namespace
+
+bool is_our_sa(const xfrm_usersa_info& info) {
+  return info.id.proto == IPPROTO_ESP && info.mode == XFRM_MODE_TUNNEL && (info.seq & kOursMask) == kOurs;
+}
+
+std::uint16_t family_of(const IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
+
+xfrm_address_t to_kernel(const IpAddress& address) {
+  xfrm_address_t out{};
+  std::memcpy(&out, address.bytes().data(), address.bytes().size());
+  return out;
+}
+
+IpAddress from_kernel(const xfrm_address_t& address, std::uint16_t family) {
+  return *IpAddress::from_bytes(
+      Bytes(reinterpret_cast<const std::uint8_t*>(&address), family == AF_INET ? 4 : 16));
+}
+
+NetlinkMessage sa_message(const SaSpec& sa) {
+  NetlinkMessage message(XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL);
+  auto& info = message.header<xfrm_usersa_info>();
+  info.family = family_of(sa.destination);
+  info.saddr = to_kernel(sa.source);
+  info.id.daddr = to_kernel(sa.destination);
+  info.id.spi = htonl(static_cast<std::uint32_t>(sa.spi));
+  info.id.proto = IPPROTO_ESP;
+  info.lft = lifetime(sa);
+  const bool narrowed_in = sa.direction == Direction::kIn && sa.child != PolicyId{};
+  info.reqid = static_cast<std::uint32_t>(narrowed_in ? sa.child : sa.policy);
+  info.mode = XFRM_MODE_TUNNEL;
+  info.seq = kOurs | (static_cast<std::uint32_t>(sa.id) & ~kOursMask);
+  set_selector(info, sa);
+  put_algorithms(message, sa);
+  if (sa.direction == Direction::kIn && sa.replay_window != 0) put_window(message, sa.replay_window);
+  if (sa.udp) {
+    xfrm_encap_tmpl encap{};
+    encap.encap_type = UDP_ENCAP_ESPINUDP;
+    encap.encap_sport = htons(static_cast<std::uint16_t>(sa.udp->source));
+    encap.encap_dport = htons(static_cast<std::uint16_t>(sa.udp->destination));
+    message.put_struct(XFRMA_ENCAP, encap);
+  }
+  return message;
+}
+
+xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination) {
+  xfrm_usersa_id id{};
+  id.daddr = to_kernel(destination);
+  id.spi = htonl(static_cast<std::uint32_t>(spi));
+  id.family = family_of(destination);
+  id.proto = IPPROTO_ESP;
+  return id;
+}
+
+InstalledSa installed_sa(const xfrm_usersa_info& info) {
+  const auto count = [](std::uint64_t n) { return n == XFRM_INF ? 0 : n; };
+  const auto life = [&](std::uint64_t bytes, std::uint64_t packets, std::uint64_t seconds) {
+    return Lifetime{std::chrono::seconds(seconds), ByteCount{count(bytes)}, PacketCount{count(packets)}};
+  };
+  return {
+      .id = SaId{},
+      .direction = Direction::kIn,
+      .spi = Spi{ntohl(info.id.spi)},
+      .source = from_kernel(info.saddr, info.family),
+      .destination = from_kernel(info.id.daddr, info.family),
+      .soft = life(info.lft.soft_byte_limit, info.lft.soft_packet_limit, info.lft.soft_add_expires_seconds),
+      .hard = life(info.lft.hard_byte_limit, info.lft.hard_packet_limit, info.lft.hard_add_expires_seconds),
+      .policy = PolicyId{info.reqid}};
+}
+
+Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy) {
+  if (policy.order >= kPriorityBase)
+    return fail("policy " + policy.name + ": the kernel has no place for order " +
+                std::to_string(policy.order));
+  std::vector<KernelPolicy> out;
+  std::size_t selectors = 0;
+  for (const TrafficSelector& l : policy.selectors.local)
+    for (const TrafficSelector& r : policy.selectors.remote) {
+      const auto outwards = kernel_selectors(l, r), inwards = kernel_selectors(r, l);
+      for (const auto* part : {&outwards, &inwards})
+        if (!*part) return fail("policy " + policy.name + ": " + part->error().what);
+      selectors += outwards->size();
+      if (selectors > kMostKernelPolicies)
+        return fail("policy " + policy.name + " would be more than " + std::to_string(kMostKernelPolicies) +
+                    " policies in the kernel; use fewer selectors and prefixes");
+      if (policy.direction != PolicyDirection::kIn)
+        for (const xfrm_selector& s : *outwards) {
+          out.push_back({XFRM_POLICY_OUT, s});
+          if (policy.action != Action::kDiscard) out.push_back({XFRM_POLICY_FWD, s, true});
+        }
+      if (policy.direction == PolicyDirection::kOut) continue;
+      for (const xfrm_selector& s : *inwards) {
+        out.push_back({XFRM_POLICY_IN, s});
+        out.push_back({XFRM_POLICY_FWD, s});
+      }
+    }
+  return out;
+}
+
+std::uint32_t kernel_priority(const KernelPolicy& kernel, const PolicySpec& policy) {
+  return kernel.passage ? kPassagePriority : kPriorityBase + policy.order;
+}
+
+NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block) {
+  NetlinkMessage message(XFRM_MSG_UPDPOLICY, NLM_F_CREATE | NLM_F_REPLACE);
+  auto& info = message.header<xfrm_userpolicy_info>();
+  info.sel = kernel.selector;
+  info.dir = kernel.direction;
+  info.priority = kernel_priority(kernel, policy);
+  const bool protect = policy.action == Action::kProtect && policy.tunnel && !block && !kernel.passage;
+  info.action =
+      protect || kernel.passage || policy.action == Action::kBypass ? XFRM_POLICY_ALLOW : XFRM_POLICY_BLOCK;
+  info.lft = {.soft_byte_limit = XFRM_INF,
+              .hard_byte_limit = XFRM_INF,
+              .soft_packet_limit = XFRM_INF,
+              .hard_packet_limit = XFRM_INF,
+              .soft_add_expires_seconds = 0,
+              .hard_add_expires_seconds = 0,
+              .soft_use_expires_seconds = 0,
+              .hard_use_expires_seconds = 0};
+  if (!protect) return message;
+  const bool out = kernel.direction == XFRM_POLICY_OUT;
+  xfrm_user_tmpl tmpl{};
+  tmpl.family = family_of(policy.tunnel->local);
+  tmpl.saddr = to_kernel(out ? policy.tunnel->local : policy.tunnel->remote);
+  tmpl.id.daddr = to_kernel(out ? policy.tunnel->remote : policy.tunnel->local);
+  tmpl.id.proto = IPPROTO_ESP;
+  // Inbound any SA of the child will do, narrowed or not; of an entry that is no child's, any between the
+  // ends.
+  tmpl.reqid = static_cast<std::uint32_t>(out ? policy.id : policy.child);
+  tmpl.mode = XFRM_MODE_TUNNEL;
+  tmpl.aalgos = tmpl.ealgos = tmpl.calgos = ~0u;
+  message.put_struct(XFRMA_TMPL, tmpl);
+  return message;
+}
+
+NetlinkMessage policy_removal(const KernelPolicy& kernel) {
+  NetlinkMessage message(XFRM_MSG_DELPOLICY, 0);
+  auto& id = message.header<xfrm_userpolicy_id>();
+  id.sel = kernel.selector;
+  id.dir = kernel.direction;
+  return message;
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,150 @@
+// The children of a connection: what is protected, by what, and for how long.
+#include <algorithm>
+
+#include "ctrl/config/parts.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using namespace std::chrono_literals;
+using ike::ChildConfig;
+using ike::Connection;
+
+// Longest window that the data path keeps.
+constexpr std::uint64_t kLongestWindow = 4096, kShortestWindow = 32;
+constexpr std::uint64_t kMostBytes = 1ull << 60, kMostPackets = 1ull << 60;
+
+// A hard limit where none is given: a tenth past the soft one, so that a rekey has time.
+template <class T>
+T past(T soft) {
+  return soft + std::max(soft / 10, T{1});
+}
+
+// Soft and hard limit of one kind; zero is none.
+template <class T, class Read>
+void read_limit(Section& child, const char* soft_key, const char* hard_key, T& soft, T& hard, Read read) {
+  const Value soft_value = child.get(soft_key), hard_value = child.get(hard_key);
+  const auto given_soft = read(soft_value), given_hard = read(hard_value);
+  if (given_soft) soft = *given_soft;
+  if (given_hard)
+    hard = *given_hard;
+  else if (soft_value)
+    hard = soft == T{0} ? T{0} : past(soft);
+  else if (hard_value)
+    return;
+  if (given_hard && !soft_value && hard != T{0} && (soft == T{0} || soft >= hard))
+    soft = hard - std::max(hard / 10, T{1});
+  if (soft != T{0} && hard != T{0} && soft >= hard)
+    (hard_value ? hard_value : soft_value)
+        .error(std::string(hard_key) + " must be longer than " + soft_key +
+               ", or the SA dies before it is rekeyed");
+}
+
+void read_lifetimes(Section& section, ChildConfig& out) {
+  read_limit(section, "rekey_time", "life_time", out.rekey.time, out.life.time,
+             [](const Value& v) { return v.seconds(0s, kLongestLife); });
+  std::uint64_t soft = 0, hard = 0;
+  read_limit(section, "rekey_bytes", "life_bytes", soft, hard,
+             [](const Value& v) { return v.bytes(0, kMostBytes); });
+  out.rekey.bytes = ByteCount{soft}, out.life.bytes = ByteCount{hard};
+  soft = hard = 0;
+  read_limit(section, "rekey_packets", "life_packets", soft, hard,
+             [](const Value& v) { return v.number(0, kMostPackets); });
+  out.rekey.packets = PacketCount{soft}, out.life.packets = PacketCount{hard};
+}
+
+bool can_initiate(const Connection& connection) {
+  return std::ranges::any_of(connection.remote_addrs, one_host);
+}
+
+void read_actions(Section& section, const Connection& connection, ChildConfig& out) {
+  using ike::CloseAction, ike::DpdAction, ike::StartAction;
+  const bool known_peer = can_initiate(connection);
+  out.start = known_peer ? StartAction::kTrap : StartAction::kNone;
+  const Value start = section.get("start");
+  if (const auto s = start.choice<StartAction>(
+          {{"none", StartAction::kNone}, {"trap", StartAction::kTrap}, {"start", StartAction::kStart}}))
+    out.start = *s;
+  if (out.start != StartAction::kNone && !known_peer)
+    start.error("needs a peer whose address is known; give remote.address one, or use start: none");
+  // A child that is to be up comes up again.
+  out.dpd = out.start == StartAction::kStart  ? DpdAction::kRestart
+            : out.start == StartAction::kTrap ? DpdAction::kTrap
+                                              : DpdAction::kClear;
+  const Value dpd = section.get("dpd_action"), close = section.get("close_action");
+  if (const auto d = dpd.choice<DpdAction>(
+          {{"clear", DpdAction::kClear}, {"trap", DpdAction::kTrap}, {"restart", DpdAction::kRestart}}))
+    out.dpd = *d;
+  if (const auto c = close.choice<CloseAction>(
+          {{"none", CloseAction::kNone}, {"trap", CloseAction::kTrap}, {"start", CloseAction::kStart}}))
+    out.close = *c;
+  if (!known_peer && dpd && out.dpd != DpdAction::kClear)
+    dpd.error("needs a peer whose address is known; use clear");
+  if (!known_peer && close && out.close != CloseAction::kNone)
+    close.error("needs a peer whose address is known; use none");
+}
+
+// A selector pairs with those of its own family only (RFC 4301 §4.4.1.1).
+void check_selectors(const Value& value, const ike::Connection& connection, const ChildConfig& child) {
+  const Selectors effective = child_policy(connection, child).selectors;
+  if (effective.local.empty() || effective.remote.empty()) return;
+  const auto has = [](const TrafficSelectors& side, Family f) {
+    return std::ranges::any_of(side,
+                               [&](const TrafficSelector& ts) { return ts.addresses.first.family() == f; });
+  };
+  bool any = false;
+  for (Family f : {Family::kV4, Family::kV6})
+    any = any || (has(effective.local, f) && has(effective.remote, f));
+  if (!any) return value.error("local_ts and remote_ts have no family in common: no packet can match");
+  for (Family f : {Family::kV4, Family::kV6})
+    if (has(effective.local, f) != has(effective.remote, f))
+      value.warning(std::string("only ") + (has(effective.local, f) ? "local_ts" : "remote_ts") + " has IPv" +
+                    (f == Family::kV4 ? "4" : "6") + " selectors; they match nothing");
+}
+
+}  // namespace
+
+ike::ChildConfig read_child(const std::string& name, const Value& value, const Connection& connection) {
+  Section section(value);
+  ChildConfig out;
+  out.name = name;
+  const Value local = section.get("local_ts"), remote = section.get("remote_ts");
+  // "dynamic", the address of the tunnel's end, is what an absent key means too.
+  const auto side = [](const Value& v) {
+    return v && v.node()->text == "dynamic" ? TrafficSelectors{} : read_selectors(v);
+  };
+  out.selectors = {side(local), side(remote)};
+  out.proposals = read_proposals(section.get("esp_proposals"), ike::ProtocolId::kEsp);
+  read_actions(section, connection, out);
+  read_lifetimes(section, out);
+  if (const auto n = section.get("replay_window").number(kShortestWindow, kLongestWindow))
+    out.replay_window = static_cast<std::uint32_t>(*n);
+  section.finish();
+  check_selectors(value, connection, out);
+  return out;
+}
+
+TrafficSelectors read_selectors(const Value& value) {
+  TrafficSelectors out;
+  const auto add = [&](const Value& item, const std::string& text) {
+    const auto ts = TrafficSelector::parse(text);
+    if (!ts) return item.error(ts.error().what);
+    if (std::ranges::find(out, *ts) != out.end()) item.error("'" + ts->text() + "' stands here twice");
+    out.push_back(*ts);
+  };
+  for (const Value& item : value.filled_list()) {
+    const auto text = item.text();
+    if (!text) continue;
+    if (*text == "any" || text->starts_with("any[")) {
+      add(item, "0.0.0.0/0" + text->substr(3));
+      add(item, "::/0" + text->substr(3));
+    } else {
+      add(item, text->substr(0, 200));
+    }
+  }
+  // RFC 7296 §3.13: their number is one byte.
+  if (out.size() > 255) value.error("at most 255 selectors fit into a message");
+  return out;
+}
+
+}  // namespace simplon::ctrl

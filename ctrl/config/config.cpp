@@ -1,0 +1,192 @@
+#include "ctrl/config/config.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>  // explicit_bzero
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+
+#include "ctrl/config/parts.h"
+
+namespace simplon::ctrl {
+namespace {
+
+// 100,000 children take about 30 MB.
+constexpr std::size_t kLargestFile = 128u << 20;
+
+std::string why(int error) { return std::error_code(error, std::generic_category()).message(); }
+
+struct Descriptor {
+  int fd;
+  explicit Descriptor(int opened) : fd(opened) {}
+  Descriptor(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd >= 0) close(fd);
+  }
+};
+
+enum class Guarded : std::uint8_t { kNo, kYes };
+
+// Who can read the keys can be the gateway.
+Result<void> check_guard(const std::string& path, const struct stat& info) {
+  if (info.st_uid != 0 && info.st_uid != geteuid())
+    return fail("belongs to user " + std::to_string(info.st_uid) +
+                ", who could read and change the secrets; run: chown root " + path);
+  if ((info.st_mode & 077) != 0)
+    return fail("others than its owner have access to it; run: chmod 600 " + path);
+  return {};
+}
+
+Result<std::string> read_file(const std::string& path, Guarded guarded) {
+  // O_NONBLOCK: a FIFO would hold us until somebody writes.
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.fd < 0) return fail("cannot be opened: " + why(errno));
+  struct stat info {};
+  if (fstat(file.fd, &info) != 0) return fail("cannot be looked at: " + why(errno));
+  if (!S_ISREG(info.st_mode))
+    return fail(S_ISDIR(info.st_mode) ? "is a directory; name a file" : "is no regular file");
+  if (guarded == Guarded::kYes)
+    if (auto safe = check_guard(path, info); !safe) return std::unexpected(safe.error());
+  if (info.st_size > static_cast<off_t>(kLargestFile)) return fail("is larger than 128 MiB");
+  std::string text(static_cast<std::size_t>(info.st_size), '\0');
+  std::size_t have = 0;
+  while (have < text.size()) {
+    const ssize_t n = read(file.fd, text.data() + have, text.size() - have);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail("cannot be read: " + why(errno));
+    if (n == 0) break;
+    have += static_cast<std::size_t>(n);
+  }
+  text.resize(have);
+  return text;
+}
+
+// The secrets file as a whole: its tree is wiped when the keys have been taken out of it.
+std::optional<Secrets> secrets_from(std::string_view text, Report& report) {
+  auto tree = parse_yaml(text);
+  if (!tree) {
+    for (const Problem& problem : tree.error()) report.error(problem.place, "", problem.what);
+    return std::nullopt;
+  }
+  Secrets secrets = Secrets::read(*tree, report);
+  wipe(*tree);
+  return secrets;
+}
+
+std::optional<Secrets> secrets_of_file(const Value& value, Report& report) {
+  const auto text = value.text();
+  if (!text) return std::nullopt;
+  auto content = read_file(report.file(), Guarded::kYes);
+  if (!content) {
+    value.error(report.file() + ": " + content.error().what);
+    return std::nullopt;
+  }
+  auto secrets = secrets_from(*content, report);
+  explicit_bzero(content->data(), content->size());
+  return secrets;
+}
+
+// What the tree of the main file says; `secrets` null: they could not be read, which has been told.
+Config read(Section& root, const Secrets* secrets, PolicyIds& ids, const Machine& machine) {
+  Config out;
+  out.file = root.value().report().file();
+  read_gateway(root.get("gateway"), root, machine, out);
+  read_ports(root.get("ports"), out);
+  read_routes(root.get("routes"), out);
+  const std::vector<ConnectionDraft> drafts = read_connections(root.get("connections"), secrets, ids);
+  out.policies = read_policies(root.get("policies"), out.mode, drafts, ids);
+  for (std::size_t i = 0; i < out.policies.size(); ++i) out.positions[out.policies[i].id] = i;
+  for (const ConnectionDraft& draft : drafts)
+    out.connections.push_back(std::make_shared<const ike::Connection>(draft.connection));
+  read_log(root.get("log"), out.log);
+  read_management(root.get("management"), out.management);
+  read_limits(root.get("limits"), out.ike);
+  root.finish();
+  return out;
+}
+
+ConfigErrors errors_of(const std::string& file, const std::vector<Problem>& problems) {
+  Report report(file);
+  for (const Problem& problem : problems) report.error(problem.place, "", problem.what);
+  return report.errors();
+}
+
+LoadedConfig finish(Config config, const Report& main, const Report& secrets) {
+  ConfigErrors errors = main.errors();
+  std::ranges::copy(secrets.errors(), std::back_inserter(errors));
+  if (!errors.empty()) return std::unexpected(std::move(errors));
+  config.warnings = main.warnings();
+  std::ranges::copy(secrets.warnings(), std::back_inserter(config.warnings));
+  return config;
+}
+
+}  // namespace
+
+LoadedConfig load_config(const std::string& path, PolicyIds& ids, const Machine& machine) {
+  const auto content = read_file(path, Guarded::kNo);
+  if (!content) return std::unexpected(ConfigErrors{path + ":1:1: " + content.error().what});
+  const auto tree = parse_yaml(*content);
+  if (!tree) return std::unexpected(errors_of(path, tree.error()));
+  Report report(path);
+  Section root(Value(&*tree, tree->place, "", report));
+  const Value named = root.get("secrets");
+  const auto beside = [&](const std::string& file) {
+    return (std::filesystem::path(path).parent_path() / file).string();
+  };
+  Report secrets_report(named && named.node()->kind == Yaml::Kind::kScalar ? beside(named.node()->text)
+                                                                           : path);
+  const auto secrets = secrets_of_file(named, secrets_report);
+  const Secrets none;
+  const Secrets* usable = secrets ? &*secrets : named ? nullptr : &none;
+  return finish(read(root, usable, ids, machine), report, secrets_report);
+}
+
+LoadedConfig parse_config(std::string_view text, std::string_view secrets_text, PolicyIds& ids,
+                          const Machine& machine) {
+  const auto tree = parse_yaml(text);
+  if (!tree) return std::unexpected(errors_of("config", tree.error()));
+  Report report("config"), secrets_report("secrets");
+  Section root(Value(&*tree, tree->place, "", report));
+  root.get("secrets");
+  const auto secrets = secrets_from(secrets_text, secrets_report);
+  return finish(read(root, secrets ? &*secrets : nullptr, ids, machine), report, secrets_report);
+}
+
+std::string text(const ConfigErrors& errors) {
+  std::string out;
+  for (const std::string& error : errors) out += error + "\n";
+  return out;
+}
+
+PolicyId PolicyIds::of(std::string_view name) {
+  const auto found = by_name_.find(name);
+  return found != by_name_.end() ? found->second : by_name_.emplace(name, fresh()).first->second;
+}
+
+const PolicySpec* Config::policy(PolicyId id) const {
+  const auto found = positions.find(id);
+  return found == positions.end() ? nullptr : &policies[found->second];
+}
+
+const ike::Connection* Config::connection(std::string_view name) const {
+  const auto found = std::ranges::find_if(connections, [&](const auto& c) { return c->name == name; });
+  return found == connections.end() ? nullptr : found->get();
+}
+
+Machine Machine::here() {
+  Machine out;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return out;
+  for (unsigned core = 0; core < CPU_SETSIZE; ++core)
+    if (CPU_ISSET(core, &set)) out.cores.push_back(core);
+  return out;
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,117 @@
+// The gateway's one YAML file as plain values (docs/configuration.md describes every key).
+//
+// load() reads the file and the secrets file that it names, and either returns all of it, checked, or every
+// error of both files at once, one line each: "FILE:LINE:COLUMN: key.path: what is wrong; what is allowed".
+// Nothing is changed by loading, so a broken file changes nothing. yaml-cpp does not show outside this folder
+// and nothing here throws. Control thread only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ctrl/runtime/log.h"
+#include "dp/base/policy_spec.h"
+#include "dp/device/datapath.h"
+#include "ike/pad/connection.h"
+#include "ike/endpoint/endpoint.h"
+
+namespace simplon::ctrl {
+
+enum class Mode : std::uint8_t { kDataPath, kKernel };  // "dp", "kernel"
+
+// An address of a port with its prefix length, host bits kept: what `ip address add` takes.
+struct PortAddress {
+  dp::PortIndex port{};
+  IpAddress address;
+  std::uint8_t length = 0;
+
+  Prefix network() const { return {masked(address, length), length}; }
+  std::string text() const { return address.text() + "/" + std::to_string(length); }
+  friend bool operator==(const PortAddress&, const PortAddress&) = default;
+};
+
+struct LogConfig {
+  Level level = Level::kInfo;
+  std::string file;                      // empty: standard error
+  std::map<Category, Level> categories;  // where they differ from `level`
+  friend bool operator==(const LogConfig&, const LogConfig&) = default;
+};
+
+struct Management {
+  std::vector<std::string> sockets;  // vici; at least one
+  std::string group;                 // empty: the process's own
+  mode_t mode = 0660;
+  friend bool operator==(const Management&, const Management&) = default;
+};
+
+// Gives names their PolicyIds, the same one for the same name as long as it lives: the caller keeps one for
+// the life of the process, so that a reload leaves the policies and SAs of unchanged children alone.
+class PolicyIds {
+ public:
+  PolicyId of(std::string_view name);
+  PolicyId fresh() { return PolicyId{++last_}; }  // for what has no name; never given out again
+
+ private:
+  std::map<std::string, PolicyId, std::less<>> by_name_;
+  std::uint32_t last_ = 0;
+};
+
+struct Config {
+  std::string file;
+  Mode mode = Mode::kDataPath;
+  dp::Setup setup;                     // used in kDataPath only; PortIndex is the position in setup.ports
+  std::vector<PortAddress> addresses;  // to be given to the ports' TAPs
+  std::vector<dp::Route> routes;       // to be given to the kernel
+
+  // As Endpoint::configure takes them; ChildConfig::policy names an entry of `policies`.
+  std::vector<std::shared_ptr<const ike::Connection>> connections;
+  // The whole SPD: the explicit list in its order, then the children it does not name in the order of the
+  // file. Orders are kOrderStep apart; the ones between are for what an SA narrows (ctrl/install/state.h). A child
+  // whose peer's address is not known yet and whose selectors depend on it has an empty side: only a place in
+  // the order, not to be installed.
+  std::vector<PolicySpec> policies;
+
+  ike::Settings ike;  // limits
+  LogConfig log;
+  Management management;
+  // Not wrong, but probably not meant; whole lines like errors.
+  std::vector<std::string> warnings;
+
+  std::map<PolicyId, std::size_t> positions;  // in `policies`
+
+  const PolicySpec* policy(PolicyId id) const;
+  const ike::Connection* connection(std::string_view name) const;
+};
+
+inline constexpr std::uint32_t kOrderStep = 16;
+
+// What a configuration is checked against.
+struct Machine {
+  std::vector<unsigned> cores;  // this process may run on them
+
+  static Machine here();
+};
+
+using ConfigErrors = std::vector<std::string>;
+using LoadedConfig = std::expected<Config, ConfigErrors>;
+
+LoadedConfig load_config(const std::string& path, PolicyIds& ids, const Machine& machine = Machine::here());
+// The same for text that is no file (tests, fuzzing); `secrets` is the text of the secrets file.
+LoadedConfig parse_config(std::string_view text, std::string_view secrets, PolicyIds& ids,
+                          const Machine& machine);
+
+// The kernel interfaces whose frames the port takes while the kernel may see them as well, and which have to
+// be muted: those of af_packet and pcap devices, which get copies, and that of an af_xdp device, which gives
+// the interface back to the kernel when the process ends and leaves it the queues that are not the port's.
+std::vector<std::string> shared_interfaces(const std::string& device);
+
+std::string text(const ConfigErrors& errors);  // a line each, every line ended
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,192 @@
+// The section `connections`: peers, and what is to be protected between us and them.
+#include <algorithm>
+#include <set>
+
+#include "ctrl/config/parts.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using namespace std::chrono_literals;
+using ike::Connection;
+using std::chrono::seconds;
+
+// `address` or `addresses`, one or several; "any" is what an absent key means too.
+template <class T, class Parse>
+std::vector<T> read_addresses(Section& side, Parse parse) {
+  const Value one = side.get("address"), several = side.get("addresses");
+  if (one && several) several.error("stands beside 'address'; use one of them");
+  std::vector<T> out;
+  const std::vector<Value> items = (one ? one : several).filled_list();
+  for (const Value& item : items) {
+    if (item.node()->text == "any" || item.node()->text == "%any") {
+      if (items.size() > 1) item.error("'any' stands alone");
+      continue;
+    }
+    if (const std::optional<T> address = parse(item)) out.push_back(*address);
+  }
+  return out;
+}
+
+void read_auth(Section& section) {
+  const Value auth = section.get("auth");
+  if (const auto text = auth.text(); text && *text != "psk")
+    auth.error("'" + text->substr(0, 60) + "' is not supported; use psk");
+}
+
+std::optional<ike::Identity> read_id(Section& side) {
+  return side.get("id").parsed<ike::Identity>(&ike::Identity::parse);
+}
+
+void read_local(Section local, Connection& out) {
+  out.local_addrs = read_addresses<IpAddress>(local, [](const Value& v) { return v.address(); });
+  const auto id = read_id(local);
+  if (id && id->is_any())
+    local.get("id").error("we must be somebody; '%any' is for the peer");
+  else if (id)
+    out.local_id = *id;
+  else if (!local.has("id") && out.local_addrs.size() == 1)
+    out.local_id = *ike::Identity::parse(out.local_addrs[0].text());
+  else if (!local.has("id"))
+    local.require("id",
+                  "without exactly one local address there is no default; use a name like gw.example.net");
+  read_auth(local);
+  local.finish();
+}
+
+void read_remote(Section remote, Connection& out) {
+  out.remote_addrs = read_addresses<AddressRange>(
+      remote, [](const Value& v) { return v.parsed<AddressRange>(&AddressRange::parse); });
+  const bool one = out.remote_addrs.size() == 1 && one_host(out.remote_addrs[0]);
+  if (const auto id = read_id(remote))
+    out.remote_id = *id;
+  else if (!remote.has("id") && one)
+    out.remote_id = *ike::Identity::parse(out.remote_addrs[0].first.text());
+  else if (!remote.has("id"))
+    remote.require(
+        "id", "without exactly one remote address there is no default; use the peer's name, or \"%any\"");
+  if (const auto port = remote.get("port").number(1, 65535))
+    out.remote_port = Port{static_cast<std::uint16_t>(*port)};
+  read_auth(remote);
+  remote.finish();
+}
+
+// The outer header has one family: whoever an address is meant for must be reachable in it.
+void check_families(const Value& value, const Connection& c) {
+  if (c.local_addrs.empty() || c.remote_addrs.empty()) return;
+  bool told = false;
+  for (const AddressRange& remote : c.remote_addrs)
+    if (std::ranges::none_of(c.local_addrs,
+                             [&](const IpAddress& l) { return l.family() == remote.first.family(); })) {
+      value.error("remote address " + remote.text() +
+                  " has no local address of its family; the outer header of a tunnel has one family");
+      told = true;
+    }
+  if (told) return;
+  for (const IpAddress& local : c.local_addrs)
+    if (std::ranges::none_of(c.remote_addrs,
+                             [&](const AddressRange& r) { return r.first.family() == local.family(); }))
+      value.error("local address " + local.text() +
+                  " has no remote address of its family; the outer header of a tunnel has one family");
+}
+
+void read_retransmission(const Value& value, ike::Retransmission& out) {
+  Section section(value);
+  const Value first = section.get("first");
+  if (const auto t = first.duration(50ms, 1min)) out.first = *t;
+  const Value longest = section.get("longest");
+  if (const auto t = longest.duration(50ms, 10min)) out.longest = *t;
+  if (const auto n = section.get("tries").number(1, 30)) out.tries = static_cast<unsigned>(*n);
+  if (out.longest < out.first) (longest ? longest : first).error("longest is shorter than first");
+  section.finish();
+}
+
+void read_children(const Value& value, ConnectionDraft& draft, PolicyIds& ids) {
+  Section children(value);
+  for (auto& [name, item] : children.members()) {
+    if (!valid_name(name)) item.error(kNameRule);
+    ike::ChildConfig child = read_child(name, item, draft.connection);
+    child.policy = ids.of(draft.connection.name + "/" + name);
+    draft.connection.children.push_back(std::move(child));
+    draft.children.push_back(item);
+  }
+  const bool empty =
+      value && (value.node()->kind == Yaml::Kind::kMap || value.node()->kind == Yaml::Kind::kNull);
+  if (draft.children.empty() && empty)
+    value.error("at least one child is needed; it says what is protected (local_ts, remote_ts)");
+}
+
+void read_times(Section& section, Connection& out) {
+  const Value rekey = section.get("rekey_time");
+  if (const auto t = rekey.seconds(1s, kLongestLife)) {
+    out.rekey_time = *t;
+    out.over_time = std::max(*t / 10, 1s);
+  }
+  if (const auto t = section.get("over_time").seconds(1s, kLongestLife)) out.over_time = *t;
+  if (const auto t = section.get("dpd_delay").seconds(0s, 24h)) out.dpd_delay = *t;
+  read_retransmission(section.get("retransmission"), out.retransmission);
+}
+
+void find_secret(const Value& value, const Secrets* secrets, Connection& out) {
+  if (!secrets) return;  // that the file is missing or wrong is told elsewhere
+  out.psk = secrets->find(out.local_id, out.remote_id);
+  if (out.psk) return;
+  value.error("there is no secret for " + out.local_id.text() + " and " + out.remote_id.text() +
+              "; add psks: - {ids: [...], secret: ...} to the secrets file");
+}
+
+ConnectionDraft read_connection(const std::string& name, const Value& value, const Secrets* secrets,
+                                PolicyIds& ids) {
+  Section section(value);
+  ConnectionDraft draft{.connection = {}, .value = value, .children = {}};
+  Connection& out = draft.connection;
+  out.name = name;
+  read_local(Section(section.require("local", "use {address: ..., id: ...}")), out);
+  read_remote(Section(section.require("remote", "use {address: ..., id: ...}")), out);
+  check_families(value, out);
+  read_auth(section);
+  out.proposals = read_proposals(section.get("proposals"), ike::ProtocolId::kIke);
+  read_times(section, out);
+  if (const auto encap = section.get("encap").boolean()) out.force_encap = *encap;
+  if (!out.local_id.data.empty()) find_secret(value, secrets, out);
+  read_children(section.require("children", "it says what is protected"), draft, ids);
+  section.finish();
+  return draft;
+}
+
+// A responder tells connections apart by addresses and identities (RFC 4301 §4.4.3).
+void check_twins(const std::vector<ConnectionDraft>& drafts) {
+  const auto key = [](const Connection& c) {
+    return std::tuple(c.local_addrs, c.remote_addrs, c.local_id.type, c.local_id.data, c.remote_id.type,
+                      c.remote_id.data);
+  };
+  std::map<decltype(key(drafts[0].connection)), std::string> seen;
+  for (const ConnectionDraft& draft : drafts) {
+    if (draft.connection.local_id.data.empty()) continue;
+    const auto [first, fresh] = seen.try_emplace(key(draft.connection), draft.connection.name);
+    if (!fresh)
+      draft.value.error("has the addresses and identities of connection '" + first->second +
+                        "', so the two cannot be told apart; make it a child of that one");
+  }
+}
+
+}  // namespace
+
+bool valid_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+  });
+}
+
+std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids) {
+  std::vector<ConnectionDraft> drafts;
+  for (auto& [name, item] : Section(value).members()) {
+    if (!valid_name(name)) item.error(kNameRule);
+    drafts.push_back(read_connection(name, item, secrets, ids));
+  }
+  check_twins(drafts);
+  return drafts;
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,158 @@
+// What is wrong with the order of the SPD: entries that are never reached, tunnels that leak.
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <span>
+
+#include "ctrl/config/parts.h"
+#include "ctrl/backend/xfrm/message.h"
+
+namespace simplon::ctrl {
+namespace {
+
+bool overlap(const TrafficSelectors& a, const TrafficSelectors& b) {
+  return std::ranges::any_of(a, [&](const TrafficSelector& x) {
+    return std::ranges::any_of(b, [&](const TrafficSelector& y) { return x.intersect(y).has_value(); });
+  });
+}
+
+bool overlap(PolicyDirection a, PolicyDirection b) {
+  return a == PolicyDirection::kBoth || b == PolicyDirection::kBoth || a == b;
+}
+
+// A side that the peer's address will decide may become anything of the other side's families.
+TrafficSelectors widest(const TrafficSelectors& side, const TrafficSelectors& other) {
+  if (!side.empty()) return side;
+  TrafficSelectors out;
+  for (const Family f : {Family::kV4, Family::kV6})
+    if (other.empty() || std::ranges::any_of(other, [&](const TrafficSelector& ts) {
+          return ts.addresses.first.family() == f;
+        }))
+      out.push_back(TrafficSelector::of(Prefix::all(f)));
+  return out;
+}
+
+Selectors widest(const Selectors& s) { return {widest(s.local, s.remote), widest(s.remote, s.local)}; }
+
+bool is_open(const PolicySpec& p) { return p.selectors.local.empty() || p.selectors.remote.empty(); }
+
+std::string shown(const PolicyEntry& e) {
+  return std::string(name(e.policy.action)) + " '" + e.policy.name + "' (" + e.value.path() + ")";
+}
+
+// PROTECT behind a BYPASS that takes all its packets, be it one way only, is a tunnel that leaks; the other
+// cases are only useless. Children are not held against each other: they may be many, and identical ones are
+// found elsewhere.
+void check_reached(const std::vector<PolicyEntry>& entries) {
+  std::vector<const PolicyEntry*> earlier;
+  for (const PolicyEntry& later : entries) {
+    if (!later.child && is_open(later.policy)) continue;  // its selectors are wrong, which has been told
+    const Selectors all = widest(later.policy.selectors);
+    const auto leaks = [&](const PolicyEntry* e) {
+      return e->policy.action == Action::kBypass && later.policy.action == Action::kProtect;
+    };
+    const auto found = std::ranges::find_if(earlier, [&](const PolicyEntry* e) {
+      const PolicyDirection first = e->policy.direction, second = later.policy.direction;
+      return (leaks(e) ? overlap(first, second) : first == PolicyDirection::kBoth || first == second) &&
+             covers(e->policy.selectors.local, all.local) && covers(e->policy.selectors.remote, all.remote);
+    });
+    const PolicyEntry* first = found == earlier.end() ? nullptr : *found;
+    if (!later.child) earlier.push_back(&later);
+    if (!first) continue;
+    if (leaks(first))
+      later.value.error("is not reached: " + shown(*first) + " takes all its packets" +
+                        (first->policy.direction == PolicyDirection::kOut  ? " that go out"
+                         : first->policy.direction == PolicyDirection::kIn ? " that come in"
+                                                                           : "") +
+                        " in the clear; put it before that one");
+    else
+      later.value.warning("is never reached: " + shown(*first) + " takes all its packets");
+  }
+}
+
+// Such a child has no entry until its peer is there: what its traffic meets meanwhile are the entries behind.
+void check_open_child(const PolicyEntry& child, std::span<const PolicyEntry* const> behind, Mode mode) {
+  constexpr std::string_view kUntil =
+      "protects nothing until its peer, whose address is not known, has an SA; until then ";
+  const Selectors all = widest(child.policy.selectors);
+  const auto opens = std::ranges::find_if(behind, [&](const PolicyEntry* e) {
+    return e->policy.action == Action::kBypass && overlap(e->policy.selectors.local, all.local) &&
+           overlap(e->policy.selectors.remote, all.remote);
+  });
+  // Its local side may be this machine's own addresses, which the configuration does not know.
+  const bool held = std::ranges::any_of(behind, [&](const PolicyEntry* e) {
+    return e->policy.action == Action::kDiscard && e->policy.direction == PolicyDirection::kBoth &&
+           covers(e->policy.selectors.remote, all.remote);
+  });
+  if (opens != behind.end())
+    child.value.warning(std::string(kUntil) + shown(**opens) + " lets its traffic pass in the clear");
+  else if (mode == Mode::kKernel && !held)
+    child.value.warning(std::string(kUntil) +
+                        "the kernel lets this machine's own traffic to it pass in the clear, unless an entry "
+                        "discards it");
+}
+
+// The kernel looks every forwarded packet up inwards and outwards, whichever way it goes: a block in one of
+// them cuts what an entry before it lets through in the other.
+void check_forwarded(const std::vector<PolicyEntry>& entries) {
+  std::vector<const PolicyEntry*> before;
+  for (const PolicyEntry& e : entries) {
+    if (e.policy.action != Action::kDiscard) {
+      before.push_back(&e);
+      continue;
+    }
+    const auto cut = std::ranges::find_if(before, [&](const PolicyEntry* b) {
+      const Selectors all = widest(b->policy.selectors);
+      return covers(e.policy.selectors.local, all.remote) && covers(e.policy.selectors.remote, all.local);
+    });
+    if (cut != before.end())
+      e.value.warning("also stops what is forwarded by " + shown(**cut) +
+                      ": the kernel does not know which side a packet comes from; for this machine's own "
+                      "traffic give its addresses as local");
+  }
+}
+
+void check_open_children(const std::vector<PolicyEntry>& entries, Mode mode) {
+  std::vector<const PolicyEntry*> listed;
+  for (const PolicyEntry& e : entries)
+    if (!e.child) listed.push_back(&e);
+  for (const PolicyEntry& e : entries)
+    if (e.child && is_open(e.policy))
+      check_open_child(e, {std::ranges::upper_bound(listed, &e, std::less<>()), listed.end()}, mode);
+}
+
+}  // namespace
+
+void check_order(const std::vector<PolicyEntry>& entries, Mode mode) {
+  check_reached(entries);
+  check_open_children(entries, mode);
+  if (mode == Mode::kKernel) check_forwarded(entries);
+}
+
+void check_kernel(const PolicyEntry& entry) {
+  if (const auto kernel = kernel_policies(entry.policy); !kernel) entry.value.error(kernel.error().what);
+}
+
+// A trap is a kernel policy that names both outer addresses; without them it is a block, which asks for no
+// SA.
+void check_trap(const Value& value, const ike::ChildConfig& child, const PolicySpec& policy) {
+  if (child.start == ike::StartAction::kTrap && !policy.tunnel)
+    value.error(
+        "start: trap needs local.address and remote.address to be one address each in mode 'kernel', whose "
+        "policies name both; give them, or use start: start or start: none");
+}
+
+void check_same_children(const std::vector<ConnectionDraft>& drafts) {
+  std::map<Selectors, std::string> seen;
+  for (const ConnectionDraft& draft : drafts)
+    for (std::size_t i = 0; i < draft.children.size(); ++i) {
+      const PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
+      if (policy.selectors.local.empty() || policy.selectors.remote.empty()) continue;
+      const auto [first, fresh] = seen.try_emplace(in_order(policy.selectors), policy.name);
+      if (!fresh)
+        draft.children[i].error("has the same selectors as child '" + first->second +
+                                "': " + policy.selectors.text());
+    }
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,91 @@
+// The sections of the configuration, each read by a file of its own. For ctrl/config/ only.
+#pragma once
+
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ctrl/config/config.h"
+#include "ctrl/config/value.h"
+
+namespace simplon::ctrl {
+
+// Names of connections, children and policies: they appear in paths, in messages and on the wire of vici.
+bool valid_name(std::string_view name);
+inline constexpr std::string_view kNameRule = "a name is 1 to 64 letters, digits, '.', '-' or '_'";
+
+// config_gateway.cpp
+// gateway, crypto; of `root` it also warns of what the mode does not use.
+void read_gateway(const Value& value, Section& root, const Machine& machine, Config& out);
+void read_log(const Value& value, LogConfig& out);
+void read_management(const Value& value, Management& out);
+void read_limits(const Value& value, ike::Settings& out);
+
+// config_ports.cpp
+void read_ports(const Value& value, Config& out);
+void read_routes(const Value& value, Config& out);
+
+// config_devices.cpp
+void read_device(const Value& device, const Config& out, dp::PortSetup& setup);
+// The last of the ports, against itself and the others.
+void check_interfaces(const Value& device, const Config& config);
+
+// config_secrets.cpp
+// Which pre-shared key a pair of identities has. The nearest entry counts: both identities named, before one
+// that leaves the peer open with "%any".
+class Secrets {
+ public:
+  // Errors go to `report`, which names the secrets file.
+  static Secrets read(const Yaml& root, Report& report);
+  std::shared_ptr<const Secret> find(const ike::Identity& local, const ike::Identity& remote) const;
+
+ private:
+  // One or two identities, sorted.
+  using Ids = std::vector<std::pair<ike::IdType, Buffer>>;
+  static Ids key(std::initializer_list<ike::Identity> ids);
+  void read_psk(const Value& value);
+
+  std::map<Ids, std::shared_ptr<const Secret>> psks_;
+};
+
+// config_connections.cpp
+// A connection before it is shared, with where its parts stand, for the checks that look at several of them.
+struct ConnectionDraft {
+  ike::Connection connection;
+  Value value;
+  std::vector<Value> children;  // as connection.children
+};
+std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids);
+
+// config_children.cpp
+inline constexpr std::chrono::seconds kLongestLife{30 * 86400};
+inline bool one_host(const AddressRange& range) { return range.first == range.last; }
+ike::ChildConfig read_child(const std::string& name, const Value& value, const ike::Connection& connection);
+// "any" is everything of both families, also in front of a bracket: "any[udp/53]".
+TrafficSelectors read_selectors(const Value& value);
+
+// config_proposals.cpp
+std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId protocol);
+
+// config_policies.cpp
+// The SPD entry that a child makes; its order is set by the list.
+PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfig& child);
+std::vector<PolicySpec> read_policies(const Value& value, Mode mode,
+                                      const std::vector<ConnectionDraft>& drafts, PolicyIds& ids);
+
+// config_order.cpp
+struct PolicyEntry {
+  PolicySpec policy;
+  Value value;  // where it stands
+  bool child = false;
+};
+void check_order(const std::vector<PolicyEntry>& entries, Mode mode);
+// In mode kernel: what the kernel's policies cannot say is told here, not found when the gateway runs.
+void check_kernel(const PolicyEntry& entry);
+void check_trap(const Value& value, const ike::ChildConfig& child, const PolicySpec& policy);
+void check_same_children(const std::vector<ConnectionDraft>& drafts);
+
+}  // namespace simplon::ctrl

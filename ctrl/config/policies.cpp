@@ -1,0 +1,173 @@
+// The section `policies`: the SPD in its order (RFC 4301 §4.4.1), and the entries that children make.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "ctrl/config/parts.h"
+
+namespace simplon::ctrl {
+namespace {
+
+// The outer addresses, where the file alone tells them.
+std::optional<TunnelEnds> tunnel_of(const ike::Connection& c) {
+  if (c.remote_addrs.size() != 1 || c.remote_addrs[0].first != c.remote_addrs[0].last) return std::nullopt;
+  const IpAddress remote = c.remote_addrs[0].first;
+  const auto fits = [&](const IpAddress& a) { return a.family() == remote.family(); };
+  const auto local = std::ranges::find_if(c.local_addrs, fits);
+  if (local == c.local_addrs.end() || std::ranges::count_if(c.local_addrs, fits) != 1) return std::nullopt;
+  return TunnelEnds{*local, remote};
+}
+
+TrafficSelectors host(const IpAddress& address) { return {TrafficSelector::of(Prefix::host(address))}; }
+
+void read_protect(const Value& value, Section& section, Mode mode, PolicySpec& out) {
+  const Value tunnel_value = section.get("tunnel");
+  if (tunnel_value && out.action != Action::kProtect) tunnel_value.error("is for action protect");
+  Section tunnel(tunnel_value);
+  if (tunnel_value) {
+    const Value local = tunnel.require("local", "our outer address"),
+                remote = tunnel.require("remote", "the peer's");
+    const auto l = local.address(), r = remote.address();
+    if (l && r && l->family() != r->family())
+      remote.error("both ends of a tunnel must be of one family");
+    else if (l && r)
+      out.tunnel = TunnelEnds{*l, *r};
+  }
+  tunnel.finish();
+  if (out.action == Action::kProtect && mode == Mode::kKernel && !tunnel_value)
+    value.error("needs 'child', or 'tunnel' with the outer addresses: in mode 'kernel' a policy names them");
+}
+
+std::string identity_of(const PolicySpec& policy) {
+  constexpr std::string_view kDirections[] = {"both", "out", "in"};
+  return std::string(name(policy.action)) + " " +
+         std::string(kDirections[static_cast<std::size_t>(policy.direction)]) + " " + policy.selectors.text();
+}
+
+class List {
+ public:
+  List(const std::vector<ConnectionDraft>& drafts, Mode mode, PolicyIds& ids) : mode_(mode), ids_(ids) {
+    for (const ConnectionDraft& draft : drafts)
+      for (std::size_t i = 0; i < draft.children.size(); ++i) {
+        PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
+        if (mode == Mode::kKernel) check_trap(draft.children[i], draft.connection.children[i], policy);
+        child_names_.push_back(policy.name);
+        by_name_[policy.name] = children_.size();
+        children_.push_back({std::move(policy), draft.children[i], true});
+      }
+  }
+
+  void read(const Value& value) {
+    Section section(value);
+    const Value child = section.get("child");
+    PolicySpec policy;
+    const Value action = section.get("action");
+    const auto given = action.choice<Action>({{"protect", Action::kProtect},
+                                              {"bypass", Action::kBypass},
+                                              {"discard", Action::kDiscard},
+                                              {"PROTECT", Action::kProtect},
+                                              {"BYPASS", Action::kBypass},
+                                              {"DISCARD", Action::kDiscard}});
+    if (given) policy.action = *given;
+    if (!action && !child) section.require("action", "use protect, bypass or discard");
+    if (child)
+      read_child(section, child, action, given);
+    else
+      read_selected(value, section, policy);
+    section.finish();
+  }
+
+  std::vector<PolicySpec> finish() {
+    for (const PolicyEntry& child : children_)
+      if (!named_.contains(child.policy.name)) entries_.push_back(child);
+    check_order(entries_, mode_);
+    std::vector<PolicySpec> out;
+    for (PolicyEntry& entry : entries_) {
+      entry.policy.order = kOrderStep * static_cast<std::uint32_t>(out.size() + 1);
+      if (mode_ == Mode::kKernel) check_kernel(entry);
+      out.push_back(std::move(entry.policy));
+    }
+    return out;
+  }
+
+ private:
+  void read_child(Section& section, const Value& child, const Value& action, std::optional<Action> given) {
+    if (given && *given != Action::kProtect)
+      action.error("a child is protected: use protect, or leave 'action' away");
+    for (const char* key : {"name", "local", "remote", "direction", "tunnel"})
+      if (const Value extra = section.get(key)) extra.error("comes from the child; leave it away");
+    const auto text = child.text();
+    if (!text) return;
+    const auto found = by_name_.find(*text);
+    if (found == by_name_.end())
+      child.error("there is no child '" + text->substr(0, 130) + "'; use CONNECTION/CHILD" +
+                  did_you_mean(*text, {child_names_.begin(), child_names_.end()}));
+    else if (!named_.insert(*text).second)
+      child.error("child '" + *text + "' stands in this list already");
+    else
+      entries_.push_back({children_[found->second].policy, child, true});
+  }
+
+  void read_selected(const Value& value, Section& section, PolicySpec policy) {
+    const Value name_value = section.get("name"), local = section.get("local"),
+                remote = section.get("remote");
+    const std::string number = std::to_string(++unnamed_);
+    policy.name = "policy-" + number;
+    if (const auto text = name_value.text()) {
+      if (!valid_name(*text)) name_value.error(kNameRule);
+      if (!names_.insert(*text).second)
+        name_value.error("there is a policy '" + text->substr(0, 64) + "' already");
+      policy.name = *text;
+    }
+    for (const char* key : {"local", "remote"})
+      section.require(key, "use selectors like 192.0.2.0/24, any, any[udp/53]");
+    policy.selectors = {read_selectors(local), read_selectors(remote)};
+    if (const auto d = section.get("direction")
+                           .choice<PolicyDirection>({{"both", PolicyDirection::kBoth},
+                                                     {"out", PolicyDirection::kOut},
+                                                     {"in", PolicyDirection::kIn}}))
+      policy.direction = *d;
+    read_protect(value, section, mode_, policy);
+    const std::string identity = name_value ? "policy " + policy.name : "unnamed " + identity_of(policy);
+    if (!name_value && !policy.selectors.local.empty() && !names_.insert(identity).second)
+      value.error("the same entry stands in this list already");
+    policy.id = ids_.of(identity);
+    entries_.push_back({std::move(policy), value, false});
+  }
+
+  Mode mode_;
+  PolicyIds& ids_;
+  std::vector<PolicyEntry> children_;
+  std::vector<std::string> child_names_;
+  std::map<std::string, std::size_t> by_name_;  // in children_
+  std::vector<PolicyEntry> entries_;
+  std::set<std::string> named_, names_;
+  unsigned unnamed_ = 0;
+};
+
+}  // namespace
+
+PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfig& child) {
+  PolicySpec out{.id = child.policy,
+                 .name = connection.name + "/" + child.name,
+                 .action = Action::kProtect,
+                 .selectors = child.selectors,
+                 .child = child.policy};
+  out.tunnel = tunnel_of(connection);
+  const auto& remotes = connection.remote_addrs;
+  if (out.selectors.local.empty() && (out.tunnel || connection.local_addrs.size() == 1))
+    out.selectors.local = host(out.tunnel ? out.tunnel->local : connection.local_addrs[0]);
+  if (out.selectors.remote.empty() && remotes.size() == 1 && remotes[0].first == remotes[0].last)
+    out.selectors.remote = host(remotes[0].first);
+  return out;
+}
+
+std::vector<PolicySpec> read_policies(const Value& value, Mode mode,
+                                      const std::vector<ConnectionDraft>& drafts, PolicyIds& ids) {
+  check_same_children(drafts);
+  List list(drafts, mode, ids);
+  for (const Value& item : value.list()) list.read(item);
+  return list.finish();
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,63 @@
+// simplond --release: what a gateway leaves in the kernel on purpose, taken back.
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <iostream>
+
+#include "ctrl/gateway/gateway.h"
+#include "ctrl/linux/mute.h"
+#include "ctrl/backend/xfrm/backend.h"
+
+namespace simplon::ctrl {
+namespace {
+
+// Somebody answers at this socket, or could.
+bool answers(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return false;
+  path.copy(address.sun_path, path.size());
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return true;
+  const bool nobody = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
+                      (errno == ECONNREFUSED || errno == ENOENT || errno == ENOTDIR);
+  close(probe);
+  return !nobody;
+}
+
+}  // namespace
+
+int release_kernel(const std::string& file) {
+  PolicyIds ids;
+  const LoadedConfig config = load_config(file, ids);
+  if (!config) {
+    std::cerr << text(config.error());
+    return 1;
+  }
+  for (const std::string& path : config->management.sockets)
+    if (answers(path)) {
+      std::cerr << "simplond: a gateway runs (" << path
+                << " answers); stop it first: released, it would be open\n";
+      return 1;
+    }
+  // One whose socket has another name in the file by now has the ports all the same. Held until all is done.
+  const auto ports = IkeSockets::open(false);
+  if (!ports) {
+    std::cerr << "simplond: " << ports.error().what << " Stop it first: released, a gateway would be open\n";
+    return 1;
+  }
+  int status = 0;
+  const auto tell = [&](const Result<void>& done) {
+    if (done) return;
+    std::cerr << "simplond: " << done.error().what << "\n";
+    status = 1;
+  };
+  for (const dp::PortSetup& port : config->setup.ports)
+    for (const std::string& shared : shared_interfaces(port.device)) tell(Mute::open(shared));
+  if (config->mode == Mode::kKernel) tell(XfrmBackend::release());
+  return status;
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,114 @@
+#include "ctrl/install/state.h"
+
+namespace simplon::ctrl {
+namespace {
+
+// The SA may carry all that the entry sends.
+bool whole(const SaSpec& sa, const PolicySpec& entry) {
+  const Selectors& s = entry.selectors;
+  return !s.local.empty() && !s.remote.empty() && covers(sa.selectors.local, s.local) &&
+         covers(sa.selectors.remote, s.remote);
+}
+
+SaRef with_policy(const SaSpec& sa, PolicyId policy, PolicyId child) {
+  return std::make_shared<const SaSpec>(SaSpec{.id = sa.id,
+                                               .direction = sa.direction,
+                                               .spi = sa.spi,
+                                               .source = sa.source,
+                                               .destination = sa.destination,
+                                               .udp = sa.udp,
+                                               .suite = sa.suite,
+                                               .encr_key = sa.encr_key.clone(),
+                                               .salt = sa.salt.clone(),
+                                               .integ_key = sa.integ_key.clone(),
+                                               .replay_window = sa.replay_window,
+                                               .soft = sa.soft,
+                                               .hard = sa.hard,
+                                               .policy = policy,
+                                               .child = child,
+                                               .selectors = sa.selectors});
+}
+
+}  // namespace
+
+PolicyId Established::narrow(const SaSpec& sa, const PolicySpec& parent, PolicyIds& ids) {
+  const auto [known, fresh] = narrowed_ids_.try_emplace({parent.id, in_order(sa.selectors)});
+  if (fresh) {
+    known->second = ids.fresh();
+    narrowed_[known->second] = {.parent = parent.id, .selectors = known->first.second, .users = {}};
+  }
+  narrowed_[known->second].users.insert(sa.id);
+  return known->second;
+}
+
+SaRef Established::add(const ike::InstallSa& install, const Config& config, PolicyIds& ids) {
+  const PolicySpec* parent = config.policy(install.sa->policy);
+  SaRef sa = install.sa;
+  if (parent && !whole(*sa, *parent)) sa = with_policy(*sa, narrow(*sa, *parent, ids), parent->id);
+  if (sa->direction == Direction::kOut) outbound_[sa->policy].insert(sa->id);
+  sas_[sa->id] = {sa, install.connection, install.child_name};
+  return sa;
+}
+
+SaRef Established::remove(SaId id) {
+  auto node = sas_.extract(id);
+  if (node.empty()) return nullptr;
+  SaRef sa = node.mapped().sa;
+  if (const auto out = outbound_.find(sa->policy); out != outbound_.end()) {
+    out->second.erase(id);
+    if (out->second.empty()) outbound_.erase(out);
+  }
+  const auto own = narrowed_.find(sa->policy);
+  if (own == narrowed_.end()) return sa;
+  own->second.users.erase(id);
+  if (own->second.users.empty()) {
+    narrowed_ids_.erase({own->second.parent, own->second.selectors});
+    narrowed_.erase(own);
+  }
+  return sa;
+}
+
+PolicyId Established::parent(PolicyId id) const {
+  const auto own = narrowed_.find(id);
+  return own == narrowed_.end() ? id : own->second.parent;
+}
+
+std::vector<PolicyId> Established::narrowed() const {
+  std::vector<PolicyId> out;
+  out.reserve(narrowed_.size());
+  for (const auto& [id, own] : narrowed_) out.push_back(id);
+  return out;
+}
+
+std::optional<PolicySpec> Established::policy(PolicyId id, const Config& config) const {
+  const PolicySpec* parent = config.policy(this->parent(id));
+  if (!parent) return std::nullopt;
+  PolicySpec out = *parent;
+  if (const auto own = narrowed_.find(id); own != narrowed_.end()) {
+    out.id = id;
+    out.name += "-" + std::to_string(static_cast<std::uint32_t>(id));
+    out.order = parent->order - 1;
+    out.selectors = own->second.selectors;
+  }
+  if (out.selectors.local.empty() || out.selectors.remote.empty()) return std::nullopt;
+  if (const auto sas = outbound_.find(id); sas != outbound_.end()) {
+    const SaSpec& newest = *sas_.at(*sas->second.rbegin()).sa;
+    out.tunnel = TunnelEnds{newest.source, newest.destination};
+  }
+  return out;
+}
+
+State desired(const Config& config, const Established& established, const ByHand& by_hand) {
+  State out;
+  for (const auto& [id, entry] : established.sas()) out.sas[id] = entry.sa;
+  for (const SaRef& sa : by_hand.sas) out.sas[sa->id] = sa;
+  const auto want = [&](PolicyId id) {
+    if (auto policy = established.policy(id, config)) out.policies.emplace(id, std::move(*policy));
+  };
+  for (const PolicySpec& policy : config.policies) want(policy.id);
+  for (const PolicyId id : established.narrowed()) want(id);
+  for (const PolicySpec& policy : by_hand.policies) out.policies[policy.id] = policy;
+  return out;
+}
+
+}  // namespace simplon::ctrl

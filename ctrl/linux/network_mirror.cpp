@@ -1,0 +1,291 @@
+#include "ctrl/linux/network_mirror.h"
+
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace simplon::ctrl {
+namespace {
+
+constexpr unsigned kGroups =
+    RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
+constexpr std::uint16_t kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
+
+constexpr int kReadAttempts = 5;
+constexpr std::uint32_t kDefaultMetricV6 = 1024;  // IP6_RT_PRIO_USER
+
+std::uint8_t af(const IpAddress& a) { return a.is_v4() ? AF_INET : AF_INET6; }
+
+struct Attributes {
+  std::optional<IpAddress> destination, gateway, address, local;
+  std::optional<std::uint32_t> interface, table, metric;
+  std::optional<dp::Mac> mac;
+};
+
+std::optional<IpAddress> via(Bytes data) {  // RTA_VIA: a gateway of the other family (RFC 5549)
+  return data.size() < sizeof(rtvia) ? std::nullopt : IpAddress::from_bytes(data.subspan(sizeof(rtvia)));
+}
+
+void route_attribute(const nlattr& a, Attributes& out) {
+  switch (mnl_attr_get_type(&a)) {
+    case RTA_DST:
+      out.destination = IpAddress::from_bytes(bytes_of(a));
+      break;
+    case RTA_GATEWAY:
+      out.gateway = IpAddress::from_bytes(bytes_of(a));
+      break;
+    case RTA_VIA:
+      out.gateway = via(bytes_of(a));
+      break;
+    case RTA_OIF:
+      out.interface = mnl_attr_get_u32(&a);
+      break;
+    case RTA_TABLE:
+      out.table = mnl_attr_get_u32(&a);
+      break;
+    case RTA_PRIORITY:
+      out.metric = mnl_attr_get_u32(&a);
+      break;
+    default:
+      break;
+  }
+}
+
+constexpr unsigned kUnusableHop = RTNH_F_DEAD | RTNH_F_LINKDOWN;
+
+// The first hop of a multipath route that is alive and leads to one of the ports.
+void first_hop(const nlattr& multipath, const std::map<unsigned, dp::PortIndex>& ports, Attributes& out) {
+  const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(&multipath));
+  int left = mnl_attr_get_payload_len(&multipath);
+  for (; RTNH_OK(hop, left); left -= NLMSG_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
+    const auto index = static_cast<unsigned>(hop->rtnh_ifindex);
+    if ((hop->rtnh_flags & kUnusableHop) != 0 || !ports.contains(index)) continue;
+    out.interface = index;
+    const char* end = reinterpret_cast<const char*>(hop) + hop->rtnh_len;
+    const auto* a = reinterpret_cast<const nlattr*>(RTNH_DATA(hop));
+    for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a))
+      route_attribute(*a, out);
+    return;
+  }
+}
+
+Attributes route_attributes(const nlmsghdr& message, const std::map<unsigned, dp::PortIndex>& ports) {
+  Attributes out;
+  for_attributes(message, sizeof(rtmsg), [&](const nlattr& a) {
+    if (mnl_attr_get_type(&a) == RTA_MULTIPATH)
+      first_hop(a, ports, out);
+    else
+      route_attribute(a, out);
+  });
+  return out;
+}
+
+Attributes address_attributes(const nlmsghdr& message) {
+  Attributes out;
+  for_attributes(message, sizeof(ifaddrmsg), [&](const nlattr& a) {
+    if (mnl_attr_get_type(&a) == IFA_ADDRESS) out.address = IpAddress::from_bytes(bytes_of(a));
+    if (mnl_attr_get_type(&a) == IFA_LOCAL) out.local = IpAddress::from_bytes(bytes_of(a));
+  });
+  return out;
+}
+
+Attributes neighbour_attributes(const nlmsghdr& message) {
+  Attributes out;
+  for_attributes(message, sizeof(ndmsg), [&](const nlattr& a) {
+    const Bytes b = bytes_of(a);
+    if (mnl_attr_get_type(&a) == NDA_DST) out.address = IpAddress::from_bytes(b);
+    if (mnl_attr_get_type(&a) == NDA_LLADDR && b.size() == 6) std::ranges::copy(b, out.mac.emplace().begin());
+  });
+  return out;
+}
+
+void put_gateway(NetlinkMessage& message, const dp::Route& route) {
+  if (route.gateway->family() == route.prefix.address.family())
+    return message.put(RTA_GATEWAY, route.gateway->bytes());
+  const std::uint16_t family = af(*route.gateway);
+  Buffer out(sizeof family);
+  std::memcpy(out.data(), &family, sizeof family);
+  out.insert(out.end(), route.gateway->bytes().begin(), route.gateway->bytes().end());
+  message.put(RTA_VIA, out);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NetworkMirror>> NetworkMirror::open(const std::vector<std::string>& taps) {
+  auto events = Netlink::open(NETLINK_ROUTE, kGroups);
+  if (!events) return std::unexpected(events.error());
+  auto requests = Netlink::open(NETLINK_ROUTE, 0);
+  if (!requests) return std::unexpected(requests.error());
+  std::unique_ptr<NetworkMirror> mirror(new NetworkMirror(std::move(*requests), std::move(*events)));
+  for (std::size_t i = 0; i < taps.size(); ++i) {
+    const unsigned index = if_nametoindex(taps[i].c_str());
+    if (index == 0) return fail("there is no interface '" + taps[i] + "' to mirror");
+    mirror->interfaces_.push_back(index);
+    mirror->ports_[index] = dp::PortIndex{static_cast<std::uint16_t>(i)};
+  }
+  auto first = mirror->read();
+  if (!first) return std::unexpected(first.error());
+  mirror->network_ = std::move(*first);
+  return mirror;
+}
+
+// A notice says that something changed; what is, is read whole. The tables that a gateway has are small
+// enough for that, and what is read whole cannot drift. What could not be read now is read at the next call.
+bool NetworkMirror::poll() {
+  const bool complete = events_.notices([&](const nlmsghdr&) { stale_ = true; });
+  if (!complete) stale_ = true;
+  if (!stale_) return false;
+  auto now = read();
+  if (!now) return false;
+  stale_ = false;
+  if (*now == network_) return false;
+  network_ = std::move(*now);
+  return true;
+}
+
+Result<void> NetworkMirror::dump(std::uint16_t type, const std::string& what, const Netlink::Each& each) {
+  NetlinkMessage message(type, NLM_F_DUMP);
+  message.header<rtgenmsg>().rtgen_family = AF_UNSPEC;
+  return requests_.request(message, "reading the kernel's " + what, each);
+}
+
+// A change in the middle of a dump makes it worthless (EINTR): once more from the start.
+Result<dp::NetworkSpec> NetworkMirror::read() {
+  for (int attempt = 1;; ++attempt) {
+    dp::NetworkSpec spec;
+    auto done = dump(RTM_GETADDR, "addresses", [&](const nlmsghdr& m) { read_address(m, spec); });
+    if (done) done = dump(RTM_GETROUTE, "routes", [&](const nlmsghdr& m) { read_route(m, spec); });
+    if (done) done = dump(RTM_GETNEIGH, "neighbours", [&](const nlmsghdr& m) { read_neighbour(m, spec); });
+    if (done) return spec;
+    if (requests_.error() != EINTR || attempt == kReadAttempts) return std::unexpected(done.error());
+  }
+}
+
+void NetworkMirror::read_address(const nlmsghdr& message, dp::NetworkSpec& spec) const {
+  const auto* header = fixed_header<ifaddrmsg>(message);
+  if (header == nullptr) return;
+  const auto port = ports_.find(header->ifa_index);
+  const Attributes a = address_attributes(message);
+  const auto address = a.local ? a.local : a.address;
+  if (port != ports_.end() && address) spec.addresses.push_back({*address, port->second});
+}
+
+void NetworkMirror::read_route(const nlmsghdr& message, dp::NetworkSpec& spec) const {
+  const auto* route = fixed_header<rtmsg>(message);
+  if (route == nullptr || route->rtm_type != RTN_UNICAST) return;
+  if ((route->rtm_flags & (RTM_F_CLONED | kUnusableHop)) != 0) return;
+  if (route->rtm_family != AF_INET && route->rtm_family != AF_INET6) return;
+  const Attributes a = route_attributes(message, ports_);
+  if (a.table.value_or(route->rtm_table) != RT_TABLE_MAIN || !a.interface) return;
+  const auto port = ports_.find(*a.interface);
+  if (port == ports_.end()) return;
+  const Family family = route->rtm_family == AF_INET ? Family::kV4 : Family::kV6;
+  spec.routes.push_back({{a.destination.value_or(IpAddress::any(family)), route->rtm_dst_len},
+                         a.gateway,
+                         port->second,
+                         a.metric.value_or(0)});
+}
+
+void NetworkMirror::read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec) const {
+  const auto* n = fixed_header<ndmsg>(message);
+  if (n == nullptr || (n->ndm_state & kUsable) == 0) return;
+  const auto port = ports_.find(static_cast<unsigned>(n->ndm_ifindex));
+  const Attributes a = neighbour_attributes(message);
+  if (port == ports_.end() || !a.address || !a.mac) return;
+  spec.neighbours.push_back({*a.address, port->second, *a.mac});
+}
+
+Result<void> NetworkMirror::change_address(std::uint16_t type, std::uint16_t flags, dp::PortIndex port,
+                                           const IpAddress& address, std::uint8_t length) {
+  NetlinkMessage message(type, flags);
+  auto& header = message.header<ifaddrmsg>();
+  header.ifa_family = af(address);
+  header.ifa_prefixlen = length;
+  header.ifa_index = interface(port);
+  // The ports' addresses are the administrator's: no duplicate detection holds the gateway up (RFC 4862 §5.4
+  // is his).
+  header.ifa_flags = address.is_v4() ? 0 : IFA_F_NODAD;
+  message.put(IFA_LOCAL, address.bytes());
+  message.put(IFA_ADDRESS, address.bytes());
+  return requests_.request(message, "address " + address.text() + "/" + std::to_string(length));
+}
+
+Result<void> NetworkMirror::add_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length) {
+  return change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, port, address, length);
+}
+
+Result<void> NetworkMirror::remove_address(dp::PortIndex port, const IpAddress& address,
+                                           std::uint8_t length) {
+  auto done = change_address(RTM_DELADDR, 0, port, address, length);
+  return !done && requests_.error() == EADDRNOTAVAIL ? Result<void>{} : done;
+}
+
+Result<void> NetworkMirror::change_route(std::uint16_t type, std::uint16_t flags, const dp::Route& route) {
+  NetlinkMessage message(type, flags);
+  auto& header = message.header<rtmsg>();
+  header.rtm_family = af(route.prefix.address);
+  header.rtm_dst_len = route.prefix.length;
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = RTPROT_STATIC;
+  header.rtm_scope = route.gateway || header.rtm_family == AF_INET6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  header.rtm_type = RTN_UNICAST;
+  message.put(RTA_DST, route.prefix.address.bytes());
+  if (route.gateway) put_gateway(message, route);
+  message.put_u32(RTA_OIF, interface(route.port));
+  if (route.metric != 0) message.put_u32(RTA_PRIORITY, route.metric);
+  return requests_.request(message, "route to " + route.prefix.text());
+}
+
+// Whether the route of this prefix and metric that the kernel has leads to a port.
+Result<bool> NetworkMirror::port_has_route(const dp::Route& route) {
+  const std::uint32_t unset = route.prefix.address.is_v4() ? 0 : kDefaultMetricV6;
+  bool ours = false;
+  auto done = dump(RTM_GETROUTE, "routes", [&](const nlmsghdr& m) {
+    const auto* r = fixed_header<rtmsg>(m);
+    if (r == nullptr || r->rtm_family != af(route.prefix.address) || r->rtm_dst_len != route.prefix.length)
+      return;
+    const Attributes a = route_attributes(m, ports_);
+    if (a.table.value_or(r->rtm_table) != RT_TABLE_MAIN || !a.interface || !ports_.contains(*a.interface))
+      return;
+    const std::uint32_t metric = route.metric != 0 ? route.metric : unset;
+    ours = ours ||
+           (a.destination.value_or(IpAddress::any(route.prefix.address.family())) == route.prefix.address &&
+            a.metric.value_or(0) == metric);
+  });
+  if (!done) return std::unexpected(done.error());
+  return ours;
+}
+
+Result<void> NetworkMirror::add_route(const dp::Route& route) {
+  auto done = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route);
+  if (done || requests_.error() != EEXIST) return done;
+  const auto ours = port_has_route(route);
+  if (!ours) return std::unexpected(ours.error());
+  if (*ours) return change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+  return fail(
+      "route to " + route.prefix.text() +
+      ": the kernel has one of the same metric that leads to no port; give this one another metric, or "
+      "remove that one");
+}
+
+Result<void> NetworkMirror::remove_route(const dp::Route& route) {
+  auto done = change_route(RTM_DELROUTE, 0, route);
+  return !done && requests_.error() == ESRCH ? Result<void>{} : done;
+}
+
+Result<void> NetworkMirror::resolve(dp::PortIndex port, const IpAddress& address) {
+  NetlinkMessage message(RTM_NEWNEIGH, NLM_F_CREATE);
+  auto& header = message.header<ndmsg>();
+  header.ndm_family = af(address);
+  header.ndm_ifindex = static_cast<int>(interface(port));
+  header.ndm_state = NUD_NONE;
+  header.ndm_flags = NTF_USE;
+  message.put(NDA_DST, address.bytes());
+  return requests_.request(message, "next hop " + address.text());
+}
+
+}  // namespace simplon::ctrl

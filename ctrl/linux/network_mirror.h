@@ -1,0 +1,62 @@
+// The kernel's network, mirrored: addresses, routes of the main table and neighbours of the ports' TAPs, as a
+// dp::NetworkSpec that follows rtnetlink. Whoever configures the kernel (ip, FRR, BIRD, DHCP) configures the
+// data path. Of a multipath route the first usable hop counts; blackhole and unreachable routes are
+// not seen yet.
+//
+// Control thread. fd() is readable when poll() has something to look at.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ctrl/linux/netlink.h"
+#include "dp/base/network_spec.h"
+
+namespace simplon::ctrl {
+
+class NetworkMirror {
+ public:
+  // `taps`: interface names by PortIndex. All of them must exist.
+  static Result<std::unique_ptr<NetworkMirror>> open(const std::vector<std::string>& taps);
+
+  int fd() const { return events_.fd(); }
+  bool poll();  // true: network() has changed
+  bool stale() const {
+    return stale_;
+  }  // the last poll() could not read the news: fd() does not tell, ask again
+  const dp::NetworkSpec& network() const { return network_; }
+
+  // For what the configuration file says; adding what is there is no error, nor is removing what is not. A
+  // route takes the place of another one of a port, never of one that leads elsewhere: the machine's own
+  // stay.
+  Result<void> add_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length);
+  Result<void> remove_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length);
+  Result<void> add_route(const dp::Route& route);
+  Result<void> remove_route(const dp::Route& route);
+  // Has the kernel resolve a next hop; the answer comes as a change of network().
+  Result<void> resolve(dp::PortIndex port, const IpAddress& address);
+
+ private:
+  NetworkMirror(Netlink requests, Netlink events)
+      : requests_(std::move(requests)), events_(std::move(events)) {}
+  Result<dp::NetworkSpec> read();
+  void read_address(const nlmsghdr& message, dp::NetworkSpec& spec) const;
+  void read_route(const nlmsghdr& message, dp::NetworkSpec& spec) const;
+  void read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec) const;
+  Result<void> dump(std::uint16_t type, const std::string& what, const Netlink::Each& each);
+  Result<void> change_address(std::uint16_t type, std::uint16_t flags, dp::PortIndex port,
+                              const IpAddress& address, std::uint8_t length);
+  Result<bool> port_has_route(const dp::Route& route);
+  Result<void> change_route(std::uint16_t type, std::uint16_t flags, const dp::Route& route);
+  unsigned interface(dp::PortIndex port) const { return interfaces_[static_cast<std::size_t>(port)]; }
+
+  Netlink requests_, events_;
+  std::vector<unsigned> interfaces_;         // by PortIndex
+  std::map<unsigned, dp::PortIndex> ports_;  // by interface index
+  dp::NetworkSpec network_;
+  bool stale_ = false;  // the kernel has news that could not be read yet
+};
+
+}  // namespace simplon::ctrl

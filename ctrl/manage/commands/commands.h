@@ -1,0 +1,134 @@
+// The commands of the management socket: what each takes, does and answers. strongSwan's own have its names
+// and fields (its vici README), so that swanctl and the vici libraries work unchanged; ours stand in
+// docs/console.md.
+//
+// The commands know the gateway by Operations alone. Control thread only.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ctrl/runtime/log.h"
+#include "ctrl/vici/message.h"
+#include "dp/base/policy_spec.h"
+#include "dp/base/sa_spec.h"
+#include "dp/device/datapath.h"
+#include "ike/endpoint/endpoint.h"
+
+namespace simplon::ctrl {
+
+using ike::Now;
+
+// Told once, now or later, on the control thread.
+using Done = std::function<void(Result<void>)>;
+
+struct ReloadOutcome {
+  std::vector<std::string>
+      errors;           // of the file, "file:line:column: key: what"; or what could not be applied
+  std::string summary;  // "2 connections changed, 1 removed"; empty: nothing was applied
+};
+
+struct About {
+  std::string mode;      // "dp", "kernel"
+  std::string memory;    // DataPath::memory(), or empty
+  std::string versions;  // version_text()
+  std::string config_file;
+  std::chrono::system_clock::time_point since;
+  Now started{};
+  std::size_t jobs_queued = 0, job_threads = 0;
+};
+
+// What the commands ask of the gateway. Every member has to be set before the first command runs.
+struct Operations {
+  std::function<About()> about;
+  std::function<std::vector<ike::IkeStatus>()> ikes;
+  std::function<std::optional<ike::IkeStatus>(ike::IkeSaId)> ike;
+  std::function<std::vector<std::shared_ptr<const ike::Connection>>()> connections;
+  std::function<ike::Counters()> ike_counters;
+  // `child` may be empty: the connection as a whole.
+  std::function<void(std::string_view connection, std::string_view child, Done)> initiate;
+  std::function<void(const ike::Which&, Done)> terminate, rekey;
+
+  std::function<std::optional<SaCounters>(SaId)> sa_counters;
+  std::function<std::vector<PolicySpec>()> policies;  // all that is installed, in the order of the SPD
+  std::function<std::optional<dp::Stats>()> stats;    // none: there is no data path (kernel mode)
+  std::function<bool()> gateway;
+  std::function<Result<void>(bool on)> set_gateway;
+
+  // By hand. The SA's id is 0 and chosen by the gateway, so is a policy's when it is 0.
+  std::function<Result<SaId>(SaSpec)> add_sa;
+  std::function<Result<void>(SaId)> remove_sa;
+  std::function<std::vector<SaRef>()> manual_sas;
+  std::function<Result<PolicyId>(PolicySpec)> add_policy;
+  std::function<Result<void>(PolicyId)> remove_policy;
+  std::function<std::vector<PolicySpec>()> manual_policies;
+
+  std::function<ReloadOutcome()> reload;
+  std::function<std::vector<std::string>(const std::string& file)> check_config;  // empty name: our own file
+  std::function<Level()> log_level;
+  std::function<void(Level)> set_log_level;
+  std::function<void(LogEntry)> log;  // who changed what
+};
+
+// Who asks: the peer of the socket (SO_PEERCRED).
+struct Peer {
+  std::uint32_t uid = 0;
+  std::int32_t pid = 0;
+};
+
+struct Request {
+  std::string_view command;
+  const vici::Message& arguments;
+  Peer peer;
+  Now now{};
+};
+
+// The answers a command can give: at once; as a stream of events that ends with a message; or later.
+struct Stream {
+  std::string_view event;
+  std::function<std::optional<vici::Message>()> next;  // pulled as fast as the client reads
+  vici::Message end;
+};
+struct Later {
+  std::optional<Now> deadline;  // then `timed_out` is the answer, whatever comes after
+  vici::Message timed_out;
+  // Log lines about these go to the client as "control-log" events while it waits; at most this level.
+  std::set<std::string> connections;
+  Level level = Level::kInfo;
+};
+using Answer = std::variant<vici::Message, Stream, Later>;
+
+// Answers what was promised as Later; may be called before the command returns, and never twice.
+using Finish = std::function<void(vici::Message)>;
+
+class Commands {
+ public:
+  explicit Commands(Operations operations);
+
+  bool knows(std::string_view command) const;
+  static bool knows_event(std::string_view event);
+  Answer run(const Request& request, Finish finish) const;
+
+  const Operations& operations() const { return operations_; }
+  // The last lines of the log, for those who come too late to follow it.
+  void remember(const LogEntry& entry);
+  const std::deque<LogEntry>& remembered() const { return lines_; }
+
+ private:
+  Operations operations_;
+  std::deque<LogEntry> lines_;
+};
+
+// "success = yes", or "success = no" with a reason.
+vici::Message succeeded();
+vici::Message failed(std::string_view why);
+
+}  // namespace simplon::ctrl

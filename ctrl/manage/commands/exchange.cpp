@@ -1,0 +1,172 @@
+// Commands that start an exchange and are answered when it is over: initiate, terminate, rekey.
+#include <array>
+#include <charconv>
+
+#include "ctrl/manage/commands/message.h"
+#include "ctrl/manage/commands/table.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using vici::Message;
+
+// What is waited for, as the client asked: milliseconds, 0 for ever, below 0 not at all; and the level of the
+// log lines it wants meanwhile.
+class Waiting {
+ public:
+  explicit Waiting(const Message& arguments) {
+    read(arguments, "timeout", timeout_ms_);
+    read(arguments, "loglevel", level_);
+    if (arguments.is_yes("force") && timeout_ms_ == 0) timeout_ms_ = -1;
+  }
+
+  bool ok() const { return error_.empty(); }
+  const std::string& error() const { return error_; }
+  bool at_all() const { return timeout_ms_ >= 0; }
+  Later later(Now now, std::set<std::string> connections, Message timed_out) const {
+    Later out{.timed_out = std::move(timed_out), .connections = std::move(connections)};
+    if (timeout_ms_ > 0) out.deadline = now + std::chrono::milliseconds(timeout_ms_);
+    out.level = level_ <= 0 ? Level::kWarning : level_ == 1 ? Level::kInfo : Level::kDebug;
+    if (level_ < 0) out.connections.clear();  // silent
+    return out;
+  }
+  std::string text() const { return std::to_string(timeout_ms_) + " ms"; }
+
+ private:
+  void read(const Message& arguments, std::string_view key, std::int32_t& into) {
+    const std::string_view text = arguments.get(key);
+    if (text.empty()) return;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+    if (error != std::errc{} || end != text.data() + text.size())
+      error_ = std::string(key) + ": '" + std::string(text) + "' is no number";
+  }
+
+  std::int32_t timeout_ms_ = 0, level_ = 1;
+  std::string error_;
+};
+
+struct Target {
+  std::string connection, child;
+};
+
+Result<Target> find_target(const Operations& gateway, std::string_view ike, std::string_view child) {
+  for (const auto& connection : gateway.connections()) {
+    if (!ike.empty() && connection->name != ike) continue;
+    if (child.empty()) return Target{connection->name, {}};
+    for (const ike::ChildConfig& c : connection->children)
+      if (c.name == child) return Target{connection->name, c.name};
+  }
+  if (child.empty()) return fail("IKE_SA config '" + std::string(ike) + "' not found");
+  return fail("CHILD_SA config '" + std::string(child) + "' not found" +
+              (ike.empty() ? "" : " in '" + std::string(ike) + "'"));
+}
+
+Answer initiate(Call& call) {
+  const std::string_view ike = call.arguments().get("ike"), child = call.arguments().get("child");
+  const Waiting waiting(call.arguments());
+  if (!waiting.ok()) return failed(waiting.error());
+  if (ike.empty() && child.empty()) return failed("missing configuration name: give child, ike or both");
+  const Result<Target> target = find_target(call.gateway, ike, child);
+  if (!target) return failed(target.error().what);
+  const std::string what =
+      target->child.empty() ? target->connection : target->connection + "/" + target->child;
+  call.note("initiate " + what);
+  call.gateway.initiate(target->connection, target->child,
+                        waiting.at_all() ? Done([finish = call.finish](const Result<void>& result) {
+                          finish(result ? succeeded() : failed(result.error().what));
+                        })
+                                         : Done([](const Result<void>&) {}));
+  if (!waiting.at_all()) return succeeded();
+  return waiting.later(
+      call.request.now, {target->connection},
+      failed("'" + what + "' is not up after " + waiting.text() + "; it is still being tried"));
+}
+
+// The SAs that a terminate or rekey is about.
+struct Matches {
+  std::vector<ike::Which> which;
+  std::set<std::string> connections;
+};
+
+bool matches(std::string_view wanted, std::string_view name) { return wanted.empty() || wanted == name; }
+template <class Id>
+bool matches_id(std::string_view wanted, Id id) {
+  return wanted.empty() || wanted == std::to_string(static_cast<std::uint32_t>(id));
+}
+
+Matches find_matches(const Operations& gateway, const Message& m) {
+  const bool by_child = m.value("child") || m.value("child-id");
+  Matches out;
+  for (const ike::IkeStatus& ike : gateway.ikes()) {
+    if (!matches(m.get("ike"), ike.connection) || !matches_id(m.get("ike-id"), ike.id)) continue;
+    const std::size_t before = out.which.size();
+    if (!by_child) out.which.emplace_back(ike::IkeSaOnly{ike.id});
+    for (const ike::ChildStatus& child : ike.children)
+      if (by_child && matches(m.get("child"), child.name) && matches_id(m.get("child-id"), child.id))
+        out.which.emplace_back(ike::ChildSaOnly{child.id});
+    if (out.which.size() > before) out.connections.insert(ike.connection);
+  }
+  return out;
+}
+
+// Collects the ends of the exchanges of one command and answers after the last.
+struct Tally {
+  std::string_view counted;  // the key that tells how many succeeded; empty: none
+  std::uint64_t matches = 0, left = 0, succeeded = 0;
+  std::string why;
+
+  Message message(std::string_view otherwise = {}) const {
+    const bool all = succeeded == matches && matches > 0;
+    Message m;
+    m.add("success", all ? "yes" : "no").add("matches", matches);
+    if (!counted.empty()) m.add(counted, succeeded);
+    return m.add_if(!all, "errmsg", why.empty() ? otherwise : std::string_view(why));
+  }
+};
+
+using Exchange = std::function<void(const ike::Which&, Done)>;
+
+Answer exchange_with_all(Call& call, const Exchange& exchange, std::string_view verb,
+                         std::string_view counted) {
+  const Message& m = call.arguments();
+  const Waiting waiting(m);
+  if (!waiting.ok()) return failed(waiting.error());
+  if (!m.value("child") && !m.value("ike") && !m.value("child-id") && !m.value("ike-id"))
+    return failed("missing selector: give child, ike, child-id or ike-id");
+  const Matches found = find_matches(call.gateway, m);
+  auto tally = std::make_shared<Tally>(Tally{.counted = counted, .matches = found.which.size()});
+  if (found.which.empty()) return tally->message("no matching SAs to " + std::string(verb) + " found");
+  call.note(std::string(verb) + " " + std::to_string(found.which.size()) + " SAs");
+  tally->left = tally->matches;
+  for (const ike::Which& which : found.which)
+    exchange(which, [tally, finish = call.finish, wait = waiting.at_all()](const Result<void>& result) {
+      result ? void(++tally->succeeded) : void(tally->why = result.error().what);
+      if (--tally->left == 0 && wait) finish(tally->message());
+    });
+  if (!waiting.at_all()) {
+    Tally begun = *tally;
+    begun.succeeded = begun.matches;
+    return begun.message();
+  }
+  return waiting.later(call.request.now, found.connections,
+                       tally->message(std::string(verb) + " is not over after " + waiting.text()));
+}
+
+Answer terminate(Call& call) {
+  return exchange_with_all(call, call.gateway.terminate, "terminate", "terminated");
+}
+
+Answer rekey(Call& call) {
+  if (call.arguments().is_yes("reauth"))
+    return failed("reauthentication is not something that Simplon can do; rekey without it");
+  return exchange_with_all(call, call.gateway.rekey, "rekey", {});
+}
+
+constexpr std::array kRows{CommandRow{"initiate", initiate}, CommandRow{"terminate", terminate},
+                           CommandRow{"rekey", rekey}};
+
+}  // namespace
+
+std::span<const CommandRow> exchange_commands() { return kRows; }
+
+}  // namespace simplon::ctrl

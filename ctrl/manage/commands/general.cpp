@@ -1,0 +1,216 @@
+// Commands about the daemon itself: version, statistics, configuration, log.
+#include <malloc.h>
+#include <sys/utsname.h>
+
+#include <array>
+#include <ctime>
+
+#include "ctrl/manage/commands/message.h"
+#include "ctrl/manage/commands/table.h"
+#include "ctrl/runtime/version.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using vici::List;
+using vici::Message;
+
+std::string running_text(std::chrono::seconds up) {
+  const auto n = up.count();
+  const auto plural = [](long count, const char* unit) {
+    return std::to_string(count) + " " + unit + (count == 1 ? "" : "s");
+  };
+  if (n < 120) return plural(n, "second");
+  if (n < 2 * 3600) return plural(n / 60, "minute");
+  if (n < 48 * 3600) return plural(n / 3600, "hour");
+  return plural(n / 86400, "day");
+}
+
+std::string since_text(std::chrono::system_clock::time_point since) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(since);
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  char text[64];
+  return {text, std::strftime(text, sizeof text, "%b %d %H:%M:%S %Y", &local)};
+}
+
+Message uptime(const About& about, Now now) {
+  const auto up = std::chrono::duration_cast<std::chrono::seconds>(now - about.started);
+  return Message().add("running", running_text(up)).add("since", since_text(about.since));
+}
+
+Answer version(Call&) {
+  utsname host{};
+  uname(&host);
+  Message m;
+  m.add("daemon", "simplond").add("version", kVersion);
+  m.add("sysname", host.sysname).add("release", host.release).add("machine", host.machine);
+  return m;
+}
+
+// strongSwan's four priorities; our one queue is its "medium".
+Message by_priority(std::size_t medium) {
+  return Message().add("critical", 0u).add("high", 0u).add("medium", std::uint64_t{medium}).add("low", 0u);
+}
+
+Answer stats(Call& call) {
+  const About about = call.gateway.about();
+  const std::size_t busy = std::min(about.jobs_queued, about.job_threads);
+  Message workers, ikes, memory, m;
+  workers.add("total", std::uint64_t{about.job_threads}).add("idle", std::uint64_t{about.job_threads - busy});
+  workers.add("active", by_priority(busy));
+  ikes.add("total", std::uint64_t{call.gateway.ikes().size()});
+  ikes.add("half-open", call.gateway.ike_counters().half_open);
+  const struct mallinfo2 heap = mallinfo2();
+  memory.add("sbrk", std::uint64_t{heap.arena}).add("mmap", std::uint64_t{heap.hblkhd});
+  memory.add("used", std::uint64_t{heap.uordblks}).add("free", std::uint64_t{heap.fordblks});
+  m.add("uptime", uptime(about, call.request.now)).add("workers", std::move(workers));
+  m.add("queues", by_priority(about.jobs_queued - busy)).add("scheduled", 0u);
+  m.add("ikesas", std::move(ikes))
+      .add_list("plugins", {about.mode, "vici"})
+      .add("mallinfo", std::move(memory));
+  return m;
+}
+
+Answer status(Call& call) {
+  const About about = call.gateway.about();
+  std::uint64_t ikes = 0, children = 0;
+  for (const ike::IkeStatus& ike : call.gateway.ikes()) {
+    ++ikes;
+    children += ike.children.size();
+  }
+  List versions;
+  for (std::size_t at = 0; at < about.versions.size();) {
+    const std::size_t end = std::min(about.versions.find('\n', at), about.versions.size());
+    versions.push_back(about.versions.substr(at, end - at));
+    at = end + 1;
+  }
+  Message m;
+  m.add("gateway", call.gateway.gateway() ? "on" : "off").add("mode", about.mode);
+  m.add("ike-sas", ikes).add("child-sas", children);
+  m.add("policies", std::uint64_t{call.gateway.policies().size()});
+  m.add("uptime", uptime(about, call.request.now)).add_if(!about.memory.empty(), "memory", about.memory);
+  m.add("config", about.config_file).add("log-level", name(call.gateway.log_level()));
+  m.add_list("versions", std::move(versions));
+  return m;
+}
+
+Message with_errors(std::vector<std::string> errors, const std::string& what) {
+  Message m = failed(std::to_string(errors.size()) + (errors.size() == 1 ? " error" : " errors") + what);
+  m.add_list("errors", std::move(errors));
+  return m;
+}
+
+Answer reload(Call& call) {
+  ReloadOutcome outcome = call.gateway.reload();
+  call.note("reload, " +
+            (outcome.errors.empty() ? outcome.summary : std::to_string(outcome.errors.size()) + " errors"));
+  if (!outcome.errors.empty())
+    return with_errors(std::move(outcome.errors), outcome.summary.empty()
+                                                      ? " in the configuration; nothing was changed"
+                                                      : "; the rest was applied: " + outcome.summary);
+  return succeeded().add("summary", outcome.summary);
+}
+
+Answer config_check(Call& call) {
+  Arguments in(call.arguments(), {"file"});
+  if (!in.ok()) return failed(in.error());
+  std::vector<std::string> errors = call.gateway.check_config(std::string(call.arguments().get("file")));
+  if (!errors.empty()) return with_errors(std::move(errors), " in the configuration");
+  return succeeded();
+}
+
+Answer log_level(Call& call) {
+  Arguments in(call.arguments(), {"level"});
+  if (in.has("level")) {
+    const Result<Level> level = parse_level(in.text("level"));
+    if (!level) in.refuse(level.error().what);
+    if (!in.ok()) return failed(in.error());
+    call.gateway.set_log_level(*level);
+    call.note("log level " + std::string(name(*level)));
+  }
+  if (!in.ok()) return failed(in.error());
+  return succeeded().add("level", name(call.gateway.log_level()));
+}
+
+// Events of their own, so that lines of this moment do not come in between.
+Answer log_history(Call& call) {
+  Arguments in(call.arguments(), {"lines"});
+  const auto& all = call.commands.remembered();
+  const std::size_t lines = in.number("lines", 1, 1'000'000, all.size());
+  if (!in.ok()) return failed(in.error());
+  auto kept = std::make_shared<std::vector<LogEntry>>(
+      all.end() - static_cast<std::ptrdiff_t>(std::min(lines, all.size())), all.end());
+  auto next = [kept, at = std::size_t{0}]() mutable -> std::optional<Message> {
+    if (at == kept->size()) return std::nullopt;
+    return log_message((*kept)[at++]);
+  };
+  return Stream{"log-history", std::move(next), {}};
+}
+
+// What strongSwan loads over vici, Simplon has in its file.
+Answer from_file_only(Call& call) {
+  return failed("'" + std::string(call.request.command) +
+                "' is not possible: connections and secrets come from the configuration file " +
+                call.gateway.about().config_file + "; change it there and reload");
+}
+
+Answer not_yet(Call& call) {
+  return failed("'" + std::string(call.request.command) + "' is not something that Simplon can do");
+}
+
+Answer nothing_to_do(Call&) { return succeeded(); }
+Answer nothing_to_tell(Call&) { return Message(); }
+// Names of what was loaded over vici: never anything.
+Answer no_names(Call& call) {
+  const std::string_view what = call.request.command.substr(std::string_view("get-").size());
+  return Message().add_list(what == "shared" ? "keys" : what, {});
+}
+Answer no_certificates(Call&) {
+  return Stream{"list-cert", [] { return std::nullopt; }, {}};
+}
+Answer no_authorities(Call&) {
+  return Stream{"list-authority", [] { return std::nullopt; }, {}};
+}
+
+constexpr std::array kRows{
+    CommandRow{"version", version},
+    CommandRow{"stats", stats},
+    CommandRow{"status", status},
+    CommandRow{"reload", reload},
+    CommandRow{"reload-settings", reload},
+    CommandRow{"config-check", config_check},
+    CommandRow{"log-level", log_level},
+    CommandRow{"log-history", log_history},
+    CommandRow{"get-conns", no_names},
+    CommandRow{"get-shared", no_names},
+    CommandRow{"get-keys", no_names},
+    CommandRow{"get-authorities", no_names},
+    CommandRow{"get-pools", nothing_to_tell},
+    CommandRow{"list-certs", no_certificates},
+    CommandRow{"list-authorities", no_authorities},
+    CommandRow{"clear-creds", nothing_to_do},
+    CommandRow{"flush-certs", nothing_to_do},
+    CommandRow{"load-conn", from_file_only},
+    CommandRow{"load-shared", from_file_only},
+    CommandRow{"load-key", from_file_only},
+    CommandRow{"load-token", from_file_only},
+    CommandRow{"load-cert", from_file_only},
+    CommandRow{"load-authority", from_file_only},
+    CommandRow{"load-pool", from_file_only},
+    CommandRow{"unload-conn", from_file_only},
+    CommandRow{"unload-shared", from_file_only},
+    CommandRow{"unload-key", from_file_only},
+    CommandRow{"unload-authority", from_file_only},
+    CommandRow{"unload-pool", from_file_only},
+    CommandRow{"install", not_yet},
+    CommandRow{"uninstall", not_yet},
+    CommandRow{"redirect", not_yet},
+    CommandRow{"reset-counters", not_yet},
+};
+
+}  // namespace
+
+std::span<const CommandRow> general_commands() { return kRows; }
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,144 @@
+// Listings of connections, IKE SAs and policies, and IKE's counters.
+#include <array>
+
+#include "ctrl/manage/commands/message.h"
+#include "ctrl/manage/commands/table.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using vici::List;
+using vici::Message;
+
+// An empty filter lets everything pass.
+bool passes(std::string_view filter, std::string_view name) { return filter.empty() || filter == name; }
+template <class Id>
+bool passes_id(std::string_view filter, Id id) {
+  return filter.empty() || filter == std::to_string(static_cast<std::uint64_t>(id));
+}
+
+// Streams what `of` makes of each element of a snapshot; what it makes nothing of is left out.
+template <class T, class Of>
+Stream listing(std::string_view event, std::vector<T> snapshot, Of of) {
+  auto kept = std::make_shared<const std::vector<T>>(std::move(snapshot));
+  auto next = [kept, of, at = std::size_t{0}]() mutable -> std::optional<Message> {
+    while (at < kept->size())
+      if (std::optional<Message> message = of((*kept)[at++])) return message;
+    return std::nullopt;
+  };
+  return {event, std::move(next), {}};
+}
+
+struct SaFilter {
+  std::string ike, ike_id, child, child_id;
+
+  explicit SaFilter(const Message& m)
+      : ike(m.get("ike")), ike_id(m.get("ike-id")), child(m.get("child")), child_id(m.get("child-id")) {}
+  bool wants(const ike::IkeStatus& sa) const {
+    return passes(ike, sa.connection) && passes_id(ike_id, sa.id);
+  }
+  bool wants(const ike::ChildStatus& sa) const {
+    return passes(child, sa.name) && passes_id(child_id, sa.id);
+  }
+  bool by_child() const { return !child.empty() || !child_id.empty(); }
+};
+
+Answer list_sas(Call& call) {
+  const SaFilter filter(call.arguments());
+  auto of = [filter, counters = call.gateway.sa_counters,
+             now = call.request.now](const ike::IkeStatus& sa) -> std::optional<Message> {
+    if (!filter.wants(sa)) return std::nullopt;
+    Message section = ike_message(sa, now), children;
+    for (const ike::ChildStatus& child : sa.children)
+      if (filter.wants(child)) children.add(unique_name(child), child_message(child, counters, now));
+    if (filter.by_child() && children.empty()) return std::nullopt;
+    section.add("child-sas", std::move(children));
+    return Message().add(sa.connection, std::move(section));
+  };
+  return listing("list-sa", call.gateway.ikes(), std::move(of));
+}
+
+Answer list_conns(Call& call) {
+  auto of = [wanted = std::string(call.arguments().get("ike"))](
+                const std::shared_ptr<const ike::Connection>& connection) -> std::optional<Message> {
+    if (!passes(wanted, connection->name)) return std::nullopt;
+    return Message().add(connection->name, connection_message(*connection));
+  };
+  return listing("list-conn", call.gateway.connections(), std::move(of));
+}
+
+bool wants(const Message& arguments, Action action) {
+  // swanctl always names what it wants; who names nothing gets everything.
+  if (!arguments.value("trap") && !arguments.value("pass") && !arguments.value("drop")) return true;
+  switch (action) {
+    case Action::kProtect:
+      return arguments.is_yes("trap");
+    case Action::kBypass:
+      return arguments.is_yes("pass");
+    case Action::kDiscard:
+      return arguments.is_yes("drop");
+  }
+  return false;
+}
+
+Answer list_policies(Call& call) {
+  auto of = [arguments = call.arguments()](const PolicySpec& policy) -> std::optional<Message> {
+    Message m = policy_message(policy);
+    if (!wants(arguments, policy.action) || !passes(arguments.get("child"), m.get("child")) ||
+        !passes(arguments.get("ike"), m.get("ike")))
+      return std::nullopt;
+    return Message().add(policy.name, std::move(m));
+  };
+  return listing("list-policy", call.gateway.policies(), std::move(of));
+}
+
+Message counters_message(const ike::Counters& c) {
+  Message m;
+  m.add("received", c.received).add("sent", c.sent).add("retransmitted", c.retransmitted);
+  m.add("malformed", c.malformed).add("bad-icv", c.bad_icv).add("unknown-spi", c.unknown_spi);
+  m.add("cookies-sent", c.cookies_sent)
+      .add("cookies-bad", c.cookies_bad)
+      .add("ignored", c.ignored)
+      .add("no-proposal", c.no_proposal);
+  m.add("auth-failed", c.auth_failed).add("ts-unacceptable", c.ts_unacceptable);
+  m.add("timed-out", c.timed_out).add("half-open", c.half_open);
+  return m;
+}
+
+// Only the global ones (the section without a name) are kept.
+Answer get_counters(Call& call) {
+  if (!call.arguments().get("name").empty())
+    return failed("there are no counters for a connection; ask for the global ones, without a name");
+  Message counters, m;
+  counters.add("", counters_message(call.gateway.ike_counters()));
+  m.add("counters", std::move(counters)).add("success", "yes");
+  return m;
+}
+
+Answer ike_counters(Call& call) { return counters_message(call.gateway.ike_counters()); }
+
+template <class Rows>
+Message algorithms(const Rows& rows) {
+  Message m;
+  for (const auto& row : rows) m.add(row.name, "simplon");
+  return m;
+}
+
+Answer get_algorithms(Call&) {
+  Message m;
+  m.add("encryption", algorithms(kEncrs)).add("integrity", algorithms(kIntegs));
+  m.add("prf", algorithms(ike::kPrfs)).add("ke", algorithms(ike::kGroups));
+  return m;
+}
+
+constexpr std::array kRows{
+    CommandRow{"list-sas", list_sas},           CommandRow{"list-conns", list_conns},
+    CommandRow{"list-policies", list_policies}, CommandRow{"get-counters", get_counters},
+    CommandRow{"ike-counters", ike_counters},   CommandRow{"get-algorithms", get_algorithms},
+};
+
+}  // namespace
+
+std::span<const CommandRow> ike_commands() { return kRows; }
+
+}  // namespace simplon::ctrl

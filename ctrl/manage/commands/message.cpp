@@ -1,0 +1,305 @@
+#include "ctrl/manage/commands/message.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace simplon::ctrl {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::seconds;
+using vici::List;
+using vici::Message;
+
+// strongSwan's spellings of the algorithms.
+std::string_view encr_name(EncrId id) { return id == EncrId::kAesGcm16 ? "AES_GCM_16" : "AES_CBC"; }
+
+std::string_view integ_name(IntegId id) {
+  switch (id) {
+    case IntegId::kSha256_128:
+      return "HMAC_SHA2_256_128";
+    case IntegId::kSha384_192:
+      return "HMAC_SHA2_384_192";
+    case IntegId::kSha512_256:
+      return "HMAC_SHA2_512_256";
+    case IntegId::kNone:
+      break;
+  }
+  return "NONE";
+}
+
+std::string_view prf_name(ike::PrfId id) {
+  switch (id) {
+    case ike::PrfId::kSha256:
+      return "PRF_HMAC_SHA2_256";
+    case ike::PrfId::kSha384:
+      return "PRF_HMAC_SHA2_384";
+    case ike::PrfId::kSha512:
+      return "PRF_HMAC_SHA2_512";
+  }
+  return "?";
+}
+
+std::string_view group_name(ike::DhGroup id) {
+  switch (id) {
+    case ike::DhGroup::kNone:
+      return "NONE";
+    case ike::DhGroup::kModp2048:
+      return "MODP_2048";
+    case ike::DhGroup::kEcp256:
+      return "ECP_256";
+    case ike::DhGroup::kEcp384:
+      return "ECP_384";
+    case ike::DhGroup::kX25519:
+      return "CURVE_25519";
+  }
+  return "?";
+}
+
+std::string_view state_name(ike::IkeState state) {
+  switch (state) {
+    case ike::IkeState::kConnecting:
+      return "CONNECTING";
+    case ike::IkeState::kEstablished:
+      return "ESTABLISHED";
+    case ike::IkeState::kRekeying:
+      return "REKEYING";
+    case ike::IkeState::kDeleting:
+      return "DELETING";
+  }
+  return "?";
+}
+
+std::string_view state_name(ike::ChildState state) {
+  switch (state) {
+    case ike::ChildState::kInstalled:
+      return "INSTALLED";
+    case ike::ChildState::kRekeying:
+      return "REKEYING";
+    case ike::ChildState::kRekeyed:
+      return "REKEYED";
+    case ike::ChildState::kDeleting:
+      return "DELETING";
+  }
+  return "?";
+}
+
+std::string_view action_name(ike::DpdAction action) {
+  switch (action) {
+    case ike::DpdAction::kClear:
+      return "none";
+    case ike::DpdAction::kTrap:
+      return "trap";
+    case ike::DpdAction::kRestart:
+      return "start";
+  }
+  return "?";
+}
+
+std::string_view action_name(ike::CloseAction action) {
+  switch (action) {
+    case ike::CloseAction::kNone:
+      return "none";
+    case ike::CloseAction::kTrap:
+      return "trap";
+    case ike::CloseAction::kStart:
+      return "start";
+  }
+  return "?";
+}
+
+std::string hex(std::uint64_t value, int digits) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%0*llx", digits, static_cast<unsigned long long>(value));
+  return text;
+}
+
+// A point of time that is not set is Now{}.
+void add_past(Message& m, std::string_view key, Now at, Now now) {
+  if (at != Now{})
+    m.add(key, static_cast<std::uint64_t>(std::max(duration_cast<seconds>(now - at), seconds{0}).count()));
+}
+void add_coming(Message& m, std::string_view key, Now at, Now now) { add_past(m, key, now, at); }
+
+void add_algorithms(Message& m, const Encr* encr, const Integ* integ) {
+  if (encr) m.add("encr-alg", encr_name(encr->id)).add("encr-keysize", encr->key * 8u);
+  if (integ) m.add("integ-alg", integ_name(integ->id));
+}
+
+List texts(const TrafficSelectors& selectors) {
+  List out;
+  for (const TrafficSelector& selector : selectors) out.push_back(selector.text());
+  return out;
+}
+
+// A child without selectors of its own is for the outer address itself.
+List texts_or_dynamic(const TrafficSelectors& selectors) {
+  return selectors.empty() ? List{"dynamic"} : texts(selectors);
+}
+
+void add_counters(Message& m, const std::optional<SaCounters>& in, const std::optional<SaCounters>& out) {
+  const auto add = [&m](const char* suffix, const SaCounters& c) {
+    const auto key = [suffix](const char* what) { return std::string(what) + suffix; };
+    m.add(key("bytes-"), c.bytes).add(key("packets-"), c.packets);
+    if (c.packets > 0) m.add(key("use-"), static_cast<std::uint64_t>(c.idle.count()));
+  };
+  add("in", in.value_or(SaCounters{}));
+  add("out", out.value_or(SaCounters{}));
+}
+
+Message child_config_message(const ike::ChildConfig& child) {
+  Message m;
+  m.add("mode", "TUNNEL");
+  m.add("rekey_time", static_cast<std::uint64_t>(child.rekey.time.count()));
+  m.add("rekey_bytes", static_cast<std::uint64_t>(child.rekey.bytes));
+  m.add("rekey_packets", static_cast<std::uint64_t>(child.rekey.packets));
+  m.add("dpd_action", action_name(child.dpd)).add("close_action", action_name(child.close));
+  List proposals;
+  for (const ike::Proposal& p : child.proposals) proposals.push_back(p.text());
+  m.add_list("esp_proposals", std::move(proposals));
+  m.add_list("local-ts", texts_or_dynamic(child.selectors.local));
+  m.add_list("remote-ts", texts_or_dynamic(child.selectors.remote));
+  return m;
+}
+
+Message authentication_message(const ike::Identity& id) {
+  Message m;
+  m.add("class", "pre-shared key");
+  m.add("id", id.is_any() ? "%any" : id.text());
+  return m;
+}
+
+std::string_view direction_name(PolicyDirection direction) {
+  switch (direction) {
+    case PolicyDirection::kBoth:
+      return "both";
+    case PolicyDirection::kOut:
+      return "out";
+    case PolicyDirection::kIn:
+      return "in";
+  }
+  return "?";
+}
+
+std::string_view mode_name(Action action) {
+  switch (action) {
+    case Action::kDiscard:
+      return "DROP";
+    case Action::kBypass:
+      return "PASS";
+    case Action::kProtect:
+      return "TUNNEL";
+  }
+  return "?";
+}
+
+}  // namespace
+
+Message ike_message(const ike::IkeStatus& ike, Now now) {
+  Message m;
+  m.add("uniqueid", static_cast<std::uint64_t>(ike.id)).add("version", 2u);
+  m.add("state", state_name(ike.state));
+  m.add("local-host", ike.local.address.text()).add("local-port", static_cast<std::uint64_t>(ike.local.port));
+  m.add("local-id", ike.local_id.is_any() ? "%any" : ike.local_id.text());
+  m.add("remote-host", ike.remote.address.text());
+  m.add("remote-port", static_cast<std::uint64_t>(ike.remote.port));
+  m.add("remote-id", ike.remote_id.is_any() ? "%any" : ike.remote_id.text());
+  m.add_if(ike.initiator, "initiator", "yes");
+  m.add("initiator-spi", hex(ike.spi_i, 16)).add("responder-spi", hex(ike.spi_r, 16));
+  m.add_if(ike.nat_local, "nat-local", "yes").add_if(ike.nat_remote, "nat-remote", "yes");
+  m.add_if(ike.nat_local || ike.nat_remote, "nat-any", "yes");
+  if (ike.proposal && !ike.proposal->encrs.empty()) {
+    const ike::Proposal& p = *ike.proposal;
+    add_algorithms(m, p.encrs.front(), p.integs.empty() ? nullptr : p.integs.front());
+    if (!p.prfs.empty()) m.add("prf-alg", prf_name(p.prfs.front()));
+    if (!p.groups.empty()) m.add("dh-group", group_name(p.groups.front()));
+  }
+  add_past(m, "established", ike.established, now);
+  if (ike.established != Now{}) add_coming(m, "rekey-time", ike.rekey_at, now);
+  return m;
+}
+
+std::string unique_name(const ike::ChildStatus& child) {
+  return child.name + "-" + std::to_string(static_cast<std::uint32_t>(child.id));
+}
+
+Message child_message(const ike::ChildStatus& child, const CountersOf& counters, Now now) {
+  Message m;
+  m.add("name", child.name).add("uniqueid", static_cast<std::uint64_t>(child.id));
+  m.add("reqid", static_cast<std::uint64_t>(child.policy)).add("state", state_name(child.state));
+  m.add("mode", "TUNNEL").add("protocol", "ESP");
+  m.add_if(child.encapsulation == Encapsulation::kUdp, "encap", "yes");
+  m.add("spi-in", hex(static_cast<std::uint32_t>(child.spi_in), 8));
+  m.add("spi-out", hex(static_cast<std::uint32_t>(child.spi_out), 8));
+  add_algorithms(m, child.suite.encr, child.suite.integ);
+  if (child.group && *child.group != ike::DhGroup::kNone) m.add("dh-group", group_name(*child.group));
+  add_counters(m, counters(child.inbound), counters(child.outbound));
+  add_coming(m, "rekey-time", child.rekey_at, now);
+  add_coming(m, "life-time", child.expire_at, now);
+  add_past(m, "install-time", child.installed, now);
+  m.add_list("local-ts", texts(child.selectors.local)).add_list("remote-ts", texts(child.selectors.remote));
+  return m;
+}
+
+Message connection_message(const ike::Connection& connection) {
+  List local, remote, proposals;
+  for (const IpAddress& address : connection.local_addrs) local.push_back(address.text());
+  for (const AddressRange& range : connection.remote_addrs)
+    remote.push_back(range.first == range.last ? range.first.text() : range.text());
+  for (const ike::Proposal& p : connection.proposals) proposals.push_back(p.text());
+  if (local.empty()) local.emplace_back("%any");
+  if (remote.empty()) remote.emplace_back("%any");
+  Message m, children;
+  m.add_list("local_addrs", std::move(local)).add_list("remote_addrs", std::move(remote));
+  m.add("local_port", static_cast<std::uint64_t>(kIkePort));
+  m.add("remote_port", static_cast<std::uint64_t>(connection.remote_port));
+  m.add("version", "IKEv2").add("reauth_time", 0u);
+  m.add("rekey_time", static_cast<std::uint64_t>(connection.rekey_time.count()));
+  if (connection.dpd_delay.count() > 0)
+    m.add("dpd_delay", static_cast<std::uint64_t>(connection.dpd_delay.count()));
+  m.add_list("proposals", std::move(proposals));
+  m.add("local-1", authentication_message(connection.local_id));
+  m.add("remote-1", authentication_message(connection.remote_id));
+  for (const ike::ChildConfig& child : connection.children)
+    children.add(child.name, child_config_message(child));
+  m.add("children", std::move(children));
+  return m;
+}
+
+Message policy_message(const PolicySpec& policy) {
+  const std::size_t slash = policy.name.rfind('/');
+  Message m;
+  m.add("child", slash == std::string::npos ? policy.name : policy.name.substr(slash + 1));
+  if (slash != std::string::npos) m.add("ike", policy.name.substr(0, slash));
+  m.add("reqid", static_cast<std::uint64_t>(policy.id)).add("mode", mode_name(policy.action));
+  m.add("action", name(policy.action)).add("order", policy.order);
+  m.add("direction", direction_name(policy.direction));
+  if (policy.tunnel)
+    m.add("tunnel-local", policy.tunnel->local.text()).add("tunnel-remote", policy.tunnel->remote.text());
+  m.add_list("local-ts", texts(policy.selectors.local)).add_list("remote-ts", texts(policy.selectors.remote));
+  return m;
+}
+
+int vici_level(Level level) {
+  switch (level) {
+    case Level::kError:
+    case Level::kWarning:
+      return 0;
+    case Level::kInfo:
+      return 1;
+    case Level::kDebug:
+      return 2;
+  }
+  return 2;
+}
+
+Message log_message(const LogEntry& entry) {
+  Message m;
+  m.add("group", name(entry.category)).add("level", static_cast<std::uint64_t>(vici_level(entry.level)));
+  m.add("thread", 0u).add("severity", name(entry.level));
+  if (!entry.connection.empty()) m.add("ikesa-name", entry.connection).add("ikesa-uniqueid", entry.ike);
+  m.add("msg", entry.text);
+  return m;
+}
+
+}  // namespace simplon::ctrl

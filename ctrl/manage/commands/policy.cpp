@@ -1,0 +1,95 @@
+// SPD entries by hand: policy-add, policy-remove, policy-list.
+#include <algorithm>
+#include <array>
+
+#include "ctrl/manage/commands/message.h"
+#include "ctrl/manage/commands/table.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using vici::Message;
+
+// Behind every entry of the configuration, also of a later one, so that a policy by hand opens nothing that
+// the file protects unless its order says so; and a place that the kernel's policies have as well.
+constexpr std::uint32_t kBehindAll = 0x0f000000;
+
+void read_tunnel(Arguments& in, PolicySpec& policy) {
+  if (!in.has("tunnel-local") && !in.has("tunnel-remote")) return;
+  policy.tunnel = TunnelEnds{in.address("tunnel-local"), in.address("tunnel-remote")};
+  if (policy.tunnel->local.family() != policy.tunnel->remote.family())
+    in.refuse("tunnel-local and tunnel-remote are of different families");
+  if (policy.action != Action::kProtect) in.refuse("only a policy with action protect has a tunnel");
+}
+
+Result<PolicySpec> read_policy(Call& call) {
+  static constexpr std::array kActions{Action::kProtect, Action::kBypass, Action::kDiscard};
+  static constexpr std::array kDirections{PolicyDirection::kBoth, PolicyDirection::kOut,
+                                          PolicyDirection::kIn};
+  Arguments in(call.arguments(), {"name", "action", "direction", "order", "local-ts", "remote-ts",
+                                  "tunnel-local", "tunnel-remote"});
+  PolicySpec policy;
+  policy.name = in.text("name");
+  if (policy.name.size() > vici::kMaxNameBytes)
+    in.refuse("name: at most " + std::to_string(vici::kMaxNameBytes) + " characters are allowed");
+  policy.action = kActions[in.choice("action", {"protect", "bypass", "discard"}, 3)];
+  policy.direction = kDirections[in.choice("direction", {"both", "out", "in"}, 0)];
+  policy.order = static_cast<std::uint32_t>(in.number("order", 0, 0xffffffff, kBehindAll));
+  policy.selectors = {in.selectors("local-ts"), in.selectors("remote-ts")};
+  if (policy.selectors.local.empty()) in.refuse("local-ts is missing: the addresses of our side");
+  if (policy.selectors.remote.empty()) in.refuse("remote-ts is missing: the addresses of the other side");
+  read_tunnel(in, policy);
+  if (!in.ok()) return fail(in.error());
+  for (const PolicySpec& other : call.gateway.policies())
+    if (other.name == policy.name)
+      return fail("name: there is a policy '" + policy.name +
+                  "' already; remove it first or take another name");
+  return policy;
+}
+
+Answer policy_add(Call& call) {
+  Result<PolicySpec> policy = read_policy(call);
+  if (!policy) return failed(policy.error().what);
+  const std::string what = "policy '" + policy->name + "', " + std::string(name(policy->action)) + " " +
+                           policy->selectors.text() + ", added by hand";
+  const Result<PolicyId> id = call.gateway.add_policy(std::move(*policy));
+  if (!id) return failed(id.error().what);
+  call.note(what);
+  return succeeded().add("id", static_cast<std::uint64_t>(*id));
+}
+
+Answer policy_remove(Call& call) {
+  Arguments in(call.arguments(), {"id", "name"});
+  if (in.has("id") == in.has("name")) in.refuse("give the id or the name of a policy");
+  if (!in.ok()) return failed(in.error());
+  const std::vector<PolicySpec> policies = call.gateway.manual_policies();
+  const auto found = std::ranges::find_if(policies, [&](const PolicySpec& p) {
+    return in.has("id") ? std::to_string(static_cast<std::uint32_t>(p.id)) == call.arguments().get("id")
+                        : p.name == call.arguments().get("name");
+  });
+  if (found == policies.end())
+    return failed("there is no such policy by hand; the others come from the configuration file");
+  const Result<void> removed = call.gateway.remove_policy(found->id);
+  if (!removed) return failed(removed.error().what);
+  call.note("policy '" + found->name + "' removed");
+  return succeeded();
+}
+
+Answer policy_list(Call& call) {
+  auto policies = std::make_shared<const std::vector<PolicySpec>>(call.gateway.manual_policies());
+  auto next = [policies, at = std::size_t{0}]() mutable -> std::optional<Message> {
+    if (at == policies->size()) return std::nullopt;
+    const PolicySpec& policy = (*policies)[at++];
+    return Message().add(policy.name, policy_message(policy));
+  };
+  return Stream{"manual-policy", std::move(next), {}};
+}
+
+constexpr std::array kRows{CommandRow{"policy-add", policy_add}, CommandRow{"policy-remove", policy_remove},
+                           CommandRow{"policy-list", policy_list}};
+
+}  // namespace
+
+std::span<const CommandRow> policy_commands() { return kRows; }
+
+}  // namespace simplon::ctrl

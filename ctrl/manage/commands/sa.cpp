@@ -1,0 +1,210 @@
+// SAs by hand: sa-add, sa-remove, sa-list. Key material goes into a Secret at once and is never told again.
+#include <algorithm>
+#include <array>
+
+#include "ctrl/manage/commands/table.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using vici::List;
+using vici::Message;
+
+constexpr std::uint64_t kMost = ~std::uint64_t{0};
+constexpr std::uint32_t kLargestWindow = 65536;
+
+template <class Row>
+std::string names(const Row& rows, bool (*wanted)(const typename Row::value_type&)) {
+  std::string out;
+  for (const auto& row : rows)
+    if (wanted(row)) out += (out.empty() ? "" : ", ") + std::string(row.name);
+  return out;
+}
+
+// "aes128gcm16", or a cipher with an integrity algorithm: "aes128-sha256".
+Result<EspSuite> parse_suite(std::string_view text) {
+  const std::size_t dash = text.find('-');
+  EspSuite suite{find_encr(text.substr(0, dash)),
+                 dash == std::string_view::npos ? nullptr : find_integ(text.substr(dash + 1))};
+  const bool known = suite.encr && (dash == std::string_view::npos || suite.integ);
+  if (known && suite.valid()) return suite;
+  return fail("suite: '" + std::string(text) + "' is not known; use one of " +
+              names(kEncrs, [](const Encr& e) { return e.aead(); }) + ", or one of " +
+              names(kEncrs, [](const Encr& e) { return !e.aead(); }) + " with one of " +
+              names(kIntegs, [](const Integ&) { return true; }) + " (\"aes128-sha256\")");
+}
+
+std::string suite_text(const EspSuite& suite) {
+  return std::string(suite.encr->name) + (suite.integ ? "-" + std::string(suite.integ->name) : "");
+}
+
+void read_keys(Arguments& in, SaSpec& sa) {
+  const Secret both = in.hex("key", std::size_t{sa.suite.encr->key} + sa.suite.encr->salt);
+  if (sa.suite.integ)
+    sa.integ_key = in.hex("integ-key", sa.suite.integ->key);
+  else if (in.has("integ-key"))
+    in.refuse("integ-key: " + std::string(sa.suite.encr->name) + " has its own integrity and takes none");
+  if (!in.ok()) return;
+  sa.encr_key = Secret(both.bytes().first(sa.suite.encr->key));
+  sa.salt = Secret(both.bytes().subspan(sa.suite.encr->key));
+}
+
+Lifetime read_lifetime(Arguments& in, const std::string& kind) {
+  return {.time = std::chrono::seconds(in.number(kind + "-time", 0, 0xffffffff, 0)),
+          .bytes = ByteCount{in.number(kind + "-bytes", 0, kMost, 0)},
+          .packets = PacketCount{in.number(kind + "-packets", 0, kMost, 0)}};
+}
+
+// By name or by id.
+void read_policy(Arguments& in, const Operations& gateway, SaSpec& sa) {
+  const std::string wanted(in.text("policy"));
+  if (!in.ok()) return;
+  const std::vector<PolicySpec> policies = gateway.policies();
+  const auto found = std::ranges::find_if(policies, [&](const PolicySpec& p) {
+    return p.name == wanted || std::to_string(static_cast<std::uint32_t>(p.id)) == wanted;
+  });
+  const PolicyDirection other =
+      sa.direction == Direction::kOut ? PolicyDirection::kIn : PolicyDirection::kOut;
+  if (found == policies.end())
+    return in.refuse("policy: '" + wanted +
+                     "' is neither a policy's name nor its id; see the list of policies");
+  if (found->action != Action::kProtect)
+    return in.refuse("policy: '" + wanted + "' is a " + std::string(name(found->action)) +
+                     " entry; an SA needs PROTECT");
+  if (found->direction == other) return in.refuse("policy: '" + wanted + "' is for the other direction");
+  sa.policy = found->id;
+  sa.selectors = found->selectors;
+}
+
+// RFC 4106 §3: with one key no nonce may come twice, and two SAs both start counting at 1.
+void refuse_key_reuse(Arguments& in, const Operations& gateway, const SaSpec& sa) {
+  if (sa.direction != Direction::kOut || !sa.suite.encr->aead()) return;
+  for (const SaRef& other : gateway.manual_sas())
+    if (other->direction == Direction::kOut &&
+        equal_in_constant_time(other->encr_key.bytes(), sa.encr_key.bytes()))
+      in.refuse("key: outbound SA " + std::to_string(static_cast<std::uint64_t>(other->id)) +
+                " sends with the same key; an AEAD key may serve one SA only");
+}
+
+Result<SaSpec> read_sa(Call& call) {
+  Arguments in(call.arguments(),
+               {"direction", "spi", "source", "destination", "suite", "key", "integ-key", "policy",
+                "local-ts", "remote-ts", "udp-source", "udp-destination", "replay-window", "soft-time",
+                "soft-bytes", "soft-packets", "hard-time", "hard-bytes", "hard-packets"});
+  SaSpec sa;
+  sa.direction = in.choice("direction", {"out", "in"}, 2) == 0 ? Direction::kOut : Direction::kIn;
+  in.text("spi");
+  sa.spi =
+      Spi{static_cast<std::uint32_t>(in.number("spi", static_cast<std::uint32_t>(kFirstSpi), 0xffffffff, 0))};
+  sa.source = in.address("source");
+  sa.destination = in.address("destination");
+  if (sa.source.family() != sa.destination.family())
+    in.refuse("source and destination are of different families");
+  const Result<EspSuite> suite = parse_suite(in.text("suite"));
+  if (!suite) in.refuse(suite.error().what);
+  if (!in.ok()) return fail(in.error());
+  sa.suite = *suite;
+  read_keys(in, sa);
+  if (in.has("udp-source") || in.has("udp-destination")) {
+    in.text("udp-source");
+    in.text("udp-destination");
+    sa.udp = UdpPorts{Port{static_cast<std::uint16_t>(in.number("udp-source", 1, 65535, 4500))},
+                      Port{static_cast<std::uint16_t>(in.number("udp-destination", 1, 65535, 4500))}};
+  }
+  sa.replay_window =
+      static_cast<std::uint32_t>(in.number("replay-window", 0, kLargestWindow, kDefaultReplayWindow));
+  sa.soft = read_lifetime(in, "soft");
+  sa.hard = read_lifetime(in, "hard");
+  read_policy(in, call.gateway, sa);
+  if (TrafficSelectors local = in.selectors("local-ts"); !local.empty())
+    sa.selectors.local = std::move(local);
+  if (TrafficSelectors remote = in.selectors("remote-ts"); !remote.empty())
+    sa.selectors.remote = std::move(remote);
+  if (in.ok()) refuse_key_reuse(in, call.gateway, sa);
+  if (!in.ok()) return fail(in.error());
+  return sa;
+}
+
+std::string sa_text(Direction direction, Spi spi, const IpAddress& source, const IpAddress& destination) {
+  return std::string(direction == Direction::kOut ? "outbound" : "inbound") + " SA " + spi_text(spi) + ", " +
+         source.text() + " to " + destination.text();
+}
+
+Answer sa_add(Call& call) {
+  Result<SaSpec> sa = read_sa(call);
+  if (!sa) return failed(sa.error().what);
+  const std::string what = sa_text(sa->direction, sa->spi, sa->source, sa->destination);
+  const Result<SaId> id = call.gateway.add_sa(std::move(*sa));
+  if (!id) return failed(id.error().what);
+  call.note(what + " added by hand");
+  return succeeded().add("id", static_cast<std::uint64_t>(*id));
+}
+
+Answer sa_remove(Call& call) {
+  Arguments in(call.arguments(), {"id", "spi"});
+  const std::uint64_t id = in.number("id", 1, kMost, 0), spi = in.number("spi", 1, 0xffffffff, 0);
+  if ((id == 0) == (spi == 0)) in.refuse("give the id or the spi of an SA");
+  if (!in.ok()) return failed(in.error());
+  std::vector<SaRef> found = call.gateway.manual_sas();
+  std::erase_if(found, [&](const SaRef& sa) {
+    return id != 0 ? static_cast<std::uint64_t>(sa->id) != id : static_cast<std::uint32_t>(sa->spi) != spi;
+  });
+  if (found.empty()) return failed("there is no such SA by hand; IKE's SAs are ended with terminate");
+  if (found.size() > 1) return failed("several SAs have that SPI; give the id");
+  const Result<void> removed = call.gateway.remove_sa(found.front()->id);
+  if (!removed) return failed(removed.error().what);
+  const SaSpec& sa = *found.front();
+  call.note(sa_text(sa.direction, sa.spi, sa.source, sa.destination) + " removed");
+  return succeeded();
+}
+
+void add_lifetime(Message& m, const std::string& kind, const Lifetime& life) {
+  if (life.time.count() > 0) m.add(kind + "-time", static_cast<std::uint64_t>(life.time.count()));
+  if (life.bytes != ByteCount{}) m.add(kind + "-bytes", static_cast<std::uint64_t>(life.bytes));
+  if (life.packets != PacketCount{}) m.add(kind + "-packets", static_cast<std::uint64_t>(life.packets));
+}
+
+List texts(const TrafficSelectors& selectors) {
+  List out;
+  for (const TrafficSelector& selector : selectors) out.push_back(selector.text());
+  return out;
+}
+
+Message sa_message(const SaSpec& sa, const SaCounters& counters) {
+  Message m;
+  m.add("direction", sa.direction == Direction::kOut ? "out" : "in").add("spi", spi_text(sa.spi));
+  m.add("source", sa.source.text()).add("destination", sa.destination.text());
+  if (sa.udp)
+    m.add("udp-source", static_cast<std::uint64_t>(sa.udp->source))
+        .add("udp-destination", static_cast<std::uint64_t>(sa.udp->destination));
+  m.add("suite", suite_text(sa.suite)).add("policy", static_cast<std::uint64_t>(sa.policy));
+  if (sa.direction == Direction::kIn) m.add("replay-window", sa.replay_window);
+  add_lifetime(m, "soft", sa.soft);
+  add_lifetime(m, "hard", sa.hard);
+  m.add("packets", counters.packets).add("bytes", counters.bytes).add("sequence", counters.sequence);
+  m.add("replayed", counters.replayed).add("bad-icv", counters.bad_icv);
+  m.add("selector-mismatch", counters.selector_mismatch);
+  m.add_list("local-ts", texts(sa.selectors.local)).add_list("remote-ts", texts(sa.selectors.remote));
+  return m;
+}
+
+Answer sa_list(Call& call) {
+  auto sas = std::make_shared<const std::vector<SaRef>>(call.gateway.manual_sas());
+  auto next = [sas, counters = call.gateway.sa_counters,
+               at = std::size_t{0}]() mutable -> std::optional<Message> {
+    if (at == sas->size()) return std::nullopt;
+    const SaSpec& sa = *(*sas)[at++];
+    return Message().add(std::to_string(static_cast<std::uint64_t>(sa.id)),
+                         sa_message(sa, counters(sa.id).value_or(SaCounters{})));
+  };
+  return Stream{"manual-sa", std::move(next), {}};
+}
+
+constexpr std::array kRows{CommandRow{"sa-add", sa_add}, CommandRow{"sa-remove", sa_remove},
+                           CommandRow{"sa-list", sa_list}};
+
+}  // namespace
+
+std::span<const CommandRow> sa_commands() { return kRows; }
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,304 @@
+#include "ctrl/manage/server.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "ctrl/manage/commands/message.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using vici::Message;
+using vici::PacketType;
+
+constexpr std::uint64_t kListenerId = 0;  // sessions count from 1
+constexpr std::uint64_t kWakeId = ~std::uint64_t{0};
+constexpr mode_t kSocketMode = 0660;
+
+bool tells_of_sas(std::string_view event) { return event.ends_with("-updown") || event.ends_with("-rekey"); }
+
+std::unexpected<Error> cannot(const std::string& path, const std::string& what) {
+  return fail("management socket " + path + ": " + what);
+}
+
+std::unexpected<Error> errno_failed(const std::string& path, const char* call) {
+  return cannot(path, std::string(call) + ": " + strerror(errno));
+}
+
+Result<sockaddr_un> socket_address(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path)
+    return cannot(path, "a path has 1 to " + std::to_string(sizeof address.sun_path - 1) + " characters");
+  path.copy(address.sun_path, path.size());
+  return address;
+}
+
+// A daemon that died leaves its socket file behind; one that lives must keep it.
+Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
+  struct stat found {};
+  if (lstat(path.c_str(), &found) != 0) return {};
+  if (!S_ISSOCK(found.st_mode)) return cannot(path, "there is a file that is no socket; remove it");
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return errno_failed(path, "socket");
+  const bool refused = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
+                       errno == ECONNREFUSED;
+  close(probe);
+  if (!refused) return cannot(path, "another process answers there; is Simplon running already?");
+  if (unlink(path.c_str()) != 0) return errno_failed(path, "unlink");
+  return {};
+}
+
+// /run is empty after a boot. Others may pass through the folder, or `management.group` could not reach the
+// socket; its own mode says who may open it.
+Result<void> make_folder(const std::string& path) {
+  const std::string folder = path.substr(0, path.rfind('/'));
+  if (folder.size() == path.size() || folder.empty()) return {};
+  const int made = mkdir(folder.c_str(), 0711);
+  if (made != 0 && errno == EEXIST) return {};
+  if (made != 0 || chmod(folder.c_str(), 0711) != 0)  // whatever the umask
+    return errno_failed(path, ("making its folder " + folder).c_str());
+  return {};
+}
+
+Result<int> listen_at(const std::string& path) {
+  const Result<sockaddr_un> address = socket_address(path);
+  if (!address) return std::unexpected(address.error());
+  if (const Result<void> made = make_folder(path); !made) return std::unexpected(made.error());
+  if (const Result<void> clear = clear_stale(path, *address); !clear) return std::unexpected(clear.error());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return errno_failed(path, "socket");
+  const mode_t before = umask(0777 & ~kSocketMode);  // from its first moment the file has no wider mode
+  const int bound = bind(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
+  const int why = errno;
+  umask(before);
+  errno = why;
+  if (bound == 0 && listen(fd, SOMAXCONN) == 0) return fd;
+  const auto failed = errno_failed(path, bound == 0 ? "listen" : "bind");
+  close(fd);
+  return failed;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ViciServer>> ViciServer::open(const std::string& path, Commands commands,
+                                                     Limits limits) {
+  const Result<int> listener = listen_at(path);
+  if (!listener) return std::unexpected(listener.error());
+  std::unique_ptr<ViciServer> server(new ViciServer(path, std::move(commands), limits, *listener));
+  if (server->epoll_ < 0 || server->wake_ < 0) return errno_failed(path, "epoll");
+  return server;
+}
+
+ViciServer::ViciServer(std::string path, Commands commands, Limits limits, int listener)
+    : path_(std::move(path)),
+      commands_(std::move(commands)),
+      limits_(limits),
+      listener_(listener),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      spare_(eventfd(0, EFD_CLOEXEC)),
+      self_(std::make_shared<ViciServer*>(this)) {
+  watch(listener_, kListenerId);
+  watch(wake_, kWakeId);
+}
+
+ViciServer::~ViciServer() {
+  sessions_.clear();
+  for (const int fd : {listener_, epoll_, wake_, spare_})
+    if (fd >= 0) close(fd);
+  unlink(path_.c_str());
+}
+
+void ViciServer::watch(int fd, std::uint64_t id) {
+  epoll_event wanted{.events = EPOLLIN, .data = {.u64 = id}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &wanted);
+}
+
+// No descriptor is free: the spare one takes the client and hangs up, or the listener would stay readable and
+// the owner would come back at once, for ever.
+bool ViciServer::turn_away() {
+  if (spare_ >= 0) close(spare_);
+  const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+  if (fd >= 0) close(fd);
+  spare_ = eventfd(0, EFD_CLOEXEC);
+  return fd >= 0;
+}
+
+void ViciServer::accept_all() {
+  for (;;) {
+    const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE) && turn_away()) continue;
+    if (fd < 0) return;
+    if (sessions_.size() >= limits_.sessions) {
+      close(fd);
+      continue;
+    }
+    auto session = std::make_unique<ViciSession>(next_id_++, fd);
+    session->watched = EPOLLIN;
+    watch(fd, session->id);
+    session->receive();  // most clients have spoken already
+    sessions_.emplace(session->id, std::move(session));
+  }
+}
+
+void ViciServer::poll(Now now) {
+  std::array<epoll_event, 64> ready;
+  const int count = epoll_wait(epoll_, ready.data(), static_cast<int>(ready.size()), 0);
+  for (const epoll_event& event : std::span(ready).first(static_cast<std::size_t>(std::max(count, 0)))) {
+    std::uint64_t woken = 0;
+    if (event.data.u64 == kListenerId) {
+      accept_all();
+    } else if (event.data.u64 == kWakeId) {
+      [[maybe_unused]] const ssize_t got = read(wake_, &woken, sizeof woken);
+    } else if (const auto found = sessions_.find(event.data.u64); found != sessions_.end()) {
+      // EPOLLHUP: both directions are closed, nobody reads an answer any more.
+      if (event.events & (EPOLLHUP | EPOLLERR)) found->second->give_up();
+      if (event.events & EPOLLIN) found->second->receive();
+    }
+  }
+  time_out(now);
+  for (const auto& [id, session] : sessions_) serve(*session, now);
+  std::erase_if(sessions_, [](const auto& s) { return s.second->broken() || s.second->done(); });
+  if (!monitored()) known_.clear();
+}
+
+bool ViciServer::monitored() const {
+  return std::ranges::any_of(
+      sessions_, [](const auto& s) { return std::ranges::any_of(s.second->events, tells_of_sas); });
+}
+
+void ViciServer::serve(ViciSession& session, Now now) {
+  while (!session.broken() && advance(session, now)) {
+  }
+  settle(session);
+}
+
+// One step for this client; false when it has to wait, for itself or for an answer.
+bool ViciServer::advance(ViciSession& session, Now now) {
+  if (session.queued() >= limits_.stream_bytes) {
+    session.flush();
+    if (session.queued() >= limits_.stream_bytes) return false;
+  }
+  if (session.running) {
+    auto* listing = std::get_if<Stream>(&session.running->how);
+    if (!listing) return false;
+    stream(session, *listing);
+    return true;
+  }
+  std::optional<vici::Packet> next = session.next();
+  if (!next) return false;
+  packet(session, *next, now);
+  return true;
+}
+
+void ViciServer::stream(ViciSession& session, Stream& stream) {
+  if (session.events.contains(stream.event)) {
+    while (session.queued() < limits_.stream_bytes) {
+      std::optional<Message> message = stream.next();
+      if (!message) break;
+      session.queue({PacketType::kEvent, std::string(stream.event), std::move(*message)});
+    }
+    if (session.queued() >= limits_.stream_bytes) return;
+  }
+  session.queue({PacketType::kCommandResponse, {}, std::move(stream.end)});
+  session.running.reset();
+}
+
+void ViciServer::packet(ViciSession& session, vici::Packet& packet, Now now) {
+  switch (packet.type) {
+    case PacketType::kCommandRequest:
+      return request(session, packet, now);
+    case PacketType::kEventRegister:
+    case PacketType::kEventUnregister: {
+      const bool known = Commands::knows_event(packet.name);
+      if (packet.type == PacketType::kEventUnregister)
+        session.events.erase(packet.name);
+      else if (known)
+        session.events.insert(packet.name);
+      if (known && tells_of_sas(packet.name))  // SAs that go down later have to be known by then
+        for (ike::IkeStatus& ike : commands_.operations().ikes())
+          known_.insert_or_assign(ike.id, std::move(ike));
+      session.queue({known ? PacketType::kEventConfirm : PacketType::kEventUnknown, {}, {}});
+      return;
+    }
+    default:
+      session.give_up();  // only a server says such things
+  }
+}
+
+void ViciServer::request(ViciSession& session, vici::Packet& packet, Now now) {
+  if (!commands_.knows(packet.name)) {
+    session.queue({PacketType::kCommandUnknown, {}, {}});
+    return;
+  }
+  const std::uint64_t serial = next_serial_++;
+  session.running = ViciSession::Running{serial, {}};
+  Finish finish = [self = std::weak_ptr(self_), id = session.id, serial](const Message& answer) {
+    if (const auto server = self.lock()) (*server)->finish(id, serial, answer);
+  };
+  Answer answer = commands_.run({packet.name, packet.message, session.peer, now}, std::move(finish));
+  packet.message.wipe();
+  if (!session.running) return;  // it was finished on the spot
+  if (auto* message = std::get_if<Message>(&answer)) {
+    session.queue({PacketType::kCommandResponse, {}, std::move(*message)});
+    session.running.reset();
+  } else if (auto* stream = std::get_if<Stream>(&answer)) {
+    session.running->how = std::move(*stream);
+  } else {
+    session.running->how = std::move(std::get<Later>(answer));
+  }
+}
+
+// May come from anywhere in the control thread: what the client sent behind is left to the next poll().
+void ViciServer::finish(std::uint64_t id, std::uint64_t serial, const Message& answer) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  ViciSession& session = *found->second;
+  if (!session.running || session.running->serial != serial) return;
+  session.running.reset();
+  session.queue({PacketType::kCommandResponse, {}, answer});
+  session.flush();
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t wrote = write(wake_, &one, sizeof one);
+}
+
+std::optional<Now> ViciServer::deadline() const {
+  std::optional<Now> first;
+  for (const auto& [id, session] : sessions_) {
+    const auto* later = session->running ? std::get_if<Later>(&session->running->how) : nullptr;
+    if (later && later->deadline && (!first || *later->deadline < *first)) first = later->deadline;
+  }
+  return first;
+}
+
+void ViciServer::time_out(Now now) {
+  for (const auto& [id, session] : sessions_) {
+    auto* later = session->running ? std::get_if<Later>(&session->running->how) : nullptr;
+    if (!later || !later->deadline || now < *later->deadline) continue;
+    session->queue({PacketType::kCommandResponse, {}, std::move(later->timed_out)});
+    session->running.reset();
+  }
+}
+
+// Sends what can be sent and tells epoll what is waited for.
+void ViciServer::settle(ViciSession& session) {
+  session.flush();
+  if (session.broken() || session.done()) return;
+  const std::uint32_t wanted =
+      (session.wants_input() ? EPOLLIN : 0u) | (session.queued() > 0 ? EPOLLOUT : 0u);
+  if (wanted == session.watched) return;
+  epoll_event change{.events = wanted, .data = {.u64 = session.id}};
+  if (epoll_ctl(epoll_, EPOLL_CTL_MOD, session.fd, &change) == 0) session.watched = wanted;
+}
+
+}  // namespace simplon::ctrl

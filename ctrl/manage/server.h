@@ -1,0 +1,81 @@
+// The management socket: a unix stream socket that speaks vici (strongSwan's management protocol).
+//
+// Never blocks and never throws a session's bytes away silently: what a client does not read is kept up to a
+// bound, listings are produced only as fast as they are read, log lines beyond the bound are counted and told
+// as lost, and a client that lets other events pile up is disconnected. Access is the socket file's
+// permission bits (0660): whoever may connect may do everything.
+//
+// Control thread only. The owner watches fd() for reading, calls poll() when it is readable and at
+// deadline().
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ctrl/manage/commands/commands.h"
+#include "ctrl/manage/session.h"
+
+namespace simplon::ctrl {
+
+class ViciServer {
+ public:
+  struct Limits {
+    std::size_t sessions = 64;
+    std::size_t queue_bytes = 4u << 20;     // per session, beyond it see above
+    std::size_t stream_bytes = 128u << 10;  // listings go on, and requests are taken, below this
+  };
+
+  // The folder of `path` is made when it is missing. A stale socket file of a daemon that is gone is
+  // replaced; one that still answers is an error.
+  static Result<std::unique_ptr<ViciServer>> open(const std::string& path, Commands commands, Limits limits);
+  static Result<std::unique_ptr<ViciServer>> open(const std::string& path, Commands commands) {
+    return open(path, std::move(commands), Limits{});
+  }
+  ~ViciServer();  // removes the socket file; a Finish that comes later is ignored
+  ViciServer(const ViciServer&) = delete;
+  ViciServer& operator=(const ViciServer&) = delete;
+
+  int fd() const { return epoll_; }     // an epoll descriptor of its own
+  void poll(Now now);                   // commands run inside this call only
+  std::optional<Now> deadline() const;  // of a command that waits
+
+  // Events, for those who registered; cheap when nobody did. They may be called from inside an operation.
+  void log(const LogEntry& entry);  // as Log::Listener
+  void event(const ike::IkeEvent& event, Now now);
+  void event(const ike::ChildEvent& event, Now now);
+  std::size_t sessions() const { return sessions_.size(); }
+
+ private:
+  ViciServer(std::string path, Commands commands, Limits limits, int listener);
+  void watch(int fd, std::uint64_t id);
+  void accept_all();
+  bool turn_away();
+  void serve(ViciSession& session, Now now);
+  bool advance(ViciSession& session, Now now);
+  void stream(ViciSession& session, Stream& stream);
+  void packet(ViciSession& session, vici::Packet& packet, Now now);
+  void request(ViciSession& session, vici::Packet& packet, Now now);
+  void finish(std::uint64_t session, std::uint64_t serial, const vici::Message& answer);
+  void time_out(Now now);
+  void settle(ViciSession& session);
+  bool monitored() const;  // somebody registered for SAs that come and go
+  void tell(ViciSession& session, std::string_view event, const vici::Message& message);
+  void tell_all(std::string_view event, const vici::Message& message);
+  const ike::IkeStatus* recall(ike::IkeSaId id);
+
+  const std::string path_;
+  Commands commands_;
+  const Limits limits_;
+  int listener_ = -1, epoll_ = -1, wake_ = -1;
+  int spare_ = -1;  // see turn_away()
+  std::uint64_t next_id_ = 1, next_serial_ = 1;
+  std::map<std::uint64_t, std::unique_ptr<ViciSession>> sessions_;
+  // What was last known of each IKE SA while somebody monitors: a "down" event tells of one that is gone.
+  std::map<ike::IkeSaId, ike::IkeStatus> known_;
+  std::shared_ptr<ViciServer*> self_;  // what a Finish holds weakly
+};
+
+}  // namespace simplon::ctrl

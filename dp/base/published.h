@@ -1,0 +1,28 @@
+// One immutable T, replaced whole. Any number of readers, one writer (the control thread). The only file of
+// the project with memory orders, beside the relaxed ones of dp/base/counter.h.
+//
+// read() may be called by a registered worker; what it returns dies at that worker's next
+// Quiescence::report(). publish() hands the old T back to the writer, who destroys it after a grace period
+// (dp/tables/quiescence.h).
+#pragma once
+
+#include <atomic>
+
+namespace simplon::dp {
+
+template <class T>
+class Published {
+ public:
+  Published() = default;
+  explicit Published(T* first) : current_(first) {}
+  Published(const Published&) = delete;
+  Published& operator=(const Published&) = delete;
+
+  T* read() const { return current_.load(std::memory_order_acquire); }
+  T* publish(T* next) { return current_.exchange(next, std::memory_order_acq_rel); }
+
+ private:
+  std::atomic<T*> current_{nullptr};
+};
+
+}  // namespace simplon::dp

@@ -1,0 +1,321 @@
+// The data path, joined: EAL, ports, TAPs, crypto devices, workers on their lcores, the registry that feeds
+// them.
+#include "dp/device/datapath.h"
+
+#include <rte_ether.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_pause.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "dp/crypto/crypto.h"
+#include "dp/device/eal.h"
+#include "dp/device/punt_path.h"
+#include "dp/packet/packet.h"
+#include "dp/device/port.h"
+#include "dp/tables/registry.h"
+#include "dp/worker/worker.h"
+
+namespace simplon::dp {
+namespace {
+
+constexpr unsigned kRingSlots = 1024, kEventSlots = 1024;
+// What one SA takes in each crypto device, roughly (1536 bytes in the largest), and how much of the memory is
+// theirs.
+constexpr std::size_t kSessionBytes = 1600, kSessionsPart = 8, kFewestSessions = 1024;
+constexpr unsigned kRoomStep = 1024;  // some NICs round a buffer's size down to it
+
+struct FreeRing {
+  void operator()(rte_ring* r) const { rte_ring_free(r); }
+};
+using Ring = std::unique_ptr<rte_ring, FreeRing>;
+
+Ring make_ring(const std::string& name, unsigned flags) {
+  return Ring(rte_ring_create(name.c_str(), kRingSlots, SOCKET_ID_ANY, flags));
+}
+
+// A frame of the largest port lies in one buffer, VLAN tag included. What ESP adds is part of the outer
+// packet, and that is checked against the MTU; a packet from one tunnel into another begins deeper in its
+// buffer.
+constexpr unsigned kTunnelRoom = 96;
+std::uint16_t buffer_room(const std::vector<PortSetup>& ports) {
+  unsigned frame = RTE_MBUF_DEFAULT_DATAROOM;
+  for (const PortSetup& port : ports)
+    frame = std::max<unsigned>(
+        frame, port.mtu + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN + kTunnelRoom);
+  return static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + (frame + kRoomStep - 1) / kRoomStep * kRoomStep);
+}
+
+// Idle::kRelax: the longer nothing comes, the longer the sleep, up to this.
+constexpr long kLongestSleepNs = 100'000;
+constexpr unsigned kPausesFirst = 64;
+
+void relax(unsigned idle_turns) {
+  if (idle_turns < kPausesFirst) {
+    rte_pause();
+    return;
+  }
+  const long ns = std::min<long>(kLongestSleepNs, 1000L * (idle_turns - kPausesFirst + 5));
+  const timespec t{0, ns};
+  nanosleep(&t, nullptr);
+}
+
+unsigned sessions_of(const Setup& setup) {
+  const std::size_t bytes = (std::size_t{setup.memory_mb} << 20) / kSessionsPart;
+  const std::size_t each = kSessionBytes * std::max<std::size_t>(setup.crypto_devices.size(), 1);
+  return static_cast<unsigned>(std::max(bytes / each, kFewestSessions));
+}
+
+class Running final : public DataPath {
+ public:
+  explicit Running(Setup setup) : setup_(std::move(setup)) {}
+  ~Running() override;
+  Result<void> start();
+
+  Result<void> add_sa(const SaRef& sa) override { return registry_->add_sa(sa); }
+  void remove_sa(SaId id) override { registry_->remove_sa(id); }
+  Result<void> add_policy(const PolicySpec& policy) override { return registry_->add_policy(policy); }
+  void remove_policy(PolicyId id) override { registry_->remove_policy(id); }
+  void set_network(const NetworkSpec& network) override { registry_->set_network(network); }
+  void set_gateway(bool on) override { registry_->set_gateway(on); }
+  Result<void> commit() override { return registry_->commit(); }
+  std::optional<SaCounters> counters(SaId id) const override { return registry_->counters(id); }
+  Stats stats() const override;
+  std::string memory() const override { return memory_; }
+  int fd() const override { return exception_->fd(); }
+  std::vector<Event> poll() override;
+
+ private:
+  struct Thread {
+    std::unique_ptr<Worker> worker;
+    Running* owner = nullptr;
+    unsigned index = 0;
+  };
+  Result<void> open_ports();
+  Result<void> make_rings();
+  Result<void> make_worker(unsigned index);
+  std::vector<Source> sources_of(unsigned worker) const;
+  Sink sink_of(const Port& port, unsigned worker) const;
+  void take_event(const WorkerEvent& event, std::vector<Event>& out) const;
+  static int loop(void* thread);
+
+  Setup setup_;
+  std::string memory_;
+  rte_mempool* buffers_ = nullptr;
+  std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<Ring> mailboxes_, outboxes_, injects_;
+  Ring punts_, events_;
+  std::unique_ptr<Exception> exception_;
+  std::unique_ptr<CryptoDevices> crypto_;
+  std::unique_ptr<Quiescence> quiescence_;
+  std::unique_ptr<Registry> registry_;
+  std::vector<Thread> threads_;
+  std::atomic<bool> stop_{false};
+};
+
+Result<void> Running::start() {
+  auto memory = start_eal(setup_);
+  if (!memory) return std::unexpected(memory.error());
+  memory_ = *memory;
+  const auto workers = static_cast<unsigned>(setup_.worker_cores.size());
+  const std::uint16_t room = buffer_room(setup_.ports);
+  buffers_ = rte_pktmbuf_pool_create("packets", setup_.buffers, 256, 0, room, SOCKET_ID_ANY);
+  if (buffers_ == nullptr)
+    return fail("no memory for " + std::to_string(setup_.buffers) + " packet buffers of " +
+                std::to_string(room) + " bytes; raise 'memory' or lower 'buffers'");
+  auto crypto = CryptoDevices::open(setup_.crypto_devices, workers, sessions_of(setup_));
+  if (!crypto) return std::unexpected(crypto.error());
+  crypto_ = std::move(*crypto);
+  if (auto done = make_rings(); !done) return done;
+  auto exception = Exception::open(buffers_, punts_.get());
+  if (!exception) return std::unexpected(exception.error());
+  exception_ = std::move(*exception);
+  if (auto done = open_ports(); !done) return done;
+  std::vector<PortFacts> facts;
+  facts.reserve(ports_.size());
+  for (const auto& port : ports_) facts.push_back(port->facts());
+  quiescence_ = std::make_unique<Quiescence>(workers);
+  registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
+  if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
+  threads_.resize(workers);
+  for (unsigned i = 0; i < workers; ++i)
+    if (auto done = make_worker(i); !done) return done;
+  for (unsigned i = 0; i < workers; ++i)
+    if (rte_eal_remote_launch(&Running::loop, &threads_[i], i + 1) != 0)
+      return fail("worker " + std::to_string(i) + " does not start");
+  return {};
+}
+
+Result<void> Running::make_rings() {
+  for (std::size_t i = 0; i < setup_.worker_cores.size(); ++i) {
+    const std::string n = std::to_string(i);
+    mailboxes_.push_back(make_ring("mailbox-" + n, RING_F_SC_DEQ));
+    outboxes_.push_back(make_ring("outbox-" + n, RING_F_SC_DEQ));
+    injects_.push_back(make_ring("inject-" + n, RING_F_SP_ENQ | RING_F_SC_DEQ));
+    if (!mailboxes_.back() || !outboxes_.back() || !injects_.back())
+      return fail("no memory for the workers' rings");
+  }
+  punts_ = make_ring("punts", RING_F_SC_DEQ);
+  events_.reset(
+      rte_ring_create_elem("events", sizeof(WorkerEvent), kEventSlots, SOCKET_ID_ANY, RING_F_SC_DEQ));
+  if (!punts_ || !events_) return fail("no memory for the exception path's rings");
+  return {};
+}
+
+Result<void> Running::open_ports() {
+  for (std::size_t i = 0; i < setup_.ports.size(); ++i) {
+    auto port = Port::open(setup_.ports[i], static_cast<unsigned>(setup_.worker_cores.size()), buffers_);
+    if (!port) return std::unexpected(port.error());
+    ports_.push_back(std::move(*port));
+    const auto index = static_cast<std::uint16_t>(i);
+    if (auto done = exception_->add(PortIndex{index}, setup_.ports[i], ports_.back()->facts().mac,
+                                    injects_[i % injects_.size()].get());
+        !done)
+      return done;
+  }
+  return {};
+}
+
+// Queue q of port p is polled by worker (p + q) modulo workers: ports of one queue each spread over the
+// workers.
+std::vector<Source> Running::sources_of(unsigned worker) const {
+  std::vector<Source> sources;
+  for (std::size_t p = 0; p < ports_.size(); ++p)
+    for (std::uint16_t q = 0; q < ports_[p]->rx_queues(); ++q)
+      if ((p + q) % setup_.worker_cores.size() == worker)
+        sources.push_back({.kind = Source::Kind::kPort,
+                           .device = ports_[p]->id(),
+                           .queue = q,
+                           .port = PortIndex{static_cast<std::uint16_t>(p)},
+                           .side = setup_.ports[p].side,
+                           .ring = nullptr});
+  sources.push_back({.kind = Source::Kind::kMailbox, .ring = mailboxes_[worker].get()});
+  sources.push_back({.kind = Source::Kind::kInject, .ring = injects_[worker].get()});
+  return sources;
+}
+
+Sink Running::sink_of(const Port& port, unsigned worker) const {
+  if (worker < port.tx_queues())
+    return {.device = port.id(), .queue = static_cast<std::uint16_t>(worker), .outbox = nullptr};
+  return {.device = port.id(), .queue = 0, .outbox = outboxes_[worker % port.tx_queues()].get()};
+}
+
+Result<void> Running::make_worker(unsigned index) {
+  auto crypto = Crypto::make(static_cast<std::uint16_t>(index));
+  if (!crypto) return std::unexpected(crypto.error());
+  WorkerSetup setup;
+  setup.index = index;
+  setup.core = setup_.worker_cores[index];
+  setup.sources = sources_of(index);
+  for (const auto& port : ports_) setup.sinks.push_back(sink_of(*port, index));
+  for (const Ring& mailbox : mailboxes_) setup.mailboxes.push_back(mailbox.get());
+  setup.outbox = outboxes_[index].get();
+  setup.punts = punts_.get();
+  setup.events = events_.get();
+  setup.tables = &registry_->tables();
+  setup.quiescence = quiescence_.get();
+  setup.wakeup = &exception_->wakeup();
+  setup.crypto = std::move(*crypto);
+  threads_[index] = {std::make_unique<Worker>(std::move(setup)), this, index};
+  return {};
+}
+
+int Running::loop(void* argument) {
+  const Thread& thread = *static_cast<Thread*>(argument);
+  Running& self = *thread.owner;
+  prctl(PR_SET_TIMERSLACK, 1UL);
+  self.quiescence_->online(thread.index);
+  unsigned idle = 0;
+  while (!self.stop_) {
+    idle = thread.worker->turn() != 0 ? 0 : idle + 1;
+    if (idle != 0 && self.setup_.idle == Idle::kRelax) relax(idle);
+  }
+  self.quiescence_->offline(thread.index);
+  return 0;
+}
+
+Running::~Running() {
+  stop_ = true;
+  for (std::size_t i = 0; i < threads_.size(); ++i) rte_eal_wait_lcore(static_cast<unsigned>(i + 1));
+  threads_.clear();
+  registry_.reset();
+  exception_.reset();
+  ports_.clear();
+  crypto_.reset();
+}
+
+void Running::take_event(const WorkerEvent& e, std::vector<Event>& out) const {
+  switch (e.kind) {
+    case WorkerEvent::Kind::kAcquire: {
+      const bool known = !e.fragment && has_ports(e.protocol);
+      const auto side = [&](const IpAddress& a, std::uint16_t port) {
+        return TrafficSelector{.protocol = e.protocol,
+                               .ports = known ? PortRange{port, port} : PortRange{},
+                               .addresses = {a, a}};
+      };
+      out.emplace_back(Acquire{e.policy, side(e.source, e.sport), side(e.destination, e.dport)});
+      break;
+    }
+    case WorkerEvent::Kind::kSoft:
+    case WorkerEvent::Kind::kHard:
+      out.emplace_back(Expire{SaId{e.sa}, e.kind == WorkerEvent::Kind::kHard});
+      break;
+    case WorkerEvent::Kind::kNeighbour:
+      out.emplace_back(NeighbourWanted{e.port, e.destination});
+      break;
+  }
+}
+
+std::vector<Event> Running::poll() {
+  std::vector<Event> out;
+  exception_->move();
+  WorkerEvent event;
+  while (out.size() < kEventSlots && rte_ring_dequeue_elem(events_.get(), &event, sizeof event) == 0)
+    take_event(event, out);
+  // What is left makes the descriptor readable. It waits for the next call: a flood for the host must not
+  // keep the control thread from everything else.
+  exception_->sleep(events_.get());
+  registry_->collect();
+  return out;
+}
+
+Stats Running::stats() const {
+  Stats out;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    out.ports.push_back(ports_[i]->stats());
+    out.ports.back().punted = exception_->punted(PortIndex{static_cast<std::uint16_t>(i)});
+    out.ports.back().injected = exception_->injected(PortIndex{static_cast<std::uint16_t>(i)});
+  }
+  for (const Thread& thread : threads_) {
+    const WorkerCounters& c = thread.worker->counters();
+    out.workers.push_back({.core = thread.worker->core(),
+                           .received = c.received,
+                           .transmitted = c.transmitted,
+                           .encrypted = c.encrypted,
+                           .decrypted = c.decrypted,
+                           .forwarded = c.forwarded,
+                           .punted = c.punted,
+                           .handed_over = c.handed_over,
+                           .turns = c.turns,
+                           .idle_turns = c.idle_turns,
+                           .dropped = {c.dropped.begin(), c.dropped.end()}});
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DataPath>> DataPath::start(const Setup& setup) {
+  if (setup.worker_cores.empty()) return fail("there must be at least one worker");
+  auto running = std::make_unique<Running>(setup);
+  if (auto done = running->start(); !done) return std::unexpected(done.error());
+  return running;
+}
+
+}  // namespace simplon::dp

@@ -1,0 +1,119 @@
+#include "dp/device/port.h"
+
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "dp/device/eal.h"
+
+namespace simplon::dp {
+
+Result<std::unique_ptr<Port>> Port::open(const PortSetup& setup, unsigned workers, rte_mempool* buffers) {
+  // rte_eal_init succeeds even when a device failed to probe: it is looked up by name.
+  std::uint16_t id = 0;
+  const std::string name = setup.device.substr(0, setup.device.find(','));
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0)
+    return fail("port " + setup.name + ": there is no device '" + setup.device + "'; " +
+                (is_pci_address(name) ? "is it bound to vfio-pci, and its address right?"
+                                      : "is its interface there, are its arguments right?"));
+  std::unique_ptr<Port> port(new Port(setup, id));
+  if (auto done = port->configure(workers, buffers); !done)
+    return fail("port " + setup.name + ": " + done.error().what);
+  return port;
+}
+
+Result<void> Port::configure(unsigned workers, rte_mempool* buffers) {
+  rte_eth_dev_info info{};
+  if (rte_eth_dev_info_get(id_, &info) != 0) return fail("does not tell what it is");
+  const unsigned wanted = setup_.queues != 0 ? setup_.queues : workers;
+  rx_queues_ = static_cast<std::uint16_t>(std::min<unsigned>(wanted, info.max_rx_queues));
+  tx_queues_ = static_cast<std::uint16_t>(std::min<unsigned>(wanted, info.max_tx_queues));
+  if (rx_queues_ == 0 || tx_queues_ == 0)
+    return fail("the device has no queue to receive from, or none to send to");
+  if (auto done = configure_device(info); !done) return done;
+  if (auto done = set_up_queues(buffers); !done) return done;
+  if (int e = rte_eth_dev_start(id_); e != 0)
+    return fail(std::string("does not start: ") + std::strerror(-e));
+  if (auto done = choose_mac(); !done) return done;
+  rte_eth_allmulticast_enable(id_);  // neighbour discovery; a port that cannot hears everything anyway
+  return {};
+}
+
+Result<void> Port::configure_device(const rte_eth_dev_info& info) const {
+  rte_eth_conf conf{};
+  conf.rxmode.mtu = setup_.mtu;
+  if (rx_queues_ > 1) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf =
+        (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_ESP) & info.flow_type_rss_offloads;
+    if (conf.rx_adv_conf.rss_conf.rss_hf == 0) conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
+  }
+  if (int e = rte_eth_dev_configure(id_, rx_queues_, tx_queues_, &conf); e != 0)
+    return fail("cannot be configured with " + std::to_string(rx_queues_) + " queues and MTU " +
+                std::to_string(setup_.mtu) + ": " + std::strerror(-e) + "; its frames are " +
+                std::to_string(info.max_rx_pktlen) + " bytes at most");
+  return {};
+}
+
+Result<void> Port::set_up_queues(rte_mempool* buffers) const {
+  std::uint16_t rx = setup_.descriptors, tx = setup_.descriptors;
+  rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx);
+  for (std::uint16_t q = 0; q < rx_queues_; ++q)
+    if (int e = rte_eth_rx_queue_setup(id_, q, rx, SOCKET_ID_ANY, nullptr, buffers); e != 0)
+      return fail("RX queue " + std::to_string(q) + ": " + std::strerror(-e));
+  for (std::uint16_t q = 0; q < tx_queues_; ++q)
+    if (int e = rte_eth_tx_queue_setup(id_, q, tx, SOCKET_ID_ANY, nullptr); e != 0)
+      return fail("TX queue " + std::to_string(q) + ": " + std::strerror(-e));
+  return {};
+}
+
+// The MAC that was asked for, the device's own, or, where it has none (net_ring), one that we make up. A
+// software port that cannot be told a MAC does not filter by it either, so it is enough that we know.
+Result<void> Port::choose_mac() {
+  rte_ether_addr own{}, mac{};
+  rte_eth_macaddr_get(id_, &own);
+  mac = own;
+  if (setup_.mac)
+    std::ranges::copy(*setup_.mac, mac.addr_bytes);
+  else if (rte_is_zero_ether_addr(&own))
+    rte_eth_random_addr(mac.addr_bytes);
+  if (!rte_is_same_ether_addr(&mac, &own))
+    if (int e = rte_eth_dev_default_mac_addr_set(id_, &mac); e != 0 && e != -ENOTSUP)
+      return fail(std::string("does not take the MAC: ") + std::strerror(-e));
+  std::ranges::copy(mac.addr_bytes, mac_.begin());
+  return {};
+}
+
+Port::~Port() {
+  rte_eth_dev_stop(id_);
+  rte_eth_dev_close(id_);
+}
+
+PortStats Port::stats() const {
+  PortStats out{.name = setup_.name,
+                .device = setup_.device,
+                .driver = {},
+                .mac = mac_,
+                .side = setup_.side,
+                .rx_queues = rx_queues_,
+                .tx_queues = tx_queues_,
+                .mtu = setup_.mtu};
+  rte_eth_dev_info info{};
+  if (rte_eth_dev_info_get(id_, &info) == 0 && info.driver_name != nullptr) out.driver = info.driver_name;
+  rte_eth_link link{};
+  rte_eth_link_get_nowait(id_, &link);
+  out.link_up = link.link_status == RTE_ETH_LINK_UP;
+  rte_eth_stats stats{};
+  if (rte_eth_stats_get(id_, &stats) == 0) {
+    out.rx_packets = stats.ipackets;
+    out.rx_bytes = stats.ibytes;
+    out.rx_missed = stats.imissed + stats.rx_nombuf;
+    out.tx_packets = stats.opackets;
+    out.tx_bytes = stats.obytes;
+    out.tx_errors = stats.oerrors;
+  }
+  return out;
+}
+
+}  // namespace simplon::dp

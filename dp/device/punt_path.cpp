@@ -1,0 +1,141 @@
+#include "dp/device/punt_path.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace simplon::dp {
+namespace {
+
+constexpr unsigned kAtOnce = 256;  // frames of one TAP, or of the punt ring
+
+ifreq request_for(const std::string& name) {
+  ifreq r{};
+  std::strncpy(r.ifr_name, name.c_str(), IFNAMSIZ - 1);
+  return r;
+}
+
+// MAC, MTU, up: the kernel's interface requests go through any socket.
+Result<void> dress(const std::string& name, const Mac& mac, std::uint16_t mtu) {
+  const int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (s < 0) return fail(std::string("a socket: ") + std::strerror(errno));
+  ifreq r = request_for(name);
+  r.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+  std::memcpy(r.ifr_hwaddr.sa_data, mac.data(), mac.size());
+  int bad = ioctl(s, SIOCSIFHWADDR, &r);
+  if (bad == 0) {
+    r = request_for(name);
+    r.ifr_mtu = mtu;
+    bad = ioctl(s, SIOCSIFMTU, &r);
+  }
+  if (bad == 0) {
+    r = request_for(name);
+    bad = ioctl(s, SIOCGIFFLAGS, &r);
+    r.ifr_flags = static_cast<short>(r.ifr_flags | IFF_UP);
+    if (bad == 0) bad = ioctl(s, SIOCSIFFLAGS, &r);
+  }
+  const int why = errno;
+  ::close(s);
+  if (bad != 0) return fail("TAP " + name + ": " + std::strerror(why));
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Exception>> Exception::open(rte_mempool* buffers, rte_ring* punts) {
+  std::unique_ptr<Exception> path(new Exception(buffers, punts));
+  path->epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  path->wakeup_.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (path->epoll_ < 0 || path->wakeup_.fd < 0)
+    return fail(std::string("exception path: ") + std::strerror(errno));
+  epoll_event event{.events = EPOLLIN, .data = {}};
+  epoll_ctl(path->epoll_, EPOLL_CTL_ADD, path->wakeup_.fd, &event);
+  return path;
+}
+
+Exception::~Exception() {
+  for (const Tap& tap : taps_)
+    if (tap.fd >= 0) ::close(tap.fd);
+  ::close(wakeup_.fd);
+  ::close(epoll_);
+}
+
+Result<void> Exception::add(PortIndex port, const PortSetup& setup, const Mac& mac, rte_ring* inject) {
+  const auto index = static_cast<std::size_t>(port);
+  if (taps_.size() <= index) taps_.resize(index + 1);
+  Tap& tap = taps_[index];
+  if (!setup.tap) return {};
+  tap.inject = inject;
+  tap.fd = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (tap.fd < 0)
+    return fail(std::string("/dev/net/tun: ") + std::strerror(errno) + "; the kernel needs the tun module");
+  ifreq r = request_for(setup.name);
+  r.ifr_flags = IFF_TAP | IFF_NO_PI;
+  if (ioctl(tap.fd, TUNSETIFF, &r) < 0)
+    return fail("TAP " + setup.name + ": " + std::strerror(errno) +
+                "; is there an interface of this name already?");
+  if (auto done = dress(setup.name, mac, setup.mtu); !done) return done;
+  epoll_event event{.events = EPOLLIN, .data = {}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, tap.fd, &event);
+  return {};
+}
+
+void Exception::move() {
+  std::uint64_t count;
+  [[maybe_unused]] const ssize_t n = read(wakeup_.fd, &count, sizeof count);
+  to_kernel();
+  for (std::size_t i = 0; i < taps_.size(); ++i)
+    if (taps_[i].fd >= 0) from_kernel(static_cast<std::uint16_t>(i), taps_[i]);
+}
+
+void Exception::to_kernel() {
+  for (unsigned i = 0; i < kAtOnce; ++i) {
+    void* got = nullptr;
+    if (rte_ring_dequeue(punts_, &got) != 0) return;
+    auto* m = static_cast<rte_mbuf*>(got);
+    if (m->port < taps_.size() && taps_[m->port].fd >= 0) {
+      Tap& tap = taps_[m->port];
+      if (write(tap.fd, bytes_of(m), rte_pktmbuf_data_len(m)) > 0) ++tap.punted;
+    }
+    rte_pktmbuf_free(m);
+  }
+}
+
+void Exception::from_kernel(std::uint16_t port, Tap& tap) {
+  for (unsigned i = 0; i < kAtOnce; ++i) {
+    rte_mbuf* m = rte_pktmbuf_alloc(buffers_);
+    if (m == nullptr) return;
+    const ssize_t n = read(tap.fd, bytes_of(m), rte_pktmbuf_tailroom(m));
+    if (n <= 0) {
+      rte_pktmbuf_free(m);
+      return;
+    }
+    rte_pktmbuf_append(m, static_cast<std::uint16_t>(n));
+    m->port = port;
+    if (rte_ring_enqueue(tap.inject, m) == 0)
+      ++tap.injected;
+    else
+      rte_pktmbuf_free(m);
+  }
+}
+
+void Exception::sleep(rte_ring* events) {
+  wakeup_.asleep.store(true);
+  if (rte_ring_empty(punts_) != 0 && rte_ring_empty(events) != 0) return;
+  // A worker that saw the flag writes; otherwise it is for us to do.
+  if (wakeup_.asleep.exchange(false)) {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = write(wakeup_.fd, &one, sizeof one);
+  }
+}
+
+}  // namespace simplon::dp

@@ -1,0 +1,58 @@
+// The exception path: one kernel TAP per port, of the same name and MAC. The kernel behind it is the host: it
+// owns the addresses, ARP and neighbour discovery, ICMP to the gateway itself, routing protocols, IKE's
+// sockets.
+//
+// Control thread. Frames of the workers' punt ring are written to the TAP of their port, frames out of a TAP
+// go to a worker's inject ring (mbuf->port is the PortIndex in both).
+#pragma once
+
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dp/base/result.h"
+#include "dp/device/datapath.h"
+#include "dp/worker/worker.h"
+
+namespace simplon::dp {
+
+class Exception {
+ public:
+  static Result<std::unique_ptr<Exception>> open(rte_mempool* buffers, rte_ring* punts);
+  ~Exception();
+  Exception(const Exception&) = delete;
+  Exception& operator=(const Exception&) = delete;
+
+  // `inject` is where what comes out of this TAP goes. Makes the TAP, with its MAC and MTU, and sets it up.
+  Result<void> add(PortIndex port, const PortSetup& setup, const Mac& mac, rte_ring* inject);
+
+  Wakeup& wakeup() { return wakeup_; }
+  int fd() const { return epoll_; }
+  // Moves what is there, at most some hundred frames each way.
+  void move();
+  // Says that the control thread is about to sleep. What came meanwhile, or is left, makes fd() readable.
+  void sleep(rte_ring* events);
+  std::uint64_t punted(PortIndex port) const { return taps_[static_cast<std::size_t>(port)].punted; }
+  std::uint64_t injected(PortIndex port) const { return taps_[static_cast<std::size_t>(port)].injected; }
+
+ private:
+  struct Tap {
+    int fd = -1;
+    rte_ring* inject = nullptr;
+    std::uint64_t punted = 0, injected = 0;
+  };
+  Exception(rte_mempool* buffers, rte_ring* punts) : buffers_(buffers), punts_(punts) {}
+  void to_kernel();
+  void from_kernel(std::uint16_t port, Tap& tap);
+
+  rte_mempool* buffers_;
+  rte_ring* punts_;
+  int epoll_ = -1;
+  Wakeup wakeup_;
+  std::vector<Tap> taps_;  // by PortIndex
+};
+
+}  // namespace simplon::dp

@@ -1,0 +1,138 @@
+#include "dp/ipsec/esp_in.h"
+
+#include <cstring>
+
+namespace simplon::dp {
+namespace {
+
+constexpr unsigned kTrailer = 2;
+
+// RFC 6040 §4.2: the inner ECN field after decapsulation; 4 means that the packet must be dropped.
+constexpr std::uint8_t kEcnDrop = 4;
+constexpr std::uint8_t kEcn[4][4] = {
+    // outer: Not-ECT, ECT(1), ECT(0), CE
+    {0, 0, 0, kEcnDrop},  // inner Not-ECT
+    {1, 1, 1, 3},         // ECT(1)
+    {2, 1, 2, 3},         // ECT(0)
+    {3, 3, 3, 3},         // CE
+};
+
+bool matches(const CompactSelector& c, AddressNumber source, AddressNumber destination, const Headers& h) {
+  return c.v4 == h.v4 && c.source_first <= source && source <= c.source_last &&
+         c.destination_first <= destination && destination <= c.destination_last &&
+         (c.protocol == kAnyProtocol || c.protocol == h.protocol) && !(h.fragment && c.asks_ports) &&
+         c.sport_first <= h.sport && h.sport <= c.sport_last && c.dport_first <= h.dport &&
+         h.dport <= c.dport_last;
+}
+
+Drop judge(const ReplayWindow& window, std::uint64_t seq) {
+  switch (window.check(seq)) {
+    case ReplayWindow::Verdict::kReplayed:
+      return Drop::kReplayed;
+    case ReplayWindow::Verdict::kTooOld:
+      return Drop::kTooOld;
+    case ReplayWindow::Verdict::kFresh:
+      break;
+  }
+  return Drop::kNone;
+}
+
+// The `pad` octets before `trailer` are 1, 2, 3, … There are always 16 octets to read there, of headers if
+// not of padding; what is not padding is shifted out (on a little-endian machine the last octet is the
+// highest).
+bool is_padding(const std::uint8_t* trailer, unsigned pad) {
+  __extension__ using Octets = unsigned __int128;
+  static_assert(std::endian::native == std::endian::little);
+  for (; pad > kPadding.size(); --pad, --trailer)
+    if (trailer[-1] != pad) return false;
+  if (pad == 0) return true;
+  Octets have, want;
+  std::memcpy(&have, trailer - sizeof have, sizeof have);
+  std::memcpy(&want, kPadding.data(), sizeof want);
+  const unsigned other = 8 * (sizeof have - pad);
+  return (have ^ want << other) >> other == 0;
+}
+
+}  // namespace
+
+Drop open(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa, EspPacket& packet,
+          CryptoJob& job) {
+  const int length = headers.ip + headers.length - esp - kEspBytes - sa.iv - sa.icv;
+  if (length < sa.block || length % sa.block != 0) return Drop::kMalformed;
+  std::uint8_t* at = bytes_of(m) + esp;
+  packet.payload = static_cast<std::uint16_t>(esp + kEspBytes + sa.iv);
+  packet.end = static_cast<std::uint16_t>(packet.payload + length);
+  packet.ecn = traffic_class(bytes_of(m) + headers.ip, headers.v4) & 3;
+  packet.seq = load_be32(at + 4);
+  // RFC 4303 §3.4.3: before any cryptography; the window moves only in close().
+  if (const Drop bad = judge(sa.window, packet.seq); bad != Drop::kNone) return bad;
+  job.session = sa.session;
+  job.mbuf = m;
+  job.esp = at;
+  job.payload = static_cast<std::uint16_t>(kEspBytes + sa.iv);
+  job.length = static_cast<std::uint16_t>(length);
+  job.icv = at + job.payload + length;
+  if (sa.aead) {
+    std::memcpy(job.nonce.data(), &sa.salt, 4);
+    std::memcpy(job.nonce.data() + 4, at + kEspBytes, 8);
+  } else {
+    std::memcpy(job.nonce.data(), at + kEspBytes, 16);
+  }
+  return Drop::kNone;
+}
+
+Drop close(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) {
+  // The same number may stand twice in one burst: both were fresh when they came, one of them is not any
+  // more.
+  if (const Drop bad = judge(sa.window, packet.seq); bad != Drop::kNone) return bad;
+  sa.window.mark(packet.seq);
+  const std::uint8_t* trailer = bytes_of(m) + packet.end - kTrailer;
+  const unsigned pad = trailer[0], length = packet.end - packet.payload + 0u;
+  const std::uint8_t next = trailer[1];
+  if (next == kNoNextHeader) return Drop::kDummy;
+  if (pad + kTrailer > length || !is_padding(trailer, pad)) return Drop::kBadPadding;
+  if (next != kIpip && next != kIpv6InIp) return Drop::kBadNextHeader;
+  m->data_off = static_cast<std::uint16_t>(m->data_off + packet.payload);
+  m->data_len = static_cast<std::uint16_t>(length - pad - kTrailer);
+  m->pkt_len = m->data_len;
+  if (const Drop bad = parse_ip(m, 0, inner); bad != Drop::kNone) return bad;
+  if (inner.v4 != (next == kIpip)) return Drop::kBadNextHeader;
+  std::uint8_t* ip = bytes_of(m);
+  if (!selected(sa, ip, inner)) return Drop::kSelectorMismatch;
+  const std::uint8_t ecn = kEcn[traffic_class(ip, inner.v4) & 3][packet.ecn];
+  if (ecn == kEcnDrop) return Drop::kEcn;
+  if (ecn != (traffic_class(ip, inner.v4) & 3)) set_ecn(ip, inner.v4, ecn);
+  return Drop::kNone;
+}
+
+bool selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
+  const AddressNumber source = number_of(ip + (inner.v4 ? 12 : 8), inner.v4);
+  const AddressNumber destination = number_of(ip + (inner.v4 ? 16 : 24), inner.v4);
+  for (unsigned i = 0; i < sa.selector_count; ++i)
+    if (matches(sa.selectors[i], source, destination, inner)) return true;
+  return false;
+}
+
+// Inbound: the peer's side is the source.
+void set_selectors(const SaSpec& spec, InboundSa& sa) {
+  for (const TrafficSelector& r : spec.selectors.remote)
+    for (const TrafficSelector& l : spec.selectors.local) {
+      if (r.addresses.first.family() != l.addresses.first.family()) continue;
+      if (r.protocol != l.protocol && r.protocol != kAnyProtocol && l.protocol != kAnyProtocol) continue;
+      sa.selector_store.push_back({.source_first = number_of(r.addresses.first),
+                                   .source_last = number_of(r.addresses.last),
+                                   .destination_first = number_of(l.addresses.first),
+                                   .destination_last = number_of(l.addresses.last),
+                                   .sport_first = r.ports.first,
+                                   .sport_last = r.ports.last,
+                                   .dport_first = l.ports.first,
+                                   .dport_last = l.ports.last,
+                                   .protocol = r.protocol == kAnyProtocol ? l.protocol : r.protocol,
+                                   .v4 = r.addresses.first.is_v4(),
+                                   .asks_ports = !r.ports.is_any() || !l.ports.is_any()});
+    }
+  sa.selectors = sa.selector_store.data();
+  sa.selector_count = static_cast<std::uint16_t>(sa.selector_store.size());
+}
+
+}  // namespace simplon::dp

@@ -1,0 +1,137 @@
+#include "dp/ipsec/esp_out.h"
+
+#include <rte_debug.h>
+#include <rte_ip.h>
+#include <sys/random.h>
+
+#include <cstring>
+
+namespace simplon::dp {
+namespace {
+
+constexpr std::uint8_t kOuterTtl = 64;
+constexpr unsigned kTrailer = 2;  // pad length, next header
+
+void ipv4_header(const SaSpec& spec, std::uint8_t* h) {
+  h[0] = 0x45;
+  store_be16(h + 6, 0x4000);  // DF: fragments of ESP are of no use to anyone
+  h[8] = kOuterTtl;
+  h[9] = spec.udp ? kUdp : kEsp;
+  std::memcpy(h + 12, spec.source.bytes().data(), 4);
+  std::memcpy(h + 16, spec.destination.bytes().data(), 4);
+}
+
+void ipv6_header(const SaSpec& spec, std::uint8_t* h) {
+  h[0] = 0x60;
+  h[6] = spec.udp ? kUdp : kEsp;
+  h[7] = kOuterTtl;
+  std::memcpy(h + 8, spec.source.bytes().data(), 16);
+  std::memcpy(h + 24, spec.destination.bytes().data(), 16);
+}
+
+// DSCP is copied, ECN too (RFC 6040 §4.1, normal mode).
+void finish_outer(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass, unsigned total) {
+  if (sa.v4) {
+    outer[1] = tclass;
+    store_be16(outer + 2, static_cast<std::uint16_t>(total));
+    std::uint32_t sum = sa.outer_sum + tclass + total;
+    sum = (sum & 0xffff) + (sum >> 16);
+    store_be16(outer + 10, static_cast<std::uint16_t>(~(sum + (sum >> 16))));
+  } else {
+    outer[0] = static_cast<std::uint8_t>(0x60 | tclass >> 4);
+    outer[1] = static_cast<std::uint8_t>(tclass << 4);
+    store_be16(outer + 4, static_cast<std::uint16_t>(total - kIpv6Bytes));
+  }
+  // The UDP checksum is zero; finish_udp() makes that of IPv6.
+  if (sa.udp) store_be16(outer + sa.ip_bytes + 4, static_cast<std::uint16_t>(total - sa.ip_bytes));
+}
+
+// The IV of an AEAD is the sequence number, unique per key (RFC 4106 §3.1). That of CBC must not be foreseen
+// (RFC 3602 §3): it is a unique block encrypted under the SA's own key (NIST SP 800-38A appendix C), which
+// the device does when it takes that block for the first of the plaintext, with an IV of zeros. `salt` is
+// random there, so that a key that is used again by hand after a restart does not give the same IVs again.
+void set_iv(const OutboundSa& sa, std::uint64_t seq, std::uint8_t* iv, CryptoJob& job) {
+  if (sa.aead) {
+    store_be64(iv, seq);
+    std::memcpy(job.nonce.data(), &sa.salt, 4);
+    store_be64(job.nonce.data() + 4, seq);
+  } else {
+    store_be64(iv, sa.salt);
+    store_be64(iv + 8, seq);
+    job.nonce.fill(0);
+  }
+}
+
+}  // namespace
+
+void make_header(const SaSpec& spec, OutboundSa& sa) {
+  sa.destination = spec.destination;
+  sa.v4 = spec.destination.is_v4();
+  sa.udp = spec.udp.has_value();
+  sa.aead = spec.suite.encr->aead();
+  sa.ip_bytes = sa.v4 ? kIpv4Bytes : kIpv6Bytes;
+  sa.header_bytes = static_cast<std::uint8_t>(sa.ip_bytes + (sa.udp ? kUdpBytes : 0) + kEspBytes);
+  sa.iv = static_cast<std::uint8_t>(spec.suite.iv());
+  sa.icv = static_cast<std::uint8_t>(spec.suite.icv());
+  sa.block = spec.suite.encr->block;
+  std::uint8_t* h = sa.header.data() + sa.header.size() - sa.header_bytes;
+  sa.v4 ? ipv4_header(spec, h) : ipv6_header(spec, h);
+  if (spec.udp) {
+    store_be16(h + sa.ip_bytes, static_cast<std::uint16_t>(spec.udp->source));
+    store_be16(h + sa.ip_bytes + 2, static_cast<std::uint16_t>(spec.udp->destination));
+  }
+  store_be32(h + sa.header_bytes - kEspBytes, static_cast<std::uint32_t>(spec.spi));
+  if (sa.v4) sa.outer_sum = sum_of(h, kIpv4Bytes);
+  if (sa.aead)
+    std::memcpy(&sa.salt, spec.salt.bytes().data(), sizeof sa.salt);
+  else if (getrandom(&sa.salt, sizeof sa.salt, 0) != sizeof sa.salt)
+    rte_panic("the kernel gives no randomness for IVs\n");
+}
+
+Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
+          CryptoJob& job) {
+  std::uint8_t* inner = bytes_of(m) + headers.ip;
+  if (hop && ttl(inner, headers.v4) <= 1) return Drop::kTtlExpired;
+  // 1. Room: what is behind the IP packet (Ethernet padding) goes; trailer and ICV are appended, headers
+  // prepended. All room is asked for before anything is written.
+  const unsigned length = headers.length, padded = (length + kTrailer + sa.block - 1u) & ~(sa.block - 1u);
+  const unsigned pad = padded - length - kTrailer, before = sa.header_bytes + 0u + sa.iv;
+  const unsigned total = before + padded + sa.icv;
+  if (total > sa.mtu) return Drop::kTooBig;
+  if (m->data_off + headers.ip < sa.header.size() + sa.iv + kEthernetBytes ||
+      m->data_off + headers.ip + length + kPadding.size() + kTrailer + sa.icv > m->buf_len)
+    return Drop::kTooBig;
+  if (hop) decrement_ttl(inner, headers.v4);
+  const std::uint8_t tclass = traffic_class(inner, headers.v4);
+  m->data_off = static_cast<std::uint16_t>(m->data_off + headers.ip - before);
+  m->data_len = static_cast<std::uint16_t>(total);
+  m->pkt_len = total;
+  // 2. Padding 1, 2, 3, … (RFC 4303 §2.4; one store, what is too much of it is overwritten), pad length, next
+  // header.
+  std::uint8_t* trailer = inner + length;
+  std::memcpy(trailer, kPadding.data(), kPadding.size());
+  trailer[pad] = static_cast<std::uint8_t>(pad);
+  trailer[pad + 1] = headers.v4 ? kIpip : kIpv6InIp;
+  // 3. Outer headers from the template.
+  std::uint8_t *iv = inner - sa.iv, *esp = iv - kEspBytes, *outer = iv - sa.header_bytes;
+  std::memcpy(iv - sa.header.size(), sa.header.data(), sa.header.size());
+  finish_outer(outer, sa, tclass, total);
+  store_be32(esp + 4, static_cast<std::uint32_t>(seq));
+  set_iv(sa, seq, iv, job);
+  job.session = sa.session;
+  job.mbuf = m;
+  job.esp = esp;
+  job.payload = static_cast<std::uint16_t>(kEspBytes + (sa.aead ? sa.iv : 0));
+  job.length = static_cast<std::uint16_t>(padded + (sa.aead ? 0u : sa.iv));
+  job.icv = trailer + pad + kTrailer;
+  return Drop::kNone;
+}
+
+void finish_udp(rte_mbuf* m, const OutboundSa& sa) {
+  if (!sa.udp || sa.v4) return;
+  std::uint8_t* ip = bytes_of(m);
+  const std::uint16_t sum = rte_ipv6_udptcp_cksum(reinterpret_cast<const rte_ipv6_hdr*>(ip), ip + kIpv6Bytes);
+  std::memcpy(ip + kIpv6Bytes + 6, &sum, sizeof sum);
+}
+
+}  // namespace simplon::dp

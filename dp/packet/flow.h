@@ -1,0 +1,61 @@
+// A clear packet as the policies see it, and what is to be done with it.
+#pragma once
+
+#include <cstdint>
+
+#include "dp/base/address.h"
+#include "dp/packet/drop.h"
+#include "dp/base/network_spec.h"
+
+namespace simplon::dp {
+
+// Where a clear packet came from; the IPsec boundary lies between the first two and the third (RFC
+// 4301 §4.4.1).
+enum class Origin : std::uint8_t {
+  kProtected,        // a protected port
+  kDecrypted,        // an SA; its selectors were checked
+  kUnprotected,      // an unprotected port, in clear
+  kHostProtected,    // the gateway's own kernel, out of the TAP of a protected port
+  kHostUnprotected,  // the same, of an unprotected port
+};
+
+__extension__ using AddressNumber = unsigned __int128;
+
+// Ports in host order; for ICMP both are type * 256 + code; 0 where there are none.
+struct Flow {
+  IpAddress source, destination;
+  std::uint16_t sport = 0, dport = 0;
+  std::uint8_t protocol = 0;
+  Origin origin{};
+  PortIndex port{};       // where it came in
+  bool fragment = false;  // a later one: ports are not known
+};
+
+struct Decision {
+  enum class Kind : std::uint8_t {
+    kForward,  // index: next hop
+    kProtect,  // index: slot of the policy's outbound SA
+    kPunt,     // port: whose TAP
+    kSend,     // as the kernel framed it, on the port of the TAP
+    kDrop,     // reason
+  };
+  Kind kind = Kind::kDrop;
+  Drop reason = Drop::kNone;
+  PortIndex port{};
+  std::uint32_t index = 0;
+
+  friend bool operator==(const Decision&, const Decision&) = default;
+};
+static_assert(sizeof(Decision) == 8);
+
+inline constexpr std::uint8_t kIcmp = 1, kIpip = 4, kTcp = 6, kUdp = 17, kIpv6InIp = 41, kEsp = 50, kAh = 51,
+                              kIcmpv6 = 58, kNoNextHeader = 59;
+
+inline constexpr std::uint32_t kBroadcast = 0xffffffff;
+
+// For many: multicast, and IPv4's broadcast.
+inline bool is_multicast(const IpAddress& a) {
+  return a.is_v4() ? (a.v4_host() >> 28) == 0xe || a.v4_host() == kBroadcast : a.bytes()[0] == 0xff;
+}
+
+}  // namespace simplon::dp

@@ -1,0 +1,68 @@
+// The anti-replay window of one inbound SA (RFC 4303 §3.4.3), as a ring of 64-bit words (RFC 6479): moving it
+// clears the words that it moves over, never shifts the others.
+//
+// Sequence numbers are 64 bits here, though only 32 travel: without ESN the high half is zero. check() before
+// the ICV is looked at, mark() after it was good: a forged packet never moves the window. One thread: the
+// SA's owner.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <memory>
+
+#include "dp/base/counter.h"
+
+namespace simplon::dp {
+
+class ReplayWindow {
+ public:
+  enum class Verdict : std::uint8_t { kFresh, kReplayed, kTooOld };
+
+  // `packets` is how far back numbers are taken; 0 switches the check off. Rounded up to a multiple of 64.
+  explicit ReplayWindow(std::uint32_t packets)
+      : size_((packets + 63) / 64 * 64), mask_(packets == 0 ? 0 : std::bit_ceil(size_ / 64 + 1) - 1) {
+    if (packets != 0) words_ = std::make_unique<std::uint64_t[]>(mask_ + 1);
+  }
+
+  Verdict check(std::uint64_t seq) const {
+    if (size_ == 0) return Verdict::kFresh;
+    if (seq == 0) return Verdict::kReplayed;  // never sent (RFC 4303 §2.2: the first is 1)
+    if (seq > top_) return Verdict::kFresh;
+    if (top_ - seq >= size_) return Verdict::kTooOld;
+    return words_[word(seq)] >> (seq % 64) & 1 ? Verdict::kReplayed : Verdict::kFresh;
+  }
+
+  // Precondition: check(seq) was kFresh and the ICV good.
+  void mark(std::uint64_t seq) {
+    if (size_ == 0) {
+      top_ = std::max(top_.get(), seq);
+      return;
+    }
+    if (seq > top_) {
+      const std::uint64_t steps = std::min<std::uint64_t>(seq / 64 - top_ / 64, mask_ + 1);
+      for (std::uint64_t i = 1; i <= steps; ++i) words_[(top_ / 64 + i) & mask_] = 0;
+      // When it jumps by the whole ring, every word was cleared, seq's own among them.
+      top_ = seq;
+    }
+    words_[word(seq)] |= std::uint64_t{1} << (seq % 64);
+  }
+
+  std::uint64_t top() const { return top_; }
+  std::uint32_t size() const { return size_; }
+  // For a source that repeats itself (the benchmark): as if nothing had been received.
+  void forget() {
+    top_ = 0;
+    if (size_ != 0) std::fill_n(words_.get(), mask_ + 1, 0);
+  }
+
+ private:
+  std::size_t word(std::uint64_t seq) const { return (seq / 64) & mask_; }
+
+  Counter top_;
+  std::uint32_t size_;
+  std::uint32_t mask_;
+  std::unique_ptr<std::uint64_t[]> words_;
+};
+
+}  // namespace simplon::dp

@@ -1,0 +1,123 @@
+// What is done with a clear packet (RFC 4301 §5.1 and §5.2), the one place where the policies are asked.
+#include "dp/tables/tables.h"
+
+namespace simplon::dp {
+namespace {
+
+constexpr std::uint16_t kIke = 500, kIkeNatTraversal = 4500;
+
+Decision drop(Drop reason) { return {.kind = Decision::Kind::kDrop, .reason = reason}; }
+Decision punt(PortIndex port) { return {.kind = Decision::Kind::kPunt, .port = port}; }
+Decision forward(std::uint32_t next_hop) { return {.kind = Decision::Kind::kForward, .index = next_hop}; }
+Decision send(PortIndex port) { return {.kind = Decision::Kind::kSend, .port = port}; }
+
+bool is_ike_port(std::uint16_t port) { return port == kIke || port == kIkeNatTraversal; }
+
+// Multicast and broadcast that stay on one link: routing protocols, VRRP, MLD, DHCP (RFC 5771 §4, RFC 4291
+// §2.7, RFC 919 §7). They never cross the boundary.
+bool is_link_multicast(const IpAddress& a) {
+  if (a.is_v4()) return a.v4_host() >> 8 == 0xe00000 || a.v4_host() == kBroadcast;
+  return a.bytes()[0] == 0xff && (a.bytes()[1] & 0x0f) <= 2;
+}
+
+// Neighbour discovery works on one link and never crosses the boundary (RFC 4861). The same messages to
+// somebody elsewhere are ICMPv6 like any other.
+bool is_neighbour_discovery(const Flow& flow) {
+  return flow.protocol == kIcmpv6 && !flow.destination.is_v4() && (flow.sport >> 8) >= 133 &&
+         (flow.sport >> 8) <= 137;
+}
+bool discovers_us(const Tables& tables, const Flow& flow) {
+  return is_neighbour_discovery(flow) &&
+         (is_link_multicast(flow.destination) || flow.destination.is_link_local() ||
+          tables.routes->local(flow.destination));
+}
+bool we_discover(const Tables& tables, const Flow& flow) {
+  return is_neighbour_discovery(flow) &&
+         (flow.source.is_unspecified() || flow.source.is_link_local() || tables.routes->local(flow.source));
+}
+
+// A later fragment at an entry that asks for ports: it may or may not match, so it may not pass (RFC 4301
+// §7).
+bool undecided(const Spd::Entry& entry, const Flow& flow) { return flow.fragment && entry.asks_ports(); }
+
+// Over the boundary outwards: the SPD's outbound side decides; `pass` is what BYPASS means here.
+Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) {
+  if (!tables.gateway_on && pass.kind != Decision::Kind::kSend) return drop(Drop::kGatewayOff);
+  const Spd::Entry* entry = tables.spd->find(Direction::kOut, flow);
+  if (entry == nullptr) return drop(Drop::kNoPolicy);
+  if (undecided(*entry, flow)) return drop(Drop::kFragment);
+  switch (entry->action) {
+    case Action::kDiscard:
+      return drop(Drop::kPolicyDiscard);
+    case Action::kBypass:
+      return pass;
+    case Action::kProtect:
+      break;
+  }
+  if (!tables.gateway_on) return drop(Drop::kGatewayOff);
+  return {.kind = Decision::Kind::kProtect, .index = entry->slot};
+}
+
+// Over the boundary inwards, in clear: kNone means BYPASS.
+Drop inbound(const Tables& tables, const Flow& flow) {
+  const Spd::Entry* entry = tables.spd->find(Direction::kIn, flow);
+  if (entry == nullptr) return Drop::kNoPolicy;
+  if (undecided(*entry, flow)) return Drop::kFragment;
+  switch (entry->action) {
+    case Action::kDiscard:
+      return Drop::kPolicyDiscard;
+    case Action::kProtect:
+      return Drop::kClearNotAllowed;
+    case Action::kBypass:
+      break;
+  }
+  return Drop::kNone;
+}
+
+Decision for_us(const Tables& tables, const Flow& flow, PortIndex owner) {
+  if (flow.origin == Origin::kDecrypted) return punt(owner);
+  // To the TAP of the port that it came in at, whoever of our ports has the address: its MAC is in the frame,
+  // and the kernel checks the source against the routes of the interface (rp_filter).
+  const Decision host = punt(flow.port);
+  if (flow.origin == Origin::kProtected) return host;
+  if (flow.protocol == kUdp && is_ike_port(flow.dport))
+    return host;  // RFC 7296 §2: IKE is never protected by ESP
+  const Drop reason = inbound(tables, flow);
+  return reason == Drop::kNone ? host : drop(reason);
+}
+
+Decision from_host(const Tables& tables, const Flow& flow) {
+  if (flow.origin == Origin::kHostProtected || we_discover(tables, flow)) return send(flow.port);
+  if (flow.protocol == kUdp && is_ike_port(flow.sport) && tables.routes->local(flow.source))
+    return send(flow.port);
+  if (is_link_multicast(flow.destination)) return send(flow.port);
+  return outbound(tables, flow, send(flow.port));
+}
+
+}  // namespace
+
+Decision decide(const Tables& tables, const Flow& flow) {
+  if (flow.origin == Origin::kHostProtected || flow.origin == Origin::kHostUnprotected)
+    return from_host(tables, flow);
+  // What speaks to one link is not taken from a tunnel: a peer must not say who our neighbours are.
+  if (flow.origin == Origin::kDecrypted && (discovers_us(tables, flow) || is_multicast(flow.destination)))
+    return drop(Drop::kNotForUs);
+  if (discovers_us(tables, flow)) return punt(flow.port);
+  if (const auto owner = tables.routes->local(flow.destination)) return for_us(tables, flow, *owner);
+  if (is_multicast(flow.destination))
+    return flow.origin == Origin::kProtected || is_link_multicast(flow.destination) ? punt(flow.port)
+                                                                                    : drop(Drop::kNotForUs);
+
+  if (flow.origin == Origin::kUnprotected)
+    if (const Drop reason = inbound(tables, flow); reason != Drop::kNone) return drop(reason);
+  const std::uint32_t hop = tables.routes->find(flow.destination);
+  const bool stays_inside = hop != kNoNextHop && tables.routes->next_hop(hop).side == Side::kProtected;
+  if (stays_inside) {
+    if (flow.origin == Origin::kUnprotected && !tables.gateway_on) return drop(Drop::kGatewayOff);
+    return forward(hop);
+  }
+  // Protected traffic needs a route of its outer packet only: the inner destination may have none.
+  return outbound(tables, flow, hop == kNoNextHop ? drop(Drop::kNoRoute) : forward(hop));
+}
+
+}  // namespace simplon::dp

@@ -1,0 +1,234 @@
+#include "dp/tables/registry.h"
+
+#include <algorithm>
+
+#include "dp/ipsec/esp_in.h"
+#include "dp/ipsec/esp_out.h"
+
+namespace simplon::dp {
+namespace {
+
+std::uint64_t limit(std::uint64_t n) { return n == 0 ? kNever : n; }
+
+SaLimits limits_of(const SaSpec& spec) {
+  SaLimits limits;
+  limits.soft_packets = std::min(limit(static_cast<std::uint64_t>(spec.soft.packets)), kSoftSequence);
+  limits.hard_packets = std::min(limit(static_cast<std::uint64_t>(spec.hard.packets)), kLastSequence);
+  limits.soft_bytes = limit(static_cast<std::uint64_t>(spec.soft.bytes));
+  limits.hard_bytes = limit(static_cast<std::uint64_t>(spec.hard.bytes));
+  return limits;
+}
+
+}  // namespace
+
+Registry::Registry(const CryptoDevices& crypto, Quiescence& quiescence, unsigned workers,
+                   std::vector<PortFacts> ports)
+    : crypto_(crypto), quiescence_(quiescence), ports_(std::move(ports)), load_(workers) {
+  [[maybe_unused]] const auto again = commit();  // its error is the next commit's as well
+}
+
+Registry::~Registry() {
+  retired_.clear();  // nobody is left who could read it
+  delete tables_.publish(nullptr);
+}
+
+std::uint16_t Registry::least_loaded() const {
+  return static_cast<std::uint16_t>(std::ranges::min_element(load_) - load_.begin());
+}
+
+Registry::SlotUse* Registry::slot_for(PolicyId id) {
+  if (const auto have = slots_.find(id); have != slots_.end()) return &have->second;
+  std::uint32_t slot = next_slot_;
+  if (free_slots_.empty()) {
+    if (!outbound_.reach(next_slot_)) return nullptr;
+    ++next_slot_;
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  outbound_[slot].policy = id;
+  return &(slots_[id] = {.slot = slot, .sas = {}});
+}
+
+void Registry::release(PolicyId id) {
+  const auto found = slots_.find(id);
+  if (found == slots_.end() || !found->second.sas.empty() || policies_.contains(id)) return;
+  // The published tables may still name it: then its grace period begins with those that do not.
+  if (policies_changed_)
+    leaving_slots_.push_back(found->second.slot);
+  else
+    retire_slot(found->second.slot);
+  slots_.erase(found);
+}
+
+void Registry::retire_slot(std::uint32_t slot) {
+  retire([this, slot] { free_slots_.push_back(slot); });
+}
+
+Result<void> Registry::add_sa(const SaRef& sa) {
+  if (sas_.contains(sa->id)) return fail("there is an SA of this id already");
+  auto session = crypto_.make_session(*sa);
+  if (!session) return std::unexpected(session.error());
+  Entry entry{.spec = sa, .session = std::move(*session), .out = {}, .in = {}, .owner = least_loaded()};
+  entry.active = std::chrono::steady_clock::now();
+  if (auto done = sa->direction == Direction::kOut ? add_outbound(entry) : add_inbound(entry); !done)
+    return done;
+  ++load_[entry.owner];
+  sas_.emplace(sa->id, std::move(entry));
+  return {};
+}
+
+Result<void> Registry::add_outbound(Entry& entry) {
+  const SaSpec& spec = *entry.spec;
+  SlotUse* use = slot_for(spec.policy);
+  if (use == nullptr) return fail("no room for another outbound SA");
+  auto sa = std::make_unique<OutboundSa>();
+  make_header(spec, *sa);
+  sa->session = entry.session.get();
+  sa->owner = entry.owner;
+  sa->id = spec.id;
+  sa->mtu = 0xffff;
+  for (const PortFacts& port : ports_)
+    sa->mtu = port.side == Side::kUnprotected ? std::min(sa->mtu, port.mtu) : sa->mtu;
+  sa->limits = limits_of(spec);
+  sa->check_at_packets = sa->limits.next_packets();
+  sa->check_at_bytes = sa->limits.next_bytes();
+  outbound_[use->slot].sa.publish(sa.get());
+  use->sas.push_back(spec.id);
+  entry.out = std::move(sa);
+  return {};
+}
+
+Result<void> Registry::add_inbound(Entry& entry) {
+  const SaSpec& spec = *entry.spec;
+  auto sa = std::make_unique<InboundSa>(spec.replay_window);
+  sa->spi = Be32{static_cast<std::uint32_t>(spec.spi)};
+  sa->destination = number_of(spec.destination);
+  sa->owner = entry.owner;
+  sa->iv = static_cast<std::uint8_t>(spec.suite.iv());
+  sa->icv = static_cast<std::uint8_t>(spec.suite.icv());
+  sa->block = spec.suite.encr->block;
+  sa->aead = spec.suite.encr->aead();
+  sa->session = entry.session.get();
+  if (sa->aead) std::memcpy(&sa->salt, spec.salt.bytes().data(), sizeof sa->salt);
+  sa->id = spec.id;
+  sa->limits = limits_of(spec);
+  sa->check_at_packets = sa->limits.next_packets();
+  sa->check_at_bytes = sa->limits.next_bytes();
+  set_selectors(spec, *sa);
+  std::unique_ptr<Sad::Table> smaller;
+  if (!sad_.add(sa.get(), smaller))
+    return fail("there is an inbound SA with this SPI and destination already");
+  if (smaller) retire([table = std::shared_ptr<Sad::Table>(std::move(smaller))] {});
+  entry.in = std::move(sa);
+  return {};
+}
+
+void Registry::remove_sa(SaId id) {
+  const auto found = sas_.find(id);
+  if (found == sas_.end()) return;
+  auto entry = std::make_shared<Entry>(std::move(found->second));
+  sas_.erase(found);
+  --load_[entry->owner];
+  if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination);
+  if (entry->out) {
+    // The newest of the policy's other SAs takes over, if this one was in use and there is another.
+    SlotUse& use = slots_.at(entry->spec->policy);
+    std::erase(use.sas, id);
+    outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
+    release(entry->spec->policy);
+  }
+  retire([entry] {});
+}
+
+Result<void> Registry::add_policy(const PolicySpec& policy) {
+  const SlotUse* use = slot_for(policy.id);
+  if (use == nullptr) return fail("no room for another policy");
+  policies_[policy.id] = {policy, use->slot};
+  policies_changed_ = true;
+  return {};
+}
+
+void Registry::remove_policy(PolicyId id) {
+  if (policies_.erase(id) == 0) return;
+  policies_changed_ = true;
+  release(id);
+}
+
+Result<void> Registry::commit() {
+  if (!policies_changed_ && !network_changed_ && !switched_) return {};
+  auto next = std::make_unique<Tables>();
+  const Tables* now = tables_.read();
+  if (now != nullptr) *next = *now;
+  if (policies_changed_) {
+    std::vector<Spd::Input> inputs;
+    inputs.reserve(policies_.size());
+    for (const auto& [id, policy] : policies_) inputs.push_back({policy.spec, policy.slot});
+    next->spd = std::make_shared<const Spd>(std::move(inputs));
+  }
+  Result<void> done;
+  if (network_changed_) {
+    auto routes = Routes::build(network_, ports_);
+    if (routes)
+      next->routes = std::move(*routes);
+    else
+      done = std::unexpected(routes.error());
+    if (!next->routes) return done;
+  }
+  next->sad = &sad_;
+  next->outbound = &outbound_;
+  next->gateway_on = gateway_on_;
+  next->generation = ++generation_;
+  policies_changed_ = network_changed_ = switched_ = false;
+  std::shared_ptr<const Tables> old(tables_.publish(next.release()));
+  if (old) retire([old] {});
+  for (const std::uint32_t slot : leaving_slots_) retire_slot(slot);
+  leaving_slots_.clear();
+  return done;
+}
+
+void Registry::retire(std::function<void()> free) {
+  retired_.push_back({quiescence_.start(), std::move(free)});
+}
+
+void Registry::collect() {
+  for (auto r = retired_.begin(); r != retired_.end();) {
+    if (!quiescence_.passed(r->token)) {
+      ++r;
+      continue;
+    }
+    r->free();
+    r = retired_.erase(r);
+  }
+}
+
+std::optional<SaCounters> Registry::counters(SaId id) const {
+  const auto found = sas_.find(id);
+  if (found == sas_.end()) return std::nullopt;
+  const Entry& entry = found->second;
+  SaCounters out;
+  if (entry.out) {
+    out.packets = entry.out->next_seq - 1;
+    out.bytes = entry.out->bytes;
+    out.sequence = entry.out->next_seq - 1;
+  } else {
+    out.packets = entry.in->packets;
+    out.bytes = entry.in->bytes;
+    out.replayed = entry.in->replayed;
+    out.bad_icv = entry.in->bad_icv;
+    out.selector_mismatch = entry.in->selector_mismatch;
+    out.sequence = entry.in->window.top();
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (out.packets != entry.seen) entry.active = now;
+  entry.seen = out.packets;
+  out.idle = std::chrono::duration_cast<std::chrono::seconds>(now - entry.active);
+  return out;
+}
+
+InboundSa* Registry::inbound(SaId id) {
+  const auto found = sas_.find(id);
+  return found == sas_.end() ? nullptr : found->second.in.get();
+}
+
+}  // namespace simplon::dp

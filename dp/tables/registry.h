@@ -1,0 +1,98 @@
+// The control side of the tables: specifications in, hot structures published, what was replaced freed when
+// nobody can read it any more. Control thread only; nothing here waits for a worker.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "dp/base/policy_spec.h"
+#include "dp/crypto/crypto.h"
+#include "dp/tables/quiescence.h"
+#include "dp/tables/tables.h"
+
+namespace simplon::dp {
+
+class Registry {
+ public:
+  // `crypto` outlives the registry; `ports` by PortIndex.
+  Registry(const CryptoDevices& crypto, Quiescence& quiescence, unsigned workers,
+           std::vector<PortFacts> ports);
+  ~Registry();  // the workers have stopped
+
+  Published<const Tables>& tables() { return tables_; }
+
+  Result<void> add_sa(const SaRef& sa);
+  void remove_sa(SaId id);
+  Result<void> add_policy(const PolicySpec& policy);
+  void remove_policy(PolicyId id);
+  void set_network(const NetworkSpec& network) { network_ = network, network_changed_ = true; }
+  void set_gateway(bool on) { gateway_on_ = on, switched_ = true; }
+  // Publishes a new view when SPD, network or switch changed. SAs are in place at once, without a commit. A
+  // network that cannot be made into routes is the error of the commit that follows it: the routes before
+  // stay, all else is published. Where there are none before (the constructor makes the first commit, of an
+  // empty SPD, which drops everything) nothing is, and the next commit tries again.
+  Result<void> commit();
+  // Frees what may be freed. To be called every now and then.
+  void collect();
+
+  std::optional<SaCounters> counters(SaId id) const;
+  std::size_t retired() const { return retired_.size(); }
+  InboundSa* inbound(SaId id);  // for the benchmark, which rewinds the window of a source that repeats itself
+
+ private:
+  struct Entry {
+    SaRef spec;
+    std::unique_ptr<const CryptoSession> session;
+    std::unique_ptr<OutboundSa> out;
+    std::unique_ptr<InboundSa> in;
+    std::uint16_t owner = 0;
+    mutable std::uint64_t seen = 0;  // packets, when last asked
+    mutable std::chrono::steady_clock::time_point active;
+  };
+  struct Policy {
+    PolicySpec spec;
+    std::uint32_t slot = 0;
+  };
+
+  Result<void> add_outbound(Entry& entry);
+  Result<void> add_inbound(Entry& entry);
+  std::uint16_t least_loaded() const;
+  // Of a policy, or of one that is still to come: an SA may be there first, and may outlive it.
+  struct SlotUse {
+    std::uint32_t slot = 0;
+    std::vector<SaId> sas;  // outbound, in the order in which they came; the last is in use
+  };
+  SlotUse* slot_for(PolicyId id);           // null: there are no more
+  void release(PolicyId id);                // when neither policy nor SA uses its slot
+  void retire(std::function<void()> free);  // called after a grace period; what it holds goes then too
+  void retire_slot(std::uint32_t slot);
+
+  const CryptoDevices& crypto_;
+  Quiescence& quiescence_;
+  std::vector<PortFacts> ports_;
+  std::vector<unsigned> load_;  // SAs by worker
+  Sad sad_;
+  OutboundSlots outbound_;
+  std::map<SaId, Entry> sas_;
+  std::map<PolicyId, Policy> policies_;
+  std::map<PolicyId, SlotUse> slots_;
+  std::vector<std::uint32_t> leaving_slots_;  // named by tables that the next commit replaces
+  std::vector<std::uint32_t> free_slots_;
+  std::uint32_t next_slot_ = 0;
+
+  NetworkSpec network_;
+  bool gateway_on_ = true, policies_changed_ = true, network_changed_ = true, switched_ = true;
+  std::uint32_t generation_ = 0;
+  Published<const Tables> tables_;
+  struct Retired {
+    Quiescence::Token token;
+    std::function<void()> free;
+  };
+  std::list<Retired> retired_;
+};
+
+}  // namespace simplon::dp

@@ -1,0 +1,112 @@
+#include "dp/tables/routes.h"
+
+#include <algorithm>
+#include <map>
+
+namespace simplon::dp {
+namespace {
+
+// RIBs are named for DPDK's sake only; the names must differ while two of them live.
+std::string unique_name(const char* family) {
+  static unsigned serial = 0;
+  return std::string("rib") + family + "-" + std::to_string(serial++);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const Routes>> Routes::build(const NetworkSpec& network,
+                                                    const std::vector<PortFacts>& ports) {
+  std::unique_ptr<Routes> routes(new Routes(ports));
+  if (auto done = routes->fill(network); !done) return std::unexpected(done.error());
+  return std::unique_ptr<const Routes>(std::move(routes));
+}
+
+Routes::~Routes() {
+  if (rib4_) rte_rib_free(rib4_);
+  if (rib6_) rte_rib6_free(rib6_);
+}
+
+Result<void> Routes::fill(const NetworkSpec& network) {
+  const int nodes = static_cast<int>(2 * (network.routes.size() + network.neighbours.size()) + 16);
+  rte_rib_conf conf4{.ext_sz = 0, .max_nodes = nodes};
+  rte_rib6_conf conf6{.ext_sz = 0, .max_nodes = nodes};
+  rib4_ = rte_rib_create(unique_name("4").c_str(), 0, &conf4);
+  rib6_ = rte_rib6_create(unique_name("6").c_str(), 0, &conf6);
+  if (!rib4_ || !rib6_) return fail("no memory for " + std::to_string(network.routes.size()) + " routes");
+  locals_ = network.addresses;
+  std::ranges::sort(locals_, {}, &LocalAddress::address);
+
+  // The better route of two with one prefix wins.
+  std::map<Prefix, const Route*> best;
+  for (const Route& route : network.routes) {
+    const Route*& have = best[route.prefix];
+    if (have == nullptr || route.metric < have->metric) have = &route;
+  }
+  Gateways known;
+  for (const Neighbour& n : network.neighbours) known.try_emplace({n.port, n.address}, n.mac);
+  for (const auto& [prefix, route] : best)
+    if (!insert(prefix, next_hop_for(known, *route)))
+      return fail("no room for the route to " + prefix.text());
+  for (const Neighbour& n : network.neighbours)
+    if (!n.address.is_link_local() && on_link(n.address, n.port) &&
+        !insert(Prefix::host(n.address), add_next_hop(n.port, n.address, n.address.family(), &n.mac)))
+      return fail("no room for the neighbour " + n.address.text());
+  return {};
+}
+
+// Do the routes say that it is on this port's link? Anybody on a link can make the kernel note any address as
+// a neighbour there; that must not draw another port's traffic.
+bool Routes::on_link(const IpAddress& address, PortIndex port) const {
+  const std::uint32_t index = find(address);
+  return index != kNoNextHop && next_hops_[index].port == port && next_hops_[index].address.is_unspecified();
+}
+
+std::uint32_t Routes::next_hop_for(const Gateways& known, const Route& route) {
+  const Family family = route.prefix.address.family();
+  const auto found = route.gateway ? known.find({route.port, *route.gateway}) : known.end();
+  return add_next_hop(route.port, route.gateway.value_or(IpAddress::any(family)), family,
+                      found == known.end() ? nullptr : &found->second);
+}
+
+std::uint32_t Routes::add_next_hop(PortIndex port, const IpAddress& address, Family family, const Mac* mac) {
+  const PortFacts& facts = ports_[static_cast<std::size_t>(port)];
+  NextHop hop{
+      .port = port, .resolved = mac != nullptr, .side = facts.side, .mtu = facts.mtu, .address = address};
+  if (mac) std::ranges::copy(*mac, hop.ethernet.begin());
+  std::ranges::copy(facts.mac, hop.ethernet.begin() + 6);
+  store_be16(hop.ethernet.data() + 12, family == Family::kV4 ? 0x0800 : 0x86dd);
+  next_hops_.push_back(hop);
+  return static_cast<std::uint32_t>(next_hops_.size() - 1);
+}
+
+bool Routes::insert(const Prefix& prefix, std::uint32_t index) {
+  if (prefix.address.is_v4()) {
+    const std::uint32_t address = prefix.address.v4_host();
+    rte_rib_node* node = rte_rib_lookup_exact(rib4_, address, prefix.length);
+    if (node == nullptr) node = rte_rib_insert(rib4_, address, prefix.length);
+    return node != nullptr && rte_rib_set_nh(node, index) == 0;
+  }
+  const std::uint8_t* address = prefix.address.bytes().data();
+  rte_rib6_node* node = rte_rib6_lookup_exact(rib6_, address, prefix.length);
+  if (node == nullptr) node = rte_rib6_insert(rib6_, address, prefix.length);
+  return node != nullptr && rte_rib6_set_nh(node, index) == 0;
+}
+
+std::uint32_t Routes::find(const IpAddress& destination) const {
+  std::uint64_t index = kNoNextHop;
+  if (destination.is_v4()) {
+    if (const rte_rib_node* node = rte_rib_lookup(rib4_, destination.v4_host())) rte_rib_get_nh(node, &index);
+  } else {
+    if (const rte_rib6_node* node = rte_rib6_lookup(rib6_, destination.bytes().data()))
+      rte_rib6_get_nh(node, &index);
+  }
+  return static_cast<std::uint32_t>(index);
+}
+
+std::optional<PortIndex> Routes::local(const IpAddress& address) const {
+  const auto found = std::ranges::lower_bound(locals_, address, {}, &LocalAddress::address);
+  if (found == locals_.end() || found->address != address) return std::nullopt;
+  return found->port;
+}
+
+}  // namespace simplon::dp

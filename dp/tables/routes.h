@@ -1,0 +1,75 @@
+// Routes, next hops and the gateway's own addresses as the workers read them: immutable, made from a
+// NetworkSpec.
+//
+// Longest prefix match is DPDK's RIB, a tree that is cheap to build; what keeps it off the hot path is that a
+// flow's decision (dp/tables/flow_cache.h) and an outbound SA remember the next hop. Made and destroyed by the
+// control thread.
+#pragma once
+
+#include <rte_rib.h>
+#include <rte_rib6.h>
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "dp/base/result.h"
+#include "dp/base/network_spec.h"
+
+namespace simplon::dp {
+
+// What Routes has to know of a port.
+struct PortFacts {
+  Mac mac{};
+  Side side{};
+  std::uint16_t mtu = 1500;
+};
+
+struct NextHop {
+  std::array<std::uint8_t, 14> ethernet{};  // destination, source, EtherType of the outer packet
+  PortIndex port{};
+  bool resolved = false;  // false: the kernel is to be asked for `address`
+  Side side{};
+  std::uint16_t mtu = 0;
+  IpAddress address;  // the gateway, or the destination itself on a link
+};
+
+inline constexpr std::uint32_t kNoNextHop = ~std::uint32_t{0};
+
+class Routes {
+ public:
+  static Result<std::unique_ptr<const Routes>> build(const NetworkSpec& network,
+                                                     const std::vector<PortFacts>& ports);
+  Routes(const Routes&) = delete;
+  Routes& operator=(const Routes&) = delete;
+  ~Routes();
+
+  // Index of the next hop, or kNoNextHop. A destination on a link whose neighbour is known on that link has a
+  // host route of its own; one that is not known yet gives the link's unresolved next hop.
+  std::uint32_t find(const IpAddress& destination) const;
+  const NextHop& next_hop(std::uint32_t index) const { return next_hops_[index]; }
+  // The port that owns this address of the gateway's own.
+  std::optional<PortIndex> local(const IpAddress& address) const;
+  Side side(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].side; }
+  Mac mac(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].mac; }
+
+ private:
+  explicit Routes(std::vector<PortFacts> ports) : ports_(std::move(ports)) {}
+  Result<void> fill(const NetworkSpec& network);
+  using Gateways = std::map<std::pair<PortIndex, IpAddress>, Mac>;  // neighbours, by port and address
+  std::uint32_t next_hop_for(const Gateways& known, const Route& route);
+  std::uint32_t add_next_hop(PortIndex port, const IpAddress& address, Family family, const Mac* mac);
+  bool on_link(const IpAddress& address, PortIndex port) const;
+  bool insert(const Prefix& prefix, std::uint32_t index);  // in the place of what stood there
+
+  std::vector<PortFacts> ports_;
+  std::vector<NextHop> next_hops_;
+  std::vector<LocalAddress> locals_;  // sorted
+  rte_rib* rib4_ = nullptr;
+  rte_rib6* rib6_ = nullptr;
+};
+
+}  // namespace simplon::dp

@@ -1,0 +1,65 @@
+// The inbound SAD: SPI and destination to SA (RFC 4301 §4.1), in place and lock-free.
+//
+// find() is any worker's; what it returns dies at that worker's next Quiescence::report(). add() and remove()
+// are the control thread's; their cost is the same whatever the size, but for the one in many that rebuilds a
+// table. Open addressing over Published slots: a removed slot keeps a tombstone, so a reader's probe is never
+// cut short; a table that is half full of SAs and tombstones is replaced, and the old one is returned to be
+// freed after a grace period.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dp/packet/packet.h"
+#include "dp/base/published.h"
+#include "dp/sa/sa.h"
+
+namespace simplon::dp {
+
+class Sad {
+ public:
+  explicit Sad(std::size_t slots = 1024)  // a power of two
+      : table_(new Table(slots)) {}
+  ~Sad() { delete table_.read(); }
+
+  InboundSa* find(Be32 spi, const IpAddress& destination) const { return find(spi, number_of(destination)); }
+  InboundSa* find(Be32 spi, AddressNumber destination) const {
+    const Table& table = *table_.read();
+    for (std::size_t i = hash(spi);; ++i) {
+      InboundSa* sa = table.slots[i & table.mask].read();
+      if (sa == nullptr) return nullptr;
+      if (sa != tombstone() && sa->spi == spi && sa->destination == destination) return sa;
+    }
+  }
+  void prefetch(Be32 spi) const {
+    const Table& table = *table_.read();
+    __builtin_prefetch(&table.slots[hash(spi) & table.mask]);
+  }
+
+  class Table {
+   public:
+    explicit Table(std::size_t n) : mask(n - 1), slots(std::make_unique<Published<InboundSa>[]>(n)) {}
+    std::size_t mask, used = 0;  // used: live slots and tombstones
+    std::unique_ptr<Published<InboundSa>[]> slots;
+  };
+  // False: there is one with this SPI and destination. `retired` is set when the table was replaced
+  // by another.
+  bool add(InboundSa* sa, std::unique_ptr<Table>& retired);
+  InboundSa* remove(Be32 spi, const IpAddress& destination);
+  std::size_t size() const { return size_; }
+
+  // Where a probe begins, before the table's mask. The low byte of the SPI must count: peers often take them
+  // in sequence.
+  static std::size_t hash(Be32 spi) { return std::uint64_t{spi.host()} * 0x9e3779b97f4a7c15u >> 32; }
+
+ private:
+  // No SA, and never looked into.
+  static InboundSa* tombstone() { return reinterpret_cast<InboundSa*>(alignof(InboundSa)); }
+  static void insert(Table& table, InboundSa* sa);
+
+  Published<Table> table_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace simplon::dp

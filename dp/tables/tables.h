@@ -1,0 +1,64 @@
+// SPD, SAD and routes as one consistent view. A worker reads the pointer once a turn (Published<const
+// Tables>) and what it finds lives until its next Quiescence::report(). Made and destroyed by the control
+// thread (dp/tables/registry.h).
+//
+// `generation` changes whenever the SPD, the routes, or the switch change: decisions cached under another
+// generation are void. It does not change when an SA does: a PROTECT decision names a slot, and the slot's SA
+// is replaced in place.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "dp/packet/flow.h"
+#include "dp/base/published.h"
+#include "dp/tables/routes.h"
+#include "dp/sa/sa.h"
+#include "dp/tables/sad.h"
+#include "dp/tables/spd.h"
+
+namespace simplon::dp {
+
+// Where a PROTECT policy finds its SA. Slots are reused only after a grace period.
+struct OutboundSlot {
+  Published<OutboundSa> sa;
+  PolicyId policy{};
+};
+
+inline constexpr std::size_t kSlotsPerBlock = 1024, kSlotBlocks = 1024;
+
+// Grows by blocks that never move, so a reader's index stays good.
+class OutboundSlots {
+ public:
+  OutboundSlot& operator[](std::uint32_t index) const {
+    return blocks_[index / kSlotsPerBlock].read()[index % kSlotsPerBlock];
+  }
+  // Control thread: makes sure that the slot exists. False: there are no more.
+  bool reach(std::uint32_t index) {
+    if (index >= kSlotsPerBlock * kSlotBlocks) return false;
+    auto& block = blocks_[index / kSlotsPerBlock];
+    if (block.read() == nullptr) block.publish(new OutboundSlot[kSlotsPerBlock]);
+    return true;
+  }
+  OutboundSlots() : blocks_(std::make_unique<Published<OutboundSlot>[]>(kSlotBlocks)) {}
+  ~OutboundSlots() {
+    for (std::size_t i = 0; i < kSlotBlocks; ++i) delete[] blocks_[i].read();
+  }
+
+ private:
+  std::unique_ptr<Published<OutboundSlot>[]> blocks_;
+};
+
+struct Tables {
+  std::uint32_t generation = 1;
+  bool gateway_on = true;
+  std::shared_ptr<const Spd> spd;
+  std::shared_ptr<const Routes> routes;
+  const Sad* sad = nullptr;                 // in place
+  const OutboundSlots* outbound = nullptr;  // in place
+};
+
+// Every rule of RFC 4301 §5 for a clear packet; cold, its answer is cached per flow.
+Decision decide(const Tables& tables, const Flow& flow);
+
+}  // namespace simplon::dp

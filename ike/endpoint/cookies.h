@@ -1,0 +1,27 @@
+// The cookies of a responder under load (RFC 7296 §2.6): nothing is kept of an initiator but what it brings
+// back.
+#pragma once
+
+#include <optional>
+
+#include "ike/endpoint/endpoint.h"
+#include "ike/crypto/entropy.h"
+
+namespace simplon::ike {
+
+class Cookies {
+ public:
+  explicit Cookies(Entropy& entropy) : secret_(entropy.bytes(32)) {}
+
+  Buffer make(Bytes nonce, const IpAddress& from, std::uint64_t spi_i) const;
+  // With the secret of now, or the one before it.
+  bool good(Bytes shown, Bytes nonce, const IpAddress& from, std::uint64_t spi_i) const;
+  void renew(Entropy& entropy, Now now);  // when it is time
+
+ private:
+  Secret secret_, old_secret_;
+  std::uint32_t version_ = 1;
+  std::optional<Now> since_;
+};
+
+}  // namespace simplon::ike

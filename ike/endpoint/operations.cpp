@@ -1,0 +1,192 @@
+// What the console, the configuration and the data path ask of the endpoint.
+#include <algorithm>
+
+#include "ike/endpoint/endpoint_impl.h"
+
+namespace simplon::ike {
+namespace {
+
+// The address to initiate to: the first that is one address and not a range.
+std::optional<IpAddress> remote_of(const Connection& c) {
+  const auto one =
+      std::ranges::find_if(c.remote_addrs, [](const AddressRange& r) { return r.first == r.last; });
+  return one == c.remote_addrs.end() ? std::nullopt : std::optional(one->first);
+}
+
+// Ours of the same family; unspecified when none is named: then the first answer tells.
+std::optional<IpAddress> local_of(const Connection& c, Family family) {
+  if (c.local_addrs.empty()) return IpAddress::any(family);
+  const auto one = std::ranges::find(c.local_addrs, family, &IpAddress::family);
+  return one == c.local_addrs.end() ? std::nullopt : std::optional(*one);
+}
+
+}  // namespace
+
+bool Endpoint::Impl::wanted(const ChildConfig& child, Core::Cause cause) {
+  return child.start == StartAction::kStart ||
+         (cause == Core::Cause::kLost && child.dpd == DpdAction::kRestart) ||
+         (cause == Core::Cause::kClosed && child.close == CloseAction::kStart);
+}
+
+IkeSa* Endpoint::Impl::serving(std::string_view name) const {
+  IkeSa* best = nullptr;
+  for (IkeSa* sa : core.of(name))
+    if (sa->serving() && (best == nullptr || sa->established())) best = sa;
+  return best;
+}
+
+bool Endpoint::Impl::up(const Connection& c, const ChildConfig& child) const {
+  return std::ranges::any_of(core.of(c.name),
+                             [&](const IkeSa* sa) { return sa->serving() && sa->has_child(child.name); });
+}
+
+void Endpoint::Impl::initiate(std::string_view name, CreateChild child, Now now) {
+  const std::uint64_t ticket = child.ticket;
+  const bool alone = child.child.empty();  // the IKE SA without a child
+  const auto c = core.connection(name);
+  if (!c) return core.finish(ticket, false, "there is no connection '" + std::string(name) + "'");
+  if (!alone && std::ranges::find(c->children, child.child, &ChildConfig::name) == c->children.end())
+    return core.finish(ticket, false,
+                       "connection '" + std::string(name) + "' has no child '" + child.child + "'");
+  if (IkeSa* sa = serving(name)) {
+    core.touched.insert(sa->id());
+    if (!alone) return sa->add_task(std::move(child), now);
+    return sa->established() ? core.finish(ticket, true) : sa->when_up(ticket);
+  }
+  const auto remote = remote_of(*c);
+  if (!remote)
+    return core.finish(ticket, false, "connection '" + c->name + "' names no address to initiate to");
+  const auto local = local_of(*c, remote->family());
+  if (!local)
+    return core.finish(
+        ticket, false,
+        "connection '" + c->name + "' has no local address of the family of " + remote->text());
+  std::vector<CreateChild> children;
+  if (!alone) children.push_back(std::move(child));
+  // Both ends of the pair have the non-ESP marker or none (RFC 3948), and it is our port that adds it.
+  const Port port = c->remote_port == kNatTraversalPort ? kNatTraversalPort : kIkePort;
+  auto made = std::make_unique<IkeSa>(core, IkeSaId{core.next_ike++}, true, SocketAddress{*local, port},
+                                      SocketAddress{*remote, c->remote_port}, now);
+  core.add(std::move(made)).initiate(c, std::move(children), alone ? ticket : 0, now);
+}
+
+void Endpoint::Impl::add_children(IkeSa& sa, const Which& which, std::vector<Target>& out) const {
+  const auto* by_name = std::get_if<ByName>(&which);
+  for (const auto& [id, child] : sa.children())
+    if (child.state == ChildState::kInstalled || child.state == ChildState::kRekeying)
+      if (by_name ? child.config.name == by_name->child : std::get<ChildSaOnly>(which).id == id)
+        out.push_back({&sa, id});
+}
+
+std::vector<Endpoint::Impl::Target> Endpoint::Impl::targets(const Which& which) const {
+  std::vector<Target> out;
+  if (const auto* only = std::get_if<IkeSaOnly>(&which)) {
+    if (IkeSa* sa = core.find(only->id); sa && !sa->dead() && !sa->replaced()) out.push_back({sa, {}});
+    return out;
+  }
+  const auto* by_name = std::get_if<ByName>(&which);
+  for (const auto& [id, sa] : core.sas) {
+    if (sa->dead() || sa->replaced()) continue;
+    if (by_name && !by_name->connection.empty() &&
+        (!sa->connection() || sa->connection()->name != by_name->connection))
+      continue;
+    if (by_name && by_name->child.empty())
+      out.push_back({sa.get(), {}});
+    else
+      add_children(*sa, which, out);
+  }
+  return out;
+}
+
+// The ticket waits for the last of several.
+void Endpoint::Impl::terminate(const Which& which, std::uint64_t ticket, Now now) {
+  const auto found = targets(which);
+  if (found.empty()) return core.finish(ticket, false, "there is no such SA");
+  for (const Target& t : found) {
+    const std::uint64_t told = &t == &found.back() ? ticket : 0;
+    core.touched.insert(t.ike->id());
+    if (t.child) {
+      t.ike->add_task(DeleteChild{*t.child, told}, now);
+      continue;
+    }
+    if (t.ike->connection()) core.retries.erase(t.ike->connection()->name);
+    t.ike->let_go();
+    if (t.ike->established()) {
+      t.ike->add_task(DeleteIke{told}, now);
+    } else {
+      t.ike->end("terminated", now);
+      core.finish(told, true);
+    }
+  }
+}
+
+void Endpoint::Impl::rekey(const Which& which, std::uint64_t ticket, Now now) {
+  const auto found = targets(which);
+  if (found.empty()) return core.finish(ticket, false, "there is no such SA");
+  for (const Target& t : found) {
+    const std::uint64_t told = &t == &found.back() ? ticket : 0;
+    core.touched.insert(t.ike->id());
+    if (t.child)
+      t.ike->add_task(RekeyChild{*t.child, told}, now);
+    else if (t.ike->established())
+      t.ike->add_task(RekeyIke{told}, now);
+    else
+      core.finish(told, false, "the IKE SA is not up");
+  }
+}
+
+void Endpoint::Impl::acquire(PolicyId policy, const Selectors& packet, Now now) {
+  for (const auto& c : core.connections)
+    for (const ChildConfig& child : c->children)
+      // A child that is started by hand is not started by traffic: its policy just keeps the traffic in.
+      if (child.policy == policy && child.start != StartAction::kNone && !up(*c, child))
+        return initiate(c->name, {child.name, 0, packet}, now);
+}
+
+void Endpoint::Impl::expired(SaId sa, bool hard, Now now) {
+  const auto found = core.by_sa.find(sa);
+  if (found == core.by_sa.end()) return;
+  const IkeSaId id = found->second;
+  core.touched.insert(id);
+  if (IkeSa* ike = core.find(id)) ike->expired(sa, hard, now);
+}
+
+void Endpoint::Impl::shut_down(Now now) {
+  for (const auto& [id, sa] : core.sas) {
+    core.touched.insert(id);
+    sa->let_go();
+    if (sa->established() && !sa->replaced()) sa->add_task(DeleteIke{}, now);
+  }
+  core.retries.clear();
+}
+
+void Endpoint::Impl::start(const Connection& c, Core::Cause cause, Now now) {
+  for (const ChildConfig& child : c.children)
+    if (wanted(child, cause) && !up(c, child)) initiate(c.name, {child.name, 0}, now);
+}
+
+void Endpoint::Impl::reload(IkeSa& sa, Now now) {
+  core.touched.insert(sa.id());
+  if (sa.connection() == nullptr) return sa.refresh_candidates(now);
+  const auto next = core.connection(sa.connection()->name);
+  if (next && sa.connection()->same_peer(*next)) return sa.adopt(next, now);
+  sa.let_go();
+  if (sa.established()) return sa.add_task(DeleteIke{}, now);
+  sa.end("the configuration changed", now);
+}
+
+void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> connections, Now now) {
+  core.connections = std::move(connections);
+  core.by_name.clear();
+  for (const auto& c : core.connections) core.by_name.emplace(c->name, c);
+  std::vector<IkeSaId> there;
+  for (const auto& [id, sa] : core.sas)
+    if (!sa->dead() && !sa->replaced()) there.push_back(id);
+  for (const IkeSaId id : there)
+    if (IkeSa* sa = core.find(id)) reload(*sa, now);
+  std::erase_if(core.retries, [&](const auto& r) { return !core.connection(r.first); });
+  settle(now);
+  for (const auto& c : core.connections) start(*c, Core::Cause::kConfigured, now);
+}
+
+}  // namespace simplon::ike

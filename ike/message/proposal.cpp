@@ -1,0 +1,110 @@
+#include "ike/message/proposal.h"
+
+#include <algorithm>
+
+#include "ike/pad/connection.h"
+
+namespace simplon::ike {
+namespace {
+
+template <class T>
+void add_once(std::vector<T>& list, T value) {
+  if (std::ranges::find(list, value) == list.end()) list.push_back(value);
+}
+
+bool add_token(std::string_view token, Proposal& p) {
+  if (const Encr* e = find_encr(token)) return add_once(p.encrs, e), true;
+  if (const Integ* i = find_integ(token)) return add_once(p.integs, i), true;
+  for (const Prf& prf : kPrfs)
+    if (prf.name == token) return add_once(p.prfs, prf.id), true;
+  for (const Group& g : kGroups)
+    if (g.name == token) return add_once(p.groups, g.id), true;
+  return false;
+}
+
+// "aes256-sha256-modp2048" means the PRF of the same hash, as everybody writes it.
+void imply_prf(Proposal& p) {
+  for (const Integ* i : p.integs)
+    for (const Prf& prf : kPrfs)
+      if (prf.name == "prf" + std::string(i->name)) add_once(p.prfs, prf.id);
+}
+
+Result<Proposal> check(Proposal p, const std::string& quoted) {
+  if (p.encrs.empty()) return fail(quoted + " names no cipher (aes128gcm16, aes256gcm16, aes128, …)");
+  const bool aead = p.encrs[0]->aead();
+  if (!std::ranges::all_of(p.encrs, [&](const Encr* e) { return e->aead() == aead; }))
+    return fail(quoted + " mixes AEADs with other ciphers: make it two proposals");
+  if (aead && !p.integs.empty()) {
+    if (p.protocol != ProtocolId::kIke)
+      return fail(quoted + ": an AEAD has no integrity algorithm of its own");
+    return fail(quoted + ": an AEAD has no integrity algorithm; for the PRF write prf" +
+                std::string(p.integs[0]->name));
+  }
+  if (!aead && p.integs.empty())
+    return fail(quoted + " names no integrity algorithm (sha256, sha384, sha512)");
+  if (p.protocol == ProtocolId::kIke) {
+    if (p.prfs.empty()) return fail(quoted + " names no PRF (prfsha256, prfsha384, prfsha512)");
+    if (p.groups.empty()) return fail(quoted + " names no key exchange (x25519, ecp256, ecp384, modp2048)");
+  } else if (!p.prfs.empty()) {
+    return fail(quoted + ": ESP has no PRF");
+  }
+  return p;
+}
+
+std::string group_name(DhGroup id) {
+  for (const Group& g : kGroups)
+    if (g.id == id) return std::string(g.name);
+  return id == DhGroup::kNone ? "none" : "group" + std::to_string(static_cast<unsigned>(id));
+}
+
+std::string prf_name(PrfId id) {
+  for (const Prf& p : kPrfs)
+    if (p.id == id) return std::string(p.name);
+  return "prf" + std::to_string(static_cast<unsigned>(id));
+}
+
+}  // namespace
+
+std::size_t public_bytes(DhGroup group) {
+  const auto found = std::ranges::find(kGroups, group, &Group::id);
+  return found == kGroups.end() ? 0 : found->public_bytes;
+}
+
+Result<Proposal> Proposal::parse(std::string_view text, ProtocolId protocol) {
+  const std::string quoted = "'" + std::string(text) + "'";
+  Proposal p{.protocol = protocol};
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t dash = std::min(text.find('-', at), text.size());
+    const std::string_view token = text.substr(at, dash - at);
+    if (!add_token(token, p)) return fail(quoted + ": unknown algorithm '" + std::string(token) + "'");
+    at = dash + 1;
+  }
+  if (protocol == ProtocolId::kIke && p.prfs.empty() && !p.encrs.empty() && !p.encrs[0]->aead()) imply_prf(p);
+  if (protocol == ProtocolId::kEsp) p.esns = {EsnId::kOff};
+  return check(std::move(p), quoted);
+}
+
+std::string Proposal::text() const {
+  std::string out;
+  const auto add = [&](std::string_view token) { out += (out.empty() ? "" : "-") + std::string(token); };
+  for (const Encr* e : encrs) add(e->name);
+  for (const Integ* i : integs) add(i->name);
+  for (PrfId id : prfs) add(prf_name(id));
+  for (DhGroup id : groups) add(group_name(id));
+  return out.empty() ? "(nothing we know)" : out;
+}
+
+EspSuite Proposal::suite() const {
+  return {.encr = encrs.empty() ? nullptr : encrs[0], .integ = integs.empty() ? nullptr : integs[0]};
+}
+
+bool Connection::same_peer(const Connection& o) const {
+  const bool same_psk = (psk == nullptr) == (o.psk == nullptr) &&
+                        (psk == nullptr || equal_in_constant_time(psk->bytes(), o.psk->bytes()));
+  return name == o.name && local_addrs == o.local_addrs && remote_addrs == o.remote_addrs &&
+         remote_port == o.remote_port && local_id == o.local_id && remote_id == o.remote_id && same_psk &&
+         proposals == o.proposals && rekey_time == o.rekey_time && over_time == o.over_time &&
+         dpd_delay == o.dpd_delay && force_encap == o.force_encap && retransmission == o.retransmission;
+}
+
+}  // namespace simplon::ike

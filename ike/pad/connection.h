@@ -1,0 +1,64 @@
+// What the configuration says of one peer, as plain values (RFC 4301 §4.4.3: the PAD, joined with what to
+// negotiate).
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dp/base/address.h"
+#include "dp/base/policy_spec.h"
+#include "dp/base/sa_spec.h"
+#include "ike/message/identity.h"
+#include "ike/message/proposal.h"
+
+namespace simplon::ike {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+enum class StartAction : std::uint8_t { kNone, kTrap, kStart };
+enum class DpdAction : std::uint8_t { kClear, kTrap, kRestart };
+enum class CloseAction : std::uint8_t { kNone, kTrap, kStart };
+
+struct ChildConfig {
+  std::string name;
+  std::vector<Proposal> proposals;  // ESP, best first
+  Selectors selectors;              // empty side: the outer address itself (dynamic)
+  StartAction start = StartAction::kNone;
+  DpdAction dpd = DpdAction::kClear;
+  CloseAction close = CloseAction::kNone;
+  Lifetime rekey{.time = seconds{3600}};  // soft
+  Lifetime life{.time = seconds{3960}};   // hard
+  std::uint32_t replay_window = kDefaultReplayWindow;
+  PolicyId policy{};  // the SPD entry made from this child
+
+  friend bool operator==(const ChildConfig&, const ChildConfig&) = default;
+};
+
+// RFC 7296 §2.4: doubles each time from `first` up to `longest`; after `tries` sendings the peer is gone.
+struct Retransmission {
+  milliseconds first{500}, longest{30000};
+  unsigned tries = 6;
+  friend bool operator==(const Retransmission&, const Retransmission&) = default;
+};
+
+struct Connection {
+  std::string name;
+  std::vector<IpAddress> local_addrs;      // empty: whichever address the peer talks to
+  std::vector<AddressRange> remote_addrs;  // empty: anybody (responder only)
+  Port remote_port = kIkePort;
+  Identity local_id, remote_id;
+  std::shared_ptr<const Secret> psk;  // never null once configured
+  std::vector<Proposal> proposals;    // IKE, best first
+  seconds rekey_time{14400}, over_time{1440};
+  seconds dpd_delay{30};     // zero: no liveness checks
+  bool force_encap = false;  // pretend a NAT, so that ESP travels in UDP
+  Retransmission retransmission;
+  std::vector<ChildConfig> children;
+
+  bool same_peer(const Connection& other) const;  // all but the children are equal
+};
+
+}  // namespace simplon::ike

@@ -1,0 +1,108 @@
+#include "ike/sa/context.h"
+
+#include <algorithm>
+
+#include "ike/sa/ike_sa.h"
+
+namespace simplon::ike {
+namespace {
+
+IpAddress host(const IpAddress& address) {
+  if (address.is_v4()) return address;
+  Buffer bytes(address.bytes().begin(), address.bytes().end());
+  std::fill(bytes.begin() + 8, bytes.end(), 0);
+  return *IpAddress::from_bytes(bytes);
+}
+
+}  // namespace
+
+void HalfOpen::add(IkeSaId id, const IpAddress& from) {
+  if (all_.insert(id).second) ++by_host_[host(from)];
+}
+
+void HalfOpen::remove(IkeSaId id, const IpAddress& from) {
+  if (all_.erase(id) == 0) return;
+  const auto found = by_host_.find(host(from));
+  if (--found->second == 0) by_host_.erase(found);
+}
+
+std::size_t HalfOpen::of(const IpAddress& from) const {
+  const auto found = by_host_.find(host(from));
+  return found == by_host_.end() ? 0 : found->second;
+}
+
+void Core::log_limited(std::string_view kind, Now now, const std::function<std::string()>& text) {
+  auto found = said.find(kind);
+  if (found == said.end()) found = said.emplace(std::string(kind), Said{}).first;
+  Said& last = found->second;
+  if (last.at != Now{} && now - last.at < kLogEvery) {
+    ++last.kept_back;
+    return;
+  }
+  std::string said_now = text();
+  if (last.kept_back != 0) said_now += " (and " + std::to_string(last.kept_back) + " more like it)";
+  last = {now, 0};
+  log(LogLevel::kWarning, {}, IkeSaId{}, std::move(said_now));
+}
+
+void Core::submit(IkeSaId sa, DhGroup group, Secret random, Buffer peer_public, Then then) {
+  const JobId id{next_job++};
+  jobs[id] = {sa, std::move(then)};
+  outputs.emplace_back(Job{id, group, std::move(random), std::move(peer_public)});
+}
+
+IkeSa& Core::add(std::unique_ptr<IkeSa> sa) {
+  IkeSa& out = *sa;
+  by_spi[out.our_spi()] = out.id();
+  touched.insert(out.id());
+  sas[out.id()] = std::move(sa);
+  return out;
+}
+
+IkeSa* Core::find(IkeSaId id) const {
+  const auto found = sas.find(id);
+  return found == sas.end() ? nullptr : found->second.get();
+}
+
+std::vector<IkeSa*> Core::of(std::string_view name) const {
+  std::vector<IkeSa*> out;
+  const auto found = by_connection.find(name);
+  if (found == by_connection.end()) return out;
+  for (const IkeSaId id : found->second)
+    if (IkeSa* sa = find(id); sa != nullptr && !sa->dead()) out.push_back(sa);
+  return out;
+}
+
+std::shared_ptr<const Connection> Core::connection(std::string_view name) const {
+  const auto found = by_name.find(name);
+  return found == by_name.end() ? nullptr : found->second;
+}
+
+Spi Core::fresh_spi() {
+  for (;;) {
+    const auto spi = static_cast<std::uint32_t>(entropy.number());
+    if (spi >= static_cast<std::uint32_t>(kFirstSpi) && !spis_in.contains(spi)) return Spi{spi};
+  }
+}
+
+std::uint64_t Core::fresh_ike_spi() {
+  for (;;) {
+    const std::uint64_t spi = entropy.number();
+    if (spi != 0 && !by_spi.contains(spi)) return spi;
+  }
+}
+
+// With a quarter of jitter, so that a hundred connections to one peer do not come in step.
+void Core::retry(const std::string& name, Again again, Cause cause, Now now) {
+  Retry& r = retries[name];
+  if (cause != Cause::kConfigured) r.cause = cause;
+  if (again == Again::kAtOnce) {
+    r.at = now;
+    r.wait = {};
+    return;
+  }
+  r.wait = r.wait.count() == 0 ? settings.retry_first : std::min(r.wait * 2, settings.retry_longest);
+  r.at = now + r.wait + milliseconds(entropy.below(static_cast<std::uint64_t>(r.wait.count()) / 4 + 1));
+}
+
+}  // namespace simplon::ike

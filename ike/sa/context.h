@@ -1,0 +1,117 @@
+// What all IKE SAs of one Endpoint share: configuration, entropy, outputs, counters, and the tables of the
+// SAs themselves. Internal to ike/; one thread. Nothing here is searched from end to end on behalf of one
+// message.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "ike/endpoint/endpoint.h"
+#include "ike/crypto/entropy.h"
+
+namespace simplon::ike {
+
+class IkeSa;
+
+// How often a stranger may cause the same kind of line.
+inline constexpr std::chrono::seconds kLogEvery{1};
+
+// Responders whose initiator is not authenticated yet, and how many each host has of them. An IPv6 host has
+// a /64 to choose its addresses from.
+class HalfOpen {
+ public:
+  void add(IkeSaId id, const IpAddress& from);
+  void remove(IkeSaId id, const IpAddress& from);
+  std::size_t size() const { return all_.size(); }
+  std::size_t of(const IpAddress& from) const;
+
+ private:
+  std::set<IkeSaId> all_;
+  std::map<IpAddress, std::size_t> by_host_;
+};
+
+struct Core {
+  using Then = std::function<void(IkeSa&, const JobResult&, Now)>;
+
+  Core(Settings s, const Secret& seed) : settings(s), entropy(seed) {}
+
+  void log(LogLevel level, const std::string& connection, IkeSaId ike, std::string text) {
+    outputs.emplace_back(LogLine{level, connection, ike, std::move(text)});
+  }
+  // The same `kind` at most once a second; how many were kept back is told with the next.
+  void log_limited(std::string_view kind, Now now, const std::function<std::string()>& text);
+  void log_limited(std::string_view kind, Now now, std::string text) {
+    log_limited(kind, now, [&] { return std::move(text); });
+  }
+  // `then` is called with the result, if the SA still lives.
+  void submit(IkeSaId sa, DhGroup group, Secret random, Buffer peer_public, Then then);
+  void finish(std::uint64_t ticket, bool ok, std::string why = {}) {
+    if (ticket != 0) outputs.emplace_back(Finished{ticket, ok, std::move(why)});
+  }
+  IkeSa& add(std::unique_ptr<IkeSa> sa);
+  IkeSa* find(IkeSaId id) const;
+  std::vector<IkeSa*> of(std::string_view connection) const;  // those that live, oldest first
+  std::shared_ptr<const Connection> connection(std::string_view name) const;
+  Spi fresh_spi();
+  std::uint64_t fresh_ike_spi();
+
+  // The peer of this connection is away: it is called again, each time later (at once: the first time is
+  // now).
+  enum class Again : std::uint8_t { kLater, kAtOnce };
+  // What is to be up again: what the configuration starts, and what says so of a lost or a closing peer.
+  enum class Cause : std::uint8_t { kConfigured, kLost, kClosed };
+  void retry(const std::string& connection, Again again, Cause cause, Now now);
+
+  Settings settings;
+  Entropy entropy;
+  Counters counters;
+  std::deque<Output> outputs;
+  std::vector<std::shared_ptr<const Connection>> connections;  // as configured: the order decides
+  std::map<std::string, std::shared_ptr<const Connection>, std::less<>> by_name;
+
+  std::map<IkeSaId, std::unique_ptr<IkeSa>> sas;
+  std::map<std::uint64_t, IkeSaId> by_spi;  // our SPI
+  std::map<std::string, std::set<IkeSaId>, std::less<>> by_connection;
+  // Responders by the initiator's SPI and address: a retransmitted IKE_SA_INIT finds what answers it.
+  std::map<std::pair<std::uint64_t, SocketAddress>, IkeSaId> by_initiator;
+  HalfOpen half_open;
+  std::map<SaId, IkeSaId> by_sa;              // whose children they are
+  std::unordered_set<std::uint32_t> spis_in;  // SPIs of our inbound SAs: none is given twice
+  std::set<IkeSaId> touched;  // to be looked at before the input is done: removed, or woken at another time
+  std::uint64_t next_sa = 1, next_job = 1;
+  std::uint32_t next_ike = 1, next_child = 1;
+
+  struct Retry {
+    std::optional<Now> at;
+    milliseconds wait{};
+    Cause cause = Cause::kConfigured;
+  };
+  std::map<std::string, Retry, std::less<>> retries;
+
+  // What was said last in an IKE SA that ended by an answer: it may have been lost (§2.1).
+  struct LastWords {
+    Buffer request, answer;
+  };
+  std::map<std::uint64_t, LastWords> last_words;               // by our SPI
+  std::deque<std::pair<Now, std::uint64_t>> last_words_until;  // oldest first
+
+  struct Waiting {
+    IkeSaId sa{};
+    Then then;
+  };
+  std::map<JobId, Waiting> jobs;
+  struct Said {
+    Now at{};
+    std::uint64_t kept_back = 0;
+  };
+  std::map<std::string, Said, std::less<>> said;
+};
+
+}  // namespace simplon::ike

@@ -1,0 +1,200 @@
+#include "tests/ctrl/config/texts.h"
+
+namespace simplon::ctrl {
+namespace {
+
+TEST(Config, DefaultsMakeATrapWithAllLifetimes) {
+  const auto config = with(kSites);
+  ASSERT_TRUE(config) << text(config.error());
+  ASSERT_THAT(config->connections, SizeIs(1));
+  const ike::Connection& c = *config->connections[0];
+  EXPECT_EQ(c.rekey_time, 4h);
+  EXPECT_EQ(c.dpd_delay, 30s);
+  ASSERT_NE(c.psk, nullptr);
+  EXPECT_EQ(c.psk->size(), 33u);
+  EXPECT_FALSE(c.proposals.empty());
+  ASSERT_THAT(c.children, SizeIs(1));
+  EXPECT_EQ(c.children[0].start, ike::StartAction::kTrap);
+  EXPECT_EQ(c.children[0].dpd, ike::DpdAction::kTrap);
+  EXPECT_EQ(c.children[0].rekey.time, 1h);
+  EXPECT_GT(c.children[0].life.time, 1h);
+  EXPECT_NE(c.children[0].policy, PolicyId{});
+  EXPECT_THAT(config->management.sockets, ElementsAre(vici::kDefaultSocket));
+}
+
+TEST(Config, EveryKeyOfAConnectionIsRead) {
+  const auto config = with(R"(
+connections:
+  sites:
+    local: {addresses: [198.51.100.1, "2001:db8::1"], id: a.example, auth: psk}
+    remote: {addresses: [198.51.100.2, "2001:db8::/64"], id: b.example, port: 4500}
+    auth: psk
+    proposals: [aes256gcm16-prfsha384-ecp384]
+    rekey_time: 1h30m
+    over_time: 5m
+    dpd_delay: 0
+    encap: true
+    retransmission: {first: 200ms, longest: 2s, tries: 3}
+    children:
+      net:
+        local_ts: [198.18.1.0/24, "2001:db8:a::/64[tcp/443]"]
+        remote_ts: [198.18.2.0/24, "2001:db8:b::/64"]
+        esp_proposals: aes256gcm16
+        start: start
+        dpd_action: clear
+        close_action: trap
+        rekey_time: 10m
+        life_time: 11m
+        rekey_bytes: 1GiB
+        life_bytes: 2GiB
+        rekey_packets: 1000
+        life_packets: 2000
+        replay_window: 1024
+)");
+  ASSERT_TRUE(config) << text(config.error());
+  const ike::Connection& c = *config->connections[0];
+  EXPECT_THAT(c.local_addrs, SizeIs(2));
+  EXPECT_EQ(c.remote_port, Port{4500});
+  EXPECT_EQ(c.rekey_time, 90min);
+  EXPECT_EQ(c.over_time, 5min);
+  EXPECT_EQ(c.dpd_delay, 0s);
+  EXPECT_TRUE(c.force_encap);
+  EXPECT_EQ(c.retransmission, (ike::Retransmission{200ms, 2000ms, 3}));
+  const ike::ChildConfig& child = c.children[0];
+  EXPECT_EQ(child.selectors.local[1].text(), "2001:db8:a::/64[tcp/443]");
+  EXPECT_EQ(child.start, ike::StartAction::kStart);
+  EXPECT_EQ(child.dpd, ike::DpdAction::kClear);
+  EXPECT_EQ(child.close, ike::CloseAction::kTrap);
+  EXPECT_EQ(child.rekey, (Lifetime{600s, ByteCount{1ull << 30}, PacketCount{1000}}));
+  EXPECT_EQ(child.life, (Lifetime{660s, ByteCount{2ull << 30}, PacketCount{2000}}));
+  EXPECT_EQ(child.replay_window, 1024u);
+}
+
+TEST(Config, APeerOfUnknownAddressKeepsOnlyItsPlaceInTheSpd) {
+  const auto config = with(R"(
+connections:
+  road:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {id: "%any"}
+    children:
+      net: {local_ts: 198.18.1.0/24}
+)");
+  ASSERT_TRUE(config) << text(config.error());
+  EXPECT_EQ(config->connections[0]->children[0].start, ike::StartAction::kNone);
+  EXPECT_EQ(config->connections[0]->psk->size(), 16u) << "the entry with %any";
+  ASSERT_THAT(config->policies, SizeIs(1));
+  EXPECT_THAT(config->policies[0].selectors.remote, IsEmpty());
+  EXPECT_FALSE(config->policies[0].tunnel);
+}
+
+TEST(Config, DynamicSelectorsAreTheTunnelsEnds) {
+  const auto config = with(R"(
+connections:
+  host:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children: {self: {remote_ts: dynamic}}
+)");
+  ASSERT_TRUE(config) << text(config.error());
+  EXPECT_THAT(config->connections[0]->children[0].selectors.local, IsEmpty());
+  EXPECT_EQ(config->policies[0].selectors.text(), "198.51.100.1/32 === 198.51.100.2/32");
+}
+
+TEST(Config, AMissingSectionIsOneError) {
+  const auto config = with("connections:\n  sites:\n    local: {address: 198.51.100.1, id: a.example}\n");
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error(),
+              ElementsAre(HasSubstr("sites.remote: is missing"), HasSubstr("sites.children: is missing")));
+}
+
+TEST(Config, AConnectionWithoutAPeersAddressCannotStart) {
+  EXPECT_THAT(error_of(with("connections:\n  road:\n    local: {address: 198.51.100.1, id: a.example}\n    "
+                            "remote: {id: \"%any\"}\n"
+                            "    children: {net: {local_ts: 198.18.1.0/24, start: start}}\n")),
+              HasSubstr("connections.road.children.net.start: needs a peer whose address is known"));
+}
+
+TEST(Config, TwinsAreToldApart) {
+  const std::string one =
+      "    local: {address: 198.51.100.1, id: a.example}\n    remote: {address: 198.51.100.2, id: "
+      "b.example}\n";
+  EXPECT_THAT(
+      error_of(with("connections:\n  x:\n" + one + "    children: {n: {remote_ts: 10.0.0.0/8}}\n  y:\n" +
+                    one + "    children: {n: {remote_ts: 172.16.0.0/12}}\n")),
+      HasSubstr("connections.y: has the addresses and identities of connection 'x'"));
+}
+
+// The parts of one connection that are wrong, in its section.
+std::string with_connection(std::string_view wrong) {
+  std::string yaml = "connections:\n  sites:\n";
+  const auto line = [&](std::string_view key, std::string_view value) {
+    if (wrong.find("    " + std::string(key) + ":") == std::string_view::npos)
+      yaml += "    " + std::string(key) + ": " + std::string(value) + "\n";
+  };
+  line("local", "{address: 198.51.100.1, id: a.example}");
+  line("remote", "{address: 198.51.100.2, id: b.example}");
+  line("children", "{net: {local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24}}");
+  return yaml + std::string(wrong);
+}
+
+constexpr Wrong kWrong[] = {
+    {"    auth: pubkey\n", "connections.sites.auth: 'pubkey' is not supported; use psk"},
+    {"    proposals: []\n", "at least one proposal"},
+    {"    proposals: aes128gcm16-prfsha257-x25519\n", "did you mean 'prfsha256'?"},
+    {"    rekey_time: 3600\n", "did you mean '3600s'?"},
+    {"    rekey_time: 1500ms\n", "finer than a second"},
+    {"    encap: 1\n", "use true, false, yes or no"},
+    {"    dpd_dely: 1s\n", "did you mean 'dpd_delay'?"},
+    {"    retransmission: {first: 10s, longest: 1s}\n", "longest is shorter than first"},
+    {"    local: {address: 198.51.100.1, id: stranger.example}\n",
+     "there is no secret for stranger.example and b.example"},
+    {"    local: {address: 198.51.100.1, id: \"%any\"}\n", "we must be somebody"},
+    {"    local: {id: a.example, adress: 198.51.100.1}\n", "did you mean 'address'?"},
+    {"    local: {address: 198.51.100.300, id: a.example}\n", "'198.51.100.300' is no IP address"},
+    {"    local: {}\n", "connections.sites.local.id: is missing"},
+    {"    remote: {address: \"2001:db8::2\", id: b.example}\n",
+     "remote address 2001:db8::2/128 has no local address of its family"},
+    {"    local: {addresses: [198.51.100.1, \"2001:db8::1\"], id: a.example}\n",
+     "local address 2001:db8::1 has no remote address of its family"},
+    {"    remote: {addresses: [198.51.100.2, \"2001:db8::2\"], id: b.example}\n",
+     "remote address 2001:db8::2/128 has no local address of its family"}};
+
+constexpr Wrong kWrongChildren[] = {
+    {"    children: {}\n", "at least one child"},
+    {"    children: {a/b: {local_ts: 10.0.0.0/8, remote_ts: 10.9.0.0/16}}\n", "a name is 1 to 64"},
+    {"    children: {net: {local_ts: 10.0.0.0/8, remote_ts: \"2001:db8::/32\"}}\n", "no family in common"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, rekey_time: 1h, life_time: 1h}}\n",
+     "life_time must be longer than rekey_time"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, rekey_bytes: 2GiB, life_bytes: 1GiB}}\n",
+     "life_bytes must be longer"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, rekey_bytes: 1000}}\n", "did you mean '1000MiB'?"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, replay_window: 8}}\n", "from 32 to 4096"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, esp_proposals: [aes128gcm15]}}\n",
+     "did you mean 'aes128gcm16'?"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8}, also: {remote_ts: 10.0.0.0/8}}\n",
+     "has the same selectors as child 'sites/net'"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8}, net: {remote_ts: 10.1.0.0/16}}\n",
+     "stands here a second time"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, start: sart}}\n", "did you mean 'start'?"}};
+
+TEST(ConfigConnections, WrongKeysAreNamed) {
+  for (const Wrong& wrong : kWrong) expect_one_error(with_connection(wrong.yaml), wrong.error);
+}
+
+TEST(ConfigConnections, WrongChildrenAreNamed) {
+  for (const Wrong& wrong : kWrongChildren) expect_one_error(with_connection(wrong.yaml), wrong.error);
+}
+
+// What stands there with nothing in it is not what its absence means: anybody, or the tunnel's own address.
+TEST(ConfigConnections, ABlankValueIsNoDefault) {
+  for (const char* blank :
+       {"    remote: {address: , id: b.example}\n", "    remote: {addresses: [], id: b.example}\n",
+        "    local: {address: , id: a.example}\n", "    local: {addresses: [\"\"], id: a.example}\n",
+        "    children: {net: {local_ts: 10.0.0.0/8, remote_ts: }}\n",
+        "    children: {net: {local_ts: [], remote_ts: 10.0.0.0/8}}\n",
+        "    children: {net: {local_ts: '', remote_ts: 10.0.0.0/8}}\n"})
+    expect_one_error(with_connection(blank), "a value is missing");
+}
+
+}  // namespace
+}  // namespace simplon::ctrl

@@ -1,0 +1,171 @@
+#include "tests/ctrl/config/texts.h"
+
+namespace simplon::ctrl {
+namespace {
+
+TEST(Rfc4301_4_4_1, PoliciesKeepTheirOrderAndUnnamedChildrenFollow) {
+  const auto config = with(R"(
+connections:
+  sites:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children:
+      one: {local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24}
+      two: {local_ts: 198.18.1.0/24, remote_ts: 198.18.3.0/24}
+policies:
+  - {action: discard, name: no-telnet, local: any, remote: "any[tcp/23]", direction: out}
+  - {child: sites/two}
+  - {action: BYPASS, local: 198.18.1.0/24, remote: 203.0.113.0/24}
+)");
+  ASSERT_TRUE(config) << text(config.error());
+  ASSERT_THAT(config->policies, SizeIs(4));
+  EXPECT_EQ(config->policies[0].name, "no-telnet");
+  EXPECT_EQ(config->policies[0].direction, PolicyDirection::kOut);
+  EXPECT_THAT(config->policies[0].selectors.remote, SizeIs(2)) << "'any' is both families";
+  EXPECT_EQ(config->policies[1].name, "sites/two");
+  EXPECT_EQ(config->policies[2].action, Action::kBypass);
+  EXPECT_EQ(config->policies[3].name, "sites/one");
+  EXPECT_EQ(config->policies[3].id, config->connections[0]->children[0].policy);
+  EXPECT_EQ(config->policies[3].tunnel,
+            (TunnelEnds{*IpAddress::parse("198.51.100.1"), *IpAddress::parse("198.51.100.2")}));
+  for (std::size_t i = 1; i < 4; ++i) EXPECT_GE(config->policies[i].order, config->policies[i - 1].order + 2);
+}
+
+TEST(Config, PolicyIdsStayAcrossReloads) {
+  PolicyIds ids;
+  const std::string before = std::string(kHead) + std::string(kSites);
+  const auto first = parse_config(before, kSecrets, ids, kMachine);
+  const auto second = parse_config(before +
+                                       "      other: {local_ts: 198.18.9.0/24, remote_ts: 198.18.8.0/24}\n"
+                                       "policies:\n  - {action: discard, local: any, remote: 192.0.2.0/24}\n"
+                                       "  - {child: sites/other}\n",
+                                   kSecrets, ids, kMachine);
+  ASSERT_TRUE(first && second) << text(second.error());
+  EXPECT_EQ(first->connections[0]->children[0].policy, second->connections[0]->children[0].policy);
+  const PolicySpec* net = second->policy(first->policies[0].id);
+  ASSERT_NE(net, nullptr);
+  EXPECT_EQ(net->name, "sites/net");
+  EXPECT_NE(second->policies[0].id, second->policies[1].id);
+}
+
+constexpr Wrong kWrong[] = {
+    {"policies: [{action: bypas, local: any, remote: any}]\n", "did you mean 'bypass'?"},
+    {"policies: [{action: bypass, local: any}]\n", "policies[0].remote: is missing"},
+    {"policies: [{child: a/b}]\n", "there is no child 'a/b'"},
+    {"policies: [{action: bypass, local: any, remote: 10.0.0.0/8}, {action: bypass, local: any, "
+     "remote: 10.0.0.0/8}]\n",
+     "the same entry stands in this list already"},
+    {"policies: [{action: bypass, local: any, remote: 10.0.0.0/8[foo]}]\n", "config:7:59: not YAML: "},
+    {"policies: [{action: bypass, local: any, remote: '10.0.0.0/8[foo]'}]\n", "unknown protocol"},
+    {"policies: [{action: discard, local: any, remote: any, tunnel: {local: 10.0.0.1, remote: "
+     "10.0.0.2}}]\n",
+     "is for action protect"},
+    {"policies: {action: discard}\n", "policies: needs a list"}};
+
+TEST(ConfigPolicies, WrongEntriesAreNamed) {
+  for (const Wrong& wrong : kWrong) expect_one_error(wrong.yaml, wrong.error);
+}
+
+// Behind one child, sites/net.
+constexpr Wrong kWrongBesideChild[] = {
+    {"policies: [{child: sites/nt}]\n", "did you mean 'sites/net'?"},
+    {"policies: [{action: bypass, local: any, remote: any}]\n", "in the clear; put it before that one"}};
+
+TEST(ConfigPolicies, WrongEntriesBesideAChildAreNamed) {
+  for (const Wrong& wrong : kWrongBesideChild)
+    expect_one_error(std::string(kSites) + std::string(wrong.yaml), wrong.error);
+}
+
+// One way in the clear is a leak as well.
+TEST(ConfigPolicies, ABypassOfOneDirectionBeforeAChildIsAnError) {
+  const auto entry = [](std::string_view direction) {
+    return error_of(with(std::string(kSites) +
+                         "policies: [{action: bypass, local: any, remote: any, direction: " +
+                         std::string(direction) + "}]\n"));
+  };
+  EXPECT_THAT(entry("out"),
+              HasSubstr("takes all its packets that go out in the clear; put it before that one"));
+  EXPECT_THAT(entry("in"), HasSubstr("takes all its packets that come in in the clear"));
+  const auto discard =
+      with(std::string(kSites) + "policies: [{action: discard, local: any, remote: any, direction: out}]\n");
+  ASSERT_TRUE(discard) << text(discard.error());
+  EXPECT_THAT(discard->warnings, IsEmpty()) << "it lets nothing out, and the other direction is the child's";
+}
+
+constexpr std::string_view kRoad = R"(
+connections:
+  road:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {id: "%any"}
+    children:
+      net: {local_ts: 198.18.1.0/24}
+)";
+
+// Until the peer is there its child has no entry: the ones behind it decide.
+TEST(ConfigPolicies, ABypassBehindAChildWhosePeerIsUnknownIsAWarning) {
+  const auto entry = [](std::string_view list) { return with(std::string(kRoad) + std::string(list)); };
+  EXPECT_THAT(entry("")->warnings, IsEmpty()) << "what nothing matches is discarded";
+  EXPECT_THAT(entry("policies: [{child: road/net}, {action: bypass, local: 198.18.0.0/16, remote: "
+                    "203.0.113.0/24}]\n")
+                  ->warnings,
+              ElementsAre(HasSubstr("policies[0].child: protects nothing until its peer")));
+  EXPECT_THAT(
+      entry("policies: [{child: road/net}, {action: bypass, local: 10.0.0.0/8, remote: any}]\n")->warnings,
+      IsEmpty());
+  EXPECT_THAT(error_of(entry("policies: [{action: bypass, local: any, remote: 0.0.0.0/0}]\n")),
+              HasSubstr("put it before that one"));
+}
+
+TEST(ConfigPolicies, WhatTheKernelCannotSayIsAnErrorInItsMode) {
+  constexpr std::string_view kText = R"(
+connections:
+  sites:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children:
+      net: {local_ts: "10.1.0.1-10.1.255.254[tcp/1-65534]", remote_ts: "10.2.0.1-10.2.255.254[tcp/1-65534]"}
+)";
+  EXPECT_THAT(error_of(parse("gateway: {mode: kernel}\n" + std::string(kText))),
+              AllOf(HasSubstr("config:8:"), HasSubstr("policies in the kernel; use prefixes")));
+  EXPECT_TRUE(with(kText)) << "the data path can";
+}
+
+TEST(ConfigPolicies, ATrapInModeKernelNeedsBothOuterAddresses) {
+  const auto kernel = [](std::string_view local, std::string_view start) {
+    return parse("gateway: {mode: kernel}\nconnections:\n  sites:\n    local: {" + std::string(local) +
+                 "id: a.example}\n    remote: {address: 198.51.100.2, id: b.example}\n    children:\n"
+                 "      net: {local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24" +
+                 std::string(start) + "}\n");
+  };
+  EXPECT_THAT(error_of(kernel("", "")), HasSubstr("start: trap needs local.address"));
+  EXPECT_TRUE(kernel("", ", start: start"));
+  EXPECT_TRUE(kernel("address: 198.51.100.1, ", ""));
+}
+
+TEST(ConfigPolicies, InModeKernelADiscardThatCutsWhatIsForwardedIsAWarning) {
+  const auto warnings = [](std::string_view mode, std::string_view first, std::string_view last) {
+    return parse("gateway: {mode: " + std::string(mode) + "}\npolicies:\n  - {action: bypass, name: p, " +
+                 std::string(first) + "}\n  - {action: discard, " + std::string(last) + "}\n")
+        ->warnings;
+  };
+  constexpr std::string_view kNets = "local: 198.18.1.0/24, remote: 198.18.2.0/24";
+  EXPECT_THAT(warnings("kernel", kNets, "local: any, remote: any"),
+              ElementsAre(HasSubstr("also stops what is forwarded by BYPASS 'p'")));
+  EXPECT_THAT(warnings("kernel", kNets, "local: 198.18.0.0/16, remote: 198.18.0.0/16"), SizeIs(1));
+  EXPECT_THAT(warnings("kernel", kNets, "local: 198.51.100.1, remote: any"), IsEmpty());
+  EXPECT_THAT(warnings("kernel", "local: any, remote: 198.18.2.0/24", "local: 198.51.100.1, remote: any"),
+              IsEmpty());
+}
+
+TEST(ConfigPolicies, InModeKernelAChildWhosePeerIsUnknownIsAWarning) {
+  const auto kernel = [](std::string_view list) {
+    return parse("gateway: {mode: kernel}\n" + std::string(kRoad) + std::string(list));
+  };
+  EXPECT_THAT(kernel("")->warnings, ElementsAre(HasSubstr("own traffic to it pass in the clear")));
+  EXPECT_THAT(kernel("policies: [{child: road/net}, {action: discard, local: 198.51.100.1, remote: any}]\n")
+                  ->warnings,
+              IsEmpty());
+}
+
+}  // namespace
+}  // namespace simplon::ctrl

@@ -1,0 +1,124 @@
+#include "tests/ctrl/config/texts.h"
+
+namespace simplon::ctrl {
+namespace {
+
+TEST(Config, PortsAndCoresBecomeTheSetup) {
+  const auto config = with(kSites);
+  ASSERT_TRUE(config) << text(config.error());
+  const dp::Setup& setup = config->setup;
+  EXPECT_EQ(setup.idle, dp::Idle::kRelax);
+  EXPECT_EQ(setup.memory_mb, 256u);
+  EXPECT_EQ(setup.buffers, 8192u);
+  EXPECT_THAT(setup.worker_cores, ElementsAre(1, 2));
+  EXPECT_THAT(setup.crypto_devices, ElementsAre("crypto_aesni_gcm", "crypto_aesni_mb"));
+  ASSERT_THAT(setup.ports, SizeIs(2));
+  EXPECT_EQ(setup.ports[0].name, "lan");
+  EXPECT_EQ(setup.ports[0].device, "net_af_packet0,iface=lan0");
+  EXPECT_EQ(setup.ports[0].side, dp::Side::kProtected);
+  EXPECT_EQ(setup.ports[1].mtu, 9000);
+  EXPECT_EQ(setup.ports[1].queues, 2);
+  EXPECT_EQ(setup.ports[1].mac, (dp::Mac{2, 0, 0, 0, 0, 0x0a}));
+  ASSERT_THAT(config->addresses, SizeIs(3));
+  EXPECT_EQ(config->addresses[0].text(), "198.18.1.1/24");
+  EXPECT_EQ(config->addresses[2].port, dp::PortIndex{1});
+}
+
+TEST(Config, RoutesFindThePortOfTheirGateway) {
+  const auto config = with(
+      "routes:\n  - {to: default, via: 198.51.100.254}\n  - {to: 203.0.113.0/24, port: lan, metric: 7}\n"
+      "  - {to: \"::/0\", via: fe80::1, port: wan}\n");
+  ASSERT_TRUE(config) << text(config.error());
+  ASSERT_THAT(config->routes, SizeIs(3));
+  EXPECT_EQ(config->routes[0].port, dp::PortIndex{1});
+  EXPECT_EQ(config->routes[0].prefix.text(), "0.0.0.0/0");
+  EXPECT_FALSE(config->routes[1].gateway);
+  EXPECT_EQ(config->routes[1].metric, 7u);
+}
+
+TEST(Config, PortsAreChecked) {
+  const auto ports = [](const std::string& list) { return error_of(parse("ports:\n" + list)); };
+  const std::string lan = "  - {name: lan, device: net_tap0, side: protected, addresses: [10.0.0.1/24]}\n";
+  EXPECT_THAT(ports(lan + "  - {name: lan, device: net_tap1, side: protected}\n"),
+              HasSubstr("there is a port 'lan' already"));
+  EXPECT_THAT(ports(lan + "  - {name: l2, device: \"net_tap0,x=1\", side: protected}\n"),
+              HasSubstr("another port has device 'net_tap0'"));
+  EXPECT_THAT(ports(lan + "  - {name: l2, device: net_tap1, side: protected, addresses: 10.0.0.9/25}\n"),
+              HasSubstr("overlaps 10.0.0.1/24 of port 'lan'"));
+  EXPECT_THAT(ports(lan + "  - {name: l2, device: net_tap1, side: protected, addresses: 10.0.0.1/24}\n"),
+              HasSubstr("has this address already"));
+  EXPECT_THAT(ports("  - {name: sixteen-letters-, device: net_tap1, side: protected}\n"),
+              HasSubstr("1 to 15 letters"));
+  EXPECT_THAT(ports("  - {name: l, device: eth0, side: protected}\n"), HasSubstr("'eth0' is no device"));
+  EXPECT_THAT(ports("  - {name: l, device: net_tap0}\n"), HasSubstr("ports[0].side: is missing"));
+  EXPECT_THAT(ports("  - {name: l, device: net_tap0, side: left}\n"),
+              HasSubstr("use protected or unprotected"));
+  EXPECT_THAT(ports("  - {name: l, device: net_tap0, side: protected, mac: 01:00:00:00:00:00}\n"),
+              HasSubstr("no unicast MAC"));
+  EXPECT_THAT(ports("  - {name: l, device: net_tap0, side: protected, addresses: 10.0.0.1}\n"),
+              HasSubstr("with its prefix length"));
+  EXPECT_THAT(ports("  - {name: l, device: net_tap0, side: protected, addresses: 10.0.0.0/24}\n"),
+              HasSubstr("no address that a port can have"));
+  EXPECT_THAT(ports("  - {name: l, device: net_tap0, side: protected, mtu: 20}\n"),
+              HasSubstr("from 576 to 9600"));
+}
+
+constexpr Wrong kWrongRoutes[] = {
+    {"routes: [{to: default, via: 203.0.113.1}]\n", "is on no port's network"},
+    {"routes: [{to: default, via: 198.18.1.9, port: wan}]\n", "is on no network of port 'wan'"},
+    {"routes: [{to: default, via: 198.51.100.1}]\n", "is the address of port 'wan' itself"},
+    {"routes: [{to: default, via: 198.51.100.9, port: wann}]\n",
+     "there is no port 'wann'; did you mean 'wan'?"},
+    {"routes: [{to: 10.0.0.1/8, port: wan}]\n", "did you mean '10.0.0.0/8'?"},
+    {"routes: [{to: \"::/0\", via: 198.51.100.9}]\n", "must be of one family"},
+    {"routes: [{to: 10.0.0.0/8}]\n", "needs 'via', 'port', or both"},
+    {"routes: [{to: default}]\n", "routes[0]"},
+    {"routes: [{to: 10.0.0.0/8, port: wan}, {to: 10.0.0.0/8, port: lan}]\n", "with this metric already"}};
+
+TEST(ConfigPorts, WrongRoutesAreNamed) {
+  for (const Wrong& wrong : kWrongRoutes) expect_one_error(wrong.yaml, wrong.error);
+}
+
+TEST(ConfigPorts, InterfacesThatTheKernelSharesAreFound) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(shared_interfaces("net_af_packet0,iface=eth1,qpairs=2"), Names{"eth1"});
+  EXPECT_EQ(shared_interfaces("net_af_packet0,qpairs=2,iface=eth1"), Names{"eth1"});
+  EXPECT_EQ(shared_interfaces("net_af_packet0,qpairs=2"), Names{});
+  EXPECT_EQ(shared_interfaces("net_af_xdp0,iface=eth1,start_queue=0"), Names{"eth1"})
+      << "when it ends, or crashes";
+  EXPECT_EQ(shared_interfaces("net_pcap0,iface=eth1"), Names{"eth1"});
+  EXPECT_EQ(shared_interfaces("net_pcap0,rx_iface=eth1,tx_iface=eth2,rx_iface_in=eth3"),
+            (Names{"eth1", "eth3"}));
+  EXPECT_EQ(shared_interfaces("net_pcap0,rx_pcap=/tmp/x.pcap,tx_iface=eth2"), Names{});
+  EXPECT_EQ(shared_interfaces("net_tap0,iface=tap1"), Names{}) << "its own";
+  EXPECT_EQ(shared_interfaces("0000:01:00.0"), Names{});
+}
+
+// Two ports on one interface, or a port whose own interface in the kernel cannot be made.
+TEST(ConfigPorts, EachInterfaceIsOnePortsAndNoPortsName) {
+  const auto ports = [](const std::string& name, const std::string& device) {
+    return error_of(
+        parse("ports:\n  - {name: lan, device: \"net_af_packet0,iface=eth1\", side: protected}\n  - {name: " +
+              name + ", device: \"" + device + "\", side: unprotected}\n"));
+  };
+  EXPECT_EQ(ports("wan", "net_af_packet1,iface=eth2"), "no error");
+  EXPECT_THAT(ports("wan", "net_af_packet1,iface=eth1"),
+              HasSubstr("port 'lan' has interface 'eth1' already"));
+  EXPECT_THAT(ports("wan", "net_pcap0,rx_iface=eth1"), HasSubstr("port 'lan' has interface 'eth1' already"));
+  EXPECT_THAT(ports("eth2", "net_af_packet1,iface=eth2"),
+              HasSubstr("'eth2' is the name of this port as well"));
+  EXPECT_THAT(ports("wan", "net_af_packet1,iface=lan"), HasSubstr("'lan' is the name of port 'lan' as well"));
+  EXPECT_THAT(ports("eth1", "net_tap1"), HasSubstr("the name of an interface that port 'lan' uses"));
+}
+
+TEST(ConfigPorts, AMisspeltDriverIsAnErrorWithTheRightOne) {
+  const auto device = [](const std::string& device) {
+    return error_of(parse("ports: [{name: lan, device: \"" + device + "\", side: protected}]\n"));
+  };
+  EXPECT_THAT(device("net_af_paket0,iface=eth1"), HasSubstr("did you mean 'net_af_packet'?"));
+  EXPECT_THAT(device("netaf_xdp0,iface=eth1"), HasSubstr("did you mean 'net_af_xdp'?"));
+  EXPECT_EQ(device("net_tap_lan"), "no error");
+}
+
+}  // namespace
+}  // namespace simplon::ctrl

@@ -1,0 +1,256 @@
+#include <gmock/gmock.h>
+
+#include "ctrl/config/config.h"
+#include "ctrl/backend/xfrm/message.h"
+#include "dp/packet/drop.h"
+#include "tests/ctrl/manage/fakes.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using testing::HasSubstr;
+using vici::Message;
+
+constexpr std::string_view kGcmKey = "00112233445566778899aabbccddeeff01020304";
+
+Message manual_sa() {
+  Message m;
+  m.add("direction", "out")
+      .add("spi", "0x1000")
+      .add("source", "198.51.100.1")
+      .add("destination", "198.51.100.2");
+  m.add("suite", "aes128gcm16").add("key", kGcmKey).add("policy", "sites/net");
+  return m;
+}
+
+// The same with one argument replaced, or left out.
+Message with(const Message& from, std::string_view key, const char* value) {
+  Message m;
+  for (const vici::Element& e : from.elements())
+    if (e.name != key) m.add(e.name, std::get<std::string>(e.content));
+  return value ? m.add(key, value) : m;
+}
+
+TEST_F(ViciSocket, SaAddMakesAnSaAndNeverTellsItsKey) {
+  Message arguments = manual_sa();
+  arguments.add("udp-source", "4500")
+      .add("udp-destination", "1024")
+      .add("hard-packets", "1000000")
+      .add("soft-time", "60");
+  const Message answer = ask("sa-add", arguments);
+  EXPECT_EQ(answer.get("success"), "yes") << answer.get("errmsg");
+  ASSERT_EQ(gateway_.manual_sas.size(), 1u);
+  const SaSpec& sa = *gateway_.manual_sas.front();
+  EXPECT_EQ(sa.direction, Direction::kOut);
+  EXPECT_EQ(sa.spi, Spi{0x1000});
+  EXPECT_EQ(sa.encr_key.size(), 16u);
+  EXPECT_EQ(sa.encr_key.bytes()[15], 0xff);
+  ASSERT_EQ(sa.salt.size(), 4u);
+  EXPECT_EQ(sa.salt.bytes()[3], 4);
+  EXPECT_TRUE(sa.integ_key.empty());
+  EXPECT_EQ(sa.udp, (UdpPorts{Port{4500}, Port{1024}}));
+  EXPECT_EQ(sa.hard.packets, PacketCount{1'000'000});
+  EXPECT_EQ(sa.soft.time, std::chrono::seconds(60));
+  EXPECT_EQ(sa.policy, PolicyId{5});
+  EXPECT_EQ(sa.selectors, two_nets());
+
+  std::string told;
+  with_client([&told](vici::Client& client) {
+    return client
+        .call_streaming("sa-list", "manual-sa", {},
+                        [&told](const auto&, const Message& m) {
+                          const Buffer bytes = vici::encode(m);
+                          told.append(bytes.begin(), bytes.end());
+                        })
+        .has_value();
+  });
+  for (const LogEntry& line : gateway_.lines) told += line.text;
+  EXPECT_THAT(told, HasSubstr("0x00001000"));
+  EXPECT_THAT(told, Not(HasSubstr("00112233")));
+}
+
+TEST_F(ViciSocket, SaAddTakesACipherWithAnIntegrityAlgorithm) {
+  Message arguments = with(with(manual_sa(), "suite", "aes256-sha512"), "key", std::string(64, 'a').c_str());
+  EXPECT_THAT(std::string(ask("sa-add", arguments).get("errmsg")), HasSubstr("integ-key is missing"));
+  arguments.add("integ-key", std::string(128, 'b'));
+  EXPECT_EQ(ask("sa-add", arguments).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_sas.front()->integ_key.size(), 64u);
+}
+
+TEST_F(ViciSocket, SaAddSaysWhatIsWrongAndWhatIsAllowed) {
+  gateway_.policies.push_back({.id = PolicyId{6}, .name = "clear", .action = Action::kBypass});
+  gateway_.policies.push_back(
+      {.id = PolicyId{7}, .name = "inward", .direction = PolicyDirection::kIn, .action = Action::kProtect});
+  const struct {
+    std::string_view key;
+    const char* value;
+    const char* says;
+  } cases[]{{"direction", "up", "one of out, in"},
+            {"direction", nullptr, "one of out, in"},
+            {"spi", "255", "from 256 to 4294967295"},
+            {"spi", "0x", "from 256"},
+            {"spi", nullptr, "spi is missing"},
+            {"source", "198.51.100.300", "no IP address"},
+            {"source", "2001:db8::1", "different families"},
+            {"suite", "aes128gmc16", "aes128gcm16, aes192gcm16, aes256gcm16"},
+            {"suite", "aes128", "with one of sha256"},
+            {"suite", "aes128gcm16-sha256", "is not known"},
+            {"key", "0011", "40 hexadecimal digits (20 bytes) are needed, 4 were given"},
+            {"key", "zz112233445566778899aabbccddeeff01020304", "other characters"},
+            {"integ-key", "00", "takes none"},
+            {"policy", "nobody", "neither a policy's name nor its id"},
+            {"policy", "clear", "BYPASS entry"},
+            {"policy", "inward", "other direction"},
+            {"udp-source", "4500", "udp-destination is missing"},
+            {"replay-window", "-1", "no number"},
+            {"hard-time", "1h", "no number"},
+            {"local-ts", "198.18.1.0/33", "local-ts"},
+            {"colour", "red", "unknown argument 'colour'; allowed: direction, spi"}};
+  for (const auto& c : cases) {
+    const Message answer = ask("sa-add", with(manual_sa(), c.key, c.value));
+    EXPECT_EQ(answer.get("success"), "no") << c.key;
+    EXPECT_THAT(std::string(answer.get("errmsg")), HasSubstr(c.says)) << c.key;
+    EXPECT_THAT(std::string(answer.get("errmsg")), Not(HasSubstr("445566"))) << "a key is told";
+  }
+  EXPECT_TRUE(gateway_.manual_sas.empty());
+}
+
+TEST_F(ViciSocket, Rfc4106_3_NoTwoOutboundSasShareAnAeadKey) {
+  EXPECT_EQ(ask("sa-add", manual_sa()).get("success"), "yes");
+  EXPECT_THAT(std::string(ask("sa-add", with(manual_sa(), "spi", "0x2000")).get("errmsg")),
+              HasSubstr("one SA only"));
+  EXPECT_EQ(ask("sa-add", with(manual_sa(), "direction", "in")).get("success"), "yes")
+      << "its other end, looped back";
+}
+
+TEST_F(ViciSocket, SaRemoveFindsBySpiOrNumber) {
+  ask("sa-add", manual_sa());
+  ask("sa-add", with(manual_sa(), "direction", "in"));
+  EXPECT_THAT(std::string(ask("sa-remove", Message().add("spi", "0x1000")).get("errmsg")),
+              HasSubstr("give the id"));
+  EXPECT_EQ(ask("sa-remove", Message().add("id", "1")).get("success"), "yes");
+  EXPECT_EQ(ask("sa-remove", Message().add("spi", "4096")).get("success"), "yes");
+  EXPECT_EQ(ask("sa-remove", Message().add("id", "1")).get("success"), "no");
+  EXPECT_EQ(ask("sa-remove", {}).get("success"), "no");
+  EXPECT_TRUE(gateway_.manual_sas.empty());
+}
+
+TEST_F(ViciSocket, PoliciesByHand) {
+  Message m;
+  m.add("name", "dns")
+      .add("action", "bypass")
+      .add_list("local-ts", {"198.18.1.0/24[udp]", "2001:db8:a::/64[udp]"});
+  m.add("remote-ts", "192.0.2.53/32[udp/53]").add("order", "5");
+  const Message answer = ask("policy-add", m);
+  EXPECT_EQ(answer.get("success"), "yes") << answer.get("errmsg");
+  ASSERT_EQ(gateway_.manual_policies.size(), 1u);
+  const PolicySpec& policy = gateway_.manual_policies.front();
+  EXPECT_EQ(policy.action, Action::kBypass);
+  EXPECT_EQ(policy.order, 5u);
+  EXPECT_EQ(policy.selectors.local.size(), 2u);
+  EXPECT_EQ(policy.selectors.remote.front().ports, (PortRange{53, 53}));
+  EXPECT_THAT(std::string(ask("policy-add", m).get("errmsg")), HasSubstr("already"));
+  EXPECT_THAT(std::string(ask("policy-add", Message().add("name", "x").add("action", "pass")).get("errmsg")),
+              HasSubstr("protect, bypass, discard"));
+  EXPECT_THAT(std::string(ask("policy-remove", Message().add("name", "sites/net")).get("errmsg")),
+              HasSubstr("configuration file"));
+  EXPECT_EQ(ask("policy-remove", Message().add("name", "dns")).get("success"), "yes");
+  EXPECT_TRUE(gateway_.manual_policies.empty());
+}
+
+// A BYPASS of everything in the middle of the SPD would open the children behind it.
+TEST_F(ViciSocket, APolicyByHandStandsBehindTheWholeConfiguration) {
+  gateway_.policies[0].order = 100'000 * kOrderStep;
+  Message m;
+  m.add("name", "open").add("action", "bypass").add("local-ts", "0.0.0.0/0").add("remote-ts", "0.0.0.0/0");
+  EXPECT_EQ(ask("policy-add", m).get("success"), "yes");
+  ASSERT_EQ(gateway_.manual_policies.size(), 1u);
+  EXPECT_GT(gateway_.manual_policies[0].order, gateway_.policies[0].order);
+  EXPECT_LT(gateway_.manual_policies[0].order, kPriorityBase) << "the kernel has no place for it";
+}
+
+TEST_F(ViciSocket, GatewayOffAndOnAndWhoDidIt) {
+  EXPECT_EQ(ask("gateway").get("state"), "on");
+  EXPECT_EQ(ask("gateway", Message().add("state", "off")).get("state"), "off");
+  EXPECT_FALSE(gateway_.gateway);
+  ASSERT_EQ(gateway_.lines.size(), 1u);
+  EXPECT_THAT(gateway_.lines.front().text, HasSubstr("uid " + std::to_string(getuid())));
+  EXPECT_THAT(gateway_.lines.front().text, HasSubstr("gateway off"));
+  EXPECT_EQ(ask("gateway", Message().add("state", "ajar")).get("success"), "no");
+}
+
+TEST_F(ViciSocket, WithoutADataPathDropsAreTheKernels) {
+  const Message all = ask("drops", Message().add("all", "yes"));
+  if (access("/proc/net/xfrm_stat", R_OK) == 0)
+    EXPECT_TRUE(all.value("XfrmInNoStates"));
+  else
+    EXPECT_THAT(std::string(all.get("errmsg")), HasSubstr("xfrm_stat"));
+}
+
+TEST_F(ViciSocket, DropsAreSummedOverTheWorkersAndNamed) {
+  EXPECT_THAT(std::string(ask("workers").get("errmsg")), HasSubstr("no data path"));
+  dp::WorkerStats worker{.core = 1};
+  worker.dropped.assign(dp::kDropReasons, 0);
+  worker.dropped[static_cast<std::size_t>(dp::Drop::kReplayed)] = 3;
+  gateway_.stats = dp::Stats{{}, {worker, worker}};
+  EXPECT_EQ(ask("drops"), Message().add("replayed", "6"));
+  EXPECT_EQ(ask("drops", Message().add("all", "yes")).elements().size(), dp::kDropReasons - 1);
+  EXPECT_EQ(ask("workers").section("worker-1")->get("dropped"), "3");
+}
+
+TEST_F(ViciSocket, ReloadTellsEveryError) {
+  EXPECT_EQ(ask("reload").get("success"), "yes");
+  gateway_.config_errors = {"a.yaml:1:2: x: bad", "a.yaml:3:4: y: worse"};
+  const Message answer = ask("reload");
+  EXPECT_EQ(answer.get("success"), "no");
+  EXPECT_THAT(std::string(answer.get("errmsg")), HasSubstr("2 errors"));
+  EXPECT_EQ(*answer.list("errors"), gateway_.config_errors);
+  EXPECT_EQ(*ask("config-check").list("errors"), gateway_.config_errors);
+}
+
+TEST_F(ViciSocket, LogHistoryTellsTheLastLines) {
+  for (int i = 0; i < 1500; ++i) server_->log({Level::kInfo, Category::kIke, {}, 0, std::to_string(i)});
+  std::vector<std::string> lines;
+  const auto history = [&lines](const Message& arguments) {
+    return [&lines, arguments](vici::Client& client) {
+      lines.clear();
+      return client
+          .call_streaming("log-history", "log-history", arguments,
+                          [&lines](const auto&, const Message& m) { lines.emplace_back(m.get("msg")); })
+          .has_value();
+    };
+  };
+  with_client(history(Message().add("lines", "2")));
+  EXPECT_EQ(lines, (std::vector<std::string>{"1498", "1499"}));
+  with_client(history({}));
+  EXPECT_EQ(lines.size(), 1000u);
+}
+
+TEST_F(ViciSocket, WhatStrongSwanLoadsIsRefusedWithTheReason) {
+  for (const auto* command :
+       {"load-conn", "load-shared", "load-key", "load-cert", "load-pool", "unload-conn"})
+    EXPECT_THAT(std::string(ask(command).get("errmsg")), HasSubstr("/etc/simplon/simplon.yaml")) << command;
+  EXPECT_TRUE(ask("get-conns").list("conns")->empty());
+  EXPECT_TRUE(ask("get-shared").list("keys")->empty());
+}
+
+TEST_F(ViciSocket, ListingsAreFiltered) {
+  gateway_.ikes.push_back(sites(now_, 2));
+  const auto count = [this](const char* command, const char* event, const Message& arguments) {
+    return with_client([&](vici::Client& client) {
+      int n = 0;
+      EXPECT_TRUE(client.call_streaming(command, event, arguments, [&n](const auto&, const auto&) { ++n; }));
+      return n;
+    });
+  };
+  EXPECT_EQ(count("list-sas", "list-sa", {}), 2);
+  EXPECT_EQ(count("list-sas", "list-sa", Message().add("ike-id", "2")), 1);
+  EXPECT_EQ(count("list-sas", "list-sa", Message().add("child-id", "7")), 1);
+  EXPECT_EQ(count("list-sas", "list-sa", Message().add("ike", "other")), 0);
+  EXPECT_EQ(count("list-conns", "list-conn", Message().add("ike", "sites")), 1);
+  EXPECT_EQ(count("list-policies", "list-policy", Message().add("trap", "yes").add("child", "net")), 1);
+  EXPECT_EQ(count("list-policies", "list-policy", Message().add("drop", "yes")), 0);
+}
+
+}  // namespace
+}  // namespace simplon::ctrl

@@ -1,0 +1,99 @@
+#include "dp/device/port.h"
+
+#include <gtest/gtest.h>
+#include <rte_dev.h>
+
+#include "dp/device/eal.h"
+#include "tests/dp/lab.h"
+
+namespace simplon::dp::test {
+namespace {
+
+// A software port that is there as long as the test.
+class Device {
+ public:
+  explicit Device(std::string name, const char* arguments = "") : name_(std::move(name)) {
+    EXPECT_EQ(rte_eal_hotplug_add("vdev", name_.c_str(), arguments), 0);
+  }
+  ~Device() { rte_eal_hotplug_remove("vdev", name_.c_str()); }
+  PortSetup setup() const { return {.name = "lan", .device = name_, .descriptors = 128, .tap = false}; }
+
+ private:
+  std::string name_;
+};
+
+Result<std::unique_ptr<Port>> open(const PortSetup& setup, unsigned workers = 1) {
+  return Port::open(setup, workers, Shared::get().buffers);
+}
+
+TEST(Port, PciAddressIsToldFromAVdev) {
+  EXPECT_TRUE(is_pci_address("0000:01:00.0"));
+  EXPECT_TRUE(is_pci_address("01:00.0,some=argument"));
+  EXPECT_FALSE(is_pci_address("net_pcap0,rx_pcap=/tmp/0000:01:00.0"));
+  EXPECT_FALSE(is_pci_address("net_null0"));
+}
+
+TEST(Port, DeviceThatIsNotThereIsNamed) {
+  const auto port = open({.name = "lan", .device = "net_null77,size=64"});
+  ASSERT_FALSE(port);
+  EXPECT_NE(port.error().what.find("lan"), std::string::npos) << port.error().what;
+  EXPECT_NE(port.error().what.find("net_null77,size=64"), std::string::npos) << port.error().what;
+}
+
+TEST(Port, HasNoMoreQueuesThanTheDevice) {
+  const Device pcap("net_pcap8", "tx_pcap=/dev/null");  // one each way
+  const auto port = open(pcap.setup(), 4);
+  ASSERT_TRUE(port) << port.error().what;
+  EXPECT_EQ((*port)->rx_queues(), 1);
+  EXPECT_EQ((*port)->tx_queues(), 1);
+}
+
+TEST(Port, QueuesAreAsManyAsWorkersUnlessSaidOtherwise) {
+  for (const auto& [asked, workers, got] : {std::tuple{0, 1, 1}, {0, 3, 3}, {1, 3, 1}, {2, 3, 2}}) {
+    const Device null("net_null8");  // has hundreds
+    PortSetup setup = null.setup();
+    setup.queues = static_cast<std::uint16_t>(asked);
+    const auto port = open(setup, static_cast<unsigned>(workers));
+    ASSERT_TRUE(port) << port.error().what;
+    EXPECT_EQ((*port)->rx_queues(), got);
+    EXPECT_EQ((*port)->tx_queues(), got);
+  }
+}
+
+TEST(Port, DeviceWithoutAMacIsGivenOne) {
+  const Device ring("net_ring9");
+  const auto port = open(ring.setup());
+  ASSERT_TRUE(port) << port.error().what;
+  const Mac mac = (*port)->facts().mac;
+  EXPECT_NE(mac, Mac{});
+  EXPECT_EQ(mac[0] & 3, 2) << "unicast, locally administered";
+}
+
+TEST(Port, MacThatIsAskedForIsTheOneThatIsUsed) {
+  const Device ring("net_ring10");
+  PortSetup setup = ring.setup();
+  setup.mac = Mac{2, 0, 0, 0, 0, 7};
+  const auto port = open(setup);
+  ASSERT_TRUE(port) << port.error().what;
+  EXPECT_EQ((*port)->facts().mac, *setup.mac);
+}
+
+TEST(Port, MtuThatTheDeviceCannotTakeIsAnErrorThatSaysSo) {
+  const Device memif("net_memif8", "role=server,socket-abstract=yes,socket=simplon-port-test");
+  PortSetup setup = memif.setup();
+  setup.mtu = 9000;
+  const auto port = open(setup);
+  ASSERT_FALSE(port);
+  EXPECT_NE(port.error().what.find("9000"), std::string::npos) << port.error().what;
+}
+
+TEST(Eal, CoreThatIsNotThereIsNamed) {
+  dp::Setup setup;
+  setup.worker_cores = {4095};
+  const auto memory = start_eal(setup);
+  ASSERT_FALSE(memory);
+  EXPECT_NE(memory.error().what.find("core 4095"), std::string::npos) << memory.error().what;
+}
+
+}  // namespace
+}  // namespace simplon::dp::test

@@ -1,0 +1,100 @@
+#include "dp/device/punt_path.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "tests/dp/lab.h"
+
+namespace simplon::dp::test {
+namespace {
+
+// The exception path of one port without a TAP: making one takes root; what is punted there is freed.
+struct Path {
+  rte_ring* punts = rte_ring_create("test-punts", 1024, SOCKET_ID_ANY, RING_F_SC_DEQ);
+  rte_ring* events =
+      rte_ring_create_elem("test-events", sizeof(WorkerEvent), 64, SOCKET_ID_ANY, RING_F_SC_DEQ);
+  std::unique_ptr<Exception> exception = std::move(*Exception::open(Shared::get().buffers, punts));
+
+  Path() { EXPECT_TRUE(exception->add(PortIndex{0}, {.name = "lan", .tap = false}, Mac{}, nullptr)); }
+  ~Path() {
+    while (rte_ring_count(punts) != 0) exception->move();
+    exception.reset();
+    rte_ring_free(punts);
+    rte_ring_free(events);
+  }
+  void punt(unsigned frames) const {
+    for (unsigned i = 0; i < frames; ++i) {
+      rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);
+      ASSERT_NE(m, nullptr);
+      m->port = 0;
+      ASSERT_EQ(rte_ring_enqueue(punts, m), 0);
+    }
+  }
+  bool readable() const {
+    pollfd p{.fd = exception->fd(), .events = POLLIN, .revents = 0};
+    return ::poll(&p, 1, 0) == 1;
+  }
+};
+
+TEST(Exception, IsQuietWhenThereIsNothing) {
+  Path path;
+  path.exception->move();
+  path.exception->sleep(path.events);
+  EXPECT_TRUE(path.exception->wakeup().asleep);
+  EXPECT_FALSE(path.readable());
+}
+
+TEST(Exception, FloodIsMovedInParts) {
+  Path path;
+  path.punt(600);
+  path.exception->move();
+  const unsigned left = rte_ring_count(path.punts);
+  EXPECT_GT(left, 0u);
+  EXPECT_LT(left, 600u);
+  path.exception->sleep(path.events);
+  EXPECT_TRUE(path.readable()) << "nobody would come back for what is left";
+  unsigned calls = 1;
+  for (; path.readable() && calls < 100; ++calls) {
+    path.exception->move();
+    path.exception->sleep(path.events);
+  }
+  EXPECT_EQ(rte_ring_count(path.punts), 0u);
+  EXPECT_LT(calls, 10u);
+}
+
+TEST(Exception, FrameThatComesBeforeTheSleepIsNotSleptOver) {
+  Path path;
+  path.exception->move();
+  path.punt(1);
+  path.exception->sleep(path.events);
+  EXPECT_FALSE(path.exception->wakeup().asleep);
+  EXPECT_TRUE(path.readable());
+}
+
+TEST(Exception, EventThatComesBeforeTheSleepIsNotSleptOver) {
+  Path path;
+  WorkerEvent event{.source = {}, .destination = {}};
+  ASSERT_EQ(rte_ring_enqueue_elem(path.events, &event, sizeof event), 0);
+  path.exception->sleep(path.events);
+  EXPECT_TRUE(path.readable());
+}
+
+TEST(Exception, WorkerWakesTheSleeperOnce) {
+  Path path;
+  path.exception->sleep(path.events);
+  Wakeup& wakeup = path.exception->wakeup();
+  unsigned writes = 0;
+  for (int turn = 0; turn < 3; ++turn)  // as Worker::turn() does it
+    if (wakeup.asleep.exchange(false)) {
+      const std::uint64_t one = 1;
+      writes += ::write(wakeup.fd, &one, sizeof one) == sizeof one;
+    }
+  EXPECT_EQ(writes, 1u);
+  EXPECT_TRUE(path.readable());
+  path.exception->move();
+  EXPECT_FALSE(path.readable());
+}
+
+}  // namespace
+}  // namespace simplon::dp::test

@@ -1,0 +1,335 @@
+// RFC 4301 §5.1 and §5.2 for every place that a clear packet can come from, against every action of the SPD.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "dp/tables/tables.h"
+
+namespace simplon::dp {
+namespace {
+
+using Kind = Decision::Kind;
+const PortIndex kLan{0}, kWan{1};
+
+const char *const kInside = "198.18.1.10", *const kInside2 = "198.18.3.10", *const kOutside = "203.0.113.9",
+                  *const kUsLan = "198.18.1.1", *const kUsWan = "198.51.100.1", *const kNowhere = "192.0.2.1";
+
+IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+
+// A gateway with one policy (or none) that covers everything in both directions.
+class Site {
+ public:
+  explicit Site(std::optional<Action> action, PolicyDirection direction = PolicyDirection::kBoth) {
+    std::vector<Spd::Input> inputs;
+    for (const char* all : {"0.0.0.0/0", "::/0"})
+      if (action)
+        inputs.push_back({{.id = PolicyId{1},
+                           .direction = direction,
+                           .action = *action,
+                           .selectors = {{*TrafficSelector::parse(all)}, {*TrafficSelector::parse(all)}}},
+                          5});
+    set(std::move(inputs));
+  }
+  explicit Site(std::vector<Spd::Input> inputs) { set(std::move(inputs)); }
+  Site& off() {
+    tables_.gateway_on = false;
+    return *this;
+  }
+  Decision operator()(Origin origin, PortIndex port, const char* source, const char* destination,
+                      std::uint8_t protocol = kTcp, std::uint16_t sport = 1000,
+                      std::uint16_t dport = 2000) const {
+    return decide(tables_, {.source = ip(source),
+                            .destination = ip(destination),
+                            .sport = sport,
+                            .dport = dport,
+                            .protocol = protocol,
+                            .origin = origin,
+                            .port = port});
+  }
+  Decision protected_port(const char* source, const char* destination) const {
+    return (*this)(Origin::kProtected, kLan, source, destination);
+  }
+  Decision decrypted(const char* source, const char* destination) const {
+    return (*this)(Origin::kDecrypted, kWan, source, destination);
+  }
+  Decision clear(const char* source, const char* destination) const {
+    return (*this)(Origin::kUnprotected, kWan, source, destination);
+  }
+  Decision host(const char* source, const char* destination) const {
+    return (*this)(Origin::kHostUnprotected, kWan, source, destination);
+  }
+  Decision decide_flow(const Flow& flow) const { return decide(tables_, flow); }
+  Side egress(const Decision& d) const { return tables_.routes->next_hop(d.index).side; }
+
+ private:
+  void set(std::vector<Spd::Input> inputs) {
+    NetworkSpec network;
+    network.addresses = {
+        {ip(kUsLan), kLan}, {ip(kUsWan), kWan}, {ip("2001:db8:ffff::1"), kWan}, {ip("2001:db8:a::1"), kLan}};
+    network.routes = {{*Prefix::parse("198.18.0.0/15"), std::nullopt, kLan},
+                      {*Prefix::parse("203.0.113.0/24"), ip("198.51.100.254"), kWan},
+                      {*Prefix::parse("2001:db8:a::/48"), std::nullopt, kLan},
+                      {*Prefix::parse("2001:db8:f::/48"), ip("fe80::1"), kWan}};
+    tables_.routes = std::move(*Routes::build(network, {{Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
+                                                        {Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1500}}));
+    tables_.spd = std::make_shared<const Spd>(std::move(inputs));
+  }
+  Tables tables_;
+};
+
+Decision dropped(Drop reason) { return {.kind = Kind::kDrop, .reason = reason}; }
+Decision punted(PortIndex port) { return {.kind = Kind::kPunt, .port = port}; }
+Decision sent(PortIndex port) { return {.kind = Kind::kSend, .port = port}; }
+const Decision kProtectedBySlot5{.kind = Kind::kProtect, .index = 5};
+
+const std::optional<Action> kEvery[] = {std::nullopt, Action::kDiscard, Action::kBypass, Action::kProtect};
+
+// 1. To the gateway itself.
+TEST(Rfc4301_5_2, ToUsFromTheProtectedSideIsTheHosts) {
+  for (const auto& action : kEvery) {
+    EXPECT_EQ(Site(action).protected_port(kInside, kUsLan), punted(kLan));
+    EXPECT_EQ(Site(action).protected_port(kInside, kUsWan), punted(kLan))
+        << "the TAP of the port, whose MAC the frame has and whose routes its source";
+    EXPECT_EQ(Site(action).decrypted(kOutside, kUsLan), punted(kLan)) << "its SA's selectors were checked";
+  }
+}
+
+TEST(Rfc4301_5_2, ToUsInClearIsForTheInboundSpd) {
+  EXPECT_EQ(Site(Action::kBypass).clear(kOutside, kUsWan), punted(kWan));
+  EXPECT_EQ(Site(Action::kBypass).clear(kOutside, kUsLan), punted(kWan));
+  EXPECT_EQ(Site(Action::kProtect).clear(kOutside, kUsWan), dropped(Drop::kClearNotAllowed));
+  EXPECT_EQ(Site(Action::kDiscard).clear(kOutside, kUsWan), dropped(Drop::kPolicyDiscard));
+  EXPECT_EQ(Site(std::nullopt).clear(kOutside, kUsWan), dropped(Drop::kNoPolicy));
+  EXPECT_EQ(Site(Action::kBypass, PolicyDirection::kOut).clear(kOutside, kUsWan), dropped(Drop::kNoPolicy))
+      << "the other direction's";
+  EXPECT_EQ(Site(Action::kProtect).clear(kOutside, kUsLan), dropped(Drop::kClearNotAllowed))
+      << "an inner address of ours is no way round";
+}
+
+TEST(Rfc4301_4_4_1, IkeToUsNeedsNoPolicy) {
+  for (const auto& action : kEvery)
+    for (const std::uint16_t port : {500, 4500}) {
+      EXPECT_EQ(Site(action)(Origin::kUnprotected, kWan, kOutside, kUsWan, kUdp, 30000, port), punted(kWan));
+      EXPECT_NE(Site(action)(Origin::kUnprotected, kWan, kOutside, kInside, kUdp, 500, port).kind,
+                Kind::kPunt)
+          << "to us, not through us";
+    }
+  EXPECT_EQ(Site(std::nullopt)(Origin::kUnprotected, kWan, kOutside, kUsWan, kTcp, 500, 500),
+            dropped(Drop::kNoPolicy));
+  EXPECT_EQ(Site(std::nullopt)(Origin::kUnprotected, kWan, kOutside, kUsWan, kUdp, 500, 501),
+            dropped(Drop::kNoPolicy));
+  EXPECT_EQ(Site(std::nullopt)(Origin::kUnprotected, kWan, kOutside, kUsWan, kUdp, 4500, 53),
+            dropped(Drop::kNoPolicy))
+      << "the source port opens nothing";
+}
+
+TEST(Rfc4861, NeighbourDiscoveryIsTheLinksOwn) {
+  for (const auto& action : kEvery)
+    for (std::uint16_t type = 133; type <= 137; ++type) {
+      const auto code = static_cast<std::uint16_t>(type << 8);
+      const auto nd = [&](Origin origin, PortIndex port, const char* to) {
+        const bool ours = origin == Origin::kHostUnprotected || origin == Origin::kHostProtected;
+        return Site(action)(origin, port, ours ? "2001:db8:ffff::1" : "2001:db8:f::9", to, kIcmpv6, code,
+                            code);
+      };
+      for (const char* to : {"ff02::1:ff00:1", "2001:db8:ffff::1", "fe80::5"}) {
+        EXPECT_EQ(nd(Origin::kUnprotected, kWan, to), punted(kWan));
+        EXPECT_EQ(nd(Origin::kProtected, kLan, to), punted(kLan));
+        EXPECT_EQ(nd(Origin::kHostUnprotected, kWan, to), sent(kWan));
+        EXPECT_EQ(nd(Origin::kHostProtected, kLan, to), sent(kLan));
+        // Out of a tunnel it is a forgery: a peer must not tell us who our neighbours are.
+        EXPECT_EQ(nd(Origin::kDecrypted, kWan, to), dropped(Drop::kNotForUs)) << to;
+      }
+    }
+  for (const std::uint16_t type : {128, 132, 138}) {
+    const auto code = static_cast<std::uint16_t>(type << 8);
+    EXPECT_EQ(Site(std::nullopt)(Origin::kUnprotected, kWan, "2001:db8:f::9", "2001:db8:ffff::1", kIcmpv6,
+                                 code, code),
+              dropped(Drop::kNoPolicy));
+  }
+}
+
+// In transit they are ICMPv6 like any other: a policy that lets nothing pass lets them not pass either.
+TEST(Rfc4861, DiscoveryMessagesToOthersOrFromOthersAreForTheSpd) {
+  for (std::uint16_t type = 133; type <= 137; ++type) {
+    const auto code = static_cast<std::uint16_t>(type << 8);
+    const auto nd = [&](std::optional<Action> action, Origin origin, PortIndex port, const char* from,
+                        const char* to) { return Site(action)(origin, port, from, to, kIcmpv6, code, code); };
+    const char *const inside = "2001:db8:a::10", *const outside = "2001:db8:f::9";
+    EXPECT_EQ(nd(std::nullopt, Origin::kUnprotected, kWan, outside, inside), dropped(Drop::kNoPolicy));
+    EXPECT_EQ(nd(Action::kProtect, Origin::kUnprotected, kWan, outside, inside),
+              dropped(Drop::kClearNotAllowed));
+    EXPECT_EQ(nd(Action::kProtect, Origin::kProtected, kLan, inside, outside), kProtectedBySlot5);
+    EXPECT_EQ(nd(Action::kProtect, Origin::kHostUnprotected, kWan, inside, outside), kProtectedBySlot5)
+        << "the kernel forwards it: it is not ours";
+    EXPECT_EQ(nd(std::nullopt, Origin::kHostUnprotected, kWan, inside, "ff0e::1"), dropped(Drop::kNoPolicy));
+    for (const char* ours : {"::", "fe80::5", "2001:db8:ffff::1"})
+      EXPECT_EQ(nd(std::nullopt, Origin::kHostUnprotected, kWan, ours, outside), sent(kWan));
+  }
+  const auto code = static_cast<std::uint16_t>(135 << 8);
+  EXPECT_EQ(Site(std::nullopt)(Origin::kHostUnprotected, kWan, kUsWan, kOutside, kIcmpv6, code, code),
+            dropped(Drop::kNoPolicy))
+      << "IPv4 has no neighbour discovery";
+}
+
+TEST(Rfc4301_4_4_1, MulticastIsNeverForwarded) {
+  for (const auto& action : kEvery)
+    for (const char* to : {"224.0.0.5", "239.1.2.3", "255.255.255.255", "ff02::5", "ff05::2", "ff0e::1"}) {
+      const char* from = ip(to).is_v4() ? kOutside : "2001:db8:f::9";
+      const bool link = std::set<std::string>{"224.0.0.5", "ff02::5", "255.255.255.255"}.contains(to);
+      EXPECT_EQ(Site(action).protected_port(from, to), punted(kLan)) << to;
+      EXPECT_EQ(Site(action).clear(from, to), link ? punted(kWan) : dropped(Drop::kNotForUs)) << to;
+      EXPECT_EQ(Site(action).decrypted(from, to), dropped(Drop::kNotForUs))
+          << "the unprotected link's TAP is not its place: " << to;
+    }
+}
+
+// 2. From the protected side.
+TEST(Rfc4301_5_1, BetweenProtectedPortsNoBoundaryIsCrossed) {
+  for (const auto& action : kEvery)
+    for (const bool off : {false, true}) {
+      Site site(action);
+      if (off) site.off();
+      for (const Decision& d : {site.protected_port(kInside, kInside2), site.decrypted(kOutside, kInside)}) {
+        EXPECT_EQ(d.kind, Kind::kForward);
+        EXPECT_EQ(site.egress(d), Side::kProtected);
+      }
+    }
+}
+
+TEST(Rfc4301_5_1, OutwardsTheOutboundSpdDecides) {
+  for (const auto& from :
+       {&Site::protected_port, &Site::decrypted}) {  // decrypted and out again: a hub of tunnels
+    const Site bypass(Action::kBypass);
+    const Decision forwarded = (bypass.*from)(kInside, kOutside);
+    EXPECT_EQ(forwarded.kind, Kind::kForward);
+    EXPECT_EQ(bypass.egress(forwarded), Side::kUnprotected);
+    EXPECT_EQ((Site(Action::kProtect).*from)(kInside, kOutside), kProtectedBySlot5);
+    EXPECT_EQ((Site(Action::kDiscard).*from)(kInside, kOutside), dropped(Drop::kPolicyDiscard));
+    EXPECT_EQ((Site(std::nullopt).*from)(kInside, kOutside), dropped(Drop::kNoPolicy));
+    EXPECT_EQ((Site(Action::kBypass, PolicyDirection::kIn).*from)(kInside, kOutside),
+              dropped(Drop::kNoPolicy));
+  }
+}
+
+TEST(Rfc4301_5_1, ProtectedTrafficNeedsNoRouteOfItsInnerDestination) {
+  EXPECT_EQ(Site(Action::kProtect).protected_port(kInside, kNowhere), kProtectedBySlot5);
+  EXPECT_EQ(Site(Action::kBypass).protected_port(kInside, kNowhere), dropped(Drop::kNoRoute));
+  EXPECT_EQ(Site(Action::kDiscard).protected_port(kInside, kNowhere), dropped(Drop::kPolicyDiscard));
+  EXPECT_EQ(Site(std::nullopt).protected_port(kInside, kNowhere), dropped(Drop::kNoPolicy));
+}
+
+// 3. In clear from the unprotected side.
+TEST(Rfc4301_5_2, ThroughUsInClearTheInboundSpdDecides) {
+  const Site bypass(Action::kBypass);
+  const Decision inwards = bypass.clear(kOutside, kInside);
+  EXPECT_EQ(inwards.kind, Kind::kForward);
+  EXPECT_EQ(bypass.egress(inwards), Side::kProtected);
+  for (const char* to : {kInside, kOutside, kNowhere}) {
+    EXPECT_EQ(Site(Action::kProtect).clear(kOutside, to), dropped(Drop::kClearNotAllowed));
+    EXPECT_EQ(Site(Action::kDiscard).clear(kOutside, to), dropped(Drop::kPolicyDiscard));
+    EXPECT_EQ(Site(std::nullopt).clear(kOutside, to), dropped(Drop::kNoPolicy));
+  }
+}
+
+TEST(Rfc4301_5_2, InAndOutAgainOnTheUnprotectedSideAsksBothSpds) {
+  const auto all = [] {
+    return Selectors{{*TrafficSelector::parse("0.0.0.0/0")}, {*TrafficSelector::parse("0.0.0.0/0")}};
+  };
+  const auto site = [&](Action out) {
+    return Site(
+        {{{.id = PolicyId{1},
+           .direction = PolicyDirection::kIn,
+           .action = Action::kBypass,
+           .selectors = all()},
+          1},
+         {{.id = PolicyId{2}, .direction = PolicyDirection::kOut, .action = out, .selectors = all()}, 5}});
+  };
+  EXPECT_EQ(site(Action::kBypass).clear(kOutside, kOutside).kind, Kind::kForward);
+  EXPECT_EQ(site(Action::kBypass).clear(kOutside, kNowhere), dropped(Drop::kNoRoute));
+  EXPECT_EQ(site(Action::kDiscard).clear(kOutside, kOutside), dropped(Drop::kPolicyDiscard));
+  EXPECT_EQ(site(Action::kProtect).clear(kOutside, kOutside), kProtectedBySlot5);
+}
+
+// 4. From the gateway's own kernel.
+TEST(Rfc4301_5_1, WhatTheHostSendsOutwardsIsForTheOutboundSpd) {
+  EXPECT_EQ(Site(Action::kBypass).host(kUsWan, kOutside), sent(kWan));
+  EXPECT_EQ(Site(Action::kProtect).host(kUsWan, kOutside), kProtectedBySlot5);
+  EXPECT_EQ(Site(Action::kDiscard).host(kUsWan, kOutside), dropped(Drop::kPolicyDiscard));
+  EXPECT_EQ(Site(std::nullopt).host(kUsWan, kOutside), dropped(Drop::kNoPolicy));
+}
+
+TEST(Rfc4301_4_4_1, IkeOfOursLeavesWhateverThePolicies) {
+  for (const auto& action : kEvery)
+    for (const std::uint16_t port : {500, 4500})
+      EXPECT_EQ(Site(action)(Origin::kHostUnprotected, kWan, kUsWan, kOutside, kUdp, port, 30000),
+                sent(kWan));
+  EXPECT_EQ(Site(std::nullopt)(Origin::kHostUnprotected, kWan, kInside, kOutside, kUdp, 500, 500),
+            dropped(Drop::kNoPolicy))
+      << "not of ours";
+  EXPECT_EQ(Site(std::nullopt)(Origin::kHostUnprotected, kWan, kUsWan, kOutside, kTcp, 500, 500),
+            dropped(Drop::kNoPolicy));
+}
+
+TEST(Rfc4301_5_1, TheHostsLinkMulticastLeavesAndItsProtectedPortsAreFree) {
+  for (const auto& action : kEvery) {
+    for (const char* to : {"224.0.0.18", "ff02::12", "255.255.255.255"})
+      EXPECT_EQ(Site(action).host(ip(to).is_v4() ? kUsWan : "2001:db8:ffff::1", to), sent(kWan)) << to;
+    EXPECT_EQ(Site(action)(Origin::kHostProtected, kLan, kUsLan, kInside), sent(kLan));
+  }
+  EXPECT_EQ(Site(std::nullopt).host(kUsWan, "239.1.2.3"), dropped(Drop::kNoPolicy));
+}
+
+// The switch.
+TEST(Gateway, OffStopsEverythingThatCrossesTheBoundaryAndNothingOfTheHost) {
+  EXPECT_EQ(Site(Action::kProtect).off().protected_port(kInside, kOutside), dropped(Drop::kGatewayOff));
+  EXPECT_EQ(Site(Action::kBypass).off().protected_port(kInside, kOutside), dropped(Drop::kGatewayOff));
+  EXPECT_EQ(Site(Action::kBypass).off().clear(kOutside, kInside), dropped(Drop::kGatewayOff));
+  EXPECT_EQ(Site(Action::kBypass).off().clear(kOutside, kOutside), dropped(Drop::kGatewayOff));
+  EXPECT_EQ(Site(Action::kBypass).off().host(kUsWan, kOutside), sent(kWan));
+  EXPECT_EQ(Site(Action::kProtect).off().host(kUsWan, kOutside), dropped(Drop::kGatewayOff))
+      << "never in clear instead";
+  EXPECT_EQ(Site(Action::kBypass).off().clear(kOutside, kUsWan), punted(kWan));
+  EXPECT_EQ(Site(std::nullopt).off()(Origin::kUnprotected, kWan, kOutside, kUsWan, kUdp, 500, 500),
+            punted(kWan));
+}
+
+// RFC 4301 §7: the ports of a later fragment are not known. An entry that asks for them cannot be decided,
+// and it must not be passed over for one below that would let the fragment through in clear.
+TEST(Rfc4301_7, LaterFragmentThatAnEntryWithPortsMayCoverIsDropped) {
+  const auto s = [](const char* remote) {
+    return Selectors{{*TrafficSelector::parse("0.0.0.0/0")}, {*TrafficSelector::parse(remote)}};
+  };
+  for (const Action action : {Action::kProtect, Action::kBypass, Action::kDiscard}) {
+    const Site site(
+        {{{.id = PolicyId{1}, .order = 1, .action = action, .selectors = s("203.0.113.0/24[tcp/443]")}, 5},
+         {{.id = PolicyId{2}, .order = 2, .action = Action::kBypass, .selectors = s("0.0.0.0/0")}, 6}});
+    Flow flow{.source = ip(kInside),
+              .destination = ip(kOutside),
+              .protocol = kTcp,
+              .origin = Origin::kProtected,
+              .port = kLan,
+              .fragment = true};
+    EXPECT_EQ(site.decide_flow(flow), dropped(Drop::kFragment));
+    flow.protocol = kUdp;
+    EXPECT_EQ(site.decide_flow(flow).kind, Kind::kForward);
+    flow = {.source = ip(kOutside),
+            .destination = ip(kInside),
+            .protocol = kTcp,
+            .origin = Origin::kUnprotected,
+            .port = kWan,
+            .fragment = true};
+    EXPECT_EQ(site.decide_flow(flow), dropped(Drop::kFragment));
+  }
+  Flow whole{.source = ip(kInside),
+             .destination = ip(kOutside),
+             .protocol = kTcp,
+             .origin = Origin::kProtected,
+             .port = kLan,
+             .fragment = true};
+  EXPECT_EQ(Site(Action::kProtect).decide_flow(whole), kProtectedBySlot5)
+      << "no ports asked for: a fragment like any packet";
+}
+
+}  // namespace
+}  // namespace simplon::dp

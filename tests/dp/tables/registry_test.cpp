@@ -1,0 +1,270 @@
+#include "dp/tables/registry.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/dp/lab.h"
+
+namespace simplon::dp::test {
+namespace {
+
+// The control side alone; `worker(n)` stands for a worker's turn.
+class Control {
+ public:
+  explicit Control(unsigned workers = 1)
+      : quiescence(workers),
+        registry(*Shared::get().crypto, quiescence, workers,
+                 {{Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
+                  {Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1400}}),
+        workers_(workers) {
+    for (unsigned i = 0; i < workers; ++i) quiescence.online(i);
+  }
+  ~Control() {
+    for (unsigned i = 0; i < workers_; ++i) quiescence.offline(i);
+  }
+  SaRef sa(Direction direction, std::uint64_t id, std::uint32_t policy = 1) {
+    SaOptions o;
+    o.id = id;
+    o.spi = Spi{static_cast<std::uint32_t>(0x1000 + id)};
+    o.selectors = selectors("198.18.1.0/24", "198.18.2.0/24");
+    auto spec = std::make_shared<SaSpec>();
+    const SaRef made = make_sa(direction, o);
+    // Only the policy differs from what the lab makes; keys do not copy, so it is made again.
+    spec->id = made->id, spec->direction = direction, spec->spi = made->spi, spec->source = made->source,
+    spec->destination = made->destination;
+    spec->suite = made->suite, spec->encr_key = key(16, 1), spec->salt = key(4, 50), spec->replay_window = 64;
+    spec->selectors = made->selectors, spec->policy = PolicyId{policy};
+    return spec;
+  }
+  PolicySpec policy(std::uint32_t id) {
+    return {.id = PolicyId{id},
+            .order = id,
+            .action = Action::kProtect,
+            .selectors = selectors("198.18.1.0/24", "198.18.2.0/24")};
+  }
+  const Tables& tables() { return *registry.tables().read(); }
+  OutboundSlot& slot() {
+    const Decision d = decide(tables(), {.source = *IpAddress::parse("198.18.1.1"),
+                                         .destination = *IpAddress::parse("198.18.2.1"),
+                                         .protocol = kTcp,
+                                         .origin = Origin::kProtected,
+                                         .port = kLan});
+    EXPECT_EQ(d.kind, Decision::Kind::kProtect);
+    return (*tables().outbound)[d.index];
+  }
+  void turn(unsigned worker = 0) { quiescence.report(worker); }
+
+  Quiescence quiescence;
+  Registry registry;
+
+ private:
+  unsigned workers_;
+};
+
+TEST(Registry, BeforeTheFirstPolicyEverythingIsDropped) {
+  Control c;
+  EXPECT_EQ(c.tables().generation, 1u) << "caches hold 0";
+  EXPECT_EQ(decide(c.tables(), {.origin = Origin::kProtected}),
+            (Decision{.kind = Decision::Kind::kDrop, .reason = Drop::kNoPolicy}));
+}
+
+TEST(Registry, GenerationFollowsPoliciesNetworkAndSwitchOnly) {
+  Control c;
+  std::uint32_t before = c.tables().generation;
+  const auto changed = [&] {
+    EXPECT_TRUE(c.registry.commit());
+    return std::exchange(before, c.tables().generation) != c.tables().generation;
+  };
+  EXPECT_FALSE(changed());
+  ASSERT_TRUE(c.registry.add_policy(c.policy(1)));
+  EXPECT_TRUE(changed());
+  c.registry.set_network({});
+  EXPECT_TRUE(changed());
+  c.registry.set_gateway(false);
+  EXPECT_TRUE(changed());
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, 1)));
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kIn, 2)));
+  EXPECT_FALSE(changed());
+  c.registry.remove_sa(SaId{1});
+  c.registry.remove_sa(SaId{2});
+  EXPECT_FALSE(changed());
+  c.registry.remove_policy(PolicyId{1});
+  EXPECT_TRUE(changed());
+}
+
+TEST(Registry, RekeyReplacesTheSaInItsSlotAndTheOldOneComesBackWhenTheNewGoes) {
+  Control c;
+  ASSERT_TRUE(c.registry.add_policy(c.policy(1)) && c.registry.commit());
+  OutboundSlot& slot = c.slot();
+  EXPECT_EQ(slot.sa.read(), nullptr);
+  for (std::uint64_t id : {1, 2, 3}) {
+    ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, id)));
+    EXPECT_EQ(slot.sa.read()->id, SaId{id});
+  }
+  c.registry.remove_sa(SaId{1});
+  EXPECT_EQ(slot.sa.read()->id, SaId{3}) << "one that was not in use goes unnoticed";
+  c.registry.remove_sa(SaId{3});
+  EXPECT_EQ(slot.sa.read()->id, SaId{2});
+  c.registry.remove_sa(SaId{2});
+  EXPECT_EQ(slot.sa.read(), nullptr);
+  EXPECT_EQ(&c.slot(), &slot);
+}
+
+TEST(Registry, AnSaMayComeBeforeItsPolicyAndOutliveIt) {
+  Control c;
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, 1)));
+  ASSERT_TRUE(c.registry.add_policy(c.policy(1)) && c.registry.commit());
+  EXPECT_EQ(c.slot().sa.read()->id, SaId{1});
+  c.registry.remove_policy(PolicyId{1});
+  ASSERT_TRUE(c.registry.commit());
+  EXPECT_TRUE(c.registry.counters(SaId{1}));
+  c.registry.remove_sa(SaId{1});
+  EXPECT_FALSE(c.registry.counters(SaId{1}));
+}
+
+TEST(Registry, NothingIsFreedBeforeEveryWorkerHasReported) {
+  Control c(3);
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kIn, 1)));
+  for (unsigned i = 0; i < 3; ++i) c.turn(i);
+  c.registry.collect();
+  c.registry.remove_sa(SaId{1});
+  EXPECT_EQ(c.tables().sad->find(Be32{0x1001}, *IpAddress::parse("198.51.100.2")), nullptr)
+      << "out of the table at once";
+  const std::size_t waiting = c.registry.retired();
+  EXPECT_GE(waiting, 1u);
+  for (unsigned i = 0; i < 2; ++i) {
+    c.turn(i);
+    c.registry.collect();
+    EXPECT_EQ(c.registry.retired(), waiting) << "worker 2 may still hold it";
+  }
+  c.turn(2);
+  c.registry.collect();
+  EXPECT_EQ(c.registry.retired(), 0u);
+}
+
+// A network that cannot be made into routes (here: a prefix of 40 bits) must not keep a policy from the
+// workers: it might be the one that stops traffic in clear.
+TEST(Registry, NetworkThatCannotBePublishedIsAnErrorAndHoldsUpNothingElse) {
+  Control c;
+  const auto kept = c.tables().routes;
+  c.registry.set_network({.routes = {{{IpAddress::v4(198, 18, 1, 0), 40}, std::nullopt, kLan}}});
+  ASSERT_TRUE(c.registry.add_policy(c.policy(1)));
+  EXPECT_FALSE(c.registry.commit());
+  EXPECT_EQ(c.tables().routes, kept);
+  EXPECT_EQ(c.slot().policy, PolicyId{1});
+  c.registry.set_gateway(false);
+  EXPECT_TRUE(c.registry.commit()) << "it is told to whoever changed the network";
+  EXPECT_FALSE(c.tables().gateway_on);
+  c.registry.set_network({.addresses = {{IpAddress::v4(198, 18, 1, 1), kLan}}});
+  EXPECT_TRUE(c.registry.commit());
+  EXPECT_TRUE(c.tables().routes->local(IpAddress::v4(198, 18, 1, 1)));
+}
+
+// Reloads for ever: `apply` removes the policy first, its SAs after it.
+TEST(Registry, SlotsOfPoliciesThatWentAreUsedAgain) {
+  Control c;
+  std::uint32_t highest = 0;
+  for (std::uint32_t id = 1; id <= 200; ++id) {
+    ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, id, id)));
+    ASSERT_TRUE(c.registry.add_policy(c.policy(id)) && c.registry.commit());
+    highest = std::max(highest, static_cast<std::uint32_t>(&c.slot() - &(*c.tables().outbound)[0]));
+    EXPECT_EQ(c.slot().sa.read()->id, SaId{id});
+    EXPECT_EQ(c.slot().policy, PolicyId{id});
+    c.registry.remove_policy(PolicyId{id});
+    ASSERT_TRUE(c.registry.commit());
+    c.registry.remove_sa(SaId{id});
+    c.turn();
+    c.registry.collect();
+  }
+  EXPECT_LT(highest, 4u);
+}
+
+// A worker may read the tables before commit() publishes others: until then the slot is the old policy's, or
+// its packets would leave by another policy's SA.
+TEST(Registry, SlotIsNotUsedAgainBeforeTheTablesWithoutItsPolicyAreEverywhere) {
+  Control c;
+  ASSERT_TRUE(c.registry.add_policy(c.policy(1)) && c.registry.commit());
+  OutboundSlot& old = c.slot();
+  c.registry.remove_policy(PolicyId{1});
+  c.turn();  // before the commit: proves nothing
+  c.registry.collect();
+  ASSERT_TRUE(c.registry.add_policy(c.policy(2)));
+  EXPECT_EQ(old.policy, PolicyId{1});
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, 2, 2)));
+  EXPECT_EQ(old.sa.read(), nullptr) << "a packet of policy 1 would be sealed with policy 2's SA";
+  ASSERT_TRUE(c.registry.commit());
+  EXPECT_EQ(c.slot().sa.read()->id, SaId{2});
+}
+
+TEST(Registry, APolicyThatComesBackBeforeTheCommitKeepsItsSlotAndItsSa) {
+  Control c;
+  ASSERT_TRUE(c.registry.add_policy(c.policy(1)) && c.registry.commit());
+  c.registry.remove_policy(PolicyId{1});
+  ASSERT_TRUE(c.registry.add_policy(c.policy(1)));
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, 1)));
+  ASSERT_TRUE(c.registry.commit());
+  for (int i = 0; i < 3; ++i) c.turn(), c.registry.collect();
+  ASSERT_TRUE(c.registry.add_policy(c.policy(2)));
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, 2, 2)));
+  ASSERT_TRUE(c.registry.commit());
+  EXPECT_EQ(c.slot().policy, PolicyId{1});
+  EXPECT_EQ(c.slot().sa.read()->id, SaId{1}) << "order 1 decides, by its own SA";
+}
+
+TEST(Registry, ASecondSaOfOneIdOrOneSpiIsRefusedAndChangesNothing) {
+  Control c;
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kIn, 1)));
+  EXPECT_FALSE(c.registry.add_sa(c.sa(Direction::kOut, 1)));
+  SaOptions o;
+  o.id = 2;
+  o.spi = Spi{0x1001};
+  o.selectors = selectors("198.18.1.0/24", "198.18.2.0/24");
+  EXPECT_FALSE(c.registry.add_sa(make_sa(Direction::kIn, o)));
+  EXPECT_FALSE(c.registry.counters(SaId{2}));
+  EXPECT_EQ(c.tables().sad->find(Be32{0x1001}, *IpAddress::parse("198.51.100.2")),
+            c.registry.inbound(SaId{1}));
+}
+
+TEST(Registry, SasAreSpreadOverTheWorkers) {
+  Control c(4);
+  std::array<unsigned, 4> owned{};
+  for (std::uint64_t id = 1; id <= 40; ++id) {
+    ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kIn, id)));
+    ++owned[c.registry.inbound(SaId{id})->owner];
+  }
+  for (const unsigned n : owned) EXPECT_EQ(n, 10u);
+  std::array<bool, 4> emptied{};
+  for (std::uint64_t id = 1; id <= 40; ++id)  // all of worker 2's go; the next ten are its
+    if (c.registry.inbound(SaId{id})->owner == 2) c.registry.remove_sa(SaId{id}), emptied[2] = true;
+  ASSERT_TRUE(emptied[2]);
+  for (std::uint64_t id = 41; id <= 50; ++id) {
+    ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kIn, id)));
+    EXPECT_EQ(c.registry.inbound(SaId{id})->owner, 2);
+  }
+}
+
+TEST(Registry, OuterPacketsFitTheSmallestUnprotectedPort) {
+  Control c;
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, 1)));
+  ASSERT_TRUE(c.registry.add_policy(c.policy(1)) && c.registry.commit());
+  EXPECT_EQ(c.slot().sa.read()->mtu, 1400);
+}
+
+TEST(Rfc4303_3_3_3, WithoutEsnAnSaAsksForARekeyBeforeItsNumbersEnd) {
+  Control c;
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, 1)));
+  ASSERT_TRUE(c.registry.add_policy(c.policy(1)) && c.registry.commit());
+  SaLimits& limits = c.slot().sa.read()->limits;
+  EXPECT_EQ(c.slot().sa.read()->check_at_packets, kSoftSequence);
+  EXPECT_EQ(limits.reached(kSoftSequence - 1, 0), SaLimits::News::kNothing);
+  EXPECT_EQ(limits.reached(kSoftSequence, 0), SaLimits::News::kSoft);
+  EXPECT_EQ(limits.next_packets(), kLastSequence);
+  EXPECT_EQ(limits.reached(kLastSequence - 1, 0), SaLimits::News::kNothing);
+  EXPECT_EQ(limits.reached(kLastSequence, 0), SaLimits::News::kHard);
+  EXPECT_TRUE(limits.expired);
+  EXPECT_EQ(limits.reached(kLastSequence, 0), SaLimits::News::kNothing) << "said once";
+  EXPECT_EQ(limits.reached(1, 0), SaLimits::News::kNothing);
+  EXPECT_TRUE(limits.expired) << "and for ever";
+}
+
+}  // namespace
+}  // namespace simplon::dp::test

@@ -1,0 +1,341 @@
+#include "dp/worker/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/dp/lab.h"
+
+namespace simplon::dp::test {
+namespace {
+
+struct Mix {
+  const char *name, *inner_from, *inner_to, *local, *remote, *outer_from, *outer_to;
+};
+constexpr Mix kMixes[] = {
+    {"v4 in v4", "198.18.1.10", "198.18.2.10", "198.18.1.0/24", "198.18.2.0/24", "198.51.100.1",
+     "198.51.100.2"},
+    {"v6 in v4", "2001:db8:a::10", "2001:db8:b::10", "2001:db8:a::/64", "2001:db8:b::/64", "198.51.100.1",
+     "198.51.100.2"},
+    {"v4 in v6", "198.18.1.10", "198.18.2.10", "198.18.1.0/24", "198.18.2.0/24", "2001:db8:ffff::1",
+     "2001:db8:ffff::2"},
+    {"v6 in v6", "2001:db8:a::10", "2001:db8:b::10", "2001:db8:a::/64", "2001:db8:b::/64", "2001:db8:ffff::1",
+     "2001:db8:ffff::2"},
+};
+
+// Left encrypts, right decrypts; the same SA on both.
+struct Pair {
+  Lab left{0, true}, right{1, false};
+  SaOptions options;
+
+  explicit Pair(SaOptions o = {}, const Mix& mix = kMixes[0]) : options(std::move(o)) {
+    options.from = *IpAddress::parse(mix.outer_from);
+    options.to = *IpAddress::parse(mix.outer_to);
+    left.protect(selectors(mix.local, mix.remote));
+    right.protect(selectors(mix.remote, mix.local));
+    SaOptions mine = options, theirs = options;
+    mine.selectors = selectors(mix.local, mix.remote);
+    theirs.selectors = selectors(mix.remote, mix.local);
+    EXPECT_TRUE(left.registry().add_sa(make_sa(Direction::kOut, mine)));
+    EXPECT_TRUE(right.registry().add_sa(make_sa(Direction::kIn, theirs)));
+  }
+  Buffer seal(const Buffer& inner) {
+    const auto frames = left.pass(inner, Origin::kProtected, kLan);
+    EXPECT_EQ(frames.size(), 1u);
+    return frames.empty() ? Buffer{} : ip_of(frames[0]);
+  }
+  std::vector<Buffer> open(const Buffer& outer) { return right.pass(outer, Origin::kUnprotected, kWan); }
+};
+
+TEST(Rfc4303_3, EverySuiteAndFamilyMixRoundTrips) {
+  for (const Mix& mix : kMixes)
+    for (const Encr& encr : kEncrs)
+      for (const Integ& integ : kIntegs) {
+        const EspSuite suite{&encr, encr.aead() ? nullptr : &integ};
+        SCOPED_TRACE(std::string(mix.name) + " " + std::string(encr.name) + "-" + std::string(integ.name));
+        Pair pair({.suite = suite}, mix);
+        const bool v4 = std::string(mix.inner_from).find(':') == std::string::npos;
+        for (unsigned payload : {0u, 1u, 13u, 64u, 1000u}) {
+          const Buffer inner =
+              v4 ? udp4(mix.inner_from, mix.inner_to, payload) : udp6(mix.inner_from, mix.inner_to, payload);
+          const auto out = pair.open(pair.seal(inner));
+          ASSERT_EQ(out.size(), 1u);
+          // Each of the two gateways takes one from the TTL.
+          EXPECT_EQ(ip_of(out[0]), v4 ? udp4(mix.inner_from, mix.inner_to, payload, 0, 62)
+                                      : udp6(mix.inner_from, mix.inner_to, payload, 62));
+        }
+        EXPECT_EQ(pair.left.registry().counters(SaId{1})->packets, 5u);
+        EXPECT_EQ(pair.right.registry().counters(SaId{1})->packets, 5u);
+        if (encr.aead()) break;
+      }
+}
+
+TEST(Rfc4303_3, ManyPacketsOfOneBurstRoundTrip) {
+  for (const EspSuite& suite :
+       {EspSuite{find_encr("aes128gcm16"), nullptr}, EspSuite{find_encr("aes128"), find_integ("sha256")}}) {
+    Pair pair({.suite = suite});
+    std::vector<Buffer> inner, sealed;
+    for (unsigned i = 0; i < 60; ++i) inner.push_back(udp4("198.18.1.10", "198.18.2.10", i * 10));
+    for (const Buffer& f : pair.left.pass(inner, Origin::kProtected, kLan)) sealed.push_back(ip_of(f));
+    ASSERT_EQ(sealed.size(), 60u);
+    for (unsigned i = 0; i < 60; ++i) EXPECT_EQ(load_be32(sealed[i].data() + 24), i + 1);  // RFC 4303 §3.3.3
+    EXPECT_EQ(pair.right.pass(sealed, Origin::kUnprotected, kWan).size(), 60u);
+  }
+}
+
+// One key in two SAs, as a manual SA has it before and after a restart.
+TEST(Rfc3602_3, IvsOfCbcDoNotRepeatAndShareNoPattern) {
+  std::set<std::uint64_t> ivs, differences;
+  for (int restart = 0; restart < 2; ++restart) {
+    Pair pair({.suite = {find_encr("aes128"), find_integ("sha256")}});
+    std::uint64_t last = 0;
+    for (int i = 0; i < 200; ++i) {
+      const Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10", 20));
+      const std::uint64_t iv = load_be64(sealed.data() + kIpv4Bytes + kEspBytes);
+      EXPECT_TRUE(ivs.insert(iv).second);
+      differences.insert(iv ^ std::exchange(last, iv));
+    }
+  }
+  EXPECT_EQ(differences.size(), 400u) << "a counter in clear would be predictable";
+}
+
+TEST(Rfc4303_3_4_3, ReplayedPacketIsDroppedAlsoWithinOneBurst) {
+  Pair pair;
+  const Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  EXPECT_EQ(pair.right.pass({sealed, sealed}, Origin::kUnprotected, kWan).size(), 1u);
+  EXPECT_EQ(pair.open(sealed).size(), 0u);
+  EXPECT_EQ(pair.right.dropped(Drop::kReplayed), 2u);
+}
+
+TEST(Rfc4303_3_4_4, EveryFlippedBitIsCaught) {
+  for (const EspSuite& suite :
+       {EspSuite{find_encr("aes256gcm16"), nullptr}, EspSuite{find_encr("aes256"), find_integ("sha256")}}) {
+    Pair pair({.suite = suite});
+    const Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+    unsigned tried = 0;
+    for (std::size_t at = 24; at < sealed.size();
+         ++at, ++tried) {  // all but the SPI, from the sequence number on
+      Buffer forged = sealed;
+      forged[at] ^= 1u << (at % 8);
+      EXPECT_EQ(pair.open(forged).size(), 0u) << at;
+    }
+    EXPECT_EQ(pair.right.dropped(Drop::kBadIcv), tried);
+    EXPECT_EQ(pair.open(sealed).size(), 1u) << "the forged ones must not have moved the window";
+  }
+}
+
+TEST(Rfc4301_5_2, InnerPacketOutsideTheSelectorsIsDropped) {
+  Lab left(0, true), right(1, false);
+  left.protect(selectors("0.0.0.0/0", "0.0.0.0/0"));
+  SaOptions o;
+  o.selectors = selectors("0.0.0.0/0", "0.0.0.0/0");
+  ASSERT_TRUE(left.registry().add_sa(make_sa(Direction::kOut, o)));
+  o.selectors = selectors("198.18.2.0/24", "198.18.1.0/24");
+  ASSERT_TRUE(right.registry().add_sa(make_sa(Direction::kIn, o)));
+  for (const auto& [from, to, passes] : {std::tuple{"198.18.1.10", "198.18.2.10", true},
+                                         {"203.0.113.1", "198.18.2.10", false},
+                                         {"198.18.1.10", "203.0.113.1", false}}) {
+    const auto sealed = left.pass(udp4(from, to), Origin::kProtected, kLan);
+    ASSERT_EQ(sealed.size(), 1u);
+    EXPECT_EQ(right.pass(ip_of(sealed[0]), Origin::kUnprotected, kWan).size(), passes ? 1u : 0u)
+        << from << " " << to;
+  }
+  EXPECT_EQ(right.dropped(Drop::kSelectorMismatch), 2u);
+}
+
+TEST(Rfc4301_5_2, ClearPacketThatAPolicyProtectsIsDropped) {
+  Pair pair;
+  EXPECT_TRUE(pair.open(udp4("198.18.1.10", "198.18.2.10")).empty());
+  EXPECT_EQ(pair.right.dropped(Drop::kClearNotAllowed), 1u);
+}
+
+TEST(Rfc4301_5_1, WithoutAnSaThePacketIsDroppedAndAskedForOnce) {
+  Lab left(0, true);
+  left.protect(selectors("198.18.1.0/24", "198.18.2.0/24"));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_TRUE(left.pass(udp4("198.18.1.10", "198.18.2.10"), Origin::kProtected, kLan).empty());
+  EXPECT_EQ(left.dropped(Drop::kNoSa), 3u);
+  const auto events = left.events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].kind, WorkerEvent::Kind::kAcquire);
+  EXPECT_EQ(events[0].policy, PolicyId{1});
+  EXPECT_EQ(events[0].source.text(), "198.18.1.10");
+  EXPECT_EQ(events[0].dport, 2000);
+}
+
+TEST(Rfc3948, UdpEncapsulationRoundTripsAndKeepalivesVanish) {
+  Pair pair({.udp = UdpPorts{Port{4500}, Port{40000}}});
+  const Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  EXPECT_EQ(sealed[9], kUdp);
+  EXPECT_EQ(load_be16(sealed.data() + 20), 4500);
+  EXPECT_EQ(load_be16(sealed.data() + 22), 40000);
+  EXPECT_EQ(load_be16(sealed.data() + 24), sealed.size() - 20);
+  Buffer natted = sealed;
+  store_be16(natted.data() + 22, 4500);
+  EXPECT_EQ(pair.open(natted).size(), 1u);
+  Buffer keepalive = udp4("198.51.100.1", "198.51.100.2", 1, 0, 64, 4500);
+  keepalive[28] = 0xff;
+  EXPECT_TRUE(pair.open(keepalive).empty());
+  EXPECT_EQ(pair.right.dropped(Drop::kNatKeepalive), 1u);
+  const Buffer ike = udp4("198.51.100.1", "198.51.100.2", 40, 0, 64, 500);
+  EXPECT_TRUE(pair.open(ike).empty());
+  EXPECT_EQ(pair.right.punted().size(), 1u);
+}
+
+TEST(Rfc8200_8_1, UdpOverIpv6HasAChecksum) {
+  Pair pair({.udp = UdpPorts{Port{4500}, Port{4500}}}, kMixes[2]);
+  const Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  ASSERT_EQ(sealed[6], kUdp);
+  EXPECT_NE(load_be16(sealed.data() + 46), 0);
+  std::uint32_t sum = kUdp + static_cast<std::uint32_t>(
+                                 sealed.size() - 40);  // the pseudo header, then all from the addresses on
+  for (std::size_t i = 8; i < sealed.size(); i += 2)
+    sum += static_cast<std::uint32_t>(sealed[i] << 8 | (i + 1 < sealed.size() ? sealed[i + 1] : 0));
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  EXPECT_EQ(sum, 0xffffu);
+  EXPECT_EQ(pair.open(sealed).size(), 1u);
+}
+
+TEST(Rfc4861, NeighbourDiscoveryReachesTheHostWhateverThePolicies) {
+  Lab right(1, false);
+  Buffer advertisement = udp6("2001:db8:ffff::1", "2001:db8:ffff::2");
+  advertisement[6] = kIcmpv6;
+  advertisement[40] = 136;
+  EXPECT_TRUE(right.pass(advertisement, Origin::kUnprotected, kWan).empty());
+  EXPECT_EQ(right.punted().size(), 1u);
+}
+
+TEST(Rfc6040, EcnFollowsTheTableAndDscpIsCopiedOut) {
+  struct Row {
+    std::uint8_t inner, outer, after;
+  };
+  for (const Row row : {Row{0, 0, 0}, {1, 3, 3}, {2, 1, 1}, {2, 3, 3}, {3, 0, 3}, {2, 0, 2}}) {
+    Pair pair;
+    Buffer sealed =
+        pair.seal(udp4("198.18.1.10", "198.18.2.10", 40, static_cast<std::uint8_t>(0xb8 | row.inner)));
+    EXPECT_EQ(sealed[1], 0xb8 | row.inner);
+    sealed[1] = static_cast<std::uint8_t>(0xb8 | row.outer);
+    set_ipv4_checksum(sealed.data());
+    const auto out = pair.open(sealed);
+    ASSERT_EQ(out.size(), 1u);
+    const Buffer inner = ip_of(out[0]);
+    EXPECT_EQ(inner[1], 0xb8 | row.after) << int(row.inner) << " " << int(row.outer);
+    EXPECT_EQ(sum_of(inner.data(), 20), 0xffff);
+  }
+  Pair pair;  // CE on what never agreed to ECN is a drop
+  Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  sealed[1] = 3;
+  set_ipv4_checksum(sealed.data());
+  EXPECT_TRUE(pair.open(sealed).empty());
+}
+
+TEST(Rfc4301_4_4_2_1, PacketLifetimesAreToldOnceAndHardOnesStop) {
+  SaOptions o;
+  o.soft.packets = PacketCount{2};
+  o.hard.packets = PacketCount{4};
+  Pair pair(o);
+  unsigned passed = 0;
+  for (int i = 0; i < 6; ++i)
+    passed += static_cast<unsigned>(
+        pair.left.pass(udp4("198.18.1.10", "198.18.2.10"), Origin::kProtected, kLan).size());
+  EXPECT_EQ(passed, 4u);
+  EXPECT_EQ(pair.left.dropped(Drop::kLifetimeExpired), 2u);
+  const auto events = pair.left.events();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].kind, WorkerEvent::Kind::kSoft);
+  EXPECT_EQ(events[1].kind, WorkerEvent::Kind::kHard);
+}
+
+// Nobody would ever rekey the SA otherwise.
+TEST(Rfc4301_4_4_2_1, LimitThatFoundNoRoomToBeToldIsToldLater) {
+  SaOptions o;
+  o.soft.packets = PacketCount{1};
+  o.hard.packets = PacketCount{4};
+  Pair pair(o);
+  // What the worker tells of a packet when it had no room to tell it of the one before.
+  const auto told_late = [&] {
+    std::vector<WorkerEvent::Kind> kinds;
+    for (const bool room : {false, true}) {
+      if (!room) pair.left.fill_events();
+      pair.left.pass(udp4("198.18.1.10", "198.18.2.10"), Origin::kProtected, kLan);
+      const auto events = pair.left.events();
+      if (room)
+        for (const WorkerEvent& e : events) kinds.push_back(e.kind);
+    }
+    return kinds;
+  };
+  using Kinds = std::vector<WorkerEvent::Kind>;
+  pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  EXPECT_EQ(told_late(), Kinds{WorkerEvent::Kind::kSoft});
+  pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  EXPECT_EQ(told_late(), Kinds{WorkerEvent::Kind::kHard});
+  EXPECT_EQ(told_late(), Kinds{}) << "once";
+  EXPECT_EQ(pair.left.dropped(Drop::kLifetimeExpired), 4u) << "expired all the while";
+}
+
+TEST(Rekey, NewSaTakesOverAndTheOldOneGoesAfterAGracePeriod) {
+  Pair pair;
+  pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  SaOptions next = pair.options;
+  next.spi = Spi{0x2002};
+  next.id = 2;
+  next.selectors = selectors("198.18.1.0/24", "198.18.2.0/24");
+  const std::uint32_t generation = pair.left.registry().tables().read()->generation;
+  ASSERT_TRUE(pair.left.registry().add_sa(make_sa(Direction::kOut, next)));
+  EXPECT_EQ(load_be32(pair.seal(udp4("198.18.1.10", "198.18.2.10")).data() + 20), 0x2002u);
+  EXPECT_EQ(pair.left.registry().tables().read()->generation, generation)
+      << "a rekey must not void what the flows know";
+  pair.left.registry().remove_sa(SaId{1});
+  pair.left.registry().collect();
+  EXPECT_GE(pair.left.registry().retired(), 1u) << "the worker has not reported since";
+  EXPECT_EQ(load_be32(pair.seal(udp4("198.18.1.10", "198.18.2.10")).data() + 20), 0x2002u);
+  pair.left.registry().collect();
+  EXPECT_EQ(pair.left.registry().retired(), 0u);
+}
+
+// Its owner was asked for it, and finds that it may leave in clear after all.
+TEST(Gateway, HandedOverPacketThatIsBypassedHasItsEthernetHeader) {
+  Lab gateway{0, true};
+  gateway.protect(selectors("198.51.100.1/32", "198.18.2.0/24"), Action::kBypass);
+  const Buffer ip = udp4("198.51.100.1", "198.18.2.10", 20);
+  const auto out = gateway.pass(ip, Origin::kHostUnprotected, kWan);
+  ASSERT_EQ(out.size(), 1u);
+  EXPECT_EQ(out[0].size(), kEthernetBytes + ip.size());
+  EXPECT_EQ(ip_of(out[0]), ip);
+}
+
+// RFC 4301 §7: a later fragment has no ports, so it may not pass under an entry that lets other ports
+// through.
+TEST(Rfc4301_7, LaterFragmentOfProtectedTrafficDoesNotLeaveInClear) {
+  Lab left(0, true);
+  left.protect(
+      {{*TrafficSelector::parse("198.18.1.0/24")}, {*TrafficSelector::parse("203.0.113.0/24[udp/2000]")}});
+  left.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), Action::kBypass, 2, 20);
+  Buffer later = udp4("198.18.1.10", "203.0.113.5");
+  store_be16(later.data() + 6, 100);  // offset of 800 bytes
+  set_ipv4_checksum(later.data());
+  // A flow that looks the same but for that: echo replies have type and code 0. Neither answers for the
+  // other.
+  Buffer whole = udp4("198.18.1.10", "203.0.113.5");
+  store_be16(whole.data() + 20, 0);
+  store_be16(whole.data() + 22, 0);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(left.pass(whole, Origin::kProtected, kLan).size(), 1u) << "port 0 is bypassed";
+    EXPECT_TRUE(left.pass(later, Origin::kProtected, kLan).empty());
+  }
+  EXPECT_EQ(left.dropped(Drop::kFragment), 2u);
+}
+
+TEST(Gateway, OffLetsNothingPassBetweenTheSides) {
+  Pair pair;
+  const Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  pair.left.registry().set_gateway(false);
+  pair.right.registry().set_gateway(false);
+  ASSERT_TRUE(pair.left.registry().commit() && pair.right.registry().commit());
+  EXPECT_TRUE(pair.left.pass(udp4("198.18.1.10", "198.18.2.10"), Origin::kProtected, kLan).empty());
+  EXPECT_TRUE(pair.open(sealed).empty());
+  EXPECT_EQ(pair.left.dropped(Drop::kGatewayOff) + pair.right.dropped(Drop::kGatewayOff), 2u);
+}
+
+}  // namespace
+}  // namespace simplon::dp::test

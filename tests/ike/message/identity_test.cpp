@@ -1,0 +1,116 @@
+// Identities in text and as payload contents (RFC 7296 §3.5), and the seeded generator.
+#include "ike/message/identity.h"
+
+#include <gtest/gtest.h>
+#include <openssl/provider.h>
+
+#include <csignal>
+
+#include "ike/crypto/entropy.h"
+#include "tests/ike/hex.h"
+
+namespace simplon::ike::test {
+
+TEST(Rfc7296_3_5, KindsOfIdentities) {
+  const auto expect = [](std::string_view text, IdType type, const Buffer& data) {
+    const auto id = Identity::parse(text);
+    ASSERT_TRUE(id.has_value()) << text;
+    EXPECT_EQ(id->type, type) << text;
+    EXPECT_EQ(id->data, data) << text;
+  };
+  expect("192.0.2.1", IdType::kIpv4, hex("c0000201"));
+  expect("2001:db8::1", IdType::kIpv6, hex("20010db8 00000000 00000000 00000001"));
+  expect("gw.example", IdType::kFqdn, copy_of(bytes_of("gw.example")));
+  expect("@gw.example", IdType::kFqdn, copy_of(bytes_of("gw.example")));
+  expect("a@gw.example", IdType::kEmail, copy_of(bytes_of("a@gw.example")));
+  expect("@#c0FFee", IdType::kKeyId, hex("c0ffee"));
+}
+
+TEST(Rfc7296_3_5, TextIsReadAgain) {
+  for (const char* text : {"192.0.2.1", "2001:db8::1", "gw.example", "a@gw.example", "@#c0ffee", "%any"}) {
+    const auto id = Identity::parse(text);
+    ASSERT_TRUE(id.has_value()) << text;
+    EXPECT_EQ(id->text(), text);
+  }
+}
+
+TEST(Rfc7296_3_5, WhatIsNoIdentity) {
+  for (const char* text : {"", "@", "@#", "@#abc", "@#zz", "two words", "tab\there"})
+    EXPECT_FALSE(Identity::parse(text)) << text;
+}
+
+TEST(Rfc7296_3_5, AnyMatchesAllAndOthersOnlyThemselves) {
+  const Identity any = *Identity::parse("%any"), a = *Identity::parse("a.example"),
+                 b = *Identity::parse("b.example");
+  EXPECT_TRUE(any.matches(a) && a.matches(a));
+  EXPECT_FALSE(a.matches(b) || a.matches(any));
+  EXPECT_FALSE(a.matches({.type = IdType::kEmail, .data = a.data})) << "the same bytes of another kind";
+}
+
+// What a peer sends goes into the log: no byte of it may steer a terminal or make a line of its own.
+TEST(Hostile, IdentityTextIsPrintable) {
+  Buffer all;
+  for (unsigned i = 0; i < 256; ++i) all.push_back(static_cast<std::uint8_t>(i));
+  for (unsigned type = 0; type < 256; ++type)
+    for (const char c : Identity{.type = IdType{static_cast<std::uint8_t>(type)}, .data = all}.text())
+      ASSERT_TRUE(c >= 0x20 && c < 0x7f) << "type " << type << ", byte " << int{c};
+}
+
+TEST(Hostile, AnIdentityOf64KilobytesIsAShortText) {
+  for (const IdType type : {IdType::kFqdn, IdType::kKeyId}) {
+    const std::string text = Identity{.type = type, .data = Buffer(60000, 1)}.text();
+    EXPECT_LT(text.size(), 1100U);
+    EXPECT_TRUE(text.ends_with("..."));
+  }
+}
+
+TEST(Entropy, OneSeedOneStream) {
+  const Secret seed(Buffer(32, 1)), other(Buffer(32, 2));
+  Entropy a(seed), b(seed), c(other);
+  const Buffer first = a.bytes(64);
+  EXPECT_EQ(first, b.bytes(64));
+  EXPECT_NE(first, c.bytes(64));
+  EXPECT_NE(first, a.bytes(64)) << "it goes on";
+  EXPECT_TRUE(a.bytes(0).empty());
+}
+
+// The blocks 0 and 1 under a key of zeros.
+TEST(Entropy, IsAesInCounterMode) {
+  EXPECT_EQ(Entropy(Secret(Buffer(32))).bytes(32),
+            hex("dc95c078a2408989ad48a21492842087 530f8afbc74536b9a963b4f1c4cb738b"));
+}
+
+// A provider of our own choice keeps OpenSSL from loading the one that has the algorithms.
+TEST(OpenSslFailsDeathTest, NoZerosInPlaceOfRandomBytes) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto without_algorithms = [] {
+    OSSL_PROVIDER_load(nullptr, "null");
+    (void)Entropy(Secret(Buffer(32, 1))).bytes(16);
+  };
+  EXPECT_EXIT(without_algorithms(), testing::KilledBySignal(SIGABRT), "");
+}
+
+TEST(Entropy, ForgetsItsKeyAfterEveryAnswer) {
+  for (const std::size_t n : {0u, 5u, 32u, 64u}) {
+    Entropy e(Secret(Buffer(32))), stream(Secret(Buffer(32)));
+    const Buffer all = stream.bytes(n + 32);
+    EXPECT_EQ(e.bytes(n), Buffer(all.begin(), all.begin() + static_cast<long>(n)));
+    EXPECT_EQ(e.bytes(32), Entropy(Secret(Bytes(all).last(32))).bytes(32));
+  }
+}
+
+TEST(Rfc4343, NamesDoNotDifferByCase) {
+  const auto id = [](const char* text) { return *Identity::parse(text); };
+  EXPECT_TRUE(id("gate.Example.ORG").matches(id("Gate.example.org")));
+  EXPECT_TRUE(id("Moon@example.org").matches(id("moon@EXAMPLE.org")));
+  EXPECT_FALSE(id("gate.example.org").matches(id("gate.example.or")));
+  EXPECT_FALSE(id("@#4142").matches(id("@#6162"))) << "a key id is octets";
+}
+
+TEST(Entropy, BelowStaysBelow) {
+  Entropy e(Secret(Buffer(32, 3)));
+  for (int i = 0; i < 1000; ++i) ASSERT_LT(e.below(7), 7U);
+  EXPECT_EQ(e.below(0), 0U);
+}
+
+}  // namespace simplon::ike::test

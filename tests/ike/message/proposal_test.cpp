@@ -1,0 +1,198 @@
+// Proposals in text and on the wire, and choosing from what is offered (RFC 7296 §2.7, §3.3).
+#include "ike/message/proposal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ike/pad/connection.h"
+#include "ike/message/negotiation.h"
+#include "ike/message/payload.h"
+#include "tests/ike/hex.h"
+
+namespace simplon::ike::test {
+namespace {
+
+using testing::HasSubstr;
+
+Proposal ike(std::string_view text) { return *Proposal::parse(text, ProtocolId::kIke); }
+Proposal esp(std::string_view text) { return *Proposal::parse(text, ProtocolId::kEsp); }
+std::string why(std::string_view text, ProtocolId protocol) {
+  const auto p = Proposal::parse(text, protocol);
+  return p ? "" : p.error().what;
+}
+// What a peer offers, as it comes from the wire: one ESP proposal with these transforms.
+std::vector<Proposal> offered(unsigned count, std::string_view transforms) {
+  const Buffer t = hex(transforms);
+  Writer chain;
+  chain.be16(0);
+  chain.be16(static_cast<std::uint16_t>(4 + 8 + t.size()));
+  chain.be16(0);
+  chain.be16(static_cast<std::uint16_t>(8 + t.size()));
+  chain.bytes(hex("01 03 00"));
+  chain.u8(static_cast<std::uint8_t>(count));
+  chain.bytes(t);
+  const auto p = parse_payloads(static_cast<std::uint8_t>(PayloadType::kSa), chain.view());
+  EXPECT_TRUE(p.has_value());
+  return p ? *p->sa : std::vector<Proposal>{};
+}
+
+}  // namespace
+
+TEST(Proposal, TextIsReadAndWritten) {
+  for (const char* text : {"aes128gcm16-prfsha256-x25519", "aes256-sha512-prfsha512-modp2048",
+                           "aes128gcm16-aes256gcm16-prfsha256-prfsha384-x25519-ecp256"})
+    EXPECT_EQ(ike(text).text(), text);
+  EXPECT_EQ(ike("aes256-sha256-modp2048").text(), "aes256-sha256-prfsha256-modp2048");
+  EXPECT_EQ(esp("aes128gcm16-x25519").text(), "aes128gcm16-x25519");
+}
+
+TEST(Proposal, WhatIsWrongIsSaid) {
+  EXPECT_THAT(why("aes128gmc16-prfsha256-x25519", ProtocolId::kIke), HasSubstr("'aes128gmc16'"));
+  EXPECT_THAT(why("", ProtocolId::kIke), HasSubstr("unknown algorithm"));
+  EXPECT_THAT(why("aes128gcm16-prfsha256-", ProtocolId::kIke), HasSubstr("unknown algorithm ''"));
+  EXPECT_THAT(why("aes128gcm16-x25519", ProtocolId::kIke), HasSubstr("PRF"));
+  EXPECT_THAT(why("aes128gcm16-prfsha256", ProtocolId::kIke), HasSubstr("key exchange"));
+  EXPECT_THAT(why("aes128gcm16-sha256-x25519", ProtocolId::kIke), HasSubstr("prfsha256"));
+  EXPECT_THAT(why("aes128gcm16-aes128-sha256", ProtocolId::kEsp), HasSubstr("mixes"));
+  EXPECT_THAT(why("aes128", ProtocolId::kEsp), HasSubstr("integrity"));
+  EXPECT_THAT(why("sha256", ProtocolId::kEsp), HasSubstr("cipher"));
+  EXPECT_THAT(why("aes128gcm16-prfsha256", ProtocolId::kEsp), HasSubstr("PRF"));
+}
+
+TEST(Rfc7296_2_7, OurOrderDecides) {
+  const auto chosen = choose({ike("aes256gcm16-aes128gcm16-prfsha256-ecp256-x25519")},
+                             {ike("aes128gcm16-aes256gcm16-prfsha256-x25519-ecp256")});
+  ASSERT_TRUE(chosen.has_value());
+  EXPECT_EQ(chosen->text(), "aes128gcm16-prfsha256-x25519");
+}
+
+TEST(Rfc7296_2_7, TheChoiceKeepsTheNumberAndTheSpi) {
+  Proposal second = esp("aes128gcm16");
+  second.number = 2;
+  second.spi = hex("c0ffee01");
+  const auto chosen = choose({esp("aes256-sha256"), second}, {esp("aes128gcm16")});
+  ASSERT_TRUE(chosen.has_value());
+  EXPECT_TRUE(chosen->number == 2 && chosen->spi == second.spi);
+}
+
+TEST(Rfc7296_2_7, NothingInCommon) {
+  EXPECT_FALSE(choose({ike("aes128gcm16-prfsha256-x25519")}, {ike("aes256gcm16-prfsha256-x25519")}));
+  EXPECT_FALSE(choose({ike("aes128gcm16-prfsha256-x25519")}, {ike("aes128gcm16-prfsha384-x25519")}));
+  EXPECT_FALSE(choose({ike("aes128gcm16-prfsha256-x25519")}, {ike("aes128gcm16-prfsha256-ecp256")}));
+  EXPECT_FALSE(choose({esp("aes128-sha256")}, {esp("aes128-sha512")}));
+  EXPECT_FALSE(choose({ike("aes128gcm16-prfsha256-x25519")}, {esp("aes128gcm16-x25519")}));
+  EXPECT_FALSE(choose({}, {esp("aes128gcm16")}));
+  EXPECT_EQ(why_not({esp("aes128-sha256")}, {esp("aes128gcm16")}),
+            "offered aes128-sha256; we take aes128gcm16; no cipher in common");
+}
+
+TEST(Rfc7296_2_7, WhatDoesNotMatchIsNamed) {
+  const auto why_not_ike = [](const char* offered) {
+    return why_not({ike(offered)}, {ike("aes128gcm16-prfsha256-x25519"), ike("aes256-sha512-x25519")});
+  };
+  EXPECT_THAT(why_not_ike("aes256gcm16-prfsha256-x25519"), HasSubstr("no cipher in common"));
+  EXPECT_THAT(why_not_ike("aes256-sha384-prfsha512-x25519"), HasSubstr("no integrity algorithm in common"));
+  EXPECT_THAT(why_not_ike("aes128gcm16-prfsha384-x25519"), HasSubstr("no PRF in common"));
+  EXPECT_THAT(why_not_ike("aes128gcm16-prfsha256-ecp256"), HasSubstr("no key exchange in common"));
+  Proposal esn = esp("aes128gcm16");
+  esn.esns = {EsnId::kOn};
+  EXPECT_THAT(why_not({esn}, {esp("aes128gcm16")}), HasSubstr("no choice of ESN in common"));
+  EXPECT_THAT(why_not({ike("aes128gcm16-prfsha256-x25519")}, {esp("aes128gcm16")}),
+              HasSubstr("no protocol in common"));
+  EXPECT_THAT(why_not({}, {esp("aes128gcm16")}), HasSubstr("nothing we understand"));
+}
+
+TEST(Hostile, AnOfferOf64KilobytesIsAShortLine) {
+  Proposal much = ike("aes128gcm16-prfsha256-x25519");
+  much.groups.assign(120, DhGroup{60000});
+  const std::string why = why_not(std::vector(60, much), {ike("aes256gcm16-prfsha256-x25519")});
+  EXPECT_LT(why.size(), 3000U);
+  EXPECT_THAT(why, HasSubstr(" more; we take"));
+}
+
+TEST(Rfc7296_1_3_1, PfsIsAgreedOnByBothOrByNeither) {
+  EXPECT_FALSE(choose({esp("aes128gcm16")}, {esp("aes128gcm16-x25519")}));
+  EXPECT_FALSE(choose({esp("aes128gcm16-x25519")}, {esp("aes128gcm16")}));
+  EXPECT_TRUE(choose({esp("aes128gcm16-x25519")}, {esp("aes128gcm16")}, Pfs::kIgnored));
+  Proposal either = esp("aes128gcm16-x25519");
+  either.groups.push_back(DhGroup::kNone);
+  EXPECT_EQ(choose({either}, {esp("aes128gcm16")})->text(), "aes128gcm16");
+  EXPECT_EQ(choose({either}, {esp("aes128gcm16-x25519")})->text(), "aes128gcm16-x25519");
+}
+
+TEST(Rfc7296_3_3_6, AResponderMayOnlyChooseWhatWasOffered) {
+  const std::vector ours{ike("aes128gcm16-aes256gcm16-prfsha256-x25519")};
+  EXPECT_TRUE(is_choice_of(ike("aes256gcm16-prfsha256-x25519"), ours));
+  EXPECT_FALSE(is_choice_of(ours[0], ours)) << "two ciphers are no choice";
+  EXPECT_FALSE(is_choice_of(ike("aes256gcm16-prfsha256-ecp256"), ours));
+  EXPECT_FALSE(is_choice_of(Proposal{}, ours)) << "an answer with nothing that we know";
+  Proposal both = esp("aes128gcm16");
+  both.integs = esp("aes128-sha256").integs;
+  EXPECT_FALSE(is_choice_of(both, {esp("aes128gcm16")})) << "an AEAD with an integrity algorithm besides";
+}
+
+TEST(Rfc7296_3_3_6, TransformsThatWeDoNotKnowAreSkipped) {
+  // ENCR 99, AES-GCM-16 with 128 bits, ESN off; then a transform of type 9, which spoils its proposal.
+  const auto known =
+      offered(3, "03 00 0008 01 00 0063  03 00 000c 01 00 0014 800e 0080  00 00 0008 05 00 0000");
+  ASSERT_EQ(known.size(), 1U);
+  EXPECT_TRUE(choose(known, {esp("aes128gcm16")}));
+  EXPECT_TRUE(offered(2, "03 00 000c 01 00 0014 800e 0080  00 00 0008 09 00 0000").empty());
+}
+
+TEST(Rfc7296_3_3_6, ATransformWithAnAttributeThatWeDoNotKnowIsRejected) {
+  EXPECT_FALSE(choose(offered(1, "00 00 0010 01 00 0014 800e 0080 800f 0001"), {esp("aes128gcm16")}));
+  EXPECT_FALSE(choose(offered(1, "00 00 0012 01 00 0014 800e 0080 000f 0002 0102"), {esp("aes128gcm16")}));
+  // A group that is rejected is not the same as none, and ESN neither.
+  EXPECT_FALSE(choose(offered(2, "03 00 000c 01 00 0014 800e 0080  00 00 000c 04 00 001f 800f 0001"),
+                      {esp("aes128gcm16")}));
+  EXPECT_FALSE(choose(offered(2, "03 00 000c 01 00 0014 800e 0080  00 00 000c 05 00 0000 800f 0001"),
+                      {esp("aes128gcm16")}));
+  // The others are processed as usual.
+  EXPECT_TRUE(choose(offered(2, "03 00 0010 01 00 0014 800e 0080 800f 0001  00 00 000c 01 00 0014 800e 0080"),
+                     {esp("aes128gcm16")}));
+}
+
+TEST(Rfc7296_3_3_5, KeyLengthsAreThoseOfTheTable) {
+  EXPECT_FALSE(choose(offered(1, "00 00 0008 01 00 0014"), {esp("aes128gcm16")})) << "none: it is needed";
+  EXPECT_FALSE(choose(offered(1, "00 00 000c 01 00 0014 800e 0081"), {esp("aes128gcm16")})) << "129 bits";
+}
+
+TEST(Rfc4303_2_2_1, EsnIsNotChosen) {
+  EXPECT_FALSE(
+      choose(offered(2, "03 00 000c 01 00 0014 800e 0080  00 00 0008 05 00 0001"), {esp("aes128gcm16")}));
+  const auto both =
+      choose(offered(3, "03 00 000c 01 00 0014 800e 0080  03 00 0008 05 00 0001  00 00 0008 05 00 0000"),
+             {esp("aes128gcm16")});
+  ASSERT_TRUE(both.has_value());
+  EXPECT_EQ(both->esns, std::vector{EsnId::kOff});
+}
+
+TEST(Connection, SamePeerMeansAllButTheChildren) {
+  Connection a, b;
+  a.psk = std::make_shared<const Secret>(bytes_of("key"));
+  b.psk = std::make_shared<const Secret>(bytes_of("key"));
+  b.children.resize(1);
+  EXPECT_TRUE(a.same_peer(b)) << "two copies of one key";
+  const auto differs = [&](auto change) {
+    Connection c = b;
+    change(c);
+    return !a.same_peer(c) && !c.same_peer(a);
+  };
+  EXPECT_TRUE(differs([](Connection& c) { c.psk = std::make_shared<const Secret>(bytes_of("yek")); }));
+  EXPECT_TRUE(differs([](Connection& c) { c.psk.reset(); }));
+  EXPECT_TRUE(differs([](Connection& c) { c.name = "x"; }));
+  EXPECT_TRUE(differs([](Connection& c) { c.remote_id = *Identity::parse("x"); }));
+  EXPECT_TRUE(differs([](Connection& c) { c.local_id = *Identity::parse("x"); }));
+  EXPECT_TRUE(differs([](Connection& c) { c.local_addrs.push_back(*IpAddress::parse("192.0.2.1")); }));
+  EXPECT_TRUE(differs([](Connection& c) { c.remote_addrs.emplace_back(); }));
+  EXPECT_TRUE(differs([](Connection& c) { c.remote_port = Port{501}; }));
+  EXPECT_TRUE(differs([](Connection& c) { c.proposals.emplace_back(); }));
+  EXPECT_TRUE(differs([](Connection& c) { c.rekey_time = seconds{1}; }));
+  EXPECT_TRUE(differs([](Connection& c) { c.over_time = seconds{1}; }));
+  EXPECT_TRUE(differs([](Connection& c) { c.dpd_delay = seconds{1}; }));
+  EXPECT_TRUE(differs([](Connection& c) { c.force_encap = true; }));
+  EXPECT_TRUE(differs([](Connection& c) { c.retransmission.tries = 1; }));
+}
+
+}  // namespace simplon::ike::test
