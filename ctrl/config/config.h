@@ -18,9 +18,8 @@
 
 #include "ctrl/runtime/log.h"
 #include "dp/base/policy_spec.h"
-#include "dp/device/datapath.h"
+#include "dp/device/spec.h"
 #include "ike/pad/connection.h"
-#include "ike/endpoint/endpoint.h"
 
 namespace simplon::ctrl {
 

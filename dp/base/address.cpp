@@ -135,4 +135,32 @@ std::string SocketAddress::text() const {
   return address.text() + "[" + std::to_string(static_cast<unsigned>(port)) + "]";
 }
 
+namespace {
+IpAddress successor(const IpAddress& a) {
+  std::array<std::uint8_t, 16> raw{};
+  std::ranges::copy(a.bytes(), raw.begin());
+  for (std::size_t i = a.bytes().size(); i-- > 0;)
+    if (++raw[i] != 0) break;
+  return *IpAddress::from_bytes(Bytes(raw).first(a.bytes().size()));
+}
+
+}  // namespace
+
+std::vector<Prefix> prefixes_of(const AddressRange& range, std::size_t most) {
+  std::vector<Prefix> out;
+  IpAddress at = range.first;
+  for (;;) {
+    unsigned length = at.bits();
+    while (length > 0) {
+      const Prefix wider{masked(at, length - 1), static_cast<std::uint8_t>(length - 1)};
+      if (wider.address != at || wider.last() > range.last) break;
+      --length;
+    }
+    const Prefix prefix{at, static_cast<std::uint8_t>(length)};
+    out.push_back(prefix);
+    if (prefix.last() >= range.last || out.size() == most) return out;
+    at = successor(prefix.last());
+  }
+}
+
 }  // namespace simplon

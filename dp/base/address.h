@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dp/base/bytes.h"
 #include "dp/base/result.h"
@@ -79,6 +80,9 @@ struct AddressRange {
 
   friend auto operator<=>(const AddressRange&, const AddressRange&) = default;
 };
+
+// The smallest set of prefixes that is exactly this range, in order; no more than the first `most` of them.
+std::vector<Prefix> prefixes_of(const AddressRange& range, std::size_t most = ~std::size_t{0});
 
 enum class Port : std::uint16_t {};
 inline constexpr Port kIkePort{500};

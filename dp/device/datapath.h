@@ -5,87 +5,17 @@
 // what it replaced is freed by poll() when every worker has reported quiescence.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "dp/base/policy_spec.h"
 #include "dp/base/result.h"
 #include "dp/base/sa_spec.h"
-#include "dp/packet/drop.h"
-#include "dp/base/network_spec.h"
+#include "dp/device/spec.h"
 
 namespace simplon::dp {
-
-enum class Idle : std::uint8_t {
-  kPoll,
-  kRelax
-};  // kRelax: pause, then sleep for microseconds when nothing comes
-enum class Hugepages : std::uint8_t { kAuto, kRequired, kNever };
-
-struct PortSetup {
-  std::string name;    // also the exception TAP's name, at most 15 characters
-  std::string device;  // "0000:01:00.0" or a vdev with arguments: "net_af_packet0,iface=eth1"
-  Side side = Side::kUnprotected;
-  std::uint16_t mtu = 1500;
-  std::uint16_t queues = 0;  // RX and TX queues; 0: as many as there are workers, or as the device has
-  std::uint16_t descriptors = 1024;
-  std::optional<Mac> mac;  // default: the device's
-  bool tap = true;         // false: no exception path (bench ports)
-  friend bool operator==(const PortSetup&, const PortSetup&) = default;
-};
-
-struct Setup {
-  std::vector<PortSetup> ports;
-  unsigned main_core = 0;
-  std::vector<unsigned> worker_cores;       // one worker each
-  std::vector<std::string> crypto_devices;  // "crypto_aesni_gcm", "crypto_aesni_mb"
-  Idle idle = Idle::kPoll;
-  Hugepages hugepages = Hugepages::kAuto;
-  unsigned memory_mb = 512;
-  unsigned buffers = 16384;             // mbufs
-  std::string file_prefix = "simplon";  // keeps two instances on one machine apart
-  friend bool operator==(const Setup&, const Setup&) = default;
-};
-
-struct Acquire {  // outbound packet matched a PROTECT entry that has no SA (RFC 4301 §4.4.1); rate limited
-  PolicyId policy{};
-  TrafficSelector source, destination;  // of the packet: one address, its protocol and port
-};
-struct Expire {
-  SaId sa{};
-  bool hard = false;
-};
-struct NeighbourWanted {  // a worker holds packets for this next hop
-  PortIndex port{};
-  IpAddress address;
-};
-using Event = std::variant<Acquire, Expire, NeighbourWanted>;
-
-struct PortStats {
-  std::string name, device, driver;
-  Mac mac{};
-  Side side{};
-  bool link_up = false;
-  std::uint16_t rx_queues = 0, tx_queues = 0, mtu = 0;
-  std::uint64_t rx_packets = 0, rx_bytes = 0, rx_missed = 0, tx_packets = 0, tx_bytes = 0, tx_errors = 0;
-  std::uint64_t punted = 0, injected = 0;
-};
-struct WorkerStats {
-  unsigned core = 0;
-  std::uint64_t received = 0, transmitted = 0, encrypted = 0, decrypted = 0, forwarded = 0, punted = 0;
-  std::uint64_t handed_over = 0;  // to the SA's owner
-  std::uint64_t turns = 0, idle_turns = 0;
-  std::vector<std::uint64_t> dropped;  // indexed by Drop
-};
-struct Stats {
-  std::vector<PortStats> ports;
-  std::vector<WorkerStats> workers;
-};
 
 class DataPath {
  public:

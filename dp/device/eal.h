@@ -5,7 +5,7 @@
 #include <string>
 
 #include "dp/base/result.h"
-#include "dp/device/datapath.h"
+#include "dp/device/spec.h"
 
 namespace simplon::dp {
 

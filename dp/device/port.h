@@ -9,7 +9,7 @@
 #include <string>
 
 #include "dp/base/result.h"
-#include "dp/device/datapath.h"
+#include "dp/device/spec.h"
 #include "dp/tables/routes.h"
 
 namespace simplon::dp {

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "dp/base/result.h"
-#include "dp/device/datapath.h"
-#include "dp/worker/worker.h"
+#include "dp/device/spec.h"
+#include "dp/worker/wakeup.h"
 
 namespace simplon::dp {
 

@@ -30,14 +30,6 @@ std::uint64_t hash(const std::array<std::uint64_t, 4>& key) {
 
 std::size_t index_of(Family family) { return family == Family::kV4 ? 0 : 1; }
 
-IpAddress successor(const IpAddress& a) {
-  std::array<std::uint8_t, 16> raw{};
-  std::ranges::copy(a.bytes(), raw.begin());
-  for (std::size_t i = a.bytes().size(); i-- > 0;)
-    if (++raw[i] != 0) break;
-  return *IpAddress::from_bytes(Bytes(raw).first(a.bytes().size()));
-}
-
 // Ports and protocol of both sides in one; none when they contradict each other.
 std::optional<std::uint8_t> common_protocol(const TrafficSelector& a, const TrafficSelector& b) {
   if (a.protocol == b.protocol || b.protocol == kAnyProtocol) return a.protocol;
@@ -63,23 +55,6 @@ Cover cover(const AddressRange& range) {
 }
 
 }  // namespace
-
-std::vector<Prefix> prefixes_of(const AddressRange& range, std::size_t most) {
-  std::vector<Prefix> out;
-  IpAddress at = range.first;
-  for (;;) {
-    unsigned length = at.bits();
-    while (length > 0) {
-      const Prefix wider{masked(at, length - 1), static_cast<std::uint8_t>(length - 1)};
-      if (wider.address != at || wider.last() > range.last) break;
-      --length;
-    }
-    const Prefix prefix{at, static_cast<std::uint8_t>(length)};
-    out.push_back(prefix);
-    if (prefix.last() >= range.last || out.size() == most) return out;
-    at = successor(prefix.last());
-  }
-}
 
 Spd::Spd(std::vector<Input> policies) {
   std::ranges::sort(policies, {}, [](const Input& i) { return std::pair(i.policy.order, i.policy.id); });

@@ -73,7 +73,4 @@ class Spd {
   std::vector<Ranges> ranges_;
 };
 
-// The smallest set of prefixes that is exactly this range, in order; no more than the first `most` of them.
-std::vector<Prefix> prefixes_of(const AddressRange& range, std::size_t most = ~std::size_t{0});
-
 }  // namespace simplon::dp

@@ -11,20 +11,19 @@
 #include <rte_ring_elem.h>
 
 #include <array>
-#include <atomic>
 #include <memory>
 #include <vector>
 
 #include "dp/base/counter.h"
 #include "dp/crypto/crypto.h"
-#include "dp/device/datapath.h"
 #include "dp/ipsec/esp_in.h"
 #include "dp/ipsec/esp_out.h"
 #include "dp/tables/flow_cache.h"
 #include "dp/packet/packet.h"
 #include "dp/tables/quiescence.h"
-#include "dp/worker/stage_clock.h"
 #include "dp/tables/tables.h"
+#include "dp/worker/stage_clock.h"
+#include "dp/worker/wakeup.h"
 
 namespace simplon::dp {
 
@@ -55,12 +54,6 @@ struct WorkerEvent {
   IpAddress source, destination;  // kNeighbour: destination is the next hop
 };
 static_assert(sizeof(WorkerEvent) % 4 == 0 && std::is_trivially_copyable_v<WorkerEvent>);
-
-// Set while the control thread sleeps; whoever clears it writes the eventfd.
-struct Wakeup {
-  std::atomic<bool> asleep{false};
-  int fd = -1;
-};
 
 struct WorkerSetup {
   unsigned index = 0, core = 0;

@@ -61,4 +61,13 @@ struct Connection {
   bool same_peer(const Connection& other) const;  // all but the children are equal
 };
 
+// Limits of the whole endpoint.
+struct Settings {
+  std::uint64_t cookie_threshold =
+      10;  // half-open IKE SAs above which every initiator must show a cookie (§2.6)
+  // Above it new initiators are ignored; above its half those of a host that has several.
+  std::uint64_t half_open_limit = 1000;
+  milliseconds retry_first{2000}, retry_longest{60000};  // a connection to be up whose peer is away
+};
+
 }  // namespace simplon::ike

@@ -13,8 +13,10 @@
 #include <unordered_set>
 #include <vector>
 
-#include "ike/endpoint/endpoint.h"
 #include "ike/crypto/entropy.h"
+#include "ike/pad/connection.h"
+#include "ike/sa/outputs.h"
+#include "ike/sa/status.h"
 
 namespace simplon::ike {
 

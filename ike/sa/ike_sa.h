@@ -13,10 +13,10 @@
 #include <string>
 #include <variant>
 
-#include "ike/sa/context.h"
 #include "ike/crypto/keys.h"
 #include "ike/message/negotiation.h"
 #include "ike/message/payload.h"
+#include "ike/sa/context.h"
 
 namespace simplon::ike {
 

@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "ctrl/backend/xfrm/backend.h"
-#include "own_namespace.h"
+#include "tests/system/own_namespace.h"
 
 namespace simplon::test {
 

@@ -7,7 +7,6 @@
 #include <tuple>
 
 #include "ctrl/backend/xfrm/message.h"
-#include "dp/tables/spd.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -90,7 +89,7 @@ Result<std::vector<xfrm_selector>> kernel_selectors(const TrafficSelector& sourc
   if (source.ports.first > source.ports.last || destination.ports.first > destination.ports.last)
     return fail("the kernel has no OPAQUE ports (" + source.text() + " === " + destination.text() + ")");
   const std::uint8_t protocol = source.protocol != kAnyProtocol ? source.protocol : destination.protocol;
-  const auto from = dp::prefixes_of(source.addresses), to = dp::prefixes_of(destination.addresses);
+  const auto from = prefixes_of(source.addresses), to = prefixes_of(destination.addresses);
   const auto ports = ports_of(protocol, source.ports, destination.ports);
   if (from.size() * to.size() * ports.size() > kMostKernelPolicies)
     return fail(source.text() + " === " + destination.text() + " would be " +

@@ -20,7 +20,7 @@
 #include "ctrl/vici/message.h"
 #include "dp/base/policy_spec.h"
 #include "dp/base/sa_spec.h"
-#include "dp/device/datapath.h"
+#include "dp/device/spec.h"
 #include "ike/endpoint/endpoint.h"
 
 namespace simplon::ctrl {

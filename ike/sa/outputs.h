@@ -1,0 +1,64 @@
+// What an Endpoint gives back for an input, in the order in which it is to be applied.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "dp/base/bytes.h"
+#include "dp/base/sa_spec.h"
+#include "ike/crypto/job.h"
+
+namespace simplon::ike {
+
+using Now = std::chrono::steady_clock::time_point;  // an argument, never read here
+
+enum class IkeSaId : std::uint32_t {};  // unique for the life of the process, shown by the console
+enum class ChildSaId : std::uint32_t {};
+
+// `bytes` is the IKE message alone: whoever owns the socket adds and strips the non-ESP marker on port 4500
+// (RFC 3948).
+struct Datagram {
+  SocketAddress local, remote;
+  Buffer bytes;
+};
+
+struct Keepalive {  // one byte 0xff from port 4500, without a marker (RFC 3948 §2.3)
+  SocketAddress local, remote;
+};
+struct InstallSa {  // an SA must be in place before what follows is applied
+  SaRef sa;
+  IkeSaId ike{};
+  ChildSaId child{};
+  std::string connection, child_name;
+};
+struct RemoveSa {
+  SaId sa{};
+};
+enum class UpDown : std::uint8_t { kUp, kDown, kRekeyed };
+struct IkeEvent {  // console: ike-updown, ike-rekey
+  UpDown what{};
+  IkeSaId ike{}, replaced{};
+};
+struct ChildEvent {  // console: child-updown, child-rekey
+  UpDown what{};
+  IkeSaId ike{};
+  ChildSaId child{}, replaced{};
+};
+enum class LogLevel : std::uint8_t { kWarning, kInfo };
+struct LogLine {  // already rate limited where a stranger can cause it; says why
+  LogLevel level{};
+  std::string connection;  // empty when none is known
+  IkeSaId ike{};
+  std::string text;
+};
+struct Finished {  // the answer to initiate/terminate/rekey with this ticket
+  std::uint64_t ticket = 0;
+  bool ok = false;
+  std::string why;  // when not ok
+};
+using Output =
+    std::variant<Datagram, Keepalive, InstallSa, RemoveSa, Job, IkeEvent, ChildEvent, LogLine, Finished>;
+
+}  // namespace simplon::ike
