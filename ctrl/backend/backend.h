@@ -1,7 +1,7 @@
 // Who installs SAs and policies: the data path, or Linux XFRM. The one virtual seam of the project.
 //
-// Control thread only. `apply` (ctrl/install/state.h) calls in the safe order: inbound SAs, outbound SAs, policies,
-// removals.
+// Control thread only. `apply` (ctrl/install/state.h) calls in the safe order: inbound SAs, outbound SAs,
+// policies, removals.
 #pragma once
 
 #include <map>

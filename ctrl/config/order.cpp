@@ -4,8 +4,8 @@
 #include <map>
 #include <span>
 
-#include "ctrl/config/parts.h"
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/config/parts.h"
 
 namespace simplon::ctrl {
 namespace {

@@ -12,8 +12,8 @@
 #include <cstring>
 
 #include "ctrl/backend/dp_backend.h"
-#include "ctrl/linux/mute.h"
 #include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/linux/mute.h"
 
 namespace simplon::ctrl {
 namespace {

@@ -13,15 +13,15 @@
 #include <vector>
 
 #include "ctrl/backend/backend.h"
-#include "ctrl/manage/commands/commands.h"
 #include "ctrl/config/config.h"
+#include "ctrl/install/state.h"
 #include "ctrl/linux/ike_socket.h"
+#include "ctrl/linux/network_mirror.h"
+#include "ctrl/linux/poller.h"
+#include "ctrl/manage/commands/commands.h"
+#include "ctrl/manage/server.h"
 #include "ctrl/runtime/job_pool.h"
 #include "ctrl/runtime/log.h"
-#include "ctrl/linux/poller.h"
-#include "ctrl/linux/network_mirror.h"
-#include "ctrl/install/state.h"
-#include "ctrl/manage/server.h"
 #include "dp/device/datapath.h"
 #include "ike/endpoint/endpoint.h"
 

@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <iostream>
 
+#include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/gateway/gateway.h"
 #include "ctrl/linux/mute.h"
-#include "ctrl/backend/xfrm/backend.h"
 
 namespace simplon::ctrl {
 namespace {

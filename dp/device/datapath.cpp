@@ -16,9 +16,9 @@
 
 #include "dp/crypto/crypto.h"
 #include "dp/device/eal.h"
+#include "dp/device/port.h"
 #include "dp/device/punt_path.h"
 #include "dp/packet/packet.h"
-#include "dp/device/port.h"
 #include "dp/tables/registry.h"
 #include "dp/worker/worker.h"
 

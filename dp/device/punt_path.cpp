@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "dp/packet/packet.h"
+
 namespace simplon::dp {
 namespace {
 

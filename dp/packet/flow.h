@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "dp/base/address.h"
-#include "dp/packet/drop.h"
 #include "dp/base/network_spec.h"
+#include "dp/packet/drop.h"
 
 namespace simplon::dp {
 

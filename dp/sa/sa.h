@@ -2,8 +2,8 @@
 // thread.
 //
 // One worker, the owner, writes; the control thread reads the counters. Created and destroyed by the
-// control thread (dp/tables/registry.h), destroyed only after a grace period: at a turn's end nothing of an SA is
-// inside a device, since cryptography is run to its end within the turn (dp/crypto/crypto.h).
+// control thread (dp/tables/registry.h), destroyed only after a grace period: at a turn's end nothing of an
+// SA is inside a device, since cryptography is run to its end within the turn (dp/crypto/crypto.h).
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "dp/base/bytes.h"
-#include "dp/base/sa_spec.h"
 #include "dp/base/counter.h"
+#include "dp/base/sa_spec.h"
 #include "dp/packet/flow.h"
 #include "dp/sa/replay_window.h"
 

@@ -2,8 +2,8 @@
 // NetworkSpec.
 //
 // Longest prefix match is DPDK's RIB, a tree that is cheap to build; what keeps it off the hot path is that a
-// flow's decision (dp/tables/flow_cache.h) and an outbound SA remember the next hop. Made and destroyed by the
-// control thread.
+// flow's decision (dp/tables/flow_cache.h) and an outbound SA remember the next hop. Made and destroyed by
+// the control thread.
 #pragma once
 
 #include <rte_rib.h>
@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "dp/base/result.h"
 #include "dp/base/network_spec.h"
+#include "dp/base/result.h"
 
 namespace simplon::dp {
 

@@ -11,8 +11,8 @@
 #include <memory>
 #include <vector>
 
-#include "dp/packet/packet.h"
 #include "dp/base/published.h"
+#include "dp/packet/packet.h"
 #include "dp/sa/sa.h"
 
 namespace simplon::dp {

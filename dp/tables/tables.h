@@ -10,10 +10,10 @@
 #include <cstdint>
 #include <memory>
 
-#include "dp/packet/flow.h"
 #include "dp/base/published.h"
-#include "dp/tables/routes.h"
+#include "dp/packet/flow.h"
 #include "dp/sa/sa.h"
+#include "dp/tables/routes.h"
 #include "dp/tables/sad.h"
 #include "dp/tables/spd.h"
 

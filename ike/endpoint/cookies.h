@@ -4,8 +4,8 @@
 
 #include <optional>
 
-#include "ike/endpoint/endpoint.h"
 #include "ike/crypto/entropy.h"
+#include "ike/endpoint/endpoint.h"
 
 namespace simplon::ike {
 

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <set>
 
-#include "ike/endpoint/endpoint.h"
 #include "ike/crypto/keys.h"
+#include "ike/endpoint/endpoint.h"
 
 namespace {
 

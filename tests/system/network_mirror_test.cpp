@@ -1,8 +1,9 @@
 // NetworkMirror against this machine's kernel: what `ip` changes is seen, what it is told is done.
+#include "ctrl/linux/network_mirror.h"
+
 #include <algorithm>
 #include <ranges>
 
-#include "ctrl/linux/network_mirror.h"
 #include "tests/system/own_namespace.h"
 
 namespace simplon::ctrl {

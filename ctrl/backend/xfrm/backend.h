@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "ctrl/backend/backend.h"
-#include "ctrl/linux/netlink.h"
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/linux/netlink.h"
 
 namespace simplon::ctrl {
 

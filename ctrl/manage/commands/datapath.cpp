@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "ctrl/manage/commands/table.h"
+#include "dp/packet/drop.h"
 
 namespace simplon::ctrl {
 namespace {

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 
-#include "ctrl/config/config.h"
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/config/config.h"
 #include "dp/packet/drop.h"
 #include "tests/ctrl/manage/fakes.h"
 

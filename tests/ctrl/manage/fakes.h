@@ -10,8 +10,8 @@
 #include <future>
 #include <map>
 
-#include "ctrl/vici/client.h"
 #include "ctrl/manage/server.h"
+#include "ctrl/vici/client.h"
 
 namespace simplon::ctrl {
 

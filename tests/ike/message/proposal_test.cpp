@@ -4,9 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "ike/pad/connection.h"
 #include "ike/message/negotiation.h"
 #include "ike/message/payload.h"
+#include "ike/pad/connection.h"
 #include "tests/ike/hex.h"
 
 namespace simplon::ike::test {
