@@ -9,49 +9,58 @@
 
 namespace simplon {
 
-enum class EncrId : std::uint16_t { kAesCbc = 12, kAesGcm16 = 20 };  // Transform Type 1
-enum class IntegId : std::uint16_t {
-  kNone = 0,
-  kSha256_128 = 12,
-  kSha384_192 = 13,
-  kSha512_256 = 14
-};  // Type 3
+// One enumerator per algorithm; key lengths are rows of it. Whoever chooses by one of these enums switches
+// without a default, so that the compiler names every place that a new algorithm needs.
+enum class EncrId : std::uint16_t { kAesCbc = 12, kAesGcm16 = 20 };                           // Type 1
+enum class IntegId : std::uint16_t { kSha256_128 = 12, kSha384_192 = 13, kSha512_256 = 14 };  // Type 3
+
+// Whether IKE's Key Length attribute goes with the transform. It must not where an algorithm has one length
+// only (RFC 7296 §3.3.5).
+enum class KeyLength : std::uint8_t { kFixed, kSent };
 
 // Sizes in bytes. An AEAD carries its ICV here and has no Integ. `block` is the alignment of the padded
 // payload.
 struct Encr {
   std::string_view name;
   EncrId id;
+  KeyLength length;
   std::uint8_t key, salt, iv, icv, block;
   std::string_view xfrm;  // the kernel's name
+  std::string_view vici;  // strongSwan's name, which vici clients expect
   constexpr bool aead() const { return icv != 0; }
+  constexpr unsigned key_bits() const { return key * 8u; }
+  constexpr unsigned sent_key_bits() const { return length == KeyLength::kSent ? key_bits() : 0; }
 };
 
 struct Integ {
   std::string_view name;
   IntegId id;
   std::uint8_t key, icv;
-  std::string_view xfrm;
+  std::string_view xfrm, vici;
 };
 
 inline constexpr std::array kEncrs{
-    Encr{"aes128gcm16", EncrId::kAesGcm16, 16, 4, 8, 16, 4, "rfc4106(gcm(aes))"},  // RFC 4106
-    Encr{"aes192gcm16", EncrId::kAesGcm16, 24, 4, 8, 16, 4, "rfc4106(gcm(aes))"},
-    Encr{"aes256gcm16", EncrId::kAesGcm16, 32, 4, 8, 16, 4, "rfc4106(gcm(aes))"},
-    Encr{"aes128", EncrId::kAesCbc, 16, 0, 16, 0, 16, "cbc(aes)"},  // RFC 3602
-    Encr{"aes192", EncrId::kAesCbc, 24, 0, 16, 0, 16, "cbc(aes)"},
-    Encr{"aes256", EncrId::kAesCbc, 32, 0, 16, 0, 16, "cbc(aes)"},
+    Encr{"aes128gcm16", EncrId::kAesGcm16, KeyLength::kSent, 16, 4, 8, 16, 4, "rfc4106(gcm(aes))",
+         "AES_GCM_16"},
+    Encr{"aes192gcm16", EncrId::kAesGcm16, KeyLength::kSent, 24, 4, 8, 16, 4, "rfc4106(gcm(aes))",
+         "AES_GCM_16"},
+    Encr{"aes256gcm16", EncrId::kAesGcm16, KeyLength::kSent, 32, 4, 8, 16, 4, "rfc4106(gcm(aes))",
+         "AES_GCM_16"},
+    Encr{"aes128", EncrId::kAesCbc, KeyLength::kSent, 16, 0, 16, 0, 16, "cbc(aes)", "AES_CBC"},  // RFC 3602
+    Encr{"aes192", EncrId::kAesCbc, KeyLength::kSent, 24, 0, 16, 0, 16, "cbc(aes)", "AES_CBC"},
+    Encr{"aes256", EncrId::kAesCbc, KeyLength::kSent, 32, 0, 16, 0, 16, "cbc(aes)", "AES_CBC"},
 };
 
 inline constexpr std::array kIntegs{
-    Integ{"sha256", IntegId::kSha256_128, 32, 16, "hmac(sha256)"},  // RFC 4868
-    Integ{"sha384", IntegId::kSha384_192, 48, 24, "hmac(sha384)"},
-    Integ{"sha512", IntegId::kSha512_256, 64, 32, "hmac(sha512)"},
+    Integ{"sha256", IntegId::kSha256_128, 32, 16, "hmac(sha256)", "HMAC_SHA2_256_128"},  // RFC 4868
+    Integ{"sha384", IntegId::kSha384_192, 48, 24, "hmac(sha384)", "HMAC_SHA2_384_192"},
+    Integ{"sha512", IntegId::kSha512_256, 64, 32, "hmac(sha512)", "HMAC_SHA2_512_256"},
 };
 
-constexpr const Encr* find_encr(EncrId id, unsigned key_bytes) {
+// By what stands in a transform: `key_bits` is its Key Length attribute, 0 without one.
+constexpr const Encr* find_encr(EncrId id, unsigned key_bits) {
   for (const Encr& e : kEncrs)
-    if (e.id == id && e.key == key_bytes) return &e;
+    if (e.id == id && e.sent_key_bits() == key_bits) return &e;
   return nullptr;
 }
 constexpr const Encr* find_encr(std::string_view name) {

@@ -44,13 +44,14 @@ struct Xforms {
   }
   static rte_crypto_auth_algorithm algorithm(IntegId id) {
     switch (id) {
+      case IntegId::kSha256_128:
+        return RTE_CRYPTO_AUTH_SHA256_HMAC;
       case IntegId::kSha384_192:
         return RTE_CRYPTO_AUTH_SHA384_HMAC;
       case IntegId::kSha512_256:
         return RTE_CRYPTO_AUTH_SHA512_HMAC;
-      default:
-        return RTE_CRYPTO_AUTH_SHA256_HMAC;
     }
+    return RTE_CRYPTO_AUTH_NULL;  // unreachable: every enumerator is above
   }
 };
 

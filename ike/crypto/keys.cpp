@@ -16,26 +16,29 @@ namespace {
 
 constexpr std::string_view kKeyPad = "Key Pad for IKEv2";  // §2.15
 
+// Null: an identifier that is none of ours.
 const EVP_MD* digest(PrfId id) {
   switch (id) {
+    case PrfId::kSha256:
+      return EVP_sha256();
     case PrfId::kSha384:
       return EVP_sha384();
     case PrfId::kSha512:
       return EVP_sha512();
-    default:
-      return EVP_sha256();
   }
+  return nullptr;
 }
 
 const EVP_MD* digest(IntegId id) {
   switch (id) {
+    case IntegId::kSha256_128:
+      return EVP_sha256();
     case IntegId::kSha384_192:
       return EVP_sha384();
     case IntegId::kSha512_256:
       return EVP_sha512();
-    default:
-      return EVP_sha256();
   }
+  return nullptr;
 }
 
 // An OpenSSL that cannot hash must not look like one: an empty HMAC would equal an empty AUTH.
@@ -78,10 +81,23 @@ class Cutter {
 
 using Context = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 
+using Cipher = const EVP_CIPHER* (*)();
+Cipher by_length(const Encr& encr, Cipher aes128, Cipher aes192, Cipher aes256) {
+  return encr.key == 16 ? aes128 : encr.key == 24 ? aes192 : encr.key == 32 ? aes256 : nullptr;
+}
+
+// Null: a row that OpenSSL has no cipher for; nothing is encrypted under another one's name.
 const EVP_CIPHER* cipher(const Encr& encr) {
-  if (encr.aead())
-    return encr.key == 16 ? EVP_aes_128_gcm() : encr.key == 24 ? EVP_aes_192_gcm() : EVP_aes_256_gcm();
-  return encr.key == 16 ? EVP_aes_128_cbc() : encr.key == 24 ? EVP_aes_192_cbc() : EVP_aes_256_cbc();
+  Cipher found = nullptr;
+  switch (encr.id) {
+    case EncrId::kAesGcm16:
+      found = by_length(encr, &EVP_aes_128_gcm, &EVP_aes_192_gcm, &EVP_aes_256_gcm);
+      break;
+    case EncrId::kAesCbc:
+      found = by_length(encr, &EVP_aes_128_cbc, &EVP_aes_192_cbc, &EVP_aes_256_cbc);
+      break;
+  }
+  return found != nullptr ? found() : nullptr;
 }
 
 // RFC 5282 §4: nonce = salt | IV; the salt stands behind the key.
@@ -92,8 +108,8 @@ std::array<std::uint8_t, 12> nonce(Bytes key, const Encr& encr, Bytes iv) {
   return out;
 }
 
-// In place; `icv` is written. False only when OpenSSL fails.
-bool gcm_seal(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes text, MutableBytes icv) {
+// In place; `icv` is written. False: OpenSSL fails, or has no such cipher.
+bool aead_encrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes text, MutableBytes icv) {
   const Context c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   const auto n = nonce(key, encr, iv);
   int length = 0;
@@ -101,17 +117,17 @@ bool gcm_seal(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes tex
          EVP_EncryptUpdate(c.get(), nullptr, &length, aad.data(), static_cast<int>(aad.size())) == 1 &&
          EVP_EncryptUpdate(c.get(), text.data(), &length, text.data(), static_cast<int>(text.size())) == 1 &&
          EVP_EncryptFinal_ex(c.get(), text.data() + length, &length) == 1 &&
-         EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_GCM_GET_TAG, static_cast<int>(icv.size()), icv.data()) == 1;
+         EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_GET_TAG, static_cast<int>(icv.size()), icv.data()) == 1;
 }
 
-bool gcm_open(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes text, Bytes icv) {
+bool aead_decrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes text, Bytes icv) {
   const Context c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   const auto n = nonce(key, encr, iv);
   int length = 0;
   return EVP_DecryptInit_ex(c.get(), cipher(encr), nullptr, key.data(), n.data()) == 1 &&
          EVP_DecryptUpdate(c.get(), nullptr, &length, aad.data(), static_cast<int>(aad.size())) == 1 &&
          EVP_DecryptUpdate(c.get(), text.data(), &length, text.data(), static_cast<int>(text.size())) == 1 &&
-         EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_GCM_SET_TAG, static_cast<int>(icv.size()),
+         EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(icv.size()),
                              const_cast<std::uint8_t*>(icv.data())) == 1 &&
          EVP_DecryptFinal_ex(c.get(), text.data() + length, &length) == 1;
 }
@@ -219,7 +235,7 @@ Buffer seal(const IkeKeys& keys, bool sender_is_initiator, const Header& header,
   const Bytes key = (sender_is_initiator ? keys.sk_ei : keys.sk_er).bytes();
   bool done = false;
   if (encr.aead()) {
-    done = gcm_seal(encr, key, iv, all.first(kHeaderBytes + 4), all.subspan(at, text), all.last(icv));
+    done = aead_encrypt(encr, key, iv, all.first(kHeaderBytes + 4), all.subspan(at, text), all.last(icv));
   } else {
     done = cbc(encr, true, key, iv, all.subspan(at, text));
     const Buffer mac = icv_of(*keys.integ, (sender_is_initiator ? keys.sk_ai : keys.sk_ar).bytes(),
@@ -239,7 +255,7 @@ std::optional<Opened> open(const IkeKeys& keys, bool sender_is_initiator, Bytes 
   const Bytes key = (sender_is_initiator ? keys.sk_ei : keys.sk_er).bytes();
   Buffer plain(body.begin(), body.end());
   if (encr.aead()) {
-    if (!gcm_open(encr, key, iv, message.first(sk.body), plain, message.last(icv))) return std::nullopt;
+    if (!aead_decrypt(encr, key, iv, message.first(sk.body), plain, message.last(icv))) return std::nullopt;
   } else {
     if (keys.integ == nullptr) return std::nullopt;  // a cipher alone proves nothing
     const Buffer want = icv_of(*keys.integ, (sender_is_initiator ? keys.sk_ai : keys.sk_ar).bytes(),

@@ -14,8 +14,7 @@ enum : std::uint8_t { kEncrType = 1, kPrfType = 2, kIntegType = 3, kDhType = 4, 
 
 void keep_transform(std::uint8_t type, std::uint16_t id, unsigned key_bits, Proposal& p) {
   if (type == kEncrType) {
-    const Encr* e = key_bits % 8 == 0 ? find_encr(EncrId{id}, key_bits / 8) : nullptr;
-    if (e != nullptr) p.encrs.push_back(e);
+    if (const Encr* e = find_encr(EncrId{id}, key_bits)) p.encrs.push_back(e);
   } else if (type == kPrfType) {
     p.prfs.push_back(PrfId{id});
   } else if (type == kIntegType) {
@@ -284,7 +283,7 @@ void write_proposal(Writer& out, const Proposal& p, bool last) {
   std::vector<T> transforms;
   transforms.reserve(p.encrs.size() + p.prfs.size() + p.integs.size() + p.groups.size() + p.esns.size());
   for (const Encr* e : p.encrs)
-    transforms.push_back({kEncrType, static_cast<std::uint16_t>(e->id), e->key * 8u});
+    transforms.push_back({kEncrType, static_cast<std::uint16_t>(e->id), e->sent_key_bits()});
   for (PrfId id : p.prfs) transforms.push_back({kPrfType, static_cast<std::uint16_t>(id), 0});
   for (const Integ* i : p.integs) transforms.push_back({kIntegType, static_cast<std::uint16_t>(i->id), 0});
   for (DhGroup g : p.groups) transforms.push_back({kDhType, static_cast<std::uint16_t>(g), 0});

@@ -50,22 +50,30 @@ Result<Proposal> check(Proposal p, const std::string& quoted) {
 }
 
 std::string group_name(DhGroup id) {
-  for (const Group& g : kGroups)
-    if (g.id == id) return std::string(g.name);
+  if (const Group* g = find_group(id)) return std::string(g->name);
   return id == DhGroup::kNone ? "none" : "group" + std::to_string(static_cast<unsigned>(id));
 }
 
 std::string prf_name(PrfId id) {
-  for (const Prf& p : kPrfs)
-    if (p.id == id) return std::string(p.name);
+  if (const Prf* p = find_prf(id)) return std::string(p->name);
   return "prf" + std::to_string(static_cast<unsigned>(id));
 }
 
 }  // namespace
 
+const Prf* find_prf(PrfId id) {
+  const auto found = std::ranges::find(kPrfs, id, &Prf::id);
+  return found == kPrfs.end() ? nullptr : &*found;
+}
+
+const Group* find_group(DhGroup id) {
+  const auto found = std::ranges::find(kGroups, id, &Group::id);
+  return found == kGroups.end() ? nullptr : &*found;
+}
+
 std::size_t public_bytes(DhGroup group) {
-  const auto found = std::ranges::find(kGroups, group, &Group::id);
-  return found == kGroups.end() ? 0 : found->public_bytes;
+  const Group* found = find_group(group);
+  return found == nullptr ? 0 : found->public_bytes;
 }
 
 Result<Proposal> Proposal::parse(std::string_view text, ProtocolId protocol) {

@@ -32,19 +32,25 @@ enum class EsnId : std::uint16_t { kOff = 0, kOn = 1 };  // Type 5
 struct Prf {
   std::string_view name;  // "prfsha256"
   PrfId id;
+  std::string_view vici;  // strongSwan's name, which vici clients expect
 };
-inline constexpr std::array kPrfs{Prf{"prfsha256", PrfId::kSha256}, Prf{"prfsha384", PrfId::kSha384},
-                                  Prf{"prfsha512", PrfId::kSha512}};
+inline constexpr std::array kPrfs{Prf{"prfsha256", PrfId::kSha256, "PRF_HMAC_SHA2_256"},
+                                  Prf{"prfsha384", PrfId::kSha384, "PRF_HMAC_SHA2_384"},
+                                  Prf{"prfsha512", PrfId::kSha512, "PRF_HMAC_SHA2_512"}};
 
 struct Group {
   std::string_view name;
   DhGroup id;
   std::uint16_t public_bytes;  // of the KE payload's data
+  std::string_view vici;
 };
 inline constexpr std::array kGroups{
-    Group{"modp2048", DhGroup::kModp2048, 256}, Group{"ecp256", DhGroup::kEcp256, 64},
-    Group{"ecp384", DhGroup::kEcp384, 96}, Group{"x25519", DhGroup::kX25519, 32}};
+    Group{"modp2048", DhGroup::kModp2048, 256, "MODP_2048"}, Group{"ecp256", DhGroup::kEcp256, 64, "ECP_256"},
+    Group{"ecp384", DhGroup::kEcp384, 96, "ECP_384"}, Group{"x25519", DhGroup::kX25519, 32, "CURVE_25519"}};
 
+// Null: none of ours.
+const Prf* find_prf(PrfId id);
+const Group* find_group(DhGroup id);
 std::size_t public_bytes(DhGroup group);  // zero: a group that is not ours
 
 // Alternatives of each transform type, best first. Pointers and ids into the tables; what we do not know is

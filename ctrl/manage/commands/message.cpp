@@ -11,51 +11,6 @@ using std::chrono::seconds;
 using vici::List;
 using vici::Message;
 
-// strongSwan's spellings of the algorithms.
-std::string_view encr_name(EncrId id) { return id == EncrId::kAesGcm16 ? "AES_GCM_16" : "AES_CBC"; }
-
-std::string_view integ_name(IntegId id) {
-  switch (id) {
-    case IntegId::kSha256_128:
-      return "HMAC_SHA2_256_128";
-    case IntegId::kSha384_192:
-      return "HMAC_SHA2_384_192";
-    case IntegId::kSha512_256:
-      return "HMAC_SHA2_512_256";
-    case IntegId::kNone:
-      break;
-  }
-  return "NONE";
-}
-
-std::string_view prf_name(ike::PrfId id) {
-  switch (id) {
-    case ike::PrfId::kSha256:
-      return "PRF_HMAC_SHA2_256";
-    case ike::PrfId::kSha384:
-      return "PRF_HMAC_SHA2_384";
-    case ike::PrfId::kSha512:
-      return "PRF_HMAC_SHA2_512";
-  }
-  return "?";
-}
-
-std::string_view group_name(ike::DhGroup id) {
-  switch (id) {
-    case ike::DhGroup::kNone:
-      return "NONE";
-    case ike::DhGroup::kModp2048:
-      return "MODP_2048";
-    case ike::DhGroup::kEcp256:
-      return "ECP_256";
-    case ike::DhGroup::kEcp384:
-      return "ECP_384";
-    case ike::DhGroup::kX25519:
-      return "CURVE_25519";
-  }
-  return "?";
-}
-
 std::string_view state_name(ike::IkeState state) {
   switch (state) {
     case ike::IkeState::kConnecting:
@@ -122,8 +77,8 @@ void add_past(Message& m, std::string_view key, Now at, Now now) {
 void add_coming(Message& m, std::string_view key, Now at, Now now) { add_past(m, key, now, at); }
 
 void add_algorithms(Message& m, const Encr* encr, const Integ* integ) {
-  if (encr) m.add("encr-alg", encr_name(encr->id)).add("encr-keysize", encr->key * 8u);
-  if (integ) m.add("integ-alg", integ_name(integ->id));
+  if (encr) m.add("encr-alg", encr->vici).add("encr-keysize", encr->key_bits());
+  if (integ) m.add("integ-alg", integ->vici);
 }
 
 List texts(const TrafficSelectors& selectors) {
@@ -211,8 +166,10 @@ Message ike_message(const ike::IkeStatus& ike, Now now) {
   if (ike.proposal && !ike.proposal->encrs.empty()) {
     const ike::Proposal& p = *ike.proposal;
     add_algorithms(m, p.encrs.front(), p.integs.empty() ? nullptr : p.integs.front());
-    if (!p.prfs.empty()) m.add("prf-alg", prf_name(p.prfs.front()));
-    if (!p.groups.empty()) m.add("dh-group", group_name(p.groups.front()));
+    if (const auto* prf = p.prfs.empty() ? nullptr : ike::find_prf(p.prfs.front()))
+      m.add("prf-alg", prf->vici);
+    if (const auto* group = p.groups.empty() ? nullptr : ike::find_group(p.groups.front()))
+      m.add("dh-group", group->vici);
   }
   add_past(m, "established", ike.established, now);
   if (ike.established != Now{}) add_coming(m, "rekey-time", ike.rekey_at, now);
@@ -232,7 +189,8 @@ Message child_message(const ike::ChildStatus& child, const CountersOf& counters,
   m.add("spi-in", hex(static_cast<std::uint32_t>(child.spi_in), 8));
   m.add("spi-out", hex(static_cast<std::uint32_t>(child.spi_out), 8));
   add_algorithms(m, child.suite.encr, child.suite.integ);
-  if (child.group && *child.group != ike::DhGroup::kNone) m.add("dh-group", group_name(*child.group));
+  if (const auto* group = child.group ? ike::find_group(*child.group) : nullptr)
+    m.add("dh-group", group->vici);
   add_counters(m, counters(child.inbound), counters(child.outbound));
   add_coming(m, "rekey-time", child.rekey_at, now);
   add_coming(m, "life-time", child.expire_at, now);

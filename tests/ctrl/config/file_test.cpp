@@ -84,7 +84,7 @@ TEST_F(ConfigFile, WhatIsNoFileIsAnError) {
 
 // The files that people copy work as they are, each with the example of a secrets file beside it.
 TEST_F(ConfigFile, ExamplesOfTheTreeAreGood) {
-  const auto conf = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "conf";
+  const std::filesystem::path conf = SIMPLON_CONF;
   int seen = 0;
   for (const auto& file : std::filesystem::directory_iterator(conf)) {
     const std::string copy = folder_ + "/" + file.path().filename().string();

@@ -147,6 +147,24 @@ std::string vector_name(const testing::TestParamInfo<KeyVector>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Vectors, Keys, testing::ValuesIn(kKeyVectors), vector_name);
 
+// A row that OpenSSL has no cipher for is not encrypted under another one's name.
+TEST(Rfc7296_3_14, ACipherThatIsNotKnownMakesNoMessage) {
+  for (const Encr& known : kEncrs) {
+    Encr row = known;
+    row.key = 20;
+    const Integ& integ = kIntegs[0];
+    IkeKeys keys{.encr = &row, .integ = row.aead() ? nullptr : &integ, .prf = PrfId::kSha256};
+    keys.sk_ei = Secret(Buffer(row.key + std::size_t{row.salt}, 1));
+    keys.sk_ai = Secret(Buffer(integ.key, 2));
+    PayloadWriter payloads;
+    payloads.nonce(kNi);
+    EXPECT_TRUE(seal(keys, true, {.spi_i = 1}, payloads, Buffer(row.iv, 3)).empty()) << row.name;
+    row.key = known.key;
+    keys.sk_ei = Secret(Buffer(row.key + std::size_t{row.salt}, 1));
+    EXPECT_FALSE(seal(keys, true, {.spi_i = 1}, payloads, Buffer(row.iv, 3)).empty()) << row.name;
+  }
+}
+
 // An HMAC of no bytes would be equal to an AUTH payload of none.
 TEST(OpenSslFailsDeathTest, NoEmptyAuth) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");

@@ -123,6 +123,16 @@ TEST(Rfc7296_3_3, SaPayloadOnTheWire) {
                            "03 00 000c 01 00 0014 800e 0080  00 00 0008 05 00 0000"));
 }
 
+TEST(Rfc7296_3_3_5, AnAlgorithmOfOneKeyLengthHasNoAttribute) {
+  constexpr Encr kOne{"one", EncrId::kAesGcm16, KeyLength::kFixed, 32, 4, 8, 16, 4, "one", "ONE"};
+  PayloadWriter out;
+  out.sa({Proposal{.protocol = ProtocolId::kEsp, .encrs = {&kOne}, .integs = {}, .prfs = {}, .groups = {}}});
+  // Payload header, proposal header, one transform of 8 bytes: ENCR_AES_GCM_16 alone.
+  EXPECT_EQ(out.bytes(), hex("00000014"
+                             "0000001001030001"
+                             "0000000801000014"));
+}
+
 TEST(Rfc7296_3_9, NonceLengths) {
   for (const std::size_t n : {0U, 15U, 257U}) {
     PayloadWriter w;
