@@ -11,22 +11,10 @@ bool whole(const SaSpec& sa, const PolicySpec& entry) {
 }
 
 SaRef with_policy(const SaSpec& sa, PolicyId policy, PolicyId child) {
-  return std::make_shared<const SaSpec>(SaSpec{.id = sa.id,
-                                               .direction = sa.direction,
-                                               .spi = sa.spi,
-                                               .source = sa.source,
-                                               .destination = sa.destination,
-                                               .udp = sa.udp,
-                                               .suite = sa.suite,
-                                               .encr_key = sa.encr_key.clone(),
-                                               .salt = sa.salt.clone(),
-                                               .integ_key = sa.integ_key.clone(),
-                                               .replay_window = sa.replay_window,
-                                               .soft = sa.soft,
-                                               .hard = sa.hard,
-                                               .policy = policy,
-                                               .child = child,
-                                               .selectors = sa.selectors});
+  SaSpec copy = sa;
+  copy.policy = policy;
+  copy.child = child;
+  return std::make_shared<const SaSpec>(std::move(copy));
 }
 
 }  // namespace

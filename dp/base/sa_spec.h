@@ -45,22 +45,33 @@ struct UdpPorts {
 // What an anti-replay window of zero means: no replay check (RFC 4303 §3.4.3 allows it for manual SAs).
 inline constexpr std::uint32_t kDefaultReplayWindow = 256;
 
-// ESP in tunnel mode. Immutable after creation.
+// RFC 4301 §4.4.2.1: what an SA is beyond its algorithms. Each has one value until the others are built.
+enum class IpsecProtocol : std::uint8_t { kEsp };
+enum class SaMode : std::uint8_t { kTunnel };
+enum class Esn : std::uint8_t { kOff };  // extended sequence numbers (RFC 4303 §2.2.1)
+
+// Copies whole, keys included (they are shared): who needs another one copies it and changes what differs.
+// Immutable once it is a SaRef.
 struct SaSpec {
   SaId id{};
+  IpsecProtocol protocol = IpsecProtocol::kEsp;
+  SaMode mode = SaMode::kTunnel;
+  Esn esn = Esn::kOff;
   Direction direction = Direction::kOut;
   Spi spi{};
   IpAddress source, destination;  // the outer header as it travels
   std::optional<UdpPorts> udp;    // UDP encapsulation, ports as they travel
   EspSuite suite;
-  Secret encr_key;                                     // suite.encr->key bytes
-  Secret salt;                                         // suite.encr->salt bytes (RFC 4106 §4)
-  Secret integ_key;                                    // suite.integ->key bytes, or empty
+  SharedSecret encr_key;                               // suite.encr->key bytes
+  SharedSecret salt;                                   // suite.encr->salt bytes (RFC 4106 §4)
+  SharedSecret integ_key;                              // suite.integ->key bytes, or empty
   std::uint32_t replay_window = kDefaultReplayWindow;  // packets; inbound only
   Lifetime soft, hard;
   PolicyId policy{};    // out: the SPD entry that sends through this SA
   PolicyId child{};     // the child's entry, where `policy` is a narrowed one's
   Selectors selectors;  // local is our side in both directions
+
+  friend bool operator==(const SaSpec&, const SaSpec&) = default;
 };
 using SaRef = std::shared_ptr<const SaSpec>;
 

@@ -5,6 +5,9 @@
 
 #include <string.h>  // explicit_bzero
 
+#include <memory>
+#include <utility>
+
 #include "dp/base/bytes.h"
 
 namespace simplon {
@@ -49,5 +52,22 @@ inline bool equal_in_constant_time(Bytes a, Bytes b) {
   for (std::size_t i = 0; i < a.size(); ++i) difference = difference | (a[i] ^ b[i]);
   return difference == 0;
 }
+
+// Key material that several values hold: a copy shares it, the last one wipes it. Equal when the bytes are,
+// compared in constant time. Never null; empty by default.
+class SharedSecret {
+ public:
+  SharedSecret() = default;
+  SharedSecret(Secret from) : secret_(std::make_shared<const Secret>(std::move(from))) {}  // NOLINT: meant
+  Bytes bytes() const { return secret_ ? secret_->bytes() : Bytes{}; }
+  std::size_t size() const { return bytes().size(); }
+  bool empty() const { return bytes().empty(); }
+  friend bool operator==(const SharedSecret& a, const SharedSecret& b) {
+    return equal_in_constant_time(a.bytes(), b.bytes());
+  }
+
+ private:
+  std::shared_ptr<const Secret> secret_;
+};
 
 }  // namespace simplon

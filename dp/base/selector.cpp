@@ -6,13 +6,6 @@
 namespace simplon {
 namespace {
 
-struct ProtocolName {
-  std::string_view name;
-  std::uint8_t number;
-};
-constexpr ProtocolName kProtocols[] = {{"any", kAnyProtocol}, {"icmp", 1},    {"tcp", 6},
-                                       {"udp", 17},           {"icmpv6", 58}, {"sctp", 132}};
-
 std::optional<std::uint16_t> number(std::string_view text, unsigned most) {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -22,14 +15,14 @@ std::optional<std::uint16_t> number(std::string_view text, unsigned most) {
 }
 
 std::optional<std::uint8_t> protocol_number(std::string_view text) {
-  for (const ProtocolName& p : kProtocols)
+  for (const ProtocolName& p : kProtocolNames)
     if (p.name == text) return p.number;
   if (const auto n = number(text, 255)) return static_cast<std::uint8_t>(*n);
   return std::nullopt;
 }
 
 std::string protocol_text(std::uint8_t protocol) {
-  for (const ProtocolName& p : kProtocols)
+  for (const ProtocolName& p : kProtocolNames)
     if (p.number == protocol) return std::string(p.name);
   return std::to_string(protocol);
 }

@@ -10,8 +10,6 @@
 
 namespace simplon {
 
-inline constexpr std::uint8_t kAnyProtocol = 0;
-
 // Inclusive. For ICMP and ICMPv6 a "port" is type * 256 + code (RFC 4301 §4.4.1.1). RFC 7296's OPAQUE is
 // 65535 to 0.
 struct PortRange {

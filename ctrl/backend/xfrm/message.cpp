@@ -14,6 +14,22 @@ namespace {
 // Our SAs' sequence numbers (of the netlink kind, no packet's): the mark, then the low bits of the SaId.
 constexpr std::uint32_t kOurs = 0x51000000, kOursMask = 0xff000000;
 
+std::uint8_t protocol(IpsecProtocol protocol) {
+  switch (protocol) {
+    case IpsecProtocol::kEsp:
+      return kEsp;
+  }
+  return 0;  // the kernel refuses it
+}
+
+std::uint8_t mode(SaMode mode) {
+  switch (mode) {
+    case SaMode::kTunnel:
+      return XFRM_MODE_TUNNEL;
+  }
+  return XFRM_MODE_MAX;
+}
+
 std::uint64_t limit(std::uint64_t n) { return n == 0 ? XFRM_INF : n; }
 
 xfrm_lifetime_cfg lifetime(const SaSpec& sa) {
@@ -82,7 +98,7 @@ void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
 }  // namespace
 
 bool is_our_sa(const xfrm_usersa_info& info) {
-  return info.id.proto == IPPROTO_ESP && info.mode == XFRM_MODE_TUNNEL && (info.seq & kOursMask) == kOurs;
+  return info.id.proto == kEsp && info.mode == XFRM_MODE_TUNNEL && (info.seq & kOursMask) == kOurs;
 }
 
 std::uint16_t family_of(const IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
@@ -105,11 +121,11 @@ NetlinkMessage sa_message(const SaSpec& sa) {
   info.saddr = to_kernel(sa.source);
   info.id.daddr = to_kernel(sa.destination);
   info.id.spi = htonl(static_cast<std::uint32_t>(sa.spi));
-  info.id.proto = IPPROTO_ESP;
+  info.id.proto = protocol(sa.protocol);
   info.lft = lifetime(sa);
   const bool narrowed_in = sa.direction == Direction::kIn && sa.child != PolicyId{};
   info.reqid = static_cast<std::uint32_t>(narrowed_in ? sa.child : sa.policy);
-  info.mode = XFRM_MODE_TUNNEL;
+  info.mode = mode(sa.mode);
   info.seq = kOurs | (static_cast<std::uint32_t>(sa.id) & ~kOursMask);
   set_selector(info, sa);
   put_algorithms(message, sa);
@@ -129,7 +145,7 @@ xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination) {
   id.daddr = to_kernel(destination);
   id.spi = htonl(static_cast<std::uint32_t>(spi));
   id.family = family_of(destination);
-  id.proto = IPPROTO_ESP;
+  id.proto = kEsp;
   return id;
 }
 
@@ -205,7 +221,7 @@ NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kern
   tmpl.family = family_of(policy.tunnel->local);
   tmpl.saddr = to_kernel(out ? policy.tunnel->local : policy.tunnel->remote);
   tmpl.id.daddr = to_kernel(out ? policy.tunnel->remote : policy.tunnel->local);
-  tmpl.id.proto = IPPROTO_ESP;
+  tmpl.id.proto = kEsp;
   // Inbound any SA of the child will do, narrowed or not; of an entry that is no child's, any between the
   // ends.
   tmpl.reqid = static_cast<std::uint32_t>(out ? policy.id : policy.child);

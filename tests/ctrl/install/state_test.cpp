@@ -45,7 +45,10 @@ TEST(Rfc7296_2_9, ANarrowedSaGetsAnEntryRightBeforeItsChilds) {
   EXPECT_EQ(out->policy, PolicyId{11}) << "one entry for both directions";
   EXPECT_EQ(in->child, PolicyId{1});
   EXPECT_EQ(out->spi, Spi{0x1002});
-  EXPECT_THAT(out->encr_key.bytes(), ElementsAre(1, 2, 3));
+  SaSpec whole = *install(2, Direction::kOut, 1, kPart).sa;
+  whole.policy = out->policy;
+  whole.child = out->child;
+  EXPECT_EQ(*out, whole) << "nothing else of the SA is changed or lost";
   EXPECT_EQ(established.parent(PolicyId{11}), PolicyId{1}) << "acquires ask for the child";
   const State state = desired(config(), established);
   ASSERT_THAT(state.policies, SizeIs(2)) << "what the SA does not cover still asks for another";
