@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dp/base/bytes.h"
+#include "dp/base/protocol.h"
 #include "dp/base/result.h"
 
 namespace simplon {
@@ -83,10 +84,6 @@ struct AddressRange {
 
 // The smallest set of prefixes that is exactly this range, in order; no more than the first `most` of them.
 std::vector<Prefix> prefixes_of(const AddressRange& range, std::size_t most = ~std::size_t{0});
-
-enum class Port : std::uint16_t {};
-inline constexpr Port kIkePort{500};
-inline constexpr Port kNatTraversalPort{4500};
 
 struct SocketAddress {
   IpAddress address;

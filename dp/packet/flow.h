@@ -5,6 +5,7 @@
 
 #include "dp/base/address.h"
 #include "dp/base/network_spec.h"
+#include "dp/base/protocol.h"
 #include "dp/packet/drop.h"
 
 namespace simplon::dp {
@@ -47,9 +48,6 @@ struct Decision {
   friend bool operator==(const Decision&, const Decision&) = default;
 };
 static_assert(sizeof(Decision) == 8);
-
-inline constexpr std::uint8_t kIcmp = 1, kIpip = 4, kTcp = 6, kUdp = 17, kIpv6InIp = 41, kEsp = 50, kAh = 51,
-                              kIcmpv6 = 58, kNoNextHeader = 59;
 
 inline constexpr std::uint32_t kBroadcast = 0xffffffff;
 

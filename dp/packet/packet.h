@@ -20,7 +20,6 @@ namespace simplon::dp {
 
 inline constexpr std::uint16_t kEthernetBytes = 14, kIpv4Bytes = 20, kIpv6Bytes = 40, kUdpBytes = 8,
                                kEspBytes = 8;
-inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800, kEtherTypeIpv6 = 0x86dd, kEtherTypeArp = 0x0806;
 
 // RFC 4303 §2.4.
 inline constexpr std::array<std::uint8_t, 16> kPadding{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
@@ -64,8 +63,8 @@ inline std::uint16_t sum_of(const std::uint8_t* header, unsigned bytes) {
 // What has ports, or a type and a code in their place; of another protocol a packet says nothing but its
 // addresses.
 constexpr bool has_ports(std::uint8_t protocol) {
-  return protocol == kTcp || protocol == kUdp || protocol == 132 || protocol == 33 || protocol == kIcmp ||
-         protocol == kIcmpv6;
+  return protocol == kTcp || protocol == kUdp || protocol == kSctp || protocol == kDccp ||
+         protocol == kIcmp || protocol == kIcmpv6;
 }
 
 namespace detail {
@@ -73,8 +72,8 @@ inline void ports_at(const std::uint8_t* p, unsigned left, Headers& h) {
   switch (h.protocol) {
     case kTcp:
     case kUdp:
-    case 132:
-    case 33:  // SCTP, DCCP
+    case kSctp:
+    case kDccp:
       if (left >= 4) h.sport = load_be16(p), h.dport = load_be16(p + 2);
       break;
     case kIcmp:
@@ -103,6 +102,10 @@ inline Drop parse_ipv4(const std::uint8_t* p, unsigned left, Headers& h) {
   return Drop::kNone;
 }
 
+constexpr bool is_extension_header(std::uint8_t next) {
+  return next == kIpv6HopByHop || next == kIpv6Routing || next == kIpv6Destination || next == kIpv6Fragment;
+}
+
 // Hop-by-hop, routing, destination and fragment headers are passed (RFC 8200 §4), at most eight of them.
 inline Drop parse_ipv6(const std::uint8_t* p, unsigned left, Headers& h) {
   if (left < kIpv6Bytes) return Drop::kRunt;
@@ -110,13 +113,13 @@ inline Drop parse_ipv6(const std::uint8_t* p, unsigned left, Headers& h) {
   if (total > left || total > 0xffff) return Drop::kRunt;
   unsigned at = kIpv6Bytes;
   std::uint8_t next = p[6];
-  for (int i = 0; next == 0 || next == 43 || next == 60 || next == 44; ++i) {
+  for (int i = 0; is_extension_header(next); ++i) {
     if (i == 8 || at + 8 > total) return Drop::kMalformed;
-    if (next == 44) {
+    if (next == kIpv6Fragment) {
       h.fragment = (load_be16(p + at + 2) & 0xfff8) != 0;
       h.partial = h.partial || (load_be16(p + at + 2) & 0xfff9) != 0;  // an atomic one is whole (RFC 6946)
     }
-    const unsigned bytes = next == 44 ? 8 : (p[at + 1] + 1u) * 8u;
+    const unsigned bytes = next == kIpv6Fragment ? 8 : (p[at + 1] + 1u) * 8u;
     next = p[at];
     at += bytes;
     if (h.fragment) break;

@@ -4,14 +4,12 @@
 namespace simplon::dp {
 namespace {
 
-constexpr std::uint16_t kIke = 500, kIkeNatTraversal = 4500;
-
 Decision drop(Drop reason) { return {.kind = Decision::Kind::kDrop, .reason = reason}; }
 Decision punt(PortIndex port) { return {.kind = Decision::Kind::kPunt, .port = port}; }
 Decision forward(std::uint32_t next_hop) { return {.kind = Decision::Kind::kForward, .index = next_hop}; }
 Decision send(PortIndex port) { return {.kind = Decision::Kind::kSend, .port = port}; }
 
-bool is_ike_port(std::uint16_t port) { return port == kIke || port == kIkeNatTraversal; }
+bool is_ike_port(std::uint16_t port) { return Port{port} == kIkePort || Port{port} == kNatTraversalPort; }
 
 // Multicast and broadcast that stay on one link: routing protocols, VRRP, MLD, DHCP (RFC 5771 §4, RFC 4291
 // §2.7, RFC 919 §7). They never cross the boundary.
@@ -23,8 +21,8 @@ bool is_link_multicast(const IpAddress& a) {
 // Neighbour discovery works on one link and never crosses the boundary (RFC 4861). The same messages to
 // somebody elsewhere are ICMPv6 like any other.
 bool is_neighbour_discovery(const Flow& flow) {
-  return flow.protocol == kIcmpv6 && !flow.destination.is_v4() && (flow.sport >> 8) >= 133 &&
-         (flow.sport >> 8) <= 137;
+  return flow.protocol == kIcmpv6 && !flow.destination.is_v4() &&
+         (flow.sport >> 8) >= kFirstNeighbourDiscovery && (flow.sport >> 8) <= kLastNeighbourDiscovery;
 }
 bool discovers_us(const Tables& tables, const Flow& flow) {
   return is_neighbour_discovery(flow) &&

@@ -74,7 +74,7 @@ std::uint32_t Routes::add_next_hop(PortIndex port, const IpAddress& address, Fam
       .port = port, .resolved = mac != nullptr, .side = facts.side, .mtu = facts.mtu, .address = address};
   if (mac) std::ranges::copy(*mac, hop.ethernet.begin());
   std::ranges::copy(facts.mac, hop.ethernet.begin() + 6);
-  store_be16(hop.ethernet.data() + 12, family == Family::kV4 ? 0x0800 : 0x86dd);
+  store_be16(hop.ethernet.data() + 12, family == Family::kV4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
   next_hops_.push_back(hop);
   return static_cast<std::uint32_t>(next_hops_.size() - 1);
 }

@@ -10,7 +10,6 @@
 namespace simplon::dp {
 namespace {
 
-constexpr std::uint16_t kNatTraversal = 4500;
 constexpr std::uint8_t kKeepaliveByte = 0xff;  // RFC 3948 §2.3
 
 bool is_multicast_mac(const std::uint8_t* mac) { return (mac[0] & 1) != 0; }
@@ -30,7 +29,8 @@ bool for_somebody_else(rte_mbuf* m, const Routes& routes) {
 // What a link speaks beside IP: ARP, LLDP, EAPOL, slow protocols, all of LLC. A tag, a label or a PPPoE
 // header would carry IP past the policies.
 bool is_link_protocol(std::uint16_t type) {
-  return type < 0x600 || type == kEtherTypeArp || type == 0x88cc || type == 0x888e || type == 0x8809;
+  return type < kFirstEtherType || type == kEtherTypeArp || type == kEtherTypeLldp ||
+         type == kEtherTypeEapol || type == kEtherTypeSlow;
 }
 
 }  // namespace
@@ -138,7 +138,7 @@ void Worker::take_ip(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex
   packet.origin = origin;
   packet.port = port;
   const Headers& h = packet.headers;
-  const bool may_be_esp = h.protocol == kEsp || (h.protocol == kUdp && h.dport == kNatTraversal);
+  const bool may_be_esp = h.protocol == kEsp || (h.protocol == kUdp && Port{h.dport} == kNatTraversalPort);
   if (!may_be_esp || packet.from_host() || !is_esp(packet))
     clear_[clear_count_++] = static_cast<Index>(packet_count_);
   ++packet_count_;

@@ -146,11 +146,11 @@ Result<void> XfrmBackend::hold(const PolicySpec& policy, const std::vector<std::
   return {};  // a kernel without IPv6 has none of it to let through or hold
 }
 
-// ICMPv6 133 to 137 (RFC 4861 §4) are sent with a hop limit of 255 and never forwarded.
+// Neighbour discovery (RFC 4861 §4) is sent with a hop limit of 255 and never forwarded.
 Result<void> XfrmBackend::fence() {
   TrafficSelector messages = TrafficSelector::of({IpAddress::any(Family::kV6), 0});
-  messages.protocol = IPPROTO_ICMPV6;
-  messages.ports = {133 << 8, 137 << 8 | 0xff};
+  messages.protocol = kIcmpv6;
+  messages.ports = {kFirstNeighbourDiscovery << 8, kLastNeighbourDiscovery << 8 | 0xff};
   PolicySpec p{.id = PolicyId{kFence},
                .name = "neighbour discovery",
                .action = Action::kBypass,

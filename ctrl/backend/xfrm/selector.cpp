@@ -32,7 +32,7 @@ PortRange range_of(std::uint16_t value, std::uint16_t mask) {
 }
 
 // The kernel holds type and code of these where other protocols have their ports, whatever the direction.
-bool has_types(std::uint8_t protocol) { return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6; }
+bool has_types(std::uint8_t protocol) { return protocol == kIcmp || protocol == kIcmpv6; }
 
 struct Ports {
   MaskedPort source, destination;

@@ -108,8 +108,10 @@ Result<SaSpec> read_sa(Call& call) {
   if (in.has("udp-source") || in.has("udp-destination")) {
     in.text("udp-source");
     in.text("udp-destination");
-    sa.udp = UdpPorts{Port{static_cast<std::uint16_t>(in.number("udp-source", 1, 65535, 4500))},
-                      Port{static_cast<std::uint16_t>(in.number("udp-destination", 1, 65535, 4500))}};
+    constexpr auto kNatTraversal = static_cast<std::uint16_t>(kNatTraversalPort);
+    sa.udp =
+        UdpPorts{Port{static_cast<std::uint16_t>(in.number("udp-source", 1, 65535, kNatTraversal))},
+                 Port{static_cast<std::uint16_t>(in.number("udp-destination", 1, 65535, kNatTraversal))}};
   }
   sa.replay_window =
       static_cast<std::uint32_t>(in.number("replay-window", 0, kLargestWindow, kDefaultReplayWindow));

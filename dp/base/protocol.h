@@ -1,0 +1,38 @@
+// Numbers that stand in packets, each in one place. Protocol numbers, ports and ICMP types are IANA's,
+// EtherTypes IEEE's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace simplon {
+
+// IP protocols and IPv6 extension headers share one number space.
+inline constexpr std::uint8_t kIpv6HopByHop = 0, kIcmp = 1, kIpip = 4, kTcp = 6, kUdp = 17, kDccp = 33,
+                              kIpv6InIp = 41, kIpv6Routing = 43, kIpv6Fragment = 44, kEsp = 50, kAh = 51,
+                              kIcmpv6 = 58, kNoNextHeader = 59, kIpv6Destination = 60, kSctp = 132;
+// In a selector 0 is any protocol (RFC 7296 §3.13.1); no packet has it as what it carries.
+inline constexpr std::uint8_t kAnyProtocol = 0;
+
+struct ProtocolName {
+  std::string_view name;
+  std::uint8_t number;
+};
+inline constexpr std::array kProtocolNames{ProtocolName{"any", kAnyProtocol}, ProtocolName{"icmp", kIcmp},
+                                           ProtocolName{"tcp", kTcp},         ProtocolName{"udp", kUdp},
+                                           ProtocolName{"icmpv6", kIcmpv6},   ProtocolName{"sctp", kSctp}};
+
+enum class Port : std::uint16_t {};
+inline constexpr Port kIkePort{500};
+inline constexpr Port kNatTraversalPort{4500};  // RFC 3948
+
+// Router and neighbour solicitation and advertisement, redirect (RFC 4861 §4): the first and the last.
+inline constexpr std::uint8_t kFirstNeighbourDiscovery = 133, kLastNeighbourDiscovery = 137;
+
+inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800, kEtherTypeArp = 0x0806, kEtherTypeIpv6 = 0x86dd,
+                               kEtherTypeSlow = 0x8809, kEtherTypeEapol = 0x888e, kEtherTypeLldp = 0x88cc;
+// Below it the field is a length and LLC follows (IEEE 802.3).
+inline constexpr std::uint16_t kFirstEtherType = 0x600;
+
+}  // namespace simplon
