@@ -193,7 +193,10 @@ ok() { # TITLE COMMAND...
 
 lab_end() {
   if [ "$failed" -gt 0 ]; then
-    local log
+    local log socket
+    for socket in "$run"/*.vici; do
+      [ -S "$socket" ] && { echo "--- drops of $(basename "$socket" .vici)"; ctl "$(basename "$socket" .vici)" drops 2>&1; }
+    done
     for log in "$run"/*.log "$run"/*/charon.log; do [ -f "$log" ] && { echo "--- $(basename "$log")"; tail -n 40 "$log"; }; done
   fi
   echo "$passed passed, $failed failed"
