@@ -32,8 +32,13 @@ Registry::~Registry() {
   delete tables_.publish(nullptr);
 }
 
-std::uint16_t Registry::least_loaded() const {
-  return static_cast<std::uint16_t>(std::ranges::min_element(load_) - load_.begin());
+// The fewest SAs of this direction, then the fewest at all. A child's two SAs come one after the other:
+// counted together, they would leave every inbound SA on one worker and every outbound one on the next.
+std::uint16_t Registry::least_loaded(Direction direction) const {
+  const auto load = [direction](const std::array<unsigned, 2>& by_direction) {
+    return std::pair(by_direction[static_cast<std::size_t>(direction)], by_direction[0] + by_direction[1]);
+  };
+  return static_cast<std::uint16_t>(std::ranges::min_element(load_, {}, load) - load_.begin());
 }
 
 Registry::SlotUse* Registry::slot_for(PolicyId id) {
@@ -69,11 +74,12 @@ Result<void> Registry::add_sa(const SaRef& sa) {
   if (sas_.contains(sa->id)) return fail("there is an SA of this id already");
   auto session = crypto_.make_session(*sa);
   if (!session) return std::unexpected(session.error());
-  Entry entry{.spec = sa, .session = std::move(*session), .out = {}, .in = {}, .owner = least_loaded()};
+  Entry entry{
+      .spec = sa, .session = std::move(*session), .out = {}, .in = {}, .owner = least_loaded(sa->direction)};
   entry.active = std::chrono::steady_clock::now();
   if (auto done = sa->direction == Direction::kOut ? add_outbound(entry) : add_inbound(entry); !done)
     return done;
-  ++load_[entry.owner];
+  ++load_[entry.owner][static_cast<std::size_t>(sa->direction)];
   sas_.emplace(sa->id, std::move(entry));
   return {};
 }
@@ -129,7 +135,7 @@ void Registry::remove_sa(SaId id) {
   if (found == sas_.end()) return;
   auto entry = std::make_shared<Entry>(std::move(found->second));
   sas_.erase(found);
-  --load_[entry->owner];
+  --load_[entry->owner][static_cast<std::size_t>(entry->spec->direction)];
   if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination);
   if (entry->out) {
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.

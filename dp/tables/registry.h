@@ -2,6 +2,7 @@
 // nobody can read it any more. Control thread only; nothing here waits for a worker.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <list>
 #include <map>
@@ -60,7 +61,7 @@ class Registry {
 
   Result<void> add_outbound(Entry& entry);
   Result<void> add_inbound(Entry& entry);
-  std::uint16_t least_loaded() const;
+  std::uint16_t least_loaded(Direction direction) const;
   // Of a policy, or of one that is still to come: an SA may be there first, and may outlive it.
   struct SlotUse {
     std::uint32_t slot = 0;
@@ -74,7 +75,7 @@ class Registry {
   const CryptoDevices& crypto_;
   Quiescence& quiescence_;
   std::vector<PortFacts> ports_;
-  std::vector<unsigned> load_;  // SAs by worker
+  std::vector<std::array<unsigned, 2>> load_;  // SAs by worker and direction
   Sad sad_;
   OutboundSlots outbound_;
   std::map<SaId, Entry> sas_;

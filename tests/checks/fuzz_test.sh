@@ -5,10 +5,10 @@ set -u
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 build=${SIMPLON_BUILD:-$PWD/build}/fuzz log=${SIMPLON_BUILD:-$PWD/build}/log seconds=${SIMPLON_FUZZ_SECONDS:-20}
 [ $# -gt 0 ] || set -- ike_message_fuzz ike_endpoint_fuzz vici_fuzz config_fuzz
-command -v clang++-16 >/dev/null || { echo "skipped: no clang++-16"; exit 77; }
+clang=$(compgen -c clang++- | grep -xE 'clang\+\+-(16|19)' | sort -u | head -n 1)
+[ -n "$clang" ] || { echo "${SIMPLON_MAY_SKIP:+skipped: }there is no clang++-16 or clang++-19"; exit 77; }
 mkdir -p "$log"
-[ -f "$build/build.ninja" ] ||
-  CC=clang-16 CXX=clang++-16 cmake -S . -B "$build" -G Ninja -D fuzz=ON -D tests=OFF -D perf=OFF >"$log/fuzz-configure.log" 2>&1 ||
+[ -f "$build/build.ninja" ] || cmake --preset fuzz -B "$build" -D CMAKE_CXX_COMPILER="$clang" >"$log/fuzz-configure.log" 2>&1 ||
   { tail -n 20 "$log/fuzz-configure.log"; rm -f "$build/build.ninja"; exit 1; }
 ninja -C "$build" "$@" fuzz_seeds >"$log/fuzz-compile.log" 2>&1 || { grep -E -A10 'FAILED|error' "$log/fuzz-compile.log" | head -n 60; exit 1; }
 
@@ -17,22 +17,32 @@ rm -rf "$seeds" && mkdir -p "$seeds/config_fuzz"
 "$build/tests/fuzz/fuzz_seeds" "$seeds" || { echo "no seeds were made"; exit 1; }
 cp conf/*.yaml "$seeds/config_fuzz/" || exit 1
 export UBSAN_OPTIONS=print_stacktrace=1
-for target in "$@"; do
+one() { # TARGET
+  local target=$1 corpus status runs
   corpus=$build/corpus/$target
   mkdir -p "$corpus" "$seeds/$target"
   # The corpus grows from run to run; the seeds are always tried first.
   "$build/tests/fuzz/$target" "$corpus" "$seeds/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="$log/$target-" -print_final_stats=1 >"$log/$target.log" 2>&1
-  status=$? runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log/$target.log")
+  status=$?
+  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log/$target.log")
   if [ $status != 0 ]; then
     echo "$target fails (the input is in $log/$target-*):"
     grep -E -A25 'ERROR:|runtime error|SUMMARY' "$log/$target.log" | head -n 50
-    bad=1
+    return 1
   elif [ "${runs:-0}" -lt 100 ]; then
     echo "$target ran ${runs:-0} inputs only, see $log/$target.log"
-    bad=1
+    return 1
   else
     echo "$target: $runs inputs in $seconds s"
   fi
+}
+# As many at a time as there are processors.
+running=()
+for target in "$@"; do
+  one "$target" &
+  running+=($!)
+  [ $((${#running[@]} % $(nproc))) = 0 ] && for pid in "${running[@]}"; do wait "$pid" || bad=1; done && running=()
 done
+for pid in "${running[@]}"; do wait "$pid" || bad=1; done
 exit $bad

@@ -75,6 +75,11 @@ counters() { # one line of the gateway's live counters
   ctl gwA counters 2>/dev/null | tail -n 1
 }
 
+encrypted_and_decrypted() { # the forty pings at least
+  local both; both=$(ctl gwA workers --json | grep -oE '"(en|de)crypted": *"?[0-9]+' | grep -oE '[0-9]+$')
+  [ "$(wc -l <<<"$both")" = 2 ] && awk '$1 < 40 {bad = 1} END {exit bad}' <<<"$both"
+}
+
 main() {
   lab_begin demo
   title "Two sites: hostA - gwA (Simplon) === WAN === gwB ($peer) - hostB"
@@ -100,7 +105,8 @@ main() {
   while kill -0 $client 2>/dev/null; do printf '   %s\n' "$(counters)"; sleep 1; done
   wait $client
   rate=$(sed -n '/"sum_received"/,/}/s/.*"bits_per_second":[^0-9]*\([0-9.e+]*\).*/\1/p' "$run/iperf.json" | tail -n 1)
-  ok "iperf3 carried data" test -n "$rate"
+  ok "iperf3 carried data" awk -v r="${rate:-0}" 'BEGIN {exit !(r > 0)}'
+  ok "through ESP, both ways" encrypted_and_decrypted
   title "Summary"
   ctl gwA sas | sed 's/^/   /'
   ctl gwA drops | sed 's/^/   /'

@@ -9,9 +9,14 @@
 #   on NAME COMMAND...           runs a command there
 #   simplon_start NAME [CORE]    starts simplond there with $run/NAME.yaml; waits for its console
 #   ctl NAME ARGS...             simplonctl of that gateway
+#   tells NAME PATTERN ARGS...   ... answers, and a line of it matches;  tells_not: answers, and none does
+#   drop_count NAME REASON       how many packets that gateway dropped for it; fails when it does not know the reason
 #   strongswan_start NAME        starts charon-systemd there with $run/NAME/swanctl/swanctl.conf; waits for its console
 #   swan NAME COMMAND ARGS...    swanctl of that peer
+#   no_answer NAME ARGS...       ping there was sent and nothing came back; a ping that cannot run is a failure
+#   watch_clear NAME IFA         captures there what must not be seen in clear, and proves that it does (see below)
 #   wait_for SECONDS COMMAND...  until the command succeeds; fails, with the command named, when it never does
+#   skip WHY                     ends the test for what this machine lacks: a failure, unless SIMPLON_MAY_SKIP=1
 #   ok TITLE COMMAND...          one check: prints it and counts; lab_end exits with the verdict
 
 set -u
@@ -22,8 +27,10 @@ passed=0 failed=0
 declare -A pids=()
 spaces=()
 
+skip() { echo "${SIMPLON_MAY_SKIP:+skipped: }$*${SIMPLON_MAY_SKIP:-; SIMPLON_MAY_SKIP=1 lets a test be skipped}"; exit 77; }
+
 lab_begin() {
-  [ "$(id -u)" = 0 ] || { echo "needs root: it makes network namespaces"; exit 77; }
+  [ "$(id -u)" = 0 ] || skip "it needs root, to make network namespaces"
   lab=$1-$$
   run=$(mktemp -d "${TMPDIR:-/tmp}/$lab.XXXXXX")
   trap lab_clean EXIT
@@ -86,6 +93,55 @@ simplon_start() { # NAME [COMMAND PREFIX...]
 
 ctl() { local name=$1; shift; "$build/simplonctl" --socket "$run/$name.vici" "$@"; }
 
+tells() { local name=$1 pattern=$2 out; shift 2; out=$(ctl "$name" "$@") && grep -qE -- "$pattern" <<<"$out"; }
+tells_not() { local name=$1 pattern=$2 out; shift 2; out=$(ctl "$name" "$@") && ! grep -qE -- "$pattern" <<<"$out"; }
+
+drop_count() { # NAME REASON
+  ctl "$1" drops --all --json | /usr/bin/python3 -c 'import json, sys; print(int(json.load(sys.stdin)[sys.argv[1]]))' "$2"
+}
+
+no_answer() { # NAME PING-ARGS...
+  local name=$1 out; shift
+  out=$(on "$name" ping -q -c 3 -i 0.05 -W 1 "$@" 2>&1)
+  [ $? = 1 ] && grep -qE '[1-9][0-9]* packets transmitted, 0 received' <<<"$out" || { echo "$out"; return 1; }
+}
+
+# What must not be seen in clear on a wire. That nothing was seen is worth as much as the capture: packets that it must see
+# are sent on purpose, from the other end of the wire, before and after; all of them and nothing else must be in the file.
+#
+#   watch_clear NAME IFA FROM SENDER SENDER-IFA   from now on, packets of the IPv4 address FROM (and of 2001:db8:a::/64)
+#   clear_control                                 one packet in clear on purpose: ICMP with the identifier 0xc1ea
+#   nothing_in_clear                              the verdict; ends the capture
+watch_clear() {
+  clear_at=$1 clear_from=$3 clear_sender=$4 clear_sender_ifa=$5 clear_sent=0
+  rm -f "$run/clear.pcap"
+  start "$1" clear tcpdump -U -ni "$2" -w "$run/clear.pcap" "ip host $3 or ip6 net 2001:db8:a::/64"
+  wait_for 10 test -s "$run/clear.pcap" && clear_control
+}
+clear_packets() { tcpdump -nr "$run/clear.pcap" "$@" 2>"$run/clear.read" || { cat "$run/clear.read"; return 1; }; }
+clear_controls_seen() { local seen; seen=$(clear_packets 'icmp[4:2] == 0xc1ea') && [ "$(grep -c ICMP <<<"$seen")" = "$clear_sent" ]; }
+clear_control() {
+  clear_sent=$((clear_sent + 1))
+  on "$clear_sender" /usr/bin/python3 - "$clear_sender_ifa" "$clear_from" <<'PY' || return 1
+import socket, struct, sys
+icmp = struct.pack('!BBHHH', 8, 0, 0, 0xc1ea, 1)
+ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0, socket.inet_aton(sys.argv[2]), socket.inet_aton('203.0.113.1'))
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+wire.bind((sys.argv[1], 0))
+wire.send(bytes.fromhex('ffffffffffff' '0200000000c1' '0800') + ip + icmp)
+PY
+  wait_for 5 clear_controls_seen
+}
+nothing_in_clear() {
+  clear_control || { echo "the capture did not see a packet sent in clear on purpose"; return 1; }
+  kill -0 "${pids[clear]}" 2>/dev/null || { echo "the capture has ended"; cat "$run/clear.log"; return 1; }
+  stop clear INT
+  local others
+  others=$(clear_packets 'not icmp or icmp[4:2] != 0xc1ea') || return 1
+  [ -z "$others" ] || { echo "seen in clear:"; head -n 20 <<<"$others"; return 1; }
+  echo "   $clear_sent packets sent in clear on purpose were seen, and nothing else"
+}
+
 strongswan_start() { # NAME ; environment CHARON: more lines for charon { }
   local name=$1 dir=$run/$1 plugins=
   local p
@@ -137,7 +193,10 @@ ok() { # TITLE COMMAND...
 
 lab_end() {
   if [ "$failed" -gt 0 ]; then
-    local log
+    local log socket
+    for socket in "$run"/*.vici; do
+      [ -S "$socket" ] && { echo "--- drops of $(basename "$socket" .vici)"; ctl "$(basename "$socket" .vici)" drops 2>&1; }
+    done
     for log in "$run"/*.log "$run"/*/charon.log; do [ -f "$log" ] && { echo "--- $(basename "$log")"; tail -n 40 "$log"; }; done
   fi
   echo "$passed passed, $failed failed"

@@ -94,7 +94,7 @@ def sequence_numbers_rise():
     got = exchange([seal(request(n), 200 + n) for n in range(5)], want=5)
     numbers = [p[ESP].seq for p in got]
     verdict('sequence numbers rise by one', len(numbers) == 5 and numbers == list(range(numbers[0], numbers[0] + 5)), numbers)
-    verdict('the SPI is the one agreed', all(p[ESP].spi == 0x1001 for p in got))
+    verdict('the SPI is the one agreed', bool(got) and all(p[ESP].spi == 0x1001 for p in got))
 
 
 def replays():

@@ -33,14 +33,27 @@ thread=$(for t in /proc/"$(pgrep -P "${pids[gwA]}" simplond || echo "${pids[gwA]
 ok "the worker is a thread of its own" test -n "$thread"
 touch "$run/watch"
 before=$(encrypted)
-timeout -s INT 3 strace -c -p "$thread" -o "$run/calls" 2>/dev/null
+# The same look at a thread that sleeps between its turns must see calls.
+calls_of() { timeout -s INT "$2" strace -c -p "$1" -o "$run/calls" 2>"$run/strace.log"; }
+calls() { grep -cE "^ *[0-9.]+ .*[0-9]" "$run/calls"; }
+calls_of "${pids[gwA]}" 1
+ok "strace sees the calls of the main thread" test "$(calls)" -gt 0
+rm -f "$run/calls"
+calls_of "$thread" 3 &
+strace=$!
+traced() { awk '$1 == "TracerPid:" {exit $2 == 0}' "/proc/${pids[gwA]}/task/$thread/status"; }
+ok "strace watches the worker" wait_for 3 traced
+wait $strace
 after=$(encrypted)
 cat "$run/calls"
 echo "   $((after - before)) packets encrypted under strace"
 ok "packets went on under strace" test $((after - before)) -gt 100000
-ok "the worker made no system call" eval '! grep -qE "^ *[0-9.]+ " "$run/calls"'
-stop gwA
+ok "the worker made no system call" eval '[ -f "$run/calls" ] && grep -q "attached" "$run/strace.log" && [ "$(calls)" = 0 ]'
+rm "$run/watch"
+watched() { grep -qE "worker_watch: $1" "$run/gwA.log"; }
+ok "the watch tells what it counted" wait_for 5 watched ''
 grep worker_watch "$run/gwA.log"
-ok "the worker allocated nothing" grep -q 'worker_watch: watched, allocations 0,' "$run/gwA.log"
-ok "the worker took no lock" grep -q 'locks 0$' "$run/gwA.log"
+ok "it counts: a thread of a worker's name allocated, freed and locked on purpose" watched '.*, control 2 and 1$'
+ok "the worker allocated and freed nothing" watched 'allocations 0,'
+ok "the worker took no lock" watched '.*, locks 0,'
 lab_end

@@ -12,12 +12,11 @@ up() { on hostA ping -q -c 1 -W 1 198.18.2.10; }
 ok "the tunnel comes up by itself" wait_for 30 up
 stop gwB KILL
 rm -f "$run/gwB/charon.vici"
-start gwB sniff tcpdump -Uni wan0 -w "$run/clear.pcap" "icmp and host 198.18.1.10"
+ok "the capture sees what is sent in clear on purpose" site_watch_clear
 down() { ctl gwA log --history 2>/dev/null | grep -q 'retransmi\|not answer' || grep -qiE 'gave up|no answer|not answer' "$run/gwA.log"; }
 ok "the loss of the peer is noticed and logged" wait_for 30 down
-on hostA ping -q -c 5 -i 0.1 -W 1 198.18.2.10 >/dev/null
-stop sniff INT
-ok "nothing left in clear meanwhile" test "$(tcpdump -nr "$run/clear.pcap" 2>/dev/null | wc -l)" = 0
+ok "nothing passes meanwhile" no_answer hostA 198.18.2.10
+ok "nothing left in clear meanwhile" nothing_in_clear
 site_strongswan || exit 1
 ok "the tunnel is back by itself" wait_for 60 up
 ok "pings" site_pings hostA 198.18.2.10

@@ -12,6 +12,8 @@ site_up
 start=none site_simplon gwA || exit 1
 site_strongswan || exit 1
 
+# The kernel of gateway B would forward what Simplon let out in clear: the pings alone prove no tunnel.
+ok "the capture sees what is sent in clear on purpose" site_watch_clear
 children() { ctl gwA sas --json | tr -d ' \n' | grep -o '"spi-in":"[0-9a-f]*"' | sort -u | tr '\n' ' '; }
 ike_spis() { ctl gwA sas --json | tr -d ' \n' | grep -o '"initiator-spi":"[0-9a-f]*"' | sort -u | tr '\n' ' '; }
 changed() { local now; now=$($1); [ -n "$now" ] && [ "$now" != "$2" ] && [ "$(wc -w <<<"$now")" = 1 ]; }
@@ -44,4 +46,5 @@ for who in simplon strongswan; do
   sleep 1
   ok "no packet lost over the IKE rekey by $who" ping_end
 done
+ok "all of it went through ESP" nothing_in_clear
 lab_end

@@ -24,11 +24,11 @@ ok "--list-sas shows the child" grep -qE 'net: #[0-9]+.*INSTALLED, TUNNEL.*ESP:A
 ok "--list-sas shows the selectors" grep -q '198.18.2.0/24' "$run/swanctl.out"
 ok "pings" site_pings hostA 198.18.2.10
 ok "counters are the packets'" says '10 packets' --list-sas
-ok "--list-pols" says 'sites/net|net' --list-pols
+ok "--list-pols" says '^(sites/)?net,? .*TUNNEL' --list-pols
 ok "--rekey" says 'rekey completed successfully' --rekey --child net
 ok "pings after the rekey" site_pings hostA 198.18.2.10
 ok "--terminate" says 'terminate completed successfully' --terminate --ike sites
-ok "--list-sas is empty" eval 'theirs --list-sas; ! grep -q ESTABLISHED "$run/swanctl.out"'
+ok "--list-sas is empty" eval 'theirs --list-sas && ! grep -q ESTABLISHED "$run/swanctl.out"'
 ok "the log was followed" wait_for 5 grep -q '\[IKE\]' "$run/followed.out"
 ok "the SAs were monitored" wait_for 5 grep -q 'net: #' "$run/monitor.out"
 stop follow; stop monitor

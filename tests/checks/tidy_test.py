@@ -1,0 +1,115 @@
+#!/usr/bin/python3
+"""clang-tidy over all that is ours, with .clang-tidy's list; every finding is an error.
+
+A file that was clean is not looked at again until it changes, or a header that it includes, its flags, the list or
+clang-tidy: what was clean is kept, by the hash of all these, in a folder outside the tree, so a fresh clone is quick too.
+"""
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+top = pathlib.Path(__file__).resolve().parents[2]
+build = pathlib.Path(os.environ.get('SIMPLON_BUILD', top / 'build'))
+clean = pathlib.Path(os.environ.get('XDG_CACHE_HOME', pathlib.Path.home() / '.cache')) / 'simplon' / 'tidy'
+tidy = next((t for t in ('clang-tidy-16', 'clang-tidy-19', 'clang-tidy') if shutil.which(t)), 'clang-tidy')
+# clang 16 does not know libstdc++'s <expected>: it needs the concepts feature-test macro of the library's own compiler.
+arguments = ['--quiet', '--extra-arg=-std=c++2b', '--extra-arg=-D__cpp_concepts=202002L', '--extra-arg=-Wno-error']
+
+
+def run(file, *more):
+    return subprocess.run([tidy, '-p', build, *arguments, *more, file], cwd=top, capture_output=True, text=True)
+
+
+def objects():
+    """By source file: the flags that it is compiled with and the object that comes of it."""
+    out = {}
+    for entry in json.loads((build / 'compile_commands.json').read_text()):
+        words = shlex.split(entry['command'])
+        output = words[words.index('-o') + 1]
+        options = [w.replace(str(build), 'BUILD').replace(str(top), 'TOP') for w in words if w.startswith('-')]
+        out.setdefault(entry['file'], (options, output))
+    return out
+
+
+def dependencies():
+    """By object: every file that it is made of, as the compiler said when it was built."""
+    out, files = {}, []
+    for line in subprocess.run(['ninja', '-C', build, '-t', 'deps'], capture_output=True, text=True, check=True).stdout.splitlines():
+        if line.startswith('    '):
+            files.append(os.path.normpath(build / line.strip()))
+        elif ': #deps' in line and line.endswith('(VALID)'):
+            files = out[line.split(':')[0]] = []
+        else:
+            files = []
+    return out
+
+
+hashes = {}
+
+
+def digest(path):
+    if path not in hashes:
+        hashes[path] = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+    return hashes[path]
+
+
+def stamp(file, compiled, made_of, common):
+    """The name under which `file` is known to be clean; none while it was not built, since what it includes is unknown."""
+    options, output = compiled.get(str(file), (None, None))
+    if output not in made_of or str(file) not in made_of[output]:
+        return None
+    parts = [common, *options]
+    for path in sorted(made_of[output]):
+        if not path.startswith(f'{build}/') or not path.endswith(('.gch', '.pch')):
+            parts.append(os.path.relpath(path, top) if path.startswith(f'{top}/') else path)
+            parts.append(digest(path))
+    return hashlib.sha256('\0'.join(parts).encode()).hexdigest()
+
+
+def planted():
+    """That the tool runs with our list: it must find what stands here."""
+    with tempfile.TemporaryDirectory(dir=build) as folder:
+        file = pathlib.Path(folder) / 'planted.cpp'
+        file.write_text('bool empty(const char* p) { return p == 0; }\n')
+        found = run(file, f'--config-file={top}/.clang-tidy')
+        return found.returncode != 0 and 'modernize-use-nullptr' in found.stdout
+
+
+def main():
+    files = sorted(f for folder in ('dp', 'ike', 'ctrl', 'perf') for f in (top / folder).rglob('*.cpp'))
+    if len(files) < 100:
+        sys.exit(f'only {len(files)} files found')
+    if not planted():
+        sys.exit(f'{tidy} does not find what was planted for it')
+    version = subprocess.run([tidy, '--version'], capture_output=True, text=True, check=True).stdout
+    common = '\0'.join([version, (top / '.clang-tidy').read_text(), *arguments])
+    compiled, made_of = objects(), dependencies()
+    clean.mkdir(parents=True, exist_ok=True)
+    stamps = {f: stamp(f, compiled, made_of, common) for f in files}
+    todo = [f for f in files if not stamps[f] or not (clean / stamps[f]).exists()]
+    # The large ones first.
+    todo.sort(key=lambda f: -f.stat().st_size)
+    findings, bad = set(), []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file, result in zip(todo, pool.map(run, todo)):
+            if result.returncode:
+                bad.append(file)
+                findings |= set(re.findall(r'^.*(?:warning|error):.*$', result.stdout + result.stderr, re.M))
+            elif stamps[file]:
+                (clean / stamps[file]).touch()
+    for line in sorted(findings):
+        print(line)
+    if bad:
+        sys.exit(f'tidy: {len(bad)} of {len(files)} files have findings')
+    print(f'tidy: {len(files)} files clean, {len(todo)} of them looked at now')
+
+
+main()
