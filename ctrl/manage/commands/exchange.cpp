@@ -162,11 +162,11 @@ Answer rekey(Call& call) {
   return exchange_with_all(call, call.gateway.rekey, "rekey", {});
 }
 
-constexpr std::array kRows{CommandRow{"initiate", initiate}, CommandRow{"terminate", terminate},
-                           CommandRow{"rekey", rekey}};
+constexpr std::array kHandlers{Handler{"initiate", initiate}, Handler{"terminate", terminate},
+                               Handler{"rekey", rekey}};
 
 }  // namespace
 
-std::span<const CommandRow> exchange_commands() { return kRows; }
+std::span<const Handler> exchange_commands() { return kHandlers; }
 
 }  // namespace simplon::ctrl
