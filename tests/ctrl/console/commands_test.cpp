@@ -6,7 +6,7 @@
 #include <set>
 
 #include "ctrl/vici/command.h"
-#include "tests/ctrl/manage/fakes.h"
+#include "tests/ctrl/manage/vici_socket.h"
 
 namespace simplon::ctrl {
 namespace {

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "dp/packet/drop.h"
-#include "tests/ctrl/manage/fakes.h"
+#include "tests/ctrl/manage/vici_socket.h"
 
 namespace simplon::ctrl {
 namespace {
