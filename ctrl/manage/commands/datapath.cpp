@@ -57,7 +57,7 @@ Message worker_message(const dp::WorkerStats& worker) {
 }
 
 constexpr std::string_view kNoDataPath =
-    "there is no data path: the kernel does the work (mode kernel); 'ip -s link' tells of its interfaces";
+    "there is no data path: the kernel does the work (mode kernel); 'ip -s link' shows its interfaces";
 
 Answer ports(Call& call) {
   const std::optional<dp::Stats> stats = call.gateway.stats();
@@ -76,8 +76,7 @@ Answer workers(Call& call) {
   return m;
 }
 
-// In mode kernel, by the kernel's own names: all that it counts of IPsec are packets that it did not let
-// pass.
+// Mode kernel: the kernel's own names. Everything in this file counts packets that IPsec did not let pass.
 Answer kernel_drops(bool all) {
   std::ifstream counts("/proc/net/xfrm_stat");
   if (!counts) return failed("this kernel does not count them: there is no /proc/net/xfrm_stat");

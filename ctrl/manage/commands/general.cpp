@@ -129,7 +129,7 @@ Answer log_level(Call& call) {
   return succeeded().add("level", name(call.gateway.log_level()));
 }
 
-// Events of their own, so that lines of this moment do not come in between.
+// They are "log-history" events, not "log": new lines of the log must not come in between.
 Answer log_history(Call& call) {
   Arguments in(call.arguments());
   const auto& all = call.commands.remembered();
@@ -144,20 +144,20 @@ Answer log_history(Call& call) {
   return Stream{call.row.event, std::move(next), {}};
 }
 
-// What strongSwan loads over vici, Simplon has in its file.
-Answer from_file_only(Call& call) {
+// strongSwan gets connections and secrets over vici; Simplon has them in its file.
+Answer refuse_load(Call& call) {
   return failed("'" + std::string(call.request.command) +
                 "' is not possible: connections and secrets come from the configuration file " +
                 call.gateway.about().config_file + "; change it there and reload");
 }
 
-Answer not_yet(Call& call) {
+Answer not_supported(Call& call) {
   return failed("'" + std::string(call.request.command) + "' is not something that Simplon can do");
 }
 
-Answer nothing_to_do(Call&) { return succeeded(); }
-Answer nothing_to_tell(Call&) { return Message(); }
-// Names of what was loaded over vici: never anything.
+Answer succeed(Call&) { return succeeded(); }
+Answer empty_answer(Call&) { return Message(); }
+// The names of what was loaded over vici: there is never anything.
 Answer no_names(Call& call) {
   const std::string_view what = call.request.command.substr(std::string_view("get-").size());
   return Message().add_list(what == "shared" ? "keys" : what, {});
@@ -179,27 +179,27 @@ constexpr std::array kHandlers{
     Handler{"get-shared", no_names},
     Handler{"get-keys", no_names},
     Handler{"get-authorities", no_names},
-    Handler{"get-pools", nothing_to_tell},
+    Handler{"get-pools", empty_answer},
     Handler{"list-certs", no_entries},
     Handler{"list-authorities", no_entries},
-    Handler{"clear-creds", nothing_to_do},
-    Handler{"flush-certs", nothing_to_do},
-    Handler{"load-conn", from_file_only},
-    Handler{"load-shared", from_file_only},
-    Handler{"load-key", from_file_only},
-    Handler{"load-token", from_file_only},
-    Handler{"load-cert", from_file_only},
-    Handler{"load-authority", from_file_only},
-    Handler{"load-pool", from_file_only},
-    Handler{"unload-conn", from_file_only},
-    Handler{"unload-shared", from_file_only},
-    Handler{"unload-key", from_file_only},
-    Handler{"unload-authority", from_file_only},
-    Handler{"unload-pool", from_file_only},
-    Handler{"install", not_yet},
-    Handler{"uninstall", not_yet},
-    Handler{"redirect", not_yet},
-    Handler{"reset-counters", not_yet},
+    Handler{"clear-creds", succeed},
+    Handler{"flush-certs", succeed},
+    Handler{"load-conn", refuse_load},
+    Handler{"load-shared", refuse_load},
+    Handler{"load-key", refuse_load},
+    Handler{"load-token", refuse_load},
+    Handler{"load-cert", refuse_load},
+    Handler{"load-authority", refuse_load},
+    Handler{"load-pool", refuse_load},
+    Handler{"unload-conn", refuse_load},
+    Handler{"unload-shared", refuse_load},
+    Handler{"unload-key", refuse_load},
+    Handler{"unload-authority", refuse_load},
+    Handler{"unload-pool", refuse_load},
+    Handler{"install", not_supported},
+    Handler{"uninstall", not_supported},
+    Handler{"redirect", not_supported},
+    Handler{"reset-counters", not_supported},
 };
 
 }  // namespace

@@ -17,7 +17,8 @@ bool passes_id(std::string_view filter, Id id) {
   return filter.empty() || filter == std::to_string(static_cast<std::uint64_t>(id));
 }
 
-// Streams what `of` makes of each element of a snapshot; what it makes nothing of is left out.
+// Streams the messages that `of` makes of the elements of a snapshot; without a message the element is left
+// out.
 template <class T, class Of>
 Stream listing(const Call& call, std::vector<T> snapshot, Of of) {
   auto kept = std::make_shared<const std::vector<T>>(std::move(snapshot));
@@ -68,7 +69,7 @@ Answer list_conns(Call& call) {
 }
 
 bool wants(const Message& arguments, Action action) {
-  // swanctl always names what it wants; who names nothing gets everything.
+  // swanctl always names the kinds it wants; a request that names none gets all.
   if (!arguments.value("trap") && !arguments.value("pass") && !arguments.value("drop")) return true;
   switch (action) {
     case Action::kProtect:

@@ -10,9 +10,10 @@ namespace {
 
 using vici::Message;
 
-// Behind every entry of the configuration, also of a later one, so that a policy by hand opens nothing that
-// the file protects unless its order says so; and a place that the kernel's policies have as well.
-constexpr std::uint32_t kBehindAll = 0x0f000000;
+// The order of a policy without one. It is behind every entry of this and any later configuration: a policy
+// by hand must not open what the file protects, unless the user gives it an order. The kernel's priorities
+// have room for it.
+constexpr std::uint32_t kDefaultOrder = 0x0f000000;
 
 void read_tunnel(Arguments& in, PolicySpec& policy) {
   if (!in.has("tunnel-local") && !in.has("tunnel-remote")) return;
@@ -35,7 +36,7 @@ Result<PolicySpec> read_policy(Call& call) {
       "direction",
       {{"both", PolicyDirection::kBoth}, {"out", PolicyDirection::kOut}, {"in", PolicyDirection::kIn}},
       PolicyDirection::kBoth);
-  policy.order = static_cast<std::uint32_t>(in.number("order", 0, 0xffffffff, kBehindAll));
+  policy.order = static_cast<std::uint32_t>(in.number("order", 0, 0xffffffff, kDefaultOrder));
   policy.selectors = {in.selectors("local-ts"), in.selectors("remote-ts")};
   read_tunnel(in, policy);
   if (!in.ok()) return fail(in.error());

@@ -1,4 +1,5 @@
-// SAs by hand: sa-add, sa-remove, sa-list. Key material goes into a Secret at once and is never told again.
+// SAs by hand: sa-add, sa-remove, sa-list. Keys are copied into a Secret at once and are never
+// listed or logged.
 #include <algorithm>
 #include <array>
 
@@ -76,7 +77,7 @@ void read_policy(Arguments& in, const Operations& gateway, SaSpec& sa) {
   sa.selectors = found->selectors;
 }
 
-// RFC 4106 §3: with one key no nonce may come twice, and two SAs both start counting at 1.
+// RFC 4106 §3: with one key no nonce may be used twice, and every SA starts to count at 1.
 void refuse_key_reuse(Arguments& in, const Operations& gateway, const SaSpec& sa) {
   if (sa.direction != Direction::kOut || !sa.suite.encr->aead()) return;
   for (const SaRef& other : gateway.manual_sas())
