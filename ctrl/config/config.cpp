@@ -33,7 +33,7 @@ struct Descriptor {
 
 enum class Guarded : std::uint8_t { kNo, kYes };
 
-// Who can read the keys can be the gateway.
+// Whoever can read the keys can pass for this gateway.
 Result<void> check_guard(const std::string& path, const struct stat& info) {
   if (info.st_uid != 0 && info.st_uid != geteuid())
     return fail("belongs to user " + std::to_string(info.st_uid) +
@@ -44,7 +44,7 @@ Result<void> check_guard(const std::string& path, const struct stat& info) {
 }
 
 Result<std::string> read_file(const std::string& path, Guarded guarded) {
-  // O_NONBLOCK: a FIFO would hold us until somebody writes.
+  // O_NONBLOCK: open() of a FIFO would wait until somebody writes.
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.fd < 0) return fail("cannot be opened: " + why(errno));
   struct stat info {};
@@ -67,7 +67,7 @@ Result<std::string> read_file(const std::string& path, Guarded guarded) {
   return text;
 }
 
-// The secrets file as a whole: its tree is wiped when the keys have been taken out of it.
+// Reads the secrets file. Its tree is wiped as soon as the keys are read.
 std::optional<Secrets> secrets_from(std::string_view text, Report& report) {
   auto tree = parse_yaml(text);
   if (!tree) {
@@ -92,7 +92,7 @@ std::optional<Secrets> secrets_of_file(const Value& value, Report& report) {
   return secrets;
 }
 
-// What the tree of the main file says; `secrets` null: they could not be read, which has been told.
+// Reads the tree of the main file. `secrets` is null when they could not be read, which is an error already.
 Config read(Section& root, const Secrets* secrets, PolicyIds& ids, const Machine& machine) {
   Config out;
   out.file = root.value().report().file();

@@ -113,7 +113,7 @@ void read_gateway(const Value& value, Section& root, const Machine& machine, Con
   read_crypto(root.get("crypto"), out.setup);
   gateway.finish();
   if (out.mode == Mode::kDataPath) return;
-  // One file serves both modes by one word: the rest is checked all the same.
+  // Only the word `mode` has to change to use a file in the other mode, so the rest is checked as well.
   for (const char* key : {"main_core", "workers", "idle", "hugepages", "memory", "buffers", "file_prefix"})
     if (const Value extra = gateway.get(key)) extra.warning("is not used in mode 'kernel'");
   if (const Value crypto = root.get("crypto")) crypto.warning("is not used in mode 'kernel'");

@@ -20,7 +20,7 @@ bool overlap(PolicyDirection a, PolicyDirection b) {
   return a == PolicyDirection::kBoth || b == PolicyDirection::kBoth || a == b;
 }
 
-// A side that the peer's address will decide may become anything of the other side's families.
+// A side that depends on the peer's address may become any address of the other side's families.
 TrafficSelectors widest(const TrafficSelectors& side, const TrafficSelectors& other) {
   if (!side.empty()) return side;
   TrafficSelectors out;
@@ -40,13 +40,15 @@ std::string shown(const PolicyEntry& e) {
   return std::string(name(e.policy.action)) + " '" + e.policy.name + "' (" + e.value.path() + ")";
 }
 
-// PROTECT behind a BYPASS that takes all its packets, be it one way only, is a tunnel that leaks; the other
-// cases are only useless. Children are not held against each other: they may be many, and identical ones are
-// found elsewhere.
+// A PROTECT entry behind a BYPASS entry that takes all its packets, be it in one direction only, is an error:
+// the tunnel's traffic would leave in the clear. Other entries that are never reached are only useless: a
+// warning. Children are not compared with each other: they may be many, and check_same_children() finds
+// identical ones.
 void check_reached(const std::vector<PolicyEntry>& entries) {
   std::vector<const PolicyEntry*> earlier;
   for (const PolicyEntry& later : entries) {
-    if (!later.child && is_open(later.policy)) continue;  // its selectors are wrong, which has been told
+    if (!later.child && is_open(later.policy))
+      continue;  // its selectors are wrong, which is an error already
     const Selectors all = widest(later.policy.selectors);
     const auto leaks = [&](const PolicyEntry* e) {
       return e->policy.action == Action::kBypass && later.policy.action == Action::kProtect;
@@ -70,7 +72,8 @@ void check_reached(const std::vector<PolicyEntry>& entries) {
   }
 }
 
-// Such a child has no entry until its peer is there: what its traffic meets meanwhile are the entries behind.
+// Such a child has no entry until its peer is there. Until then the entries behind it decide about its
+// traffic.
 void check_open_child(const PolicyEntry& child, std::span<const PolicyEntry* const> behind, Mode mode) {
   constexpr std::string_view kUntil =
       "protects nothing until its peer, whose address is not known, has an SA; until then ";
@@ -80,20 +83,20 @@ void check_open_child(const PolicyEntry& child, std::span<const PolicyEntry* con
            overlap(e->policy.selectors.remote, all.remote);
   });
   // Its local side may be this machine's own addresses, which the configuration does not know.
-  const bool held = std::ranges::any_of(behind, [&](const PolicyEntry* e) {
+  const bool discarded = std::ranges::any_of(behind, [&](const PolicyEntry* e) {
     return e->policy.action == Action::kDiscard && e->policy.direction == PolicyDirection::kBoth &&
            covers(e->policy.selectors.remote, all.remote);
   });
   if (opens != behind.end())
     child.value.warning(std::string(kUntil) + shown(**opens) + " lets its traffic pass in the clear");
-  else if (mode == Mode::kKernel && !held)
+  else if (mode == Mode::kKernel && !discarded)
     child.value.warning(std::string(kUntil) +
                         "the kernel lets this machine's own traffic to it pass in the clear, unless an entry "
                         "discards it");
 }
 
-// The kernel looks every forwarded packet up inwards and outwards, whichever way it goes: a block in one of
-// them cuts what an entry before it lets through in the other.
+// The kernel looks up every forwarded packet in both directions, whichever way it goes. So a discard for one
+// direction also stops what an entry before it lets pass in the other.
 void check_forwarded(const std::vector<PolicyEntry>& entries) {
   std::vector<const PolicyEntry*> before;
   for (const PolicyEntry& e : entries) {
@@ -133,8 +136,8 @@ void check_kernel(const PolicyEntry& entry) {
   if (const auto kernel = kernel_policies(entry.policy); !kernel) entry.value.error(kernel.error().what);
 }
 
-// A trap is a kernel policy that names both outer addresses; without them it is a block, which asks for no
-// SA.
+// A trap is a kernel policy with both outer addresses. Without them the policy only blocks and no SA is asked
+// for.
 void check_trap(const Value& value, const ike::ChildConfig& child, const PolicySpec& policy) {
   if (child.start == ike::StartAction::kTrap && !policy.tunnel)
     value.error(

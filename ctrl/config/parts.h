@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "ctrl/config/config.h"
-#include "ctrl/config/value.h"
+#include "ctrl/config/section.h"
 
 namespace simplon::ctrl {
 
@@ -17,23 +17,23 @@ namespace simplon::ctrl {
 bool valid_name(std::string_view name);
 inline constexpr std::string_view kNameRule = "a name is 1 to 64 letters, digits, '.', '-' or '_'";
 
-// config_gateway.cpp
-// gateway, crypto; of `root` it also warns of what the mode does not use.
+// gateway.cpp
+// The sections gateway and crypto. Warns about keys, also of `root`, that the mode does not use.
 void read_gateway(const Value& value, Section& root, const Machine& machine, Config& out);
 void read_log(const Value& value, LogConfig& out);
 void read_management(const Value& value, Management& out);
 void read_limits(const Value& value, ike::Settings& out);
 
-// config_ports.cpp
+// ports.cpp
 void read_ports(const Value& value, Config& out);
 void read_routes(const Value& value, Config& out);
 
-// config_devices.cpp
+// devices.cpp
 void read_device(const Value& device, const Config& out, dp::PortSetup& setup);
-// The last of the ports, against itself and the others.
+// Checks the device of the last port against its own name and against the other ports.
 void check_interfaces(const Value& device, const Config& config);
 
-// config_secrets.cpp
+// secrets.cpp
 // Which pre-shared key a pair of identities has. The nearest entry counts: both identities named, before one
 // that leaves the peer open with "%any".
 class Secrets {
@@ -51,8 +51,9 @@ class Secrets {
   std::map<Ids, std::shared_ptr<const Secret>> psks_;
 };
 
-// config_connections.cpp
-// A connection before it is shared, with where its parts stand, for the checks that look at several of them.
+// connections.cpp
+// A connection that was read, with the places of its parts in the file: later checks compare several
+// connections.
 struct ConnectionDraft {
   ike::Connection connection;
   Value value;
@@ -60,30 +61,31 @@ struct ConnectionDraft {
 };
 std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids);
 
-// config_children.cpp
+// children.cpp
 inline constexpr std::chrono::seconds kLongestLife{30 * 86400};
 inline bool one_host(const AddressRange& range) { return range.first == range.last; }
 ike::ChildConfig read_child(const std::string& name, const Value& value, const ike::Connection& connection);
-// "any" is everything of both families, also in front of a bracket: "any[udp/53]".
+// "any" means all addresses of both families, also in front of a bracket: "any[udp/53]".
 TrafficSelectors read_selectors(const Value& value);
 
-// config_proposals.cpp
+// proposals.cpp
 std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId protocol);
 
-// config_policies.cpp
+// policies.cpp
 // The SPD entry that a child makes; its order is set by the list.
 PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfig& child);
 std::vector<PolicySpec> read_policies(const Value& value, Mode mode,
                                       const std::vector<ConnectionDraft>& drafts, PolicyIds& ids);
 
-// config_order.cpp
+// order.cpp
 struct PolicyEntry {
   PolicySpec policy;
   Value value;  // where it stands
   bool child = false;
 };
 void check_order(const std::vector<PolicyEntry>& entries, Mode mode);
-// In mode kernel: what the kernel's policies cannot say is told here, not found when the gateway runs.
+// In mode kernel: reports what the kernel's policies cannot express, so that the file is refused, not the
+// running gateway.
 void check_kernel(const PolicyEntry& entry);
 void check_trap(const Value& value, const ike::ChildConfig& child, const PolicySpec& policy);
 void check_same_children(const std::vector<ConnectionDraft>& drafts);

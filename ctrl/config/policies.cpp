@@ -8,7 +8,7 @@
 namespace simplon::ctrl {
 namespace {
 
-// The outer addresses, where the file alone tells them.
+// The outer addresses; none when the file leaves one of them open.
 std::optional<TunnelEnds> tunnel_of(const ike::Connection& c) {
   if (c.remote_addrs.size() != 1 || c.remote_addrs[0].first != c.remote_addrs[0].last) return std::nullopt;
   const IpAddress remote = c.remote_addrs[0].first;

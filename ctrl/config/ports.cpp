@@ -173,7 +173,7 @@ void read_route(const Value& value, Config& out) {
     route.metric = static_cast<std::uint32_t>(*metric);
   section.finish();
   if (!via && !port && section.value()) value.error("needs 'via', 'port', or both");
-  // A port that is wrong, or a gateway, has been told of.
+  // A wrong port or gateway is an error already.
   if (!prefix || (port && !named) || (via && !route.gateway) || (!via && !port)) return;
   route.prefix = *prefix;
   if (route.gateway && route.gateway->family() != prefix->address.family())

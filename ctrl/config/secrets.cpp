@@ -1,4 +1,4 @@
-// The secrets file: pre-shared keys by identities. No message of this file shows what a secret is.
+// The secrets file: pre-shared keys by identities. No message of this file shows a secret.
 #include <string.h>  // explicit_bzero
 
 #include <algorithm>
@@ -79,7 +79,7 @@ std::shared_ptr<const Secret> read_secret(const Value& value) {
   return std::make_shared<const Secret>(std::move(*bytes));
 }
 
-// As a key of a map; "%any" is one, whatever type stands beside it.
+// An identity as a key of the map. "%any" is one key, whatever its type is.
 std::pair<ike::IdType, Buffer> canonical(const ike::Identity& id) {
   return {id.is_any() ? ike::IdType::kFqdn : id.type, id.data};
 }

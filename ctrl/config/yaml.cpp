@@ -13,7 +13,7 @@ namespace {
 
 // No section of the configuration is nested deeper; more of it only costs stack.
 constexpr std::size_t kDeepest = 16;
-// A hostile file is refused after so many problems: nobody reads on.
+// Nobody reads more problems than this of one file; a hostile one must not cost more.
 constexpr std::size_t kMostProblems = 20;
 
 Place place(const YAML::Mark& mark) {
@@ -21,7 +21,7 @@ Place place(const YAML::Mark& mark) {
   return {mark.line < 0 ? 1 : mark.line + 1, mark.column < 0 ? 1 : mark.column + 1};
 }
 
-// Builds the tree from yaml-cpp's events, which, unlike its nodes, still tell aliases, tags and double keys.
+// Builds the tree from yaml-cpp's events: they still show aliases, tags and double keys, its nodes do not.
 class Builder final : public YAML::EventHandler {
  public:
   Yaml root;
@@ -133,7 +133,7 @@ std::size_t utf8_length(std::string_view text) {
   return length;
 }
 
-// The first byte that no text has, when there is one. Tabs are left to YAML, which tells where they may be.
+// The first byte that no text may have, if there is one. Tabs pass: YAML itself knows where they are allowed.
 std::vector<Problem> binary(std::string_view text) {
   Place at;
   for (std::size_t i = 0; i < text.size();) {
@@ -156,8 +156,8 @@ std::expected<Yaml, std::vector<Problem>> parse_yaml(std::string_view text) {
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    // A second time to see whether there is more. Never a third: yaml-cpp stands still before some tokens (a
-    // comma at the top) and sees a new document there each time.
+    // A second call shows whether there is another document. Never a third: before some tokens (a comma at
+    // the top) yaml-cpp does not advance and finds a new document each time.
     if (parser.HandleNextDocument(builder)) parser.HandleNextDocument(builder);
   } catch (const YAML::Exception& e) {
     builder.problems.push_back({place(e.mark), "not YAML: " + e.msg});

@@ -8,6 +8,8 @@
 namespace simplon::console {
 namespace {
 
+using vici::Argument;
+using vici::Kind;
 using vici::Message;
 
 std::string trimmed(std::string text) {
@@ -36,30 +38,30 @@ Result<std::string> milliseconds(std::string_view name, const std::string& typed
   return std::to_string(std::uint64_t{seconds} * 1000);
 }
 
-Result<void> add(Message& m, const Option& option, const std::vector<std::string>& values) {
-  switch (option.kind) {
+Result<void> add(Message& m, const Argument& argument, const std::vector<std::string>& values) {
+  switch (argument.kind) {
     case Kind::kFlag:
-      m.add(option.name, "yes");
+      m.add(argument.name, "yes");
       return {};
     case Kind::kList:
-      m.add_list(option.name, values);
+      m.add_list(argument.name, values);
       return {};
     case Kind::kFile:
-      m.add(option.name, std::filesystem::absolute(values.front()).string());
+      m.add(argument.name, std::filesystem::absolute(values.front()).string());
       return {};
     case Kind::kSeconds: {
-      const Result<std::string> ms = milliseconds(option.name, values.front());
-      if (ms) m.add(option.name, *ms);
+      const Result<std::string> ms = milliseconds(argument.name, values.front());
+      if (ms) m.add(argument.name, *ms);
       return ms ? Result<void>{} : std::unexpected(ms.error());
     }
     case Kind::kKey: {
       const Result<std::string> key = key_text(values.front());
-      if (key) m.add(option.name, *key);
+      if (key) m.add(argument.name, *key);
       return key ? Result<void>{} : std::unexpected(key.error());
     }
     case Kind::kPositional:
     case Kind::kOption:
-      m.add(option.name, values.front());
+      m.add(argument.name, values.front());
       return {};
   }
   return {};
@@ -84,13 +86,14 @@ Result<void> add_target(Message& m, const Typed& typed) {
 
 }  // namespace
 
-Result<Message> arguments_of(const Command& command, const Typed& typed) {
+Result<Message> arguments_of(const vici::Command& command, const Typed& typed) {
   Message m;
   if (const Result<void> done = add_target(m, typed); !done) return std::unexpected(done.error());
-  for (const Option& option : command.options) {
-    const auto found = typed.find(option.name);
-    if (found == typed.end() || option.name.starts_with("target")) continue;
-    if (const Result<void> done = add(m, option, found->second); !done) return std::unexpected(done.error());
+  for (const Argument& argument : command.arguments) {
+    const auto found = typed.find(argument.name);
+    if (found == typed.end() || argument.offered == vici::Offered::kConsoleOnly) continue;
+    if (const Result<void> done = add(m, argument, found->second); !done)
+      return std::unexpected(done.error());
   }
   return m;
 }

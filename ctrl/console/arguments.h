@@ -3,18 +3,20 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "ctrl/console/command_table.h"
+#include "ctrl/vici/command.h"
+#include "ctrl/vici/message.h"
 #include "dp/base/result.h"
 
 namespace simplon::console {
 
-// What was typed for each option of a command, by the option's name.
+// What was typed for each argument of a command, by the argument's name.
 using Typed = std::map<std::string_view, std::vector<std::string>>;
 
 // Files are made absolute, keys read from where they lie, seconds turned into milliseconds, and
 // CONNECTION/CHILD taken apart.
-Result<vici::Message> arguments_of(const Command& command, const Typed& typed);
+Result<vici::Message> arguments_of(const vici::Command& command, const Typed& typed);
 
 }  // namespace simplon::console

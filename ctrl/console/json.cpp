@@ -30,8 +30,8 @@ std::string dump(const Json& json, int indent) {
 
 std::string json_text(const Message& message) { return dump(json_of(message), -1); }
 
-std::string json_text(const Command& command, const Reply& reply) {
-  if (command.way == Way::kExchange || command.event.empty()) return dump(json_of(reply.answer), 2);
+std::string json_text(const vici::Command& command, const Reply& reply) {
+  if (command.answered != vici::Answered::kStream) return dump(json_of(reply.answer), 2);
   Json all = Json::array();
   for (const Message& event : reply.events) all.push_back(json_of(event));
   return dump(all, 2);

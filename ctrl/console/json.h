@@ -3,12 +3,13 @@
 
 #include <string>
 
-#include "ctrl/console/command_table.h"
+#include "ctrl/console/reply.h"
+#include "ctrl/vici/command.h"
 
 namespace simplon::console {
 
 std::string json_text(const vici::Message& message);
 // A command that streams gives an array of its events, any other its answer.
-std::string json_text(const Command& command, const Reply& reply);
+std::string json_text(const vici::Command& command, const Reply& reply);
 
 }  // namespace simplon::console

@@ -1,5 +1,6 @@
 // Names that live in the daemon, for completion.
 #include "ctrl/console/run.h"
+#include "ctrl/vici/command_table.h"
 
 namespace simplon::console {
 namespace {
@@ -7,7 +8,7 @@ namespace {
 using vici::Element;
 using vici::Message;
 
-std::vector<std::string> listed(const std::string& socket, std::string_view command, std::string_view event,
+std::vector<std::string> listed(const std::string& socket, const vici::Command& command,
                                 void (*collect)(const Element& section, std::vector<std::string>& into)) {
   std::vector<std::string> out;
   Result<vici::Client> client = vici::Client::connect(socket);
@@ -16,7 +17,8 @@ std::vector<std::string> listed(const std::string& socket, std::string_view comm
     for (const Element& element : message.elements())
       if (std::holds_alternative<Message>(element.content)) collect(element, out);
   };
-  static_cast<void>(client->call_streaming(command, event, {}, each));  // no names is an answer, too
+  static_cast<void>(
+      client->call_streaming(command.vici, command.event, {}, each));  // no names is an answer, too
   return out;
 }
 
@@ -30,27 +32,29 @@ void each_child(const Element& connection, Each each) {
 
 }  // namespace
 
-std::vector<std::string> Console::names(Names of) const {
+std::vector<std::string> Console::names(vici::Names of) const {
+  using enum vici::Names;
+  using vici::row_of;
   switch (of) {
-    case Names::kNone:
+    case kNone:
       return {};
-    case Names::kConnections:
-      return listed(socket_, "list-conns", "list-conn", section_name);
-    case Names::kChildren:
-      return listed(socket_, "list-conns", "list-conn", [](const Element& c, std::vector<std::string>& into) {
+    case kConnections:
+      return listed(socket_, row_of("list-conns"), section_name);
+    case kChildren:
+      return listed(socket_, row_of("list-conns"), [](const Element& c, std::vector<std::string>& into) {
         each_child(c, [&into](const std::string& child) { into.push_back(child); });
       });
-    case Names::kTargets:
-      return listed(socket_, "list-conns", "list-conn", [](const Element& c, std::vector<std::string>& into) {
+    case kTargets:
+      return listed(socket_, row_of("list-conns"), [](const Element& c, std::vector<std::string>& into) {
         into.push_back(c.name);
         each_child(c, [&](const std::string& child) { into.push_back(c.name + "/" + child); });
       });
-    case Names::kPolicies:
-      return listed(socket_, "list-policies", "list-policy", section_name);
-    case Names::kManualPolicies:
-      return listed(socket_, "policy-list", "manual-policy", section_name);
-    case Names::kManualSas:
-      return listed(socket_, "sa-list", "manual-sa", section_name);
+    case kPolicies:
+      return listed(socket_, row_of("list-policies"), section_name);
+    case kManualPolicies:
+      return listed(socket_, row_of("policy-list"), section_name);
+    case kManualSas:
+      return listed(socket_, row_of("sa-list"), section_name);
   }
   return {};
 }

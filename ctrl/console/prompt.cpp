@@ -107,7 +107,8 @@ unsigned char Line::on_tab(EditLine* edit, int) {
 unsigned char Line::complete_here() {
   const LineInfo* info = el_line(edit_);
   const std::string_view line(info->buffer, static_cast<std::size_t>(info->cursor - info->buffer));
-  const std::vector<std::string> words = complete(line, [this](Names of) { return console_.names(of); });
+  const std::vector<std::string> words =
+      complete(line, [this](vici::Names of) { return console_.names(of); });
   if (words.empty()) return CC_REFRESH_BEEP;
   const std::size_t blank = line.find_last_of(" \t");
   const std::string_view typed = blank == std::string_view::npos ? line : line.substr(blank + 1);

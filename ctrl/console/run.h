@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "ctrl/console/command_table.h"
+#include "ctrl/console/reply.h"
 #include "ctrl/vici/client.h"
+#include "ctrl/vici/command.h"
 
 namespace simplon::console {
 
@@ -21,7 +22,7 @@ class Console {
   // `words` are a command and its arguments, as typed; --socket and --json may stand anywhere.
   int run(const std::vector<std::string>& words, std::ostream& out, std::ostream& err);
   // Live names for completion; none when the daemon is not there.
-  std::vector<std::string> names(Names of) const;
+  std::vector<std::string> names(vici::Names of) const;
 
   // Set when the words asked for it: "console" (or no command at all), "quit".
   bool wants_prompt() const { return wants_prompt_; }
@@ -29,14 +30,15 @@ class Console {
 
  private:
   struct Parsed {
-    const Command* command = nullptr;
+    const vici::Command* command = nullptr;
     vici::Message arguments;
+    bool follow = false;  // its events, until interrupted
   };
   int parse(const std::vector<std::string>& words, Parsed& parsed, std::ostream& out, std::ostream& err);
   int execute(const Parsed& parsed, std::ostream& out, std::ostream& err);
   int call(const Parsed& parsed, vici::Client& client, std::ostream& out, std::ostream& err);
-  int follow(const Command& command, vici::Client& client, std::ostream& out, std::ostream& err);
-  int local(const Command& command);
+  int follow(const vici::Command& command, vici::Client& client, std::ostream& out, std::ostream& err);
+  int local(const vici::Command& command);
 
   std::string socket_;
   bool json_ = false, wants_prompt_ = false, wants_to_quit_ = false;

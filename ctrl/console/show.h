@@ -4,9 +4,13 @@
 #include <iosfwd>
 #include <string>
 
-#include "ctrl/console/command_table.h"
+#include "ctrl/console/reply.h"
+#include "ctrl/vici/command.h"
 
 namespace simplon::console {
+
+using Show = void(std::ostream& out, const Reply& reply);
+Show* show_of(const vici::Command& command);
 
 void show_sas(std::ostream& out, const Reply& reply);
 void show_connections(std::ostream& out, const Reply& reply);

@@ -5,6 +5,10 @@
 namespace simplon::console {
 namespace {
 
+using vici::Argument;
+using vici::Command;
+using vici::Kind;
+
 constexpr std::string_view kBlanks = " \t\r\n";
 
 std::vector<std::string> blank_separated(std::string_view line) {
@@ -24,58 +28,61 @@ void keep_beginning_with(std::vector<std::string>& words, std::string_view begin
   words.erase(doubles.begin(), doubles.end());
 }
 
-std::string_view first_word(std::string_view path) { return path.substr(0, path.find(' ')); }
+std::string_view first_word(std::string_view words) { return words.substr(0, words.find(' ')); }
 
 // Of commands with two words ("sa add"): the second ones.
 std::vector<std::string> second_words(std::string_view first) {
   std::vector<std::string> out;
-  for (const Command& command : commands())
-    if (command.path.size() > first.size() && first_word(command.path) == first)
-      out.emplace_back(command.path.substr(first.size() + 1));
+  for (const Command& command : vici::commands())
+    if (command.words.size() > first.size() && first_word(command.words) == first)
+      out.emplace_back(command.words.substr(first.size() + 1));
   return out;
 }
 
 std::vector<std::string> first_words() {
   std::vector<std::string> out;
-  for (const Command& command : commands()) out.emplace_back(first_word(command.path));
+  for (const Command& command : vici::commands())
+    if (!command.words.empty()) out.emplace_back(first_word(command.words));
   return out;
 }
 
-bool takes_value(const Option& option) { return option.kind != Kind::kFlag; }
-bool is_positional(const Option& option) {
-  return option.kind == Kind::kPositional || option.kind == Kind::kFile;
+bool takes_value(const Argument& argument) { return argument.kind != Kind::kFlag; }
+bool is_offered(const Argument& argument) { return argument.offered != vici::Offered::kSocketOnly; }
+bool is_positional(const Argument& argument) {
+  return argument.kind == Kind::kPositional || argument.kind == Kind::kFile;
 }
 
-std::vector<std::string> values_of(const Option& option, const NamesOf& names) {
-  std::vector<std::string> out(option.choices.begin(), option.choices.end());
-  if (option.names != Names::kNone) std::ranges::move(names(option.names), std::back_inserter(out));
+std::vector<std::string> values_of(const Argument& argument, const NamesOf& names) {
+  const std::vector<std::string_view> choices = vici::split(argument.choices);
+  std::vector<std::string> out(choices.begin(), choices.end());
+  if (argument.names != vici::Names::kNone) std::ranges::move(names(argument.names), std::back_inserter(out));
   return out;
 }
 
-const Option* named(const Command& command, std::string_view word) {
+const Argument* named(const Command& command, std::string_view word) {
   if (!word.starts_with("--")) return nullptr;
-  const auto found = std::ranges::find_if(
-      command.options, [&](const Option& o) { return !is_positional(o) && o.name == word.substr(2); });
-  return found == command.options.end() ? nullptr : &*found;
+  const Argument* found = vici::find_argument(command, word.substr(2));
+  return found && is_offered(*found) && !is_positional(*found) ? found : nullptr;
 }
 
 // The words behind the command, the last of them being typed.
 std::vector<std::string> arguments_of(const Command& command, std::span<const std::string> before,
                                       const NamesOf& names) {
   std::size_t positionals = 0;
-  const Option* open = nullptr;  // an option that still wants its value
+  const Argument* open = nullptr;  // an option that still wants its value
   for (const std::string& word : before) {
-    const Option* option = open ? nullptr : named(command, word);
+    const Argument* option = open ? nullptr : named(command, word);
     if (!open && !option) ++positionals;
     open = option && takes_value(*option) ? option : nullptr;
   }
   if (open) return values_of(*open, names);
   std::vector<std::string> out{"--json"};
-  for (const Option& option : command.options) {
-    if (!is_positional(option))
-      out.push_back("--" + std::string(option.name));
+  for (const Argument& argument : command.arguments) {
+    if (!is_offered(argument)) continue;
+    if (!is_positional(argument))
+      out.push_back("--" + std::string(argument.name));
     else if (positionals-- == 0)
-      std::ranges::move(values_of(option, names), std::back_inserter(out));
+      std::ranges::move(values_of(argument, names), std::back_inserter(out));
   }
   return out;
 }
@@ -124,7 +131,7 @@ std::vector<std::string> complete(std::string_view line, const NamesOf& names) {
     out = second;
   } else {
     const std::size_t used = second.empty() ? 1 : 2;
-    const Command* command = find_command(used == 1 ? before[0] : before[0] + " " + before[1]);
+    const Command* command = vici::find_words(used == 1 ? before[0] : before[0] + " " + before[1]);
     if (command && !help) out = arguments_of(*command, std::span(before).subspan(used), names);
   }
   keep_beginning_with(out, typed);

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ctrl/console/command_table.h"
+#include "ctrl/vici/command.h"
 #include "dp/base/result.h"
 
 namespace simplon::console {
@@ -16,7 +16,7 @@ Result<std::vector<std::string>> split_words(std::string_view line);
 
 // The words that could complete the last, perhaps empty, word of the line up to the cursor. `names` asks the
 // daemon.
-using NamesOf = std::function<std::vector<std::string>(Names)>;
+using NamesOf = std::function<std::vector<std::string>(vici::Names)>;
 std::vector<std::string> complete(std::string_view line, const NamesOf& names);
 
 // True when the line holds key material: such a line does not belong into a history.

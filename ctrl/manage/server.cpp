@@ -4,8 +4,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 #include <cerrno>
 
 #include "ctrl/manage/commands/message.h"
+#include "ctrl/manage/listener.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -22,71 +21,8 @@ using vici::PacketType;
 
 constexpr std::uint64_t kListenerId = 0;  // sessions count from 1
 constexpr std::uint64_t kWakeId = ~std::uint64_t{0};
-constexpr mode_t kSocketMode = 0660;
 
 bool tells_of_sas(std::string_view event) { return event.ends_with("-updown") || event.ends_with("-rekey"); }
-
-std::unexpected<Error> cannot(const std::string& path, const std::string& what) {
-  return fail("management socket " + path + ": " + what);
-}
-
-std::unexpected<Error> errno_failed(const std::string& path, const char* call) {
-  return cannot(path, std::string(call) + ": " + strerror(errno));
-}
-
-Result<sockaddr_un> socket_address(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path)
-    return cannot(path, "a path has 1 to " + std::to_string(sizeof address.sun_path - 1) + " characters");
-  path.copy(address.sun_path, path.size());
-  return address;
-}
-
-// A daemon that died leaves its socket file behind; one that lives must keep it.
-Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
-  struct stat found {};
-  if (lstat(path.c_str(), &found) != 0) return {};
-  if (!S_ISSOCK(found.st_mode)) return cannot(path, "there is a file that is no socket; remove it");
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (probe < 0) return errno_failed(path, "socket");
-  const bool refused = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
-                       errno == ECONNREFUSED;
-  close(probe);
-  if (!refused) return cannot(path, "another process answers there; is Simplon running already?");
-  if (unlink(path.c_str()) != 0) return errno_failed(path, "unlink");
-  return {};
-}
-
-// /run is empty after a boot. Others may pass through the folder, or `management.group` could not reach the
-// socket; its own mode says who may open it.
-Result<void> make_folder(const std::string& path) {
-  const std::string folder = path.substr(0, path.rfind('/'));
-  if (folder.size() == path.size() || folder.empty()) return {};
-  const int made = mkdir(folder.c_str(), 0711);
-  if (made != 0 && errno == EEXIST) return {};
-  if (made != 0 || chmod(folder.c_str(), 0711) != 0)  // whatever the umask
-    return errno_failed(path, ("making its folder " + folder).c_str());
-  return {};
-}
-
-Result<int> listen_at(const std::string& path) {
-  const Result<sockaddr_un> address = socket_address(path);
-  if (!address) return std::unexpected(address.error());
-  if (const Result<void> made = make_folder(path); !made) return std::unexpected(made.error());
-  if (const Result<void> clear = clear_stale(path, *address); !clear) return std::unexpected(clear.error());
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return errno_failed(path, "socket");
-  const mode_t before = umask(0777 & ~kSocketMode);  // from its first moment the file has no wider mode
-  const int bound = bind(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
-  const int why = errno;
-  umask(before);
-  errno = why;
-  if (bound == 0 && listen(fd, SOMAXCONN) == 0) return fd;
-  const auto failed = errno_failed(path, bound == 0 ? "listen" : "bind");
-  close(fd);
-  return failed;
-}
 
 }  // namespace
 
@@ -95,7 +31,8 @@ Result<std::unique_ptr<ViciServer>> ViciServer::open(const std::string& path, Co
   const Result<int> listener = listen_at(path);
   if (!listener) return std::unexpected(listener.error());
   std::unique_ptr<ViciServer> server(new ViciServer(path, std::move(commands), limits, *listener));
-  if (server->epoll_ < 0 || server->wake_ < 0) return errno_failed(path, "epoll");
+  if (server->epoll_ < 0 || server->wake_ < 0)
+    return fail("management socket " + path + ": epoll: " + strerror(errno));
   return server;
 }
 
@@ -231,8 +168,12 @@ void ViciServer::packet(ViciSession& session, vici::Packet& packet, Now now) {
       session.queue({known ? PacketType::kEventConfirm : PacketType::kEventUnknown, {}, {}});
       return;
     }
-    default:
-      session.give_up();  // only a server says such things
+    case PacketType::kCommandResponse:
+    case PacketType::kCommandUnknown:
+    case PacketType::kEventConfirm:
+    case PacketType::kEventUnknown:
+    case PacketType::kEvent:
+      session.give_up();  // only a server sends these
   }
 }
 

@@ -62,7 +62,7 @@ void write(Writer& out, const Message& message) {
   for (const Element& element : message.elements()) write(out, element);
 }
 
-// Takes a message apart; sections that are still open lie on a stack, the root at its bottom.
+// Decodes a message. The sections that are still open are a stack; the root is its first element.
 class Parser {
  public:
   explicit Parser(Bytes bytes) : in_(bytes), open_(1) {}
@@ -85,7 +85,8 @@ class Parser {
   std::string value() { return string_of(in_.take(in_.be16())); }
 
   void element() {
-    switch (const auto m = static_cast<Mark>(in_.u8())) {
+    const std::uint8_t type = in_.u8();
+    switch (static_cast<Mark>(type)) {
       case Mark::kSectionStart:
         return begin_section();
       case Mark::kSectionEnd:
@@ -97,10 +98,11 @@ class Parser {
       }
       case Mark::kListStart:
         return list();
-      default:
-        error_ = "a vici message has an element of type " + std::to_string(static_cast<unsigned>(m)) +
-                 " where none may stand";
+      case Mark::kListItem:
+      case Mark::kListEnd:
+        break;
     }
+    error_ = "a vici message has an element of type " + std::to_string(type) + " where none may stand";
   }
 
   void begin_section() {

@@ -8,10 +8,36 @@
 namespace simplon::ctrl {
 namespace {
 
-std::string listed(std::initializer_list<std::string_view> names) {
+std::string listed(const std::vector<std::string_view>& names) {
   std::string out;
   for (const std::string_view name : names) out += (out.empty() ? "" : ", ") + std::string(name);
   return out;
+}
+
+std::string unknown(const vici::Command& row, std::string_view argument) {
+  std::vector<std::string_view> allowed;
+  for (const vici::Argument& known : row.arguments)
+    if (known.offered != vici::Offered::kConsoleOnly) allowed.push_back(known.name);
+  return "unknown argument '" + std::string(argument) +
+         "'; allowed: " + (allowed.empty() ? "none" : listed(allowed));
+}
+
+std::string missing(const vici::Argument& argument) {
+  const std::string name(argument.name);
+  if (argument.choices.empty()) return name + " is missing: " + std::string(argument.help);
+  return name + " has to be one of " + listed(vici::split(argument.choices));
+}
+
+std::string not_a_choice(const vici::Argument& argument, std::string_view value) {
+  const std::vector<std::string_view> choices = vici::split(argument.choices);
+  if (choices.empty() || value.empty() || std::ranges::find(choices, value) != choices.end()) return {};
+  return std::string(argument.name) + ": '" + std::string(value) + "' is not one of " + listed(choices);
+}
+
+// An empty text is an argument that is not there, as with strongSwan.
+bool given(const vici::Message& arguments, std::string_view name) {
+  const vici::List* list = arguments.list(name);
+  return !arguments.get(name).empty() || (list && !list->empty());
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
@@ -33,11 +59,17 @@ int nibble(char c) {
 
 }  // namespace
 
-Arguments::Arguments(const vici::Message& arguments, std::initializer_list<std::string_view> allowed)
-    : arguments_(arguments) {
-  for (const vici::Element& element : arguments.elements())
-    if (std::ranges::find(allowed, element.name) == allowed.end())
-      refuse("unknown argument '" + element.name + "'; allowed: " + listed(allowed));
+std::string refusal(const vici::Command& row, const vici::Message& arguments) {
+  for (const vici::Element& element : arguments.elements()) {
+    const vici::Argument* known = vici::find_argument(row, element.name);
+    if (!known || known->offered == vici::Offered::kConsoleOnly) return unknown(row, element.name);
+  }
+  for (const vici::Argument& argument : row.arguments) {
+    if (argument.required == vici::Required::kYes && !given(arguments, argument.name))
+      return missing(argument);
+    if (std::string why = not_a_choice(argument, arguments.get(argument.name)); !why.empty()) return why;
+  }
+  return {};
 }
 
 void Arguments::refuse(std::string what) {
@@ -59,17 +91,6 @@ std::uint64_t Arguments::number(std::string_view key, std::uint64_t least, std::
   refuse(std::string(key) + ": '" + *value + "' is no number from " + std::to_string(least) + " to " +
          std::to_string(most) + " (0x... is hexadecimal)");
   return otherwise;
-}
-
-std::size_t Arguments::choice(std::string_view key, std::initializer_list<std::string_view> choices,
-                              std::size_t otherwise) {
-  if (!has(key) && otherwise < choices.size()) return otherwise;
-  const auto found = std::ranges::find(choices, arguments_.get(key));
-  if (found != choices.end()) return static_cast<std::size_t>(found - choices.begin());
-  refuse(std::string(key) +
-         (has(key) ? ": '" + std::string(arguments_.get(key)) + "' is not" : " has to be") + " one of " +
-         listed(choices));
-  return 0;
 }
 
 IpAddress Arguments::address(std::string_view key) {

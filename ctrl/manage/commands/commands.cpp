@@ -1,7 +1,5 @@
 #include "ctrl/manage/commands/commands.h"
 
-#include <algorithm>
-#include <array>
 #include <map>
 
 #include "ctrl/manage/commands/table.h"
@@ -11,22 +9,17 @@ namespace {
 
 constexpr std::size_t kRememberedLines = 1000;
 
-constexpr std::array<std::string_view, 14> kEvents{
-    "list-sa",     "list-policy", "list-conn",     "list-cert",  "list-authority",
-    "log",         "control-log", "ike-updown",    "ike-rekey",  "child-updown",
-    "child-rekey", "manual-sa",   "manual-policy", "log-history"};
+using Handlers = std::map<std::string_view, const Handler*>;
 
-using Table = std::map<std::string_view, Answer (*)(Call&)>;
-
-const Table& table() {
-  static const Table rows = [] {
-    Table all;
+const Handlers& handlers() {
+  static const Handlers by_name = [] {
+    Handlers all;
     for (const auto part : {general_commands(), ike_commands(), exchange_commands(), datapath_commands(),
                             sa_commands(), policy_commands()})
-      for (const CommandRow& row : part) all.emplace(row.name, row.run);
+      for (const Handler& handler : part) all.emplace(handler.row->vici, &handler);
     return all;
   }();
-  return rows;
+  return by_name;
 }
 
 }  // namespace
@@ -46,17 +39,18 @@ void Call::note(const std::string& what) const {
 
 Commands::Commands(Operations operations) : operations_(std::move(operations)) {}
 
-bool Commands::knows(std::string_view command) const { return table().contains(command); }
+bool Commands::knows(std::string_view command) const { return handlers().contains(command); }
 
-bool Commands::knows_event(std::string_view event) {
-  return std::ranges::find(kEvents, event) != kEvents.end();
-}
+bool Commands::knows_event(std::string_view event) { return vici::is_event(event); }
 
 Answer Commands::run(const Request& request, Finish finish) const {
-  const auto row = table().find(request.command);
-  if (row == table().end()) return failed("unknown command '" + std::string(request.command) + "'");
-  Call call{*this, operations_, request, std::move(finish)};
-  return row->second(call);
+  const auto found = handlers().find(request.command);
+  if (found == handlers().end()) return failed("unknown command '" + std::string(request.command) + "'");
+  const auto& [row, run] = *found->second;
+  if (row->origin == vici::Origin::kSimplon)
+    if (const std::string why = refusal(*row, request.arguments); !why.empty()) return failed(why);
+  Call call{*this, *row, operations_, request, std::move(finish)};
+  return run(call);
 }
 
 void Commands::remember(const LogEntry& entry) {

@@ -1,6 +1,6 @@
-// The commands of the management socket: what each takes, does and answers. strongSwan's own have its names
-// and fields (its vici README), so that swanctl and the vici libraries work unchanged; ours stand in
-// docs/console.md.
+// What the commands of the management socket (the rows of ctrl/vici/command_table.h) do and answer.
+// strongSwan's own have its fields (its vici README), so that swanctl and the vici libraries work unchanged;
+// ours stand in docs/console.md.
 //
 // The commands know the gateway by Operations alone. Control thread only.
 #pragma once

@@ -12,13 +12,14 @@ namespace {
 using vici::Message;
 
 Answer gateway(Call& call) {
-  Arguments in(call.arguments(), {"state"});
-  const std::size_t wanted = in.choice("state", {"off", "on", "status"}, 2);
+  using Wanted = std::optional<bool>;
+  Arguments in(call.arguments());
+  const Wanted on = in.choice<Wanted>("state", {{"off", false}, {"on", true}, {"status", {}}}, {});
   if (!in.ok()) return failed(in.error());
-  if (wanted != 2) {
-    const Result<void> done = call.gateway.set_gateway(wanted == 1);
+  if (on) {
+    const Result<void> done = call.gateway.set_gateway(*on);
     if (!done) return failed(done.error().what);
-    call.note(std::string("gateway ") + (wanted == 1 ? "on" : "off"));
+    call.note(std::string("gateway ") + (*on ? "on" : "off"));
   }
   return succeeded().add("state", call.gateway.gateway() ? "on" : "off");
 }
@@ -56,7 +57,7 @@ Message worker_message(const dp::WorkerStats& worker) {
 }
 
 constexpr std::string_view kNoDataPath =
-    "there is no data path: the kernel does the work (mode kernel); 'ip -s link' tells of its interfaces";
+    "there is no data path: the kernel does the work (mode kernel); 'ip -s link' shows its interfaces";
 
 Answer ports(Call& call) {
   const std::optional<dp::Stats> stats = call.gateway.stats();
@@ -75,8 +76,7 @@ Answer workers(Call& call) {
   return m;
 }
 
-// In mode kernel, by the kernel's own names: all that it counts of IPsec are packets that it did not let
-// pass.
+// Mode kernel: the kernel's own names. Everything in this file counts packets that IPsec did not let pass.
 Answer kernel_drops(bool all) {
   std::ifstream counts("/proc/net/xfrm_stat");
   if (!counts) return failed("this kernel does not count them: there is no /proc/net/xfrm_stat");
@@ -89,8 +89,6 @@ Answer kernel_drops(bool all) {
 
 // Sums over the workers; reasons that never came are left out unless `all`.
 Answer drops(Call& call) {
-  Arguments in(call.arguments(), {"all"});
-  if (!in.ok()) return failed(in.error());
   const std::optional<dp::Stats> stats = call.gateway.stats();
   if (!stats) return kernel_drops(call.arguments().is_yes("all"));
   std::array<std::uint64_t, dp::kDropReasons> sums{};
@@ -103,11 +101,11 @@ Answer drops(Call& call) {
   return m;
 }
 
-constexpr std::array kRows{CommandRow{"gateway", gateway}, CommandRow{"ports", ports},
-                           CommandRow{"workers", workers}, CommandRow{"drops", drops}};
+constexpr std::array kHandlers{Handler{"gateway", gateway}, Handler{"ports", ports},
+                               Handler{"workers", workers}, Handler{"drops", drops}};
 
 }  // namespace
 
-std::span<const CommandRow> datapath_commands() { return kRows; }
+std::span<const Handler> datapath_commands() { return kHandlers; }
 
 }  // namespace simplon::ctrl

@@ -10,11 +10,11 @@ namespace {
 
 using vici::Message;
 
-// What is waited for, as the client asked: milliseconds, 0 for ever, below 0 not at all; and the level of the
-// log lines it wants meanwhile.
-class Waiting {
+// How long the client wants to wait for the end of the exchange: `timeout` in milliseconds; 0: until it is
+// over; below 0: not at all. `loglevel` says which log lines it gets meanwhile.
+class WaitOptions {
  public:
-  explicit Waiting(const Message& arguments) {
+  explicit WaitOptions(const Message& arguments) {
     read(arguments, "timeout", timeout_ms_);
     read(arguments, "loglevel", level_);
     if (arguments.is_yes("force") && timeout_ms_ == 0) timeout_ms_ = -1;
@@ -22,7 +22,7 @@ class Waiting {
 
   bool ok() const { return error_.empty(); }
   const std::string& error() const { return error_; }
-  bool at_all() const { return timeout_ms_ >= 0; }
+  bool waits() const { return timeout_ms_ >= 0; }
   Later later(Now now, std::set<std::string> connections, Message timed_out) const {
     Later out{.timed_out = std::move(timed_out), .connections = std::move(connections)};
     if (timeout_ms_ > 0) out.deadline = now + std::chrono::milliseconds(timeout_ms_);
@@ -63,8 +63,8 @@ Result<Target> find_target(const Operations& gateway, std::string_view ike, std:
 
 Answer initiate(Call& call) {
   const std::string_view ike = call.arguments().get("ike"), child = call.arguments().get("child");
-  const Waiting waiting(call.arguments());
-  if (!waiting.ok()) return failed(waiting.error());
+  const WaitOptions wait(call.arguments());
+  if (!wait.ok()) return failed(wait.error());
   if (ike.empty() && child.empty()) return failed("missing configuration name: give child, ike or both");
   const Result<Target> target = find_target(call.gateway, ike, child);
   if (!target) return failed(target.error().what);
@@ -72,17 +72,16 @@ Answer initiate(Call& call) {
       target->child.empty() ? target->connection : target->connection + "/" + target->child;
   call.note("initiate " + what);
   call.gateway.initiate(target->connection, target->child,
-                        waiting.at_all() ? Done([finish = call.finish](const Result<void>& result) {
+                        wait.waits() ? Done([finish = call.finish](const Result<void>& result) {
                           finish(result ? succeeded() : failed(result.error().what));
                         })
-                                         : Done([](const Result<void>&) {}));
-  if (!waiting.at_all()) return succeeded();
-  return waiting.later(
-      call.request.now, {target->connection},
-      failed("'" + what + "' is not up after " + waiting.text() + "; it is still being tried"));
+                                     : Done([](const Result<void>&) {}));
+  if (!wait.waits()) return succeeded();
+  return wait.later(call.request.now, {target->connection},
+                    failed("'" + what + "' is not up after " + wait.text() + "; it is still being tried"));
 }
 
-// The SAs that a terminate or rekey is about.
+// The SAs that the arguments of terminate or rekey select.
 struct Matches {
   std::vector<ike::Which> which;
   std::set<std::string> connections;
@@ -109,9 +108,9 @@ Matches find_matches(const Operations& gateway, const Message& m) {
   return out;
 }
 
-// Collects the ends of the exchanges of one command and answers after the last.
+// One command may begin many exchanges: counts how many have ended, and makes the answer after the last one.
 struct Tally {
-  std::string_view counted;  // the key that tells how many succeeded; empty: none
+  std::string_view counted;  // the answer's key for the number that succeeded; empty: it has none
   std::uint64_t matches = 0, left = 0, succeeded = 0;
   std::string why;
 
@@ -129,8 +128,8 @@ using Exchange = std::function<void(const ike::Which&, Done)>;
 Answer exchange_with_all(Call& call, const Exchange& exchange, std::string_view verb,
                          std::string_view counted) {
   const Message& m = call.arguments();
-  const Waiting waiting(m);
-  if (!waiting.ok()) return failed(waiting.error());
+  const WaitOptions wait(m);
+  if (!wait.ok()) return failed(wait.error());
   if (!m.value("child") && !m.value("ike") && !m.value("child-id") && !m.value("ike-id"))
     return failed("missing selector: give child, ike, child-id or ike-id");
   const Matches found = find_matches(call.gateway, m);
@@ -139,17 +138,17 @@ Answer exchange_with_all(Call& call, const Exchange& exchange, std::string_view 
   call.note(std::string(verb) + " " + std::to_string(found.which.size()) + " SAs");
   tally->left = tally->matches;
   for (const ike::Which& which : found.which)
-    exchange(which, [tally, finish = call.finish, wait = waiting.at_all()](const Result<void>& result) {
+    exchange(which, [tally, finish = call.finish, answers = wait.waits()](const Result<void>& result) {
       result ? void(++tally->succeeded) : void(tally->why = result.error().what);
-      if (--tally->left == 0 && wait) finish(tally->message());
+      if (--tally->left == 0 && answers) finish(tally->message());
     });
-  if (!waiting.at_all()) {
+  if (!wait.waits()) {
     Tally begun = *tally;
     begun.succeeded = begun.matches;
     return begun.message();
   }
-  return waiting.later(call.request.now, found.connections,
-                       tally->message(std::string(verb) + " is not over after " + waiting.text()));
+  return wait.later(call.request.now, found.connections,
+                    tally->message(std::string(verb) + " is not over after " + wait.text()));
 }
 
 Answer terminate(Call& call) {
@@ -162,11 +161,11 @@ Answer rekey(Call& call) {
   return exchange_with_all(call, call.gateway.rekey, "rekey", {});
 }
 
-constexpr std::array kRows{CommandRow{"initiate", initiate}, CommandRow{"terminate", terminate},
-                           CommandRow{"rekey", rekey}};
+constexpr std::array kHandlers{Handler{"initiate", initiate}, Handler{"terminate", terminate},
+                               Handler{"rekey", rekey}};
 
 }  // namespace
 
-std::span<const CommandRow> exchange_commands() { return kRows; }
+std::span<const Handler> exchange_commands() { return kHandlers; }
 
 }  // namespace simplon::ctrl

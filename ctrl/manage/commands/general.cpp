@@ -113,29 +113,25 @@ Answer reload(Call& call) {
 }
 
 Answer config_check(Call& call) {
-  Arguments in(call.arguments(), {"file"});
-  if (!in.ok()) return failed(in.error());
   std::vector<std::string> errors = call.gateway.check_config(std::string(call.arguments().get("file")));
   if (!errors.empty()) return with_errors(std::move(errors), " in the configuration");
   return succeeded();
 }
 
 Answer log_level(Call& call) {
-  Arguments in(call.arguments(), {"level"});
+  Arguments in(call.arguments());
   if (in.has("level")) {
     const Result<Level> level = parse_level(in.text("level"));
-    if (!level) in.refuse(level.error().what);
-    if (!in.ok()) return failed(in.error());
+    if (!level) return failed(level.error().what);
     call.gateway.set_log_level(*level);
     call.note("log level " + std::string(name(*level)));
   }
-  if (!in.ok()) return failed(in.error());
   return succeeded().add("level", name(call.gateway.log_level()));
 }
 
-// Events of their own, so that lines of this moment do not come in between.
+// They are "log-history" events, not "log": new lines of the log must not come in between.
 Answer log_history(Call& call) {
-  Arguments in(call.arguments(), {"lines"});
+  Arguments in(call.arguments());
   const auto& all = call.commands.remembered();
   const std::size_t lines = in.number("lines", 1, 1'000'000, all.size());
   if (!in.ok()) return failed(in.error());
@@ -145,72 +141,69 @@ Answer log_history(Call& call) {
     if (at == kept->size()) return std::nullopt;
     return log_message((*kept)[at++]);
   };
-  return Stream{"log-history", std::move(next), {}};
+  return Stream{call.row.event, std::move(next), {}};
 }
 
-// What strongSwan loads over vici, Simplon has in its file.
-Answer from_file_only(Call& call) {
+// strongSwan gets connections and secrets over vici; Simplon has them in its file.
+Answer refuse_load(Call& call) {
   return failed("'" + std::string(call.request.command) +
                 "' is not possible: connections and secrets come from the configuration file " +
                 call.gateway.about().config_file + "; change it there and reload");
 }
 
-Answer not_yet(Call& call) {
+Answer not_supported(Call& call) {
   return failed("'" + std::string(call.request.command) + "' is not something that Simplon can do");
 }
 
-Answer nothing_to_do(Call&) { return succeeded(); }
-Answer nothing_to_tell(Call&) { return Message(); }
-// Names of what was loaded over vici: never anything.
+Answer succeed(Call&) { return succeeded(); }
+Answer empty_answer(Call&) { return Message(); }
+// The names of what was loaded over vici: there is never anything.
 Answer no_names(Call& call) {
   const std::string_view what = call.request.command.substr(std::string_view("get-").size());
   return Message().add_list(what == "shared" ? "keys" : what, {});
 }
-Answer no_certificates(Call&) {
-  return Stream{"list-cert", [] { return std::nullopt; }, {}};
-}
-Answer no_authorities(Call&) {
-  return Stream{"list-authority", [] { return std::nullopt; }, {}};
+Answer no_entries(Call& call) {
+  return Stream{call.row.event, [] { return std::nullopt; }, {}};
 }
 
-constexpr std::array kRows{
-    CommandRow{"version", version},
-    CommandRow{"stats", stats},
-    CommandRow{"status", status},
-    CommandRow{"reload", reload},
-    CommandRow{"reload-settings", reload},
-    CommandRow{"config-check", config_check},
-    CommandRow{"log-level", log_level},
-    CommandRow{"log-history", log_history},
-    CommandRow{"get-conns", no_names},
-    CommandRow{"get-shared", no_names},
-    CommandRow{"get-keys", no_names},
-    CommandRow{"get-authorities", no_names},
-    CommandRow{"get-pools", nothing_to_tell},
-    CommandRow{"list-certs", no_certificates},
-    CommandRow{"list-authorities", no_authorities},
-    CommandRow{"clear-creds", nothing_to_do},
-    CommandRow{"flush-certs", nothing_to_do},
-    CommandRow{"load-conn", from_file_only},
-    CommandRow{"load-shared", from_file_only},
-    CommandRow{"load-key", from_file_only},
-    CommandRow{"load-token", from_file_only},
-    CommandRow{"load-cert", from_file_only},
-    CommandRow{"load-authority", from_file_only},
-    CommandRow{"load-pool", from_file_only},
-    CommandRow{"unload-conn", from_file_only},
-    CommandRow{"unload-shared", from_file_only},
-    CommandRow{"unload-key", from_file_only},
-    CommandRow{"unload-authority", from_file_only},
-    CommandRow{"unload-pool", from_file_only},
-    CommandRow{"install", not_yet},
-    CommandRow{"uninstall", not_yet},
-    CommandRow{"redirect", not_yet},
-    CommandRow{"reset-counters", not_yet},
+constexpr std::array kHandlers{
+    Handler{"version", version},
+    Handler{"stats", stats},
+    Handler{"status", status},
+    Handler{"reload", reload},
+    Handler{"reload-settings", reload},
+    Handler{"config-check", config_check},
+    Handler{"log-level", log_level},
+    Handler{"log-history", log_history},
+    Handler{"get-conns", no_names},
+    Handler{"get-shared", no_names},
+    Handler{"get-keys", no_names},
+    Handler{"get-authorities", no_names},
+    Handler{"get-pools", empty_answer},
+    Handler{"list-certs", no_entries},
+    Handler{"list-authorities", no_entries},
+    Handler{"clear-creds", succeed},
+    Handler{"flush-certs", succeed},
+    Handler{"load-conn", refuse_load},
+    Handler{"load-shared", refuse_load},
+    Handler{"load-key", refuse_load},
+    Handler{"load-token", refuse_load},
+    Handler{"load-cert", refuse_load},
+    Handler{"load-authority", refuse_load},
+    Handler{"load-pool", refuse_load},
+    Handler{"unload-conn", refuse_load},
+    Handler{"unload-shared", refuse_load},
+    Handler{"unload-key", refuse_load},
+    Handler{"unload-authority", refuse_load},
+    Handler{"unload-pool", refuse_load},
+    Handler{"install", not_supported},
+    Handler{"uninstall", not_supported},
+    Handler{"redirect", not_supported},
+    Handler{"reset-counters", not_supported},
 };
 
 }  // namespace
 
-std::span<const CommandRow> general_commands() { return kRows; }
+std::span<const Handler> general_commands() { return kHandlers; }
 
 }  // namespace simplon::ctrl

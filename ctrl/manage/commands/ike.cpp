@@ -17,16 +17,17 @@ bool passes_id(std::string_view filter, Id id) {
   return filter.empty() || filter == std::to_string(static_cast<std::uint64_t>(id));
 }
 
-// Streams what `of` makes of each element of a snapshot; what it makes nothing of is left out.
+// Streams the messages that `of` makes of the elements of a snapshot; without a message the element is left
+// out.
 template <class T, class Of>
-Stream listing(std::string_view event, std::vector<T> snapshot, Of of) {
+Stream listing(const Call& call, std::vector<T> snapshot, Of of) {
   auto kept = std::make_shared<const std::vector<T>>(std::move(snapshot));
   auto next = [kept, of, at = std::size_t{0}]() mutable -> std::optional<Message> {
     while (at < kept->size())
       if (std::optional<Message> message = of((*kept)[at++])) return message;
     return std::nullopt;
   };
-  return {event, std::move(next), {}};
+  return {call.row.event, std::move(next), {}};
 }
 
 struct SaFilter {
@@ -55,7 +56,7 @@ Answer list_sas(Call& call) {
     section.add("child-sas", std::move(children));
     return Message().add(sa.connection, std::move(section));
   };
-  return listing("list-sa", call.gateway.ikes(), std::move(of));
+  return listing(call, call.gateway.ikes(), std::move(of));
 }
 
 Answer list_conns(Call& call) {
@@ -64,11 +65,11 @@ Answer list_conns(Call& call) {
     if (!passes(wanted, connection->name)) return std::nullopt;
     return Message().add(connection->name, connection_message(*connection));
   };
-  return listing("list-conn", call.gateway.connections(), std::move(of));
+  return listing(call, call.gateway.connections(), std::move(of));
 }
 
 bool wants(const Message& arguments, Action action) {
-  // swanctl always names what it wants; who names nothing gets everything.
+  // swanctl always names the kinds it wants; a request that names none gets all.
   if (!arguments.value("trap") && !arguments.value("pass") && !arguments.value("drop")) return true;
   switch (action) {
     case Action::kProtect:
@@ -89,7 +90,7 @@ Answer list_policies(Call& call) {
       return std::nullopt;
     return Message().add(policy.name, std::move(m));
   };
-  return listing("list-policy", call.gateway.policies(), std::move(of));
+  return listing(call, call.gateway.policies(), std::move(of));
 }
 
 Message counters_message(const ike::Counters& c) {
@@ -131,14 +132,14 @@ Answer get_algorithms(Call&) {
   return m;
 }
 
-constexpr std::array kRows{
-    CommandRow{"list-sas", list_sas},           CommandRow{"list-conns", list_conns},
-    CommandRow{"list-policies", list_policies}, CommandRow{"get-counters", get_counters},
-    CommandRow{"ike-counters", ike_counters},   CommandRow{"get-algorithms", get_algorithms},
+constexpr std::array kHandlers{
+    Handler{"list-sas", list_sas},           Handler{"list-conns", list_conns},
+    Handler{"list-policies", list_policies}, Handler{"get-counters", get_counters},
+    Handler{"ike-counters", ike_counters},   Handler{"get-algorithms", get_algorithms},
 };
 
 }  // namespace
 
-std::span<const CommandRow> ike_commands() { return kRows; }
+std::span<const Handler> ike_commands() { return kHandlers; }
 
 }  // namespace simplon::ctrl

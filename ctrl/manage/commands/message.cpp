@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "ctrl/manage/commands/spelling.h"
+
 namespace simplon::ctrl {
 namespace {
 
@@ -11,65 +13,13 @@ using std::chrono::seconds;
 using vici::List;
 using vici::Message;
 
-std::string_view state_name(ike::IkeState state) {
-  switch (state) {
-    case ike::IkeState::kConnecting:
-      return "CONNECTING";
-    case ike::IkeState::kEstablished:
-      return "ESTABLISHED";
-    case ike::IkeState::kRekeying:
-      return "REKEYING";
-    case ike::IkeState::kDeleting:
-      return "DELETING";
-  }
-  return "?";
-}
-
-std::string_view state_name(ike::ChildState state) {
-  switch (state) {
-    case ike::ChildState::kInstalled:
-      return "INSTALLED";
-    case ike::ChildState::kRekeying:
-      return "REKEYING";
-    case ike::ChildState::kRekeyed:
-      return "REKEYED";
-    case ike::ChildState::kDeleting:
-      return "DELETING";
-  }
-  return "?";
-}
-
-std::string_view action_name(ike::DpdAction action) {
-  switch (action) {
-    case ike::DpdAction::kClear:
-      return "none";
-    case ike::DpdAction::kTrap:
-      return "trap";
-    case ike::DpdAction::kRestart:
-      return "start";
-  }
-  return "?";
-}
-
-std::string_view action_name(ike::CloseAction action) {
-  switch (action) {
-    case ike::CloseAction::kNone:
-      return "none";
-    case ike::CloseAction::kTrap:
-      return "trap";
-    case ike::CloseAction::kStart:
-      return "start";
-  }
-  return "?";
-}
-
 std::string hex(std::uint64_t value, int digits) {
   char text[17];
   std::snprintf(text, sizeof text, "%0*llx", digits, static_cast<unsigned long long>(value));
   return text;
 }
 
-// A point of time that is not set is Now{}.
+// Now{} is a point of time that is not set.
 void add_past(Message& m, std::string_view key, Now at, Now now) {
   if (at != Now{})
     m.add(key, static_cast<std::uint64_t>(std::max(duration_cast<seconds>(now - at), seconds{0}).count()));
@@ -87,7 +37,7 @@ List texts(const TrafficSelectors& selectors) {
   return out;
 }
 
-// A child without selectors of its own is for the outer address itself.
+// A child without selectors protects the outer addresses themselves.
 List texts_or_dynamic(const TrafficSelectors& selectors) {
   return selectors.empty() ? List{"dynamic"} : texts(selectors);
 }
@@ -122,30 +72,6 @@ Message authentication_message(const ike::Identity& id) {
   m.add("class", "pre-shared key");
   m.add("id", id.is_any() ? "%any" : id.text());
   return m;
-}
-
-std::string_view direction_name(PolicyDirection direction) {
-  switch (direction) {
-    case PolicyDirection::kBoth:
-      return "both";
-    case PolicyDirection::kOut:
-      return "out";
-    case PolicyDirection::kIn:
-      return "in";
-  }
-  return "?";
-}
-
-std::string_view mode_name(Action action) {
-  switch (action) {
-    case Action::kDiscard:
-      return "DROP";
-    case Action::kBypass:
-      return "PASS";
-    case Action::kProtect:
-      return "TUNNEL";
-  }
-  return "?";
 }
 
 }  // namespace

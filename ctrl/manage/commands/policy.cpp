@@ -10,9 +10,10 @@ namespace {
 
 using vici::Message;
 
-// Behind every entry of the configuration, also of a later one, so that a policy by hand opens nothing that
-// the file protects unless its order says so; and a place that the kernel's policies have as well.
-constexpr std::uint32_t kBehindAll = 0x0f000000;
+// The order of a policy without one. It is behind every entry of this and any later configuration: a policy
+// by hand must not open what the file protects, unless the user gives it an order. The kernel's priorities
+// have room for it.
+constexpr std::uint32_t kDefaultOrder = 0x0f000000;
 
 void read_tunnel(Arguments& in, PolicySpec& policy) {
   if (!in.has("tunnel-local") && !in.has("tunnel-remote")) return;
@@ -23,21 +24,20 @@ void read_tunnel(Arguments& in, PolicySpec& policy) {
 }
 
 Result<PolicySpec> read_policy(Call& call) {
-  static constexpr std::array kActions{Action::kProtect, Action::kBypass, Action::kDiscard};
-  static constexpr std::array kDirections{PolicyDirection::kBoth, PolicyDirection::kOut,
-                                          PolicyDirection::kIn};
-  Arguments in(call.arguments(), {"name", "action", "direction", "order", "local-ts", "remote-ts",
-                                  "tunnel-local", "tunnel-remote"});
+  Arguments in(call.arguments());
   PolicySpec policy;
   policy.name = in.text("name");
   if (policy.name.size() > vici::kMaxNameBytes)
     in.refuse("name: at most " + std::to_string(vici::kMaxNameBytes) + " characters are allowed");
-  policy.action = kActions[in.choice("action", {"protect", "bypass", "discard"}, 3)];
-  policy.direction = kDirections[in.choice("direction", {"both", "out", "in"}, 0)];
-  policy.order = static_cast<std::uint32_t>(in.number("order", 0, 0xffffffff, kBehindAll));
+  policy.action = in.choice<Action>(
+      "action", {{"protect", Action::kProtect}, {"bypass", Action::kBypass}, {"discard", Action::kDiscard}},
+      Action::kDiscard);
+  policy.direction = in.choice<PolicyDirection>(
+      "direction",
+      {{"both", PolicyDirection::kBoth}, {"out", PolicyDirection::kOut}, {"in", PolicyDirection::kIn}},
+      PolicyDirection::kBoth);
+  policy.order = static_cast<std::uint32_t>(in.number("order", 0, 0xffffffff, kDefaultOrder));
   policy.selectors = {in.selectors("local-ts"), in.selectors("remote-ts")};
-  if (policy.selectors.local.empty()) in.refuse("local-ts is missing: the addresses of our side");
-  if (policy.selectors.remote.empty()) in.refuse("remote-ts is missing: the addresses of the other side");
   read_tunnel(in, policy);
   if (!in.ok()) return fail(in.error());
   for (const PolicySpec& other : call.gateway.policies())
@@ -59,7 +59,7 @@ Answer policy_add(Call& call) {
 }
 
 Answer policy_remove(Call& call) {
-  Arguments in(call.arguments(), {"id", "name"});
+  Arguments in(call.arguments());
   if (in.has("id") == in.has("name")) in.refuse("give the id or the name of a policy");
   if (!in.ok()) return failed(in.error());
   const std::vector<PolicySpec> policies = call.gateway.manual_policies();
@@ -82,14 +82,14 @@ Answer policy_list(Call& call) {
     const PolicySpec& policy = (*policies)[at++];
     return Message().add(policy.name, policy_message(policy));
   };
-  return Stream{"manual-policy", std::move(next), {}};
+  return Stream{call.row.event, std::move(next), {}};
 }
 
-constexpr std::array kRows{CommandRow{"policy-add", policy_add}, CommandRow{"policy-remove", policy_remove},
-                           CommandRow{"policy-list", policy_list}};
+constexpr std::array kHandlers{Handler{"policy-add", policy_add}, Handler{"policy-remove", policy_remove},
+                               Handler{"policy-list", policy_list}};
 
 }  // namespace
 
-std::span<const CommandRow> policy_commands() { return kRows; }
+std::span<const Handler> policy_commands() { return kHandlers; }
 
 }  // namespace simplon::ctrl

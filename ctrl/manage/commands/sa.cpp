@@ -1,4 +1,5 @@
-// SAs by hand: sa-add, sa-remove, sa-list. Key material goes into a Secret at once and is never told again.
+// SAs by hand: sa-add, sa-remove, sa-list. Keys are copied into a Secret at once and are never
+// listed or logged.
 #include <algorithm>
 #include <array>
 
@@ -76,7 +77,7 @@ void read_policy(Arguments& in, const Operations& gateway, SaSpec& sa) {
   sa.selectors = found->selectors;
 }
 
-// RFC 4106 §3: with one key no nonce may come twice, and two SAs both start counting at 1.
+// RFC 4106 §3: with one key no nonce may be used twice, and every SA starts to count at 1.
 void refuse_key_reuse(Arguments& in, const Operations& gateway, const SaSpec& sa) {
   if (sa.direction != Direction::kOut || !sa.suite.encr->aead()) return;
   for (const SaRef& other : gateway.manual_sas())
@@ -87,13 +88,10 @@ void refuse_key_reuse(Arguments& in, const Operations& gateway, const SaSpec& sa
 }
 
 Result<SaSpec> read_sa(Call& call) {
-  Arguments in(call.arguments(),
-               {"direction", "spi", "source", "destination", "suite", "key", "integ-key", "policy",
-                "local-ts", "remote-ts", "udp-source", "udp-destination", "replay-window", "soft-time",
-                "soft-bytes", "soft-packets", "hard-time", "hard-bytes", "hard-packets"});
+  Arguments in(call.arguments());
   SaSpec sa;
-  sa.direction = in.choice("direction", {"out", "in"}, 2) == 0 ? Direction::kOut : Direction::kIn;
-  in.text("spi");
+  sa.direction =
+      in.choice<Direction>("direction", {{"out", Direction::kOut}, {"in", Direction::kIn}}, Direction::kOut);
   sa.spi =
       Spi{static_cast<std::uint32_t>(in.number("spi", static_cast<std::uint32_t>(kFirstSpi), 0xffffffff, 0))};
   sa.source = in.address("source");
@@ -143,7 +141,7 @@ Answer sa_add(Call& call) {
 }
 
 Answer sa_remove(Call& call) {
-  Arguments in(call.arguments(), {"id", "spi"});
+  Arguments in(call.arguments());
   const std::uint64_t id = in.number("id", 1, kMost, 0), spi = in.number("spi", 1, 0xffffffff, 0);
   if ((id == 0) == (spi == 0)) in.refuse("give the id or the spi of an SA");
   if (!in.ok()) return failed(in.error());
@@ -199,14 +197,14 @@ Answer sa_list(Call& call) {
     return Message().add(std::to_string(static_cast<std::uint64_t>(sa.id)),
                          sa_message(sa, counters(sa.id).value_or(SaCounters{})));
   };
-  return Stream{"manual-sa", std::move(next), {}};
+  return Stream{call.row.event, std::move(next), {}};
 }
 
-constexpr std::array kRows{CommandRow{"sa-add", sa_add}, CommandRow{"sa-remove", sa_remove},
-                           CommandRow{"sa-list", sa_list}};
+constexpr std::array kHandlers{Handler{"sa-add", sa_add}, Handler{"sa-remove", sa_remove},
+                               Handler{"sa-list", sa_list}};
 
 }  // namespace
 
-std::span<const CommandRow> sa_commands() { return kRows; }
+std::span<const Handler> sa_commands() { return kHandlers; }
 
 }  // namespace simplon::ctrl

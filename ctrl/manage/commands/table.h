@@ -1,17 +1,20 @@
-// What the files of commands share: the rows of the command table and the reading of arguments.
+// What the files of commands share: the handlers' list and the reading of arguments.
 #pragma once
 
 #include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ctrl/manage/commands/commands.h"
+#include "ctrl/vici/command_table.h"
 
 namespace simplon::ctrl {
 
 struct Call {
   const Commands& commands;
+  const vici::Command& row;
   const Operations& gateway;
   const Request& request;
   Finish finish;
@@ -21,32 +24,46 @@ struct Call {
   void note(const std::string& what) const;
 };
 
-struct CommandRow {
-  std::string_view name;
+// What does the work of a row of vici::commands(). A name that no row has does not compile.
+struct Handler {
+  consteval Handler(std::string_view command, Answer (*function)(Call& call))
+      : row(&vici::row_of(command)), run(function) {}
+
+  const vici::Command* row;
   Answer (*run)(Call& call);
 };
-std::span<const CommandRow> general_commands();
-std::span<const CommandRow> ike_commands();
-std::span<const CommandRow> exchange_commands();
-std::span<const CommandRow> datapath_commands();
-std::span<const CommandRow> sa_commands();
-std::span<const CommandRow> policy_commands();
+std::span<const Handler> general_commands();
+std::span<const Handler> ike_commands();
+std::span<const Handler> exchange_commands();
+std::span<const Handler> datapath_commands();
+std::span<const Handler> sa_commands();
+std::span<const Handler> policy_commands();
 
-// Reads the arguments of one request. The first that is missing, unknown or malformed is kept as the error,
-// which says what is allowed; the values read after it mean nothing.
+// Why the row does not allow these arguments: one is unknown, missing, or none of its choices. Empty: it
+// does.
+std::string refusal(const vici::Command& row, const vici::Message& arguments);
+
+// Reads the arguments of one request, which its row allows. The first that is missing or malformed is kept as
+// the error, which says what is allowed; the values read after it mean nothing.
 class Arguments {
  public:
-  // What is not among `allowed` is an error.
-  Arguments(const vici::Message& arguments, std::initializer_list<std::string_view> allowed);
+  explicit Arguments(const vici::Message& arguments) : arguments_(arguments) {}
 
   bool has(std::string_view key) const { return !arguments_.get(key).empty(); }
   std::string_view text(std::string_view key);  // required
   // Decimal, or hexadecimal with 0x; `otherwise` when it is not there.
   std::uint64_t number(std::string_view key, std::uint64_t least, std::uint64_t most,
                        std::uint64_t otherwise);
-  // Position among `choices`.
-  std::size_t choice(std::string_view key, std::initializer_list<std::string_view> choices,
-                     std::size_t otherwise);
+  // What the row's choices mean; `otherwise` when the argument is not there.
+  template <class T>
+  T choice(std::string_view key, std::initializer_list<std::pair<std::string_view, T>> meanings,
+           T otherwise) {
+    if (!has(key)) return otherwise;
+    for (const auto& [choice, meaning] : meanings)
+      if (arguments_.get(key) == choice) return meaning;
+    refuse(std::string(key) + ": '" + std::string(arguments_.get(key)) + "' is allowed but means nothing");
+    return otherwise;
+  }
   IpAddress address(std::string_view key);  // required
   TrafficSelectors selectors(std::string_view key);
   Secret hex(std::string_view key, std::size_t bytes);  // required; the error does not show it

@@ -84,7 +84,7 @@ TEST_F(ConfigFile, WhatIsNoFileIsAnError) {
 
 // The files that people copy work as they are, each with the example of a secrets file beside it.
 TEST_F(ConfigFile, ExamplesOfTheTreeAreGood) {
-  const std::filesystem::path conf = SIMPLON_CONF;
+  const std::filesystem::path conf = SIMPLON_TREE "/conf";
   int seen = 0;
   for (const auto& file : std::filesystem::directory_iterator(conf)) {
     const std::string copy = folder_ + "/" + file.path().filename().string();

@@ -3,7 +3,7 @@
 #include "ctrl/backend/xfrm/message.h"
 #include "ctrl/config/config.h"
 #include "dp/packet/drop.h"
-#include "tests/ctrl/manage/fakes.h"
+#include "tests/ctrl/manage/vici_socket.h"
 
 namespace simplon::ctrl {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <fstream>
 
-#include "tests/ctrl/manage/fakes.h"
+#include "tests/ctrl/manage/vici_socket.h"
 
 namespace simplon::ctrl {
 namespace {

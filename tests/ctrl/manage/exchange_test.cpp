@@ -1,0 +1,113 @@
+// initiate, terminate and rekey: answers that come when the exchange is over.
+#include "tests/ctrl/manage/vici_socket.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using vici::Client;
+using vici::Message;
+using vici::PacketType;
+
+TEST_F(ViciSocket, InitiateIsAnsweredWhenItIsOverAndItsLogIsTold) {
+  std::vector<std::string> lines;
+  const Message answer = with_client(
+      [&lines](Client& client) {
+        return *client.call_streaming(
+            "initiate", "control-log", Message().add("child", "net"),
+            [&lines](const auto&, const Message& m) { lines.emplace_back(m.get("msg")); });
+      },
+      [this] {
+        if (gateway_.waiting.empty()) return;
+        EXPECT_EQ(gateway_.waiting.front().first, "initiate sites/net");
+        server_->log({Level::kInfo, Category::kIke, "sites", 1, "sending IKE_SA_INIT"});
+        server_->log({Level::kInfo, Category::kIke, "other", 2, "not ours"});
+        server_->log({Level::kDebug, Category::kIke, "sites", 1, "too detailed"});
+        const Done done = std::move(gateway_.waiting.front().second);
+        gateway_.waiting.clear();
+        done({});
+      });
+  EXPECT_EQ(answer.get("success"), "yes");
+  EXPECT_EQ(lines, std::vector<std::string>{"sending IKE_SA_INIT"});
+}
+
+TEST_F(ViciSocket, AnExchangeThatFailsSaysWhy) {
+  const Message answer = with_client(
+      [](Client& client) {
+        return *client.call("initiate", Message().add("ike", "sites").add("child", "net"));
+      },
+      [this] {
+        for (auto& [what, done] : std::exchange(gateway_.waiting, {})) done(fail("the peer does not answer"));
+      });
+  EXPECT_EQ(answer.get("success"), "no");
+  EXPECT_EQ(answer.get("errmsg"), "the peer does not answer");
+}
+
+TEST_F(ViciSocket, AWaitEndsAtItsTimeoutAndALateEndIsIgnored) {
+  const Message answer = with_client(
+      [](Client& client) {
+        return *client.call("initiate", Message().add("child", "net").add("timeout", "5000"));
+      },
+      [this] {
+        if (server_->deadline() && *server_->deadline() > now_) now_ = *server_->deadline();
+      });
+  EXPECT_EQ(answer.get("success"), "no");
+  EXPECT_NE(answer.get("errmsg").find("5000 ms"), std::string::npos);
+  ASSERT_EQ(gateway_.waiting.size(), 1u);
+  gateway_.waiting.front().second({});  // its client has gone
+  server_.reset();
+  gateway_.waiting.front().second({});  // and so has the server
+}
+
+TEST_F(ViciSocket, TimeoutBelowZeroDoesNotWait) {
+  EXPECT_EQ(ask("initiate", Message().add("child", "net").add("timeout", "-1")).get("success"), "yes");
+  EXPECT_EQ(gateway_.waiting.size(), 1u);
+}
+
+TEST_F(ViciSocket, TerminateTellsMatchesAndEnds) {
+  gateway_.ikes.push_back(sites(now_, 2));
+  const auto over = [this](bool second_fails) {
+    return [this, second_fails] {
+      if (gateway_.waiting.size() < 2) return;
+      auto both = std::exchange(gateway_.waiting, {});
+      both[0].second({});
+      both[1].second(second_fails ? Result<void>(fail("no answer")) : Result<void>());
+    };
+  };
+  const auto terminate = [](Client& client) {
+    return *client.call("terminate", Message().add("ike", "sites"));
+  };
+  Message answer = with_client(terminate, over(false));
+  EXPECT_EQ(answer.get("success"), "yes");
+  EXPECT_EQ(answer.get("matches"), "2");
+  EXPECT_EQ(answer.get("terminated"), "2");
+  answer = with_client(terminate, over(true));
+  EXPECT_EQ(answer.get("success"), "no");
+  EXPECT_EQ(answer.get("terminated"), "1");
+  EXPECT_EQ(answer.get("errmsg"), "no answer");
+}
+
+TEST_F(ViciSocket, TerminateAndRekeyFindSasByNameAndNumber) {
+  ask("terminate", Message().add("child", "net").add("timeout", "-1"));
+  ask("terminate", Message().add("ike-id", "1").add("timeout", "-1"));
+  ask("rekey", Message().add("child-id", "7").add("timeout", "-1"));
+  ASSERT_EQ(gateway_.waiting.size(), 3u);
+  EXPECT_EQ(gateway_.waiting[0].first, "terminate child 7");
+  EXPECT_EQ(gateway_.waiting[1].first, "terminate ike 1");
+  EXPECT_EQ(gateway_.waiting[2].first, "rekey child 7");
+  EXPECT_EQ(ask("terminate", Message().add("child", "none")).get("matches"), "0");
+  EXPECT_EQ(ask("rekey", {}).get("success"), "no");
+}
+
+TEST_F(ViciSocket, AClientThatLeavesDuringItsCommandLeavesNothingBehind) {
+  const int fd = raw_connect(path_);
+  raw_send(fd, {PacketType::kCommandRequest, "initiate", Message().add("child", "net")});
+  server_->poll(now_);
+  ASSERT_EQ(gateway_.waiting.size(), 1u);
+  close(fd);
+  server_->poll(now_);
+  EXPECT_EQ(server_->sessions(), 0u);
+  gateway_.waiting.front().second({});
+}
+
+}  // namespace
+}  // namespace simplon::ctrl
