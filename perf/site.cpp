@@ -130,7 +130,7 @@ Buffer packet(unsigned bytes, const IpAddress& from, const IpAddress& to) {
   p[0] = 0x45;
   store_be16(p.data() + 2, static_cast<std::uint16_t>(bytes));
   p[8] = 64;
-  p[9] = dp::kUdp;
+  p[9] = kUdp;
   std::ranges::copy(from.bytes(), p.begin() + 12);
   std::ranges::copy(to.bytes(), p.begin() + 16);
   dp::set_ipv4_checksum(p.data());
