@@ -169,7 +169,7 @@ void Endpoint::Impl::reload(IkeSa& sa, Now now) {
   core.touched.insert(sa.id());
   if (sa.connection() == nullptr) return sa.refresh_candidates(now);
   const auto next = core.connection(sa.connection()->name);
-  if (next && sa.connection()->same_peer(*next)) return sa.adopt(next, now);
+  if (next && sa.connection()->peer() == next->peer()) return sa.adopt(next, now);
   sa.let_go();
   if (sa.established()) return sa.add_task(DeleteIke{}, now);
   sa.end("the configuration changed", now);

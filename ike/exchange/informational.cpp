@@ -170,7 +170,7 @@ void IkeSa::refresh_candidates(Now now) {
   if (initiator_ || !half_open()) return;
   std::vector<std::shared_ptr<const Connection>> still;
   for (const auto& c : candidates_)
-    if (auto next = core_.connection(c->name); next && next->same_peer(*c)) still.push_back(std::move(next));
+    if (auto next = core_.connection(c->name); next && next->peer() == c->peer()) still.push_back(std::move(next));
   candidates_ = std::move(still);
   if (candidates_.empty()) end("the configuration changed", now);
 }

@@ -162,7 +162,7 @@ inline ike::IkeStatus sites(Now now, unsigned id = 1) {
 }
 
 inline std::shared_ptr<const ike::Connection> sites_connection() {
-  ike::Connection c{.name = "sites"};
+  ike::Connection c{{.name = "sites"}, {}};
   c.local_addrs = {*IpAddress::parse("198.51.100.1")};
   c.remote_addrs = {*AddressRange::parse("198.51.100.2")};
   c.local_id = fqdn("a.example");
