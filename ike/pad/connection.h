@@ -10,9 +10,9 @@
 #include "dp/base/address.h"
 #include "dp/base/policy_spec.h"
 #include "dp/base/sa_spec.h"
+#include "dp/base/secret.h"
 #include "ike/message/identity.h"
 #include "ike/message/proposal.h"
-#include "ike/pad/shared_secret.h"
 
 namespace simplon::ike {
 
@@ -53,7 +53,7 @@ struct Peer {
   std::vector<AddressRange> remote_addrs;  // empty: anybody (responder only)
   Port remote_port = kIkePort;
   Identity local_id, remote_id;
-  SharedSecret psk;                 // always there once configured
+  SharedSecret psk;                 // not empty once configured
   std::vector<Proposal> proposals;  // IKE, best first
   seconds rekey_time{14400}, over_time{1440};
   seconds dpd_delay{30};     // zero: no liveness checks

@@ -29,7 +29,7 @@ std::shared_ptr<Connection> connection() {
   c->local_addrs = {kHere.address};
   c->local_id = *Identity::parse("a.example");
   c->remote_id = *Identity::parse("b.example");
-  c->psk = std::make_shared<const Secret>(Bytes(kPsk));
+  c->psk = Secret(Bytes(kPsk));
   c->proposals = {*Proposal::parse("aes128gcm16-prfsha256-x25519", ProtocolId::kIke)};
   ChildConfig child;
   child.name = "net";

@@ -40,7 +40,7 @@ class BarePeer {
     PayloadWriter out;
     const Identity id = *Identity::parse("b.example");
     out.id(initiator_ ? PayloadType::kIdi : PayloadType::kIdr, id);
-    out.auth(psk_auth(keys_, initiator_, connection(false)->psk->bytes(), init_, initiator_ ? nr_ : ni_,
+    out.auth(psk_auth(keys_, initiator_, connection(false)->psk.bytes(), init_, initiator_ ? nr_ : ni_,
                       id_body(id)));
     return out;
   }

@@ -13,8 +13,8 @@ TEST(Rfc7296_2_15, ASharedKeyAnswersAtOnceAndProvesItselfToWhoeverKnowsIt) {
   const Buffer message(100, 6), nonce(32, 7), id = id_body(*Identity::parse("a.example"));
   const AuthOctets octets{keys, true, message, nonce, id};
   Peer peer, other;
-  peer.psk = std::make_shared<const Secret>(bytes_of("a shared secret"));
-  other.psk = std::make_shared<const Secret>(bytes_of("another secret"));
+  peer.psk = Secret(bytes_of("a shared secret"));
+  other.psk = Secret(bytes_of("another secret"));
   const auto step = psk_authenticator(peer)->sign(octets);
   ASSERT_TRUE(std::holds_alternative<Authentication>(step));
   const Authentication auth = std::get<Authentication>(step);
