@@ -142,7 +142,7 @@ ike::IkeStatus sites(Now now, unsigned id) {
 }
 
 std::shared_ptr<const ike::Connection> sites_connection() {
-  ike::Connection c{.name = "sites"};
+  ike::Connection c{{.name = "sites"}, {}};
   c.local_addrs = {*IpAddress::parse("198.51.100.1")};
   c.remote_addrs = {*AddressRange::parse("198.51.100.2")};
   c.local_id = fqdn("a.example");
