@@ -103,7 +103,7 @@ Message with_errors(std::vector<std::string> errors, const std::string& what) {
 
 Answer reload(Call& call) {
   ReloadOutcome outcome = call.gateway.reload();
-  call.note("reload, " +
+  call.log_change("reload, " +
             (outcome.errors.empty() ? outcome.summary : std::to_string(outcome.errors.size()) + " errors"));
   if (!outcome.errors.empty())
     return with_errors(std::move(outcome.errors), outcome.summary.empty()
@@ -124,7 +124,7 @@ Answer log_level(Call& call) {
     const Result<Level> level = parse_level(in.text("level"));
     if (!level) return failed(level.error().what);
     call.gateway.set_log_level(*level);
-    call.note("log level " + std::string(name(*level)));
+    call.log_change("log level " + std::string(name(*level)));
   }
   return succeeded().add("level", name(call.gateway.log_level()));
 }
