@@ -100,7 +100,7 @@ void FakeGateway::daemon_operations(Operations& o) {
   o.reload = [this] {
     return ReloadOutcome{config_errors, config_errors.empty() ? "1 connection changed" : ""};
   };
-  o.check_config = [this](const std::string&) { return config_errors; };
+  o.check_config = [this](const std::string&) { return ConfigCheck{config_errors, config_warnings}; };
   o.log_level = [this] { return level; };
   o.set_log_level = [this](Level to) { level = to; };
   o.log = [this](LogEntry entry) { lines.push_back(std::move(entry)); };
