@@ -130,7 +130,7 @@ void read_times(Section& section, Connection& out) {
 void find_secret(const Value& value, const Secrets* secrets, Connection& out) {
   if (!secrets) return;  // that the file is missing or wrong is told elsewhere
   out.psk = secrets->find(out.local_id, out.remote_id);
-  if (out.psk) return;
+  if (!out.psk.empty()) return;
   value.error("there is no secret for " + out.local_id.text() + " and " + out.remote_id.text() +
               "; add psks: - {ids: [...], secret: ...} to the secrets file");
 }

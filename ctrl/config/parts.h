@@ -40,7 +40,7 @@ class Secrets {
  public:
   // Errors go to `report`, which names the secrets file.
   static Secrets read(const Yaml& root, Report& report);
-  std::shared_ptr<const Secret> find(const ike::Identity& local, const ike::Identity& remote) const;
+  SharedSecret find(const ike::Identity& local, const ike::Identity& remote) const;  // empty: there is none
 
  private:
   // One or two identities, sorted.
@@ -48,7 +48,7 @@ class Secrets {
   static Ids key(std::initializer_list<ike::Identity> ids);
   void read_psk(const Value& value);
 
-  std::map<Ids, std::shared_ptr<const Secret>> psks_;
+  std::map<Ids, SharedSecret> psks_;
 };
 
 // connections.cpp

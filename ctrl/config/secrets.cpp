@@ -53,9 +53,9 @@ std::optional<Buffer> from_base64(std::string_view text) {
   return out;
 }
 
-std::shared_ptr<const Secret> read_secret(const Value& value) {
+SharedSecret read_secret(const Value& value) {
   auto text = value.text();
-  if (!text) return nullptr;
+  if (!text) return {};
   std::optional<Buffer> bytes;
   const std::string_view body = std::string_view(*text).substr(std::min<std::size_t>(2, text->size()));
   const bool hex = text->starts_with("0x"), base64 = text->starts_with("0s");
@@ -75,8 +75,8 @@ std::shared_ptr<const Secret> read_secret(const Value& value) {
     value.warning(
         "this secret is short and may be guessed; 'openssl rand -hex 32' makes a good one (write 0x before "
         "it)");
-  if (!bytes) return nullptr;
-  return std::make_shared<const Secret>(std::move(*bytes));
+  if (!bytes) return {};
+  return Secret(std::move(*bytes));
 }
 
 // An identity as a key of the map. "%any" is one key, whatever its type is.
@@ -118,11 +118,11 @@ Secrets::Ids Secrets::key(std::initializer_list<ike::Identity> ids) {
   return out;
 }
 
-std::shared_ptr<const Secret> Secrets::find(const ike::Identity& local, const ike::Identity& remote) const {
+SharedSecret Secrets::find(const ike::Identity& local, const ike::Identity& remote) const {
   const ike::Identity any{};
   for (const Ids& ids : {key({local, remote}), key({remote}), key({local, any}), key({any})})
     if (const auto found = psks_.find(ids); found != psks_.end()) return found->second;
-  return nullptr;
+  return {};
 }
 
 }  // namespace simplon::ctrl

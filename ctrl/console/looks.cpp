@@ -30,6 +30,7 @@ constexpr std::array kLooks{
     Look{"ike counters", show_counts},
     Look{"sa list", show_manual_sas},
     Look{"policy list", show_policies},
+    Look{"config-check", show_config_check},
     Look{"log", show_log},
     Look{"monitor", show_change},
     Look{"stats", show_stats},

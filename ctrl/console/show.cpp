@@ -182,6 +182,13 @@ void show_fields(std::ostream& out, const Reply& reply) {
 
 void show_done(std::ostream& out, const Reply&) { out << "done\n"; }
 
+void show_config_check(std::ostream& out, const Reply& reply) {
+  const vici::List* warnings = reply.answer.list("warnings");
+  if (!warnings) return show_done(out, reply);
+  for (const std::string& warning : *warnings) out << printable(warning) << '\n';
+  out << "done, with " << warnings->size() << (warnings->size() == 1 ? " warning\n" : " warnings\n");
+}
+
 void show_log(std::ostream& out, const Reply& reply) {
   for (const Message& line : reply.events) {
     out << '[' << field(line, "group") << "] ";

@@ -25,6 +25,7 @@ void show_stats(std::ostream& out, const Reply& reply);
 void show_version(std::ostream& out, const Reply& reply);
 void show_fields(std::ostream& out, const Reply& reply);  // "key: value", what is worth saying
 void show_done(std::ostream& out, const Reply& reply);
+void show_config_check(std::ostream& out, const Reply& reply);
 void show_log(std::ostream& out, const Reply& reply);     // events: log lines
 void show_change(std::ostream& out, const Reply& reply);  // events: SAs that came, went, were replaced
 

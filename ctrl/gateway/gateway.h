@@ -87,7 +87,7 @@ class Gateway {
   Result<void> set_gateway(bool on);
   ReloadOutcome reload();
   std::vector<std::string> hold_back(Config& next);
-  std::vector<std::string> check(const std::string& file) const;
+  ConfigCheck check(const std::string& file) const;
 
   // ---- SAs and policies made by hand (gateway_manual.cpp) ----
   Result<SaId> add_manual_sa(SaSpec sa);

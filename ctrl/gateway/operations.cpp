@@ -96,10 +96,11 @@ Result<void> Gateway::set_gateway(bool on) {
   return {};
 }
 
-std::vector<std::string> Gateway::check(const std::string& file) const {
+ConfigCheck Gateway::check(const std::string& file) const {
   PolicyIds scratch = ids_;  // checking gives out no ids
   const auto loaded = load_config(file.empty() ? config_.file : file, scratch, machine_);
-  return loaded ? std::vector<std::string>{} : loaded.error();
+  if (!loaded) return {.errors = loaded.error(), .warnings = {}};
+  return {.errors = {}, .warnings = loaded->warnings};
 }
 
 // What runs stays as it is where only a start can change it, and so do the places of the ports that the rest

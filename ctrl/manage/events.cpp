@@ -18,13 +18,13 @@ const ike::ChildStatus* child_of(const ike::IkeStatus* ike, ike::ChildSaId id) {
 
 }  // namespace
 
-void ViciServer::tell(ViciSession& session, std::string_view event, const Message& message) {
+void ViciServer::send_event(ViciSession& session, std::string_view event, const Message& message) {
   const bool line = event == "log" || event == "control-log";
   if (session.queued() >= limits_.queue_bytes) {
     if (line)
       ++session.lost_lines;
     else
-      session.give_up();  // a monitor must not miss an event without knowing
+      session.hang_up();  // a monitor must not miss an event without knowing
   } else {
     if (line && session.lost_lines > 0) {
       const std::string text =
@@ -35,29 +35,29 @@ void ViciServer::tell(ViciSession& session, std::string_view event, const Messag
     }
     session.queue({PacketType::kEvent, std::string(event), message});
   }
-  settle(session);
+  send_queued(session);
 }
 
-void ViciServer::tell_all(std::string_view event, const Message& message) {
+void ViciServer::broadcast(std::string_view event, const Message& message) {
   for (const auto& [id, session] : sessions_)
-    if (session->events.contains(event)) tell(*session, event, message);
+    if (session->events.contains(event)) send_event(*session, event, message);
 }
 
 void ViciServer::log(const LogEntry& entry) {
   commands_.remember(entry);
   if (sessions_.empty()) return;
   const Message message = log_message(entry);
-  if (vici_level(entry.level) <= 1) tell_all("log", message);
+  if (vici_level(entry.level) <= 1) broadcast("log", message);
   for (const auto& [id, session] : sessions_) {
     if (!session->running || !session->events.contains("control-log")) continue;
-    const auto* later = std::get_if<Later>(&session->running->how);
+    const auto* later = std::get_if<Later>(&session->running->answer);
     if (later && entry.level <= later->level && later->connections.contains(entry.connection))
-      tell(*session, "control-log", message);
+      send_event(*session, "control-log", message);
   }
 }
 
-// The newest that is known of an IKE SA, also when it is gone already.
-const ike::IkeStatus* ViciServer::recall(ike::IkeSaId id) {
+// The newest status of an IKE SA; the one of an SA that is gone comes from known_.
+const ike::IkeStatus* ViciServer::latest_status(ike::IkeSaId id) {
   if (std::optional<ike::IkeStatus> ike = commands_.operations().ike(id))
     return &known_.insert_or_assign(id, std::move(*ike)).first->second;
   const auto found = known_.find(id);
@@ -66,7 +66,7 @@ const ike::IkeStatus* ViciServer::recall(ike::IkeSaId id) {
 
 void ViciServer::event(const ike::IkeEvent& event, Now now) {
   if (!monitored()) return;
-  const ike::IkeStatus* ike = recall(event.ike);
+  const ike::IkeStatus* ike = latest_status(event.ike);
   if (!ike) return;
   Message message;
   if (event.what == ike::UpDown::kRekeyed) {
@@ -75,13 +75,13 @@ void ViciServer::event(const ike::IkeEvent& event, Now now) {
       both.add("old", ike_message(old->second, now));
     both.add("new", ike_message(*ike, now));
     message.add(ike->connection, std::move(both));
-    tell_all("ike-rekey", message);
+    broadcast("ike-rekey", message);
     known_.erase(event.replaced);
     return;
   }
   message.add_if(event.what == ike::UpDown::kUp, "up", "yes");
   message.add(ike->connection, ike_message(*ike, now));
-  tell_all("ike-updown", message);
+  broadcast("ike-updown", message);
   if (event.what == ike::UpDown::kDown) known_.erase(event.ike);
 }
 
@@ -89,7 +89,7 @@ void ViciServer::event(const ike::ChildEvent& event, Now now) {
   if (!monitored()) return;
   const auto before = known_.find(event.ike);
   const ike::IkeStatus old = before == known_.end() ? ike::IkeStatus{} : before->second;
-  const ike::IkeStatus* ike = recall(event.ike);
+  const ike::IkeStatus* ike = latest_status(event.ike);
   if (!ike) return;
   const CountersOf& counters = commands_.operations().sa_counters;
   const auto known = [&](ike::ChildSaId id) {
@@ -111,7 +111,7 @@ void ViciServer::event(const ike::ChildEvent& event, Now now) {
   }
   section.add("child-sas", std::move(children));
   message.add(ike->connection, std::move(section));
-  tell_all(event.what == ike::UpDown::kRekeyed ? "child-rekey" : "child-updown", message);
+  broadcast(event.what == ike::UpDown::kRekeyed ? "child-rekey" : "child-updown", message);
 }
 
 }  // namespace simplon::ctrl

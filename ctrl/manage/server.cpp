@@ -22,7 +22,7 @@ using vici::PacketType;
 constexpr std::uint64_t kListenerId = 0;  // sessions count from 1
 constexpr std::uint64_t kWakeId = ~std::uint64_t{0};
 
-bool tells_of_sas(std::string_view event) { return event.ends_with("-updown") || event.ends_with("-rekey"); }
+bool is_about_sas(std::string_view event) { return event.ends_with("-updown") || event.ends_with("-rekey"); }
 
 }  // namespace
 
@@ -61,9 +61,9 @@ void ViciServer::watch(int fd, std::uint64_t id) {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &wanted);
 }
 
-// No descriptor is free: the spare one takes the client and hangs up, or the listener would stay readable and
-// the owner would come back at once, for ever.
-bool ViciServer::turn_away() {
+// No descriptor is free. The spare one is given up to accept the client and hang up on it: a client that is
+// not accepted leaves the listener readable, and the owner would call poll() again and again.
+bool ViciServer::refuse_client() {
   if (spare_ >= 0) close(spare_);
   const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
   if (fd >= 0) close(fd);
@@ -74,7 +74,7 @@ bool ViciServer::turn_away() {
 void ViciServer::accept_all() {
   for (;;) {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE) && turn_away()) continue;
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE) && refuse_client()) continue;
     if (fd < 0) return;
     if (sessions_.size() >= limits_.sessions) {
       close(fd);
@@ -83,7 +83,7 @@ void ViciServer::accept_all() {
     auto session = std::make_unique<ViciSession>(next_id_++, fd);
     session->watched = EPOLLIN;
     watch(fd, session->id);
-    session->receive();  // most clients have spoken already
+    session->receive();  // most clients send at once
     sessions_.emplace(session->id, std::move(session));
   }
 }
@@ -99,7 +99,7 @@ void ViciServer::poll(Now now) {
       [[maybe_unused]] const ssize_t got = read(wake_, &woken, sizeof woken);
     } else if (const auto found = sessions_.find(event.data.u64); found != sessions_.end()) {
       // EPOLLHUP: both directions are closed, nobody reads an answer any more.
-      if (event.events & (EPOLLHUP | EPOLLERR)) found->second->give_up();
+      if (event.events & (EPOLLHUP | EPOLLERR)) found->second->hang_up();
       if (event.events & EPOLLIN) found->second->receive();
     }
   }
@@ -111,34 +111,34 @@ void ViciServer::poll(Now now) {
 
 bool ViciServer::monitored() const {
   return std::ranges::any_of(
-      sessions_, [](const auto& s) { return std::ranges::any_of(s.second->events, tells_of_sas); });
+      sessions_, [](const auto& s) { return std::ranges::any_of(s.second->events, is_about_sas); });
 }
 
 void ViciServer::serve(ViciSession& session, Now now) {
   while (!session.broken() && advance(session, now)) {
   }
-  settle(session);
+  send_queued(session);
 }
 
-// One step for this client; false when it has to wait, for itself or for an answer.
+// Does one step for this client. False: nothing can be done until it reads, sends more, or its command ends.
 bool ViciServer::advance(ViciSession& session, Now now) {
   if (session.queued() >= limits_.stream_bytes) {
     session.flush();
     if (session.queued() >= limits_.stream_bytes) return false;
   }
   if (session.running) {
-    auto* listing = std::get_if<Stream>(&session.running->how);
+    auto* listing = std::get_if<Stream>(&session.running->answer);
     if (!listing) return false;
-    stream(session, *listing);
+    continue_listing(session, *listing);
     return true;
   }
   std::optional<vici::Packet> next = session.next();
   if (!next) return false;
-  packet(session, *next, now);
+  handle_packet(session, *next, now);
   return true;
 }
 
-void ViciServer::stream(ViciSession& session, Stream& stream) {
+void ViciServer::continue_listing(ViciSession& session, Stream& stream) {
   if (session.events.contains(stream.event)) {
     while (session.queued() < limits_.stream_bytes) {
       std::optional<Message> message = stream.next();
@@ -151,10 +151,10 @@ void ViciServer::stream(ViciSession& session, Stream& stream) {
   session.running.reset();
 }
 
-void ViciServer::packet(ViciSession& session, vici::Packet& packet, Now now) {
+void ViciServer::handle_packet(ViciSession& session, vici::Packet& packet, Now now) {
   switch (packet.type) {
     case PacketType::kCommandRequest:
-      return request(session, packet, now);
+      return run_request(session, packet, now);
     case PacketType::kEventRegister:
     case PacketType::kEventUnregister: {
       const bool known = Commands::knows_event(packet.name);
@@ -162,7 +162,7 @@ void ViciServer::packet(ViciSession& session, vici::Packet& packet, Now now) {
         session.events.erase(packet.name);
       else if (known)
         session.events.insert(packet.name);
-      if (known && tells_of_sas(packet.name))  // SAs that go down later have to be known by then
+      if (known && is_about_sas(packet.name))  // their events when they go down need it
         for (ike::IkeStatus& ike : commands_.operations().ikes())
           known_.insert_or_assign(ike.id, std::move(ike));
       session.queue({known ? PacketType::kEventConfirm : PacketType::kEventUnknown, {}, {}});
@@ -173,11 +173,11 @@ void ViciServer::packet(ViciSession& session, vici::Packet& packet, Now now) {
     case PacketType::kEventConfirm:
     case PacketType::kEventUnknown:
     case PacketType::kEvent:
-      session.give_up();  // only a server sends these
+      session.hang_up();  // only a server sends these
   }
 }
 
-void ViciServer::request(ViciSession& session, vici::Packet& packet, Now now) {
+void ViciServer::run_request(ViciSession& session, vici::Packet& packet, Now now) {
   if (!commands_.knows(packet.name)) {
     session.queue({PacketType::kCommandUnknown, {}, {}});
     return;
@@ -189,18 +189,19 @@ void ViciServer::request(ViciSession& session, vici::Packet& packet, Now now) {
   };
   Answer answer = commands_.run({packet.name, packet.message, session.peer, now}, std::move(finish));
   packet.message.wipe();
-  if (!session.running) return;  // it was finished on the spot
+  if (!session.running) return;  // finish() was called inside run()
   if (auto* message = std::get_if<Message>(&answer)) {
     session.queue({PacketType::kCommandResponse, {}, std::move(*message)});
     session.running.reset();
   } else if (auto* stream = std::get_if<Stream>(&answer)) {
-    session.running->how = std::move(*stream);
+    session.running->answer = std::move(*stream);
   } else {
-    session.running->how = std::move(std::get<Later>(answer));
+    session.running->answer = std::move(std::get<Later>(answer));
   }
 }
 
-// May come from anywhere in the control thread: what the client sent behind is left to the next poll().
+// May be called inside any operation of the control thread, so it runs nothing: requests that the client has
+// sent behind this one wait for the next poll(), which the wake descriptor causes.
 void ViciServer::finish(std::uint64_t id, std::uint64_t serial, const Message& answer) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
@@ -216,7 +217,7 @@ void ViciServer::finish(std::uint64_t id, std::uint64_t serial, const Message& a
 std::optional<Now> ViciServer::deadline() const {
   std::optional<Now> first;
   for (const auto& [id, session] : sessions_) {
-    const auto* later = session->running ? std::get_if<Later>(&session->running->how) : nullptr;
+    const auto* later = session->running ? std::get_if<Later>(&session->running->answer) : nullptr;
     if (later && later->deadline && (!first || *later->deadline < *first)) first = later->deadline;
   }
   return first;
@@ -224,15 +225,15 @@ std::optional<Now> ViciServer::deadline() const {
 
 void ViciServer::time_out(Now now) {
   for (const auto& [id, session] : sessions_) {
-    auto* later = session->running ? std::get_if<Later>(&session->running->how) : nullptr;
+    auto* later = session->running ? std::get_if<Later>(&session->running->answer) : nullptr;
     if (!later || !later->deadline || now < *later->deadline) continue;
     session->queue({PacketType::kCommandResponse, {}, std::move(later->timed_out)});
     session->running.reset();
   }
 }
 
-// Sends what can be sent and tells epoll what is waited for.
-void ViciServer::settle(ViciSession& session) {
+// Sends what the client's socket takes, and has epoll wait for what is left to do.
+void ViciServer::send_queued(ViciSession& session) {
   session.flush();
   if (session.broken() || session.done()) return;
   const std::uint32_t wanted =

@@ -1,9 +1,9 @@
 // The management socket: a unix stream socket that speaks vici (strongSwan's management protocol).
 //
-// Never blocks and never throws a session's bytes away silently: what a client does not read is kept up to a
-// bound, listings are produced only as fast as they are read, log lines beyond the bound are counted and told
-// as lost, and a client that lets other events pile up is disconnected. Access is the socket file's
-// permission bits (0660): whoever may connect may do everything.
+// Never blocks, and loses nothing silently. What a client does not read is queued up to a bound. Listings are
+// produced only as fast as the client reads. Log lines beyond the bound are counted, and the client gets the
+// count. A client that lets other events pile up beyond the bound is disconnected. Access is the socket
+// file's permission bits (0660): whoever may connect may do everything.
 //
 // Control thread only. The owner watches fd() for reading, calls poll() when it is readable and at
 // deadline().
@@ -24,7 +24,7 @@ class ViciServer {
  public:
   struct Limits {
     std::size_t sessions = 64;
-    std::size_t queue_bytes = 4u << 20;     // per session, beyond it see above
+    std::size_t queue_bytes = 4u << 20;     // per session; the bound above
     std::size_t stream_bytes = 128u << 10;  // listings go on, and requests are taken, below this
   };
 
@@ -52,28 +52,29 @@ class ViciServer {
   ViciServer(std::string path, Commands commands, Limits limits, int listener);
   void watch(int fd, std::uint64_t id);
   void accept_all();
-  bool turn_away();
+  bool refuse_client();
   void serve(ViciSession& session, Now now);
   bool advance(ViciSession& session, Now now);
-  void stream(ViciSession& session, Stream& stream);
-  void packet(ViciSession& session, vici::Packet& packet, Now now);
-  void request(ViciSession& session, vici::Packet& packet, Now now);
+  void continue_listing(ViciSession& session, Stream& stream);
+  void handle_packet(ViciSession& session, vici::Packet& packet, Now now);
+  void run_request(ViciSession& session, vici::Packet& packet, Now now);
   void finish(std::uint64_t session, std::uint64_t serial, const vici::Message& answer);
   void time_out(Now now);
-  void settle(ViciSession& session);
-  bool monitored() const;  // somebody registered for SAs that come and go
-  void tell(ViciSession& session, std::string_view event, const vici::Message& message);
-  void tell_all(std::string_view event, const vici::Message& message);
-  const ike::IkeStatus* recall(ike::IkeSaId id);
+  void send_queued(ViciSession& session);
+  bool monitored() const;  // a session has registered for events about SAs
+  void send_event(ViciSession& session, std::string_view event, const vici::Message& message);
+  void broadcast(std::string_view event, const vici::Message& message);
+  const ike::IkeStatus* latest_status(ike::IkeSaId id);
 
   const std::string path_;
   Commands commands_;
   const Limits limits_;
   int listener_ = -1, epoll_ = -1, wake_ = -1;
-  int spare_ = -1;  // see turn_away()
+  int spare_ = -1;  // for refuse_client()
   std::uint64_t next_id_ = 1, next_serial_ = 1;
   std::map<std::uint64_t, std::unique_ptr<ViciSession>> sessions_;
-  // What was last known of each IKE SA while somebody monitors: a "down" event tells of one that is gone.
+  // The last status of each IKE SA, kept while somebody monitors: a "down" event describes an SA that is
+  // gone.
   std::map<ike::IkeSaId, ike::IkeStatus> known_;
   std::shared_ptr<ViciServer*> self_;  // what a Finish holds weakly
 };

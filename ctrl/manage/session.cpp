@@ -25,7 +25,7 @@ ViciSession::ViciSession(std::uint64_t id_in, int fd_in) : id(id_in), fd(fd_in) 
 
 ViciSession::~ViciSession() { ::close(fd); }
 
-void ViciSession::give_up() {
+void ViciSession::hang_up() {
   broken_ = true;
   shutdown(fd, SHUT_RDWR);
 }
@@ -50,7 +50,7 @@ std::optional<vici::Packet> ViciSession::next() {
     explicit_bzero((*segment)->data(), (*segment)->size());
     if (packet) return std::move(*packet);
   }
-  give_up();  // what follows cannot be understood: the protocol has no way to say so but hanging up
+  hang_up();  // what follows cannot be understood: the protocol has no way to say so but hanging up
   return std::nullopt;
 }
 

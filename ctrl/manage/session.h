@@ -1,5 +1,6 @@
-// One client of the management socket: its descriptor, what it sent and did not see answered, what it has not
-// read yet, the events it wants and the command that runs for it. Non-blocking; used by ViciServer alone.
+// One client of the management socket: its descriptor, its requests that have no answer yet, the output that
+// it has not read yet, the events that it registered for, and its running command. Non-blocking; used by
+// ViciServer alone.
 #pragma once
 
 #include <cstdint>
@@ -30,16 +31,16 @@ class ViciSession {
   void flush();
   std::size_t queued() const { return output_.size() - sent_; }
 
-  // Nothing can be said to the client any more.
+  // The connection is of no use any more; the owner removes the session.
   bool broken() const { return broken_; }
-  void give_up();  // hangs up; epoll tells of it, so the owner gets to removing it
+  void hang_up();  // closes the connection; epoll reports that, and the owner removes the session
   // The client hung up after its last request and has all its answers.
   bool done() const { return ended_ && !running && queued() == 0; }
 
-  // The command that runs; one at a time (the protocol has no request numbers).
+  // The command that runs. One at a time: the protocol has no request numbers.
   struct Running {
     std::uint64_t serial = 0;
-    std::variant<std::monostate, Stream, Later> how;
+    std::variant<std::monostate, Stream, Later> answer;
   };
 
   const std::uint64_t id;

@@ -255,7 +255,7 @@ inline constexpr Command kCommands[]{
     {.words = "config-check",
      .vici = "config-check",
      .help = "look for errors in a configuration file, change nothing",
-     .answer = "`success`, or `errmsg` and `errors[]`",
+     .answer = "`success`, `warnings[]`, or `errmsg` and `errors[]`",
      .arguments = kConfigCheck},
     {.words = "log-level",
      .vici = "log-level",

@@ -27,16 +27,16 @@ using NumberContext = std::unique_ptr<BN_CTX, Free<BN_CTX_free>>;
 using Curve = std::unique_ptr<EC_GROUP, Free<EC_GROUP_free>>;
 using Point = std::unique_ptr<EC_POINT, Free<EC_POINT_clear_free>>;
 
-void x25519(const Job& job, JobResult& out) {
-  const Key mine(EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, job.random.bytes().data(), 32));
+void x25519(const DiffieHellman& work, DhResult& out) {
+  const Key mine(EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, work.random.bytes().data(), 32));
   std::size_t length = 32;
   out.public_value.resize(length);
   if (!mine || EVP_PKEY_get_raw_public_key(mine.get(), out.public_value.data(), &length) != 1) return;
   out.ok = true;
-  if (job.peer_public.empty()) return;
+  if (work.peer_public.empty()) return;
   out.ok = false;
-  const Key theirs(
-      EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, job.peer_public.data(), job.peer_public.size()));
+  const Key theirs(EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, work.peer_public.data(),
+                                               work.peer_public.size()));
   const KeyContext context(EVP_PKEY_CTX_new(mine.get(), nullptr));
   Buffer shared(32);
   length = shared.size();
@@ -57,10 +57,10 @@ bool write_point(const EC_GROUP* curve, const EC_POINT* point, std::size_t half,
          BN_bn2binpad(y.get(), out.data() + half, static_cast<int>(half)) > 0;
 }
 
-void ecp(const Job& job, int nid, std::size_t half, JobResult& out) {
+void ecp(const DiffieHellman& work, int nid, std::size_t half, DhResult& out) {
   const NumberContext context(BN_CTX_secure_new());
   const Curve curve(EC_GROUP_new_by_curve_name(nid));
-  const Number secret(BN_bin2bn(job.random.bytes().data(), 64, nullptr)), one(BN_new()), range(BN_new());
+  const Number secret(BN_bin2bn(work.random.bytes().data(), 64, nullptr)), one(BN_new()), range(BN_new());
   // 1 to n - 1; 64 random bytes leave no bias that matters (FIPS 186-4 B.4.1).
   BN_set_flags(secret.get(), BN_FLG_CONSTTIME);
   BN_one(one.get());
@@ -71,11 +71,11 @@ void ecp(const Job& job, int nid, std::size_t half, JobResult& out) {
   if (EC_POINT_mul(curve.get(), mine.get(), secret.get(), nullptr, nullptr, context.get()) != 1) return;
   if (!write_point(curve.get(), mine.get(), half, out.public_value, context.get())) return;
   out.ok = true;
-  if (job.peer_public.empty()) return;
+  if (work.peer_public.empty()) return;
   out.ok = false;
-  if (job.peer_public.size() != 2 * half) return;
-  const Number x(BN_bin2bn(job.peer_public.data(), static_cast<int>(half), nullptr));
-  const Number y(BN_bin2bn(job.peer_public.data() + half, static_cast<int>(half), nullptr));
+  if (work.peer_public.size() != 2 * half) return;
+  const Number x(BN_bin2bn(work.peer_public.data(), static_cast<int>(half), nullptr));
+  const Number y(BN_bin2bn(work.peer_public.data() + half, static_cast<int>(half), nullptr));
   const Point theirs(EC_POINT_new(curve.get())), shared(EC_POINT_new(curve.get()));
   // RFC 6989 §2.3: both are below p (OpenSSL would reduce them), and the point is on the curve (else setting
   // the coordinates fails).
@@ -93,21 +93,21 @@ void ecp(const Job& job, int nid, std::size_t half, JobResult& out) {
   out.ok = true;
 }
 
-void modp2048(const Job& job, JobResult& out) {
+void modp2048(const DiffieHellman& work, DhResult& out) {
   constexpr int kBytes = 256;
   const NumberContext context(BN_CTX_secure_new());
   const Number p(BN_get_rfc3526_prime_2048(nullptr)), g(BN_new()), result(BN_new());
-  const Number secret(BN_bin2bn(job.random.bytes().data(), 64, nullptr));
+  const Number secret(BN_bin2bn(work.random.bytes().data(), 64, nullptr));
   BN_set_word(g.get(), 2);
   BN_set_flags(secret.get(), BN_FLG_CONSTTIME);
   if (BN_mod_exp(result.get(), g.get(), secret.get(), p.get(), context.get()) != 1) return;
   out.public_value.resize(kBytes);
   BN_bn2binpad(result.get(), out.public_value.data(), kBytes);
   out.ok = true;
-  if (job.peer_public.empty()) return;
+  if (work.peer_public.empty()) return;
   out.ok = false;
-  if (job.peer_public.size() != kBytes) return;
-  const Number theirs(BN_bin2bn(job.peer_public.data(), kBytes, nullptr)), limit(BN_dup(p.get()));
+  if (work.peer_public.size() != kBytes) return;
+  const Number theirs(BN_bin2bn(work.peer_public.data(), kBytes, nullptr)), limit(BN_dup(p.get()));
   BN_sub_word(limit.get(), 1);
   // RFC 6989 §2.1: 1 < y < p - 1.
   if (BN_is_zero(theirs.get()) || BN_is_one(theirs.get()) || BN_cmp(theirs.get(), limit.get()) >= 0) return;
@@ -120,20 +120,20 @@ void modp2048(const Job& job, JobResult& out) {
 
 }  // namespace
 
-JobResult run(const Job& job) {
-  JobResult out{.id = job.id};
-  switch (job.group) {
+DhResult run(const DiffieHellman& work) {
+  DhResult out;
+  switch (work.group) {
     case DhGroup::kX25519:
-      x25519(job, out);
+      x25519(work, out);
       break;
     case DhGroup::kEcp256:
-      ecp(job, NID_X9_62_prime256v1, 32, out);
+      ecp(work, NID_X9_62_prime256v1, 32, out);
       break;
     case DhGroup::kEcp384:
-      ecp(job, NID_secp384r1, 48, out);
+      ecp(work, NID_secp384r1, 48, out);
       break;
     case DhGroup::kModp2048:
-      modp2048(job, out);
+      modp2048(work, out);
       break;
     case DhGroup::kNone:
       break;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dp/base/bytes.h"
+#include "ike/auth/psk.h"
 #include "ike/pad/connection.h"
 #include "ike/sa/outputs.h"
 #include "ike/sa/status.h"
@@ -33,7 +34,8 @@ using Which = std::variant<IkeSaOnly, ChildSaOnly, ByName>;
 
 class Endpoint {
  public:
-  Endpoint(Settings settings, Secret seed);  // seed: 32 bytes of entropy; everything random comes from it
+  // seed: 32 bytes of entropy; everything random comes from it.
+  Endpoint(Settings settings, Secret seed, AuthenticatorFor authenticator_for = psk_authenticator);
   ~Endpoint();
   Endpoint(Endpoint&&) noexcept;
   Endpoint& operator=(Endpoint&&) noexcept;

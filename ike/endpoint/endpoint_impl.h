@@ -1,24 +1,27 @@
-// Behind endpoint.h: who gets what comes in (endpoint.cpp), strangers (initiators.cpp), and what the console,
-// the configuration and the data path ask for (operations.cpp). Internal to ike/; one thread.
+// Behind endpoint.h: which IKE SA gets what comes in (endpoint.cpp), initiators that are not known yet
+// (half_open.cpp), and what the console, the configuration and the data path ask for (operations.cpp).
+// Internal to ike/; one thread.
 #pragma once
 
 #include "ike/endpoint/cookies.h"
+#include "ike/exchange/table.h"
 #include "ike/sa/ike_sa.h"
 
 namespace simplon::ike {
 
 class Endpoint::Impl {
  public:
-  Impl(Settings settings, const Secret& seed) : core(settings, seed), cookies_(core.entropy) {}
+  Impl(Settings settings, const Secret& seed, AuthenticatorFor authenticator_for)
+      : context(settings, seed, exchanges(), std::move(authenticator_for)), cookies_(context.entropy) {}
 
   // ---- endpoint.cpp ----
   void receive(const Datagram& datagram, Now now);
   void complete(const JobResult& result, Now now);
   void tick(Now now);
   std::optional<Now> deadline() const;
-  // After every input: ended SAs are removed, what should be up is tried again, the others are woken when
-  // they ask.
-  void settle(Now now);
+  // After every input: IKE SAs that have ended are removed, what should be up is tried again, the others are
+  // woken when they ask.
+  void after_input(Now now);
 
   // ---- operations.cpp ----
   void configure(std::vector<std::shared_ptr<const Connection>> connections, Now now);
@@ -29,7 +32,7 @@ class Endpoint::Impl {
   void expired(SaId sa, bool hard, Now now);
   void shut_down(Now now);
 
-  Core core;
+  Context context;
 
  private:
   struct Target {
@@ -39,10 +42,11 @@ class Endpoint::Impl {
 
   void schedule(IkeSaId id, std::optional<Now> at);
   void ended(const IkeSa& sa, Now now);
-  bool said_again(const Header& header, const Datagram& datagram);
+  // Of an IKE SA that ended with its response. False: there is none to this message.
+  bool retransmit_final_response(const Header& header, const Datagram& datagram);
   IkeSa* owner(std::uint64_t spi) const;
 
-  // ---- initiators.cpp ----
+  // ---- half_open.cpp ----
   void new_initiator(const Header& header, const Datagram& datagram, Now now);
   bool cookie_shown(const Payloads& payloads, const Header& header, const Datagram& datagram, Now now);
   void answer_clear(const Header& header, const Datagram& datagram, NotifyType type, Bytes data);
@@ -52,8 +56,8 @@ class Endpoint::Impl {
   std::vector<Target> targets(const Which& which) const;
   void add_children(IkeSa& sa, const Which& which, std::vector<Target>& out) const;
   bool up(const Connection& connection, const ChildConfig& child) const;
-  void start(const Connection& connection, Core::Cause cause, Now now);
-  static bool wanted(const ChildConfig& child, Core::Cause cause);
+  void start(const Connection& connection, Context::Cause cause, Now now);
+  static bool wanted(const ChildConfig& child, Context::Cause cause);
   void reload(IkeSa& sa, Now now);
 
   Cookies cookies_;

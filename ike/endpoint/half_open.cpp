@@ -1,7 +1,9 @@
-// Strangers: the first message of an initiator, before anything is kept of it (RFC 7296 §2.4, §2.6).
+// The first message of an initiator that is not known yet, before anything is kept of it (RFC 7296 §2.4,
+// §2.6).
 #include <algorithm>
 
 #include "ike/endpoint/endpoint_impl.h"
+#include "ike/exchange/init.h"
 
 namespace simplon::ike {
 namespace {
@@ -21,62 +23,63 @@ bool takes(const Connection& c, const Datagram& d) {
 
 void Endpoint::Impl::new_initiator(const Header& header, const Datagram& datagram, Now now) {
   // A retransmission of what we answer, or have answered.
-  if (const auto known = core.by_initiator.find({header.spi_i, datagram.remote});
-      known != core.by_initiator.end()) {
-    if (IkeSa* sa = core.find(known->second)) return sa->receive(header, datagram, now);
+  if (const auto known = context.by_initiator.find({header.spi_i, datagram.remote});
+      known != context.by_initiator.end()) {
+    if (IkeSa* sa = context.find(known->second)) return sa->receive(header, datagram, now);
   }
   if (datagram.bytes.size() > kLargestInit) {
-    ++core.counters.malformed;
-    return core.log_limited("init", now, "IKE_SA_INIT from " + datagram.remote.text() + ": too long");
+    ++context.counters.malformed;
+    return context.log_limited("init", now, "IKE_SA_INIT from " + datagram.remote.text() + ": too long");
   }
   const auto payloads = parse_payloads(header.next, Bytes(datagram.bytes).subspan(kHeaderBytes));
   if (payloads && payloads->unknown_critical) {
-    ++core.counters.malformed;
-    core.log_limited("critical", now,
-                     "IKE_SA_INIT from " + datagram.remote.text() + ": unknown critical payload " +
-                         std::to_string(*payloads->unknown_critical));
+    ++context.counters.malformed;
+    context.log_limited("critical", now,
+                        "IKE_SA_INIT from " + datagram.remote.text() + ": unknown critical payload " +
+                            std::to_string(*payloads->unknown_critical));
     return answer_clear(header, datagram, NotifyType::kUnsupportedCriticalPayload,
                         Bytes(&*payloads->unknown_critical, 1));
   }
   if (!payloads || !payloads->sa || !payloads->ke || !payloads->nonce || header.message_id != 0 ||
       !header.initiator()) {
-    ++core.counters.malformed;
-    return core.log_limited("init", now,
-                            "IKE_SA_INIT from " + datagram.remote.text() + ": " +
-                                (payloads ? "lacks payloads" : payloads.error().what));
+    ++context.counters.malformed;
+    return context.log_limited("init", now,
+                               "IKE_SA_INIT from " + datagram.remote.text() + ": " +
+                                   (payloads ? "lacks payloads" : payloads.error().what));
   }
-  // Who shows cookies may still fill the table: from its half on no host gets more than its share.
-  const std::size_t open = core.half_open.size(), limit = core.settings.half_open_limit;
-  if (open >= limit || (open >= limit / 2 && core.half_open.of(datagram.remote.address) >= kFairShare)) {
-    ++core.counters.ignored;
-    return core.log_limited("half-open", now, "too many half-open IKE SAs: initiators are ignored");
+  // An initiator that shows cookies may still fill the table: from its half on no host gets more than its
+  // share.
+  const std::size_t open = context.half_open.size(), limit = context.settings.half_open_limit;
+  if (open >= limit || (open >= limit / 2 && context.half_open.of(datagram.remote.address) >= kFairShare)) {
+    ++context.counters.ignored;
+    return context.log_limited("half-open", now, "too many half-open IKE SAs: initiators are ignored");
   }
-  if (core.half_open.size() >= core.settings.cookie_threshold &&
+  if (context.half_open.size() >= context.settings.cookie_threshold &&
       !cookie_shown(*payloads, header, datagram, now))
     return;
   std::vector<std::shared_ptr<const Connection>> candidates;
-  for (const auto& c : core.connections)
+  for (const auto& c : context.connections)
     if (takes(*c, datagram)) candidates.push_back(c);
   if (candidates.empty()) {
-    ++core.counters.no_proposal;
-    core.log_limited("address", now,
-                     "no connection is for " + datagram.remote.text() + " at " + datagram.local.text());
+    ++context.counters.no_proposal;
+    context.log_limited("address", now,
+                        "no connection is for " + datagram.remote.text() + " at " + datagram.local.text());
     return answer_clear(header, datagram, NotifyType::kNoProposalChosen, {});
   }
-  auto made =
-      std::make_unique<IkeSa>(core, IkeSaId{core.next_ike++}, false, datagram.local, datagram.remote, now);
-  core.add(std::move(made)).respond_init(std::move(candidates), header, *payloads, datagram.bytes, now);
+  IkeSa& sa = context.add(std::make_unique<IkeSa>(context, IkeSaId{context.next_ike++}, Role::kResponder,
+                                                  datagram.local, datagram.remote, now));
+  init_request(sa, std::move(candidates), header, *payloads, datagram.bytes, now);
 }
 
 // False: it has been asked for one.
 bool Endpoint::Impl::cookie_shown(const Payloads& p, const Header& header, const Datagram& datagram,
                                   Now now) {
-  cookies_.renew(core.entropy, now);
+  cookies_.renew(context.entropy, now);
   const IpAddress& from = datagram.remote.address;
   const Notify* n = p.find(NotifyType::kCookie);
   if (n != nullptr && cookies_.good(n->data, *p.nonce, from, header.spi_i)) return true;
-  if (n != nullptr) ++core.counters.cookies_bad;
-  ++core.counters.cookies_sent;
+  if (n != nullptr) ++context.counters.cookies_bad;
+  ++context.counters.cookies_sent;
   answer_clear(header, datagram, NotifyType::kCookie, cookies_.make(*p.nonce, from, header.spi_i));
   return false;
 }
@@ -89,8 +92,8 @@ void Endpoint::Impl::answer_clear(const Header& header, const Datagram& datagram
   answer.version = 0x20;
   // The flag tells the sender's role in the IKE SA (§3.1): the opposite of who asked.
   answer.flags = static_cast<std::uint8_t>(kFlagResponse | (header.initiator() ? 0 : kFlagInitiator));
-  ++core.counters.sent;
-  core.outputs.emplace_back(Datagram{datagram.local, datagram.remote, write_message(answer, out)});
+  ++context.counters.sent;
+  context.outputs.emplace_back(Datagram{datagram.local, datagram.remote, write_message(answer, out)});
 }
 
 }  // namespace simplon::ike

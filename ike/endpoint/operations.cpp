@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ike/endpoint/endpoint_impl.h"
+#include "ike/exchange/init.h"
 
 namespace simplon::ike {
 namespace {
@@ -22,57 +23,59 @@ std::optional<IpAddress> local_of(const Connection& c, Family family) {
 
 }  // namespace
 
-bool Endpoint::Impl::wanted(const ChildConfig& child, Core::Cause cause) {
+bool Endpoint::Impl::wanted(const ChildConfig& child, Context::Cause cause) {
   return child.start == StartAction::kStart ||
-         (cause == Core::Cause::kLost && child.dpd == DpdAction::kRestart) ||
-         (cause == Core::Cause::kClosed && child.close == CloseAction::kStart);
+         (cause == Context::Cause::kLost && child.dpd == DpdAction::kRestart) ||
+         (cause == Context::Cause::kClosed && child.close == CloseAction::kStart);
 }
 
 IkeSa* Endpoint::Impl::serving(std::string_view name) const {
   IkeSa* best = nullptr;
-  for (IkeSa* sa : core.of(name))
+  for (IkeSa* sa : context.of(name))
     if (sa->serving() && (best == nullptr || sa->established())) best = sa;
   return best;
 }
 
 bool Endpoint::Impl::up(const Connection& c, const ChildConfig& child) const {
-  return std::ranges::any_of(core.of(c.name),
+  return std::ranges::any_of(context.of(c.name),
                              [&](const IkeSa* sa) { return sa->serving() && sa->has_child(child.name); });
 }
 
 void Endpoint::Impl::initiate(std::string_view name, CreateChild child, Now now) {
   const std::uint64_t ticket = child.ticket;
   const bool alone = child.child.empty();  // the IKE SA without a child
-  const auto c = core.connection(name);
-  if (!c) return core.finish(ticket, false, "there is no connection '" + std::string(name) + "'");
-  if (!alone && std::ranges::find(c->children, child.child, &ChildConfig::name) == c->children.end())
-    return core.finish(ticket, false,
-                       "connection '" + std::string(name) + "' has no child '" + child.child + "'");
+  const auto c = context.connection(name);
+  if (!c) return context.finish(ticket, false, "there is no connection '" + std::string(name) + "'");
+  if (!alone && c->child(child.child) == nullptr)
+    return context.finish(ticket, false,
+                          "connection '" + std::string(name) + "' has no child '" + child.child + "'");
   if (IkeSa* sa = serving(name)) {
-    core.touched.insert(sa->id());
+    context.touched.insert(sa->id());
     if (!alone) return sa->add_task(std::move(child), now);
-    return sa->established() ? core.finish(ticket, true) : sa->when_up(ticket);
+    if (sa->established()) return context.finish(ticket, true);
+    return sa->handshake()->tickets.push_back(ticket);
   }
   const auto remote = remote_of(*c);
   if (!remote)
-    return core.finish(ticket, false, "connection '" + c->name + "' names no address to initiate to");
+    return context.finish(ticket, false, "connection '" + c->name + "' names no address to initiate to");
   const auto local = local_of(*c, remote->family());
   if (!local)
-    return core.finish(
+    return context.finish(
         ticket, false,
         "connection '" + c->name + "' has no local address of the family of " + remote->text());
   std::vector<CreateChild> children;
   if (!alone) children.push_back(std::move(child));
   // Both ends of the pair have the non-ESP marker or none (RFC 3948), and it is our port that adds it.
   const Port port = c->remote_port == kNatTraversalPort ? kNatTraversalPort : kIkePort;
-  auto made = std::make_unique<IkeSa>(core, IkeSaId{core.next_ike++}, true, SocketAddress{*local, port},
-                                      SocketAddress{*remote, c->remote_port}, now);
-  core.add(std::move(made)).initiate(c, std::move(children), alone ? ticket : 0, now);
+  IkeSa& sa = context.add(std::make_unique<IkeSa>(context, IkeSaId{context.next_ike++}, Role::kInitiator,
+                                                  SocketAddress{*local, port},
+                                                  SocketAddress{*remote, c->remote_port}, now));
+  ike::initiate(sa, c, std::move(children), alone ? ticket : 0);
 }
 
 void Endpoint::Impl::add_children(IkeSa& sa, const Which& which, std::vector<Target>& out) const {
   const auto* by_name = std::get_if<ByName>(&which);
-  for (const auto& [id, child] : sa.children())
+  for (const auto& [id, child] : sa.children().all())
     if (child.state == ChildState::kInstalled || child.state == ChildState::kRekeying)
       if (by_name ? child.config.name == by_name->child : std::get<ChildSaOnly>(which).id == id)
         out.push_back({&sa, id});
@@ -81,11 +84,11 @@ void Endpoint::Impl::add_children(IkeSa& sa, const Which& which, std::vector<Tar
 std::vector<Endpoint::Impl::Target> Endpoint::Impl::targets(const Which& which) const {
   std::vector<Target> out;
   if (const auto* only = std::get_if<IkeSaOnly>(&which)) {
-    if (IkeSa* sa = core.find(only->id); sa && !sa->dead() && !sa->replaced()) out.push_back({sa, {}});
+    if (IkeSa* sa = context.find(only->id); sa && !sa->dead() && !sa->replaced()) out.push_back({sa, {}});
     return out;
   }
   const auto* by_name = std::get_if<ByName>(&which);
-  for (const auto& [id, sa] : core.sas) {
+  for (const auto& [id, sa] : context.sas) {
     if (sa->dead() || sa->replaced()) continue;
     if (by_name && !by_name->connection.empty() &&
         (!sa->connection() || sa->connection()->name != by_name->connection))
@@ -101,42 +104,42 @@ std::vector<Endpoint::Impl::Target> Endpoint::Impl::targets(const Which& which) 
 // The ticket waits for the last of several.
 void Endpoint::Impl::terminate(const Which& which, std::uint64_t ticket, Now now) {
   const auto found = targets(which);
-  if (found.empty()) return core.finish(ticket, false, "there is no such SA");
+  if (found.empty()) return context.finish(ticket, false, "there is no such SA");
   for (const Target& t : found) {
     const std::uint64_t told = &t == &found.back() ? ticket : 0;
-    core.touched.insert(t.ike->id());
+    context.touched.insert(t.ike->id());
     if (t.child) {
       t.ike->add_task(DeleteChild{*t.child, told}, now);
       continue;
     }
-    if (t.ike->connection()) core.retries.erase(t.ike->connection()->name);
-    t.ike->let_go();
+    if (t.ike->connection()) context.retries.erase(t.ike->connection()->name);
+    t.ike->mark(End::kClosing);
     if (t.ike->established()) {
       t.ike->add_task(DeleteIke{told}, now);
     } else {
       t.ike->end("terminated", now);
-      core.finish(told, true);
+      context.finish(told, true);
     }
   }
 }
 
 void Endpoint::Impl::rekey(const Which& which, std::uint64_t ticket, Now now) {
   const auto found = targets(which);
-  if (found.empty()) return core.finish(ticket, false, "there is no such SA");
+  if (found.empty()) return context.finish(ticket, false, "there is no such SA");
   for (const Target& t : found) {
     const std::uint64_t told = &t == &found.back() ? ticket : 0;
-    core.touched.insert(t.ike->id());
+    context.touched.insert(t.ike->id());
     if (t.child)
       t.ike->add_task(RekeyChild{*t.child, told}, now);
     else if (t.ike->established())
       t.ike->add_task(RekeyIke{told}, now);
     else
-      core.finish(told, false, "the IKE SA is not up");
+      context.finish(told, false, "the IKE SA is not up");
   }
 }
 
 void Endpoint::Impl::acquire(PolicyId policy, const Selectors& packet, Now now) {
-  for (const auto& c : core.connections)
+  for (const auto& c : context.connections)
     for (const ChildConfig& child : c->children)
       // A child that is started by hand is not started by traffic: its policy just keeps the traffic in.
       if (child.policy == policy && child.start != StartAction::kNone && !up(*c, child))
@@ -144,49 +147,49 @@ void Endpoint::Impl::acquire(PolicyId policy, const Selectors& packet, Now now) 
 }
 
 void Endpoint::Impl::expired(SaId sa, bool hard, Now now) {
-  const auto found = core.by_sa.find(sa);
-  if (found == core.by_sa.end()) return;
+  const auto found = context.by_sa.find(sa);
+  if (found == context.by_sa.end()) return;
   const IkeSaId id = found->second;
-  core.touched.insert(id);
-  if (IkeSa* ike = core.find(id)) ike->expired(sa, hard, now);
+  context.touched.insert(id);
+  if (IkeSa* ike = context.find(id)) ike->expired(sa, hard, now);
 }
 
 void Endpoint::Impl::shut_down(Now now) {
-  for (const auto& [id, sa] : core.sas) {
-    core.touched.insert(id);
-    sa->let_go();
+  for (const auto& [id, sa] : context.sas) {
+    context.touched.insert(id);
+    sa->mark(End::kClosing);
     if (sa->established() && !sa->replaced()) sa->add_task(DeleteIke{}, now);
   }
-  core.retries.clear();
+  context.retries.clear();
 }
 
-void Endpoint::Impl::start(const Connection& c, Core::Cause cause, Now now) {
+void Endpoint::Impl::start(const Connection& c, Context::Cause cause, Now now) {
   for (const ChildConfig& child : c.children)
     if (wanted(child, cause) && !up(c, child)) initiate(c.name, {child.name, 0}, now);
 }
 
 void Endpoint::Impl::reload(IkeSa& sa, Now now) {
-  core.touched.insert(sa.id());
+  context.touched.insert(sa.id());
   if (sa.connection() == nullptr) return sa.refresh_candidates(now);
-  const auto next = core.connection(sa.connection()->name);
-  if (next && sa.connection()->same_peer(*next)) return sa.adopt(next, now);
-  sa.let_go();
+  const auto next = context.connection(sa.connection()->name);
+  if (next && sa.connection()->peer() == next->peer()) return sa.adopt(next, now);
+  sa.mark(End::kClosing);
   if (sa.established()) return sa.add_task(DeleteIke{}, now);
   sa.end("the configuration changed", now);
 }
 
 void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> connections, Now now) {
-  core.connections = std::move(connections);
-  core.by_name.clear();
-  for (const auto& c : core.connections) core.by_name.emplace(c->name, c);
+  context.connections = std::move(connections);
+  context.by_name.clear();
+  for (const auto& c : context.connections) context.by_name.emplace(c->name, c);
   std::vector<IkeSaId> there;
-  for (const auto& [id, sa] : core.sas)
+  for (const auto& [id, sa] : context.sas)
     if (!sa->dead() && !sa->replaced()) there.push_back(id);
   for (const IkeSaId id : there)
-    if (IkeSa* sa = core.find(id)) reload(*sa, now);
-  std::erase_if(core.retries, [&](const auto& r) { return !core.connection(r.first); });
-  settle(now);
-  for (const auto& c : core.connections) start(*c, Core::Cause::kConfigured, now);
+    if (IkeSa* sa = context.find(id)) reload(*sa, now);
+  std::erase_if(context.retries, [&](const auto& r) { return !context.connection(r.first); });
+  after_input(now);
+  for (const auto& c : context.connections) start(*c, Context::Cause::kConfigured, now);
 }
 
 }  // namespace simplon::ike

@@ -1,184 +1,254 @@
-// IKE_AUTH with a shared key (RFC 7296 §1.2, §2.15, §2.21.2) and the child that comes with it.
-#include <algorithm>
+#include "ike/exchange/auth.h"
 
-#include "ike/sa/ike_sa.h"
+#include <algorithm>
+#include <utility>
+
+#include "ike/exchange/create_child.h"
+#include "ike/exchange/create_child_request.h"
+#include "ike/feature/feature.h"
+#include "ike/sa/simultaneous.h"
 
 namespace simplon::ike {
 namespace {
 
 constexpr std::size_t kMostIkeSas = 16;  // of one peer in one connection
+constexpr MessageKind kRequest{Exchange::kIkeAuth, false}, kResponse{Exchange::kIkeAuth, true};
 
-}  // namespace
-
-void IkeSa::send_auth(Now now) {
-  if (IkeSa* other = called_meanwhile())
-    return stand_back(*other, now);  // no delete: the peer waits for AUTH
-  local_id_ = connection_->local_id;
-  PayloadWriter out;
-  out.id(PayloadType::kIdi, connection_->local_id);
-  if (first_contact()) out.notify(NotifyType::kInitialContact);
-  if (!connection_->remote_id.is_any()) out.id(PayloadType::kIdr, connection_->remote_id);
-  out.auth(
-      psk_auth(keys_, true, connection_->psk->bytes(), init_request_, nr_, id_body(connection_->local_id)));
-  if (!first_children_.empty()) {
-    const CreateChild wanted = first_children_.front();
-    first_children_.erase(first_children_.begin());
-    if (const ChildConfig* config = find_config(wanted.child)) {
-      attempt_ = Attempt{
-          .config = *config, .spi = core_.fresh_spi(), .ticket = wanted.ticket, .packet = wanted.packet};
-      offer_child(out, *attempt_, false);
-    } else {
-      core_.finish(wanted.ticket, false, "the connection has no child " + wanted.child);
-    }
-  }
-  request(
-      Exchange::kIkeAuth, out, [this](const Payloads& p, Now at) { auth_response(p, at); }, now);
+// `then` comes at once, or when the work that the step needs is done.
+template <class T>
+void await(IkeSa& sa, Step<T> step, Now now, std::function<void(IkeSa&, T, Now)> then) {
+  if (T* done = std::get_if<T>(&step)) return then(sa, std::move(*done), now);
+  auto& later = std::get<Later<T>>(step);
+  sa.context().submit_work(
+      sa.id(), std::move(later.work),
+      [finish = std::move(later.finish), then = std::move(then)](
+          IkeSa& waiting, const WorkResult& result, Now at) { then(waiting, finish(result), at); });
 }
 
-bool IkeSa::first_contact() const {
-  return std::ranges::none_of(core_.of(connection_->name),
-                              [&](const IkeSa* s) { return s != this && s->established(); });
+// What the AUTH payload of one side is over.
+AuthOctets octets(const IkeSa& sa, bool signer_is_initiator, Bytes id_body) {
+  const Handshake& h = *sa.handshake();
+  return {.keys = sa.keys(),
+          .signer_is_initiator = signer_is_initiator,
+          .message = signer_is_initiator ? h.init_request : h.init_response,
+          .nonce = signer_is_initiator ? h.nr : h.ni,
+          .id_body = id_body};
 }
 
-void IkeSa::auth_response(const Payloads& p, Now now) {
+Step<Authentication> sign(const IkeSa& sa) {
+  const Buffer id = id_body(sa.peer().local_id);
+  return sa.context().authenticator_for(sa.peer())->sign(octets(sa, sa.initiator(), id));
+}
+
+std::string reason(const Payloads& p, const char* otherwise) {
+  const Notify* n = p.error();
+  return n != nullptr ? name(n->type) : std::string(otherwise);
+}
+
+// ---- initiator ----
+
+bool first_contact(const IkeSa& sa) {
+  return std::ranges::none_of(sa.context().of(sa.peer().name),
+                              [&](const IkeSa* other) { return other != &sa && other->established(); });
+}
+
+// The first child that is wanted goes with IKE_AUTH.
+void offer_first_child(IkeSa& sa, PayloadWriter& out) {
+  auto& wanted = sa.handshake()->children;
+  if (wanted.empty()) return;
+  const CreateChild first = std::move(wanted.front());
+  wanted.erase(wanted.begin());
+  const ChildConfig* config = sa.connection()->child(first.child);
+  if (config == nullptr)
+    return sa.context().finish(first.ticket, false, "the connection has no child " + first.child);
+  sa.children().attempt() = Attempt{
+      .config = *config, .spi = sa.context().fresh_spi(), .ticket = first.ticket, .packet = first.packet};
+  offer_child(sa, *sa.children().attempt(), WithGroups::kNo, out);
+}
+
+// §2.21.2: the peer believes that the IKE SA is up.
+void not_believed(IkeSa& sa, const std::string& why, Now now) {
+  ++sa.context().counters.auth_failed;
+  sa.delete_without_waiting(NotifyType::kAuthenticationFailed, now);
+  sa.end(why, now);
+}
+
+void child_refused(IkeSa& sa, const Payloads& p, Now now) {
+  const Notify* n = p.error();
+  if (n && n->type == NotifyType::kTsUnacceptable) ++sa.context().counters.ts_unacceptable;
+  if (n && n->type == NotifyType::kNoProposalChosen) ++sa.context().counters.no_proposal;
+  const ChildConfig& config = sa.children().attempt()->config;
+  attempt_failed(sa,
+                 "the peer refuses it: " + reason(p, "no SA payload") + "; we offered " +
+                     text(config.proposals) + " for " + effective_selectors(config, sa.path()).text(),
+                 now);
+}
+
+void peer_proved(IkeSa& sa, const Payloads& p, Now now) {
+  sa.identify(sa.peer().local_id, *p.idr);
+  sa.establish(now);
+  accept(sa, kResponse, p);
+  if (sa.children().attempt() && p.sa && p.tsi && p.tsr)
+    complete_child(sa, p, {}, now);
+  else if (sa.children().attempt())
+    child_refused(sa, p, now);
+  sa.end_handshake();
+  resolve_simultaneous_initiation(sa, now);
+}
+
+void auth_response(IkeSa& sa, const Payloads& p, Now now) {
+  const Peer& peer = sa.peer();
   if (!p.auth || !p.idr) {
-    ++core_.counters.auth_failed;
-    const Notify* n = p.error();
-    return end("the peer refuses us as '" + connection_->local_id.text() +
-                   "': " + (n ? name(n->type) : std::string("no AUTH payload")) +
-                   "; are both identities and the shared key what it expects?",
-               now);
+    ++sa.context().counters.auth_failed;
+    return sa.end("the peer refuses us as '" + peer.local_id.text() + "': " + reason(p, "no AUTH payload") +
+                      "; are both identities and the shared key what it expects?",
+                  now);
   }
-  const auto unproven = [&](const std::string& why) {  // §2.21.2: it believes that the SA is up
-    ++core_.counters.auth_failed;
-    farewell(NotifyType::kAuthenticationFailed, now);
-    end(why, now);
-  };
-  if (!connection_->remote_id.matches(*p.idr))
-    return unproven("the peer is '" + p.idr->text() + "', not '" + connection_->remote_id.text() + "'");
-  const Buffer want = psk_auth(keys_, false, connection_->psk->bytes(), init_reply_, ni_, p.idr_body);
-  if (p.auth->method != 2 || !equal_in_constant_time(want, p.auth->data))
-    return unproven("the peer '" + p.idr->text() + "' does not know the shared key, or uses another method");
-  remote_id_ = *p.idr;
-  up(now);
-  if (attempt_ && p.sa && p.tsi && p.tsr) {
-    complete_child(p, {}, now);
-  } else if (attempt_) {
-    const Notify* n = p.error();
-    if (n && n->type == NotifyType::kTsUnacceptable) ++core_.counters.ts_unacceptable;
-    if (n && n->type == NotifyType::kNoProposalChosen) ++core_.counters.no_proposal;
-    attempt_failed("the peer refuses it: " + (n ? name(n->type) : std::string("no SA payload")) +
-                       "; we offered " + text(attempt_->config.proposals) + " for " +
-                       effective(attempt_->config).text(),
-                   now);
-  }
-  settle_crossing(now);
+  if (!peer.remote_id.matches(*p.idr))
+    return not_believed(sa, "the peer is '" + p.idr->text() + "', not '" + peer.remote_id.text() + "'", now);
+  auto verdict = sa.context().authenticator_for(peer)->verify(octets(sa, false, p.idr_body), *p.auth);
+  await<bool>(sa, std::move(verdict), now, [p](IkeSa& waiting, bool proved, Now at) {
+    if (!proved)
+      return not_believed(
+          waiting, "the peer '" + p.idr->text() + "' does not know the shared key, or uses another method",
+          at);
+    peer_proved(waiting, p, at);
+    waiting.run_tasks(at);
+  });
 }
 
-// Which of the candidates the peer means, and whether it is who it says.
-std::shared_ptr<const Connection> IkeSa::authenticate(const Payloads& p, Now now) {
-  std::string why =
-      "no connection is for '" + p.idi->text() + "'" + (p.idr ? " asking for '" + p.idr->text() + "'" : "");
-  for (const auto& c : candidates_) {
-    if (!c->remote_id.matches(*p.idi) || (p.idr && !c->local_id.is_any() && *p.idr != c->local_id)) continue;
-    if (!choose({*proposal_}, c->proposals)) {
-      why = "connection " + c->name + " does not take " + proposal_->text();
-      continue;
-    }
-    const Buffer want = psk_auth(keys_, true, c->psk->bytes(), init_request_, nr_, p.idi_body);
-    if (p.auth->method == 2 && equal_in_constant_time(want, p.auth->data)) return c;
-    why = "'" + p.idi->text() + "' does not know the shared key of connection " + c->name;
-  }
-  ++core_.counters.auth_failed;
-  core_.log_limited("auth", now, "authentication of " + remote_.text() + " failed: " + why);
-  return nullptr;
-}
-
-void IkeSa::auth_request(const Payloads& p, Now now) {
-  if (!p.idi || !p.auth) return malformed("IKE_AUTH without IDi or AUTH", now);
-  const auto found = authenticate(p, now);
-  if (!found) {
-    respond_error(NotifyType::kAuthenticationFailed);
-    remember_last_words(now);
-    return close("authentication failed", now);
-  }
-  belong_to(found);
-  remote_id_ = *p.idi;
-  local_id_ = connection_->local_id;
+void send_request(IkeSa& sa, const Authentication& auth, Now now) {
+  const Peer& peer = sa.peer();
   PayloadWriter out;
-  out.id(PayloadType::kIdr, local_id_);
-  out.auth(psk_auth(keys_, false, connection_->psk->bytes(), init_reply_, ni_, id_body(local_id_)));
-  if (p.find(NotifyType::kInitialContact)) initial_contact(now);
-  limit_peer(now);
-  up(now);
-  if (p.sa && p.tsi && p.tsr) answer_child(p, out, now);
-  respond(out);
-  settle_crossing(now);
+  out.id(PayloadType::kIdi, peer.local_id);
+  if (first_contact(sa)) out.notify(NotifyType::kInitialContact);
+  if (!peer.remote_id.is_any()) out.id(PayloadType::kIdr, peer.remote_id);
+  out.auth(auth.data, auth.method);
+  offer_first_child(sa, out);
+  offer(sa, kRequest, out);
+  sa.request(Exchange::kIkeAuth, out, auth_response, now);
 }
 
-void IkeSa::answer_child(const Payloads& p, PayloadWriter& out, Now now) {
-  const Agreed agreed = agree(p, Pfs::kIgnored, nullptr);
-  if (agreed.config == nullptr) {
-    log(LogLevel::kWarning, "the peer's child is refused: " + agreed.why);
-    return out.notify(agreed.refusal);
-  }
-  Proposal chosen = agreed.proposal;
-  const Spi spi = core_.fresh_spi(), theirs{load_be32(chosen.spi.data())};
-  install(*agreed.config, chosen, spi, theirs, derive_child(keys_, chosen.suite(), {}, ni_, nr_), false,
-          agreed.selectors, std::nullopt, ChildSaId{}, now);
-  chosen.spi = be32(spi);
-  out.sa({chosen});
-  out.ts(PayloadType::kTsi, agreed.selectors.remote);
-  out.ts(PayloadType::kTsr, agreed.selectors.local);
-}
+// ---- responder ----
 
-void IkeSa::up(Now now) {
-  state_ = State::kEstablished;
-  established_at_ = now;
-  if (nat_local_) keepalive_at_ = now + kKeepalive;
-  init_request_ = init_reply_ = {};
-  random_ = {};
-  candidates_.clear();
-  core_.half_open.remove(id_, came_from_.address);
-  set_lifetime(now);
-  log(LogLevel::kInfo, "IKE SA up between '" + local_id_.text() + "' at " + local_.text() + " and '" +
-                           remote_id_.text() + "' at " + remote_.text() + ", " + proposal_->text() +
-                           (nat_local_ || nat_remote_ ? ", ESP in UDP" : ""));
-  core_.outputs.emplace_back(IkeEvent{UpDown::kUp, id_, IkeSaId{}});
-  for (const std::uint64_t ticket : std::exchange(tickets_, {})) core_.finish(ticket, true);
-  auto first = tasks_.begin();
-  for (CreateChild& c : std::exchange(first_children_, {})) first = tasks_.insert(first, std::move(c)) + 1;
-}
+// An IKE_AUTH request while it is looked for the connection that the initiator means.
+struct Claim {
+  Payloads payloads;
+  std::vector<std::shared_ptr<const Connection>> candidates;
+  std::size_t next = 0;  // the candidate to be tried next
+  std::string why;       // the last one was not it
+};
 
-// Up to a tenth earlier, so that two ends with the same time do not meet.
-void IkeSa::set_lifetime(Now now) {
-  const milliseconds whole = connection_->rekey_time;
-  if (whole.count() == 0) return;
-  rekey_at_ =
-      now + whole - milliseconds(core_.entropy.below(static_cast<std::uint64_t>(whole.count()) / 10 + 1));
-  expire_at_ = now + connection_->rekey_time + connection_->over_time;
-}
-
-// §2.4: the peer says that it has no other IKE SA with us; what we have of it is of a former life. Should the
-// two ends have called each other at once it is not: then it hears of it.
-void IkeSa::initial_contact(Now now) {
-  for (IkeSa* other : core_.of(connection_->name)) {
-    if (other == this || other->half_open() || other->remote_id_ != remote_id_) continue;
-    other->farewell(std::nullopt, now);
+// §2.4: the peer says that it has no other IKE SA with us; what we have of it is of a former life. If both
+// ends initiated at once it is not: then the peer hears of it.
+void initial_contact(IkeSa& sa, Now now) {
+  for (IkeSa* other : sa.context().of(sa.peer().name)) {
+    if (other == &sa || other->half_open() || other->remote_id() != sa.remote_id()) continue;
+    other->delete_without_waiting(std::nullopt, now);
     other->end("the peer came anew", now);
   }
 }
 
-// A peer may come several times, but not for ever more: its oldest go.
-void IkeSa::limit_peer(Now now) {
-  std::vector<IkeSa*> others = core_.of(connection_->name);
+// A peer may have several IKE SAs, but not ever more: its oldest go.
+void limit_peer(IkeSa& sa, Now now) {
+  std::vector<IkeSa*> others = sa.context().of(sa.peer().name);
   std::erase_if(others, [&](const IkeSa* other) {
-    return other == this || other->half_open() || other->remote_id_ != remote_id_;
+    return other == &sa || other->half_open() || other->remote_id() != sa.remote_id();
   });
   for (std::size_t i = 0; i + kMostIkeSas <= others.size(); ++i) {
-    others[i]->farewell(std::nullopt, now);
+    others[i]->delete_without_waiting(std::nullopt, now);
     others[i]->end("the peer has too many IKE SAs", now);
   }
+}
+
+void send_response(IkeSa& sa, const Payloads& p, const Authentication& auth, Now now) {
+  PayloadWriter out;
+  out.id(PayloadType::kIdr, sa.peer().local_id);
+  out.auth(auth.data, auth.method);
+  sa.identify(sa.peer().local_id, *p.idi);
+  if (p.find(NotifyType::kInitialContact)) initial_contact(sa, now);
+  limit_peer(sa, now);
+  sa.establish(now);
+  accept(sa, kRequest, p);
+  if (p.sa && p.tsi && p.tsr) answer_first_child(sa, p, out, now);
+  offer(sa, kResponse, out);
+  sa.end_handshake();
+  sa.respond(out);
+  resolve_simultaneous_initiation(sa, now);
+}
+
+void refuse(IkeSa& sa, const std::string& why, Now now) {
+  ++sa.context().counters.auth_failed;
+  sa.context().log_limited("auth", now, "authentication of " + sa.path().remote.text() + " failed: " + why);
+  sa.respond_error(NotifyType::kAuthenticationFailed);
+  sa.keep_final_response(now);
+  sa.close("authentication failed", now);
+}
+
+void initiator_proved(IkeSa& sa, const Payloads& p, std::shared_ptr<const Connection> connection, Now now) {
+  sa.belong_to(std::move(connection));
+  await<Authentication>(sa, sign(sa), now, [p](IkeSa& waiting, const Authentication& auth, Now at) {
+    send_response(waiting, p, auth, at);
+    waiting.run_tasks(at);
+  });
+}
+
+// Whether the claim may be about this connection; else `why` says what speaks against it.
+bool may_be(const IkeSa& sa, const Payloads& p, const Connection& c, std::string& why) {
+  if (!c.remote_id.matches(*p.idi) || (p.idr && !c.local_id.is_any() && *p.idr != c.local_id)) return false;
+  if (choose({sa.proposal()}, c.proposals)) return true;
+  why = "connection " + c.name + " does not take " + sa.proposal().text();
+  return false;
+}
+
+// A reload meanwhile may have changed the connection: only as it was tried is it proved.
+std::shared_ptr<const Connection> still_there(const IkeSa& sa, const Connection& tried) {
+  const auto& now = sa.handshake()->candidates;
+  const auto found = std::ranges::find_if(now, [&](const auto& c) { return c->peer() == tried.peer(); });
+  return found == now.end() ? nullptr : *found;
+}
+
+// False: the next one is to be tried.
+bool tried(IkeSa& sa, Claim& claim, const Connection& candidate, bool proved, Now now) {
+  const auto connection = proved ? still_there(sa, candidate) : nullptr;
+  if (connection) return initiator_proved(sa, claim.payloads, connection, now), true;
+  claim.why =
+      "'" + claim.payloads.idi->text() + "' does not know the shared key of connection " + candidate.name;
+  return false;
+}
+
+// Which of the candidates the initiator means, and whether it is who it says: one after the other.
+void try_candidates(IkeSa& sa, const std::shared_ptr<Claim>& claim, Now now) {
+  const Payloads& p = claim->payloads;
+  while (claim->next < claim->candidates.size()) {
+    const auto c = claim->candidates[claim->next++];
+    if (!may_be(sa, p, *c, claim->why)) continue;
+    auto verdict = sa.context().authenticator_for(*c)->verify(octets(sa, true, p.idi_body), *p.auth);
+    if (const bool* proved = std::get_if<bool>(&verdict)) {
+      if (tried(sa, *claim, *c, *proved, now)) return;
+      continue;
+    }
+    return await<bool>(sa, std::move(verdict), now, [claim, c](IkeSa& waiting, bool proved, Now at) {
+      if (!tried(waiting, *claim, *c, proved, at)) try_candidates(waiting, claim, at);
+    });
+  }
+  refuse(sa, claim->why, now);
+}
+
+}  // namespace
+
+void begin_auth(IkeSa& sa, Now now) {
+  if (IkeSa* other = established_meanwhile(sa)) return yield_before_auth(sa, *other, now);
+  sa.identify(sa.peer().local_id, {});
+  await<Authentication>(sa, sign(sa), now, send_request);
+}
+
+void auth_request(IkeSa& sa, const Payloads& p, Now now) {
+  if (!p.idi || !p.auth) return sa.respond_malformed("IKE_AUTH without IDi or AUTH", now);
+  std::string nobody =
+      "no connection is for '" + p.idi->text() + "'" + (p.idr ? " asking for '" + p.idr->text() + "'" : "");
+  try_candidates(sa, std::make_shared<Claim>(Claim{p, sa.handshake()->candidates, 0, std::move(nobody)}),
+                 now);
 }
 
 }  // namespace simplon::ike

@@ -1,217 +1,121 @@
-// INFORMATIONAL (RFC 7296 §1.4): deletes and liveness, as either side; and what time does to an SA.
-#include <algorithm>
+#include "ike/exchange/informational.h"
 
-#include "ike/sa/ike_sa.h"
+#include <utility>
+
+#include "ike/feature/feature.h"
 
 namespace simplon::ike {
 namespace {
 
-constexpr std::size_t kMostDeleted = 16;
+constexpr std::size_t kMostDeleted = 16;  // SPIs that we do not know, kept while a child is negotiated
+constexpr MessageKind kRequest{Exchange::kInformational, false}, kResponse{Exchange::kInformational, true};
+
+using OldInboundSa = ChildSet::OldInboundSa;
+
+void send_request(IkeSa& sa, PayloadWriter& out, OnResponse then, Now now, std::uint64_t ticket) {
+  offer(sa, kRequest, out);
+  sa.request(
+      Exchange::kInformational, out,
+      [then = std::move(then)](IkeSa& answered, const Payloads& p, Now at) {
+        accept(answered, kResponse, p);
+        if (then) then(answered, p, at);
+      },
+      now, ticket);
+}
+
+void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
+  const ChildSaId id = child.id;
+  const std::string config = child.config.name;
+  if (child.state == ChildState::kRekeyed) {
+    sa.children().use_deferred(config);
+    return sa.children().remove(id, now, OldInboundSa::kStays);
+  }
+  const bool again =
+      child.config.close == CloseAction::kStart && !child.leaving && child.state != ChildState::kDeleting;
+  sa.log(LogLevel::kInfo, "the peer deletes child " + config);
+  sa.children().remove(id, now, OldInboundSa::kGoes);
+  if (again && !sa.has_child(config)) sa.tasks().push(CreateChild{config, 0});
+}
+
+// The peer names its inbound SPIs, our outbound ones; we answer with ours (§1.4.1).
+void children_deleted(IkeSa& sa, const Delete& d, std::vector<Buffer>& answer, Now now) {
+  for (const Buffer& bytes : d.spis) {
+    if (bytes.size() != 4) continue;
+    const Spi spi{load_be32(bytes.data())};
+    const Child* child = sa.children().find_outbound(spi);
+    if (child == nullptr) {
+      auto& attempt = sa.children().attempt();
+      if (attempt && attempt->deleted.size() < kMostDeleted) attempt->deleted.push_back(spi);
+      continue;
+    }
+    // If we are deleting it already, our request names it (§1.4.1).
+    if (child->state != ChildState::kDeleting) answer.push_back(be32(child->in->spi));
+    child_deleted_by_peer(sa, *child, now);
+  }
+}
+
+// `refused`: the peer could not authenticate us, after we believed that all was well (§2.21.2).
+void ended_by_peer(IkeSa& sa, bool refused, Now now) {
+  const std::string why =
+      refused ? "the peer refuses us as '" + sa.local_id().text() + "'" : "the peer deletes the IKE SA";
+  sa.context().counters.auth_failed += refused;
+  if (!sa.replaced()) sa.log(refused ? LogLevel::kWarning : LogLevel::kInfo, why);
+  sa.mark(refused ? End::kLost : End::kClosedByPeer);
+  sa.keep_final_response(now);
+  sa.close(why, now);
+}
 
 }  // namespace
 
-void IkeSa::run(const Liveness&, Now now) { request(Exchange::kInformational, {}, {}, now); }
+void run(IkeSa& sa, const Liveness&, Now now) {
+  PayloadWriter nothing;
+  send_request(sa, nothing, {}, now, 0);
+}
 
-void IkeSa::run(const DeleteChild& task, Now now) {
-  const auto found = children_.find(task.id);
-  if (found == children_.end()) return core_.finish(task.ticket, false, "the child is gone");
-  const bool replaced = found->second.state == ChildState::kRekeyed;
-  found->second.state = ChildState::kDeleting;
+void run(IkeSa& sa, const DeleteChild& task, Now now) {
+  Child* const child = sa.children().find(task.id);
+  if (child == nullptr) return sa.context().finish(task.ticket, false, "the child is gone");
+  const bool replaced = child->state == ChildState::kRekeyed;
+  child->state = ChildState::kDeleting;
   PayloadWriter out;
-  out.del(ProtocolId::kEsp, {be32(found->second.in->spi)});
-  request(
-      Exchange::kInformational, out,
-      [this, task, replaced, config = found->second.config.name](const Payloads&, Now at) {
-        if (replaced) flush_deferred(config);  // the one that stays may be the peer's
-        remove_child(task.id, at, replaced ? OldInboundSa::kStays : OldInboundSa::kGoes);
-        core_.finish(task.ticket, true);
+  out.del(ProtocolId::kEsp, {be32(child->in->spi)});
+  send_request(
+      sa, out,
+      [task, replaced, config = child->config.name](IkeSa& answered, const Payloads&, Now at) {
+        if (replaced) answered.children().use_deferred(config);  // the one that stays may be the peer's
+        answered.children().remove(task.id, at, replaced ? OldInboundSa::kStays : OldInboundSa::kGoes);
+        answered.context().finish(task.ticket, true);
       },
       now, task.ticket);
 }
 
-void IkeSa::run(const DeleteIke& task, Now now) {
-  state_ = State::kDeleting;
+void run(IkeSa& sa, const DeleteIke& task, Now now) {
+  sa.begin_delete();
   PayloadWriter out;
   out.del(ProtocolId::kIke, {});
-  request(
-      Exchange::kInformational, out,
-      [this, task](const Payloads&, Now at) {
-        core_.finish(task.ticket, true);
-        close("the IKE SA was deleted", at);
+  send_request(
+      sa, out,
+      [task](IkeSa& answered, const Payloads&, Now at) {
+        answered.context().finish(task.ticket, true);
+        answered.close("the IKE SA was deleted", at);
       },
       now, task.ticket);
 }
 
-void IkeSa::informational_request(const Payloads& p, Now now) {
+void informational_request(IkeSa& sa, const Payloads& p, Now now) {
+  accept(sa, kRequest, p);
   std::vector<Buffer> answer;
-  // §2.21.2: the peer could not authenticate us, after we believed that all was well.
   const bool refused = p.find(NotifyType::kAuthenticationFailed) != nullptr;
   bool ike = refused;
   for (const Delete& d : p.deletes) {
     ike |= d.protocol == ProtocolId::kIke;
-    if (d.protocol == ProtocolId::kEsp) peer_deletes(d, answer, now);
+    if (d.protocol == ProtocolId::kEsp) children_deleted(sa, d, answer, now);
   }
   PayloadWriter out;
   if (!ike && !answer.empty()) out.del(ProtocolId::kEsp, answer);
-  respond(out);
-  if (!ike) return;
-  const std::string why =
-      refused ? "the peer refuses us as '" + local_id_.text() + "'" : "the peer deletes the IKE SA";
-  core_.counters.auth_failed += refused;
-  if (!replaced_) log(refused ? LogLevel::kWarning : LogLevel::kInfo, why);
-  lost_ = state_ != State::kDeleting;
-  closed_by_peer_ = !refused;
-  remember_last_words(now);
-  close(why, now);
-}
-
-// The peer names its inbound SPIs, our outbound ones; we answer with ours (§1.4.1).
-void IkeSa::peer_deletes(const Delete& d, std::vector<Buffer>& answer, Now now) {
-  for (const Buffer& bytes : d.spis) {
-    if (bytes.size() != 4) continue;
-    const Spi spi{load_be32(bytes.data())};
-    const auto found =
-        std::ranges::find_if(children_, [&](const auto& c) { return c.second.out->spi == spi; });
-    if (found == children_.end()) {
-      if (attempt_ && attempt_->deleted.size() < kMostDeleted) attempt_->deleted.push_back(spi);
-      continue;
-    }
-    const Child& child = found->second;
-    // Of one that we are deleting already our request says so (§1.4.1).
-    if (child.state != ChildState::kDeleting) answer.push_back(be32(child.in->spi));
-    const std::string config = child.config.name;
-    if (child.state == ChildState::kRekeyed) {
-      flush_deferred(config);
-      remove_child(found->first, now, OldInboundSa::kStays);
-      continue;
-    }
-    const bool again =
-        child.config.close == CloseAction::kStart && !child.leaving && child.state != ChildState::kDeleting;
-    log(LogLevel::kInfo, "the peer deletes child " + config);
-    remove_child(found->first, now, OldInboundSa::kGoes);
-    if (again && !has_child(config)) tasks_.emplace_back(CreateChild{config, 0});
-  }
-}
-
-void IkeSa::close(const std::string& why, Now now) {
-  if (dead()) return;
-  drop_tasks(why);
-  while (!children_.empty()) remove_child(children_.begin()->first, now, OldInboundSa::kGoes);
-  for (const OldInbound& old : std::exchange(old_inbound_, {})) uninstall(old.sa);
-  if (!replaced_ && established_at_ != Now{})
-    core_.outputs.emplace_back(IkeEvent{UpDown::kDown, id_, IkeSaId{}});
-  state_ = State::kDead;
-  core_.touched.insert(id_);
-}
-
-void IkeSa::end(const std::string& why, Now now) {
-  if (dead()) return;
-  const bool stranger = half_open() && !initiator_;
-  lost_ = !stranger;
-  if (stranger)
-    core_.log_limited("half-open", now, "initiator " + remote_.text() + ": " + why);
-  else
-    log(unwanted_ || replaced_ ? LogLevel::kInfo : LogLevel::kWarning, why);
-  close(why, now);
-}
-
-// Something from the peer, be it ESP, within dpd_delay says that it lives; else it is asked (§2.4).
-std::optional<Now> IkeSa::liveness_due() const {
-  const bool idle = established() && !replaced_ && !pending_ && !attempt_ && tasks_.empty();
-  if (!idle || connection_->dpd_delay.count() == 0) return std::nullopt;
-  return heard_ + connection_->dpd_delay;
-}
-
-void IkeSa::expire(Now now) {
-  std::erase_if(old_inbound_, [&](const OldInbound& old) {
-    if (now < old.until) return false;
-    uninstall(old.sa);
-    return true;
-  });
-  if (expire_at_ != Now{} && now >= expire_at_) {
-    farewell(std::nullopt, now);
-    return end(
-        replaced_ ? "the replaced IKE SA was not deleted by the peer" : "the IKE SA was not rekeyed in time",
-        now);
-  }
-  if (!established() || replaced_) return;
-  if (keepalive_at_ != Now{} && now >= keepalive_at_) {
-    keepalive_at_ = now + kKeepalive;
-    core_.outputs.emplace_back(Keepalive{local_, remote_});
-  }
-  if (recheck_at_ != Now{} && now >= recheck_at_) {
-    recheck_crossing(now);
-    if (!established()) return;
-  }
-  const auto liveness = liveness_due();
-  std::vector<Task> due;
-  expire_children(now, due);
-  if (rekey_at_ != Now{} && now >= rekey_at_) {
-    rekey_at_ = {};
-    due.emplace_back(RekeyIke{});
-  }
-  if (due.empty() && liveness && now >= *liveness) due.emplace_back(Liveness{});
-  for (Task& task : due) tasks_.push_back(std::move(task));
-  next_task(now);
-}
-
-void IkeSa::adopt(std::shared_ptr<const Connection> connection, Now now) {
-  connection_ = std::move(connection);
-  for (auto& [id, child] : children_) {
-    const ChildConfig* next = find_config(child.config.name);
-    if (child.state == ChildState::kRekeyed || (next != nullptr && *next == child.config)) continue;
-    child.leaving = true;
-    tasks_.emplace_back(DeleteChild{id, 0});
-  }
-  next_task(now);
-}
-
-void IkeSa::refresh_candidates(Now now) {
-  if (initiator_ || !half_open()) return;
-  std::vector<std::shared_ptr<const Connection>> still;
-  for (const auto& c : candidates_)
-    if (auto next = core_.connection(c->name); next && next->same_peer(*c)) still.push_back(std::move(next));
-  candidates_ = std::move(still);
-  if (candidates_.empty()) end("the configuration changed", now);
-}
-
-IkeStatus IkeSa::status() const {
-  IkeStatus out{.id = id_,
-                .connection = connection_ ? connection_->name : std::string(),
-                .state = IkeState::kConnecting,
-                .initiator = initiator_,
-                .spi_i = spi_i_,
-                .spi_r = spi_r_,
-                .local = local_,
-                .remote = remote_,
-                .local_id = local_id_,
-                .remote_id = remote_id_,
-                .nat_local = nat_local_,
-                .nat_remote = nat_remote_,
-                .proposal = proposal_,
-                .established = established_at_,
-                .rekey_at = rekey_at_,
-                .children = {}};
-  if (state_ == State::kEstablished)
-    out.state = attempt_ && attempt_->ike ? IkeState::kRekeying : IkeState::kEstablished;
-  if (state_ == State::kDeleting || replaced_) out.state = IkeState::kDeleting;
-  for (const auto& [id, c] : children_)
-    out.children.push_back({.id = id,
-                            .name = c.config.name,
-                            .state = c.state,
-                            .inbound = c.in->id,
-                            .outbound = c.out->id,
-                            .spi_in = c.in->spi,
-                            .spi_out = c.out->spi,
-                            .suite = c.in->suite,
-                            .group = c.group,
-                            .encapsulation = c.in->udp ? Encapsulation::kUdp : Encapsulation::kNone,
-                            .selectors = c.selectors,
-                            .policy = c.config.policy,
-                            .installed = c.installed,
-                            .rekey_at = c.rekey_at,
-                            .expire_at = c.expire_at});
-  return out;
+  offer(sa, kResponse, out);
+  sa.respond(out);
+  if (ike) ended_by_peer(sa, refused, now);
 }
 
 }  // namespace simplon::ike

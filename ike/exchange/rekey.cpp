@@ -1,102 +1,113 @@
-// Rekeying the IKE SA (RFC 7296 §1.3.2, §2.18): a successor takes the children over, the old SA is deleted.
-#include <algorithm>
+#include "ike/exchange/rekey.h"
 
-#include "ike/sa/ike_sa.h"
+#include <algorithm>
+#include <utility>
+
+#include "ike/exchange/create_child.h"
+#include "ike/exchange/create_child_request.h"
 
 namespace simplon::ike {
 namespace {
 
-// The initiator of the rekey deletes the old SA; if it never does, we do without it.
-constexpr std::chrono::seconds kReplacedLives{30};
+constexpr const char* kWhat = "rekeying of the IKE SA";
 
-}  // namespace
+Buffer be64(std::uint64_t spi) {
+  Writer out;
+  out.be64(spi);
+  return out.take();
+}
 
-IkeSa& IkeSa::successor(std::uint64_t spi_i, std::uint64_t spi_r, bool initiator, IkeKeys keys,
-                        const Proposal& proposal, Now now) {
-  auto made = std::make_unique<IkeSa>(core_, IkeSaId{core_.next_ike++}, initiator, local_, remote_, now);
-  IkeSa& next = *made;
-  next.spi_i_ = spi_i;
-  next.spi_r_ = spi_r;
-  next.state_ = State::kEstablished;
-  next.local_id_ = local_id_;
-  next.remote_id_ = remote_id_;
-  next.nat_local_ = nat_local_;
-  next.nat_remote_ = nat_remote_;
-  next.keepalive_at_ = keepalive_at_;
-  next.belong_to(connection_);
-  next.proposal_ = proposal;
-  next.group_ = proposal.groups[0];
-  next.keys_ = std::move(keys);
-  next.have_keys_ = true;
-  next.established_at_ = now;
-  next.children_ = std::exchange(children_, {});
-  next.old_inbound_ = std::exchange(old_inbound_, {});
-  next.tasks_ = std::exchange(tasks_, {});
-  next.unwanted_ = unwanted_;
-  for (const auto& [child_id, child] : next.children_)
-    core_.by_sa[child.in->id] = core_.by_sa[child.out->id] = next.id_;
-  next.set_lifetime(now);
-  replaced_ = true;
-  rekey_at_ = {};
-  expire_at_ = now + kReplacedLives;
-  core_.add(std::move(made));
-  next.log(LogLevel::kInfo, "IKE SA rekeyed, replaces #" + std::to_string(static_cast<unsigned>(id_)));
-  core_.outputs.emplace_back(IkeEvent{UpDown::kRekeyed, next.id_, id_});
+IkeSa& make_successor(IkeSa& sa, IkeSa::Rekeyed to, Now now) {
+  Context& context = sa.context();
+  IkeSa& next = context.add(std::make_unique<IkeSa>(sa, IkeSaId{context.next_ike++}, std::move(to), now));
+  next.log(LogLevel::kInfo, "IKE SA rekeyed, replaces #" + std::to_string(static_cast<unsigned>(sa.id())));
+  context.outputs.emplace_back(IkeEvent{UpDown::kRekeyed, next.id(), sa.id()});
   return next;
 }
 
-void IkeSa::complete_ike(const Payloads& p, const Proposal& chosen, Bytes shared, Now now) {
-  if (chosen.spi.size() != 8 || !is_choice_of(chosen, connection_->proposals))
-    return attempt_failed("the peer chose what we did not offer", now);
-  const Attempt attempt = *std::exchange(attempt_, std::nullopt);
-  const std::uint64_t spi_r = load_be64(chosen.spi.data());
-  IkeKeys keys = derive_keys(chosen, shared, attempt.nonce, *p.nonce, attempt.ike_spi, spi_r, &keys_);
-  IkeSa& next = successor(attempt.ike_spi, spi_r, true, std::move(keys), chosen, now);
-  core_.finish(attempt.ticket, true);
-  add_task(DeleteIke{}, now);
-  next.next_task(now);
-}
-
-// §2.25.2: a successor takes over children that both sides agree on; what is being made or deleted comes
+// §2.25.2: a successor takes over children that both ends agree on; what is being made or deleted comes
 // first.
-bool IkeSa::too_busy_for_rekey() const {
-  return attempt_.has_value() || std::ranges::any_of(children_, [](const auto& c) {
+bool too_busy(const IkeSa& sa) {
+  return sa.children().attempt() || std::ranges::any_of(sa.children().all(), [](const auto& c) {
            return c.second.state == ChildState::kRekeying || c.second.state == ChildState::kDeleting;
          });
 }
 
-void IkeSa::ike_rekey_request(const Payloads& p) {
-  if (too_busy_for_rekey()) return respond_error(NotifyType::kTemporaryFailure);
-  const auto chosen = choose(*p.sa, connection_->proposals);
+struct Request {  // of the peer, while its key exchange is computed
+  Proposal chosen;
+  DhGroup group{};
+  Buffer peer_nonce, nonce;
+};
+
+void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now) {
+  if (!result.ok) {
+    refuse_public_value(sa, kWhat);
+    return sa.run_tasks(now);
+  }
+  const std::uint64_t spi_i = load_be64(request.chosen.spi.data()), spi_r = sa.context().fresh_ike_spi();
+  IkeKeys keys = derive_keys(request.chosen, result.shared.bytes(), request.peer_nonce, request.nonce, spi_i,
+                             spi_r, &sa.keys());
+  Proposal answer = request.chosen;
+  answer.spi = be64(spi_r);
+  PayloadWriter out;
+  out.sa({answer});
+  out.nonce(request.nonce);
+  out.ke(request.group, result.public_value);
+  sa.respond(out);
+  make_successor(sa, {spi_i, spi_r, Role::kResponder, std::move(keys), request.chosen}, now).run_tasks(now);
+}
+
+}  // namespace
+
+void run(IkeSa& sa, const RekeyIke& task, Now now) {
+  start_attempt(sa,
+                {.what = Attempt::What::kIkeSa,
+                 .config = {},
+                 .ike_spi = sa.context().fresh_ike_spi(),
+                 .group = sa.group(),
+                 .ticket = task.ticket},
+                now);
+}
+
+void offer_ike(const IkeSa& sa, const Attempt& attempt, Bytes public_value, PayloadWriter& out) {
+  std::vector<Proposal> proposals = sa.peer().proposals;
+  std::uint8_t n = 0;
+  for (Proposal& p : proposals) p.number = ++n, p.spi = be64(attempt.ike_spi);
+  out.sa(proposals);
+  out.nonce(attempt.nonce);
+  out.ke(attempt.group, public_value);
+}
+
+void complete_ike(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {
+  const Proposal& chosen = (*p.sa)[0];
+  if (chosen.spi.size() != 8 || !is_choice_of(chosen, sa.peer().proposals))
+    return attempt_failed(sa, "the peer chose what we did not offer", now);
+  const Attempt attempt = *std::exchange(sa.children().attempt(), std::nullopt);
+  const std::uint64_t spi_r = load_be64(chosen.spi.data());
+  IkeKeys keys = derive_keys(chosen, shared, attempt.nonce, *p.nonce, attempt.ike_spi, spi_r, &sa.keys());
+  IkeSa& next = make_successor(sa, {attempt.ike_spi, spi_r, Role::kInitiator, std::move(keys), chosen}, now);
+  sa.context().finish(attempt.ticket, true);
+  sa.add_task(DeleteIke{}, now);
+  next.run_tasks(now);
+}
+
+void ike_rekey_request(IkeSa& sa, const Payloads& p) {
+  if (too_busy(sa)) return sa.respond_error(NotifyType::kTemporaryFailure);
+  Context& context = sa.context();
+  const auto chosen = choose(*p.sa, sa.peer().proposals);
   if (!chosen || chosen->spi.size() != 8 || chosen->groups.empty()) {
-    ++core_.counters.no_proposal;
-    log(LogLevel::kWarning,
-        "the peer's rekeying of the IKE SA is refused: " + why_not(*p.sa, connection_->proposals));
-    return respond_error(NotifyType::kNoProposalChosen);
+    ++context.counters.no_proposal;
+    sa.log(LogLevel::kWarning,
+           "the peer's rekeying of the IKE SA is refused: " + why_not(*p.sa, sa.peer().proposals));
+    return sa.respond_error(NotifyType::kNoProposalChosen);
   }
   const DhGroup group = chosen->groups[0];
-  if (!key_exchange_fits(p, group, "rekeying of the IKE SA")) return;
-  const Buffer nonce = core_.entropy.bytes(kNonceBytes);
-  core_.submit(
-      id_, group, Secret(core_.entropy.bytes(64)), p.ke->data,
-      [chosen = *chosen, group, nonce, peer_nonce = *p.nonce](IkeSa& sa, const JobResult& result, Now at) {
-        if (!result.ok) {
-          sa.refuse_public_value("rekeying of the IKE SA");
-          return sa.next_task(at);
-        }
-        const std::uint64_t spi_i = load_be64(chosen.spi.data()), spi_r = sa.core_.fresh_ike_spi();
-        IkeKeys keys = derive_keys(chosen, result.shared.bytes(), peer_nonce, nonce, spi_i, spi_r, &sa.keys_);
-        Proposal answer = chosen;
-        Writer spi;
-        spi.be64(spi_r);
-        answer.spi = spi.take();
-        PayloadWriter out;
-        out.sa({answer});
-        out.nonce(nonce);
-        out.ke(group, result.public_value);
-        sa.respond(out);
-        sa.successor(spi_i, spi_r, false, std::move(keys), chosen, at).next_task(at);
-      });
+  if (!key_exchange_fits(sa, p, group, kWhat)) return;
+  const Request request{*chosen, group, *p.nonce, context.entropy.bytes(kNonceBytes)};
+  context.submit(sa.id(), DiffieHellman{group, Secret(context.entropy.bytes(64)), p.ke->data},
+                 [request](IkeSa& waiting, const DhResult& result, Now now) {
+                   complete(waiting, request, result, now);
+                 });
 }
 
 }  // namespace simplon::ike

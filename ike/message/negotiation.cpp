@@ -109,7 +109,7 @@ bool usable_spi(const Buffer& spi) {
 
 DhGroup group_of(const Proposal& chosen) { return chosen.groups.empty() ? DhGroup::kNone : chosen.groups[0]; }
 
-TrafficSelectors essential(const TrafficSelectors& all) {
+TrafficSelectors without_covered(const TrafficSelectors& all) {
   TrafficSelectors out;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto covers = [&](const TrafficSelector& t) {

@@ -34,6 +34,6 @@ DhGroup group_of(const Proposal& chosen);  // kNone: it has none
 bool usable_spi(const Buffer& spi);        // of ESP
 
 // Without what another one of them covers.
-TrafficSelectors essential(const TrafficSelectors& all);
+TrafficSelectors without_covered(const TrafficSelectors& all);
 
 }  // namespace simplon::ike

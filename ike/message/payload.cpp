@@ -146,7 +146,7 @@ bool take(PayloadType type, bool critical, Bytes body, Payloads& out) {
       out.idr_body = copy(body);
       return (out.idr = parse_id(body)).has_value();
     case PayloadType::kAuth: {
-      Authentication auth{.method = in.u8(), .data = {}};
+      Authentication auth{.method = AuthMethod{in.u8()}, .data = {}};
       in.take(3);
       auth.data = copy(in.rest());
       out.auth = std::move(auth);
@@ -333,9 +333,9 @@ Buffer id_body(const Identity& identity) {
 
 void PayloadWriter::id(PayloadType type, const Identity& identity) { add(type, id_body(identity)); }
 
-void PayloadWriter::auth(Bytes data) {
+void PayloadWriter::auth(Bytes data, AuthMethod method) {
   Writer body;
-  body.u8(2);
+  body.u8(static_cast<std::uint8_t>(method));
   body.zeros(3);
   body.bytes(data);
   add(PayloadType::kAuth, body.view());

@@ -100,8 +100,9 @@ struct KeyExchange {
   std::uint16_t group = 0;  // as it stands there; may be one we do not know
   Buffer data;
 };
+enum class AuthMethod : std::uint8_t { kSharedKey = 2 };  // RFC 7296 §3.8
 struct Authentication {
-  std::uint8_t method = 0;  // 2: shared key
+  AuthMethod method{};
   Buffer data;
 };
 struct Notify {
@@ -147,7 +148,7 @@ class PayloadWriter {
   void sa(const std::vector<Proposal>& proposals);
   void ke(DhGroup group, Bytes data);
   void id(PayloadType type, const Identity& identity);
-  void auth(Bytes data);  // shared key
+  void auth(Bytes data, AuthMethod method = AuthMethod::kSharedKey);
   void nonce(Bytes data) { add(PayloadType::kNonce, data); }
   void notify(NotifyType type, Bytes data = {}, ProtocolId protocol = ProtocolId::kNone, Bytes spi = {});
   void del(ProtocolId protocol, const std::vector<Buffer>& spis);

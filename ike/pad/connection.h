@@ -3,13 +3,14 @@
 #pragma once
 
 #include <chrono>
-#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dp/base/address.h"
 #include "dp/base/policy_spec.h"
 #include "dp/base/sa_spec.h"
+#include "dp/base/secret.h"
 #include "ike/message/identity.h"
 #include "ike/message/proposal.h"
 
@@ -44,27 +45,37 @@ struct Retransmission {
   friend bool operator==(const Retransmission&, const Retransmission&) = default;
 };
 
-struct Connection {
+// Who the peer is and how we talk to it. Two that are equal let an IKE SA live on over a reload; the compiler
+// compares every field.
+struct Peer {
   std::string name;
   std::vector<IpAddress> local_addrs;      // empty: whichever address the peer talks to
   std::vector<AddressRange> remote_addrs;  // empty: anybody (responder only)
   Port remote_port = kIkePort;
   Identity local_id, remote_id;
-  std::shared_ptr<const Secret> psk;  // never null once configured
-  std::vector<Proposal> proposals;    // IKE, best first
+  SharedSecret psk;                 // not empty once configured
+  std::vector<Proposal> proposals;  // IKE, best first
   seconds rekey_time{14400}, over_time{1440};
   seconds dpd_delay{30};     // zero: no liveness checks
   bool force_encap = false;  // pretend a NAT, so that ESP travels in UDP
   Retransmission retransmission;
+
+  friend bool operator==(const Peer&, const Peer&) = default;
+};
+
+// A peer, and what is protected between it and us.
+struct Connection : Peer {
   std::vector<ChildConfig> children;
 
-  bool same_peer(const Connection& other) const;  // all but the children are equal
+  const Peer& peer() const { return *this; }
+  const ChildConfig* child(std::string_view child_name) const;  // null: there is none of this name
+  friend bool operator==(const Connection&, const Connection&) = default;
 };
 
 // Limits of the whole endpoint.
 struct Settings {
-  std::uint64_t cookie_threshold =
-      10;  // half-open IKE SAs above which every initiator must show a cookie (§2.6)
+  // Half-open IKE SAs above which every initiator must show a cookie (§2.6).
+  std::uint64_t cookie_threshold = 10;
   // Above it new initiators are ignored; above its half those of a host that has several.
   std::uint64_t half_open_limit = 1000;
   milliseconds retry_first{2000}, retry_longest{60000};  // a connection to be up whose peer is away

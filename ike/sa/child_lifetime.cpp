@@ -1,39 +1,48 @@
-// When children are rekeyed and when they end: by volume, by time (RFC 4301 §4.4.2.1).
+// ChildSet: when children are rekeyed and when they end, by volume and by time (RFC 4301 §4.4.2.1); and what
+// the console sees of them.
 #include <algorithm>
 
-#include "ike/sa/ike_sa.h"
+#include "ike/sa/child_set.h"
 
 namespace simplon::ike {
+namespace {
 
-void IkeSa::expired(SaId sa, bool hard, Now now) {
-  for (auto& [id, child] : children_) {
-    if (child.in->id != sa && child.out->id != sa) continue;
-    if (child.state == ChildState::kRekeyed || child.state == ChildState::kDeleting || child.leaving) return;
-    if (hard && child.state == ChildState::kRekeying) {
-      child.expire_at = now;  // nothing passes through it any more; it goes if no other takes its place
-    } else if (hard) {
-      log(LogLevel::kWarning, "child " + child.config.name + " reached the end of its life");
-      const CreateChild again{child.config.name, 0};
-      const bool wanted = child.config.start == StartAction::kStart;
-      child.leaving = true;
-      tasks_.emplace_back(DeleteChild{id, 0});
-      // One that could not be installed ends like this as well, again and again.
-      if (wanted && now - child.installed < kShortLife)
-        core_.retry(connection_->name, Core::Again::kLater, Core::Cause::kConfigured, now);
-      else if (wanted)
-        tasks_.emplace_back(again);
-      next_task(now);
-    } else if (child.state == ChildState::kInstalled) {
-      add_task(RekeyChild{id, 0}, now);
-    }
-    return;
-  }
+// A child that ends sooner than this after it was made is not made again at once: one that could not be
+// installed ends like this as well, again and again.
+constexpr std::chrono::seconds kShortLife{10};
+
+}  // namespace
+
+void ChildSet::expired(SaId sa, bool hard, Now now) {
+  const auto found = std::ranges::find_if(
+      children_, [&](const auto& c) { return c.second.in->id == sa || c.second.out->id == sa; });
+  if (found == children_.end()) return;
+  Child& child = found->second;
+  if (child.state == ChildState::kRekeyed || child.state == ChildState::kDeleting || child.leaving) return;
+  if (hard && child.state == ChildState::kRekeying)
+    child.expire_at = now;  // nothing passes through it any more; it goes if no other takes its place
+  else if (hard)
+    reached_hard_limit(child, now);
+  else if (child.state == ChildState::kInstalled)
+    tasks_.push(RekeyChild{child.id, 0});
 }
 
-void IkeSa::expire_children(Now now, std::vector<Task>& due) {
+void ChildSet::reached_hard_limit(Child& child, Now now) {
+  log(LogLevel::kWarning, "child " + child.config.name + " reached the end of its life");
+  child.leaving = true;
+  tasks_.push(DeleteChild{child.id, 0});
+  if (child.config.start != StartAction::kStart) return;
+  if (now - child.installed < kShortLife)
+    context_.retry(connection_->name, Context::Again::kLater, Context::Cause::kConfigured, now);
+  else
+    tasks_.push(CreateChild{child.config.name, 0});
+}
+
+std::vector<Task> ChildSet::tick(Now now) {
+  std::vector<Task> due;
   for (auto& [id, child] : children_) {
     if (child.deferred_out && child.state != ChildState::kRekeyed && now >= child.deferred_until)
-      flush_deferred(child);
+      use_deferred(child);
     if (child.state == ChildState::kInstalled && child.rekey_at != Now{} && now >= child.rekey_at) {
       child.rekey_at = {};
       due.emplace_back(RekeyChild{id, 0});
@@ -49,12 +58,58 @@ void IkeSa::expire_children(Now now, std::vector<Task>& due) {
     if (!replaced && child.config.start == StartAction::kStart)
       due.emplace_back(CreateChild{child.config.name, 0});
   }
+  return due;
 }
 
-void IkeSa::active(SaId sa, Now now) {
-  const bool ours =
-      std::ranges::any_of(children_, [&](const auto& child) { return child.second.in->id == sa; });
-  if (ours) heard_ = now;
+void ChildSet::remove_old_inbound(Now now) {
+  std::erase_if(old_inbound_, [&](const OldInbound& old) {
+    if (now < old.until) return false;
+    remove_sa(old.sa);
+    return true;
+  });
+}
+
+bool ChildSet::owns_inbound(SaId sa) const {
+  return std::ranges::any_of(children_, [&](const auto& child) { return child.second.in->id == sa; });
+}
+
+std::optional<Now> ChildSet::old_inbound_deadline() const {
+  const auto first = std::ranges::min_element(old_inbound_, {}, &OldInbound::until);
+  return first == old_inbound_.end() ? std::nullopt : std::optional(first->until);
+}
+
+std::optional<Now> ChildSet::deadline() const {
+  std::optional<Now> soonest;
+  const auto sooner = [&](Now at) {
+    if (at != Now{}) soonest = soonest ? std::min(*soonest, at) : at;
+  };
+  for (const auto& [id, child] : children_) {
+    if (child.state == ChildState::kInstalled) sooner(child.rekey_at);
+    if (child.may_expire()) sooner(child.expire_at);
+    if (child.deferred_out && child.state != ChildState::kRekeyed) sooner(child.deferred_until);
+  }
+  return soonest;
+}
+
+std::vector<ChildStatus> ChildSet::status() const {
+  std::vector<ChildStatus> out;
+  for (const auto& [id, c] : children_)
+    out.push_back({.id = id,
+                   .name = c.config.name,
+                   .state = c.state,
+                   .inbound = c.in->id,
+                   .outbound = c.out->id,
+                   .spi_in = c.in->spi,
+                   .spi_out = c.out->spi,
+                   .suite = c.in->suite,
+                   .group = c.group,
+                   .encapsulation = c.in->udp ? Encapsulation::kUdp : Encapsulation::kNone,
+                   .selectors = c.selectors,
+                   .policy = c.config.policy,
+                   .installed = c.installed,
+                   .rekey_at = c.rekey_at,
+                   .expire_at = c.expire_at});
+  return out;
 }
 
 }  // namespace simplon::ike

@@ -31,27 +31,27 @@ std::size_t HalfOpen::of(const IpAddress& from) const {
   return found == by_host_.end() ? 0 : found->second;
 }
 
-void Core::log_limited(std::string_view kind, Now now, const std::function<std::string()>& text) {
-  auto found = said.find(kind);
-  if (found == said.end()) found = said.emplace(std::string(kind), Said{}).first;
-  Said& last = found->second;
+void Context::log_limited(std::string_view kind, Now now, const std::function<std::string()>& text) {
+  auto found = limited.find(kind);
+  if (found == limited.end()) found = limited.emplace(std::string(kind), Limited{}).first;
+  Limited& last = found->second;
   if (last.at != Now{} && now - last.at < kLogEvery) {
     ++last.kept_back;
     return;
   }
-  std::string said_now = text();
-  if (last.kept_back != 0) said_now += " (and " + std::to_string(last.kept_back) + " more like it)";
+  std::string line = text();
+  if (last.kept_back != 0) line += " (and " + std::to_string(last.kept_back) + " more like it)";
   last = {now, 0};
-  log(LogLevel::kWarning, {}, IkeSaId{}, std::move(said_now));
+  log(LogLevel::kWarning, {}, IkeSaId{}, std::move(line));
 }
 
-void Core::submit(IkeSaId sa, DhGroup group, Secret random, Buffer peer_public, Then then) {
+void Context::submit_work(IkeSaId sa, Work work, OnWorkResult then) {
   const JobId id{next_job++};
   jobs[id] = {sa, std::move(then)};
-  outputs.emplace_back(Job{id, group, std::move(random), std::move(peer_public)});
+  outputs.emplace_back(Job{id, std::move(work)});
 }
 
-IkeSa& Core::add(std::unique_ptr<IkeSa> sa) {
+IkeSa& Context::add(std::unique_ptr<IkeSa> sa) {
   IkeSa& out = *sa;
   by_spi[out.our_spi()] = out.id();
   touched.insert(out.id());
@@ -59,12 +59,12 @@ IkeSa& Core::add(std::unique_ptr<IkeSa> sa) {
   return out;
 }
 
-IkeSa* Core::find(IkeSaId id) const {
+IkeSa* Context::find(IkeSaId id) const {
   const auto found = sas.find(id);
   return found == sas.end() ? nullptr : found->second.get();
 }
 
-std::vector<IkeSa*> Core::of(std::string_view name) const {
+std::vector<IkeSa*> Context::of(std::string_view name) const {
   std::vector<IkeSa*> out;
   const auto found = by_connection.find(name);
   if (found == by_connection.end()) return out;
@@ -73,19 +73,19 @@ std::vector<IkeSa*> Core::of(std::string_view name) const {
   return out;
 }
 
-std::shared_ptr<const Connection> Core::connection(std::string_view name) const {
+std::shared_ptr<const Connection> Context::connection(std::string_view name) const {
   const auto found = by_name.find(name);
   return found == by_name.end() ? nullptr : found->second;
 }
 
-Spi Core::fresh_spi() {
+Spi Context::fresh_spi() {
   for (;;) {
     const auto spi = static_cast<std::uint32_t>(entropy.number());
     if (spi >= static_cast<std::uint32_t>(kFirstSpi) && !spis_in.contains(spi)) return Spi{spi};
   }
 }
 
-std::uint64_t Core::fresh_ike_spi() {
+std::uint64_t Context::fresh_ike_spi() {
   for (;;) {
     const std::uint64_t spi = entropy.number();
     if (spi != 0 && !by_spi.contains(spi)) return spi;
@@ -93,7 +93,7 @@ std::uint64_t Core::fresh_ike_spi() {
 }
 
 // With a quarter of jitter, so that a hundred connections to one peer do not come in step.
-void Core::retry(const std::string& name, Again again, Cause cause, Now now) {
+void Context::retry(const std::string& name, Again again, Cause cause, Now now) {
   Retry& r = retries[name];
   if (cause != Cause::kConfigured) r.cause = cause;
   if (again == Again::kAtOnce) {

@@ -1,6 +1,6 @@
-// What all IKE SAs of one Endpoint share: configuration, entropy, outputs, counters, and the tables of the
-// SAs themselves. Internal to ike/; one thread. Nothing here is searched from end to end on behalf of one
-// message.
+// The endpoint context: what all IKE SAs of one Endpoint share: configuration, entropy, outputs, counters,
+// and the tables of the SAs themselves. Internal to ike/; one thread. Nothing here is searched from end to
+// end on behalf of one message.
 #pragma once
 
 #include <deque>
@@ -13,16 +13,19 @@
 #include <unordered_set>
 #include <vector>
 
+#include "ike/auth/authenticator.h"
 #include "ike/crypto/entropy.h"
 #include "ike/pad/connection.h"
+#include "ike/sa/final_responses.h"
 #include "ike/sa/outputs.h"
 #include "ike/sa/status.h"
+#include "ike/sa/task.h"
 
 namespace simplon::ike {
 
 class IkeSa;
 
-// How often a stranger may cause the same kind of line.
+// How often somebody who is not authenticated may cause the same kind of line.
 inline constexpr std::chrono::seconds kLogEvery{1};
 
 // Responders whose initiator is not authenticated yet, and how many each host has of them. An IPv6 host has
@@ -39,10 +42,21 @@ class HalfOpen {
   std::map<IpAddress, std::size_t> by_host_;
 };
 
-struct Core {
-  using Then = std::function<void(IkeSa&, const JobResult&, Now)>;
+// What the room ike/exchange gives to the IKE SAs, which stand below it (ike/exchange/table.h).
+struct Exchanges {
+  // A request of the peer whose integrity check is good, of window().exchange(); it is answered now or later.
+  void (*request)(IkeSa&, const Payloads&, Now);
+  // The response to a request that was sent in clear.
+  void (*clear_response)(IkeSa&, const Header&, const Datagram&, Now);
+  // The next task, of an established IKE SA whose window is free.
+  void (*run)(IkeSa&, const Task&, Now);
+};
 
-  Core(Settings s, const Secret& seed) : settings(s), entropy(seed) {}
+struct Context {
+  using OnWorkResult = std::function<void(IkeSa&, const WorkResult&, Now)>;
+
+  Context(Settings s, const Secret& seed, const Exchanges& e, AuthenticatorFor a)
+      : settings(s), entropy(seed), exchanges(e), authenticator_for(std::move(a)) {}
 
   void log(LogLevel level, const std::string& connection, IkeSaId ike, std::string text) {
     outputs.emplace_back(LogLine{level, connection, ike, std::move(text)});
@@ -52,8 +66,14 @@ struct Core {
   void log_limited(std::string_view kind, Now now, std::string text) {
     log_limited(kind, now, [&] { return std::move(text); });
   }
-  // `then` is called with the result, if the SA still lives.
-  void submit(IkeSaId sa, DhGroup group, Secret random, Buffer peer_public, Then then);
+  // `then` is called with the result, if the IKE SA still lives.
+  void submit_work(IkeSaId sa, Work work, OnWorkResult then);
+  template <class W>
+  void submit(IkeSaId sa, W work, std::function<void(IkeSa&, const typename W::Result&, Now)> then) {
+    submit_work(sa, std::move(work), [then = std::move(then)](IkeSa& s, const WorkResult& r, Now now) {
+      then(s, std::get<typename W::Result>(r), now);
+    });
+  }
   void finish(std::uint64_t ticket, bool ok, std::string why = {}) {
     if (ticket != 0) outputs.emplace_back(Finished{ticket, ok, std::move(why)});
   }
@@ -64,15 +84,17 @@ struct Core {
   Spi fresh_spi();
   std::uint64_t fresh_ike_spi();
 
-  // The peer of this connection is away: it is called again, each time later (at once: the first time is
-  // now).
+  // The peer of this connection is away: we initiate again, each time later (kAtOnce: the first time is now).
   enum class Again : std::uint8_t { kLater, kAtOnce };
-  // What is to be up again: what the configuration starts, and what says so of a lost or a closing peer.
+  // Which children are to be up again: those that the configuration starts, and those whose dpd or close
+  // action says so of a peer that was lost or has closed.
   enum class Cause : std::uint8_t { kConfigured, kLost, kClosed };
   void retry(const std::string& connection, Again again, Cause cause, Now now);
 
   Settings settings;
   Entropy entropy;
+  const Exchanges& exchanges;
+  AuthenticatorFor authenticator_for;
   Counters counters;
   std::deque<Output> outputs;
   std::vector<std::shared_ptr<const Connection>> connections;  // as configured: the order decides
@@ -84,6 +106,7 @@ struct Core {
   // Responders by the initiator's SPI and address: a retransmitted IKE_SA_INIT finds what answers it.
   std::map<std::pair<std::uint64_t, SocketAddress>, IkeSaId> by_initiator;
   HalfOpen half_open;
+  FinalResponses final_responses;
   std::map<SaId, IkeSaId> by_sa;              // whose children they are
   std::unordered_set<std::uint32_t> spis_in;  // SPIs of our inbound SAs: none is given twice
   std::set<IkeSaId> touched;  // to be looked at before the input is done: removed, or woken at another time
@@ -97,23 +120,16 @@ struct Core {
   };
   std::map<std::string, Retry, std::less<>> retries;
 
-  // What was said last in an IKE SA that ended by an answer: it may have been lost (§2.1).
-  struct LastWords {
-    Buffer request, answer;
-  };
-  std::map<std::uint64_t, LastWords> last_words;               // by our SPI
-  std::deque<std::pair<Now, std::uint64_t>> last_words_until;  // oldest first
-
   struct Waiting {
     IkeSaId sa{};
-    Then then;
+    OnWorkResult then;
   };
   std::map<JobId, Waiting> jobs;
-  struct Said {
+  struct Limited {  // a kind of log line
     Now at{};
     std::uint64_t kept_back = 0;
   };
-  std::map<std::string, Said, std::less<>> said;
+  std::map<std::string, Limited, std::less<>> limited;
 };
 
 }  // namespace simplon::ike

@@ -1,82 +1,194 @@
-// An IKE SA as a whole: whose it is, the queue of what is to be done, and when it wants to be woken.
+// An IKE SA as a whole: whose it is, what it does next, what time does to it, and how it ends.
 #include "ike/sa/ike_sa.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "ike/sa/simultaneous.h"
 
 namespace simplon::ike {
+namespace {
 
-IkeSa::IkeSa(Core& core, IkeSaId id, bool initiator, SocketAddress local, SocketAddress remote, Now now)
-    : core_(core),
+constexpr std::chrono::seconds kHalfOpen{30};
+// RFC 3948 §4: behind a NAT something is sent this often, so that it does not forget us.
+constexpr std::chrono::seconds kKeepalive{20};
+// The initiator of the rekey deletes the replaced IKE SA; if it never does, we do without it.
+constexpr std::chrono::seconds kReplacedLives{30};
+
+}  // namespace
+
+IkeSa::IkeSa(Context& context, IkeSaId id, Role role, const SocketAddress& local, const SocketAddress& remote,
+             Now now)
+    : context_(context),
       id_(id),
-      initiator_(initiator),
-      local_(local),
-      remote_(remote),
-      came_from_(remote),
-      created_(now),
-      heard_(now) {
-  (initiator_ ? spi_i_ : spi_r_) = core_.fresh_ike_spi();
+      role_(role),
+      path_{.local = local, .remote = remote},
+      first_remote_(remote),
+      times_{.created = now, .heard = now},
+      children_(context, id, tasks_),
+      handshake_(std::make_unique<Handshake>()) {
+  (initiator() ? spi_i_ : spi_r_) = context_.fresh_ike_spi();
+}
+
+IkeSa::IkeSa(IkeSa& old, IkeSaId id, Rekeyed to, Now now)
+    : context_(old.context_),
+      id_(id),
+      role_(to.role),
+      state_(State::kEstablished),
+      end_(old.end_ == End::kClosing ? End::kClosing : End::kNone),
+      spi_i_(to.spi_i),
+      spi_r_(to.spi_r),
+      path_(old.path_),
+      first_remote_(old.path_.remote),
+      local_id_(old.local_id_),
+      remote_id_(old.remote_id_),
+      proposal_(std::move(to.proposal)),
+      group_(proposal_->groups[0]),
+      keys_(std::move(to.keys)),
+      times_{.created = now, .established = now, .heard = now, .keepalive_at = old.times_.keepalive_at},
+      children_(context_, id, tasks_) {
+  (void)context_.fresh_ike_spi();
+  belong_to(old.connection_);
+  children_.take_over(old.children_);
+  for (Task& task : old.tasks_.take_all()) tasks_.push(std::move(task));
+  set_lifetime(now);
+  old.mark(End::kReplaced);
+  old.times_.rekey_at = {};
+  old.times_.expire_at = now + kReplacedLives;
 }
 
 void IkeSa::belong_to(std::shared_ptr<const Connection> connection) {
   connection_ = std::move(connection);
-  core_.by_connection[connection_->name].insert(id_);
+  children_.belong_to(connection_);
+  context_.by_connection[connection_->name].insert(id_);
 }
 
 void IkeSa::forget() {
-  core_.by_spi.erase(our_spi());
-  core_.half_open.remove(id_, came_from_.address);
-  if (!initiator_) core_.by_initiator.erase({spi_i_, came_from_});
+  context_.by_spi.erase(our_spi());
+  context_.half_open.remove(id_, first_remote_.address);
+  if (!initiator()) context_.by_initiator.erase({spi_i_, first_remote_});
   if (!connection_) return;
-  const auto found = core_.by_connection.find(connection_->name);
-  if (found == core_.by_connection.end()) return;
+  const auto found = context_.by_connection.find(connection_->name);
+  if (found == context_.by_connection.end()) return;
   found->second.erase(id_);
-  if (found->second.empty()) core_.by_connection.erase(found);
+  if (found->second.empty()) context_.by_connection.erase(found);
 }
 
 void IkeSa::log(LogLevel level, std::string text) const {
-  core_.log(level, connection_ ? connection_->name : std::string(), id_, std::move(text));
+  context_.log(level, connection_ ? connection_->name : std::string(), id_, std::move(text));
 }
 
-const Retransmission& IkeSa::retransmission() const {
-  static const Retransmission kDefault;
-  return connection_ ? connection_->retransmission : kDefault;
+bool IkeSa::has_child(std::string_view name) const {
+  return children_.has(name) || (handshake_ && handshake_->wants(name));
+}
+
+void IkeSa::agreed(Proposal proposal) {
+  proposal_ = std::move(proposal);
+  state_ = State::kAuth;
+}
+
+void IkeSa::establish(Now now) {
+  state_ = State::kEstablished;
+  times_.established = now;
+  if (path_.nat_local) times_.keepalive_at = now + kKeepalive;
+  context_.half_open.remove(id_, first_remote_.address);
+  set_lifetime(now);
+  log(LogLevel::kInfo, "IKE SA up between '" + local_id_.text() + "' at " + path_.local.text() + " and '" +
+                           remote_id_.text() + "' at " + path_.remote.text() + ", " + proposal_->text() +
+                           (path_.nat() ? ", ESP in UDP" : ""));
+  context_.outputs.emplace_back(IkeEvent{UpDown::kUp, id_, IkeSaId{}});
+  for (const std::uint64_t t : std::exchange(handshake_->tickets, {})) context_.finish(t, true);
+  tasks_.push_all_first(std::exchange(handshake_->children, {}));
+}
+
+// Up to a tenth earlier, so that two ends with the same time do not meet.
+void IkeSa::set_lifetime(Now now) {
+  const milliseconds whole = peer().rekey_time;
+  if (whole.count() == 0) return;
+  times_.rekey_at =
+      now + whole - milliseconds(context_.entropy.below(static_cast<std::uint64_t>(whole.count()) / 10 + 1));
+  times_.expire_at = now + peer().rekey_time + peer().over_time;
 }
 
 void IkeSa::add_task(Task task, Now now) {
-  tasks_.push_back(std::move(task));
-  next_task(now);
+  tasks_.push(std::move(task));
+  run_tasks(now);
 }
 
-void IkeSa::next_task(Now now) {
+void IkeSa::run_tasks(Now now) {
   // Not while a request of the peer is worked on: it may be what replaces this SA.
-  while (established() && !busy_ && !pending_ && !attempt_ && !tasks_.empty()) {
-    const Task task = std::move(tasks_.front());
-    tasks_.pop_front();
-    std::visit([&](const auto& t) { run(t, now); }, task);
-  }
+  while (established() && !window_.handling() && !window_.pending() && !children_.attempt() &&
+         !tasks_.empty())
+    context_.exchanges.run(*this, tasks_.take(), now);
 }
 
-void IkeSa::drop_tasks(const std::string& why) {
-  const auto ticket = [](const auto& t) -> std::uint64_t {
-    if constexpr (requires { t.ticket; }) return t.ticket;
-    return 0;
-  };
-  for (const Task& task : std::exchange(tasks_, {})) core_.finish(std::visit(ticket, task), false, why);
-  for (const CreateChild& c : std::exchange(first_children_, {})) core_.finish(c.ticket, false, why);
-  for (const std::uint64_t t : std::exchange(tickets_, {})) core_.finish(t, false, why);
-  if (attempt_) core_.finish(attempt_->ticket, false, why);
-  attempt_.reset();
-  if (pending_) core_.finish(pending_->ticket, true);  // what was to be deleted is gone
-  pending_.reset();
+void IkeSa::expired(SaId sa, bool hard, Now now) {
+  children_.expired(sa, hard, now);
+  run_tasks(now);
+}
+
+void IkeSa::active(SaId sa, Now now) {
+  if (children_.owns_inbound(sa)) times_.heard = now;
+}
+
+void IkeSa::adopt(std::shared_ptr<const Connection> connection, Now now) {
+  connection_ = std::move(connection);
+  children_.adopt(connection_);
+  run_tasks(now);
+}
+
+void IkeSa::refresh_candidates(Now now) {
+  if (initiator() || !half_open()) return;
+  std::vector<std::shared_ptr<const Connection>> still;
+  for (const auto& c : handshake_->candidates)
+    if (auto next = context_.connection(c->name); next && next->peer() == c->peer())
+      still.push_back(std::move(next));
+  handshake_->candidates = std::move(still);
+  if (handshake_->candidates.empty()) end("the configuration changed", now);
 }
 
 void IkeSa::tick(Now now) {
   if (dead()) return;
   retransmit(now);
   if (dead()) return;
-  if (state_ == State::kAuth && !initiator_ && now - created_ >= kHalfOpen)
+  if (authenticating() && !initiator() && now - times_.created >= kHalfOpen)
     return end("the initiator did not go on", now);
-  expire(now);
+  children_.remove_old_inbound(now);
+  if (times_.expire_at != Now{} && now >= times_.expire_at) {
+    delete_without_waiting(std::nullopt, now);
+    return end(
+        replaced() ? "the replaced IKE SA was not deleted by the peer" : "the IKE SA was not rekeyed in time",
+        now);
+  }
+  if (established() && !replaced()) tick_established(now);
+}
+
+void IkeSa::tick_established(Now now) {
+  if (times_.keepalive_at != Now{} && now >= times_.keepalive_at) {
+    times_.keepalive_at = now + kKeepalive;
+    context_.outputs.emplace_back(Keepalive{path_.local, path_.remote});
+  }
+  if (times_.recheck_at != Now{} && now >= times_.recheck_at) {
+    recheck_simultaneous_initiation(*this, now);
+    if (!established()) return;
+  }
+  const auto liveness = liveness_due();
+  std::vector<Task> due = children_.tick(now);
+  if (times_.rekey_at != Now{} && now >= times_.rekey_at) {
+    times_.rekey_at = {};
+    due.emplace_back(RekeyIke{});
+  }
+  if (due.empty() && liveness && now >= *liveness) due.emplace_back(Liveness{});
+  for (Task& task : due) tasks_.push(std::move(task));
+  run_tasks(now);
+}
+
+// Something from the peer, be it ESP, within dpd_delay says that it lives; else it is asked (§2.4).
+std::optional<Now> IkeSa::liveness_due() const {
+  const bool idle =
+      established() && !replaced() && !window_.pending() && !children_.attempt() && tasks_.empty();
+  if (!idle || peer().dpd_delay.count() == 0) return std::nullopt;
+  return times_.heard + peer().dpd_delay;
 }
 
 // Every time in it is one at which tick() does something: else the caller would spin.
@@ -86,21 +198,73 @@ std::optional<Now> IkeSa::deadline() const {
   const auto sooner = [&](std::optional<Now> at) {
     if (at && *at != Now{}) soonest = soonest ? std::min(*soonest, *at) : *at;
   };
-  if (pending_) sooner(pending_->next);
-  if (state_ == State::kAuth && !initiator_) sooner(created_ + kHalfOpen);
-  for (const OldInbound& old : old_inbound_) sooner(old.until);
-  sooner(expire_at_);
-  if (!established() || replaced_) return soonest;
-  sooner(rekey_at_);
-  sooner(keepalive_at_);
-  sooner(recheck_at_);
+  if (window_.pending()) sooner(window_.pending()->next);
+  if (authenticating() && !initiator()) sooner(times_.created + kHalfOpen);
+  sooner(children_.old_inbound_deadline());
+  sooner(times_.expire_at);
+  if (!established() || replaced()) return soonest;
+  sooner(times_.rekey_at);
+  sooner(times_.keepalive_at);
+  sooner(times_.recheck_at);
   sooner(liveness_due());
-  for (const auto& [id, child] : children_) {
-    if (child.state == ChildState::kInstalled) sooner(child.rekey_at);
-    if (child.may_expire()) sooner(child.expire_at);
-    if (child.deferred_out && child.state != ChildState::kRekeyed) sooner(child.deferred_until);
-  }
+  sooner(children_.deadline());
   return soonest;
+}
+
+void IkeSa::end(const std::string& why, Now now) {
+  if (dead()) return;
+  if (half_open() && !initiator()) {
+    context_.log_limited("half-open", now, "initiator " + path_.remote.text() + ": " + why);
+  } else {
+    mark(End::kLost);
+    log(lost() ? LogLevel::kWarning : LogLevel::kInfo, why);
+  }
+  close(why, now);
+}
+
+void IkeSa::close(const std::string& why, Now now) {
+  if (dead()) return;
+  finish_tickets(why);
+  children_.clear(now);
+  if (!replaced() && times_.established != Now{})
+    context_.outputs.emplace_back(IkeEvent{UpDown::kDown, id_, IkeSaId{}});
+  state_ = State::kDead;
+  context_.touched.insert(id_);
+}
+
+void IkeSa::finish_tickets(const std::string& why) {
+  for (const Task& task : tasks_.take_all()) context_.finish(ticket_of(task), false, why);
+  if (handshake_) {
+    for (const CreateChild& c : std::exchange(handshake_->children, {}))
+      context_.finish(c.ticket, false, why);
+    for (const std::uint64_t t : std::exchange(handshake_->tickets, {})) context_.finish(t, false, why);
+  }
+  if (children_.attempt()) context_.finish(children_.attempt()->ticket, false, why);
+  children_.attempt().reset();
+  if (const auto pending = window_.take_pending())
+    context_.finish(pending->ticket, true);  // what was to be deleted is gone
+}
+
+IkeStatus IkeSa::status() const {
+  IkeStatus out{.id = id_,
+                .connection = connection_ ? connection_->name : std::string(),
+                .state = IkeState::kConnecting,
+                .initiator = initiator(),
+                .spi_i = spi_i_,
+                .spi_r = spi_r_,
+                .local = path_.local,
+                .remote = path_.remote,
+                .local_id = local_id_,
+                .remote_id = remote_id_,
+                .nat_local = path_.nat_local,
+                .nat_remote = path_.nat_remote,
+                .proposal = proposal_,
+                .established = times_.established,
+                .rekey_at = times_.rekey_at,
+                .children = children_.status()};
+  if (established()) out.state = children_.rekeying_ike() ? IkeState::kRekeying : IkeState::kEstablished;
+  if (deleting() || replaced()) out.state = IkeState::kDeleting;
+  return out;
 }
 
 }  // namespace simplon::ike

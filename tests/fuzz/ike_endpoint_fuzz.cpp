@@ -29,7 +29,7 @@ std::shared_ptr<Connection> connection() {
   c->local_addrs = {kHere.address};
   c->local_id = *Identity::parse("a.example");
   c->remote_id = *Identity::parse("b.example");
-  c->psk = std::make_shared<const Secret>(Bytes(kPsk));
+  c->psk = Secret(Bytes(kPsk));
   c->proposals = {*Proposal::parse("aes128gcm16-prfsha256-x25519", ProtocolId::kIke)};
   ChildConfig child;
   child.name = "net";
@@ -51,7 +51,7 @@ class Peer {
     PayloadWriter w;
     proposal_ = connection()->proposals[0];
     w.sa({proposal_});
-    w.ke(DhGroup::kX25519, run({.group = DhGroup::kX25519, .random = Secret(Buffer(64, 3))}).public_value);
+    w.ke(DhGroup::kX25519, run(DiffieHellman{.group = DhGroup::kX25519, .random = Secret(Buffer(64, 3))}).public_value);
     w.nonce(kNonce);
     init_ = write_message({.spi_i = kSpiI, .exchange = Exchange::kIkeSaInit, .flags = kFlagInitiator}, w);
     deliver(init_);
@@ -61,7 +61,7 @@ class Peer {
     check(p.ke && p.nonce);
     spi_r_ = h.spi_r;
     nr_ = *p.nonce;
-    const JobResult dh = run(Job{JobId{1}, DhGroup::kX25519, Secret(Buffer(64, 3)), p.ke->data});
+    const DhResult dh = run(DiffieHellman{DhGroup::kX25519, Secret(Buffer(64, 3)), p.ke->data});
     keys_ = derive_keys(proposal_, dh.shared.bytes(), kNonce, nr_, kSpiI, spi_r_);
   }
 

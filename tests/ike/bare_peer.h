@@ -26,7 +26,7 @@ class BarePeer {
     ni_ = *p.nonce;
     nr_ = Buffer(32, 0x5a);
     peer_init_ = request.bytes;
-    const JobResult dh = run(Job{JobId{1}, proposal_.groups[0], Secret(Buffer(64, 3)), p.ke->data});
+    const DhResult dh = run(DiffieHellman{proposal_.groups[0], Secret(Buffer(64, 3)), p.ke->data});
     keys_ = derive_keys(proposal_, dh.shared.bytes(), ni_, nr_, spi_i_, spi_r_);
     PayloadWriter out;
     out.sa({proposal_});
@@ -40,7 +40,7 @@ class BarePeer {
     PayloadWriter out;
     const Identity id = *Identity::parse("b.example");
     out.id(initiator_ ? PayloadType::kIdi : PayloadType::kIdr, id);
-    out.auth(psk_auth(keys_, initiator_, connection(false)->psk->bytes(), init_, initiator_ ? nr_ : ni_,
+    out.auth(psk_auth(keys_, initiator_, connection(false)->psk.bytes(), init_, initiator_ ? nr_ : ni_,
                       id_body(id)));
     return out;
   }
@@ -53,7 +53,7 @@ class BarePeer {
     PayloadWriter out;
     out.sa({proposal_});
     out.ke(proposal_.groups[0],
-           run(Job{JobId{1}, proposal_.groups[0], Secret(Buffer(64, 3)), {}}).public_value);
+           run(DiffieHellman{proposal_.groups[0], Secret(Buffer(64, 3)), {}}).public_value);
     out.nonce(ni_);
     init_ = write_message(header(Exchange::kIkeSaInit, false, 0), out);
     deliver(init_);
@@ -62,7 +62,7 @@ class BarePeer {
     const Payloads p = *parse_payloads(h.next, Bytes(answer.bytes).subspan(kHeaderBytes));
     spi_r_ = h.spi_r;
     nr_ = *p.nonce;
-    const JobResult dh = run(Job{JobId{1}, proposal_.groups[0], Secret(Buffer(64, 3)), p.ke->data});
+    const DhResult dh = run(DiffieHellman{proposal_.groups[0], Secret(Buffer(64, 3)), p.ke->data});
     keys_ = derive_keys(proposal_, dh.shared.bytes(), ni_, nr_, spi_i_, spi_r_);
   }
   void authenticate_without_child() {

@@ -16,9 +16,8 @@ namespace simplon::ike::test {
 
 using namespace std::chrono_literals;
 
-inline std::shared_ptr<const Secret> key(const std::string& text) {
-  return std::make_shared<const Secret>(
-      Bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+inline SharedSecret key(const std::string& text) {
+  return Secret(Bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
 inline std::shared_ptr<Connection> connection(bool left, const std::string& name = "sites") {

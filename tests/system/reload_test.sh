@@ -68,6 +68,10 @@ ok "it is listed" tells gwA 4321 sa list
 ok "it is told of at the soft one" wait_for 5 grep -q "4321.*soft limit" "$run/moved.log"
 ok "and gone at the hard one" wait_for 5 tells_not gwA 4321 sa list
 
+sed 's/mode: dp/mode: kernel/' "$run/gwA.yaml" >"$run/other.yaml"
+ok "another file is checked, warnings are shown" eval \
+  'ctl gwA config-check "$run/other.yaml" | grep -q "other.yaml:[0-9:]* ports: is not used in mode .kernel."'
+
 before=$(sas)
 ok "both connections have their SAs" test "$(wc -l <<<"$before")" = 2
 printf 'connections:\n  broken: {locl: x, proposals: [aes128gmc16]}\nports: 7\n' >"$run/gwA.yaml"

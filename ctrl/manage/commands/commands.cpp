@@ -28,7 +28,7 @@ vici::Message succeeded() { return vici::Message().add("success", "yes"); }
 
 vici::Message failed(std::string_view why) { return vici::Message().add("success", "no").add("errmsg", why); }
 
-void Call::note(const std::string& what) const {
+void Call::log_change(const std::string& what) const {
   gateway.log({Level::kInfo,
                Category::kConsole,
                {},

@@ -27,13 +27,17 @@ namespace simplon::ctrl {
 
 using ike::Now;
 
-// Told once, now or later, on the control thread.
+// Called once, now or later, on the control thread.
 using Done = std::function<void(Result<void>)>;
 
 struct ReloadOutcome {
-  std::vector<std::string>
-      errors;           // of the file, "file:line:column: key: what"; or what could not be applied
-  std::string summary;  // "2 connections changed, 1 removed"; empty: nothing was applied
+  std::vector<std::string> errors;  // of the file, like ConfigCheck's; or what could not be applied
+  std::string summary;              // "2 connections changed, 1 removed"; empty: nothing was applied
+};
+
+// Whole lines, "file:line:column: key: what". With errors there are no warnings.
+struct ConfigCheck {
+  std::vector<std::string> errors, warnings;
 };
 
 struct About {
@@ -72,13 +76,13 @@ struct Operations {
   std::function<std::vector<PolicySpec>()> manual_policies;
 
   std::function<ReloadOutcome()> reload;
-  std::function<std::vector<std::string>(const std::string& file)> check_config;  // empty name: our own file
+  std::function<ConfigCheck(const std::string& file)> check_config;  // empty name: our own file
   std::function<Level()> log_level;
   std::function<void(Level)> set_log_level;
   std::function<void(LogEntry)> log;  // who changed what
 };
 
-// Who asks: the peer of the socket (SO_PEERCRED).
+// The process that sent the request, by the socket (SO_PEERCRED).
 struct Peer {
   std::uint32_t uid = 0;
   std::int32_t pid = 0;
@@ -100,13 +104,15 @@ struct Stream {
 struct Later {
   std::optional<Now> deadline;  // then `timed_out` is the answer, whatever comes after
   vici::Message timed_out;
-  // Log lines about these go to the client as "control-log" events while it waits; at most this level.
+  // While the client waits, it gets the log lines of this level or more important about these connections, as
+  // "control-log" events.
   std::set<std::string> connections;
   Level level = Level::kInfo;
 };
 using Answer = std::variant<vici::Message, Stream, Later>;
 
-// Answers what was promised as Later; may be called before the command returns, and never twice.
+// Gives the answer of a command that returned Later. May be called before the command returns, and never
+// twice.
 using Finish = std::function<void(vici::Message)>;
 
 class Commands {
@@ -118,7 +124,7 @@ class Commands {
   Answer run(const Request& request, Finish finish) const;
 
   const Operations& operations() const { return operations_; }
-  // The last lines of the log, for those who come too late to follow it.
+  // Keeps the last lines of the log for log-history.
   void remember(const LogEntry& entry);
   const std::deque<LogEntry>& remembered() const { return lines_; }
 

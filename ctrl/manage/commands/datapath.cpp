@@ -19,7 +19,7 @@ Answer gateway(Call& call) {
   if (on) {
     const Result<void> done = call.gateway.set_gateway(*on);
     if (!done) return failed(done.error().what);
-    call.note(std::string("gateway ") + (*on ? "on" : "off"));
+    call.log_change(std::string("gateway ") + (*on ? "on" : "off"));
   }
   return succeeded().add("state", call.gateway.gateway() ? "on" : "off");
 }

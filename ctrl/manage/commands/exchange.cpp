@@ -70,7 +70,7 @@ Answer initiate(Call& call) {
   if (!target) return failed(target.error().what);
   const std::string what =
       target->child.empty() ? target->connection : target->connection + "/" + target->child;
-  call.note("initiate " + what);
+  call.log_change("initiate " + what);
   call.gateway.initiate(target->connection, target->child,
                         wait.waits() ? Done([finish = call.finish](const Result<void>& result) {
                           finish(result ? succeeded() : failed(result.error().what));
@@ -135,7 +135,7 @@ Answer exchange_with_all(Call& call, const Exchange& exchange, std::string_view 
   const Matches found = find_matches(call.gateway, m);
   auto tally = std::make_shared<Tally>(Tally{.counted = counted, .matches = found.which.size()});
   if (found.which.empty()) return tally->message("no matching SAs to " + std::string(verb) + " found");
-  call.note(std::string(verb) + " " + std::to_string(found.which.size()) + " SAs");
+  call.log_change(std::string(verb) + " " + std::to_string(found.which.size()) + " SAs");
   tally->left = tally->matches;
   for (const ike::Which& which : found.which)
     exchange(which, [tally, finish = call.finish, answers = wait.waits()](const Result<void>& result) {

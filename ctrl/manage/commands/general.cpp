@@ -103,8 +103,8 @@ Message with_errors(std::vector<std::string> errors, const std::string& what) {
 
 Answer reload(Call& call) {
   ReloadOutcome outcome = call.gateway.reload();
-  call.note("reload, " +
-            (outcome.errors.empty() ? outcome.summary : std::to_string(outcome.errors.size()) + " errors"));
+  call.log_change("reload, " + (outcome.errors.empty() ? outcome.summary
+                                                       : std::to_string(outcome.errors.size()) + " errors"));
   if (!outcome.errors.empty())
     return with_errors(std::move(outcome.errors), outcome.summary.empty()
                                                       ? " in the configuration; nothing was changed"
@@ -113,9 +113,11 @@ Answer reload(Call& call) {
 }
 
 Answer config_check(Call& call) {
-  std::vector<std::string> errors = call.gateway.check_config(std::string(call.arguments().get("file")));
-  if (!errors.empty()) return with_errors(std::move(errors), " in the configuration");
-  return succeeded();
+  ConfigCheck found = call.gateway.check_config(std::string(call.arguments().get("file")));
+  if (!found.errors.empty()) return with_errors(std::move(found.errors), " in the configuration");
+  Message m = succeeded();
+  if (!found.warnings.empty()) m.add_list("warnings", std::move(found.warnings));
+  return m;
 }
 
 Answer log_level(Call& call) {
@@ -124,7 +126,7 @@ Answer log_level(Call& call) {
     const Result<Level> level = parse_level(in.text("level"));
     if (!level) return failed(level.error().what);
     call.gateway.set_log_level(*level);
-    call.note("log level " + std::string(name(*level)));
+    call.log_change("log level " + std::string(name(*level)));
   }
   return succeeded().add("level", name(call.gateway.log_level()));
 }

@@ -54,7 +54,7 @@ Answer policy_add(Call& call) {
                            policy->selectors.text() + ", added by hand";
   const Result<PolicyId> id = call.gateway.add_policy(std::move(*policy));
   if (!id) return failed(id.error().what);
-  call.note(what);
+  call.log_change(what);
   return succeeded().add("id", static_cast<std::uint64_t>(*id));
 }
 
@@ -71,7 +71,7 @@ Answer policy_remove(Call& call) {
     return failed("there is no such policy by hand; the others come from the configuration file");
   const Result<void> removed = call.gateway.remove_policy(found->id);
   if (!removed) return failed(removed.error().what);
-  call.note("policy '" + found->name + "' removed");
+  call.log_change("policy '" + found->name + "' removed");
   return succeeded();
 }
 

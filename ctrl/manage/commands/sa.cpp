@@ -136,7 +136,7 @@ Answer sa_add(Call& call) {
   const std::string what = sa_text(sa->direction, sa->spi, sa->source, sa->destination);
   const Result<SaId> id = call.gateway.add_sa(std::move(*sa));
   if (!id) return failed(id.error().what);
-  call.note(what + " added by hand");
+  call.log_change(what + " added by hand");
   return succeeded().add("id", static_cast<std::uint64_t>(*id));
 }
 
@@ -154,7 +154,7 @@ Answer sa_remove(Call& call) {
   const Result<void> removed = call.gateway.remove_sa(found.front()->id);
   if (!removed) return failed(removed.error().what);
   const SaSpec& sa = *found.front();
-  call.note(sa_text(sa.direction, sa.spi, sa.source, sa.destination) + " removed");
+  call.log_change(sa_text(sa.direction, sa.spi, sa.source, sa.destination) + " removed");
   return succeeded();
 }
 

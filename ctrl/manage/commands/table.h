@@ -20,8 +20,8 @@ struct Call {
   Finish finish;
 
   const vici::Message& arguments() const { return request.arguments; }
-  // Leaves a line in the log: who (by the socket's credentials) changed what.
-  void note(const std::string& what) const;
+  // Logs who (by the socket's credentials) changed what.
+  void log_change(const std::string& what) const;
 };
 
 // What does the work of a row of vici::commands(). A name that no row has does not compile.
@@ -39,8 +39,8 @@ std::span<const Handler> datapath_commands();
 std::span<const Handler> sa_commands();
 std::span<const Handler> policy_commands();
 
-// Why the row does not allow these arguments: one is unknown, missing, or none of its choices. Empty: it
-// does.
+// Why these arguments are against the row: one is unknown, is missing, or is not one of its choices. Empty:
+// all are allowed.
 std::string refusal(const vici::Command& row, const vici::Message& arguments);
 
 // Reads the arguments of one request, which its row allows. The first that is missing or malformed is kept as

@@ -10,8 +10,8 @@ TEST(Config, DefaultsMakeATrapWithAllLifetimes) {
   const ike::Connection& c = *config->connections[0];
   EXPECT_EQ(c.rekey_time, 4h);
   EXPECT_EQ(c.dpd_delay, 30s);
-  ASSERT_NE(c.psk, nullptr);
-  EXPECT_EQ(c.psk->size(), 33u);
+  ASSERT_FALSE(c.psk.empty());
+  EXPECT_EQ(c.psk.size(), 33u);
   EXPECT_FALSE(c.proposals.empty());
   ASSERT_THAT(c.children, SizeIs(1));
   EXPECT_EQ(c.children[0].start, ike::StartAction::kTrap);
@@ -81,7 +81,7 @@ connections:
 )");
   ASSERT_TRUE(config) << text(config.error());
   EXPECT_EQ(config->connections[0]->children[0].start, ike::StartAction::kNone);
-  EXPECT_EQ(config->connections[0]->psk->size(), 16u) << "the entry with %any";
+  EXPECT_EQ(config->connections[0]->psk.size(), 16u) << "the entry with %any";
   ASSERT_THAT(config->policies, SizeIs(1));
   EXPECT_THAT(config->policies[0].selectors.remote, IsEmpty());
   EXPECT_FALSE(config->policies[0].tunnel);

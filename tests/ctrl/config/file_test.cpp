@@ -33,7 +33,7 @@ class ConfigFile : public testing::Test {
 TEST_F(ConfigFile, NamesItsSecretsRelativeToItself) {
   const auto config = load(write("gateway.yaml", whole()));
   ASSERT_TRUE(config) << text(config.error());
-  EXPECT_NE(config->connections[0]->psk, nullptr);
+  EXPECT_FALSE(config->connections[0]->psk.empty());
   EXPECT_EQ(config->file, folder_ + "/gateway.yaml");
 }
 

@@ -12,7 +12,7 @@ connections:
     children: {net: {local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24}}
 )");
   ASSERT_TRUE(config) << text(config.error());
-  const Bytes key = config->connections[0]->psk->bytes();
+  const Bytes key = config->connections[0]->psk.bytes();
   ASSERT_THAT(key, SizeIs(16));
   for (std::uint8_t i = 0; i < 16; ++i) EXPECT_EQ(key[i], i);
 }

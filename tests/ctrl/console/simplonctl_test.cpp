@@ -146,6 +146,14 @@ TEST_F(Simplonctl, ReloadShowsEveryError) {
             "a.yaml:3:4: y: worse\n");
 }
 
+TEST_F(Simplonctl, ConfigCheckShowsWarnings) {
+  EXPECT_EQ(simplonctl("config-check").out, "done\n");
+  gateway_.config_warnings = {"a.yaml:1:2: x: odd", "a.yaml:3:4: y: odder"};
+  const Outcome o = simplonctl("config-check");
+  EXPECT_EQ(o.status, 0) << o.err;
+  EXPECT_EQ(o.out, "a.yaml:1:2: x: odd\na.yaml:3:4: y: odder\ndone, with 2 warnings\n");
+}
+
 TEST_F(Simplonctl, ExitStatusesTellWhoIsToBlame) {
   EXPECT_EQ(simplonctl("nonsense").status, 2);
   EXPECT_EQ(simplonctl("gateway ajar").status, 2);

@@ -208,6 +208,15 @@ TEST_F(ViciSocket, ReloadTellsEveryError) {
   EXPECT_EQ(*ask("config-check").list("errors"), gateway_.config_errors);
 }
 
+TEST_F(ViciSocket, ConfigCheckAnswersWithItsWarnings) {
+  EXPECT_EQ(ask("config-check"), Message().add("success", "yes"));
+  gateway_.config_warnings = {"a.yaml:1:2: x: odd"};
+  const Message answer = ask("config-check");
+  EXPECT_EQ(answer.get("success"), "yes");
+  ASSERT_TRUE(answer.list("warnings"));
+  EXPECT_EQ(*answer.list("warnings"), gateway_.config_warnings);
+}
+
 TEST_F(ViciSocket, LogHistoryTellsTheLastLines) {
   for (int i = 0; i < 1500; ++i) server_->log({Level::kInfo, Category::kIke, {}, 0, std::to_string(i)});
   std::vector<std::string> lines;

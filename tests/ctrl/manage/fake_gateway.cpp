@@ -100,7 +100,7 @@ void FakeGateway::daemon_operations(Operations& o) {
   o.reload = [this] {
     return ReloadOutcome{config_errors, config_errors.empty() ? "1 connection changed" : ""};
   };
-  o.check_config = [this](const std::string&) { return config_errors; };
+  o.check_config = [this](const std::string&) { return ConfigCheck{config_errors, config_warnings}; };
   o.log_level = [this] { return level; };
   o.set_log_level = [this](Level to) { level = to; };
   o.log = [this](LogEntry entry) { lines.push_back(std::move(entry)); };
@@ -142,7 +142,7 @@ ike::IkeStatus sites(Now now, unsigned id) {
 }
 
 std::shared_ptr<const ike::Connection> sites_connection() {
-  ike::Connection c{.name = "sites"};
+  ike::Connection c{{.name = "sites"}, {}};
   c.local_addrs = {*IpAddress::parse("198.51.100.1")};
   c.remote_addrs = {*AddressRange::parse("198.51.100.2")};
   c.local_id = fqdn("a.example");

@@ -14,7 +14,7 @@ struct FakeGateway {
   std::vector<SaRef> manual_sas;
   std::map<SaId, SaCounters> counters;
   std::vector<std::pair<std::string, Done>> waiting;  // exchanges that were begun
-  std::vector<std::string> config_errors;
+  std::vector<std::string> config_errors, config_warnings;
   std::vector<LogEntry> lines;
   std::optional<dp::Stats> stats;
   bool gateway = true;

@@ -20,8 +20,8 @@ Secret padded(Buffer key) {
 }
 Secret any_random() { return Secret(Buffer(64, 0x5a)); }
 
-JobResult run(DhGroup group, Secret random, Buffer peer_public = {}) {
-  return ike::run({.id = JobId{7}, .group = group, .random = std::move(random), .peer_public = peer_public});
+DhResult run(DhGroup group, Secret random, Buffer peer_public = {}) {
+  return ike::run(DiffieHellman{.group = group, .random = std::move(random), .peer_public = peer_public});
 }
 
 // What both sides of a vector come to.
@@ -31,11 +31,11 @@ struct Vector {
 };
 
 void expect(const Vector& v, Secret (*random_of)(Buffer)) {
-  const JobResult only = run(v.group, random_of(v.private_i));
-  EXPECT_TRUE(only.ok && only.shared.empty() && only.id == JobId{7});
+  const DhResult only = run(v.group, random_of(v.private_i));
+  EXPECT_TRUE(only.ok && only.shared.empty());
   EXPECT_EQ(only.public_value, v.public_i);
-  const JobResult i = run(v.group, random_of(v.private_i), v.public_r);
-  const JobResult r = run(v.group, random_of(v.private_r), v.public_i);
+  const DhResult i = run(v.group, random_of(v.private_i), v.public_r);
+  const DhResult r = run(v.group, random_of(v.private_r), v.public_i);
   EXPECT_TRUE(i.ok && r.ok);
   EXPECT_EQ(i.public_value, v.public_i);
   EXPECT_EQ(r.public_value, v.public_r);
@@ -75,7 +75,7 @@ TEST(Rfc8031_5, X25519RefusesLowOrderAndWrongLength) {
   Buffer one(32);
   one[0] = 1;
   for (const Buffer& bad : {Buffer(32), one}) {
-    const JobResult r = run(DhGroup::kX25519, any_random(), bad);
+    const DhResult r = run(DhGroup::kX25519, any_random(), bad);
     EXPECT_FALSE(r.ok);
     EXPECT_TRUE(r.shared.empty());
   }
@@ -159,8 +159,8 @@ TEST(Rfc3526_3, Modp2048Reduces) {
 TEST(Rfc3526_3, BothSidesAgree) {
   const Buffer a = run(DhGroup::kModp2048, Secret(Buffer(64, 0x31))).public_value;
   const Buffer b = run(DhGroup::kModp2048, Secret(Buffer(64, 0xc7))).public_value;
-  const JobResult at_a = run(DhGroup::kModp2048, Secret(Buffer(64, 0x31)), b);
-  const JobResult at_b = run(DhGroup::kModp2048, Secret(Buffer(64, 0xc7)), a);
+  const DhResult at_a = run(DhGroup::kModp2048, Secret(Buffer(64, 0x31)), b);
+  const DhResult at_b = run(DhGroup::kModp2048, Secret(Buffer(64, 0xc7)), a);
   EXPECT_NE(a, b);
   EXPECT_EQ(at_a.shared.size(), 256U);
   EXPECT_EQ(copy_of(at_a.shared.bytes()), copy_of(at_b.shared.bytes()));
@@ -172,7 +172,7 @@ TEST(Rfc6989_2_1, ModpValuesThatAreRefused) {
   minus_one.back()--;
   for (const Buffer& bad :
        {Buffer(256), one, minus_one, prime, Buffer(256, 0xff), Buffer(255, 2), Buffer(257)}) {
-    const JobResult r = run(DhGroup::kModp2048, any_random(), bad);
+    const DhResult r = run(DhGroup::kModp2048, any_random(), bad);
     EXPECT_FALSE(r.ok);
     EXPECT_TRUE(r.shared.empty());
   }

@@ -31,7 +31,7 @@ TEST(Rfc7296_1_2, InboundSaIsThereBeforeThePeerHearsOfIt) {
 
 TEST(Rfc7296_2_15, WrongKeyIsRefusedOnBothSidesWithAReason) {
   auto r = connection(false);
-  r->psk = std::make_shared<const Secret>(Buffer(20, 7));
+  r->psk = Secret(Buffer(20, 7));
   Pair pair(connection(true), r);
   pair.initiate();
   EXPECT_TRUE(pair.left.endpoint.status().empty() && pair.right.endpoint.status().empty());

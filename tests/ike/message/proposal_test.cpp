@@ -168,31 +168,4 @@ TEST(Rfc4303_2_2_1, EsnIsNotChosen) {
   EXPECT_EQ(both->esns, std::vector{EsnId::kOff});
 }
 
-TEST(Connection, SamePeerMeansAllButTheChildren) {
-  Connection a, b;
-  a.psk = std::make_shared<const Secret>(bytes_of("key"));
-  b.psk = std::make_shared<const Secret>(bytes_of("key"));
-  b.children.resize(1);
-  EXPECT_TRUE(a.same_peer(b)) << "two copies of one key";
-  const auto differs = [&](auto change) {
-    Connection c = b;
-    change(c);
-    return !a.same_peer(c) && !c.same_peer(a);
-  };
-  EXPECT_TRUE(differs([](Connection& c) { c.psk = std::make_shared<const Secret>(bytes_of("yek")); }));
-  EXPECT_TRUE(differs([](Connection& c) { c.psk.reset(); }));
-  EXPECT_TRUE(differs([](Connection& c) { c.name = "x"; }));
-  EXPECT_TRUE(differs([](Connection& c) { c.remote_id = *Identity::parse("x"); }));
-  EXPECT_TRUE(differs([](Connection& c) { c.local_id = *Identity::parse("x"); }));
-  EXPECT_TRUE(differs([](Connection& c) { c.local_addrs.push_back(*IpAddress::parse("192.0.2.1")); }));
-  EXPECT_TRUE(differs([](Connection& c) { c.remote_addrs.emplace_back(); }));
-  EXPECT_TRUE(differs([](Connection& c) { c.remote_port = Port{501}; }));
-  EXPECT_TRUE(differs([](Connection& c) { c.proposals.emplace_back(); }));
-  EXPECT_TRUE(differs([](Connection& c) { c.rekey_time = seconds{1}; }));
-  EXPECT_TRUE(differs([](Connection& c) { c.over_time = seconds{1}; }));
-  EXPECT_TRUE(differs([](Connection& c) { c.dpd_delay = seconds{1}; }));
-  EXPECT_TRUE(differs([](Connection& c) { c.force_encap = true; }));
-  EXPECT_TRUE(differs([](Connection& c) { c.retransmission.tries = 1; }));
-}
-
 }  // namespace simplon::ike::test

@@ -1,0 +1,205 @@
+#include "ike/exchange/create_child_request.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ike/exchange/rekey.h"
+
+namespace simplon::ike {
+namespace {
+
+// A peer may have several of each child, and replaced ones that it has not deleted yet; but not ever more.
+constexpr std::size_t kChildrenPerConfigured = 4, kMoreChildren = 16;
+
+struct Agreed {  // what we found in the request for a child; no config: it is refused
+  const ChildConfig* config = nullptr;
+  Proposal proposal;
+  Selectors selectors;
+  NotifyType refusal{};
+  std::string why;
+};
+
+// The first child of the configuration that the request fits (`replaces`: only the one of this name).
+Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces) {
+  Agreed out{.refusal = NotifyType::kTsUnacceptable, .why = {}};
+  for (const ChildConfig& config : sa.connection()->children) {
+    if (replaces && config.name != replaces->config.name) continue;
+    const Selectors want = effective_selectors(config, sa.path());
+    Selectors got{without_covered(narrow(*p.tsr, want.local)), without_covered(narrow(*p.tsi, want.remote))};
+    if (got.local.empty() || got.remote.empty()) {
+      out.why += (out.why.empty() ? "" : "; ") + std::string("offered ") + text(*p.tsr) +
+                 " === " + text(*p.tsi) + ", child " + config.name + " is " + want.text();
+      continue;
+    }
+    const auto chosen = choose(*p.sa, config.proposals, pfs);
+    if (!chosen || !usable_spi(chosen->spi)) {
+      out.refusal = NotifyType::kNoProposalChosen;
+      out.why = why_not(*p.sa, config.proposals) + " for child " + config.name;
+      continue;
+    }
+    return {.config = &config, .proposal = *chosen, .selectors = std::move(got), .why = {}};
+  }
+  if (out.why.empty()) out.why = "the connection has no children";
+  Counters& counters = sa.context().counters;
+  ++(out.refusal == NotifyType::kNoProposalChosen ? counters.no_proposal : counters.ts_unacceptable);
+  return out;
+}
+
+// A request for a child that we agreed to, while its key exchange is computed. The configuration is a copy: a
+// reload may come in between.
+struct Request {
+  ChildConfig config;
+  Proposal proposal;
+  Selectors selectors;
+  DhGroup group{};
+  Buffer peer_nonce, nonce;
+  ChildSaId replaces{};
+};
+
+void key_exchange_failed(IkeSa& sa, const Request& request) {
+  Child* const old = sa.children().find(request.replaces);
+  if (old != nullptr && old->state == ChildState::kRekeying && !sa.children().replacing(request.replaces))
+    old->state = ChildState::kInstalled;
+  refuse_public_value(sa, "child");
+}
+
+void add_answer(PayloadWriter& out, const Selectors& selectors) {
+  out.ts(PayloadType::kTsi, selectors.remote);
+  out.ts(PayloadType::kTsr, selectors.local);
+}
+
+// Installs the child and answers: the peer hears of it when it is in place.
+void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now) {
+  Proposal chosen = request.proposal;
+  const Spi spi = sa.context().fresh_spi();
+  const bool pfs = request.group != DhGroup::kNone;
+  const ChildKeys keys =
+      derive_child(sa.keys(), chosen.suite(), result.shared.bytes(), request.peer_nonce, request.nonce);
+  Child& made = sa.children().install({.config = request.config,
+                                       .proposal = chosen,
+                                       .spi_in = spi,
+                                       .spi_out = Spi{load_be32(chosen.spi.data())},
+                                       .keys = keys,
+                                       .we_initiated = false,
+                                       .selectors = request.selectors,
+                                       .group = pfs ? std::optional(request.group) : std::nullopt,
+                                       .replaces = request.replaces},
+                                      sa.path(), now);
+  made.lowest = std::min(request.peer_nonce, request.nonce);
+  sa.children().resolve_simultaneous_rekey(made);
+  chosen.spi = be32(spi);
+  PayloadWriter out;
+  out.sa({chosen});
+  out.nonce(request.nonce);
+  if (pfs) out.ke(request.group, result.public_value);
+  add_answer(out, request.selectors);
+  sa.respond(out);
+}
+
+void child_request(IkeSa& sa, const Payloads& p, Child* old, Now now) {
+  Agreed agreed = agree(sa, p, Pfs::kAsOffered, old);
+  if (agreed.config == nullptr) {
+    sa.log(LogLevel::kWarning, "the peer's child is refused: " + agreed.why);
+    return sa.respond_error(agreed.refusal);
+  }
+  const DhGroup group = group_of(agreed.proposal);
+  if (group != DhGroup::kNone && !key_exchange_fits(sa, p, group, "child")) return;
+  if (old != nullptr) old->state = ChildState::kRekeying;
+  Context& context = sa.context();
+  const Request request{.config = *agreed.config,
+                        .proposal = std::move(agreed.proposal),
+                        .selectors = std::move(agreed.selectors),
+                        .group = group,
+                        .peer_nonce = *p.nonce,
+                        .nonce = context.entropy.bytes(kNonceBytes),
+                        .replaces = old != nullptr ? old->id : ChildSaId{}};
+  if (group == DhGroup::kNone) return complete(sa, request, {}, now);
+  context.submit(sa.id(), DiffieHellman{group, Secret(context.entropy.bytes(64)), p.ke->data},
+                 [request](IkeSa& waiting, const DhResult& result, Now at) {
+                   if (result.ok)
+                     complete(waiting, request, result, at);
+                   else
+                     key_exchange_failed(waiting, request);
+                   waiting.run_tasks(at);
+                 });
+}
+
+// A rekey of a child (§2.8).
+void rekey_request(IkeSa& sa, const Payloads& p, const Notify& rekey, Now now) {
+  Child* const old =
+      rekey.spi.size() == 4 ? sa.children().find_outbound(Spi{load_be32(rekey.spi.data())}) : nullptr;
+  if (old == nullptr) {
+    PayloadWriter out;
+    out.notify(NotifyType::kChildSaNotFound, {}, ProtocolId::kEsp, rekey.spi);
+    return sa.respond(out);
+  }
+  // One that we are replacing ourselves the peer may replace as well (§2.25.1).
+  const bool both = old->state == ChildState::kRekeying && sa.children().replacing(old->id);
+  if (old->state != ChildState::kInstalled && !both) return sa.respond_error(NotifyType::kTemporaryFailure);
+  child_request(sa, p, old, now);
+}
+
+}  // namespace
+
+void create_child_request(IkeSa& sa, const Payloads& p, Now now) {
+  if (!p.sa || !p.nonce) return sa.respond_malformed("CREATE_CHILD_SA without SA or nonce", now);
+  // §2.25: an SA that is going, or that we are replacing ourselves, takes nothing new.
+  if (!sa.established() || sa.replaced() || sa.children().rekeying_ike())
+    return sa.respond_error(NotifyType::kTemporaryFailure);
+  if (p.sa->empty()) {  // transforms that we do not know are left out
+    ++sa.context().counters.no_proposal;
+    sa.log(LogLevel::kWarning, "the peer's request is refused: " + why_not(*p.sa, {}));
+    return sa.respond_error(NotifyType::kNoProposalChosen);
+  }
+  if ((*p.sa)[0].protocol == ProtocolId::kIke) return ike_rekey_request(sa, p);
+  if (!p.tsi || !p.tsr) return sa.respond_malformed("CREATE_CHILD_SA without traffic selectors", now);
+  const std::size_t most = kChildrenPerConfigured * sa.connection()->children.size() + kMoreChildren;
+  if (sa.children().all().size() >= most) return sa.respond_error(NotifyType::kNoAdditionalSas);
+  if (const Notify* rekey = p.find(NotifyType::kRekeySa)) return rekey_request(sa, p, *rekey, now);
+  child_request(sa, p, nullptr, now);
+}
+
+void answer_first_child(IkeSa& sa, const Payloads& p, PayloadWriter& out, Now now) {
+  const Agreed agreed = agree(sa, p, Pfs::kIgnored, nullptr);
+  if (agreed.config == nullptr) {
+    sa.log(LogLevel::kWarning, "the peer's child is refused: " + agreed.why);
+    return out.notify(agreed.refusal);
+  }
+  Proposal chosen = agreed.proposal;
+  const Spi spi = sa.context().fresh_spi();
+  const Handshake& h = *sa.handshake();
+  const ChildKeys keys = derive_child(sa.keys(), chosen.suite(), {}, h.ni, h.nr);
+  sa.children().install({.config = *agreed.config,
+                         .proposal = chosen,
+                         .spi_in = spi,
+                         .spi_out = Spi{load_be32(chosen.spi.data())},
+                         .keys = keys,
+                         .we_initiated = false,
+                         .selectors = agreed.selectors,
+                         .group = std::nullopt,
+                         .replaces = ChildSaId{}},
+                        sa.path(), now);
+  chosen.spi = be32(spi);
+  out.sa({chosen});
+  add_answer(out, agreed.selectors);
+}
+
+bool key_exchange_fits(IkeSa& sa, const Payloads& p, DhGroup group, const std::string& what) {
+  if (!p.ke || DhGroup{p.ke->group} != group) {
+    Writer wanted;
+    wanted.be16(static_cast<std::uint16_t>(group));
+    sa.respond_error(NotifyType::kInvalidKePayload, wanted.view());
+    return false;
+  }
+  if (p.ke->data.size() == public_bytes(group)) return true;
+  refuse_public_value(sa, what);
+  return false;
+}
+
+void refuse_public_value(IkeSa& sa, const std::string& what) {
+  ++sa.context().counters.malformed;
+  sa.log(LogLevel::kWarning, "the peer's " + what + " is refused: its public value is not valid");
+  sa.respond_error(NotifyType::kNoProposalChosen);  // INVALID_SYNTAX would end the IKE SA
+}
+
+}  // namespace simplon::ike

@@ -1,0 +1,20 @@
+// IKE_SA_INIT (RFC 7296 §1.2, §2.6, §2.7, §2.10), as both sides.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ike/sa/ike_sa.h"
+
+namespace simplon::ike {
+
+// The first child goes with IKE_AUTH. `ticket`: of whoever waits for the IKE SA itself.
+void initiate(IkeSa& sa, std::shared_ptr<const Connection> connection, std::vector<CreateChild> children,
+              std::uint64_t ticket);
+void init_response(IkeSa& sa, const Header& header, const Datagram& datagram, Now now);
+
+// `payloads` has SA, KE and nonce; `candidates` are the connections that the initiator may mean.
+void init_request(IkeSa& sa, std::vector<std::shared_ptr<const Connection>> candidates, const Header& header,
+                  const Payloads& payloads, Bytes message, Now now);
+
+}  // namespace simplon::ike

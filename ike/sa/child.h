@@ -1,0 +1,65 @@
+// A child SA as the IKE SA sees it: the pair of ESP SAs, what it was made of, and how far it is (RFC 7296
+// §1.3, §2.8); and the CREATE_CHILD_SA exchange that we are in as initiator.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "dp/base/sa_spec.h"
+#include "dp/base/secret.h"
+#include "ike/pad/connection.h"
+#include "ike/sa/path.h"
+#include "ike/sa/status.h"
+
+namespace simplon::ike {
+
+struct Child {
+  ChildSaId id{};
+  ChildConfig config;
+  ChildState state = ChildState::kInstalled;
+  SaRef in, out;
+  SaRef deferred_out;  // made, but not sent through yet
+  Now deferred_until{};
+  std::optional<DhGroup> group;  // PFS
+  Selectors selectors;           // as negotiated
+  Now installed{}, rekey_at{}, expire_at{};
+  bool leaving = false;  // to be deleted when its turn comes: does not count as up
+  // Both ends may replace one child at once (§2.8.1): which one, the lowest nonce of the exchange, and
+  // whether the exchange was ours.
+  ChildSaId replaced{};
+  Buffer lowest;
+  bool ours = false;
+
+  // Not while it is being replaced: a delete would hit the replacement. The exchange ends, or the IKE SA
+  // does.
+  bool may_expire() const {
+    return expire_at != Now{} && state != ChildState::kDeleting && state != ChildState::kRekeying;
+  }
+  bool up() const { return !leaving && (state == ChildState::kInstalled || state == ChildState::kRekeying); }
+};
+
+// What we negotiate in a CREATE_CHILD_SA exchange that we began, or in IKE_AUTH: a child, or a new IKE SA.
+struct Attempt {
+  enum class What : std::uint8_t { kChild, kIkeSa };
+
+  What what = What::kChild;
+  ChildConfig config;
+  Spi spi{};                  // of our inbound SA
+  std::uint64_t ike_spi = 0;  // ours, of a new IKE SA
+  Buffer nonce;
+  Secret random;  // our private value of the key exchange is made of it
+  DhGroup group = DhGroup::kNone;
+  ChildSaId replaces{};  // none: a new child
+  std::uint64_t ticket = 0;
+  unsigned tries = 0;  // other groups that the peer asked for
+  std::optional<Selectors> packet = {};
+  // Outbound SPIs that the peer deleted before its response came: one of them may be the new child's.
+  std::vector<Spi> deleted = {};
+
+  bool of_ike() const { return what == What::kIkeSa; }
+};
+
+// The selectors of a child: an empty side means the outer address itself.
+Selectors effective_selectors(const ChildConfig& config, const Path& path);
+
+}  // namespace simplon::ike

@@ -1,0 +1,227 @@
+#include "ike/sa/child_set.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace simplon::ike {
+namespace {
+
+// RFC 7296 §2.8: how long the inbound SA of a replaced child lives on for packets that are still under way.
+constexpr std::chrono::seconds kOldInbound{5};
+// As responder of a rekey we send through the new SA when the old one is deleted, or after this long.
+constexpr std::chrono::seconds kDeferredOutbound{5};
+
+}  // namespace
+
+Selectors effective_selectors(const ChildConfig& config, const Path& path) {
+  Selectors out = config.selectors;
+  if (out.local.empty()) out.local = {TrafficSelector::of(Prefix::host(path.local.address))};
+  if (out.remote.empty()) out.remote = {TrafficSelector::of(Prefix::host(path.remote.address))};
+  return out;
+}
+
+void ChildSet::log(LogLevel level, std::string text) const {
+  context_.log(level, connection_->name, owner_, std::move(text));
+}
+
+Child* ChildSet::find(ChildSaId id) {
+  const auto found = children_.find(id);
+  return found == children_.end() ? nullptr : &found->second;
+}
+
+Child* ChildSet::find_outbound(Spi spi) {
+  const auto found = std::ranges::find_if(children_, [&](const auto& c) { return c.second.out->spi == spi; });
+  return found == children_.end() ? nullptr : &found->second;
+}
+
+bool ChildSet::up(std::string_view name) const {
+  return std::ranges::any_of(children_,
+                             [&](const auto& c) { return c.second.config.name == name && c.second.up(); });
+}
+
+bool ChildSet::has(std::string_view name) const {
+  return up(name) || (attempt_ && !attempt_->of_ike() && attempt_->config.name == name) ||
+         tasks_.creates(name);
+}
+
+SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path& path) const {
+  const bool in = direction == Direction::kIn;
+  const ChildKeys::One& keys = in == child.we_initiated ? child.keys.responder : child.keys.initiator;
+  auto sa = std::make_shared<SaSpec>();
+  sa->id = SaId{context_.next_sa++};
+  sa->direction = direction;
+  sa->spi = in ? child.spi_in : child.spi_out;
+  sa->source = in ? path.remote.address : path.local.address;
+  sa->destination = in ? path.local.address : path.remote.address;
+  if (path.nat())
+    sa->udp = in ? UdpPorts{path.remote.port, path.local.port} : UdpPorts{path.local.port, path.remote.port};
+  sa->suite = child.proposal.suite();
+  sa->encr_key = keys.encr.clone();
+  sa->salt = keys.salt.clone();
+  sa->integ_key = keys.integ.clone();
+  sa->replay_window = child.config.replay_window;
+  sa->soft = child.config.rekey;
+  sa->hard = child.config.life;
+  sa->policy = child.config.policy;
+  sa->selectors = child.selectors;
+  return sa;
+}
+
+Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
+  Child child{.id = ChildSaId{context_.next_child++},
+              .config = n.config,
+              .in = make_sa(Direction::kIn, n, path),
+              .out = make_sa(Direction::kOut, n, path),
+              .deferred_out = {},
+              .group = n.group,
+              .selectors = n.selectors,
+              .installed = now};
+  const milliseconds soft = n.config.rekey.time;
+  if (soft.count() != 0)  // up to a tenth earlier, so that the two ends do not meet
+    child.rekey_at =
+        now + soft - milliseconds(context_.entropy.below(static_cast<std::uint64_t>(soft.count()) / 10 + 1));
+  if (n.config.life.time.count() != 0) child.expire_at = now + n.config.life.time;
+  context_.by_sa[child.in->id] = context_.by_sa[child.out->id] = owner_;
+  context_.spis_in.insert(static_cast<std::uint32_t>(n.spi_in));
+  end_retries(n.config.name);
+  install_sa(child.in, child);
+  Child* const old = find(n.replaces);
+  if (!n.we_initiated && old != nullptr) {
+    child.deferred_out = child.out;
+    child.deferred_until = now + kDeferredOutbound;
+  } else {
+    install_sa(child.out, child);
+  }
+  log(LogLevel::kInfo, "child " + n.config.name + " up, " + n.proposal.text() + ", " + n.selectors.text());
+  Child& made = children_.emplace(child.id, std::move(child)).first->second;
+  compare_to_configuration(made);
+  if (old != nullptr)
+    replace(*old, made, now);
+  else
+    context_.outputs.emplace_back(ChildEvent{UpDown::kUp, owner_, made.id, ChildSaId{}});
+  return made;
+}
+
+void ChildSet::replace(Child& old, Child& by, Now now) {
+  by.replaced = old.id;
+  const bool first = old.state != ChildState::kRekeyed;  // else both ends replaced it, and this is the second
+  old.state = ChildState::kRekeyed;
+  if (Now& end = old.expire_at; end != Now{}) end = std::max(end, now + kDeferredOutbound);
+  if (first) inherit_delete(old, by);
+  context_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, owner_, by.id, old.id});
+}
+
+// Whoever wants the old child deleted means the new one by now.
+void ChildSet::inherit_delete(const Child& from, Child& to) {
+  to.leaving |= from.leaving;
+  tasks_.retarget_deletes(from.id, to.id);
+}
+
+// Of two replacements the one whose exchange had the lowest nonce goes, by the end that made it; the child
+// that both replace is deleted by the other end.
+void ChildSet::resolve_simultaneous_rekey(Child& made) {
+  if (made.replaced == ChildSaId{}) return;
+  for (auto& [id, other] : children_) {
+    if (other.replaced != made.replaced || other.ours == made.ours || other.state != ChildState::kInstalled)
+      continue;
+    Child& loser = other.lowest < made.lowest ? other : made;
+    inherit_delete(loser, &loser == &made ? other : made);
+    loser.leaving = false;
+    loser.state = ChildState::kRekeyed;
+    if (!loser.ours) return;
+    tasks_.cancel_delete(made.replaced);
+    tasks_.push_first(DeleteChild{loser.id, 0});
+    return;
+  }
+}
+
+bool ChildSet::attempt_done_by_peer() {
+  const bool done = std::ranges::any_of(children_, [&](const auto& c) {
+    return attempt_->replaces != ChildSaId{} && !c.second.ours && c.second.replaced == attempt_->replaces;
+  });
+  if (!done) return false;
+  context_.finish(attempt_->ticket, true);
+  attempt_.reset();
+  return true;
+}
+
+// Nothing is to be tried again, unless another child that should be up was refused.
+void ChildSet::end_retries(std::string_view installed) {
+  if (std::ranges::all_of(connection_->children, [&](const ChildConfig& c) {
+        return c.start != StartAction::kStart || c.name == installed || has(c.name);
+      }))
+    context_.retries.erase(connection_->name);
+}
+
+// The configuration may have changed while this child was being negotiated.
+void ChildSet::compare_to_configuration(Child& child) {
+  const ChildConfig* config = connection_->child(child.config.name);
+  if (config != nullptr && *config == child.config) return;
+  child.leaving = true;
+  tasks_.push(DeleteChild{child.id, 0});
+  if (config != nullptr && config->start == StartAction::kStart && !has(config->name))
+    tasks_.push(CreateChild{config->name, 0});
+}
+
+void ChildSet::adopt(std::shared_ptr<const Connection> connection) {
+  connection_ = std::move(connection);
+  for (auto& [id, child] : children_) {
+    const ChildConfig* next = connection_->child(child.config.name);
+    if (child.state == ChildState::kRekeyed || (next != nullptr && *next == child.config)) continue;
+    child.leaving = true;
+    tasks_.push(DeleteChild{id, 0});
+  }
+}
+
+void ChildSet::take_over(ChildSet& from) {
+  children_ = std::exchange(from.children_, {});
+  old_inbound_ = std::exchange(from.old_inbound_, {});
+  for (const auto& [id, child] : children_)
+    context_.by_sa[child.in->id] = context_.by_sa[child.out->id] = owner_;
+}
+
+void ChildSet::install_sa(const SaRef& sa, const Child& child) {
+  context_.outputs.emplace_back(InstallSa{sa, owner_, child.id, connection_->name, child.config.name});
+}
+
+void ChildSet::forget_sa(const SaRef& sa) {
+  context_.by_sa.erase(sa->id);
+  if (sa->direction == Direction::kIn) context_.spis_in.erase(static_cast<std::uint32_t>(sa->spi));
+}
+
+void ChildSet::remove_sa(const SaRef& sa) {
+  context_.outputs.emplace_back(RemoveSa{sa->id});
+  forget_sa(sa);
+}
+
+void ChildSet::use_deferred(Child& child) { install_sa(std::exchange(child.deferred_out, nullptr), child); }
+
+void ChildSet::use_deferred(std::string_view name) {
+  for (auto& [id, child] : children_)
+    if (child.deferred_out && child.state != ChildState::kRekeyed && child.config.name == name)
+      use_deferred(child);
+}
+
+void ChildSet::remove(ChildSaId id, Now now, OldInboundSa inbound) {
+  const auto found = children_.find(id);
+  if (found == children_.end()) return;
+  const Child child = std::move(found->second);
+  children_.erase(found);
+  if (child.deferred_out)
+    forget_sa(child.out);  // never was in use
+  else
+    remove_sa(child.out);
+  if (inbound == OldInboundSa::kStays) {
+    old_inbound_.push_back({child.in, now + kOldInbound});
+    return;
+  }
+  remove_sa(child.in);
+  context_.outputs.emplace_back(ChildEvent{UpDown::kDown, owner_, id, ChildSaId{}});
+}
+
+void ChildSet::clear(Now now) {
+  while (!children_.empty()) remove(children_.begin()->first, now, OldInboundSa::kGoes);
+  for (const OldInbound& old : std::exchange(old_inbound_, {})) remove_sa(old.sa);
+}
+
+}  // namespace simplon::ike

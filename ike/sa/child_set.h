@@ -1,0 +1,114 @@
+// The children of one IKE SA: how they become SAs of the data path, replace each other (RFC 7296 §2.8), and
+// end; and the one that we are negotiating.
+//
+// Owned by its IkeSa. It sends no message: what must be said to the peer it puts into the queue of tasks, and
+// what must be done with SAs goes to the outputs of the context, in order. Every SA that it installs it
+// removes, once. Invariants: an SA of a child is in context.by_sa from install() to its removal; the inbound
+// SPI is in context.spis_in as long; at most one attempt is under way.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ike/crypto/keys.h"
+#include "ike/sa/child.h"
+#include "ike/sa/context.h"
+#include "ike/sa/task.h"
+
+namespace simplon::ike {
+
+class ChildSet {
+ public:
+  using Children = std::map<ChildSaId, Child>;
+
+  ChildSet(Context& context, IkeSaId owner, TaskQueue& tasks)
+      : context_(context), owner_(owner), tasks_(tasks) {}
+
+  // Whose children they are; a reload gives another one of the same peer: children that changed are deleted.
+  void belong_to(std::shared_ptr<const Connection> connection) { connection_ = std::move(connection); }
+  void adopt(std::shared_ptr<const Connection> connection);
+  // The successor of a rekeyed IKE SA takes over all but the attempt (§2.18).
+  void take_over(ChildSet& from);
+
+  // ---- what there is ----
+  const Children& all() const { return children_; }
+  Child* find(ChildSaId id);
+  Child* find_outbound(Spi spi);  // by the SPI that the peer receives with
+  bool up(std::string_view name) const;
+  bool has(std::string_view name) const;  // up, being made, or to be made
+  std::vector<ChildStatus> status() const;
+
+  // ---- made and replaced ----
+  struct Negotiated {
+    const ChildConfig& config;
+    const Proposal& proposal;
+    Spi spi_in, spi_out;
+    const ChildKeys& keys;
+    bool we_initiated;
+    const Selectors& selectors;
+    std::optional<DhGroup> group;
+    ChildSaId replaces;
+  };
+  // Installs both SAs, the inbound one first. As responder of a rekey the outbound one waits until the peer
+  // deletes the old child, which it does when it uses the new one (§2.8).
+  Child& install(const Negotiated& child, const Path& path, Now now);
+  // §2.8.1: if the peer replaced the same child at once, the one of the two replacements that goes is told
+  // apart and, if it is ours, deleted.
+  void resolve_simultaneous_rekey(Child& made);
+  // The outbound SAs that wait are used from now on, of all children of this name.
+  void use_deferred(std::string_view name);
+
+  // ---- ended ----
+  enum class OldInboundSa : std::uint8_t { kGoes, kStays };
+  // kStays: of a replaced child, for packets that are still under way.
+  void remove(ChildSaId id, Now now, OldInboundSa inbound);
+  void clear(Now now);
+
+  // ---- lifetimes (RFC 4301 §4.4.2.1) ----
+  void expired(SaId sa, bool hard, Now now);  // by volume: what follows is in the tasks
+  std::vector<Task> tick(Now now);            // by time: what is due
+  void remove_old_inbound(Now now);
+  bool owns_inbound(SaId sa) const;
+  std::optional<Now> old_inbound_deadline() const;
+  std::optional<Now> deadline() const;  // of the children
+
+  // ---- the attempt ----
+  std::optional<Attempt>& attempt() { return attempt_; }
+  const std::optional<Attempt>& attempt() const { return attempt_; }
+  bool replacing(ChildSaId id) const { return attempt_ && !attempt_->of_ike() && attempt_->replaces == id; }
+  bool rekeying_ike() const { return attempt_ && attempt_->of_ike(); }
+  // The peer has replaced what our attempt is to replace: the attempt is as good as done, and ends. True: so
+  // it is.
+  bool attempt_done_by_peer();
+
+ private:
+  void log(LogLevel level, std::string text) const;
+  SaRef make_sa(Direction direction, const Negotiated& child, const Path& path) const;
+  void replace(Child& old, Child& by, Now now);
+  void inherit_delete(const Child& from, Child& to);
+  void end_retries(std::string_view installed);
+  void compare_to_configuration(Child& child);
+  void install_sa(const SaRef& sa, const Child& child);
+  void remove_sa(const SaRef& sa);
+  void forget_sa(const SaRef& sa);
+  void use_deferred(Child& child);
+  void reached_hard_limit(Child& child, Now now);
+
+  struct OldInbound {
+    SaRef sa;
+    Now until{};
+  };
+
+  Context& context_;
+  IkeSaId owner_;
+  TaskQueue& tasks_;
+  std::shared_ptr<const Connection> connection_;
+  Children children_;
+  std::vector<OldInbound> old_inbound_;
+  std::optional<Attempt> attempt_;
+};
+
+}  // namespace simplon::ike

@@ -1,0 +1,196 @@
+// IkeSa: its messages, out and in: protection, what the window says of them, and where they go.
+#include <utility>
+
+#include "ike/sa/ike_sa.h"
+
+namespace simplon::ike {
+
+Header IkeSa::header(Exchange exchange, bool response, std::uint32_t message_id) const {
+  return {
+      .spi_i = spi_i_,
+      .spi_r = spi_r_,
+      .next = 0,
+      .version = 0x20,
+      .exchange = exchange,
+      .flags = static_cast<std::uint8_t>((initiator() ? kFlagInitiator : 0) | (response ? kFlagResponse : 0)),
+      .message_id = message_id,
+      .length = 0};
+}
+
+const Retransmission& IkeSa::retransmission() const {
+  static const Retransmission kDefault;
+  return connection_ ? peer().retransmission : kDefault;
+}
+
+// A counter for an AEAD (RFC 5282 §3.1), unpredictable for CBC.
+Buffer IkeSa::fresh_iv() {
+  if (!keys_->encr->aead()) return context_.entropy.bytes(keys_->encr->iv);
+  Writer out;
+  out.be64(iv_++);
+  return out.take();
+}
+
+Buffer IkeSa::protect(const Header& header, const PayloadWriter& payloads) {
+  return seal(*keys_, initiator(), header, payloads, fresh_iv());
+}
+
+void IkeSa::send(const Buffer& bytes) {
+  ++context_.counters.sent;
+  context_.outputs.emplace_back(Datagram{path_.local, path_.remote, bytes});
+}
+
+void IkeSa::request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now,
+                    std::uint64_t ticket) {
+  window_.sent(protect(header(exchange, false, window_.next_request()), payloads), retransmission(), now,
+               std::move(then), ticket);
+  send(window_.pending()->bytes);
+}
+
+void IkeSa::request_in_clear(Exchange exchange, const PayloadWriter& payloads, Now now) {
+  handshake_->init_request = write_message(header(exchange, false, 0), payloads);
+  window_.sent_init(handshake_->init_request, retransmission(), now);
+  send(window_.pending()->bytes);
+}
+
+void IkeSa::respond(const PayloadWriter& payloads) {
+  window_.respond(protect(header(window_.exchange(), true, window_.expected()), payloads));
+  send(window_.last_response());
+}
+
+void IkeSa::respond_in_clear(const PayloadWriter& payloads) {
+  handshake_->init_response = write_message(header(window_.exchange(), true, window_.expected()), payloads);
+  window_.respond(handshake_->init_response);
+  send(window_.last_response());
+}
+
+void IkeSa::respond_error(NotifyType type, Bytes data) {
+  PayloadWriter out;
+  out.notify(type, data);
+  respond(out);
+}
+
+void IkeSa::respond_malformed(const std::string& why, Now now) {
+  ++context_.counters.malformed;
+  respond_error(NotifyType::kInvalidSyntax);
+  keep_final_response(now);
+  end(why, now);
+}
+
+void IkeSa::keep_final_response(Now now) {
+  context_.final_responses.keep(our_spi(), window_.last_request(), window_.last_response(), now);
+}
+
+void IkeSa::delete_without_waiting(std::optional<NotifyType> why, Now now) {
+  if (!keys_ || window_.pending()) return;  // outside the peer's window it would not be looked at
+  PayloadWriter out;
+  if (why) out.notify(*why);
+  out.del(ProtocolId::kIke, {});
+  request(Exchange::kInformational, out, {}, now);
+  window_.take_pending();
+}
+
+void IkeSa::receive(const Header& h, const Datagram& datagram, Now now) {
+  if (h.initiator() == initiator()) return;  // the flag is the sender's role (§3.1)
+  if (h.response())
+    receive_response(h, datagram, now);
+  else
+    receive_request(h, datagram, now);
+}
+
+void IkeSa::receive_request(const Header& h, const Datagram& datagram, Now now) {
+  if (initiator() && half_open()) return;  // it overtook the response to our IKE_AUTH: it comes again
+  const auto arrival = window_.arrival(h.message_id, datagram.bytes);
+  if (arrival == MessageWindow::Arrival::kRepeated) {
+    ++context_.counters.retransmitted;
+    ++context_.counters.sent;
+    // To where the request came from (§2.11).
+    context_.outputs.emplace_back(Datagram{datagram.local, datagram.remote, window_.last_response()});
+  }
+  if (arrival != MessageWindow::Arrival::kNew) return;
+  const auto payloads = unprotect(h, datagram, now);
+  if (!payloads) return;
+  if (payloads->unknown_critical)
+    respond_error(NotifyType::kUnsupportedCriticalPayload, Bytes(&*payloads->unknown_critical, 1));
+  else
+    context_.exchanges.request(*this, *payloads, now);
+  run_tasks(now);
+}
+
+void IkeSa::receive_response(const Header& h, const Datagram& datagram, Now now) {
+  if (!window_.answers(h.message_id)) return;
+  if (in_init()) return context_.exchanges.clear_response(*this, h, datagram, now);
+  const auto payloads = unprotect(h, datagram, now);
+  if (!payloads) return;
+  if (!half_open() && payloads->find(NotifyType::kInvalidSyntax))  // fatal at both ends (§2.21.3)
+    return end("the peer calls our request malformed", now);
+  const auto answered = window_.take_pending();
+  if (answered->then) answered->then(*this, *payloads, now);
+  run_tasks(now);
+}
+
+// Nothing of a message is looked at before its integrity check is good.
+std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagram, Now now) {
+  if (!keys_) return std::nullopt;
+  const auto sk = find_sk(datagram.bytes);
+  if (!sk) {
+    ++context_.counters.malformed;
+    context_.log_limited("sk", now, "message from " + datagram.remote.text() + ": " + sk.error().what);
+    return std::nullopt;
+  }
+  const auto inner = open(*keys_, h.initiator(), datagram.bytes, *sk);
+  if (!inner) {
+    ++context_.counters.bad_icv;
+    context_.log_limited("icv", now,
+                         "message from " + datagram.remote.text() + ": its integrity check failed");
+    return std::nullopt;
+  }
+  times_.heard = now;
+  update_path(datagram);
+  if (!h.response()) window_.begin(datagram.bytes, h.exchange);
+  auto payloads = parse_payloads(inner->first, inner->chain);
+  if (payloads) return std::move(*payloads);
+  const std::string why = "message from " + datagram.remote.text() + ": " + payloads.error().what;
+  if (!h.response()) {
+    respond_malformed(why, now);
+  } else {
+    ++context_.counters.malformed;
+    context_.log_limited("response", now, why);
+  }
+  return std::nullopt;
+}
+
+// A NAT may give the peer another address or port at any time (§2.23); only what was authenticated counts.
+// ESP goes to the new address by new SAs, for one in use is never changed.
+void IkeSa::update_path(const Datagram& d) {
+  if (d.local == path_.local && d.remote == path_.remote) return;
+  const bool floating = authenticating() && !initiator();  // to port 4500
+  if (!floating && !path_.nat_remote) return;
+  path_.local = d.local;
+  path_.remote = d.remote;
+  if (floating) return;
+  log(LogLevel::kInfo, "the peer is at " + path_.remote.text() + " now");
+  for (const auto& [id, child] : children_.all())
+    if (child.state == ChildState::kInstalled) tasks_.push(RekeyChild{id, 0});
+}
+
+void IkeSa::retransmit(Now now) {
+  const Retransmission& times = retransmission();
+  switch (window_.due(times, now)) {
+    case MessageWindow::Due::kNothing:
+      return;
+    case MessageWindow::Due::kGiveUp:
+      ++context_.counters.timed_out;
+      return end("the peer at " + path_.remote.text() + " does not answer: gave up after " +
+                     std::to_string(window_.pending()->tries) + " tries",
+                 now);
+    case MessageWindow::Due::kRetransmit:
+      ++context_.counters.retransmitted;
+      log(LogLevel::kInfo, "no answer from " + path_.remote.text() + ", sending request " +
+                               std::to_string(window_.pending()->message_id) + " again (" +
+                               std::to_string(window_.pending()->tries) + " of " +
+                               std::to_string(times.tries) + ")");
+      send(window_.pending()->bytes);
+  }
+}
+
+}  // namespace simplon::ike

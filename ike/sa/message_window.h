@@ -1,0 +1,74 @@
+// The message window of one IKE SA: one request at a time in each direction (RFC 7296 §2.1 to §2.3).
+//
+// Ours: a request gets the next message ID and waits for its response; until then it is sent again, each time
+// later (§2.4), always the same bytes. The peer's: a request is new only with the ID that is expected next;
+// the last one, if it comes again byte for byte, is answered with the same response; everything else is
+// ignored.
+//
+// Owned by its IkeSa. It neither encrypts nor sends: it is given whole messages and says what to do with
+// them. Invariants: at most one request of ours is pending; an expected ID moves on only when the response is
+// given; while a request of the peer is being handled no other is new.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "dp/base/bytes.h"
+#include "ike/message/payload.h"
+#include "ike/pad/connection.h"
+#include "ike/sa/outputs.h"
+
+namespace simplon::ike {
+
+class IkeSa;
+
+// What to do with the peer's response to a request of ours.
+using OnResponse = std::function<void(IkeSa&, const Payloads&, Now)>;
+
+class MessageWindow {
+ public:
+  struct Pending {  // our request that is not answered yet
+    std::uint32_t message_id = 0;
+    Buffer bytes;
+    unsigned tries = 1;
+    Now next{};  // when it is sent again
+    milliseconds wait{};
+    OnResponse then;
+    std::uint64_t ticket = 0;  // of a delete: done as well when the IKE SA ends before it is answered
+  };
+
+  // ---- our requests ----
+  std::uint32_t next_request() const { return next_request_; }  // the ID that the next one bears
+  // A message that bears that ID. IKE_SA_INIT may be sent several times with ID 0 (§2.6): the later replaces
+  // the one before it.
+  void sent(Buffer message, const Retransmission& times, Now now, OnResponse then = {},
+            std::uint64_t ticket = 0);
+  void sent_init(Buffer message, const Retransmission& times, Now now);
+  const std::optional<Pending>& pending() const { return pending_; }
+  bool answers(std::uint32_t message_id) const { return pending_ && pending_->message_id == message_id; }
+  std::optional<Pending> take_pending();  // it is answered, or nobody waits for the response any more
+  enum class Due : std::uint8_t { kNothing, kRetransmit, kGiveUp };
+  Due due(const Retransmission& times, Now now);  // kRetransmit: pending() is to be sent now
+
+  // ---- the peer's requests ----
+  enum class Arrival : std::uint8_t { kNew, kRepeated, kIgnored };
+  Arrival arrival(std::uint32_t message_id, Bytes message) const;
+  // A new request whose integrity check is good (or IKE_SA_INIT): it is handled until respond().
+  void begin(Bytes message, Exchange exchange);
+  void respond(Buffer response);  // to the request that is being handled; kept for a repetition
+  bool handling() const { return handling_; }
+  std::uint32_t expected() const { return next_expected_; }  // the ID of the request that is being handled
+  Exchange exchange() const { return exchange_; }            // its exchange type
+  const Buffer& last_request() const { return last_request_; }
+  const Buffer& last_response() const { return last_response_; }
+
+ private:
+  std::uint32_t next_request_ = 0, next_expected_ = 0;
+  std::optional<Pending> pending_;
+  Buffer last_request_, last_response_;
+  Exchange exchange_{};
+  bool handling_ = false;
+};
+
+}  // namespace simplon::ike

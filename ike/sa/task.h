@@ -1,0 +1,63 @@
+// What an IKE SA has still to do, in its order. Our window is one request at a time (RFC 7296 §2.3), so
+// whatever else there is to do waits here until the request that is under way is answered.
+//
+// A queue belongs to one IKE SA; when that is rekeyed the successor takes the tasks over. `ticket` says who
+// waits for the end of a task (0: nobody): whoever takes a task out must see to it that Finished comes of it.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "dp/base/selector.h"
+#include "ike/sa/outputs.h"
+
+namespace simplon::ike {
+
+struct CreateChild {
+  std::string child;
+  std::uint64_t ticket = 0;
+  std::optional<Selectors> packet = {};  // that wants it (§2.9)
+  bool unless_up = false;                // one that is up is as good; without a ticket always
+};
+struct RekeyChild {
+  ChildSaId id{};
+  std::uint64_t ticket = 0;
+};
+struct RekeyIke {
+  std::uint64_t ticket = 0;
+};
+struct DeleteChild {
+  ChildSaId id{};
+  std::uint64_t ticket = 0;
+};
+struct DeleteIke {
+  std::uint64_t ticket = 0;
+};
+struct Liveness {};  // asks whether the peer lives (§2.4)
+using Task = std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteIke, Liveness>;
+
+std::uint64_t ticket_of(const Task& task);
+
+class TaskQueue {
+ public:
+  bool empty() const { return tasks_.empty(); }
+  void push(Task task) { tasks_.push_back(std::move(task)); }
+  void push_first(Task task) { tasks_.push_front(std::move(task)); }
+  void push_all_first(std::vector<CreateChild> children);  // in their order
+  Task take();                                             // the first; there must be one
+  std::deque<Task> take_all();
+
+  bool creates(std::string_view child) const;  // a CreateChild of this name waits
+  // Whoever wants the child `from` deleted means the child `to` from now on.
+  void retarget_deletes(ChildSaId from, ChildSaId to);
+  void cancel_delete(ChildSaId child);  // unless somebody waits for it
+
+ private:
+  std::deque<Task> tasks_;
+};
+
+}  // namespace simplon::ike
