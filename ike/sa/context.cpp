@@ -96,7 +96,7 @@ std::uint64_t Context::fresh_ike_spi() {
   }
 }
 
-// With a quarter of jitter, so that a hundred connections to one peer do not come in step.
+// With a quarter of jitter, so that a hundred connections to one peer are not tried all at once.
 void Context::retry(const std::string& name, Again again, Cause cause, Now now) {
   Retry& r = retries[name];
   if (cause != Cause::kConfigured) r.cause = cause;

@@ -15,6 +15,8 @@
 
 #include "ike/auth/authenticator.h"
 #include "ike/crypto/entropy.h"
+#include "ike/message/header.h"
+#include "ike/message/payload.h"
 #include "ike/pad/connection.h"
 #include "ike/sa/final_responses.h"
 #include "ike/sa/outputs.h"
