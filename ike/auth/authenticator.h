@@ -12,6 +12,7 @@
 
 #include "ike/crypto/job.h"
 #include "ike/crypto/keys.h"
+#include "ike/message/payload.h"
 #include "ike/pad/connection.h"
 
 namespace simplon::ike {

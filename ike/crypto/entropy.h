@@ -1,8 +1,8 @@
 // Everything random that IKE needs, from one seed: AES-256 in counter mode. The same seed gives the same
 // bytes, so a whole handshake replays in a test; with a seed from the kernel nobody else knows them.
 //
-// It forgets: after each answer the next 32 bytes of the stream become the key. Who reads the memory of this
-// process learns nothing of what was given out before (private keys that gave forward secrecy).
+// After each answer the next 32 bytes of the stream become the key. So an attacker who reads the memory of
+// this process learns nothing of what was given out before (private keys that gave forward secrecy).
 #pragma once
 
 #include <array>

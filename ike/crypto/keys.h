@@ -1,14 +1,13 @@
-// The cryptography of an IKE SA (RFC 7296 §2.13 to §2.18, RFC 5282), by OpenSSL. Pure functions of their
-// arguments.
+// The keys of an IKE SA and of its children, and what is hashed (RFC 7296 §2.6, §2.13 to §2.18, §2.23), by
+// OpenSSL. Pure functions of their arguments.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "dp/base/address.h"
 #include "dp/base/secret.h"
 #include "dp/base/suite.h"
-#include "ike/message/payload.h"
+#include "ike/message/proposal.h"
 
 namespace simplon::ike {
 
@@ -38,17 +37,6 @@ ChildKeys derive_child(const IkeKeys& keys, const EspSuite& suite, Bytes shared,
 // signer's.
 Buffer psk_auth(const IkeKeys& keys, bool signer_is_initiator, Bytes psk, Bytes message, Bytes nonce,
                 Bytes id_body);
-
-// A whole message with an SK payload. `sender_is_initiator`: of the IKE SA. `iv`: encr->iv bytes, never twice
-// with a key.
-Buffer seal(const IkeKeys& keys, bool sender_is_initiator, const Header& header,
-            const PayloadWriter& payloads, Bytes iv);
-// What is inside; nothing of it is looked at before the ICV is good. None: the ICV is not.
-struct Opened {
-  std::uint8_t first = 0;
-  Buffer chain;
-};
-std::optional<Opened> open(const IkeKeys& keys, bool sender_is_initiator, Bytes message, const SkPayload& sk);
 
 Buffer nat_hash(std::uint64_t spi_i, std::uint64_t spi_r, const SocketAddress& where);  // §2.23: SHA-1
 Buffer cookie(Bytes secret, std::uint32_t version, Bytes ni, const IpAddress& from,

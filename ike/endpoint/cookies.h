@@ -1,5 +1,5 @@
-// The cookies of a responder under load (RFC 7296 §2.6): nothing is kept of an initiator but what it brings
-// back.
+// The cookies of a responder under load (RFC 7296 §2.6): we keep no state for an initiator until it returns
+// the cookie.
 #pragma once
 
 #include <optional>

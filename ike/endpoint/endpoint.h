@@ -40,11 +40,11 @@ class Endpoint {
   Endpoint(Endpoint&&) noexcept;
   Endpoint& operator=(Endpoint&&) noexcept;
 
-  // Reload. Connections that did not change keep their SAs; of a changed peer the IKE SA goes; of a removed
-  // child its SAs. Children whose start action is kStart are then initiated.
+  // Reload. Connections that did not change keep their SAs. If a peer changed, its IKE SA is deleted; if a
+  // child changed or is gone, its SAs are. Children whose start action is kStart are then initiated.
   void configure(std::vector<std::shared_ptr<const Connection>> connections, Now now);
 
-  // Reload of the limits: they hold for what comes.
+  // Reload of the limits: they hold from now on.
   void configure(const Settings& settings);
 
   void receive(const Datagram& datagram, Now now);
@@ -64,7 +64,7 @@ class Endpoint {
   void expired(SaId sa, bool hard, Now now);
   // An ESP packet came through this inbound SA lately: its peer is alive, no liveness check is needed (§2.4).
   void active(SaId sa, Now now);
-  void shut_down(Now now);  // deletes for every IKE SA; what they answer is not waited for
+  void shut_down(Now now);  // sends a delete for every IKE SA and does not wait for the responses
 
   std::vector<IkeStatus> status() const;
   std::optional<IkeStatus> status(IkeSaId id) const;

@@ -19,7 +19,7 @@ class Endpoint::Impl {
   void complete(const JobResult& result, Now now);
   void tick(Now now);
   std::optional<Now> deadline() const;
-  // After every input: IKE SAs that have ended are removed, what should be up is tried again, the others are
+  // After every input: removes IKE SAs that have ended, schedules what should be up again, and the others are
   // woken when they ask.
   void after_input(Now now);
 

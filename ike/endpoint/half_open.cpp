@@ -9,7 +9,7 @@ namespace simplon::ike {
 namespace {
 
 constexpr std::size_t kFairShare = 8;
-constexpr std::size_t kLargestInit = 8192;  // it is kept until the initiator has proved who it is
+constexpr std::size_t kLargestInit = 8192;  // bytes; the message is kept until the initiator is authenticated
 
 bool takes(const Connection& c, const Datagram& d) {
   return (c.local_addrs.empty() ||
@@ -22,7 +22,7 @@ bool takes(const Connection& c, const Datagram& d) {
 }  // namespace
 
 void Endpoint::Impl::new_initiator(const Header& header, const Datagram& datagram, Now now) {
-  // A retransmission of what we answer, or have answered.
+  // It is a retransmission: we are working on the answer, or have sent it.
   if (const auto known = context.by_initiator.find({header.spi_i, datagram.remote});
       known != context.by_initiator.end()) {
     if (IkeSa* sa = context.find(known->second)) return sa->receive(header, datagram, now);
@@ -71,7 +71,7 @@ void Endpoint::Impl::new_initiator(const Header& header, const Datagram& datagra
   init_request(sa, std::move(candidates), header, *payloads, datagram.bytes, now);
 }
 
-// False: it has been asked for one.
+// False: there is no good one; the initiator has been asked for one.
 bool Endpoint::Impl::cookie_shown(const Payloads& p, const Header& header, const Datagram& datagram,
                                   Now now) {
   cookies_.renew(context.entropy, now);
@@ -90,7 +90,7 @@ void Endpoint::Impl::answer_clear(const Header& header, const Datagram& datagram
   out.notify(type, data);
   Header answer = header;
   answer.version = 0x20;
-  // The flag tells the sender's role in the IKE SA (§3.1): the opposite of who asked.
+  // The flag tells the sender's role in the IKE SA (§3.1): ours is the opposite of the peer's.
   answer.flags = static_cast<std::uint8_t>(kFlagResponse | (header.initiator() ? 0 : kFlagInitiator));
   ++context.counters.sent;
   context.outputs.emplace_back(Datagram{datagram.local, datagram.remote, write_message(answer, out)});

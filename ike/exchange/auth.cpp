@@ -139,8 +139,8 @@ struct Claim {
   std::string why;       // the last one was not it
 };
 
-// §2.4: the peer says that it has no other IKE SA with us; what we have of it is of a former life. If both
-// ends initiated at once it is not: then the peer hears of it.
+// §2.4: the peer says that it has no other IKE SA with us, so the others that we have with it are from before
+// its restart. After a simultaneous initiation they may not be: so we send the peer a delete.
 void initial_contact(IkeSa& sa, Now now) {
   for (IkeSa* other : sa.context().of(sa.peer().name)) {
     if (other == &sa || other->half_open() || other->remote_id() != sa.remote_id()) continue;

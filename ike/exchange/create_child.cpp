@@ -17,7 +17,7 @@ DhGroup preferred(const std::vector<Proposal>& proposals) {
   return DhGroup::kNone;
 }
 
-// §2.9: what the packet is comes first, so that a responder that cannot take all takes at least that.
+// §2.9: the packet's own selectors come first, so that a responder that cannot take all takes at least these.
 void put_first(const Selectors& packet, Selectors& all) {
   const auto fits = [](const TrafficSelectors& one, const TrafficSelectors& in) {
     return !one.empty() && std::ranges::any_of(in, [&](const auto& t) { return t.contains(one[0]); });

@@ -10,7 +10,7 @@ void create_child_request(IkeSa& sa, const Payloads& payloads, Now now);
 // Installs the child of the request, or says in `out` why not; the payloads go with the response to IKE_AUTH.
 void answer_first_child(IkeSa& sa, const Payloads& payloads, PayloadWriter& out, Now now);
 
-// Whether the peer's key exchange is of this group and length: what cannot be one costs no Diffie-Hellman. If
+// Whether the peer's key exchange is of this group and length: an invalid one costs no Diffie-Hellman. If
 // it is not, the request is answered. `what`: for the log.
 bool key_exchange_fits(IkeSa& sa, const Payloads& payloads, DhGroup group, const std::string& what);
 void refuse_public_value(IkeSa& sa, const std::string& what);

@@ -60,7 +60,7 @@ void follow_cookie(IkeSa& sa, const Notify& notify, Now now) {
 }
 
 void follow_group(IkeSa& sa, DhGroup wanted, Now now) {
-  if (wanted == sa.group()) return;  // the response to an earlier sending, come twice: it has been followed
+  if (wanted == sa.group()) return;  // a second copy of a response that we have followed
   const bool ours = std::ranges::any_of(sa.peer().proposals, [&](const Proposal& p) {
     return std::ranges::find(p.groups, wanted) != p.groups.end();
   });
@@ -183,7 +183,7 @@ void init_request(IkeSa& sa, std::vector<std::shared_ptr<const Connection>> cand
   }
   Handshake& h = *sa.handshake();
   h.candidates = std::move(candidates);
-  // Who it is shows later; a pretended NAT hurts nobody who did not ask for it.
+  // The peer is not known before IKE_AUTH. A pretended NAT does no harm where it was not configured.
   h.pretend_nat = std::ranges::any_of(h.candidates, [](const auto& c) { return c->force_encap; });
   h.init_request.assign(message.begin(), message.end());
   h.ni = *p.nonce;

@@ -7,7 +7,7 @@
 // feature may change the IkeSa, but neither sends nor ends it.
 #pragma once
 
-#include "ike/message/payload.h"
+#include "ike/message/payload_writer.h"
 #include "ike/sa/ike_sa.h"
 
 namespace simplon::ike {

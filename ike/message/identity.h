@@ -21,7 +21,7 @@ struct Identity {
   static Result<Identity> parse(std::string_view text);
   bool is_any() const { return data.empty(); }
   bool matches(const Identity& other) const { return is_any() || *this == other; }
-  std::string text() const;  // printable whatever the bytes are, and cut where it becomes long
+  std::string text() const;  // always printable; cut where it becomes long
 
   // Names without regard to case (RFC 4343); all else octet by octet.
   friend bool operator==(const Identity& a, const Identity& b);

@@ -21,7 +21,7 @@ std::optional<Proposal> choose(const std::vector<Proposal>& offered, const std::
                                Pfs pfs = Pfs::kAsOffered);
 
 // For the log, when nothing was chosen: "offered aes128-sha256; we take aes128gcm16; no cipher in common". Of
-// several pairs the one that came furthest is meant.
+// several pairs of proposals the one that agreed in most is named.
 std::string why_not(const std::vector<Proposal>& offered, const std::vector<Proposal>& ours);
 
 // Whether what a responder chose is one of what we offered, one alternative of each type.
@@ -33,7 +33,7 @@ std::vector<Proposal> without_groups(std::vector<Proposal> proposals);
 DhGroup group_of(const Proposal& chosen);  // kNone: it has none
 bool usable_spi(const Buffer& spi);        // of ESP
 
-// Without what another one of them covers.
+// Without those that another one of them covers.
 TrafficSelectors without_covered(const TrafficSelectors& all);
 
 }  // namespace simplon::ike

@@ -78,7 +78,7 @@ struct Settings {
   std::uint64_t cookie_threshold = 10;
   // Above it new initiators are ignored; above its half those of a host that has several.
   std::uint64_t half_open_limit = 1000;
-  milliseconds retry_first{2000}, retry_longest{60000};  // a connection to be up whose peer is away
+  milliseconds retry_first{2000}, retry_longest{60000};  // until a peer that is away is tried again
 };
 
 }  // namespace simplon::ike

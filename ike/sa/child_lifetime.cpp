@@ -20,7 +20,7 @@ void ChildSet::expired(SaId sa, bool hard, Now now) {
   Child& child = found->second;
   if (child.state == ChildState::kRekeyed || child.state == ChildState::kDeleting || child.leaving) return;
   if (hard && child.state == ChildState::kRekeying)
-    child.expire_at = now;  // nothing passes through it any more; it goes if no other takes its place
+    child.expire_at = now;  // it carries no packet any more; it is deleted unless the rekey replaces it
   else if (hard)
     reached_hard_limit(child, now);
   else if (child.state == ChildState::kInstalled)

@@ -31,6 +31,10 @@ std::size_t HalfOpen::of(const IpAddress& from) const {
   return found == by_host_.end() ? 0 : found->second;
 }
 
+Context::Context(Settings s, const Secret& seed, const Exchanges& e, AuthenticatorFor a)
+    : settings(s), entropy(seed), exchanges(e), authenticator_for(std::move(a)) {}
+Context::~Context() = default;
+
 void Context::log_limited(std::string_view kind, Now now, const std::function<std::string()>& text) {
   auto found = limited.find(kind);
   if (found == limited.end()) found = limited.emplace(std::string(kind), Limited{}).first;
@@ -92,7 +96,7 @@ std::uint64_t Context::fresh_ike_spi() {
   }
 }
 
-// With a quarter of jitter, so that a hundred connections to one peer do not come in step.
+// With a quarter of jitter, so that a hundred connections to one peer are not tried all at once.
 void Context::retry(const std::string& name, Again again, Cause cause, Now now) {
   Retry& r = retries[name];
   if (cause != Cause::kConfigured) r.cause = cause;

@@ -15,6 +15,8 @@
 
 #include "ike/auth/authenticator.h"
 #include "ike/crypto/entropy.h"
+#include "ike/message/header.h"
+#include "ike/message/payload.h"
 #include "ike/pad/connection.h"
 #include "ike/sa/final_responses.h"
 #include "ike/sa/outputs.h"
@@ -55,8 +57,9 @@ struct Exchanges {
 struct Context {
   using OnWorkResult = std::function<void(IkeSa&, const WorkResult&, Now)>;
 
-  Context(Settings s, const Secret& seed, const Exchanges& e, AuthenticatorFor a)
-      : settings(s), entropy(seed), exchanges(e), authenticator_for(std::move(a)) {}
+  Context(Settings settings, const Secret& seed, const Exchanges& exchanges,
+          AuthenticatorFor authenticator_for);
+  ~Context();
 
   void log(LogLevel level, const std::string& connection, IkeSaId ike, std::string text) {
     outputs.emplace_back(LogLine{level, connection, ike, std::move(text)});

@@ -16,6 +16,7 @@
 #include "ike/crypto/keys.h"
 #include "ike/message/negotiation.h"
 #include "ike/message/payload.h"
+#include "ike/message/payload_writer.h"
 #include "ike/sa/child_set.h"
 #include "ike/sa/context.h"
 #include "ike/sa/handshake.h"

@@ -1,6 +1,7 @@
 // IkeSa: its messages, out and in: protection, what the window says of them, and where they go.
 #include <utility>
 
+#include "ike/crypto/protection.h"
 #include "ike/sa/ike_sa.h"
 
 namespace simplon::ike {
@@ -31,7 +32,7 @@ Buffer IkeSa::fresh_iv() {
 }
 
 Buffer IkeSa::protect(const Header& header, const PayloadWriter& payloads) {
-  return seal(*keys_, initiator(), header, payloads, fresh_iv());
+  return ike::protect(*keys_, initiator(), header, payloads, fresh_iv());
 }
 
 void IkeSa::send(const Buffer& bytes) {
@@ -137,7 +138,7 @@ std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagr
     context_.log_limited("sk", now, "message from " + datagram.remote.text() + ": " + sk.error().what);
     return std::nullopt;
   }
-  const auto inner = open(*keys_, h.initiator(), datagram.bytes, *sk);
+  const auto inner = ike::unprotect(*keys_, h.initiator(), datagram.bytes, *sk);
   if (!inner) {
     ++context_.counters.bad_icv;
     context_.log_limited("icv", now,

@@ -33,7 +33,7 @@ MessageWindow::Due MessageWindow::due(const Retransmission& times, Now now) {
 
 MessageWindow::Arrival MessageWindow::arrival(std::uint32_t message_id, Bytes message) const {
   if (message_id + 1 == next_expected_) {
-    // The peer did not get our response; or somebody pretends so, who need not be answered.
+    // The peer did not get our response. An attacker who made another message of this ID gets nothing.
     const bool same = !last_response_.empty() && std::ranges::equal(message, last_request_);
     return same ? Arrival::kRepeated : Arrival::kIgnored;
   }

@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "dp/base/bytes.h"
+#include "ike/message/header.h"
 #include "ike/message/payload.h"
 #include "ike/pad/connection.h"
 #include "ike/sa/outputs.h"

@@ -47,7 +47,7 @@ struct ChildEvent {  // console: child-updown, child-rekey
   ChildSaId child{}, replaced{};
 };
 enum class LogLevel : std::uint8_t { kWarning, kInfo };
-struct LogLine {  // already rate limited where a stranger can cause it; says why
+struct LogLine {  // already rate limited where an unauthenticated host can cause it
   LogLevel level{};
   std::string connection;  // empty when none is known
   IkeSaId ike{};

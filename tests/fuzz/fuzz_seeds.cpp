@@ -5,6 +5,7 @@
 
 #include "ctrl/vici/packet.h"
 #include "ike/message/payload.h"
+#include "ike/message/payload_writer.h"
 
 namespace {
 

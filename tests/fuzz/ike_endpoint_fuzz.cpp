@@ -6,6 +6,7 @@
 #include <set>
 
 #include "ike/crypto/keys.h"
+#include "ike/crypto/protection.h"
 #include "ike/endpoint/endpoint.h"
 
 namespace {
@@ -51,7 +52,8 @@ class Peer {
     PayloadWriter w;
     proposal_ = connection()->proposals[0];
     w.sa({proposal_});
-    w.ke(DhGroup::kX25519, run(DiffieHellman{.group = DhGroup::kX25519, .random = Secret(Buffer(64, 3))}).public_value);
+    w.ke(DhGroup::kX25519,
+         run(DiffieHellman{.group = DhGroup::kX25519, .random = Secret(Buffer(64, 3))}).public_value);
     w.nonce(kNonce);
     init_ = write_message({.spi_i = kSpiI, .exchange = Exchange::kIkeSaInit, .flags = kFlagInitiator}, w);
     deliver(init_);
@@ -81,7 +83,7 @@ class Peer {
   }
 
   // Any payloads, protected: their type, the exchange, flags and message ID, then the bodies.
-  void protect(Bytes record) {
+  void say_anything(Bytes record) {
     if (record.size() < 3) return;
     const bool response = (record[1] & 0x80) != 0;
     PayloadWriter w;
@@ -125,9 +127,9 @@ class Peer {
  private:
   void say(Exchange exchange, bool response, std::uint32_t id, const PayloadWriter& w) {
     const std::uint8_t flags = kFlagInitiator | (response ? kFlagResponse : 0);
-    deliver(seal(keys_, true,
-                 {.spi_i = kSpiI, .spi_r = spi_r_, .exchange = exchange, .flags = flags, .message_id = id}, w,
-                 Buffer(8, static_cast<std::uint8_t>(++ivs_))));
+    deliver(protect(keys_, true,
+                    {.spi_i = kSpiI, .spi_r = spi_r_, .exchange = exchange, .flags = flags, .message_id = id},
+                    w, Buffer(8, static_cast<std::uint8_t>(++ivs_))));
   }
 
   void drain() {
@@ -168,7 +170,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint8_t kind = in.u8(), length = in.u8();
     const Bytes record = in.take(std::min<std::size_t>(length, in.left()));
     if (kind % 4 == 0) peer.deliver(record);
-    if (kind % 4 == 1 && stage >= 1) peer.protect(record);
+    if (kind % 4 == 1 && stage >= 1) peer.say_anything(record);
     if (kind % 4 == 2) peer.wait(std::chrono::seconds{record.empty() ? 1 : record[0]});
     if (kind % 4 == 3) peer.operate(record);
   }

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "ike/crypto/keys.h"
+#include "ike/crypto/protection.h"
 
 namespace {
 
@@ -63,15 +64,15 @@ const IkeKeys& keys(bool gcm) {
   return gcm ? of_gcm : of_cbc;
 }
 
-void seal_and_open(const PayloadWriter& w) {
+void protect_and_unprotect(const PayloadWriter& w) {
   for (const bool gcm : {true, false}) {
     const IkeKeys& k = keys(gcm);
-    const Buffer message = seal(k, true, {.spi_i = 4, .spi_r = 5, .exchange = Exchange::kInformational}, w,
-                                Buffer(k.encr->iv, 6));
+    const Buffer message = protect(k, true, {.spi_i = 4, .spi_r = 5, .exchange = Exchange::kInformational}, w,
+                                   Buffer(k.encr->iv, 6));
     check(parse_header(message).has_value());
     const auto sk = find_sk(message);
     check(sk.has_value());
-    const auto opened = open(k, true, message, *sk);
+    const auto opened = unprotect(k, true, message, *sk);
     check(opened && opened->first == w.first() && opened->chain == w.bytes());
   }
 }
@@ -84,7 +85,7 @@ void parse_chain(std::uint8_t first, Bytes chain) {
   const auto again = parse_payloads(w.first(), w.bytes());
   check(again.has_value());
   check_same(*p, *again);
-  if (w.bytes().size() < 60000) seal_and_open(w);
+  if (w.bytes().size() < 60000) protect_and_unprotect(w);
 }
 
 }  // namespace
@@ -95,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto header = parse_header(input)) parse_chain(header->next, input.subspan(kHeaderBytes));
   if (const auto sk = find_sk(input)) {
     check(sk->body <= size);
-    for (const bool gcm : {true, false}) check(!open(keys(gcm), true, input, *sk));
+    for (const bool gcm : {true, false}) check(!unprotect(keys(gcm), true, input, *sk));
   }
   return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "ike/crypto/entropy.h"
 #include "ike/crypto/keys.h"
+#include "ike/crypto/protection.h"
 #include "tests/ike/two_endpoints.h"
 
 namespace simplon::ike::test {
@@ -93,7 +94,7 @@ class BarePeer {
   void say(Exchange exchange, bool response, std::uint32_t id, const PayloadWriter& payloads) {
     Buffer iv(8, 0x10);
     iv[7] = ++iv_;
-    said_ = seal(keys_, initiator_, header(exchange, response, id), payloads, iv);
+    said_ = protect(keys_, initiator_, header(exchange, response, id), payloads, iv);
     deliver(said_);
   }
   void say_again() { deliver(said_); }
@@ -107,7 +108,7 @@ class BarePeer {
     if (heard_.empty()) return std::nullopt;
     const Buffer bytes = take_datagram().bytes;
     Heard out{*parse_header(bytes), {}};
-    const auto opened = open(keys_, !initiator_, bytes, *find_sk(bytes));
+    const auto opened = unprotect(keys_, !initiator_, bytes, *find_sk(bytes));
     EXPECT_TRUE(opened);
     if (opened) out.payloads = *parse_payloads(opened->first, opened->chain);
     return out;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ike/message/payload_writer.h"
 #include "tests/ike/hex.h"
 
 namespace simplon::ike::test {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "ike/crypto/protection.h"
 #include "tests/ike/hex.h"
 #include "tests/ike/vectors.h"
 
@@ -49,18 +50,18 @@ class Keys : public testing::TestWithParam<KeyVector> {
             .flags = kFlagInitiator,
             .message_id = 5};
   }
-  Buffer sealed(const IkeKeys& k) const {
+  Buffer protected_message(const IkeKeys& k) const {
     PayloadWriter payloads;
     payloads.nonce(from(0, 20));
-    return seal(k, true, header(), payloads, from(0, k.encr->iv));
+    return protect(k, true, header(), payloads, from(0, k.encr->iv));
   }
 };
 
-// A message in which one bit is another one; none of these may open.
-std::optional<Opened> open_changed(const IkeKeys& keys, Buffer message, std::size_t bit) {
+// A message in which one bit is another one; none of these may be accepted.
+std::optional<InnerPayloads> unprotect_changed(const IkeKeys& keys, Buffer message, std::size_t bit) {
   message[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
   const auto sk = find_sk(message);
-  return sk ? open(keys, true, message, *sk) : std::nullopt;
+  return sk ? unprotect(keys, true, message, *sk) : std::nullopt;
 }
 
 }  // namespace
@@ -110,32 +111,32 @@ TEST_P(Keys, Rfc7296_2_15_SharedKey) {
   EXPECT_EQ(psk_auth(keys(), false, psk, from(0, 255), kNi, id), hex(GetParam().auth_r));
 }
 
-TEST_P(Keys, Rfc7296_3_14_Seal) { EXPECT_EQ(sealed(keys()), hex(GetParam().sealed)); }
+TEST_P(Keys, Rfc7296_3_14_Protect) { EXPECT_EQ(protected_message(keys()), hex(GetParam().sealed)); }
 
-TEST_P(Keys, Rfc7296_3_14_Open) {
+TEST_P(Keys, Rfc7296_3_14_Unprotect) {
   const Buffer message = hex(GetParam().sealed);
   const auto sk = find_sk(message);
   ASSERT_TRUE(sk.has_value());
-  const auto opened = open(keys(), true, message, *sk);
-  ASSERT_TRUE(opened.has_value());
-  const auto payloads = parse_payloads(opened->first, opened->chain);
+  const auto inner = unprotect(keys(), true, message, *sk);
+  ASSERT_TRUE(inner.has_value());
+  const auto payloads = parse_payloads(inner->first, inner->chain);
   ASSERT_TRUE(payloads.has_value());
   EXPECT_EQ(payloads->nonce, from(0, 20));
-  EXPECT_FALSE(open(keys(), false, message, *sk)) << "the other direction's keys";
+  EXPECT_FALSE(unprotect(keys(), false, message, *sk)) << "the other direction's keys";
 }
 
 TEST_P(Keys, Rfc7296_3_14_NoBitMayChange) {
   const IkeKeys k = keys();
   const Buffer message = hex(GetParam().sealed);
   for (std::size_t bit = 0; bit < message.size() * 8; ++bit)
-    ASSERT_FALSE(open_changed(k, message, bit)) << "bit " << bit;
+    ASSERT_FALSE(unprotect_changed(k, message, bit)) << "bit " << bit;
 }
 
 TEST_P(Keys, Rfc7296_3_14_CutShort) {
   const IkeKeys k = keys();
   const Buffer message = hex(GetParam().sealed);
   for (std::size_t n = kHeaderBytes + 4; n < message.size(); ++n)
-    ASSERT_FALSE(open(k, true, Bytes(message).first(n), {.body = kHeaderBytes + 4, .first = 40})) << n;
+    ASSERT_FALSE(unprotect(k, true, Bytes(message).first(n), {.body = kHeaderBytes + 4, .first = 40})) << n;
 }
 
 // "aes128gcm16_prfsha256_x25519_aes128gcm16"
@@ -158,10 +159,10 @@ TEST(Rfc7296_3_14, ACipherThatIsNotKnownMakesNoMessage) {
     keys.sk_ai = Secret(Buffer(integ.key, 2));
     PayloadWriter payloads;
     payloads.nonce(kNi);
-    EXPECT_TRUE(seal(keys, true, {.spi_i = 1}, payloads, Buffer(row.iv, 3)).empty()) << row.name;
+    EXPECT_TRUE(protect(keys, true, {.spi_i = 1}, payloads, Buffer(row.iv, 3)).empty()) << row.name;
     row.key = known.key;
     keys.sk_ei = Secret(Buffer(row.key + std::size_t{row.salt}, 1));
-    EXPECT_FALSE(seal(keys, true, {.spi_i = 1}, payloads, Buffer(row.iv, 3)).empty()) << row.name;
+    EXPECT_FALSE(protect(keys, true, {.spi_i = 1}, payloads, Buffer(row.iv, 3)).empty()) << row.name;
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "ike/message/payload_writer.h"
 #include "tests/ike/hex.h"
 
 namespace simplon::ike::test {

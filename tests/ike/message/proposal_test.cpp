@@ -6,6 +6,7 @@
 
 #include "ike/message/negotiation.h"
 #include "ike/message/payload.h"
+#include "ike/message/payload_writer.h"
 #include "ike/pad/connection.h"
 #include "tests/ike/hex.h"
 

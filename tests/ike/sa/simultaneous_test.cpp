@@ -1,4 +1,4 @@
-// Both ends call each other at once, and keep one IKE SA with all that was wanted.
+// Both ends initiate to each other at once, and keep one IKE SA with all that was wanted.
 #include "ike/endpoint/endpoint.h"
 #include "tests/ike/bare_peer.h"
 
@@ -23,9 +23,9 @@ void answer_net(PayloadWriter& out, const char* ours, const char* theirs) {
   out.ts(PayloadType::kTsr, {*TrafficSelector::parse(theirs)});
 }
 
-// A peer that called us and was called by us, and has its own idea of what to do about it: none.
-struct Crossed {
-  explicit Crossed(std::uint64_t their_spi) : theirs(side, now, their_spi) {
+// A peer that initiated to us and to which we initiated; it does nothing about there being two IKE SAs.
+struct BothInitiated {
+  explicit BothInitiated(std::uint64_t their_spi) : theirs(side, now, their_spi) {
     side.endpoint.configure({connection(true)}, now);
     side.endpoint.initiate("sites", "net", 1, now);
     mine.answer_init();
@@ -49,8 +49,8 @@ struct Crossed {
 
 constexpr std::uint64_t kLowest = 1;  // of all SPIs: by our rule it is theirs that goes
 
-TEST(Crossing, APeerThatDeletesNothingEndsWithTheIkeSaThatItMade) {
-  Crossed both(kLowest);
+TEST(SimultaneousInitiation, APeerThatDeletesNothingEndsWithTheIkeSaThatItMade) {
+  BothInitiated both(kLowest);
   ASSERT_EQ(both.side.endpoint.status().size(), 2u);
   const auto asked = both.theirs.hear();
   ASSERT_TRUE(asked);
@@ -69,8 +69,8 @@ TEST(Crossing, APeerThatDeletesNothingEndsWithTheIkeSaThatItMade) {
   EXPECT_TRUE(both.side.done(1)->ok);
 }
 
-TEST(Crossing, AnIkeSaThatThePeerDoesNotKnowAnyMoreIsNotTheOneThatStays) {
-  Crossed both(kLowest);
+TEST(SimultaneousInitiation, AnIkeSaThatThePeerDoesNotKnowAnyMoreIsNotTheOneThatStays) {
+  BothInitiated both(kLowest);
   both.wait(11s);
   ASSERT_EQ(both.side.endpoint.status().size(), 1u);
   EXPECT_TRUE(both.side.status().initiator);
@@ -78,8 +78,8 @@ TEST(Crossing, AnIkeSaThatThePeerDoesNotKnowAnyMoreIsNotTheOneThatStays) {
   EXPECT_EQ(both.side.installed.size(), 2u);
 }
 
-TEST(Crossing, OursGoesAtOnceWhenItIsTheLower) {
-  Crossed both(~std::uint64_t{0});
+TEST(SimultaneousInitiation, OursGoesAtOnceWhenItIsTheLower) {
+  BothInitiated both(~std::uint64_t{0});
   const auto deletes = both.mine.hear();
   ASSERT_TRUE(deletes);
   EXPECT_EQ(deletes->payloads.deletes.size(), 1u);
@@ -88,7 +88,7 @@ TEST(Crossing, OursGoesAtOnceWhenItIsTheLower) {
   EXPECT_FALSE(both.side.status().initiator);
 }
 
-TEST(Crossing, WhoIsCalledBeforeItHasShownItselfTakesTheCall) {
+TEST(SimultaneousInitiation, WhoIsCalledBeforeItHasShownItselfTakesTheCall) {
   Now now{1000s};
   Side side(1);
   side.endpoint.configure({with_two(true)}, now);
@@ -109,7 +109,7 @@ TEST(Crossing, WhoIsCalledBeforeItHasShownItselfTakesTheCall) {
   EXPECT_EQ(mine.waiting(), 0u) << "IKE_AUTH was not sent: there is nothing to delete";
 }
 
-TEST(Crossing, AChildThatIsBeingMadeInTheOneThatGoesIsMadeInTheOther) {
+TEST(SimultaneousInitiation, AChildThatIsBeingMadeInTheOneThatGoesIsMadeInTheOther) {
   Now now{1000s};
   Side side(1);
   side.endpoint.configure({with_two(true)}, now);
@@ -143,7 +143,7 @@ TEST(Crossing, AChildThatIsBeingMadeInTheOneThatGoesIsMadeInTheOther) {
   EXPECT_EQ(side.installed.size(), 4u);
 }
 
-TEST(Crossing, NoChildIsLostWhenSeveralAreOnTheWay) {
+TEST(SimultaneousInitiation, NoChildIsLostWhenSeveralAreOnTheWay) {
   for (std::uint8_t seed = 10; seed < 30; ++seed)
     for (unsigned lost = 0; lost < 10; ++lost) {
       SCOPED_TRACE(std::to_string(seed) + ", lost " + std::to_string(lost));

@@ -1,0 +1,156 @@
+// OpenSSL lives here.
+#include "ike/crypto/protection.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "ike/crypto/hmac.h"
+
+namespace simplon::ike {
+namespace {
+
+// Null: an identifier that is none of ours.
+const EVP_MD* digest(IntegId id) {
+  switch (id) {
+    case IntegId::kSha256_128:
+      return EVP_sha256();
+    case IntegId::kSha384_192:
+      return EVP_sha384();
+    case IntegId::kSha512_256:
+      return EVP_sha512();
+  }
+  return nullptr;
+}
+
+using Context = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
+
+using Cipher = const EVP_CIPHER* (*)();
+Cipher by_length(const Encr& encr, Cipher aes128, Cipher aes192, Cipher aes256) {
+  return encr.key == 16 ? aes128 : encr.key == 24 ? aes192 : encr.key == 32 ? aes256 : nullptr;
+}
+
+// Null: a row that OpenSSL has no cipher for; nothing is encrypted under another one's name.
+const EVP_CIPHER* cipher(const Encr& encr) {
+  Cipher found = nullptr;
+  switch (encr.id) {
+    case EncrId::kAesGcm16:
+      found = by_length(encr, &EVP_aes_128_gcm, &EVP_aes_192_gcm, &EVP_aes_256_gcm);
+      break;
+    case EncrId::kAesCbc:
+      found = by_length(encr, &EVP_aes_128_cbc, &EVP_aes_192_cbc, &EVP_aes_256_cbc);
+      break;
+  }
+  return found != nullptr ? found() : nullptr;
+}
+
+// RFC 5282 §4: nonce = salt | IV; the salt stands behind the key.
+std::array<std::uint8_t, 12> nonce(Bytes key, const Encr& encr, Bytes iv) {
+  std::array<std::uint8_t, 12> out{};
+  std::ranges::copy(key.subspan(encr.key, encr.salt), out.begin());
+  std::ranges::copy(iv, out.begin() + encr.salt);
+  return out;
+}
+
+// In place; `icv` is written. False: OpenSSL fails, or has no such cipher.
+bool aead_encrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes text, MutableBytes icv) {
+  const Context c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  const auto n = nonce(key, encr, iv);
+  int length = 0;
+  return EVP_EncryptInit_ex(c.get(), cipher(encr), nullptr, key.data(), n.data()) == 1 &&
+         EVP_EncryptUpdate(c.get(), nullptr, &length, aad.data(), static_cast<int>(aad.size())) == 1 &&
+         EVP_EncryptUpdate(c.get(), text.data(), &length, text.data(), static_cast<int>(text.size())) == 1 &&
+         EVP_EncryptFinal_ex(c.get(), text.data() + length, &length) == 1 &&
+         EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_GET_TAG, static_cast<int>(icv.size()), icv.data()) == 1;
+}
+
+bool aead_decrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes text, Bytes icv) {
+  const Context c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  const auto n = nonce(key, encr, iv);
+  int length = 0;
+  return EVP_DecryptInit_ex(c.get(), cipher(encr), nullptr, key.data(), n.data()) == 1 &&
+         EVP_DecryptUpdate(c.get(), nullptr, &length, aad.data(), static_cast<int>(aad.size())) == 1 &&
+         EVP_DecryptUpdate(c.get(), text.data(), &length, text.data(), static_cast<int>(text.size())) == 1 &&
+         EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(icv.size()),
+                             const_cast<std::uint8_t*>(icv.data())) == 1 &&
+         EVP_DecryptFinal_ex(c.get(), text.data() + length, &length) == 1;
+}
+
+bool cbc(const Encr& encr, bool encrypt, Bytes key, Bytes iv, MutableBytes text) {
+  const Context c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  int length = 0;
+  return EVP_CipherInit_ex(c.get(), cipher(encr), nullptr, key.data(), iv.data(), encrypt ? 1 : 0) == 1 &&
+         EVP_CIPHER_CTX_set_padding(c.get(), 0) == 1 &&
+         EVP_CipherUpdate(c.get(), text.data(), &length, text.data(), static_cast<int>(text.size())) == 1;
+}
+
+Buffer icv_of(const Integ& integ, Bytes key, Bytes message) {
+  Buffer full = hmac(digest(integ.id), key, message);
+  full.resize(integ.icv);
+  return full;
+}
+
+}  // namespace
+
+Buffer protect(const IkeKeys& keys, bool sender_is_initiator, const Header& header,
+               const PayloadWriter& payloads, Bytes iv) {
+  const Encr& encr = *keys.encr;
+  const std::size_t icv = keys.integ ? keys.integ->icv : encr.icv;
+  const std::size_t block = encr.aead() ? 1 : encr.block;
+  const std::size_t text = (payloads.bytes().size() + 1 + block - 1) / block * block;
+  Header with_sk = header;
+  with_sk.next = static_cast<std::uint8_t>(PayloadType::kSk);
+  Writer out;
+  write_header(out, with_sk);
+  out.u8(payloads.first());
+  out.u8(0);
+  out.be16(static_cast<std::uint16_t>(4 + iv.size() + text + icv));
+  out.bytes(iv);
+  out.bytes(payloads.bytes());
+  out.zeros(text - payloads.bytes().size() - 1);
+  out.u8(static_cast<std::uint8_t>(text - payloads.bytes().size() - 1));  // pad length
+  out.zeros(icv);
+  patch_length(out);
+  Buffer message = out.take();
+  const MutableBytes all(message);
+  const std::size_t at = kHeaderBytes + 4 + iv.size();
+  const Bytes key = (sender_is_initiator ? keys.sk_ei : keys.sk_er).bytes();
+  bool done = false;
+  if (encr.aead()) {
+    done = aead_encrypt(encr, key, iv, all.first(kHeaderBytes + 4), all.subspan(at, text), all.last(icv));
+  } else {
+    done = cbc(encr, true, key, iv, all.subspan(at, text));
+    const Buffer mac = icv_of(*keys.integ, (sender_is_initiator ? keys.sk_ai : keys.sk_ar).bytes(),
+                              all.first(message.size() - icv));
+    std::ranges::copy(mac, all.last(icv).begin());
+  }
+  return done ? message : Buffer{};
+}
+
+std::optional<InnerPayloads> unprotect(const IkeKeys& keys, bool sender_is_initiator, Bytes message,
+                                       const SkPayload& sk) {
+  const Encr& encr = *keys.encr;
+  const std::size_t icv = keys.integ ? keys.integ->icv : encr.icv;
+  if (sk.body > message.size() || message.size() - sk.body < encr.iv + icv + 1) return std::nullopt;
+  const std::size_t text = message.size() - sk.body - encr.iv - icv;
+  const Bytes iv = message.subspan(sk.body, encr.iv), body = message.subspan(sk.body + encr.iv, text);
+  const Bytes key = (sender_is_initiator ? keys.sk_ei : keys.sk_er).bytes();
+  Buffer plain(body.begin(), body.end());
+  if (encr.aead()) {
+    if (!aead_decrypt(encr, key, iv, message.first(sk.body), plain, message.last(icv))) return std::nullopt;
+  } else {
+    if (keys.integ == nullptr) return std::nullopt;  // a cipher alone proves nothing
+    const Buffer want = icv_of(*keys.integ, (sender_is_initiator ? keys.sk_ai : keys.sk_ar).bytes(),
+                               message.first(message.size() - icv));
+    if (!equal_in_constant_time(want, message.last(icv))) return std::nullopt;
+    if (text % encr.block != 0 || !cbc(encr, false, key, iv, plain)) return std::nullopt;
+  }
+  const std::size_t pad = plain.back();
+  if (pad + 1 > plain.size()) return std::nullopt;
+  plain.resize(plain.size() - pad - 1);
+  return InnerPayloads{.first = sk.first, .chain = std::move(plain)};
+}
+
+}  // namespace simplon::ike

@@ -1,0 +1,97 @@
+#include "ike/message/notify.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace simplon::ike {
+namespace {
+
+struct NotifyRow {
+  NotifyType type;
+  std::string_view name;
+};
+constexpr std::array kNotifies{
+    NotifyRow{NotifyType::kUnsupportedCriticalPayload, "UNSUPPORTED_CRITICAL_PAYLOAD"},
+    NotifyRow{NotifyType::kInvalidIkeSpi, "INVALID_IKE_SPI"},
+    NotifyRow{NotifyType::kInvalidMajorVersion, "INVALID_MAJOR_VERSION"},
+    NotifyRow{NotifyType::kInvalidSyntax, "INVALID_SYNTAX"},
+    NotifyRow{NotifyType::kInvalidMessageId, "INVALID_MESSAGE_ID"},
+    NotifyRow{NotifyType::kInvalidSpi, "INVALID_SPI"},
+    NotifyRow{NotifyType::kNoProposalChosen, "NO_PROPOSAL_CHOSEN"},
+    NotifyRow{NotifyType::kInvalidKePayload, "INVALID_KE_PAYLOAD"},
+    NotifyRow{NotifyType::kAuthenticationFailed, "AUTHENTICATION_FAILED"},
+    NotifyRow{NotifyType::kSinglePairRequired, "SINGLE_PAIR_REQUIRED"},
+    NotifyRow{NotifyType::kNoAdditionalSas, "NO_ADDITIONAL_SAS"},
+    NotifyRow{NotifyType::kInternalAddressFailure, "INTERNAL_ADDRESS_FAILURE"},
+    NotifyRow{NotifyType::kFailedCpRequired, "FAILED_CP_REQUIRED"},
+    NotifyRow{NotifyType::kTsUnacceptable, "TS_UNACCEPTABLE"},
+    NotifyRow{NotifyType::kInvalidSelectors, "INVALID_SELECTORS"},
+    NotifyRow{NotifyType::kTemporaryFailure, "TEMPORARY_FAILURE"},
+    NotifyRow{NotifyType::kChildSaNotFound, "CHILD_SA_NOT_FOUND"},
+    NotifyRow{NotifyType::kInitialContact, "INITIAL_CONTACT"},
+    NotifyRow{NotifyType::kSetWindowSize, "SET_WINDOW_SIZE"},
+    NotifyRow{NotifyType::kAdditionalTsPossible, "ADDITIONAL_TS_POSSIBLE"},
+    NotifyRow{NotifyType::kIpcompSupported, "IPCOMP_SUPPORTED"},
+    NotifyRow{NotifyType::kNatDetectionSourceIp, "NAT_DETECTION_SOURCE_IP"},
+    NotifyRow{NotifyType::kNatDetectionDestinationIp, "NAT_DETECTION_DESTINATION_IP"},
+    NotifyRow{NotifyType::kCookie, "COOKIE"},
+    NotifyRow{NotifyType::kUseTransportMode, "USE_TRANSPORT_MODE"},
+    NotifyRow{NotifyType::kRekeySa, "REKEY_SA"},
+    NotifyRow{NotifyType::kEspTfcPaddingNotSupported, "ESP_TFC_PADDING_NOT_SUPPORTED"},
+    NotifyRow{NotifyType::kSignatureHashAlgorithms, "SIGNATURE_HASH_ALGORITHMS"},
+};
+
+Buffer copy(Bytes b) { return {b.begin(), b.end()}; }
+
+}  // namespace
+
+std::string name(NotifyType type) {
+  const auto found = std::ranges::find(kNotifies, type, &NotifyRow::type);
+  return found != kNotifies.end() ? std::string(found->name)
+                                  : "notify " + std::to_string(static_cast<unsigned>(type));
+}
+
+std::optional<Notify> parse_notify(Bytes body) {
+  Reader in(body);
+  Notify n;
+  n.protocol = ProtocolId{in.u8()};
+  const std::uint8_t spi = in.u8();
+  n.type = NotifyType{in.be16()};
+  n.spi = copy(in.take(spi));
+  n.data = copy(in.rest());
+  return in.ok() ? std::optional(n) : std::nullopt;
+}
+
+std::optional<Delete> parse_delete(Bytes body) {
+  Reader in(body);
+  Delete d;
+  d.protocol = ProtocolId{in.u8()};
+  const std::uint8_t size = in.u8();
+  const std::uint16_t count = in.be16();
+  // §3.11: four octets, or none for IKE; with others a peer could have much allocated for little.
+  if (size == 0 ? count != 0 : size != 4 || in.left() != std::size_t{size} * count) return std::nullopt;
+  for (unsigned i = 0; i < count; ++i) d.spis.push_back(copy(in.take(size)));
+  return in.ok() ? std::optional(d) : std::nullopt;
+}
+
+Buffer notify_body(const Notify& notify) {
+  Writer body;
+  body.u8(static_cast<std::uint8_t>(notify.protocol));
+  body.u8(static_cast<std::uint8_t>(notify.spi.size()));
+  body.be16(static_cast<std::uint16_t>(notify.type));
+  body.bytes(notify.spi);
+  body.bytes(notify.data);
+  return body.take();
+}
+
+Buffer delete_body(const Delete& del) {
+  Writer body;
+  body.u8(static_cast<std::uint8_t>(del.protocol));
+  body.u8(del.spis.empty() ? 0 : static_cast<std::uint8_t>(del.spis[0].size()));
+  body.be16(static_cast<std::uint16_t>(del.spis.size()));
+  for (const Buffer& spi : del.spis) body.bytes(spi);
+  return body.take();
+}
+
+}  // namespace simplon::ike
