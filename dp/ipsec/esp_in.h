@@ -5,7 +5,7 @@
 
 #include "dp/crypto/crypto.h"
 #include "dp/packet/packet.h"
-#include "dp/sa/sa.h"
+#include "dp/sa/inbound.h"
 
 namespace simplon::dp {
 

@@ -13,7 +13,7 @@
 
 #include "dp/base/published.h"
 #include "dp/packet/packet.h"
-#include "dp/sa/sa.h"
+#include "dp/sa/inbound.h"
 
 namespace simplon::dp {
 
