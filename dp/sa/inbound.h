@@ -18,7 +18,7 @@ struct CryptoSession;  // dp/crypto/crypto.h
 
 // One pair of selectors as the packet is compared to it.
 struct CompactSelector {
-  AddressNumber source_first{}, source_last{}, destination_first{}, destination_last{};
+  AddressKey source_first{}, source_last{}, destination_first{}, destination_last{};
   std::uint16_t sport_first = 0, sport_last = 65535, dport_first = 0, dport_last = 65535;
   std::uint8_t protocol = kAnyProtocol;
   bool v4 = true;
@@ -39,7 +39,7 @@ struct alignas(64) InboundSa {
   // Line 1.
   ReplayWindow window;
   const CompactSelector* selectors = nullptr;
-  AddressNumber destination{};
+  AddressKey destination{};
   // From here on the cold part: counters of what was refused first.
   Counter replayed, bad_icv, selector_mismatch;
   SaLimits limits;

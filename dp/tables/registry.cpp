@@ -89,7 +89,7 @@ Result<void> Registry::add_outbound(Entry& entry) {
   SlotUse* use = slot_for(spec.policy);
   if (use == nullptr) return fail("no room for another outbound SA");
   auto sa = std::make_unique<OutboundSa>();
-  make_header(spec, *sa);
+  make_outer_header(spec, *sa);
   sa->session = entry.session.get();
   sa->owner = entry.owner;
   sa->id = spec.id;
@@ -109,7 +109,7 @@ Result<void> Registry::add_inbound(Entry& entry) {
   const SaSpec& spec = *entry.spec;
   auto sa = std::make_unique<InboundSa>(spec.replay_window);
   sa->spi = Be32{static_cast<std::uint32_t>(spec.spi)};
-  sa->destination = number_of(spec.destination);
+  sa->destination = address_key(spec.destination);
   sa->owner = entry.owner;
   sa->iv = static_cast<std::uint8_t>(spec.suite.iv());
   sa->icv = static_cast<std::uint8_t>(spec.suite.icv());

@@ -22,8 +22,8 @@ void Worker::open_all() {
       drop(packet.m, Drop::kGatewayOff);
     } else if (esp.sa->owner != setup_.index) {
       hand_over(packet.m, packet.headers.ip, packet.origin, packet.port, esp.sa->owner);
-    } else if (const Drop bad = open(packet.m, packet.headers, esp.header, *esp.sa, opening_[job_count_],
-                                     jobs_[job_count_]);
+    } else if (const Drop bad = decapsulate_begin(packet.m, packet.headers, esp.header, *esp.sa,
+                                                  opening_[job_count_], jobs_[job_count_]);
                bad != Drop::kNone) {
       esp.sa->replayed += bad == Drop::kReplayed || bad == Drop::kTooOld;
       drop(packet.m, bad);
@@ -52,7 +52,7 @@ void Worker::decrypted(unsigned job, bool good) {
   }
   if ((sa.packets >= sa.check_at_packets || sa.bytes >= sa.check_at_bytes) && !allowed(sa))
     return drop(packet.m, Drop::kLifetimeExpired);
-  if (const Drop bad = close(packet.m, opening_[job], sa, packet.headers); bad != Drop::kNone) {
+  if (const Drop bad = decapsulate_finish(packet.m, opening_[job], sa, packet.headers); bad != Drop::kNone) {
     sa.replayed += bad == Drop::kReplayed || bad == Drop::kTooOld;
     sa.selector_mismatch += bad == Drop::kSelectorMismatch;
     return drop(packet.m, bad);
@@ -86,7 +86,7 @@ void Worker::seal_all() {
       continue;
     }
     if (const Drop bad =
-            seal(packet.m, packet.headers, !packet.from_host(), sa->next_seq, *sa, jobs_[job_count_]);
+            encapsulate(packet.m, packet.headers, !packet.from_host(), sa->next_seq, *sa, jobs_[job_count_]);
         bad != Drop::kNone) {
       drop(packet.m, bad);
       continue;
@@ -116,7 +116,7 @@ void Worker::encrypt() {
       drop(m, Drop::kNoRoute);
       continue;
     }
-    finish_udp(m, sa);
+    set_udp_checksum(m, sa);
     forward(m, *hop, {});
   }
   if (clock_) clock_->mark(Stage::kRoute);

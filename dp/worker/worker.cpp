@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint8_t kKeepaliveByte = 0xff;  // RFC 3948 §2.3
 
 bool is_multicast_mac(const std::uint8_t* mac) { return (mac[0] & 1) != 0; }
-std::uint64_t number_of(const Mac& mac) {
+std::uint64_t mac_bits(const Mac& mac) {
   return std::uint64_t{load_be32(mac.data())} << 16 | load_be16(mac.data() + 4);
 }
 
@@ -86,7 +86,7 @@ unsigned Worker::poll(const Source& source) {
   switch (source.kind) {
     case Source::Kind::kPort: {
       const Origin origin = source.side == Side::kProtected ? Origin::kProtected : Origin::kUnprotected;
-      const std::uint64_t mac = number_of(tables_->routes->mac(source.port));
+      const std::uint64_t mac = mac_bits(tables_->routes->mac(source.port));
       for (unsigned i = 0; i < n; ++i) take_received(frames[i], origin, source.port, mac);
       break;
     }
@@ -170,7 +170,7 @@ bool Worker::is_esp(const Arrived& packet) {
   found.packet = static_cast<Index>(packet_count_);
   found.header = esp;
   found.spi = spi;
-  found.destination = number_of(to, h.v4);
+  found.destination = address_key(to, h.v4);
   return true;
 }
 

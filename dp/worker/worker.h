@@ -102,7 +102,7 @@ class Worker {
     Index packet;
     std::uint16_t header;  // its offset
     Be32 spi;
-    AddressNumber destination;
+    AddressKey destination;
     InboundSa* sa;
   };
   struct Protected {  // one for an SA, which is read once: whose owner was asked is what is used
