@@ -53,8 +53,7 @@ bool is_padding(const std::uint8_t* trailer, unsigned pad) {
   return (have ^ want << other) >> other == 0;
 }
 
-}  // namespace
-
+template <SaKind kKind>
 Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
                        EspPacket& packet, CryptoJob& job) {
   const int length = headers.ip + headers.length - esp - kEspBytes - sa.iv - sa.icv;
@@ -72,13 +71,25 @@ Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, c
   job.payload = static_cast<std::uint16_t>(kEspBytes + sa.iv);
   job.length = static_cast<std::uint16_t>(length);
   job.icv = at + job.payload + length;
-  if (sa.aead) {
+  if constexpr (kKind == SaKind::kEspTunnelAead) {
     std::memcpy(job.nonce.data(), &sa.salt, 4);
     std::memcpy(job.nonce.data() + 4, at + kEspBytes, 8);
   } else {
     std::memcpy(job.nonce.data(), at + kEspBytes, 16);
   }
   return Drop::kNone;
+}
+
+}  // namespace
+
+Drop decapsulate_aead_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
+                            EspPacket& packet, CryptoJob& job) {
+  return decapsulate_begin<SaKind::kEspTunnelAead>(m, headers, esp, sa, packet, job);
+}
+
+Drop decapsulate_cbc_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
+                           EspPacket& packet, CryptoJob& job) {
+  return decapsulate_begin<SaKind::kEspTunnelCbc>(m, headers, esp, sa, packet, job);
 }
 
 Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) {

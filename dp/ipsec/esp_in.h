@@ -1,6 +1,6 @@
 // ESP, inbound, tunnel mode (RFC 4303 §3.4; RFC 4301 §5.2 step 4 for the selectors, RFC 6040 for ECN).
 //
-// One worker, the SA's owner. decapsulate_begin() before the cryptography, decapsulate_finish() after it.
+// One worker, the SA's owner. A decapsulate_…_begin() before the cryptography, decapsulate_finish() after it.
 #pragma once
 
 #include "dp/crypto/crypto.h"
@@ -9,7 +9,7 @@
 
 namespace simplon::dp {
 
-// What decapsulate_begin() found out and decapsulate_finish() needs.
+// What is known before the cryptography and needed after it.
 struct EspPacket {
   std::uint16_t payload = 0, end = 0;  // offsets: of what was encrypted, and of the ICV
   std::uint8_t ecn = 0;                // of the outer packet
@@ -17,9 +17,11 @@ struct EspPacket {
 };
 
 // `esp`: offset of the ESP header in the outer packet that `headers` describes. Checks lengths and the replay
-// window.
-Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
-                       EspPacket& packet, CryptoJob& job);
+// window. On kNone `packet` and `job` are filled; the mbuf is not changed. SaKind::kEspTunnelAead, …Cbc.
+Drop decapsulate_aead_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
+                            EspPacket& packet, CryptoJob& job);
+Drop decapsulate_cbc_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
+                           EspPacket& packet, CryptoJob& job);
 
 // After a good ICV: moves the window, strips the ESP trailer and the outer headers, joins the ECN fields,
 // checks the inner packet against the SA's selectors. The mbuf then begins with the inner IP header,
@@ -27,6 +29,7 @@ Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, c
 Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner);
 
 void set_selectors(const SaSpec& spec, InboundSa& sa);
+// Whether the packet is within the SA's selectors.
 bool selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner);
 
 }  // namespace simplon::dp

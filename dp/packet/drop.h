@@ -45,6 +45,7 @@ enum class Drop : std::uint8_t {
   kTxFull,
   kPuntFull,
   kNoBuffer,
+  kTooManyRounds,
   kCount
 };
 inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(Drop::kCount);
@@ -89,6 +90,7 @@ inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
     {Drop::kTxFull, "tx-full", "the transmit queue of the port is full"},
     {Drop::kPuntFull, "punt-full", "the queue to the kernel is full"},
     {Drop::kNoBuffer, "no-buffer", "no room for a header in the packet buffer"},
+    {Drop::kTooManyRounds, "too-many-rounds", "wrapped in more layers of IPsec than are taken off at once"},
 }};
 
 namespace detail {

@@ -9,6 +9,7 @@
 #include "dp/base/counter.h"
 #include "dp/base/sa_spec.h"
 #include "dp/packet/flow.h"
+#include "dp/sa/kind.h"
 #include "dp/sa/limits.h"
 #include "dp/sa/replay_window.h"
 
@@ -30,7 +31,7 @@ struct alignas(64) InboundSa {
   Be32 spi{};
   std::uint16_t owner = 0;
   std::uint8_t iv = 0, icv = 0, block = 0;
-  bool aead = false;
+  SaKind kind{};
   std::uint16_t selector_count = 0;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;

@@ -1,5 +1,5 @@
-// The hot part of an outbound SA: what each packet needs, packed. Names, keys and time lifetimes live with the
-// control thread.
+// The hot part of an outbound SA: what each packet needs, packed. Names, keys and time lifetimes live with
+// the control thread.
 //
 // One worker, the owner, writes; the control thread reads the counters. Created and destroyed by the control
 // thread (dp/tables/registry.h), destroyed only after a grace period: at a turn's end nothing of an SA is
@@ -12,6 +12,7 @@
 
 #include "dp/base/counter.h"
 #include "dp/base/sa_spec.h"
+#include "dp/sa/kind.h"
 #include "dp/sa/limits.h"
 
 namespace simplon::dp {
@@ -37,7 +38,8 @@ struct alignas(64) OutboundSa {
   std::uint8_t iv = 0, icv = 0, block = 0;
   std::uint8_t ip_bytes = 0;      // outer IP header: 20 or 40
   std::uint8_t header_bytes = 0;  // of the template: outer IP, UDP, ESP
-  bool udp = false, aead = false, v4 = false;
+  bool udp = false, v4 = false;
+  SaKind kind{};
   // Line 1: the outer headers, to be copied and completed (RFC 4301 §5.1.2). They end where the array ends,
   // so that one copy of fixed size does for all.
   alignas(64) std::array<std::uint8_t, 56> header{};

@@ -114,9 +114,9 @@ Result<void> Registry::add_inbound(Entry& entry) {
   sa->iv = static_cast<std::uint8_t>(spec.suite.iv());
   sa->icv = static_cast<std::uint8_t>(spec.suite.icv());
   sa->block = spec.suite.encr->block;
-  sa->aead = spec.suite.encr->aead();
+  sa->kind = sa_kind(spec);
   sa->session = entry.session.get();
-  if (sa->aead) std::memcpy(&sa->salt, spec.salt.bytes().data(), sizeof sa->salt);
+  if (spec.suite.encr->aead()) std::memcpy(&sa->salt, spec.salt.bytes().data(), sizeof sa->salt);
   sa->id = spec.id;
   sa->limits = limits_of(spec);
   sa->check_at_packets = sa->limits.next_packets();
