@@ -26,7 +26,7 @@ constexpr std::array kLooks{
     Look{"ports", show_ports},
     Look{"workers", show_workers},
     Look{"counters", show_totals},
-    Look{"drops", show_counts},
+    Look{"drops", show_drops},
     Look{"ike counters", show_counts},
     Look{"sa list", show_manual_sas},
     Look{"policy list", show_policies},

@@ -141,6 +141,16 @@ void show_counts(std::ostream& out, const Reply& reply) {
   table.empty() ? void(out << "none\n") : table.print(out);
 }
 
+void show_drops(std::ostream& out, const Reply& reply) {
+  const Message* help = reply.answer.section("help");  // none: the kernel's own counts
+  Table table({"REASON", "COUNT", help ? "MEANING" : ""});
+  for (const Element& element : reply.answer.elements())
+    if (const auto* value = std::get_if<std::string>(&element.content))
+      table.add({printable(element.name), grouped(printable(*value)),
+                 help ? field(*help, element.name) : std::string()});
+  table.empty() ? void(out << "none\n") : table.print(out);
+}
+
 void show_status(std::ostream& out, const Reply& reply) {
   const Message& m = reply.answer;
   const Message* up = m.section("uptime");

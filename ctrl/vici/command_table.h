@@ -212,7 +212,7 @@ inline constexpr Command kCommands[]{
     {.words = "drops",
      .vici = "drops",
      .help = "why packets were dropped",
-     .answer = "a count for each reason",
+     .answer = "a count for each reason; `help{}` says what each means",
      .arguments = kDrops},
     {.words = "ike counters",
      .vici = "ike-counters",

@@ -5,7 +5,7 @@
 namespace simplon::dp {
 namespace {
 
-constexpr unsigned kTrailer = 2;
+constexpr unsigned kTrailerBytes = 2;
 
 // RFC 6040 §4.2: the inner ECN field after decapsulation; 4 means that the packet must be dropped.
 constexpr std::uint8_t kEcnDrop = 4;
@@ -17,7 +17,7 @@ constexpr std::uint8_t kEcn[4][4] = {
     {3, 3, 3, 3},         // CE
 };
 
-bool matches(const CompactSelector& c, AddressNumber source, AddressNumber destination, const Headers& h) {
+bool matches(const CompactSelector& c, AddressKey source, AddressKey destination, const Headers& h) {
   return c.v4 == h.v4 && c.source_first <= source && source <= c.source_last &&
          c.destination_first <= destination && destination <= c.destination_last &&
          (c.protocol == kAnyProtocol || c.protocol == h.protocol) && !(h.fragment && c.asks_ports) &&
@@ -25,7 +25,7 @@ bool matches(const CompactSelector& c, AddressNumber source, AddressNumber desti
          h.dport <= c.dport_last;
 }
 
-Drop judge(const ReplayWindow& window, std::uint64_t seq) {
+Drop check_replay(const ReplayWindow& window, std::uint64_t seq) {
   switch (window.check(seq)) {
     case ReplayWindow::Verdict::kReplayed:
       return Drop::kReplayed;
@@ -53,10 +53,9 @@ bool is_padding(const std::uint8_t* trailer, unsigned pad) {
   return (have ^ want << other) >> other == 0;
 }
 
-}  // namespace
-
-Drop open(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa, EspPacket& packet,
-          CryptoJob& job) {
+template <SaKind kKind>
+Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
+                       EspPacket& packet, CryptoJob& job) {
   const int length = headers.ip + headers.length - esp - kEspBytes - sa.iv - sa.icv;
   if (length < sa.block || length % sa.block != 0) return Drop::kMalformed;
   std::uint8_t* at = bytes_of(m) + esp;
@@ -64,15 +63,15 @@ Drop open(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundS
   packet.end = static_cast<std::uint16_t>(packet.payload + length);
   packet.ecn = traffic_class(bytes_of(m) + headers.ip, headers.v4) & 3;
   packet.seq = load_be32(at + 4);
-  // RFC 4303 §3.4.3: before any cryptography; the window moves only in close().
-  if (const Drop bad = judge(sa.window, packet.seq); bad != Drop::kNone) return bad;
+  // RFC 4303 §3.4.3: before any cryptography; the window moves only in decapsulate_finish().
+  if (const Drop bad = check_replay(sa.window, packet.seq); bad != Drop::kNone) return bad;
   job.session = sa.session;
   job.mbuf = m;
   job.esp = at;
   job.payload = static_cast<std::uint16_t>(kEspBytes + sa.iv);
   job.length = static_cast<std::uint16_t>(length);
   job.icv = at + job.payload + length;
-  if (sa.aead) {
+  if constexpr (kKind == SaKind::kEspTunnelAead) {
     std::memcpy(job.nonce.data(), &sa.salt, 4);
     std::memcpy(job.nonce.data() + 4, at + kEspBytes, 8);
   } else {
@@ -81,19 +80,31 @@ Drop open(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundS
   return Drop::kNone;
 }
 
-Drop close(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) {
+}  // namespace
+
+Drop decapsulate_aead_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
+                            EspPacket& packet, CryptoJob& job) {
+  return decapsulate_begin<SaKind::kEspTunnelAead>(m, headers, esp, sa, packet, job);
+}
+
+Drop decapsulate_cbc_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
+                           EspPacket& packet, CryptoJob& job) {
+  return decapsulate_begin<SaKind::kEspTunnelCbc>(m, headers, esp, sa, packet, job);
+}
+
+Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) {
   // The same number may stand twice in one burst: both were fresh when they came, one of them is not any
   // more.
-  if (const Drop bad = judge(sa.window, packet.seq); bad != Drop::kNone) return bad;
+  if (const Drop bad = check_replay(sa.window, packet.seq); bad != Drop::kNone) return bad;
   sa.window.mark(packet.seq);
-  const std::uint8_t* trailer = bytes_of(m) + packet.end - kTrailer;
+  const std::uint8_t* trailer = bytes_of(m) + packet.end - kTrailerBytes;
   const unsigned pad = trailer[0], length = packet.end - packet.payload + 0u;
   const std::uint8_t next = trailer[1];
   if (next == kNoNextHeader) return Drop::kDummy;
-  if (pad + kTrailer > length || !is_padding(trailer, pad)) return Drop::kBadPadding;
+  if (pad + kTrailerBytes > length || !is_padding(trailer, pad)) return Drop::kBadPadding;
   if (next != kIpip && next != kIpv6InIp) return Drop::kBadNextHeader;
   m->data_off = static_cast<std::uint16_t>(m->data_off + packet.payload);
-  m->data_len = static_cast<std::uint16_t>(length - pad - kTrailer);
+  m->data_len = static_cast<std::uint16_t>(length - pad - kTrailerBytes);
   m->pkt_len = m->data_len;
   if (const Drop bad = parse_ip(m, 0, inner); bad != Drop::kNone) return bad;
   if (inner.v4 != (next == kIpip)) return Drop::kBadNextHeader;
@@ -106,8 +117,8 @@ Drop close(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) 
 }
 
 bool selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
-  const AddressNumber source = number_of(ip + (inner.v4 ? 12 : 8), inner.v4);
-  const AddressNumber destination = number_of(ip + (inner.v4 ? 16 : 24), inner.v4);
+  const AddressKey source = address_key(ip + (inner.v4 ? 12 : 8), inner.v4);
+  const AddressKey destination = address_key(ip + (inner.v4 ? 16 : 24), inner.v4);
   for (unsigned i = 0; i < sa.selector_count; ++i)
     if (matches(sa.selectors[i], source, destination, inner)) return true;
   return false;
@@ -119,10 +130,10 @@ void set_selectors(const SaSpec& spec, InboundSa& sa) {
     for (const TrafficSelector& l : spec.selectors.local) {
       if (r.addresses.first.family() != l.addresses.first.family()) continue;
       if (r.protocol != l.protocol && r.protocol != kAnyProtocol && l.protocol != kAnyProtocol) continue;
-      sa.selector_store.push_back({.source_first = number_of(r.addresses.first),
-                                   .source_last = number_of(r.addresses.last),
-                                   .destination_first = number_of(l.addresses.first),
-                                   .destination_last = number_of(l.addresses.last),
+      sa.selector_store.push_back({.source_first = address_key(r.addresses.first),
+                                   .source_last = address_key(r.addresses.last),
+                                   .destination_first = address_key(l.addresses.first),
+                                   .destination_last = address_key(l.addresses.last),
                                    .sport_first = r.ports.first,
                                    .sport_last = r.ports.last,
                                    .dport_first = l.ports.first,

@@ -1,15 +1,15 @@
 // ESP, inbound, tunnel mode (RFC 4303 §3.4; RFC 4301 §5.2 step 4 for the selectors, RFC 6040 for ECN).
 //
-// One worker, the SA's owner. open() before the cryptography, close() after it.
+// One worker, the SA's owner. A decapsulate_…_begin() before the cryptography, decapsulate_finish() after it.
 #pragma once
 
 #include "dp/crypto/crypto.h"
 #include "dp/packet/packet.h"
-#include "dp/sa/sa.h"
+#include "dp/sa/inbound.h"
 
 namespace simplon::dp {
 
-// What open() found out and close() needs.
+// What is known before the cryptography and needed after it.
 struct EspPacket {
   std::uint16_t payload = 0, end = 0;  // offsets: of what was encrypted, and of the ICV
   std::uint8_t ecn = 0;                // of the outer packet
@@ -17,16 +17,19 @@ struct EspPacket {
 };
 
 // `esp`: offset of the ESP header in the outer packet that `headers` describes. Checks lengths and the replay
-// window.
-Drop open(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa, EspPacket& packet,
-          CryptoJob& job);
+// window. On kNone `packet` and `job` are filled; the mbuf is not changed. SaKind::kEspTunnelAead, …Cbc.
+Drop decapsulate_aead_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
+                            EspPacket& packet, CryptoJob& job);
+Drop decapsulate_cbc_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
+                           EspPacket& packet, CryptoJob& job);
 
 // After a good ICV: moves the window, strips the ESP trailer and the outer headers, joins the ECN fields,
 // checks the inner packet against the SA's selectors. The mbuf then begins with the inner IP header,
 // described by `inner`.
-Drop close(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner);
+Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner);
 
 void set_selectors(const SaSpec& spec, InboundSa& sa);
+// Whether the packet is within the SA's selectors.
 bool selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner);
 
 }  // namespace simplon::dp

@@ -10,7 +10,7 @@ namespace simplon::dp {
 namespace {
 
 constexpr std::uint8_t kOuterTtl = 64;
-constexpr unsigned kTrailer = 2;  // pad length, next header
+constexpr unsigned kTrailerBytes = 2;  // pad length, next header
 
 void ipv4_header(const SaSpec& spec, std::uint8_t* h) {
   h[0] = 0x45;
@@ -42,7 +42,7 @@ void finish_outer(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass
     outer[1] = static_cast<std::uint8_t>(tclass << 4);
     store_be16(outer + 4, static_cast<std::uint16_t>(total - kIpv6Bytes));
   }
-  // The UDP checksum is zero; finish_udp() makes that of IPv6.
+  // The UDP checksum is zero; set_udp_checksum() makes that of IPv6.
   if (sa.udp) store_be16(outer + sa.ip_bytes + 4, static_cast<std::uint16_t>(total - sa.ip_bytes));
 }
 
@@ -50,8 +50,9 @@ void finish_outer(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass
 // (RFC 3602 §3): it is a unique block encrypted under the SA's own key (NIST SP 800-38A appendix C), which
 // the device does when it takes that block for the first of the plaintext, with an IV of zeros. `salt` is
 // random there, so that a key that is used again by hand after a restart does not give the same IVs again.
+template <SaKind kKind>
 void set_iv(const OutboundSa& sa, std::uint64_t seq, std::uint8_t* iv, CryptoJob& job) {
-  if (sa.aead) {
+  if constexpr (kKind == SaKind::kEspTunnelAead) {
     store_be64(iv, seq);
     std::memcpy(job.nonce.data(), &sa.salt, 4);
     store_be64(job.nonce.data() + 4, seq);
@@ -62,44 +63,21 @@ void set_iv(const OutboundSa& sa, std::uint64_t seq, std::uint8_t* iv, CryptoJob
   }
 }
 
-}  // namespace
-
-void make_header(const SaSpec& spec, OutboundSa& sa) {
-  sa.destination = spec.destination;
-  sa.v4 = spec.destination.is_v4();
-  sa.udp = spec.udp.has_value();
-  sa.aead = spec.suite.encr->aead();
-  sa.ip_bytes = sa.v4 ? kIpv4Bytes : kIpv6Bytes;
-  sa.header_bytes = static_cast<std::uint8_t>(sa.ip_bytes + (sa.udp ? kUdpBytes : 0) + kEspBytes);
-  sa.iv = static_cast<std::uint8_t>(spec.suite.iv());
-  sa.icv = static_cast<std::uint8_t>(spec.suite.icv());
-  sa.block = spec.suite.encr->block;
-  std::uint8_t* h = sa.header.data() + sa.header.size() - sa.header_bytes;
-  sa.v4 ? ipv4_header(spec, h) : ipv6_header(spec, h);
-  if (spec.udp) {
-    store_be16(h + sa.ip_bytes, static_cast<std::uint16_t>(spec.udp->source));
-    store_be16(h + sa.ip_bytes + 2, static_cast<std::uint16_t>(spec.udp->destination));
-  }
-  store_be32(h + sa.header_bytes - kEspBytes, static_cast<std::uint32_t>(spec.spi));
-  if (sa.v4) sa.outer_sum = sum_of(h, kIpv4Bytes);
-  if (sa.aead)
-    std::memcpy(&sa.salt, spec.salt.bytes().data(), sizeof sa.salt);
-  else if (getrandom(&sa.salt, sizeof sa.salt, 0) != sizeof sa.salt)
-    rte_panic("the kernel gives no randomness for IVs\n");
-}
-
-Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
-          CryptoJob& job) {
+template <SaKind kKind>
+Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
+                 CryptoJob& job) {
+  constexpr bool kAead = kKind == SaKind::kEspTunnelAead;
   std::uint8_t* inner = bytes_of(m) + headers.ip;
   if (hop && ttl(inner, headers.v4) <= 1) return Drop::kTtlExpired;
   // 1. Room: what is behind the IP packet (Ethernet padding) goes; trailer and ICV are appended, headers
   // prepended. All room is asked for before anything is written.
-  const unsigned length = headers.length, padded = (length + kTrailer + sa.block - 1u) & ~(sa.block - 1u);
-  const unsigned pad = padded - length - kTrailer, before = sa.header_bytes + 0u + sa.iv;
+  const unsigned length = headers.length,
+                 padded = (length + kTrailerBytes + sa.block - 1u) & ~(sa.block - 1u);
+  const unsigned pad = padded - length - kTrailerBytes, before = sa.header_bytes + 0u + sa.iv;
   const unsigned total = before + padded + sa.icv;
   if (total > sa.mtu) return Drop::kTooBig;
   if (m->data_off + headers.ip < sa.header.size() + sa.iv + kEthernetBytes ||
-      m->data_off + headers.ip + length + kPadding.size() + kTrailer + sa.icv > m->buf_len)
+      m->data_off + headers.ip + length + kPadding.size() + kTrailerBytes + sa.icv > m->buf_len)
     return Drop::kTooBig;
   if (hop) decrement_ttl(inner, headers.v4);
   const std::uint8_t tclass = traffic_class(inner, headers.v4);
@@ -117,17 +95,53 @@ Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, cons
   std::memcpy(iv - sa.header.size(), sa.header.data(), sa.header.size());
   finish_outer(outer, sa, tclass, total);
   store_be32(esp + 4, static_cast<std::uint32_t>(seq));
-  set_iv(sa, seq, iv, job);
+  set_iv<kKind>(sa, seq, iv, job);
   job.session = sa.session;
   job.mbuf = m;
   job.esp = esp;
-  job.payload = static_cast<std::uint16_t>(kEspBytes + (sa.aead ? sa.iv : 0));
-  job.length = static_cast<std::uint16_t>(padded + (sa.aead ? 0u : sa.iv));
-  job.icv = trailer + pad + kTrailer;
+  job.payload = static_cast<std::uint16_t>(kEspBytes + (kAead ? sa.iv : 0));
+  job.length = static_cast<std::uint16_t>(padded + (kAead ? 0u : sa.iv));
+  job.icv = trailer + pad + kTrailerBytes;
   return Drop::kNone;
 }
 
-void finish_udp(rte_mbuf* m, const OutboundSa& sa) {
+}  // namespace
+
+void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
+  sa.destination = spec.destination;
+  sa.v4 = spec.destination.is_v4();
+  sa.udp = spec.udp.has_value();
+  sa.kind = sa_kind(spec);
+  sa.ip_bytes = sa.v4 ? kIpv4Bytes : kIpv6Bytes;
+  sa.header_bytes = static_cast<std::uint8_t>(sa.ip_bytes + (sa.udp ? kUdpBytes : 0) + kEspBytes);
+  sa.iv = static_cast<std::uint8_t>(spec.suite.iv());
+  sa.icv = static_cast<std::uint8_t>(spec.suite.icv());
+  sa.block = spec.suite.encr->block;
+  std::uint8_t* h = sa.header.data() + sa.header.size() - sa.header_bytes;
+  sa.v4 ? ipv4_header(spec, h) : ipv6_header(spec, h);
+  if (spec.udp) {
+    store_be16(h + sa.ip_bytes, static_cast<std::uint16_t>(spec.udp->source));
+    store_be16(h + sa.ip_bytes + 2, static_cast<std::uint16_t>(spec.udp->destination));
+  }
+  store_be32(h + sa.header_bytes - kEspBytes, static_cast<std::uint32_t>(spec.spi));
+  if (sa.v4) sa.outer_sum = ipv4_checksum_sum(h, kIpv4Bytes);
+  if (spec.suite.encr->aead())
+    std::memcpy(&sa.salt, spec.salt.bytes().data(), sizeof sa.salt);
+  else if (getrandom(&sa.salt, sizeof sa.salt, 0) != sizeof sa.salt)
+    rte_panic("the kernel gives no randomness for IVs\n");
+}
+
+Drop encapsulate_aead(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
+                      CryptoJob& job) {
+  return encapsulate<SaKind::kEspTunnelAead>(m, headers, hop, seq, sa, job);
+}
+
+Drop encapsulate_cbc(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
+                     CryptoJob& job) {
+  return encapsulate<SaKind::kEspTunnelCbc>(m, headers, hop, seq, sa, job);
+}
+
+void set_udp_checksum(rte_mbuf* m, const OutboundSa& sa) {
   if (!sa.udp || sa.v4) return;
   std::uint8_t* ip = bytes_of(m);
   const std::uint16_t sum = rte_ipv6_udptcp_cksum(reinterpret_cast<const rte_ipv6_hdr*>(ip), ip + kIpv6Bytes);

@@ -5,21 +5,24 @@
 
 #include "dp/crypto/crypto.h"
 #include "dp/packet/packet.h"
-#include "dp/sa/sa.h"
+#include "dp/sa/outbound.h"
 
 namespace simplon::dp {
 
-// Fills the outer header template of an SA and the sizes that go with it.
-void make_header(const SaSpec& spec, OutboundSa& sa);
+// Fills the outer header template of an SA, its kind, and the sizes that go with them.
+void make_outer_header(const SaSpec& spec, OutboundSa& sa);
 
 // Makes the inner packet at `headers` into an ESP packet in place: the mbuf then begins with the outer IP
 // header, and `job` says what is to be encrypted. Takes the sequence number `seq`. `hop`: the packet is
-// forwarded, its TTL goes down by one. On kNone the mbuf is the outer packet; on a reason it is untouched.
-Drop seal(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
-          CryptoJob& job);
+// forwarded, so its TTL is decremented. On kNone the mbuf is the outer packet; on a reason it is unchanged.
+// SaKind::kEspTunnelAead, …Cbc.
+Drop encapsulate_aead(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
+                      CryptoJob& job);
+Drop encapsulate_cbc(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
+                     CryptoJob& job);
 
 // After the cryptography: UDP over IPv6 must have a checksum (RFC 8200 §8.1; a receiver that was not told
 // otherwise drops zero), over IPv4 it is zero (RFC 3948 §2.1).
-void finish_udp(rte_mbuf* m, const OutboundSa& sa);
+void set_udp_checksum(rte_mbuf* m, const OutboundSa& sa);
 
 }  // namespace simplon::dp

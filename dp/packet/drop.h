@@ -1,4 +1,7 @@
-// Every way a packet can die, by name. One counter per reason and worker; the console prints these names.
+// Every way a packet can die: one table, a row each. A worker counts by reason; the console shows the names
+// and what they mean.
+//
+// A new reason is an enumerator and a row at the same place.
 #pragma once
 
 #include <array>
@@ -10,42 +13,97 @@ namespace simplon::dp {
 
 enum class Drop : std::uint8_t {
   kNone,
-  kRunt,         // shorter than its headers say
-  kMalformed,    // version, IHL or length fields contradict each other
-  kBadChecksum,  // IPv4 header checksum
+  kRunt,
+  kMalformed,
+  kBadChecksum,
   kTtlExpired,
   kUnknownEtherType,
-  kNotForUs,         // destination MAC is another host's
-  kFragment,         // a fragment where a whole packet is needed
-  kTooBig,           // larger than the path's MTU with the tunnel's overhead
-  kPolicyDiscard,    // SPD entry with action DISCARD
-  kNoPolicy,         // no SPD entry matched (RFC 4301 §5)
-  kNoSa,             // PROTECT entry without an SA: acquire
-  kClearNotAllowed,  // inbound clear packet that a PROTECT entry covers
+  kNotForUs,
+  kFragment,
+  kTooBig,
+  kPolicyDiscard,
+  kNoPolicy,
+  kNoSa,
+  kClearNotAllowed,
   kGatewayOff,
   kUnknownSpi,
-  kReplayed,  // seen before
-  kTooOld,    // left of the window
+  kReplayed,
+  kTooOld,
   kBadIcv,
-  kCryptoError,  // the device failed, not the packet
+  kCryptoError,
   kBadPadding,
-  kBadNextHeader,      // trailer names no protocol that a tunnel carries
-  kDummy,              // RFC 4303 §2.6 next header 59
-  kEcn,                // congestion experienced outside, but the inner packet knows no ECN (RFC 6040 §4.2)
-  kSelectorMismatch,   // inner packet outside the SA's selectors (RFC 4301 §5.2 step 4)
-  kSequenceExhausted,  // the SA may send no more
-  kLifetimeExpired,    // hard byte or packet limit
+  kBadNextHeader,
+  kDummy,
+  kEcn,
+  kSelectorMismatch,
+  kSequenceExhausted,
+  kLifetimeExpired,
   kNatKeepalive,
   kNoRoute,
-  kNoNeighbour,  // next hop not resolved in time
-  kQueueFull,    // a neighbour's mailbox
+  kNoNeighbour,
+  kQueueFull,
   kTxFull,
-  kPuntFull,  // exception path
+  kPuntFull,
   kNoBuffer,
+  kTooManyRounds,
   kCount
 };
 inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(Drop::kCount);
 
-std::string_view name(Drop reason);  // "replayed", "bad-icv", …
+struct DropRow {
+  Drop id;
+  std::string_view name;
+  std::string_view help;  // one line
+};
+
+inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
+    {Drop::kNone, "none", "the packet was not dropped"},
+    {Drop::kRunt, "runt", "shorter than its headers say"},
+    {Drop::kMalformed, "malformed", "version, header length or length fields contradict each other"},
+    {Drop::kBadChecksum, "bad-checksum", "the checksum of the IPv4 header is wrong"},
+    {Drop::kTtlExpired, "ttl-expired", "TTL or hop limit does not allow another hop"},
+    {Drop::kUnknownEtherType, "unknown-ethertype", "a frame that carries neither IP nor ARP"},
+    {Drop::kNotForUs, "not-for-us", "sent to another host's MAC, or to a group that stays on its link"},
+    {Drop::kFragment, "fragment", "a fragment where the whole packet is needed"},
+    {Drop::kTooBig, "too-big", "larger than the MTU, with the tunnel's headers"},
+    {Drop::kPolicyDiscard, "policy-discard", "the SPD entry says DISCARD"},
+    {Drop::kNoPolicy, "no-policy", "no SPD entry matches (RFC 4301 section 5)"},
+    {Drop::kNoSa, "no-sa", "the SPD entry says PROTECT and has no SA yet; IKE is asked for one"},
+    {Drop::kClearNotAllowed, "clear-not-allowed", "came in clear, but the SPD entry says PROTECT"},
+    {Drop::kGatewayOff, "gateway-off", "the gateway is switched off"},
+    {Drop::kUnknownSpi, "unknown-spi", "ESP to this gateway with an SPI that no SA has"},
+    {Drop::kReplayed, "replayed", "its sequence number was received before"},
+    {Drop::kTooOld, "too-old", "its sequence number is left of the replay window"},
+    {Drop::kBadIcv, "bad-icv", "the integrity check failed: forged or damaged"},
+    {Drop::kCryptoError, "crypto-error", "the crypto device failed"},
+    {Drop::kBadPadding, "bad-padding", "the ESP padding is not 1, 2, 3 and so on"},
+    {Drop::kBadNextHeader, "bad-next-header", "the ESP trailer names no protocol that a tunnel carries"},
+    {Drop::kDummy, "dummy", "a dummy packet, sent to hide traffic (RFC 4303 section 2.6)"},
+    {Drop::kEcn, "ecn", "marked as congested on its way, but its sender knows no ECN (RFC 6040 section 4.2)"},
+    {Drop::kSelectorMismatch, "selector-mismatch", "the decrypted packet is outside the SA's selectors"},
+    {Drop::kSequenceExhausted, "sequence-exhausted", "the SA has sent its last sequence number"},
+    {Drop::kLifetimeExpired, "lifetime-expired", "the SA has reached its hard limit of bytes or packets"},
+    {Drop::kNatKeepalive, "nat-keepalive", "a NAT keepalive, which has done its work (RFC 3948 section 2.3)"},
+    {Drop::kNoRoute, "no-route", "no route to the destination"},
+    {Drop::kNoNeighbour, "no-neighbour", "the next hop did not answer in time"},
+    {Drop::kQueueFull, "queue-full", "the queue to another worker is full"},
+    {Drop::kTxFull, "tx-full", "the transmit queue of the port is full"},
+    {Drop::kPuntFull, "punt-full", "the queue to the kernel is full"},
+    {Drop::kNoBuffer, "no-buffer", "no room for a header in the packet buffer"},
+    {Drop::kTooManyRounds, "too-many-rounds", "wrapped in more layers of IPsec than are taken off at once"},
+}};
+
+namespace detail {
+constexpr bool drop_rows_are_in_place() {
+  for (std::size_t i = 0; i < kDropReasons; ++i) {
+    const DropRow& row = kDropTable[i];
+    if (static_cast<std::size_t>(row.id) != i || row.name.empty() || row.help.empty()) return false;
+  }
+  return true;
+}
+}  // namespace detail
+static_assert(detail::drop_rows_are_in_place());
+
+constexpr std::string_view name(Drop reason) { return kDropTable[static_cast<std::size_t>(reason)].name; }
 
 }  // namespace simplon::dp

@@ -20,7 +20,7 @@ enum class Origin : std::uint8_t {
   kHostUnprotected,  // the same, of an unprotected port
 };
 
-__extension__ using AddressNumber = unsigned __int128;
+__extension__ using AddressKey = unsigned __int128;
 
 // Ports in host order; for ICMP both are type * 256 + code; 0 where there are none.
 struct Flow {

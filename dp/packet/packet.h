@@ -40,7 +40,7 @@ struct Headers {
 
 // Sum of an IPv4 header's 32-bit words as they stand in memory: in one's complement the sum of its 16-bit
 // words in any byte order (RFC 1071). `bytes` is a multiple of 4, at least 20.
-inline std::uint64_t words_of(const std::uint8_t* header, unsigned bytes) {
+inline std::uint64_t ipv4_checksum_sum32(const std::uint8_t* header, unsigned bytes) {
   const auto word = [header](unsigned i) {
     std::uint32_t w;
     std::memcpy(&w, header + 4 * i, sizeof w);
@@ -52,8 +52,8 @@ inline std::uint64_t words_of(const std::uint8_t* header, unsigned bytes) {
 }
 
 // One's complement sum of an IPv4 header; 0xffff when its checksum is right.
-inline std::uint16_t sum_of(const std::uint8_t* header, unsigned bytes) {
-  std::uint64_t sum = words_of(header, bytes);
+inline std::uint16_t ipv4_checksum_sum(const std::uint8_t* header, unsigned bytes) {
+  std::uint64_t sum = ipv4_checksum_sum32(header, bytes);
   sum = (sum & 0xffffffff) + (sum >> 32);
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
@@ -91,7 +91,7 @@ inline Drop parse_ipv4(const std::uint8_t* p, unsigned left, Headers& h) {
   if (header < kIpv4Bytes || total < header) return Drop::kMalformed;
   if (total > left) return Drop::kRunt;
   // The right sum is zero in one's complement, where 0xffff is zero; it is never 0 itself, for the version.
-  if (words_of(p, header) % 0xffff != 0) return Drop::kBadChecksum;
+  if (ipv4_checksum_sum32(p, header) % 0xffff != 0) return Drop::kBadChecksum;
   h.v4 = true;
   h.protocol = p[9];
   h.length = static_cast<std::uint16_t>(total);
@@ -152,11 +152,11 @@ inline Drop parse_ip(rte_mbuf* m, std::uint16_t offset, Headers& h) {
 }
 
 // An address as one number that is compared in two instructions: IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2).
-inline AddressNumber number_of(const std::uint8_t* address, bool v4) {
-  if (v4) return AddressNumber{0xffff} << 32 | load_be32(address);
-  return AddressNumber{load_be64(address)} << 64 | load_be64(address + 8);
+inline AddressKey address_key(const std::uint8_t* address, bool v4) {
+  if (v4) return AddressKey{0xffff} << 32 | load_be32(address);
+  return AddressKey{load_be64(address)} << 64 | load_be64(address + 8);
 }
-inline AddressNumber number_of(const IpAddress& a) { return number_of(a.bytes().data(), a.is_v4()); }
+inline AddressKey address_key(const IpAddress& a) { return address_key(a.bytes().data(), a.is_v4()); }
 
 inline IpAddress source_of(const std::uint8_t* ip, bool v4) {
   return *IpAddress::from_bytes(v4 ? Bytes(ip + 12, 4) : Bytes(ip + 8, 16));
@@ -173,7 +173,7 @@ inline std::uint8_t ttl(const std::uint8_t* ip, bool v4) { return v4 ? ip[8] : i
 
 inline void set_ipv4_checksum(std::uint8_t* ip) {
   store_be16(ip + 10, 0);
-  store_be16(ip + 10, static_cast<std::uint16_t>(~sum_of(ip, (ip[0] & 0x0fu) * 4u)));
+  store_be16(ip + 10, static_cast<std::uint16_t>(~ipv4_checksum_sum(ip, (ip[0] & 0x0fu) * 4u)));
 }
 
 // RFC 1624: the checksum follows one changed 16-bit word. The words are arguments, since to read one that was

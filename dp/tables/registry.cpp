@@ -89,7 +89,7 @@ Result<void> Registry::add_outbound(Entry& entry) {
   SlotUse* use = slot_for(spec.policy);
   if (use == nullptr) return fail("no room for another outbound SA");
   auto sa = std::make_unique<OutboundSa>();
-  make_header(spec, *sa);
+  make_outer_header(spec, *sa);
   sa->session = entry.session.get();
   sa->owner = entry.owner;
   sa->id = spec.id;
@@ -109,14 +109,14 @@ Result<void> Registry::add_inbound(Entry& entry) {
   const SaSpec& spec = *entry.spec;
   auto sa = std::make_unique<InboundSa>(spec.replay_window);
   sa->spi = Be32{static_cast<std::uint32_t>(spec.spi)};
-  sa->destination = number_of(spec.destination);
+  sa->destination = address_key(spec.destination);
   sa->owner = entry.owner;
   sa->iv = static_cast<std::uint8_t>(spec.suite.iv());
   sa->icv = static_cast<std::uint8_t>(spec.suite.icv());
   sa->block = spec.suite.encr->block;
-  sa->aead = spec.suite.encr->aead();
+  sa->kind = sa_kind(spec);
   sa->session = entry.session.get();
-  if (sa->aead) std::memcpy(&sa->salt, spec.salt.bytes().data(), sizeof sa->salt);
+  if (spec.suite.encr->aead()) std::memcpy(&sa->salt, spec.salt.bytes().data(), sizeof sa->salt);
   sa->id = spec.id;
   sa->limits = limits_of(spec);
   sa->check_at_packets = sa->limits.next_packets();

@@ -32,7 +32,7 @@ InboundSa* Sad::remove(Be32 spi, const IpAddress& destination) {
     Published<InboundSa>& slot = table.slots[i & table.mask];
     InboundSa* sa = slot.read();
     if (sa == nullptr) return nullptr;
-    if (sa == tombstone() || sa->spi != spi || sa->destination != number_of(destination)) continue;
+    if (sa == tombstone() || sa->spi != spi || sa->destination != address_key(destination)) continue;
     slot.publish(tombstone());
     --size_;
     return sa;

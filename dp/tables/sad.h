@@ -13,7 +13,7 @@
 
 #include "dp/base/published.h"
 #include "dp/packet/packet.h"
-#include "dp/sa/sa.h"
+#include "dp/sa/inbound.h"
 
 namespace simplon::dp {
 
@@ -23,8 +23,10 @@ class Sad {
       : table_(new Table(slots)) {}
   ~Sad() { delete table_.read(); }
 
-  InboundSa* find(Be32 spi, const IpAddress& destination) const { return find(spi, number_of(destination)); }
-  InboundSa* find(Be32 spi, AddressNumber destination) const {
+  InboundSa* find(Be32 spi, const IpAddress& destination) const {
+    return find(spi, address_key(destination));
+  }
+  InboundSa* find(Be32 spi, AddressKey destination) const {
     const Table& table = *table_.read();
     for (std::size_t i = hash(spi);; ++i) {
       InboundSa* sa = table.slots[i & table.mask].read();

@@ -12,7 +12,7 @@
 
 #include "dp/base/published.h"
 #include "dp/packet/flow.h"
-#include "dp/sa/sa.h"
+#include "dp/sa/outbound.h"
 #include "dp/tables/routes.h"
 #include "dp/tables/sad.h"
 #include "dp/tables/spd.h"

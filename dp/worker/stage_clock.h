@@ -39,4 +39,8 @@ class StageClock {
   std::array<std::uint64_t, static_cast<std::size_t>(Stage::kCount)> cycles_{};
 };
 
+inline void mark(StageClock* clock, Stage stage) {
+  if (clock != nullptr) clock->mark(stage);
+}
+
 }  // namespace simplon::dp

@@ -87,7 +87,8 @@ Answer kernel_drops(bool all) {
   return m;
 }
 
-// Sums over the workers; reasons that never came are left out unless `all`.
+// Sums over the workers, and in the section `help` what each reason means; reasons that never came are left
+// out unless `all`.
 Answer drops(Call& call) {
   const std::optional<dp::Stats> stats = call.gateway.stats();
   if (!stats) return kernel_drops(call.arguments().is_yes("all"));
@@ -95,10 +96,13 @@ Answer drops(Call& call) {
   for (const dp::WorkerStats& worker : stats->workers)
     for (std::size_t i = 0; i < std::min(worker.dropped.size(), sums.size()); ++i)
       sums[i] += worker.dropped[i];
-  Message m;
-  for (std::size_t i = 1; i < sums.size(); ++i)  // 0 is "none"
-    if (sums[i] > 0 || call.arguments().is_yes("all")) m.add(name(static_cast<dp::Drop>(i)), sums[i]);
-  return m;
+  Message m, help;
+  for (std::size_t i = 1; i < sums.size(); ++i) {  // 0 is "none"
+    if (sums[i] == 0 && !call.arguments().is_yes("all")) continue;
+    m.add(dp::kDropTable[i].name, sums[i]);
+    help.add(dp::kDropTable[i].name, dp::kDropTable[i].help);
+  }
+  return m.add("help", std::move(help));
 }
 
 constexpr std::array kHandlers{Handler{"gateway", gateway}, Handler{"ports", ports},

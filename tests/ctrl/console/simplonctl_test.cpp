@@ -79,20 +79,21 @@ TEST_F(Simplonctl, EveryListingPrints) {
   worker.dropped.assign(dp::kDropReasons, 2);
   gateway_.stats = dp::Stats{
       {{.name = "wan", .device = "net_af_packet0", .driver = "net_af_packet", .rx_packets = 1234}}, {worker}};
-  for (const auto& [command, says] : std::map<std::string, std::string>{{"conns", "sites"},
-                                                                        {"policies", "sites/net"},
-                                                                        {"status", "gateway    on (mode dp)"},
-                                                                        {"gateway", "state: on"},
-                                                                        {"ports", "1,234"},
-                                                                        {"workers", "50 %"},
-                                                                        {"counters", "1,000 received"},
-                                                                        {"drops", "replayed"},
-                                                                        {"ike counters", "half-open"},
-                                                                        {"sa list", "no SAs by hand"},
-                                                                        {"policy list", "no policies"},
-                                                                        {"stats", "5 minutes"},
-                                                                        {"version", "simplond"},
-                                                                        {"log-level", "level: info"}}) {
+  for (const auto& [command, says] :
+       std::map<std::string, std::string>{{"conns", "sites"},
+                                          {"policies", "sites/net"},
+                                          {"status", "gateway    on (mode dp)"},
+                                          {"gateway", "state: on"},
+                                          {"ports", "1,234"},
+                                          {"workers", "50 %"},
+                                          {"counters", "1,000 received"},
+                                          {"drops", "its sequence number was received before"},
+                                          {"ike counters", "half-open"},
+                                          {"sa list", "no SAs by hand"},
+                                          {"policy list", "no policies"},
+                                          {"stats", "5 minutes"},
+                                          {"version", "simplond"},
+                                          {"log-level", "level: info"}}) {
     const Outcome o = simplonctl(command);
     EXPECT_EQ(o.status, 0) << command << o.err;
     EXPECT_THAT(o.out, HasSubstr(says)) << command;

@@ -193,8 +193,13 @@ TEST_F(ViciSocket, DropsAreSummedOverTheWorkersAndNamed) {
   worker.dropped.assign(dp::kDropReasons, 0);
   worker.dropped[static_cast<std::size_t>(dp::Drop::kReplayed)] = 3;
   gateway_.stats = dp::Stats{{}, {worker, worker}};
-  EXPECT_EQ(ask("drops"), Message().add("replayed", "6"));
-  EXPECT_EQ(ask("drops", Message().add("all", "yes")).elements().size(), dp::kDropReasons - 1);
+  const Message answer = ask("drops");
+  EXPECT_EQ(answer.elements().size(), 2u);
+  EXPECT_EQ(answer.get("replayed"), "6");
+  EXPECT_THAT(std::string(answer.section("help")->get("replayed")), HasSubstr("received before"));
+  const Message all = ask("drops", Message().add("all", "yes"));
+  EXPECT_EQ(all.elements().size(), dp::kDropReasons);  // all but "none", and the help
+  EXPECT_EQ(all.section("help")->elements().size(), dp::kDropReasons - 1);
   EXPECT_EQ(ask("workers").section("worker-1")->get("dropped"), "3");
 }
 

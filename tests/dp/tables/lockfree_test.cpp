@@ -49,7 +49,7 @@ TEST(Sad, WhatIsThereIsFoundWhileOthersComeAndGo) {
   const auto make = [&](std::uint32_t spi) {
     auto sa = std::make_unique<InboundSa>(64);
     sa->spi = Be32{spi};
-    sa->destination = number_of(to);
+    sa->destination = address_key(to);
     return sa;
   };
   Sad sad(64);
@@ -166,7 +166,7 @@ TEST(Quiescence, NoSaIsFreedUnderAReader) {
     } else {
       auto sa = std::make_unique<InboundSa>(64);
       sa->spi = spi;
-      sa->destination = number_of(to);
+      sa->destination = address_key(to);
       std::unique_ptr<Sad::Table> replaced;
       ASSERT_TRUE(sad.add(sa.release(), replaced));
       if (replaced) graveyard.bury(std::shared_ptr<Sad::Table>(std::move(replaced)));

@@ -13,7 +13,7 @@ const IpAddress kUs4 = *IpAddress::parse("198.51.100.1"), kUs6 = *IpAddress::par
 std::unique_ptr<InboundSa> make(std::uint32_t spi, const IpAddress& to = kUs4) {
   auto sa = std::make_unique<InboundSa>(64);
   sa->spi = Be32{spi};
-  sa->destination = number_of(to);
+  sa->destination = address_key(to);
   return sa;
 }
 

@@ -220,7 +220,7 @@ TEST(Rfc6040, EcnFollowsTheTableAndDscpIsCopiedOut) {
     ASSERT_EQ(out.size(), 1u);
     const Buffer inner = ip_of(out[0]);
     EXPECT_EQ(inner[1], 0xb8 | row.after) << int(row.inner) << " " << int(row.outer);
-    EXPECT_EQ(sum_of(inner.data(), 20), 0xffff);
+    EXPECT_EQ(ipv4_checksum_sum(inner.data(), 20), 0xffff);
   }
   Pair pair;  // CE on what never agreed to ECN is a drop
   Buffer sealed = pair.seal(udp4("198.18.1.10", "198.18.2.10"));

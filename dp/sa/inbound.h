@@ -1,0 +1,54 @@
+// The hot part of an inbound SA. Owner, life and threads as of an outbound one (dp/sa/outbound.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "dp/base/bytes.h"
+#include "dp/base/counter.h"
+#include "dp/base/sa_spec.h"
+#include "dp/packet/flow.h"
+#include "dp/sa/kind.h"
+#include "dp/sa/limits.h"
+#include "dp/sa/replay_window.h"
+
+namespace simplon::dp {
+
+struct CryptoSession;  // dp/crypto/crypto.h
+
+// One pair of selectors as the packet is compared to it.
+struct CompactSelector {
+  AddressKey source_first{}, source_last{}, destination_first{}, destination_last{};
+  std::uint16_t sport_first = 0, sport_last = 65535, dport_first = 0, dport_last = 65535;
+  std::uint8_t protocol = kAnyProtocol;
+  bool v4 = true;
+  bool asks_ports = false;  // a later fragment may or may not match, so it does not (RFC 4301 §7)
+};
+
+struct alignas(64) InboundSa {
+  // Line 0.
+  Be32 spi{};
+  std::uint16_t owner = 0;
+  std::uint8_t iv = 0, icv = 0, block = 0;
+  SaKind kind{};
+  std::uint16_t selector_count = 0;
+  const CryptoSession* session = nullptr;
+  std::uint32_t salt = 0;
+  Counter packets, bytes;
+  std::uint64_t check_at_packets = kNever, check_at_bytes = kNever;
+  // Line 1.
+  ReplayWindow window;
+  const CompactSelector* selectors = nullptr;
+  AddressKey destination{};
+  // From here on the cold part: counters of what was refused first.
+  Counter replayed, bad_icv, selector_mismatch;
+  SaLimits limits;
+  SaId id{};
+  std::vector<CompactSelector> selector_store;
+
+  explicit InboundSa(std::uint32_t replay_window) : window(replay_window) {}
+};
+static_assert(offsetof(InboundSa, window) == 64 && offsetof(InboundSa, replayed) <= 128);
+
+}  // namespace simplon::dp

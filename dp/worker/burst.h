@@ -1,0 +1,121 @@
+// A burst: the packets that one source gave, and for each the stage that it waits for. A value that the
+// worker fills from a source and then gives to the stages, which are free functions (stage_*.h). One worker,
+// one turn.
+//
+// A packet stands in at most one work list. A stage takes its whole list; what becomes of a packet is the
+// stage's answer: it leaves (sent, handed over, punted, held, dropped), or the stage puts it on a list again.
+// So a decrypted packet goes to `classify`, and a protected one to `encapsulate`. The worker runs stages
+// until no list has a packet, at most kMostRounds of them (worker.cpp).
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include "dp/base/bytes.h"
+#include "dp/crypto/crypto.h"
+#include "dp/ipsec/esp_in.h"
+#include "dp/packet/flow.h"
+#include "dp/packet/packet.h"
+#include "dp/sa/inbound.h"
+#include "dp/sa/outbound.h"
+#include "dp/tables/tables.h"
+
+namespace simplon::dp {
+
+// A round is one stage that takes its list. The longest way today takes three: decapsulate, classify,
+// encapsulate.
+inline constexpr unsigned kMostRounds = 8;
+
+struct PacketInfo {
+  rte_mbuf* m;
+  Headers headers;
+  Origin origin;
+  PortIndex port;  // where it came in
+  bool from_host() const { return origin == Origin::kHostProtected || origin == Origin::kHostUnprotected; }
+};
+static_assert(sizeof(PacketInfo) == 32);  // two a cache line
+
+inline std::uint8_t* ip_of(const PacketInfo& packet) { return bytes_of(packet.m) + packet.headers.ip; }
+inline Flow flow_of(const PacketInfo& packet) {
+  const Headers& h = packet.headers;
+  const std::uint8_t* ip = ip_of(packet);
+  return {.source = source_of(ip, h.v4),
+          .destination = destination_of(ip, h.v4),
+          .sport = h.sport,
+          .dport = h.dport,
+          .protocol = h.protocol,
+          .origin = packet.origin,
+          .port = packet.port,
+          .fragment = h.fragment};
+}
+
+using PacketIndex = std::uint8_t;  // into Burst::packets
+static_assert(kBurst <= 256);
+
+// Packets that wait for one stage. There is room for all packets of a burst.
+template <class Work>
+class WorkList {
+ public:
+  Work& add() { return items_[count_++]; }
+  bool empty() const { return count_ == 0; }
+  unsigned size() const { return count_; }
+  // The stage takes all that wait: how many they are. They stay where they are until something is added.
+  unsigned take() { return std::exchange(count_, 0); }
+  Work& operator[](unsigned i) { return items_[i]; }
+
+ private:
+  std::array<Work, kBurst> items_;
+  unsigned count_ = 0;
+};
+
+struct DecapsulateWork {  // has an ESP header and may be for an SA of ours
+  PacketIndex packet;
+  std::uint16_t header;  // offset of the ESP header
+  Be32 spi;
+  AddressKey destination;
+  InboundSa* sa;  // set by the stage; null: there is none
+};
+
+struct ClassifyWork {  // in clear
+  PacketIndex packet;
+  Decision decision;  // set by the stage
+};
+
+// For a PROTECT policy. The SA is read from its slot once: the one whose owner was asked is the one that is
+// used, though the control thread may replace it meanwhile.
+struct EncapsulateWork {
+  PacketIndex packet;
+  const OutboundSlot* slot;
+  OutboundSa* sa;  // null: there is none yet
+};
+
+// What a stage knows of a packet while the cryptography runs.
+struct DecapsulateJob {
+  InboundSa* sa;
+  EspPacket esp;
+  PacketIndex packet;
+};
+
+struct Burst {
+  std::array<PacketInfo, kBurst> packets;
+  unsigned count = 0;  // of packets
+
+  WorkList<DecapsulateWork> decapsulate;
+  WorkList<ClassifyWork> classify;
+  WorkList<EncapsulateWork> encapsulate;
+
+  // Used inside one stage, from before the cryptography until after it. They stand here since to construct
+  // them for every burst would cost.
+  std::array<CryptoJob, kBurst> jobs;
+  std::array<DecapsulateJob, kBurst> decapsulating;  // of jobs
+  std::array<OutboundSa*, kBurst> encapsulating;     // of jobs
+
+  // A packet that a source gave; the caller sets all of it.
+  PacketInfo& add() { return packets[count++]; }
+  void wait_for_classify(PacketIndex packet) { classify.add().packet = packet; }
+};
+
+}  // namespace simplon::dp

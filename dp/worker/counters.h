@@ -1,0 +1,22 @@
+// What a worker counts. Written by its worker only; the control thread reads at any time and sums.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <array>
+
+#include "dp/base/counter.h"
+#include "dp/packet/drop.h"
+
+namespace simplon::dp {
+
+struct alignas(64) WorkerCounters {
+  Counter received, transmitted, encrypted, decrypted, forwarded, punted, handed_over;
+  Counter turns, idle_turns;
+  std::array<Counter, kDropReasons> dropped{};
+};
+
+// The end of a packet: counts the reason and frees the buffer.
+void drop(rte_mbuf* m, Drop reason, WorkerCounters& counters);
+
+}  // namespace simplon::dp

@@ -1,0 +1,24 @@
+#include "dp/worker/sa_limits.h"
+
+namespace simplon::dp {
+namespace {
+
+template <class Sa>
+bool within(Sa& sa, std::uint64_t packets, ControlChannel& control) {
+  const SaLimits::News news = sa.limits.reached(packets, sa.bytes);
+  if (news != SaLimits::News::kNothing &&
+      !control.send(
+          {.kind = news == SaLimits::News::kHard ? WorkerEvent::Kind::kHard : WorkerEvent::Kind::kSoft,
+           .sa = static_cast<std::uint64_t>(sa.id)}))
+    sa.limits.untold(news);
+  sa.check_at_packets = sa.limits.next_packets();
+  sa.check_at_bytes = sa.limits.next_bytes();
+  return !sa.limits.expired;
+}
+
+}  // namespace
+
+bool within_limits(OutboundSa& sa, ControlChannel& control) { return within(sa, sa.next_seq - 1, control); }
+bool within_limits(InboundSa& sa, ControlChannel& control) { return within(sa, sa.packets, control); }
+
+}  // namespace simplon::dp

@@ -1,0 +1,138 @@
+#include "dp/worker/stage_decapsulate.h"
+
+#include "dp/ipsec/esp_in.h"
+#include "dp/worker/sa_limits.h"
+
+namespace simplon::dp {
+namespace {
+
+// Consecutive jobs of one kind.
+struct Run {
+  SaKind kind;
+  std::uint8_t end;  // index of the first job behind the run
+};
+struct Runs {
+  std::array<Run, kBurst> items;
+  unsigned count = 0;
+};
+
+bool is_replay(Drop reason) { return reason == Drop::kReplayed || reason == Drop::kTooOld; }
+
+// A packet that this worker does not decrypt.
+void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
+               const DecapsulateOutputs& out) {
+  const PacketInfo& packet = burst.packets[work.packet];
+  if (work.sa == nullptr) {
+    if (tables.routes->local(destination_of(ip_of(packet), packet.headers.v4)))
+      return drop(packet.m, Drop::kUnknownSpi, out.counters);
+    return burst.wait_for_classify(work.packet);  // in transit to somebody else: the policies decide
+  }
+  if (!tables.gateway_on) return drop(packet.m, Drop::kGatewayOff, out.counters);
+  out.mailboxes.hand_over(packet, work.sa->owner);
+}
+
+// From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not.
+template <auto kBegin>
+inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, SaKind kind, unsigned& jobs,
+                          const DecapsulateOutputs& out) {
+  InboundSa* sa = burst.decapsulate[i].sa;
+  do {
+    const DecapsulateWork& work = burst.decapsulate[i];
+    const PacketInfo& packet = burst.packets[work.packet];
+    DecapsulateJob& job = burst.decapsulating[jobs];
+    const Drop bad = kBegin(packet.m, packet.headers, work.header, *sa, job.esp, burst.jobs[jobs]);
+    if (bad == Drop::kNone) {
+      job.sa = sa;
+      job.packet = work.packet;
+      ++jobs;
+    } else {
+      sa->replayed += is_replay(bad);
+      drop(packet.m, bad, out.counters);
+    }
+    if (++i == n) break;
+    sa = burst.decapsulate[i].sa;
+  } while (sa != nullptr && out.mailboxes.is_ours(sa->owner) && sa->kind == kind);
+  return i;
+}
+
+inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, const Crypto& crypto,
+                   const DecapsulateOutputs& out) {
+  InboundSa& sa = *job.sa;
+  if (!good) {
+    if (crypto.dead(*sa.session)) return Drop::kCryptoError;
+    ++sa.bad_icv;
+    return Drop::kBadIcv;
+  }
+  if ((sa.packets >= sa.check_at_packets || sa.bytes >= sa.check_at_bytes) && !within_limits(sa, out.control))
+    return Drop::kLifetimeExpired;
+  if (const Drop bad = decapsulate_finish(packet.m, job.esp, sa, packet.headers); bad != Drop::kNone) {
+    sa.replayed += is_replay(bad);
+    sa.selector_mismatch += bad == Drop::kSelectorMismatch;
+    return bad;
+  }
+  ++sa.packets;
+  sa.bytes += packet.headers.length;
+  return Drop::kNone;
+}
+
+inline void finish_esp_tunnel(Burst& burst, unsigned i, unsigned end, std::uint32_t good,
+                              const Crypto& crypto, const DecapsulateOutputs& out) {
+  for (; i < end; ++i) {
+    const DecapsulateJob& job = burst.decapsulating[i];
+    PacketInfo& packet = burst.packets[job.packet];
+    if (const Drop bad = finish(job, (good >> i & 1) != 0, packet, crypto, out); bad != Drop::kNone) {
+      drop(packet.m, bad, out.counters);
+      continue;
+    }
+    ++out.counters.decrypted;
+    packet.origin = Origin::kDecrypted;
+    burst.wait_for_classify(job.packet);
+  }
+}
+
+}  // namespace
+
+void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const DecapsulateOutputs& out,
+                 StageClock* clock) {
+  const unsigned n = burst.decapsulate.take();
+  for (unsigned i = 0; i < n; ++i) {
+    DecapsulateWork& work = burst.decapsulate[i];
+    work.sa = tables.sad->find(work.spi, work.destination);
+  }
+  // Before the cryptography: a function for each run of packets of one kind.
+  Runs runs;
+  unsigned jobs = 0;
+  for (unsigned i = 0; i < n;) {
+    const InboundSa* sa = burst.decapsulate[i].sa;
+    if (sa == nullptr || !tables.gateway_on || !out.mailboxes.is_ours(sa->owner)) {
+      turn_away(burst.decapsulate[i++], burst, tables, out);
+      continue;
+    }
+    const SaKind kind = sa->kind;
+    switch (kind) {
+      case SaKind::kEspTunnelAead:
+        i = begin_run<decapsulate_aead_begin>(burst, i, n, kind, jobs, out);
+        break;
+      case SaKind::kEspTunnelCbc:
+        i = begin_run<decapsulate_cbc_begin>(burst, i, n, kind, jobs, out);
+        break;
+    }
+    runs.items[runs.count++] = {kind, static_cast<std::uint8_t>(jobs)};
+  }
+  mark(clock, Stage::kSa);
+  if (jobs == 0) return;
+  const std::uint32_t good = crypto.run(burst.jobs.data(), jobs);
+  mark(clock, Stage::kCrypto);
+  // After it, run by run again.
+  for (unsigned i = 0, r = 0; r < runs.count; i = runs.items[r++].end) {
+    switch (runs.items[r].kind) {
+      case SaKind::kEspTunnelAead:
+      case SaKind::kEspTunnelCbc:
+        finish_esp_tunnel(burst, i, runs.items[r].end, good, crypto, out);
+        break;
+    }
+  }
+  mark(clock, Stage::kPost);
+}
+
+}  // namespace simplon::dp

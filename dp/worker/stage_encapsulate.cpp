@@ -1,0 +1,122 @@
+#include "dp/worker/stage_encapsulate.h"
+
+#include <rte_cycles.h>
+
+#include "dp/ipsec/esp_out.h"
+#include "dp/worker/sa_limits.h"
+
+namespace simplon::dp {
+namespace {
+
+// Asks IKE for an SA (RFC 4301 §4.4.1), at most once a second for each policy.
+void acquire(const PacketInfo& packet, PolicyId policy, const EncapsulateOutputs& out) {
+  if (!out.acquires.allow(static_cast<std::uint64_t>(policy), rte_rdtsc())) return;
+  const Headers& h = packet.headers;
+  const std::uint8_t* ip = ip_of(packet);
+  out.control.send({.kind = WorkerEvent::Kind::kAcquire,
+                    .protocol = h.protocol,
+                    .fragment = h.fragment,
+                    .sport = h.sport,
+                    .dport = h.dport,
+                    .policy = policy,
+                    .source = source_of(ip, h.v4),
+                    .destination = destination_of(ip, h.v4)});
+}
+
+// A packet that this worker does not encrypt.
+void turn_away(const EncapsulateWork& work, const PacketInfo& packet, const EncapsulateOutputs& out) {
+  if (work.sa != nullptr) return out.mailboxes.hand_over(packet, work.sa->owner);
+  acquire(packet, work.slot->policy, out);
+  drop(packet.m, Drop::kNoSa, out.counters);
+}
+
+// From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not. Sequence
+// numbers are taken here, one after the other by the one owner (RFC 4303 §3.3.3).
+template <auto kEncapsulate>
+inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, SaKind kind, unsigned& jobs,
+                                const EncapsulateOutputs& out) {
+  OutboundSa* sa = burst.encapsulate[i].sa;
+  do {
+    const PacketInfo& packet = burst.packets[burst.encapsulate[i].packet];
+    if ((sa->next_seq > sa->check_at_packets || sa->bytes >= sa->check_at_bytes) &&
+        !within_limits(*sa, out.control)) {
+      drop(packet.m, sa->next_seq > kLastSequence ? Drop::kSequenceExhausted : Drop::kLifetimeExpired,
+           out.counters);
+    } else if (const Drop bad = kEncapsulate(packet.m, packet.headers, !packet.from_host(), sa->next_seq, *sa,
+                                             burst.jobs[jobs]);
+               bad != Drop::kNone) {
+      drop(packet.m, bad, out.counters);
+    } else {
+      ++sa->next_seq;
+      sa->bytes += packet.headers.length;
+      burst.encapsulating[jobs++] = sa;
+    }
+    if (++i == n) break;
+    sa = burst.encapsulate[i].sa;
+  } while (sa != nullptr && out.mailboxes.is_ours(sa->owner) && sa->kind == kind);
+  return i;
+}
+
+// The route of the outer packet; the SA remembers it as long as the generation of the tables stays.
+inline const NextHop* route_of(OutboundSa& sa, const Tables& tables) {
+  if (sa.route_generation != tables.generation) {
+    sa.route = tables.routes->find(sa.destination);
+    sa.route_generation = tables.generation;
+  }
+  return sa.route == kNoNextHop ? nullptr : &tables.routes->next_hop(sa.route);
+}
+
+inline void forward_all(const Burst& burst, unsigned n, std::uint32_t good, const Tables& tables,
+                        const EncapsulateOutputs& out) {
+  const OutboundSa* last = nullptr;
+  const NextHop* hop = nullptr;
+  for (unsigned i = 0; i < n; ++i) {
+    rte_mbuf* m = burst.jobs[i].mbuf;
+    if ((good >> i & 1) == 0) {
+      drop(m, Drop::kCryptoError, out.counters);
+      continue;
+    }
+    ++out.counters.encrypted;
+    OutboundSa& sa = *burst.encapsulating[i];
+    if (&sa != last) hop = route_of(sa, tables), last = &sa;
+    if (hop == nullptr) {
+      drop(m, Drop::kNoRoute, out.counters);
+      continue;
+    }
+    set_udp_checksum(m, sa);
+    out.neighbours.forward(m, *hop, {});
+  }
+}
+
+}  // namespace
+
+void encapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const EncapsulateOutputs& out,
+                 StageClock* clock) {
+  const unsigned n = burst.encapsulate.take();
+  unsigned jobs = 0;
+  for (unsigned i = 0; i < n;) {
+    const EncapsulateWork& work = burst.encapsulate[i];
+    if (work.sa == nullptr || !out.mailboxes.is_ours(work.sa->owner)) {
+      turn_away(work, burst.packets[work.packet], out);
+      ++i;
+      continue;
+    }
+    const SaKind kind = work.sa->kind;
+    switch (kind) {
+      case SaKind::kEspTunnelAead:
+        i = encapsulate_run<encapsulate_aead>(burst, i, n, kind, jobs, out);
+        break;
+      case SaKind::kEspTunnelCbc:
+        i = encapsulate_run<encapsulate_cbc>(burst, i, n, kind, jobs, out);
+        break;
+    }
+  }
+  mark(clock, Stage::kEsp);
+  if (jobs == 0) return;
+  const std::uint32_t good = crypto.run(burst.jobs.data(), jobs);
+  mark(clock, Stage::kCrypto);
+  forward_all(burst, jobs, good, tables, out);
+  mark(clock, Stage::kRoute);
+}
+
+}  // namespace simplon::dp

@@ -1,0 +1,29 @@
+// From clear to ESP (RFC 4303 §3.3) and to the next hop of the outer packet, by the worker that owns the SA.
+#pragma once
+
+#include "dp/crypto/crypto.h"
+#include "dp/tables/tables.h"
+#include "dp/worker/burst.h"
+#include "dp/worker/control_channel.h"
+#include "dp/worker/counters.h"
+#include "dp/worker/mailboxes.h"
+#include "dp/worker/neighbour_queue.h"
+#include "dp/worker/rate_limiter.h"
+#include "dp/worker/stage_clock.h"
+
+namespace simplon::dp {
+
+struct EncapsulateOutputs {
+  NeighbourQueue& neighbours;  // ESP
+  Mailboxes& mailboxes;        // packets of another worker's SA
+  ControlChannel& control;     // acquires, limits that were reached
+  RateLimiter& acquires;       // by policy
+  WorkerCounters& counters;
+};
+
+// Takes burst.encapsulate. Writes the outbound SAs: sequence numbers, counters, the route of the outer
+// packet.
+void encapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const EncapsulateOutputs& out,
+                 StageClock* clock);
+
+}  // namespace simplon::dp

@@ -1,0 +1,126 @@
+#include "dp/worker/stage_receive.h"
+
+#include "dp/base/protocol.h"
+
+namespace simplon::dp {
+namespace {
+
+constexpr std::uint8_t kKeepaliveByte = 0xff;  // RFC 3948 §2.3
+
+bool is_multicast_mac(const std::uint8_t* mac) { return (mac[0] & 1) != 0; }
+std::uint64_t mac_bits(const Mac& mac) {
+  return std::uint64_t{load_be32(mac.data())} << 16 | load_be16(mac.data() + 4);
+}
+
+// RFC 1812 §5.3.4: what was sent to all hosts of a link is not forwarded to one host elsewhere.
+bool for_somebody_else(rte_mbuf* m, const Routes& routes) {
+  const std::uint8_t* ip = bytes_of(m) + kEthernetBytes;
+  const bool v4 = ip[0] >> 4 == 4;
+  if (rte_pktmbuf_data_len(m) < kEthernetBytes + (v4 ? kIpv4Bytes : kIpv6Bytes)) return false;  // a runt
+  const IpAddress to = destination_of(ip, v4);
+  return !is_multicast(to) && !routes.local(to);
+}
+
+// Protocols of a link beside IP: ARP, LLDP, EAPOL, slow protocols, and LLC. A VLAN tag, an MPLS label or a
+// PPPoE header is none: it would carry IP past the policies.
+bool is_link_protocol(std::uint16_t type) {
+  return type < kFirstEtherType || type == kEtherTypeArp || type == kEtherTypeLldp ||
+         type == kEtherTypeEapol || type == kEtherTypeSlow;
+}
+
+// ESP, bare or in UDP, goes to the list `decapsulate`. False: it is something else, or ESP for the policies
+// to decide. True: it is on the list, or it was dropped for an ESP header that is not whole.
+inline bool sort_esp(const PacketInfo& packet, PacketIndex index, const Tables& tables, Burst& burst,
+                     WorkerCounters& counters) {
+  const Headers& h = packet.headers;
+  const unsigned end = h.ip + h.length;
+  const std::uint8_t* bytes = bytes_of(packet.m);
+  const std::uint8_t* to = bytes + h.ip + (h.v4 ? 16 : 24);
+  const auto ours = [&] { return tables.routes->local(destination_of(bytes + h.ip, h.v4)).has_value(); };
+  std::uint16_t esp = h.payload;
+  if (h.protocol == kUdp) {
+    if (h.partial) return false;
+    esp = static_cast<std::uint16_t>(esp + kUdpBytes);
+    if (esp + 1u > end || !ours()) return false;
+    if (end - esp == 1 && bytes[esp] == kKeepaliveByte)
+      return drop(packet.m, Drop::kNatKeepalive, counters), true;
+    if (end - esp < 4u || load_be32(bytes + esp) == 0)
+      return false;  // IKE: the non-ESP marker, RFC 3948 §2.2
+  }
+  if (h.partial) {  // RFC 4303 §3.4.1; in transit to somebody else it is for the policies
+    if (!ours()) return false;
+    return drop(packet.m, Drop::kFragment, counters), true;
+  }
+  if (esp + kEspBytes + 0u > end) return drop(packet.m, Drop::kRunt, counters), true;
+  const Be32 spi{load_be32(bytes + esp)};
+  tables.sad->prefetch(spi);
+  DecapsulateWork& work = burst.decapsulate.add();
+  work.packet = index;
+  work.header = esp;
+  work.spi = spi;
+  work.destination = address_key(to, h.v4);
+  return true;
+}
+
+// The IP packet that begins `offset` bytes into the frame.
+inline void add_packet(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port, const Tables& tables,
+                       Burst& burst, WorkerCounters& counters) {
+  PacketInfo& packet = burst.packets[burst.count];
+  if (const Drop bad = parse_ip(m, offset, packet.headers); bad != Drop::kNone) return drop(m, bad, counters);
+  const auto index = static_cast<PacketIndex>(burst.count++);
+  packet.m = m;
+  packet.origin = origin;
+  packet.port = port;
+  const Headers& h = packet.headers;
+  const bool may_be_esp = h.protocol == kEsp || (h.protocol == kUdp && Port{h.dport} == kNatTraversalPort);
+  if (!may_be_esp || packet.from_host() || !sort_esp(packet, index, tables, burst, counters))
+    burst.classify.add().packet = index;
+}
+
+// `mac` is the port's own.
+inline void add_frame(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac, const Tables& tables,
+                      Burst& burst, const ReceiveOutputs& out) {
+  if (rte_pktmbuf_data_len(m) < kEthernetBytes) return drop(m, Drop::kRunt, out.counters);
+  const std::uint8_t* frame = bytes_of(m);
+  const std::uint16_t type = load_be16(frame + 12);
+  const bool ip = type == kEtherTypeIpv4 || type == kEtherTypeIpv6;
+  if (load_be64(frame) >> 16 != mac &&
+      (!is_multicast_mac(frame) || (ip && for_somebody_else(m, *tables.routes))))
+    return drop(m, Drop::kNotForUs, out.counters);
+  if (ip) return add_packet(m, kEthernetBytes, origin, port, tables, burst, out.counters);
+  if (type == kEtherTypeArp) return out.control.punt(m, port);
+  drop(m, Drop::kUnknownEtherType, out.counters);
+}
+
+void add_injected(rte_mbuf* m, const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
+  if (rte_pktmbuf_data_len(m) < kEthernetBytes) return drop(m, Drop::kRunt, out.counters);
+  const PortIndex port{m->port};
+  const bool inside = tables.routes->side(port) == Side::kProtected;
+  const std::uint16_t type = load_be16(bytes_of(m) + 12);
+  if (type == kEtherTypeIpv4 || type == kEtherTypeIpv6)
+    return add_packet(m, kEthernetBytes, inside ? Origin::kHostProtected : Origin::kHostUnprotected, port,
+                      tables, burst, out.counters);
+  // ARP and other link protocols are the kernel's own; on a protected port it may send whatever it likes.
+  if (inside || is_link_protocol(type)) return out.transmit.send(m, port);
+  drop(m, Drop::kUnknownEtherType, out.counters);
+}
+
+}  // namespace
+
+void receive(Frames frames, PortIndex port, Side side, const Tables& tables, Burst& burst,
+             const ReceiveOutputs& out) {
+  const Origin origin = side == Side::kProtected ? Origin::kProtected : Origin::kUnprotected;
+  const std::uint64_t mac = mac_bits(tables.routes->mac(port));
+  for (rte_mbuf* m : frames) add_frame(m, origin, port, mac, tables, burst, out);
+}
+
+void receive_injected(Frames frames, const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
+  for (rte_mbuf* m : frames) add_injected(m, tables, burst, out);
+}
+
+void receive_handed_over(Frames frames, const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
+  for (rte_mbuf* m : frames)
+    add_packet(m, 0, static_cast<Origin>(m->hash.usr), PortIndex{m->port}, tables, burst, out.counters);
+}
+
+}  // namespace simplon::dp

@@ -1,0 +1,51 @@
+#include "dp/worker/transmit.h"
+
+#include <rte_ethdev.h>
+
+namespace simplon::dp {
+
+Transmit::Transmit(std::vector<Sink> sinks, rte_ring* outbox, WorkerCounters& counters)
+    : sinks_(std::move(sinks)), buffers_(sinks_.size()), outbox_(outbox), counters_(counters) {
+  ready_.reserve(sinks_.size());
+}
+
+Transmit::~Transmit() {
+  for (Buffer& buffer : buffers_)
+    for (unsigned i = 0; i < buffer.count; ++i) rte_pktmbuf_free(buffer.frames[i]);
+}
+
+void Transmit::flush() {
+  for (const std::uint16_t port : ready_) {
+    buffers_[port].ready = false;
+    if (buffers_[port].count != 0) flush(PortIndex{port});
+  }
+  ready_.clear();
+}
+
+void Transmit::flush(PortIndex port) {
+  const auto index = static_cast<std::uint16_t>(port);
+  Buffer& buffer = buffers_[index];
+  const Sink& sink = sinks_[index];
+  const auto n = static_cast<std::uint16_t>(std::exchange(buffer.count, 0));
+  unsigned sent = 0;
+  if (sink.outbox != nullptr) {
+    for (unsigned i = 0; i < n; ++i) buffer.frames[i]->port = index;
+    sent = rte_ring_enqueue_burst(sink.outbox, reinterpret_cast<void**>(buffer.frames.data()), n, nullptr);
+    for (unsigned i = sent; i < n; ++i) drop(buffer.frames[i], Drop::kQueueFull, counters_);
+  } else {
+    sent = rte_eth_tx_burst(sink.device, sink.queue, buffer.frames.data(), n);
+    for (unsigned i = sent; i < n; ++i) drop(buffer.frames[i], Drop::kTxFull, counters_);
+    counters_.transmitted += sent;
+  }
+}
+
+unsigned Transmit::send_from_outbox() {
+  std::array<rte_mbuf*, 4 * kBurst>
+      frames;  // several workers may fill it faster than one source fills a burst
+  const unsigned n =
+      rte_ring_dequeue_burst(outbox_, reinterpret_cast<void**>(frames.data()), frames.size(), nullptr);
+  for (unsigned i = 0; i < n; ++i) send(frames[i], PortIndex{frames[i]->port});
+  return n;
+}
+
+}  // namespace simplon::dp
