@@ -45,7 +45,7 @@ Result<std::unique_ptr<dp::Port>> open_port(const std::string& name, const std::
 }
 
 // The frames that the source repeats.
-Result<std::vector<Buffer>> frames(const PathCase& what, const dp::CryptoDevices& crypto,
+Result<std::vector<Buffer>> frames(const PathCase& what, const dp::CryptoBackends& crypto,
                                    rte_mempool* buffers) {
   const unsigned lap = what.policies == 1 ? kOneFlowLap : kManyFlowsLap;
   std::vector<Buffer> clear(lap);
@@ -61,13 +61,16 @@ Result<std::vector<Buffer>> frames(const PathCase& what, const dp::CryptoDevices
 // What a case needs before it has a gateway.
 struct Tools {
   rte_mempool* buffers;
-  std::unique_ptr<dp::CryptoDevices> crypto;
+  std::unique_ptr<dp::CryptoBackends> crypto;
   std::vector<Buffer> frames;
 
   static Result<Tools> make(const PathCase& what) {
     rte_mempool* buffers = rte_pktmbuf_pool_create("packets", 16383, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
     if (buffers == nullptr) return fail("no memory for packet buffers");
-    auto crypto = dp::CryptoDevices::open({"crypto_aesni_gcm", "crypto_aesni_mb"}, 2, 2048);
+    auto crypto = dp::CryptoBackends::open({.devices = {"crypto_aesni_gcm", "crypto_aesni_mb"},
+                                            .prefer = what.crypto,
+                                            .workers = 2,
+                                            .sessions = 2048});
     if (!crypto) return std::unexpected(crypto.error());
     auto made = perf::frames(what, **crypto, buffers);
     if (!made) return std::unexpected(made.error());

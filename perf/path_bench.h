@@ -11,6 +11,7 @@
 
 #include "dp/base/result.h"
 #include "dp/base/suite.h"
+#include "dp/crypto/backend.h"
 #include "dp/worker/stage_clock.h"
 
 namespace simplon::perf {
@@ -24,6 +25,7 @@ struct PathCase {
   unsigned bytes = 64;    // length of the clear IP packet
   unsigned policies = 1;  // as many SAs and flows, hit round robin
   unsigned packets = 1'000'000;
+  dp::CryptoChoices crypto;  // empty: as the data path chooses
 };
 
 // Medians over the windows, TSC cycles a packet.

@@ -142,7 +142,7 @@ Buffer packet(unsigned bytes, const IpAddress& from, const IpAddress& to) {
 
 Result<std::vector<Buffer>> encrypted_by_peer(const EspSuite& suite, unsigned policies,
                                               const std::vector<Buffer>& clear,
-                                              const dp::CryptoDevices& crypto, rte_mempool* buffers) {
+                                              const dp::CryptoBackends& crypto, rte_mempool* buffers) {
   dp::Quiescence quiescence(1);
   dp::Registry registry(crypto, quiescence, 1,
                         {{dp::Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
@@ -169,7 +169,7 @@ Result<std::vector<Buffer>> encrypted_by_peer(const EspSuite& suite, unsigned po
   return frames;
 }
 
-Result<std::unique_ptr<Site>> Site::make(const PathCase& what, const dp::CryptoDevices& crypto,
+Result<std::unique_ptr<Site>> Site::make(const PathCase& what, const dp::CryptoBackends& crypto,
                                          const dp::Port& source, const dp::Port& sink) {
   std::unique_ptr<Site> site(new Site(crypto, source, sink));
   const bool inward = what.work == Work::kDecrypt;

@@ -30,12 +30,12 @@ Buffer packet(unsigned bytes, const IpAddress& from, const IpAddress& to);
 // Frames with ESP, in the packets' order, sequence numbers rising per SA, by a worker of our own.
 Result<std::vector<Buffer>> encrypted_by_peer(const EspSuite& suite, unsigned policies,
                                               const std::vector<Buffer>& clear,
-                                              const dp::CryptoDevices& crypto, rte_mempool* buffers);
+                                              const dp::CryptoBackends& crypto, rte_mempool* buffers);
 
 class Site {
  public:
   // Crypto queue 0; the peer uses queue 1.
-  static Result<std::unique_ptr<Site>> make(const PathCase& what, const dp::CryptoDevices& crypto,
+  static Result<std::unique_ptr<Site>> make(const PathCase& what, const dp::CryptoBackends& crypto,
                                             const dp::Port& source, const dp::Port& sink);
   ~Site();
   dp::Worker& worker() { return *worker_; }
@@ -44,7 +44,7 @@ class Site {
   Result<void> verify_sas(std::uint64_t packets) const;
 
  private:
-  Site(const dp::CryptoDevices& crypto, const dp::Port& source, const dp::Port& sink)
+  Site(const dp::CryptoBackends& crypto, const dp::Port& source, const dp::Port& sink)
       : quiescence_(1),
         registry_(
             crypto, quiescence_, 1,

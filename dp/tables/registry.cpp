@@ -21,7 +21,7 @@ SaLimits limits_of(const SaSpec& spec) {
 
 }  // namespace
 
-Registry::Registry(const CryptoDevices& crypto, Quiescence& quiescence, unsigned workers,
+Registry::Registry(const CryptoBackends& crypto, Quiescence& quiescence, unsigned workers,
                    std::vector<PortFacts> ports)
     : crypto_(crypto), quiescence_(quiescence), ports_(std::move(ports)), load_(workers) {
   [[maybe_unused]] const auto again = commit();  // its error is the next commit's as well
