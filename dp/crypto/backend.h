@@ -43,7 +43,7 @@ struct CryptoOrder {
 };
 inline constexpr std::array kCryptoOrders{
     CryptoOrder{EncrId::kAesGcm16, {CryptoBackend::kDirect, CryptoBackend::kCpu, CryptoBackend::kQueue}},
-    CryptoOrder{EncrId::kAesCbc, {CryptoBackend::kCpu, CryptoBackend::kQueue, CryptoBackend::kDirect}},
+    CryptoOrder{EncrId::kAesCbc, {CryptoBackend::kDirect, CryptoBackend::kQueue, CryptoBackend::kCpu}},
 };
 constexpr const CryptoOrder* find_crypto_order(EncrId encr) {
   for (const CryptoOrder& o : kCryptoOrders)
@@ -77,9 +77,8 @@ constexpr std::optional<EspSuite> find_suite(std::string_view name) {
 constexpr bool direct_takes(const EspSuite& suite) {
   switch (suite.encr->id) {
     case EncrId::kAesGcm16:
-      return true;
     case EncrId::kAesCbc:
-      return false;
+      return true;
   }
   return false;
 }

@@ -13,6 +13,7 @@ using MadeSession = Result<std::unique_ptr<const CryptoSession>>;
 CryptoBackend backend_of(const CryptoSession& session) {
   switch (session.lane) {
     case Lane::kGcm:
+    case Lane::kHmac:
       return CryptoBackend::kDirect;
     case Lane::kCpu:
       return CryptoBackend::kCpu;
@@ -34,7 +35,7 @@ Result<std::unique_ptr<CryptoBackends>> CryptoBackends::open(const CryptoSetup& 
 MadeSession CryptoBackends::make_session(const SaSpec& sa, CryptoBackend backend) const {
   switch (backend) {
     case CryptoBackend::kDirect:
-      return make_gcm_session(*manager_, sa);
+      return sa.suite.encr->aead() ? make_gcm_session(*manager_, sa) : make_hmac_session(*manager_, sa);
     case CryptoBackend::kCpu:
       return devices_->make_session(sa, Lane::kCpu);
     case CryptoBackend::kQueue:
@@ -61,9 +62,11 @@ MadeSession CryptoBackends::make_session(const SaSpec& sa) const {
 }
 
 Result<std::unique_ptr<Crypto>> Crypto::make(std::uint16_t queue) {
+  auto hmac = HmacRun::make();
+  if (!hmac) return std::unexpected(hmac.error());
   auto devices = DeviceRun::make(queue);
   if (!devices) return std::unexpected(devices.error());
-  return std::unique_ptr<Crypto>(new Crypto(std::move(*devices)));
+  return std::unique_ptr<Crypto>(new Crypto(std::move(*hmac), std::move(*devices)));
 }
 
 std::uint32_t Crypto::run(const CryptoJob* jobs, unsigned n) {
@@ -80,6 +83,8 @@ std::uint32_t Crypto::run_lane(Lane lane, const CryptoJob* jobs, unsigned n) {
   switch (lane) {
     case Lane::kGcm:
       return run_gcm(jobs, n);
+    case Lane::kHmac:
+      return hmac_->run(jobs, n);
     case Lane::kCpu:
       return devices_->run_cpu(jobs, n);
     case Lane::kQueue:
@@ -91,6 +96,7 @@ std::uint32_t Crypto::run_lane(Lane lane, const CryptoJob* jobs, unsigned n) {
 bool Crypto::dead(const CryptoSession& session) const {
   switch (session.lane) {
     case Lane::kGcm:
+    case Lane::kHmac:
       return false;
     case Lane::kCpu:
     case Lane::kQueue:

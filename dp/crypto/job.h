@@ -15,6 +15,7 @@ struct CryptoSession {
   // The function that runs the job: a stretch of jobs of one lane is dispatched once.
   enum class Lane : std::uint8_t {
     kGcm,    // direct: one call of IPsec-MB a packet
+    kHmac,   // direct: its bursts, sessions mixed
     kCpu,    // a crypto device, synchronous, one session at a time
     kQueue,  // a crypto device's queues, sessions mixed
   };
