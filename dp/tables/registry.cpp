@@ -213,6 +213,7 @@ std::optional<SaCounters> Registry::counters(SaId id) const {
   if (found == sas_.end()) return std::nullopt;
   const Entry& entry = found->second;
   SaCounters out;
+  out.crypto = name(backend_of(*entry.session));
   if (entry.out) {
     out.packets = entry.out->next_seq - 1;
     out.bytes = entry.out->bytes;
