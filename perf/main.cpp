@@ -18,7 +18,7 @@ namespace simplon::perf {
 namespace {
 
 struct Options {
-  bool about = false;
+  bool about = false, v6 = false;
   std::string bare, work, file, suite = "aes128gcm16", crypto = "auto";
   unsigned bytes = 64, policies = 1, packets = 1'000'000;
 };
@@ -75,9 +75,11 @@ Result<void> bare(const Options& options, const EspSuite& suite) {
 Result<void> path(const Options& options, const EspSuite& suite) {
   PathCase what{.work = *find_work(options.work),
                 .suite = suite,
+                .v6 = options.v6,
                 .bytes = options.bytes,
                 .policies = options.policies,
                 .packets = options.packets};
+  if (what.v6 && what.bytes < 48) return fail("an IPv6 packet with UDP has at least 48 bytes");
   if (const auto backend = dp::find_crypto_backend(options.crypto)) what.crypto = {{suite, *backend}};
   if (!options.file.empty()) return export_frames(what, options.file);
   const auto cost = measure_path(what);
@@ -89,8 +91,8 @@ Result<void> path(const Options& options, const EspSuite& suite) {
                   cost->stages[i]);
     stages += text.data();
   }
-  std::printf("{\"cycles\": %.1f, \"source_sink\": %.1f, \"stages\": {%s}}\n", cost->cycles,
-              cost->source_sink, stages.c_str());
+  std::printf("{\"cycles\": %.1f, \"source_sink\": %.1f, \"crypto\": \"%s\", \"stages\": {%s}}\n",
+              cost->cycles, cost->source_sink, std::string(cost->crypto).c_str(), stages.c_str());
   return {};
 }
 
@@ -116,6 +118,7 @@ int main(int argc, char** argv) {
   about->excludes(bare)->excludes(work);
   bare->excludes(work);
   app.add_option("--suite", options.suite, "aes128gcm16, aes128-sha256, …")->capture_default_str();
+  app.add_flag("--ipv6", options.v6, "clear packets of IPv6, in the same tunnels");
   app.add_option("--bytes", options.bytes, "length of the clear IP packet")->check(CLI::Range(28, 1420));
   app.add_option("--policies", options.policies, "and SAs and flows")->check(CLI::IsMember({1, 1000}));
   app.add_option("--crypto", options.crypto, "back end; auto: the suite's own")

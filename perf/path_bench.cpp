@@ -50,11 +50,15 @@ Result<std::vector<Buffer>> frames(const PathCase& what, const dp::CryptoBackend
   const unsigned lap = what.policies == 1 ? kOneFlowLap : kManyFlowsLap;
   std::vector<Buffer> clear(lap);
   for (unsigned i = 0; i < lap; ++i)
-    clear[i] = what.work == Work::kDecrypt ? packet(what.bytes, far_host(i % what.policies), near_host())
-                                           : packet(what.bytes, near_host(), far_host(i % what.policies));
-  if (what.work == Work::kDecrypt)
-    return encrypted_by_peer(what.suite, what.policies, clear, crypto, buffers);
-  for (Buffer& ip : clear) ip.insert(ip.begin(), kEthernet.begin(), kEthernet.end());
+    clear[i] = what.work == Work::kDecrypt
+                   ? packet(what.bytes, far_host(i % what.policies, what.v6), near_host(what.v6))
+                   : packet(what.bytes, near_host(what.v6), far_host(i % what.policies, what.v6));
+  if (what.work == Work::kDecrypt) return encrypted_by_peer(what, clear, crypto, buffers);
+  for (Buffer& ip : clear) {
+    const std::uint16_t type = what.v6 ? kEtherTypeIpv6 : kEtherTypeIpv4;
+    ip.insert(ip.begin(), kEthernet.begin(), kEthernet.end());
+    store_be16(ip.data() + 12, type);
+  }
   return clear;
 }
 
@@ -145,7 +149,8 @@ Result<PathCost> Bench::run() {
       stages[s].push_back(static_cast<double>(clock.cycles(static_cast<dp::Stage>(s))) / window_);
   }
   if (auto done = verify(packets); !done) return std::unexpected(done.error());
-  PathCost cost{.cycles = median(own), .source_sink = median(source_sink)};
+  PathCost cost{
+      .cycles = median(own), .source_sink = median(source_sink), .crypto = site_.crypto(), .stages = {}};
   for (std::size_t s = 0; s < kStages; ++s) cost.stages[s] = median(stages[s]);
   return cost;
 }

@@ -4,7 +4,6 @@
 
 #include <bit>
 #include <cstring>
-#include <optional>
 
 namespace simplon::dp {
 namespace {
@@ -40,10 +39,8 @@ struct Hash {
   hash_one_block_t one_block;
   std::size_t block;
 };
-std::optional<Hash> hash_of(const IMB_MGR& manager, IntegId id) {
+Hash hash_of(const IMB_MGR& manager, IntegId id) {
   switch (id) {
-    case IntegId::kNone:
-      return std::nullopt;
     case IntegId::kSha256_128:
       return Hash{IMB_AUTH_HMAC_SHA_256, manager.sha256_one_block, IMB_SHA_256_BLOCK_SIZE};
     case IntegId::kSha384_192:
@@ -128,16 +125,16 @@ bool is_equal(const std::array<std::uint64_t, 8>& tag, const std::uint8_t* icv, 
 
 std::unique_ptr<const CryptoSession> make_hmac_session(IMB_MGR& manager, const SaSpec& sa) {
   if (sa.suite.encr->id != EncrId::kAesCbc || sa.suite.integ == nullptr) return nullptr;
-  const std::optional<Hash> hash = hash_of(manager, sa.suite.integ->id);
-  if (!hash || sa.suite.integ->icv % 8 != 0) return nullptr;
+  const Hash hash = hash_of(manager, sa.suite.integ->id);
+  if (sa.suite.integ->icv % 8 != 0) return nullptr;
   auto session = std::make_unique<HmacSession>();
-  session->kind = {hash->algorithm, static_cast<IMB_KEY_SIZE_BYTES>(sa.suite.encr->key),
+  session->kind = {hash.algorithm, static_cast<IMB_KEY_SIZE_BYTES>(sa.suite.encr->key),
                    sa.direction == Direction::kOut ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT};
   session->icv = sa.suite.integ->icv;
   expand(manager, sa, *session);
   constexpr std::uint8_t kInnerPad = 0x36, kOuterPad = 0x5c;
-  hash_pad(*hash, sa.integ_key.bytes(), kInnerPad, session->inner.data());
-  hash_pad(*hash, sa.integ_key.bytes(), kOuterPad, session->outer.data());
+  hash_pad(hash, sa.integ_key.bytes(), kInnerPad, session->inner.data());
+  hash_pad(hash, sa.integ_key.bytes(), kOuterPad, session->outer.data());
   return session;
 }
 
