@@ -32,11 +32,16 @@ constexpr std::optional<CryptoBackend> find_crypto_backend(std::string_view name
 // Best first: the first that takes the suite serves it. By measurement, whole worker, source and sink
 // subtracted, cycles a packet of 64 / 512 / 1420 bytes (EPYC Zen 5, IPsec-MB 1.3, DPDK 22.11):
 //
-//                         direct            cpu               queue
-//   AES-GCM-128 encrypt   190 / 290 / 488   234 / 316 / 519   259 / 349 / 542
-//   AES-GCM-128 decrypt   252 / 340 / 530   300 / 399 / 567   319 / 444 / 594
+//                                      direct             cpu                queue
+//   AES-GCM-128 encrypt, 1 SA          190/290/488        234/316/519        259/349/542
+//   AES-GCM-128 decrypt, 1 SA          252/340/530        300/399/567        319/444/594
+//   AES-CBC-128 + SHA2-256 encrypt     516/963/1871       566/1059/1967      633/1111/2011
+//   AES-CBC-128 + SHA2-256 decrypt     481/857/1620       550/942/1684       608/986/1763
+//     encrypt, 1,000 SAs               527/1008/1976      (see device.h)     797/1193/2174
+//     decrypt, 1,000 SAs               533/957/1720       (see device.h)     695/1120/1992
 //
-// (On a busy machine, interleaved: the ratios count.)
+// The machine was busy and the runs interleaved: what counts are the ratios. Direct is also the one that
+// compares ICVs in constant time, whatever the version of DPDK.
 struct CryptoOrder {
   EncrId encr;
   std::array<CryptoBackend, 3> order;

@@ -35,17 +35,11 @@ DeviceRun::~DeviceRun() {
   if (dead_.none()) rte_mempool_free(ops_);
 }
 
-// Of a multi-buffer suite only a whole burst of one session is faster so.
 std::uint32_t DeviceRun::run_cpu(const CryptoJob* jobs, unsigned n) {
   std::uint32_t good = 0;
   for (unsigned i = 0, end = 0; i < n; i = end) {
     for (end = i + 1; end < n && jobs[end].session == jobs[i].session;) ++end;
-    if (session_of(jobs[i]).aead || end - i == n) {
-      good |= cpu_session(jobs + i, end - i) << i;
-      continue;
-    }
-    while (end < n && !session_of(jobs[end]).aead) ++end;
-    good |= run_queue(jobs + i, end - i) << i;
+    good |= cpu_session(jobs + i, end - i) << i;
   }
   return good;
 }
