@@ -18,19 +18,10 @@ namespace simplon::perf {
 namespace {
 
 struct Options {
-  bool about = false;
-  std::string bare, work, file, suite = "aes128gcm16";
+  bool about = false, v6 = false;
+  std::string bare, work, file, suite = "aes128gcm16", crypto = "auto";
   unsigned bytes = 64, policies = 1, packets = 1'000'000;
 };
-
-Result<EspSuite> parse_suite(const std::string& text) {
-  const std::size_t dash = text.find('-');
-  EspSuite suite{.encr = find_encr(std::string_view(text).substr(0, dash))};
-  if (dash != std::string::npos) suite.integ = find_integ(std::string_view(text).substr(dash + 1));
-  if (!suite.valid() || (dash != std::string::npos && suite.integ == nullptr))
-    return fail("no suite '" + text + "'");
-  return suite;
-}
 
 // While EAL starts, its main thread waits for a control thread by sched_yield: under SCHED_FIFO, on one core,
 // that control thread may never run. So it starts under SCHED_OTHER, and its control threads stay there.
@@ -82,11 +73,14 @@ Result<void> bare(const Options& options, const EspSuite& suite) {
 }
 
 Result<void> path(const Options& options, const EspSuite& suite) {
-  const PathCase what{.work = *find_work(options.work),
-                      .suite = suite,
-                      .bytes = options.bytes,
-                      .policies = options.policies,
-                      .packets = options.packets};
+  PathCase what{.work = *find_work(options.work),
+                .suite = suite,
+                .v6 = options.v6,
+                .bytes = options.bytes,
+                .policies = options.policies,
+                .packets = options.packets};
+  if (what.v6 && what.bytes < 48) return fail("an IPv6 packet with UDP has at least 48 bytes");
+  if (const auto backend = dp::find_crypto_backend(options.crypto)) what.crypto = {{suite, *backend}};
   if (!options.file.empty()) return export_frames(what, options.file);
   const auto cost = measure_path(what);
   if (!cost) return std::unexpected(cost.error());
@@ -97,14 +91,14 @@ Result<void> path(const Options& options, const EspSuite& suite) {
                   cost->stages[i]);
     stages += text.data();
   }
-  std::printf("{\"cycles\": %.1f, \"source_sink\": %.1f, \"stages\": {%s}}\n", cost->cycles,
-              cost->source_sink, stages.c_str());
+  std::printf("{\"cycles\": %.1f, \"source_sink\": %.1f, \"crypto\": \"%s\", \"stages\": {%s}}\n",
+              cost->cycles, cost->source_sink, std::string(cost->crypto).c_str(), stages.c_str());
   return {};
 }
 
 Result<void> run(const Options& options) {
-  const auto suite = parse_suite(options.suite);
-  if (!suite) return std::unexpected(suite.error());
+  const auto suite = dp::find_suite(options.suite);
+  if (!suite) return fail("no suite '" + options.suite + "'");
   if (!start_eal()) return fail("DPDK does not start");
   if (options.about) return about();
   return options.bare.empty() ? path(options, *suite) : bare(options, *suite);
@@ -124,8 +118,12 @@ int main(int argc, char** argv) {
   about->excludes(bare)->excludes(work);
   bare->excludes(work);
   app.add_option("--suite", options.suite, "aes128gcm16, aes128-sha256, …")->capture_default_str();
+  app.add_flag("--ipv6", options.v6, "clear packets of IPv6, in the same tunnels");
   app.add_option("--bytes", options.bytes, "length of the clear IP packet")->check(CLI::Range(28, 1420));
   app.add_option("--policies", options.policies, "and SAs and flows")->check(CLI::IsMember({1, 1000}));
+  app.add_option("--crypto", options.crypto, "back end; auto: the suite's own")
+      ->check(CLI::IsMember({"auto", "direct", "cpu", "queue"}))
+      ->capture_default_str();
   app.add_option("--export", options.file, "measure nothing, write the source's frames to this pcap file");
   app.add_option("--packets", options.packets, "about how many")->check(CLI::Range(1, 1'000'000'000));
   CLI11_PARSE(app, argc, argv);

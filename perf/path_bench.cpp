@@ -45,29 +45,36 @@ Result<std::unique_ptr<dp::Port>> open_port(const std::string& name, const std::
 }
 
 // The frames that the source repeats.
-Result<std::vector<Buffer>> frames(const PathCase& what, const dp::CryptoDevices& crypto,
+Result<std::vector<Buffer>> frames(const PathCase& what, const dp::CryptoBackends& crypto,
                                    rte_mempool* buffers) {
   const unsigned lap = what.policies == 1 ? kOneFlowLap : kManyFlowsLap;
   std::vector<Buffer> clear(lap);
   for (unsigned i = 0; i < lap; ++i)
-    clear[i] = what.work == Work::kDecrypt ? packet(what.bytes, far_host(i % what.policies), near_host())
-                                           : packet(what.bytes, near_host(), far_host(i % what.policies));
-  if (what.work == Work::kDecrypt)
-    return encrypted_by_peer(what.suite, what.policies, clear, crypto, buffers);
-  for (Buffer& ip : clear) ip.insert(ip.begin(), kEthernet.begin(), kEthernet.end());
+    clear[i] = what.work == Work::kDecrypt
+                   ? packet(what.bytes, far_host(i % what.policies, what.v6), near_host(what.v6))
+                   : packet(what.bytes, near_host(what.v6), far_host(i % what.policies, what.v6));
+  if (what.work == Work::kDecrypt) return encrypted_by_peer(what, clear, crypto, buffers);
+  for (Buffer& ip : clear) {
+    const std::uint16_t type = what.v6 ? kEtherTypeIpv6 : kEtherTypeIpv4;
+    ip.insert(ip.begin(), kEthernet.begin(), kEthernet.end());
+    store_be16(ip.data() + 12, type);
+  }
   return clear;
 }
 
 // What a case needs before it has a gateway.
 struct Tools {
   rte_mempool* buffers;
-  std::unique_ptr<dp::CryptoDevices> crypto;
+  std::unique_ptr<dp::CryptoBackends> crypto;
   std::vector<Buffer> frames;
 
   static Result<Tools> make(const PathCase& what) {
     rte_mempool* buffers = rte_pktmbuf_pool_create("packets", 16383, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
     if (buffers == nullptr) return fail("no memory for packet buffers");
-    auto crypto = dp::CryptoDevices::open({"crypto_aesni_gcm", "crypto_aesni_mb"}, 2, 2048);
+    auto crypto = dp::CryptoBackends::open({.devices = {"crypto_aesni_gcm", "crypto_aesni_mb"},
+                                            .prefer = what.crypto,
+                                            .workers = 2,
+                                            .sessions = 2048});
     if (!crypto) return std::unexpected(crypto.error());
     auto made = perf::frames(what, **crypto, buffers);
     if (!made) return std::unexpected(made.error());
@@ -142,7 +149,8 @@ Result<PathCost> Bench::run() {
       stages[s].push_back(static_cast<double>(clock.cycles(static_cast<dp::Stage>(s))) / window_);
   }
   if (auto done = verify(packets); !done) return std::unexpected(done.error());
-  PathCost cost{.cycles = median(own), .source_sink = median(source_sink)};
+  PathCost cost{
+      .cycles = median(own), .source_sink = median(source_sink), .crypto = site_.crypto(), .stages = {}};
   for (std::size_t s = 0; s < kStages; ++s) cost.stages[s] = median(stages[s]);
   return cost;
 }

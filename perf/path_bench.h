@@ -11,6 +11,7 @@
 
 #include "dp/base/result.h"
 #include "dp/base/suite.h"
+#include "dp/crypto/backend.h"
 #include "dp/worker/stage_clock.h"
 
 namespace simplon::perf {
@@ -21,14 +22,17 @@ std::optional<Work> find_work(std::string_view name);
 struct PathCase {
   Work work = Work::kForward;
   EspSuite suite;         // not for kForward
+  bool v6 = false;        // the clear packets, and so the policies
   unsigned bytes = 64;    // length of the clear IP packet
   unsigned policies = 1;  // as many SAs and flows, hit round robin
   unsigned packets = 1'000'000;
+  dp::CryptoChoices crypto;  // empty: as the data path chooses
 };
 
 // Medians over the windows, TSC cycles a packet.
 struct PathCost {
   double cycles = 0, source_sink = 0;
+  std::string_view crypto;  // the back end of the SAs; empty without
   std::array<double, static_cast<std::size_t>(dp::Stage::kCount)> stages{};
 };
 

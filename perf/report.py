@@ -5,7 +5,7 @@ One worker, a net_pcap source that repeats, a null sink; the cost of source and 
 and subtracted. Every row is measured in every round, one after the other on the same core under SCHED_FIFO, so that what
 the machine does meanwhile hits all of them alike; the table gives medians over the rounds and the spread (min to max).
 
-  report.py [--rounds N] [--core N] [--quick] [--against secgw] [--only WORK] [--out FOLDER]
+  report.py [--rounds N] [--core N] [--quick] [--against secgw] [--only WORK] [--crypto BACKEND] [--out FOLDER]
 """
 import argparse
 import json
@@ -25,7 +25,7 @@ BARE = {'async': 'cryptodev async', 'cpu': 'cryptodev CPU', 'burst': 'IPsec-MB b
 
 
 def rows(args):
-    """(title, size, command) of each figure; title None is repeated for each size."""
+    """(title, size, command) of each figure."""
     for policies in (1, 1000):
         for work in ('forward', 'encrypt', 'decrypt'):
             if args.only and work not in args.only:
@@ -33,8 +33,12 @@ def rows(args):
             for key in ('',) if work == 'forward' else SUITES:
                 title = f'{work} {SUITES.get(key, "plaintext")}, {policies} polic{"y" if policies == 1 else "ies"} and SAs'
                 for size in SIZES:
-                    command = ['--work', work, '--bytes', str(size), '--policies', str(policies)]
+                    command = ['--work', work, '--bytes', str(size), '--policies', str(policies), '--crypto', args.crypto]
                     yield title, size, command + (['--suite', SUITES[key]] if key else [])
+        if policies == 1 and (not args.only or 'encrypt' in args.only):
+            for size in SIZES:
+                yield (f'encrypt {SUITES["gcm"]}, IPv6, 1 policy and SAs', size,
+                       ['--work', 'encrypt', '--ipv6', '--bytes', str(size), '--crypto', args.crypto])
     if not args.only:
         for key, suite in SUITES.items():
             for way, name in BARE.items():
@@ -78,10 +82,16 @@ def gather(args, steps):
     return results
 
 
+def with_backend(title, by_size):
+    """The bench says which back end did the cryptography of the figure."""
+    names = {f['crypto'] for figures in by_size.values() for f in figures if f.get('crypto')}
+    return f'{title} ({", ".join(sorted(names))})' if names else title
+
+
 def table(results, ghz):
-    lines = [f'{"cycles a packet: median (min-max), Gbit/s":<52}' + ''.join(f'{f"{s} B":>26}' for s in SIZES)]
+    lines = [f'{"cycles a packet: median (min-max), Gbit/s":<60}' + ''.join(f'{f"{s} B":>26}' for s in SIZES)]
     for title, by_size in results.items():
-        line = f'{title:<52}'
+        line = f'{with_backend(title, by_size):<60}'
         for size in SIZES:
             cycles = sorted(f['cycles'] for f in by_size.get(size, []))
             if not cycles:
@@ -102,8 +112,8 @@ def compare(results):
         if theirs:
             ratio = lambda s: (statistics.median(f['cycles'] + f['source_sink'] for f in by_size[s]) /
                                statistics.median(f['cycles'] for f in theirs[s]))
-            lines.append(f'{title:<52}' + ''.join(f'{ratio(s) if by_size.get(s) and theirs.get(s) else 0:>26.2f}' for s in SIZES))
-    head = f'{"ours / ipsec-secgw, source and sink in both":<52}' + ''.join(f'{f"{s} B":>26}' for s in SIZES)
+            lines.append(f'{title:<60}' + ''.join(f'{ratio(s) if by_size.get(s) and theirs.get(s) else 0:>26.2f}' for s in SIZES))
+    head = f'{"ours / ipsec-secgw, source and sink in both":<60}' + ''.join(f'{f"{s} B":>26}' for s in SIZES)
     return '\n'.join(['', head] + lines) if lines else ''
 
 
@@ -152,6 +162,7 @@ def main():
     parser.add_argument('--packets', type=int, default=1_000_000)
     parser.add_argument('--quick', action='store_true', help='one round of few packets: shows that all rows run')
     parser.add_argument('--against', choices=['secgw'])
+    parser.add_argument('--crypto', default='auto', choices=['auto', 'direct', 'cpu', 'queue'], help='back end; auto: the suite\'s own')
     parser.add_argument('--only', action='append', choices=['forward', 'encrypt', 'decrypt'])
     parser.add_argument('--program', default='build/simplon-bench')
     parser.add_argument('--out', default='build/bench')

@@ -19,7 +19,8 @@ using dp::Side;
 constexpr std::uint32_t kFirstBenchSpi = 0x1000;
 const IpAddress kUs = IpAddress::v4(198, 51, 100, 1), kPeer = IpAddress::v4(198, 51, 100, 2);
 const Prefix kNear{IpAddress::v4(198, 18, 1, 0), 24}, kFar{IpAddress::v4(198, 19, 0, 0), 16},
-    kOuter{IpAddress::v4(198, 51, 100, 0), 24};
+    kOuter{IpAddress::v4(198, 51, 100, 0), 24}, kNear6 = *Prefix::parse("2001:db8:1::/64"),
+                                                kFar6 = *Prefix::parse("2001:db8:2::/64");
 
 Secret key(unsigned n, std::uint8_t seed) {
   Buffer b(n);
@@ -30,12 +31,13 @@ Secret key(unsigned n, std::uint8_t seed) {
 TrafficSelector host(const IpAddress& a) { return {.addresses = {a, a}}; }
 
 // `ours`: seen from us, else from the peer.
-Selectors selectors(unsigned n, bool ours) {
-  return ours ? Selectors{{host(near_host())}, {host(far_host(n))}}
-              : Selectors{{host(far_host(n))}, {host(near_host())}};
+Selectors selectors(unsigned n, bool ours, bool v6) {
+  return ours ? Selectors{{host(near_host(v6))}, {host(far_host(n, v6))}}
+              : Selectors{{host(far_host(n, v6))}, {host(near_host(v6))}};
 }
 
-SaRef make_sa(const EspSuite& suite, unsigned n, Direction direction, bool ours) {
+SaRef make_sa(const PathCase& what, unsigned n, Direction direction, bool ours) {
+  const EspSuite& suite = what.suite;
   auto sa = std::make_shared<SaSpec>();
   sa->id = SaId{n + 1};
   sa->direction = direction;
@@ -48,19 +50,25 @@ SaRef make_sa(const EspSuite& suite, unsigned n, Direction direction, bool ours)
   sa->salt = key(suite.encr->salt, 50);
   if (suite.integ) sa->integ_key = key(suite.integ->key, 100);
   sa->policy = PolicyId{n + 1};
-  sa->selectors = selectors(n, ours);
+  sa->selectors = selectors(n, ours, what.v6);
   return sa;
 }
 
 // Every next hop resolved.
 NetworkSpec network(PortIndex inner, PortIndex outer, bool ours) {
   const IpAddress router_in = IpAddress::v4(192, 0, 2, 254), router_out = IpAddress::v4(198, 51, 100, 254);
+  const IpAddress router_in6 = *IpAddress::parse("fe80::1"), router_out6 = *IpAddress::parse("fe80::2");
   NetworkSpec spec;
   spec.addresses = {{ours ? kUs : kPeer, outer}};
   spec.routes = {{ours ? kNear : kFar, router_in, inner},
                  {ours ? kFar : kNear, router_out, outer},
+                 {ours ? kNear6 : kFar6, router_in6, inner},
+                 {ours ? kFar6 : kNear6, router_out6, outer},
                  {kOuter, router_out, outer}};
-  spec.neighbours = {{router_in, inner, kMac}, {router_out, outer, kMac}};
+  spec.neighbours = {{router_in, inner, kMac},
+                     {router_out, outer, kMac},
+                     {router_in6, inner, kMac},
+                     {router_out6, outer, kMac}};
   return spec;
 }
 
@@ -72,10 +80,10 @@ Result<void> fill(dp::Registry& registry, const PathCase& what, Direction direct
                             .name = "bench-" + std::to_string(n),
                             .order = n + 1,
                             .action = protect ? Action::kProtect : Action::kBypass,
-                            .selectors = selectors(n, ours)};
+                            .selectors = selectors(n, ours, what.v6)};
     if (auto done = registry.add_policy(policy); !done) return done;
     if (!protect) continue;
-    if (auto done = registry.add_sa(make_sa(what.suite, n, direction, ours)); !done) return done;
+    if (auto done = registry.add_sa(make_sa(what, n, direction, ours)); !done) return done;
   }
   registry.set_network(network(inner, outer, ours));
   return registry.commit();
@@ -119,14 +127,29 @@ Result<void> pass(dp::Worker& worker, rte_ring* in, rte_ring* out, rte_mempool* 
 
 }  // namespace
 
-IpAddress near_host() { return IpAddress::v4(198, 18, 1, 1); }
-IpAddress far_host(unsigned policy) {
+IpAddress near_host(bool v6) {
+  return v6 ? *IpAddress::parse("2001:db8:1::1") : IpAddress::v4(198, 18, 1, 1);
+}
+IpAddress far_host(unsigned policy, bool v6) {
+  if (v6) return *IpAddress::parse("2001:db8:2::1:" + std::to_string(policy % 10000));
   return IpAddress::v4(198, 19, static_cast<std::uint8_t>(policy / 250),
                        static_cast<std::uint8_t>(policy % 250 + 1));
 }
 
 Buffer packet(unsigned bytes, const IpAddress& from, const IpAddress& to) {
   Buffer p(bytes);
+  if (!from.is_v4()) {
+    p[0] = 0x60;
+    store_be16(p.data() + 4, static_cast<std::uint16_t>(bytes - 40));
+    p[6] = kUdp;
+    p[7] = 64;
+    std::ranges::copy(from.bytes(), p.begin() + 8);
+    std::ranges::copy(to.bytes(), p.begin() + 24);
+    store_be16(p.data() + 40, 1000);
+    store_be16(p.data() + 42, 2000);
+    store_be16(p.data() + 44, static_cast<std::uint16_t>(bytes - 40));
+    return p;
+  }
   p[0] = 0x45;
   store_be16(p.data() + 2, static_cast<std::uint16_t>(bytes));
   p[8] = 64;
@@ -140,14 +163,14 @@ Buffer packet(unsigned bytes, const IpAddress& from, const IpAddress& to) {
   return p;
 }
 
-Result<std::vector<Buffer>> encrypted_by_peer(const EspSuite& suite, unsigned policies,
-                                              const std::vector<Buffer>& clear,
-                                              const dp::CryptoDevices& crypto, rte_mempool* buffers) {
+Result<std::vector<Buffer>> encrypted_by_peer(const PathCase& what, const std::vector<Buffer>& clear,
+                                              const dp::CryptoBackends& crypto, rte_mempool* buffers) {
   dp::Quiescence quiescence(1);
   dp::Registry registry(crypto, quiescence, 1,
                         {{dp::Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
                          {dp::Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1500}});
-  const PathCase peer{.work = Work::kEncrypt, .suite = suite, .policies = policies};
+  PathCase peer = what;
+  peer.work = Work::kEncrypt;
   if (auto done = fill(registry, peer, Direction::kOut, false, PortIndex{0}, PortIndex{1}); !done)
     return std::unexpected(done.error());
   const Ring in(rte_ring_create("peer-in", 4 * kBurst, 0, 0)),
@@ -169,7 +192,7 @@ Result<std::vector<Buffer>> encrypted_by_peer(const EspSuite& suite, unsigned po
   return frames;
 }
 
-Result<std::unique_ptr<Site>> Site::make(const PathCase& what, const dp::CryptoDevices& crypto,
+Result<std::unique_ptr<Site>> Site::make(const PathCase& what, const dp::CryptoBackends& crypto,
                                          const dp::Port& source, const dp::Port& sink) {
   std::unique_ptr<Site> site(new Site(crypto, source, sink));
   const bool inward = what.work == Work::kDecrypt;
@@ -200,6 +223,11 @@ Site::~Site() {
 
 void Site::forget_windows() {
   for (dp::InboundSa* sa : inbound_) sa->window.forget();
+}
+
+std::string_view Site::crypto() const {
+  const auto counters = sas_.empty() ? std::nullopt : registry_.counters(sas_.front());
+  return counters ? counters->crypto : std::string_view{};
 }
 
 Result<void> Site::verify_sas(std::uint64_t packets) const {

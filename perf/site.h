@@ -22,29 +22,29 @@ namespace simplon::perf {
 inline constexpr dp::Mac kMac{2, 0, 0, 0, 0, 9};
 inline constexpr std::array<std::uint8_t, 14> kEthernet{2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 9, 8, 0};
 
-IpAddress near_host();
-IpAddress far_host(unsigned policy);
+IpAddress near_host(bool v6);
+IpAddress far_host(unsigned policy, bool v6);
 // A UDP packet of `bytes` IP length.
 Buffer packet(unsigned bytes, const IpAddress& from, const IpAddress& to);
 
 // Frames with ESP, in the packets' order, sequence numbers rising per SA, by a worker of our own.
-Result<std::vector<Buffer>> encrypted_by_peer(const EspSuite& suite, unsigned policies,
-                                              const std::vector<Buffer>& clear,
-                                              const dp::CryptoDevices& crypto, rte_mempool* buffers);
+Result<std::vector<Buffer>> encrypted_by_peer(const PathCase& what, const std::vector<Buffer>& clear,
+                                              const dp::CryptoBackends& crypto, rte_mempool* buffers);
 
 class Site {
  public:
   // Crypto queue 0; the peer uses queue 1.
-  static Result<std::unique_ptr<Site>> make(const PathCase& what, const dp::CryptoDevices& crypto,
+  static Result<std::unique_ptr<Site>> make(const PathCase& what, const dp::CryptoBackends& crypto,
                                             const dp::Port& source, const dp::Port& sink);
   ~Site();
   dp::Worker& worker() { return *worker_; }
   void forget_windows();
   // Every SA of the case carried that many packets.
+  std::string_view crypto() const;  // the SAs' back end; empty without SAs
   Result<void> verify_sas(std::uint64_t packets) const;
 
  private:
-  Site(const dp::CryptoDevices& crypto, const dp::Port& source, const dp::Port& sink)
+  Site(const dp::CryptoBackends& crypto, const dp::Port& source, const dp::Port& sink)
       : quiescence_(1),
         registry_(
             crypto, quiescence_, 1,

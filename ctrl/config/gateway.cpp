@@ -78,8 +78,19 @@ void read_setup(Section& gateway, const Machine& machine, Mode mode, dp::Setup& 
   }
 }
 
+void read_crypto_choice(Section& prefer, const EspSuite& suite, dp::Setup& out) {
+  const Value value = prefer.get(dp::suite_name(suite));
+  const auto backend = value.choice<dp::CryptoBackend>({{"direct", dp::CryptoBackend::kDirect},
+                                                        {"cpu", dp::CryptoBackend::kCpu},
+                                                        {"queue", dp::CryptoBackend::kQueue}});
+  if (!backend) return;
+  if (*backend == dp::CryptoBackend::kDirect && !dp::direct_takes(suite))
+    return value.error("IPsec-MB is not called directly for this suite; use cpu or queue");
+  out.crypto_prefer.push_back({suite, *backend});
+}
+
 // "crypto_aesni_mb", "crypto_aesni_mb1,max_nb_queue_pairs=4", or the PCI address of an accelerator.
-void read_crypto(const Value& value, dp::Setup& out) {
+void read_crypto_devices(const Value& value, dp::Setup& out) {
   for (const Value& item : value.list()) {
     const auto text = item.text();
     if (!text) continue;
@@ -100,6 +111,26 @@ void read_crypto(const Value& value, dp::Setup& out) {
   }
   if (value && value.list().empty()) value.error("at least one device is needed");
   if (!value) out.crypto_devices = {"crypto_aesni_gcm", "crypto_aesni_mb"};
+}
+
+// One key a suite: "aes128gcm16: cpu".
+void read_crypto_choices(const Value& value, dp::Setup& out) {
+  Section prefer(value);
+  for (const Encr& encr : kEncrs) {
+    if (encr.aead()) read_crypto_choice(prefer, {&encr, nullptr}, out);
+    for (const Integ& integ : kIntegs)
+      if (const EspSuite suite{&encr, &integ}; suite.valid()) read_crypto_choice(prefer, suite, out);
+  }
+  prefer.finish();
+}
+
+// A list of devices, or a section.
+void read_crypto(const Value& value, dp::Setup& out) {
+  if (!value || value.node()->kind != Yaml::Kind::kMap) return read_crypto_devices(value, out);
+  Section crypto(value);
+  read_crypto_devices(crypto.get("devices"), out);
+  read_crypto_choices(crypto.get("prefer"), out);
+  crypto.finish();
 }
 
 }  // namespace

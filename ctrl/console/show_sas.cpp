@@ -35,8 +35,11 @@ void show_children(std::ostream& out, const Message& children) {
     const auto* c = std::get_if<Message>(&element.content);
     if (!c) continue;
     table.add({field(*c, "name") + " #" + field(*c, "uniqueid"), field(*c, "state"), field(*c, "spi-in"),
-               field(*c, "spi-out"), algorithms(*c) + (c->value("encap") ? " in UDP" : ""), traffic(*c, "in"),
-               traffic(*c, "out"), life(*c), joined(*c, "local-ts") + " === " + joined(*c, "remote-ts")});
+               field(*c, "spi-out"),
+               algorithms(*c) + (c->value("encap") ? " in UDP" : "") +
+                   (c->value("crypto") ? " (" + field(*c, "crypto") + ")" : ""),
+               traffic(*c, "in"), traffic(*c, "out"), life(*c),
+               joined(*c, "local-ts") + " === " + joined(*c, "remote-ts")});
   }
   table.empty() ? void(out << "  no child SAs\n") : table.print(out, "  ");
 }

@@ -81,6 +81,7 @@ struct SaCounters {
   std::uint64_t replayed = 0, bad_icv = 0, selector_mismatch = 0;
   std::uint64_t sequence = 0;    // last sent, or highest received
   std::chrono::seconds idle{0};  // since the last packet, or since installation
+  std::string_view crypto;       // who does it: direct, cpu, queue (dp/crypto/backend.h) or kernel
 };
 
 }  // namespace simplon

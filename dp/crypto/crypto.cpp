@@ -1,148 +1,108 @@
-// The worker's half: a burst of jobs through the devices.
 #include "dp/crypto/crypto.h"
 
-#include <rte_mbuf.h>
-
-#include <bit>
-#include <cstring>
+#include <algorithm>
 
 namespace simplon::dp {
 namespace {
 
-// The member `sym` is an array of no elements, which g++ does not let anyone index.
-rte_crypto_sym_op* sym_of(rte_crypto_op* op) {
-  return rte_crypto_op_ctod_offset(op, rte_crypto_sym_op*, sizeof(rte_crypto_op));
-}
-
-constexpr unsigned kMostPolls = 1u << 20;  // of a device that has swallowed what it was given
+using Lane = CryptoSession::Lane;
+using MadeSession = Result<std::unique_ptr<const CryptoSession>>;
 
 }  // namespace
 
+CryptoBackend backend_of(const CryptoSession& session) {
+  switch (session.lane) {
+    case Lane::kGcm:
+    case Lane::kHmac:
+      return CryptoBackend::kDirect;
+    case Lane::kCpu:
+      return CryptoBackend::kCpu;
+    case Lane::kQueue:
+      return CryptoBackend::kQueue;
+  }
+  __builtin_unreachable();
+}
+
+Result<std::unique_ptr<CryptoBackends>> CryptoBackends::open(const CryptoSetup& setup) {
+  auto manager = make_imb_manager();
+  if (!manager) return std::unexpected(manager.error());
+  auto devices = CryptoDevices::open(setup.devices, setup.workers, setup.sessions);
+  if (!devices) return std::unexpected(devices.error());
+  return std::unique_ptr<CryptoBackends>(
+      new CryptoBackends(std::move(*manager), std::move(*devices), setup.prefer));
+}
+
+MadeSession CryptoBackends::make_session(const SaSpec& sa, CryptoBackend backend) const {
+  switch (backend) {
+    case CryptoBackend::kDirect:
+      return sa.suite.encr->aead() ? make_gcm_session(*manager_, sa) : make_hmac_session(*manager_, sa);
+    case CryptoBackend::kCpu:
+      return devices_->make_session(sa, Lane::kCpu);
+    case CryptoBackend::kQueue:
+      return devices_->make_session(sa, Lane::kQueue);
+  }
+  __builtin_unreachable();
+}
+
+MadeSession CryptoBackends::make_session(const SaSpec& sa) const {
+  const auto chosen = std::ranges::find(prefer_, sa.suite, &CryptoChoice::suite);
+  if (chosen != prefer_.end()) {
+    auto made = make_session(sa, chosen->backend);
+    if (made && *made == nullptr)
+      return fail(suite_name(sa.suite) + " cannot be done by '" + std::string(name(chosen->backend)) +
+                  "', which the key 'crypto.prefer' asks for; choose another, or another device");
+    return made;
+  }
+  const CryptoOrder* order = find_crypto_order(sa.suite.encr->id);
+  std::vector<CryptoBackend> tries(order->order.begin(), order->order.end());
+  if (devices_->accelerates(sa)) tries.insert(tries.begin(), CryptoBackend::kQueue);
+  for (const CryptoBackend backend : tries)
+    if (auto made = make_session(sa, backend); !made || *made != nullptr) return made;
+  return fail("no crypto back end takes " + suite_name(sa.suite) + "; see the key 'crypto'");
+}
+
 Result<std::unique_ptr<Crypto>> Crypto::make(std::uint16_t queue) {
-  rte_mempool* ops =
-      rte_crypto_op_pool_create(("ops-" + std::to_string(queue)).c_str(), RTE_CRYPTO_OP_TYPE_SYMMETRIC,
-                                4 * kBurst - 1, 0, 16, SOCKET_ID_ANY);
-  if (ops == nullptr) return fail("no memory for crypto operations");
-  return std::unique_ptr<Crypto>(new Crypto(queue, ops));
+  auto hmac = HmacRun::make();
+  if (!hmac) return std::unexpected(hmac.error());
+  auto devices = DeviceRun::make(queue);
+  if (!devices) return std::unexpected(devices.error());
+  return std::unique_ptr<Crypto>(new Crypto(std::move(*hmac), std::move(*devices)));
 }
 
-Crypto::~Crypto() {
-  if (dead_.none()) rte_mempool_free(ops_);
-}
-
-std::uint32_t Crypto::run(CryptoJob* jobs, unsigned n) {
+std::uint32_t Crypto::run(const CryptoJob* jobs, unsigned n) {
   std::uint32_t good = 0;
-  for (unsigned i = 0; i < n;) {
-    unsigned end = i + 1;
-    while (end < n && jobs[end].session == jobs[i].session) ++end;
-    if (dead_[jobs[i].session->device]) {
-      i = end;
-      continue;
-    }
-    if (jobs[i].session->cpu && (jobs[i].session->aead || end - i == n)) {
-      good |= run_cpu(jobs + i, end - i) << i;
-      i = end;
-      continue;
-    }
-    // Short runs of a multi-buffer suite go together, whatever their sessions, as far as they share the
-    // device.
-    while (end < n && jobs[end].session->device == jobs[i].session->device && !jobs[end].session->aead) ++end;
-    good |= run_queue(jobs + i, end - i) << i;
-    i = end;
+  for (unsigned i = 0, end = 0; i < n; i = end) {
+    const Lane lane = jobs[i].session->lane;
+    for (end = i + 1; end < n && jobs[end].session->lane == lane;) ++end;
+    good |= run_lane(lane, jobs + i, end - i) << i;
   }
   return good;
 }
 
-std::uint32_t Crypto::run_cpu(CryptoJob* jobs, unsigned n) {
-  const CryptoSession& session = *jobs[0].session;
-  for (unsigned i = 0; i < n; ++i) {
-    CryptoJob& job = jobs[i];
-    // An AEAD is given the ciphertext alone, the others all that is authenticated.
-    const std::uint16_t from = session.aead ? job.payload : 0;
-    cpu_.segments[i].base = job.esp + from;
-    cpu_.segments[i].len = static_cast<std::uint32_t>(job.payload - from + job.length);
-    cpu_.iv[i].va = job.nonce.data();
-    cpu_.digest[i].va = job.icv;
-    cpu_.aad[i].va = job.esp;
-    cpu_.status[i] = -1;
+std::uint32_t Crypto::run_lane(Lane lane, const CryptoJob* jobs, unsigned n) {
+  switch (lane) {
+    case Lane::kGcm:
+      return run_gcm(jobs, n);
+    case Lane::kHmac:
+      return hmac_->run(jobs, n);
+    case Lane::kCpu:
+      return devices_->run_cpu(jobs, n);
+    case Lane::kQueue:
+      return devices_->run_queue(jobs, n);
   }
-  rte_crypto_sym_vec vec{};
-  vec.num = n;
-  vec.src_sgl = cpu_.sgl.data();
-  vec.iv = cpu_.iv.data();
-  vec.digest = cpu_.digest.data();
-  vec.aad = cpu_.aad.data();
-  vec.status = cpu_.status.data();
-  rte_crypto_sym_ofs offsets{};
-  if (!session.aead) offsets.ofs.cipher.head = jobs[0].payload;
-  rte_cryptodev_sym_cpu_crypto_process(session.device, session.session, offsets, &vec);
-  std::uint32_t good = 0;
-  for (unsigned i = 0; i < n; ++i) good |= static_cast<std::uint32_t>(cpu_.status[i] == 0) << i;
-  return good;
+  __builtin_unreachable();
 }
 
-void Crypto::fill(rte_crypto_op* op, const CryptoJob& job, unsigned index) const {
-  sym_of(op)->session = job.session->session;
-  op->sess_type = RTE_CRYPTO_OP_WITH_SESSION;
-  std::memcpy(rte_crypto_op_ctod_offset(op, void*, kIvOffset), job.nonce.data(), 16);
-  sym_of(op)->m_src = job.mbuf;
-  sym_of(op)->m_dst = nullptr;
-  op->status = RTE_CRYPTO_OP_STATUS_NOT_PROCESSED;
-  op->private_data_offset = static_cast<std::uint16_t>(index);  // ours: which job it was
-  const std::uint8_t* first = rte_pktmbuf_mtod(job.mbuf, std::uint8_t*);
-  const auto at = static_cast<std::uint32_t>(job.esp - first);
-  const auto address = [&](const std::uint8_t* p) {  // as the device sees it
-    return rte_pktmbuf_iova_offset(job.mbuf, static_cast<std::size_t>(p - first));
-  };
-  if (job.session->aead) {
-    sym_of(op)->aead.data = {.offset = at + job.payload, .length = job.length};
-    sym_of(op)->aead.aad = {job.esp, address(job.esp)};
-    sym_of(op)->aead.digest = {job.icv, address(job.icv)};
-  } else {
-    sym_of(op)->cipher.data = {.offset = at + job.payload, .length = job.length};
-    sym_of(op)->auth.data = {.offset = at, .length = static_cast<std::uint32_t>(job.payload + job.length)};
-    sym_of(op)->auth.digest = {job.icv, address(job.icv)};
+bool Crypto::dead(const CryptoSession& session) const {
+  switch (session.lane) {
+    case Lane::kGcm:
+    case Lane::kHmac:
+      return false;
+    case Lane::kCpu:
+    case Lane::kQueue:
+      return devices_->dead(static_cast<const DeviceSession&>(session));
   }
-}
-
-std::uint32_t Crypto::run_queue(CryptoJob* jobs, unsigned n) {
-  std::array<rte_crypto_op*, kBurst> ops;
-  if (rte_crypto_op_bulk_alloc(ops_, RTE_CRYPTO_OP_TYPE_SYMMETRIC, ops.data(),
-                               static_cast<std::uint16_t>(n)) != n)
-    return 0;
-  for (unsigned i = 0; i < n; ++i) fill(ops[i], jobs[i], i);
-  const std::uint8_t device = jobs[0].session->device;
-  std::uint32_t good = 0;
-  std::uint32_t inside = 0;  // the device has it: bit by job
-  unsigned sent = 0, got = 0;
-  std::array<rte_crypto_op*, kBurst> done;
-  for (unsigned polls = 0; got < n && polls < kMostPolls; ++polls) {
-    const unsigned taken =
-        rte_cryptodev_enqueue_burst(device, queue_, ops.data() + sent, static_cast<std::uint16_t>(n - sent));
-    for (const unsigned end = sent + taken; sent < end; ++sent) inside |= 1u << sent;
-    const unsigned more =
-        rte_cryptodev_dequeue_burst(device, queue_, done.data(), static_cast<std::uint16_t>(n - got));
-    for (unsigned i = 0; i < more; ++i) {
-      const std::uint32_t bit = 1u << done[i]->private_data_offset;
-      inside &= ~bit;
-      if (done[i]->status == RTE_CRYPTO_OP_STATUS_SUCCESS) good |= bit;
-    }
-    got += more;
-  }
-  if (got < n) {
-    abandon(device, jobs, inside);
-    for (unsigned i = 0; i < n; ++i)
-      if ((inside >> i & 1) == 0) rte_mempool_put(ops_, ops[i]);
-    return good;
-  }
-  rte_mempool_put_bulk(ops_, reinterpret_cast<void**>(ops.data()), n);
-  return good;
-}
-
-// The device may still read and write what it was given, now or whenever it wakes up.
-void Crypto::abandon(std::uint8_t device, const CryptoJob* jobs, std::uint32_t inside) {
-  dead_.set(device);
-  for (; inside != 0; inside &= inside - 1) rte_mbuf_refcnt_update(jobs[std::countr_zero(inside)].mbuf, 1);
+  __builtin_unreachable();
 }
 
 }  // namespace simplon::dp

@@ -1,69 +1,11 @@
 // The control thread's half: devices, and the keys in them.
-#include "dp/crypto/crypto.h"
+#include <algorithm>
+
+#include "dp/crypto/device.h"
+#include "dp/crypto/transforms.h"
 
 namespace simplon::dp {
 namespace {
-
-constexpr unsigned kEspHeader = 8;
-
-struct Xforms {
-  std::array<rte_crypto_sym_xform, 2> chain{};
-  rte_crypto_sym_xform* first = &chain[0];
-
-  explicit Xforms(const SaSpec& sa) {
-    const bool out = sa.direction == Direction::kOut;
-    if (sa.suite.encr->aead())
-      aead(sa, out);
-    else
-      cipher_and_auth(sa, out);
-  }
-  void aead(const SaSpec& sa, bool out) {
-    chain[0].type = RTE_CRYPTO_SYM_XFORM_AEAD;
-    chain[0].aead = {.op = out ? RTE_CRYPTO_AEAD_OP_ENCRYPT : RTE_CRYPTO_AEAD_OP_DECRYPT,
-                     .algo = RTE_CRYPTO_AEAD_AES_GCM,
-                     .key = {.data = sa.encr_key.bytes().data(), .length = sa.suite.encr->key},
-                     .iv = {.offset = kIvOffset, .length = 12},
-                     .digest_length = sa.suite.encr->icv,
-                     .aad_length = kEspHeader};
-  }
-  void cipher_and_auth(const SaSpec& sa, bool out) {
-    rte_crypto_sym_xform &cipher = chain[out ? 0 : 1], &auth = chain[out ? 1 : 0];
-    chain[0].next = &chain[1];
-    cipher.type = RTE_CRYPTO_SYM_XFORM_CIPHER;
-    cipher.cipher = {.op = out ? RTE_CRYPTO_CIPHER_OP_ENCRYPT : RTE_CRYPTO_CIPHER_OP_DECRYPT,
-                     .algo = RTE_CRYPTO_CIPHER_AES_CBC,
-                     .key = {.data = sa.encr_key.bytes().data(), .length = sa.suite.encr->key},
-                     .iv = {.offset = kIvOffset, .length = 16},
-                     .dataunit_len = 0};
-    auth.type = RTE_CRYPTO_SYM_XFORM_AUTH;
-    auth.auth = {.op = out ? RTE_CRYPTO_AUTH_OP_GENERATE : RTE_CRYPTO_AUTH_OP_VERIFY,
-                 .algo = algorithm(sa.suite.integ->id),
-                 .key = {.data = sa.integ_key.bytes().data(), .length = sa.suite.integ->key},
-                 .iv = {},
-                 .digest_length = sa.suite.integ->icv};
-  }
-  static rte_crypto_auth_algorithm algorithm(IntegId id) {
-    switch (id) {
-      case IntegId::kSha256_128:
-        return RTE_CRYPTO_AUTH_SHA256_HMAC;
-      case IntegId::kSha384_192:
-        return RTE_CRYPTO_AUTH_SHA384_HMAC;
-      case IntegId::kSha512_256:
-        return RTE_CRYPTO_AUTH_SHA512_HMAC;
-    }
-    return RTE_CRYPTO_AUTH_NULL;  // unreachable: every enumerator is above
-  }
-};
-
-bool can(std::uint8_t device, const SaSpec& sa) {
-  rte_cryptodev_sym_capability_idx index{};
-  index.type = sa.suite.encr->aead() ? RTE_CRYPTO_SYM_XFORM_AEAD : RTE_CRYPTO_SYM_XFORM_CIPHER;
-  if (sa.suite.encr->aead())
-    index.algo.aead = RTE_CRYPTO_AEAD_AES_GCM;
-  else
-    index.algo.cipher = RTE_CRYPTO_CIPHER_AES_CBC;
-  return rte_cryptodev_sym_capability_get(device, &index) != nullptr;
-}
 
 Result<void> start(std::uint8_t id, const std::string& name, unsigned workers, rte_mempool* sessions) {
   rte_cryptodev_info info{};
@@ -85,10 +27,6 @@ Result<void> start(std::uint8_t id, const std::string& name, unsigned workers, r
 
 }  // namespace
 
-CryptoSession::~CryptoSession() {
-  if (session != nullptr) rte_cryptodev_sym_session_free(device, session);
-}
-
 Result<std::unique_ptr<CryptoDevices>> CryptoDevices::open(const std::vector<std::string>& names,
                                                            unsigned workers, unsigned sessions) {
   auto devices = std::make_unique<CryptoDevices>();
@@ -109,6 +47,7 @@ Result<std::unique_ptr<CryptoDevices>> CryptoDevices::open(const std::vector<std
     rte_cryptodev_info info{};
     rte_cryptodev_info_get(device.id, &info);
     device.cpu = (info.feature_flags & RTE_CRYPTODEV_FF_SYM_CPU_CRYPTO) != 0;
+    device.accelerator = (info.feature_flags & RTE_CRYPTODEV_FF_HW_ACCELERATED) != 0;
     devices->devices_.push_back(std::move(device));
   }
   return devices;
@@ -122,26 +61,26 @@ CryptoDevices::~CryptoDevices() {
   }
 }
 
-Result<std::unique_ptr<const CryptoSession>> CryptoDevices::make_session(const SaSpec& sa) const {
-  Xforms xforms(sa);
+Result<std::unique_ptr<const CryptoSession>> CryptoDevices::make_session(const SaSpec& sa,
+                                                                         CryptoSession::Lane lane) const {
+  Transforms transforms(sa);
   bool full = false;
   for (const Device& device : devices_) {
-    if (!can(device.id, sa)) continue;
-    void* made = rte_cryptodev_sym_session_create(device.id, xforms.first, device.sessions);
-    if (made == nullptr) {
-      full = full || rte_mempool_empty(device.sessions) != 0;
-      continue;
-    }
-    auto session = std::make_unique<CryptoSession>();
-    session->device = device.id;
-    session->aead = sa.suite.encr->aead();
-    session->cpu = device.cpu;
-    session->session = made;
-    return std::unique_ptr<const CryptoSession>(std::move(session));
+    if (!transforms.within(device.id) || (lane == CryptoSession::Lane::kCpu && !device.cpu)) continue;
+    void* made = rte_cryptodev_sym_session_create(device.id, transforms.first(), device.sessions);
+    if (made != nullptr)
+      return std::make_unique<const DeviceSession>(lane, device.id, sa.suite.encr->aead(), made);
+    full = full || rte_mempool_empty(device.sessions) != 0;
   }
   if (full) return fail("there is no room for the keys of another SA; raise 'memory'");
-  return fail("no crypto device takes " + std::string(sa.suite.encr->name) +
-              (sa.suite.integ ? "-" + std::string(sa.suite.integ->name) : "") + "; see the key 'crypto'");
+  return nullptr;
+}
+
+bool CryptoDevices::accelerates(const SaSpec& sa) const {
+  const Transforms transforms(sa);
+  const auto first =
+      std::ranges::find_if(devices_, [&](const Device& device) { return transforms.within(device.id); });
+  return first != devices_.end() && first->accelerator;
 }
 
 }  // namespace simplon::dp

@@ -112,7 +112,7 @@ class Running final : public DataPath {
   std::vector<Ring> mailboxes_, outboxes_, injects_;
   Ring punts_, events_;
   std::unique_ptr<Exception> exception_;
-  std::unique_ptr<CryptoDevices> crypto_;
+  std::unique_ptr<CryptoBackends> crypto_;
   std::unique_ptr<Quiescence> quiescence_;
   std::unique_ptr<Registry> registry_;
   std::vector<Thread> threads_;
@@ -129,7 +129,10 @@ Result<void> Running::start() {
   if (buffers_ == nullptr)
     return fail("no memory for " + std::to_string(setup_.buffers) + " packet buffers of " +
                 std::to_string(room) + " bytes; raise 'memory' or lower 'buffers'");
-  auto crypto = CryptoDevices::open(setup_.crypto_devices, workers, sessions_of(setup_));
+  auto crypto = CryptoBackends::open({.devices = setup_.crypto_devices,
+                                      .prefer = setup_.crypto_prefer,
+                                      .workers = workers,
+                                      .sessions = sessions_of(setup_)});
   if (!crypto) return std::unexpected(crypto.error());
   crypto_ = std::move(*crypto);
   if (auto done = make_rings(); !done) return done;

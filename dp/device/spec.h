@@ -9,6 +9,7 @@
 
 #include "dp/base/network_spec.h"
 #include "dp/base/sa_spec.h"
+#include "dp/crypto/backend.h"
 
 namespace simplon::dp {
 
@@ -35,6 +36,7 @@ struct Setup {
   unsigned main_core = 0;
   std::vector<unsigned> worker_cores;       // one worker each
   std::vector<std::string> crypto_devices;  // "crypto_aesni_gcm", "crypto_aesni_mb"
+  CryptoChoices crypto_prefer;
   Idle idle = Idle::kPoll;
   Hugepages hugepages = Hugepages::kAuto;
   unsigned memory_mb = 512;

@@ -45,6 +45,8 @@ struct FlowKey6 {
 template <class K>
 class FlowCache {
   using Words = decltype(K{}.words());
+  static constexpr std::size_t kWords = std::tuple_size_v<Words>;
+  static_assert(kWords == 2 || kWords == 5);
 
  public:
   using Key = K;
@@ -52,9 +54,12 @@ class FlowCache {
 
   FlowCache() : sets_(std::make_unique<Set[]>(kSets)) {}
 
+  // The products do not wait for each other: one a pair of words, what is left has a constant for partner.
   static std::size_t slot(const Key& key) {
-    std::uint64_t h = 0;
-    for (const std::uint64_t w : key.words()) h = (h ^ w) * 0x9e3779b97f4a7c15u, h ^= h >> 29;
+    const Words w = key.words();
+    std::uint64_t h = folded_product(w.back() ^ kOdd[0], w[0] ^ kOdd[1]);
+    if constexpr (kWords == 5)
+      h ^= folded_product(w[1] ^ kOdd[2], w[2] ^ kOdd[3]) + folded_product(w[3] ^ kOdd[4], kOdd[5]);
     return h & (kSets - 1);
   }
   const Decision* find(std::size_t slot, const Key& key, std::uint32_t generation) const {
@@ -81,6 +86,15 @@ class FlowCache {
     std::array<Entry, 2> ways;
   };
   static_assert(sizeof(Set) <= 128);
+  // Fractions of well-known irrational numbers and the like: no structure that addresses or ports have.
+  static constexpr std::array<std::uint64_t, 6> kOdd{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9,
+                                                     0x94d049bb133111eb, 0xd6e8feb86659fd93,
+                                                     0xa0761d6478bd642f, 0xe7037ed1a0b428db};
+  static std::uint64_t folded_product(std::uint64_t a, std::uint64_t b) {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = Wide{a} * b;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+  }
   // std::array's own comparison is a call of memcmp.
   static bool equal(const Words& a, const Words& b) {
     std::uint64_t differ = 0;

@@ -21,7 +21,7 @@ SaLimits limits_of(const SaSpec& spec) {
 
 }  // namespace
 
-Registry::Registry(const CryptoDevices& crypto, Quiescence& quiescence, unsigned workers,
+Registry::Registry(const CryptoBackends& crypto, Quiescence& quiescence, unsigned workers,
                    std::vector<PortFacts> ports)
     : crypto_(crypto), quiescence_(quiescence), ports_(std::move(ports)), load_(workers) {
   [[maybe_unused]] const auto again = commit();  // its error is the next commit's as well
@@ -213,6 +213,7 @@ std::optional<SaCounters> Registry::counters(SaId id) const {
   if (found == sas_.end()) return std::nullopt;
   const Entry& entry = found->second;
   SaCounters out;
+  out.crypto = name(backend_of(*entry.session));
   if (entry.out) {
     out.packets = entry.out->next_seq - 1;
     out.bytes = entry.out->bytes;

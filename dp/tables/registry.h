@@ -20,7 +20,7 @@ namespace simplon::dp {
 class Registry {
  public:
   // `crypto` outlives the registry; `ports` by PortIndex.
-  Registry(const CryptoDevices& crypto, Quiescence& quiescence, unsigned workers,
+  Registry(const CryptoBackends& crypto, Quiescence& quiescence, unsigned workers,
            std::vector<PortFacts> ports);
   ~Registry();  // the workers have stopped
 
@@ -72,7 +72,7 @@ class Registry {
   void retire(std::function<void()> free);  // called after a grace period; what it holds goes then too
   void retire_slot(std::uint32_t slot);
 
-  const CryptoDevices& crypto_;
+  const CryptoBackends& crypto_;
   Quiescence& quiescence_;
   std::vector<PortFacts> ports_;
   std::vector<std::array<unsigned, 2>> load_;  // SAs by worker and direction

@@ -21,8 +21,8 @@ inline const PortIndex kLan{0}, kWan{1};
 // What lives as long as DPDK does.
 struct Shared {
   rte_mempool* buffers = rte_pktmbuf_pool_create("test", 1023, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-  std::unique_ptr<CryptoDevices> crypto =
-      std::move(*CryptoDevices::open({"crypto_aesni_gcm", "crypto_aesni_mb"}, 3, 512));
+  std::unique_ptr<CryptoBackends> crypto = std::move(*CryptoBackends::open(
+      {.devices = {"crypto_aesni_gcm", "crypto_aesni_mb"}, .workers = 3, .sessions = 512}));
   static Shared& get() {
     static auto* shared = new Shared;
     return *shared;

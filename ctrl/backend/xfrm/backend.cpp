@@ -184,6 +184,7 @@ Result<SaCounters> XfrmBackend::counters(const SaRef& sa) {
   NetlinkMessage message(XFRM_MSG_GETSA, 0);
   message.header<xfrm_usersa_id>() = sa_id(sa->spi, sa->destination);
   SaCounters out;
+  out.crypto = "kernel";
   const auto done = requests_.request(message, "reading ESP SA " + text(sa->spi), [&](const nlmsghdr& m) {
     const auto* info = fixed_header<xfrm_usersa_info>(m);
     if (info == nullptr) return;

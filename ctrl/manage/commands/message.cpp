@@ -48,6 +48,7 @@ void add_counters(Message& m, const std::optional<SaCounters>& in, const std::op
     m.add(key("bytes-"), c.bytes).add(key("packets-"), c.packets);
     if (c.packets > 0) m.add(key("use-"), static_cast<std::uint64_t>(c.idle.count()));
   };
+  if (const auto& either = in ? in : out) m.add_if(!either->crypto.empty(), "crypto", either->crypto);
   add("in", in.value_or(SaCounters{}));
   add("out", out.value_or(SaCounters{}));
 }

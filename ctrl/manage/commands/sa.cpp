@@ -177,7 +177,9 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   if (sa.udp)
     m.add("udp-source", static_cast<std::uint64_t>(sa.udp->source))
         .add("udp-destination", static_cast<std::uint64_t>(sa.udp->destination));
-  m.add("suite", suite_text(sa.suite)).add("policy", static_cast<std::uint64_t>(sa.policy));
+  m.add("suite", suite_text(sa.suite))
+      .add_if(!counters.crypto.empty(), "crypto", counters.crypto)
+      .add("policy", static_cast<std::uint64_t>(sa.policy));
   if (sa.direction == Direction::kIn) m.add("replay-window", sa.replay_window);
   add_lifetime(m, "soft", sa.soft);
   add_lifetime(m, "hard", sa.hard);

@@ -68,6 +68,35 @@ TEST(Config, CryptoDevicesAreChecked) {
   EXPECT_EQ(crypto("[\"crypto_aesni_mb1,max_nb_queue_pairs=4\", \"0000:3d:01.0\"]"), "no error");
 }
 
+TEST(Config, CryptoIsAListOfDevicesOrASection) {
+  const auto setup = [](const std::string& crypto) {
+    const auto config =
+        parse("crypto: " + crypto + "\nports: [{name: l, device: net_tap0, side: protected}]\n");
+    EXPECT_TRUE(config) << text(config.error());
+    return config ? config->setup : dp::Setup{};
+  };
+  EXPECT_THAT(setup("[crypto_aesni_mb]").crypto_devices, ElementsAre("crypto_aesni_mb"));
+  EXPECT_THAT(setup("[crypto_aesni_mb]").crypto_prefer, IsEmpty());
+  EXPECT_THAT(setup("{devices: crypto_aesni_mb}").crypto_devices, ElementsAre("crypto_aesni_mb"));
+  const dp::Setup chosen = setup("{prefer: {aes256-sha384: queue, aes128gcm16: cpu}}");
+  EXPECT_THAT(chosen.crypto_devices, ElementsAre("crypto_aesni_gcm", "crypto_aesni_mb"));
+  EXPECT_THAT(chosen.crypto_prefer,
+              ElementsAre(dp::CryptoChoice{*dp::find_suite("aes128gcm16"), dp::CryptoBackend::kCpu},
+                          dp::CryptoChoice{*dp::find_suite("aes256-sha384"), dp::CryptoBackend::kQueue}));
+}
+
+TEST(Config, CryptoChoicesAreChecked) {
+  const auto prefer = [](const std::string& keys) {
+    return error_of(
+        parse("crypto: {prefer: {" + keys + "}}\nports: [{name: l, device: net_tap0, side: protected}]\n"));
+  };
+  EXPECT_THAT(prefer("aes128gmc16: cpu"), HasSubstr("crypto.prefer.aes128gmc16: unknown key"));
+  EXPECT_THAT(prefer("aes128gmc16: cpu"), HasSubstr("did you mean 'aes128gcm16'?"));
+  EXPECT_THAT(prefer("aes128: cpu"), HasSubstr("crypto.prefer.aes128: unknown key"));
+  EXPECT_THAT(prefer("aes128gcm16: gpu"),
+              HasSubstr("crypto.prefer.aes128gcm16: 'gpu' is not allowed; use direct, cpu or queue"));
+}
+
 // By one word a file serves the other mode: what that does not use is checked, and warned of.
 TEST(ConfigGateway, ModeKernelTakesTheFileOfModeDp) {
   std::string file =
