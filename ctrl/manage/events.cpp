@@ -35,7 +35,7 @@ void ViciServer::tell(ViciSession& session, std::string_view event, const Messag
     }
     session.queue({PacketType::kEvent, std::string(event), message});
   }
-  settle(session);
+  flush_and_watch(session);
 }
 
 void ViciServer::tell_all(std::string_view event, const Message& message) {

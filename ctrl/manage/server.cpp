@@ -117,7 +117,7 @@ bool ViciServer::monitored() const {
 void ViciServer::serve(ViciSession& session, Now now) {
   while (!session.broken() && advance(session, now)) {
   }
-  settle(session);
+  flush_and_watch(session);
 }
 
 // One step for this client; false when it has to wait, for itself or for an answer.
@@ -232,7 +232,7 @@ void ViciServer::time_out(Now now) {
 }
 
 // Sends what can be sent and tells epoll what is waited for.
-void ViciServer::settle(ViciSession& session) {
+void ViciServer::flush_and_watch(ViciSession& session) {
   session.flush();
   if (session.broken() || session.done()) return;
   const std::uint32_t wanted =

@@ -60,7 +60,7 @@ class ViciServer {
   void request(ViciSession& session, vici::Packet& packet, Now now);
   void finish(std::uint64_t session, std::uint64_t serial, const vici::Message& answer);
   void time_out(Now now);
-  void settle(ViciSession& session);
+  void flush_and_watch(ViciSession& session);
   bool monitored() const;  // somebody registered for SAs that come and go
   void tell(ViciSession& session, std::string_view event, const vici::Message& message);
   void tell_all(std::string_view event, const vici::Message& message);
