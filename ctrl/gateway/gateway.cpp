@@ -93,7 +93,7 @@ Result<void> Gateway::open_sockets() {
 Result<void> Gateway::start_datapath() {
   for (const dp::PortSetup& port : config_.setup.ports)
     for (const std::string& shared : shared_interfaces(port.device))
-      if (auto closed = Mute::close(shared); !closed) return closed;
+      if (auto closed = mute(shared); !closed) return closed;
   auto datapath = dp::DataPath::start(config_.setup);
   if (!datapath) return std::unexpected(datapath.error());
   datapath_ = std::move(*datapath);
@@ -197,7 +197,7 @@ void Gateway::stop() {
   endpoint_->shut_down(now());
   drain(now());
   for (const Now end = now() + kWindDown; now() < end && !endpoint_->status().empty(); drain(now())) {
-    poller_.wait(std::min(patience(now()), std::chrono::ceil<milliseconds>(end - now())));
+    poller_.wait(std::min(poll_timeout(now()), std::chrono::ceil<milliseconds>(end - now())));
     endpoint_->tick(now());
     backend_events(now());
   }

@@ -51,13 +51,13 @@ class Gateway {
 
   // ---- a turn of the loop (gateway_turn.cpp) ----
   void turn();
-  std::chrono::milliseconds patience(Now now) const;
+  std::chrono::milliseconds poll_timeout(Now now) const;
   void backend_events(Now now);
   void network_events();
   void watch_activity(Now now);
   // Makes what is installed what is wanted: reconcile() if anything has changed. An error is logged, and
   // tried again after a while.
-  void settle(Now now);
+  void install_changes(Now now);
   Result<void> reconcile(Now now);
   void drop_uninstalled(Now now);
   // Addresses and routes of the configuration into the kernel; those of the one before that are gone, out of
@@ -67,15 +67,15 @@ class Gateway {
 
   // ---- what the IKE endpoint says (gateway_ike.cpp) ----
   void drain(Now now);
-  void act(ike::Datagram& output, Now now);
-  void act(ike::Keepalive& output, Now now);
-  void act(ike::InstallSa& output, Now now);
-  void act(ike::RemoveSa& output, Now now);
-  void act(ike::Job& output, Now now);
-  void act(ike::IkeEvent& output, Now now);
-  void act(ike::ChildEvent& output, Now now);
-  void act(ike::LogLine& output, Now now);
-  void act(ike::Finished& output, Now now);
+  void apply_output(ike::Datagram& output, Now now);
+  void apply_output(ike::Keepalive& output, Now now);
+  void apply_output(ike::InstallSa& output, Now now);
+  void apply_output(ike::RemoveSa& output, Now now);
+  void apply_output(ike::Job& output, Now now);
+  void apply_output(ike::IkeEvent& output, Now now);
+  void apply_output(ike::ChildEvent& output, Now now);
+  void apply_output(ike::LogLine& output, Now now);
+  void apply_output(ike::Finished& output, Now now);
 
   // ---- what the console asks (gateway_operations.cpp) ----
   Operations operations();
@@ -86,7 +86,7 @@ class Gateway {
   std::optional<SaCounters> counters(SaId id) const;
   Result<void> set_gateway(bool on);
   ReloadOutcome reload();
-  std::vector<std::string> hold_back(Config& next);
+  std::vector<std::string> keep_until_restart(Config& next);
   std::vector<std::string> check(const std::string& file) const;
 
   // ---- SAs and policies made by hand (gateway_manual.cpp) ----
@@ -117,14 +117,14 @@ class Gateway {
   std::unique_ptr<ike::Endpoint> endpoint_;
   std::vector<std::unique_ptr<ViciServer>> consoles_;
 
-  Established established_;
-  ByHand by_hand_;
+  ChildSaTable children_;
+  ManualEntries manual_;
   State now_;
   struct ManualAge {
     Now since{};
     bool told = false;  // of a soft limit
   };
-  std::map<SaId, ManualAge> manual_ages_;  // of the SAs in by_hand_
+  std::map<SaId, ManualAge> manual_ages_;  // of the SAs in manual_
   std::map<std::uint64_t, Done> waiting_;  // by the ticket of initiate, terminate, rekey
   std::uint64_t last_ticket_ = 0;
   std::uint64_t last_manual_sa_ = std::uint64_t{1} << 62;  // apart from the endpoint's own ids

@@ -19,11 +19,11 @@ Result<SaId> Gateway::add_manual_sa(SaSpec sa) {
     if (have->direction == sa.direction && have->spi == sa.spi && have->destination == sa.destination)
       return fail("there is an SA with this SPI and destination already");
   const auto ref = std::make_shared<const SaSpec>(std::move(sa));
-  by_hand_.sas.push_back(ref);
+  manual_.sas.push_back(ref);
   Changes one;
   (ref->direction == Direction::kIn ? one.add_in : one.add_out).push_back(ref);
   if (auto done = apply(one, *backend_, now_); !done) {
-    by_hand_.sas.pop_back();
+    manual_.sas.pop_back();
     return std::unexpected(done.error());
   }
   manual_ages_[ref->id].since = now();
@@ -31,7 +31,7 @@ Result<SaId> Gateway::add_manual_sa(SaSpec sa) {
 }
 
 Result<void> Gateway::remove_manual_sa(SaId id) {
-  if (std::erase_if(by_hand_.sas, [id](const SaRef& sa) { return sa->id == id; }) == 0)
+  if (std::erase_if(manual_.sas, [id](const SaRef& sa) { return sa->id == id; }) == 0)
     return fail("there is no manual SA with this id; see sa-list");
   manual_ages_.erase(id);
   dirty_ = true;
@@ -47,9 +47,9 @@ Result<PolicyId> Gateway::add_manual_policy(PolicySpec policy) {
   if (now_.policies.contains(policy.id)) return fail("there is a policy with this id already");
   Changes one;
   one.set_policies.push_back(policy);
-  by_hand_.policies.push_back(policy);
+  manual_.policies.push_back(policy);
   if (auto done = apply(one, *backend_, now_); !done) {
-    by_hand_.policies.pop_back();
+    manual_.policies.pop_back();
     dirty_ = true;  // a part of it may stand
     return std::unexpected(done.error());
   }
@@ -57,7 +57,7 @@ Result<PolicyId> Gateway::add_manual_policy(PolicySpec policy) {
 }
 
 Result<void> Gateway::remove_manual_policy(PolicyId id) {
-  if (std::erase_if(by_hand_.policies, [id](const PolicySpec& p) { return p.id == id; }) == 0)
+  if (std::erase_if(manual_.policies, [id](const PolicySpec& p) { return p.id == id; }) == 0)
     return fail("there is no manual policy with this id; those of the configuration are changed there");
   dirty_ = true;
   return {};
@@ -65,7 +65,7 @@ Result<void> Gateway::remove_manual_policy(PolicyId id) {
 
 // The data path ends an SA by its bytes and packets; its age is looked at here, as IKE does for its own.
 void Gateway::watch_manual(Now at) {
-  const std::vector<SaRef> sas = by_hand_.sas;  // a limit takes them away
+  const std::vector<SaRef> sas = manual_.sas;  // a limit takes them away
   for (const SaRef& sa : sas) {
     const auto age = at - manual_ages_[sa->id].since;
     for (const bool hard : {false, true}) {
@@ -77,8 +77,8 @@ void Gateway::watch_manual(Now at) {
 
 // Nobody negotiates another one: the administrator is told in time, then it ends (RFC 4301 §4.4.2.1).
 void Gateway::manual_limit(SaId id, bool hard) {
-  const auto found = std::ranges::find(by_hand_.sas, id, [](const SaRef& sa) { return sa->id; });
-  if (found == by_hand_.sas.end()) return;
+  const auto found = std::ranges::find(manual_.sas, id, [](const SaRef& sa) { return sa->id; });
+  if (found == manual_.sas.end()) return;
   const std::string what = "manual " + text(**found);
   if (hard) {
     log_.warning(Category::kDaemon, what + " has reached its hard limit and is removed");

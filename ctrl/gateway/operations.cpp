@@ -59,10 +59,10 @@ void Gateway::ike_operations(Operations& o) {
 void Gateway::manual_operations(Operations& o) {
   o.add_sa = [this](SaSpec sa) { return add_manual_sa(std::move(sa)); };
   o.remove_sa = [this](SaId id) { return remove_manual_sa(id); };
-  o.manual_sas = [this] { return by_hand_.sas; };
+  o.manual_sas = [this] { return manual_.sas; };
   o.add_policy = [this](PolicySpec policy) { return add_manual_policy(std::move(policy)); };
   o.remove_policy = [this](PolicyId id) { return remove_manual_policy(id); };
-  o.manual_policies = [this] { return by_hand_.policies; };
+  o.manual_policies = [this] { return manual_.policies; };
 }
 
 About Gateway::about() const {
@@ -104,7 +104,7 @@ std::vector<std::string> Gateway::check(const std::string& file) const {
 
 // What runs stays as it is where only a start can change it, and so do the places of the ports that the rest
 // counts by: `next` gets that back. The names of what differs.
-std::vector<std::string> Gateway::hold_back(Config& next) {
+std::vector<std::string> Gateway::keep_until_restart(Config& next) {
   std::vector<std::string> held;
   if (!(next.setup == config_.setup) || next.mode != config_.mode) {
     held.emplace_back("gateway, ports and crypto");
@@ -128,7 +128,7 @@ ReloadOutcome Gateway::reload() {
     for (const std::string& error : loaded.error()) log_.error(Category::kConfig, error);
     return {.errors = loaded.error(), .summary = {}};
   }
-  const std::vector<std::string> held = hold_back(*loaded);
+  const std::vector<std::string> held = keep_until_restart(*loaded);
   const Config before = std::exchange(config_, std::move(*loaded));
   ReloadOutcome outcome;
   outcome.summary = std::to_string(config_.connections.size()) + " connections (" +

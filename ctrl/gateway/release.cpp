@@ -55,7 +55,7 @@ int release_kernel(const std::string& file) {
     status = 1;
   };
   for (const dp::PortSetup& port : config->setup.ports)
-    for (const std::string& shared : shared_interfaces(port.device)) tell(Mute::open(shared));
+    for (const std::string& shared : shared_interfaces(port.device)) tell(unmute(shared));
   if (config->mode == Mode::kKernel) tell(XfrmBackend::release());
   return status;
 }

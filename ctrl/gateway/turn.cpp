@@ -18,7 +18,7 @@ Now now() { return std::chrono::steady_clock::now(); }
 }  // namespace
 
 void Gateway::turn() {
-  poller_.wait(patience(now()));
+  poller_.wait(poll_timeout(now()));
   const Now at = now();
   endpoint_->tick(at);
   backend_events(at);
@@ -34,7 +34,7 @@ void Gateway::turn() {
   drain(now());
 }
 
-milliseconds Gateway::patience(Now at) const {
+milliseconds Gateway::poll_timeout(Now at) const {
   milliseconds longest = datapath_ ? kDatapathPoll : kLongestWait;
   const auto sooner = [&](const std::optional<Now>& deadline) {
     if (!deadline) return;
@@ -52,7 +52,7 @@ void Gateway::backend_events(Now at) {
   for (const BackendEvent& event : backend_->poll()) {
     if (const auto* acquire = std::get_if<AcquireEvent>(&event)) {
       if (running_)
-        endpoint_->acquire(established_.parent(acquire->policy), acquire->source, acquire->destination, at);
+        endpoint_->acquire(children_.parent(acquire->policy), acquire->source, acquire->destination, at);
       continue;
     }
     const auto& expire = std::get<ExpireEvent>(event);
@@ -72,8 +72,8 @@ void Gateway::network_events() {
 // A peer whose ESP packets arrive is alive (RFC 7296 §2.4): no liveness check is needed.
 void Gateway::watch_activity(Now at) {
   std::vector<SaRef> inbound;
-  inbound.reserve(established_.sas().size());
-  for (const auto& [id, entry] : established_.sas())
+  inbound.reserve(children_.sas().size());
+  for (const auto& [id, entry] : children_.sas())
     if (entry.sa->direction == Direction::kIn && now_.sas.contains(id)) inbound.push_back(entry.sa);
   for (const auto& [id, packets] : backend_->packets(inbound)) {
     std::uint64_t& seen = seen_packets_[id];
@@ -82,7 +82,7 @@ void Gateway::watch_activity(Now at) {
   }
 }
 
-void Gateway::settle(Now at) {
+void Gateway::install_changes(Now at) {
   if (!dirty_ && touched_.empty()) return;
   [[maybe_unused]] const auto told = reconcile(at);
 }
@@ -90,8 +90,8 @@ void Gateway::settle(Now at) {
 // What could not be made is told once and tried again, whole, until it can.
 Result<void> Gateway::reconcile(Now at) {
   const bool whole = dirty_;
-  const Changes changes = whole ? diff(desired(config_, established_, by_hand_), now_)
-                                : changes_of(touched_, config_, established_, now_);
+  const Changes changes = whole ? diff(desired(config_, children_, manual_), now_)
+                                : changes_of(touched_, config_, children_, now_);
   dirty_ = false;
   touched_.clear();
   auto done = apply(changes, *backend_, now_);
@@ -110,10 +110,10 @@ Result<void> Gateway::reconcile(Now at) {
 // An SA that could not be installed, or whose entry could not, is no SA: IKE deletes the child, and its
 // policy keeps the traffic in.
 void Gateway::drop_uninstalled(Now at) {
-  for (const auto& [id, entry] : established_.sas()) {
+  for (const auto& [id, entry] : children_.sas()) {
     const PolicyId policy = entry.sa->policy;
     if (!now_.sas.contains(id) ||
-        (!now_.policies.contains(policy) && established_.policy(policy, config_).has_value()))
+        (!now_.policies.contains(policy) && children_.policy(policy, config_).has_value()))
       endpoint_->expired(id, true, at);
   }
 }

@@ -19,9 +19,9 @@ void remove_sa(Changes& out, const SaRef& sa) {
 
 // Makes changes one by one, whatever fails: one entry that cannot be set must not keep the others, which may
 // be what closes the gateway, from their places. The first error is told.
-class Maker {
+class Applier {
  public:
-  Maker(Backend& backend, State& now) : backend_(backend), now_(now) {}
+  Applier(Backend& backend, State& now) : backend_(backend), now_(now) {}
 
   void add(const std::vector<SaRef>& sas) {
     for (const SaRef& sa : sas)
@@ -36,13 +36,13 @@ class Maker {
   void set(const std::vector<PolicySpec>& policies) {
     for (const PolicySpec& policy : policies) {
       const bool opens = policy.action == Action::kBypass;
-      if ((opens && !closed_) || (stuck_ && moves_back(policy))) continue;
+      if ((opens && !closed_) || (stuck_ && is_demoted(policy))) continue;
       if (put(policy)) continue;
       if (!opens) closed_ = false;
       leave(policy);
     }
   }
-  void move_back(const std::vector<PolicySpec>& bypasses) {
+  void demote_bypasses(const std::vector<PolicySpec>& bypasses) {
     for (const PolicySpec& policy : bypasses)
       if (!put(policy)) leave(policy);
   }
@@ -63,14 +63,14 @@ class Maker {
 
   bool put(const PolicySpec& policy) {
     if (!done(backend_.add_policy(policy), "install", policy)) return false;
-    now_.half.erase(policy.id);
+    now_.partially_installed.erase(policy.id);
     now_.policies[policy.id] = policy;
     return true;
   }
 
   void take(const PolicySpec& policy) {
     if (done(backend_.remove_policy(policy), "remove", policy)) {
-      now_.half.erase(policy.id);
+      now_.partially_installed.erase(policy.id);
       now_.policies.erase(policy.id);
     } else if (policy.action == Action::kBypass) {
       closed_ = false;
@@ -81,17 +81,17 @@ class Maker {
   // It cannot be set, and a part of it may stand. If it is a BYPASS, or was one until now, that does not stay
   // in its place; half an entry that closes is better than none.
   void leave(const PolicySpec& policy) {
-    PolicySpec half = policy;
+    PolicySpec part = policy;
     if (const auto before = now_.policies.find(policy.id); before != now_.policies.end()) {
-      if (before->second.action == Action::kBypass) half.action = Action::kBypass;
+      if (before->second.action == Action::kBypass) part.action = Action::kBypass;
       now_.policies.erase(before);
     }
-    now_.half[policy.id] = half;
-    if (half.action == Action::kBypass) take(half);
+    now_.partially_installed[policy.id] = part;
+    if (part.action == Action::kBypass) take(part);
   }
 
   // A BYPASS that could not be removed may stand where this entry leaves.
-  bool moves_back(const PolicySpec& policy) const {
+  bool is_demoted(const PolicySpec& policy) const {
     const auto before = now_.policies.find(policy.id);
     return before != now_.policies.end() && before->second.order < policy.order;
   }
@@ -106,7 +106,7 @@ class Maker {
 // The places of an entry's change among the others. Where a backend makes them one by one, what closes comes
 // before what opens, and an entry comes to the front before another that stood in front of it goes back.
 // First what was a BYPASS: it may stand in front of where the others go.
-int place(const PolicySpec& policy, const PolicySpec* before) {
+int change_rank(const PolicySpec& policy, const PolicySpec* before) {
   if (policy.action == Action::kBypass) return 3;
   if (before == nullptr) return 1;
   if (before->action == Action::kBypass) return 0;
@@ -123,8 +123,8 @@ const PolicySpec* find(const std::map<PolicyId, PolicySpec>& all, PolicyId id) {
 
 // What stands under this id, or may stand in part.
 const PolicySpec* standing(const State& now, PolicyId id) {
-  const PolicySpec* half = find(now.half, id);
-  return half ? half : find(now.policies, id);
+  const PolicySpec* part = find(now.partially_installed, id);
+  return part ? part : find(now.policies, id);
 }
 
 void set_policy(Changes& out, const PolicySpec& want, const State& now) {
@@ -133,8 +133,8 @@ void set_policy(Changes& out, const PolicySpec& want, const State& now) {
   out.set_policies.push_back(want);
   if (!have || have->action != Action::kBypass || want.action != Action::kBypass || want.order <= have->order)
     return;
-  out.move_back.push_back(*have);
-  out.move_back.back().order = want.order;
+  out.demote_bypasses.push_back(*have);
+  out.demote_bypasses.back().order = want.order;
 }
 void remove_policy(Changes& out, const PolicySpec& policy) {
   (policy.action == Action::kBypass ? out.remove_bypasses : out.remove_policies).push_back(policy);
@@ -158,26 +158,26 @@ Changes diff(const State& want, const State& now) {
   for (const auto& [id, sa] : want.sas)
     if (!now.sas.contains(id)) add_sa(out, sa);
   for (const auto& [id, policy] : want.policies) set_policy(out, policy, now);
-  for (const auto* there : {&now.policies, &now.half})
+  for (const auto* there : {&now.policies, &now.partially_installed})
     for (const auto& [id, policy] : *there)
       if (!want.policies.contains(id)) remove_policy(out, policy);
   for (const auto& [id, sa] : now.sas)
     if (!want.sas.contains(id)) remove_sa(out, sa);
   std::ranges::stable_sort(out.set_policies, {},
-                           [&](const PolicySpec& p) { return place(p, standing(now, p.id)); });
+                           [&](const PolicySpec& p) { return change_rank(p, standing(now, p.id)); });
   return out;
 }
 
-Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const Established& established,
+Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children,
                    const State& now) {
   Changes out;
   std::set<SaId> seen;
   std::set<PolicyId> entries;
   for (const SaRef& sa : sas) {
-    const bool want_sa = established.sas().contains(sa->id), have_sa = now.sas.contains(sa->id);
+    const bool want_sa = children.sas().contains(sa->id), have_sa = now.sas.contains(sa->id);
     if (want_sa != have_sa && seen.insert(sa->id).second) (want_sa ? add_sa : remove_sa)(out, sa);
     if (!entries.insert(sa->policy).second) continue;
-    const auto want = established.policy(sa->policy, config);
+    const auto want = children.policy(sa->policy, config);
     const PolicySpec* have = standing(now, sa->policy);
     if (want) set_policy(out, *want, now);
     if (!want && have) remove_policy(out, *have);
@@ -186,17 +186,17 @@ Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const Es
 }
 
 Result<void> apply(const Changes& changes, Backend& backend, State& now) {
-  Maker maker(backend, now);
-  maker.remove(changes.remove_bypasses);
-  maker.move_back(changes.move_back);
-  maker.add(changes.add_in);
-  maker.add(changes.add_out);
-  maker.set(changes.set_policies);
-  maker.remove(changes.remove_policies);
-  maker.remove(changes.remove_out);
-  maker.remove(changes.remove_in);
+  Applier applier(backend, now);
+  applier.remove(changes.remove_bypasses);
+  applier.demote_bypasses(changes.demote_bypasses);
+  applier.add(changes.add_in);
+  applier.add(changes.add_out);
+  applier.set(changes.set_policies);
+  applier.remove(changes.remove_policies);
+  applier.remove(changes.remove_out);
+  applier.remove(changes.remove_in);
   backend.commit();  // what was made beside an error is true as well
-  return maker.first();
+  return applier.first();
 }
 
 State former(const Installed& installed) {

@@ -4,7 +4,7 @@ namespace simplon::ctrl {
 namespace {
 
 // The SA may carry all that the entry sends.
-bool whole(const SaSpec& sa, const PolicySpec& entry) {
+bool covers_entry(const SaSpec& sa, const PolicySpec& entry) {
   const Selectors& s = entry.selectors;
   return !s.local.empty() && !s.remote.empty() && covers(sa.selectors.local, s.local) &&
          covers(sa.selectors.remote, s.remote);
@@ -19,7 +19,7 @@ SaRef with_policy(const SaSpec& sa, PolicyId policy, PolicyId child) {
 
 }  // namespace
 
-PolicyId Established::narrow(const SaSpec& sa, const PolicySpec& parent, PolicyIds& ids) {
+PolicyId ChildSaTable::narrow(const SaSpec& sa, const PolicySpec& parent, PolicyIds& ids) {
   const auto [known, fresh] = narrowed_ids_.try_emplace({parent.id, in_order(sa.selectors)});
   if (fresh) {
     known->second = ids.fresh();
@@ -29,16 +29,16 @@ PolicyId Established::narrow(const SaSpec& sa, const PolicySpec& parent, PolicyI
   return known->second;
 }
 
-SaRef Established::add(const ike::InstallSa& install, const Config& config, PolicyIds& ids) {
+SaRef ChildSaTable::add(const ike::InstallSa& install, const Config& config, PolicyIds& ids) {
   const PolicySpec* parent = config.policy(install.sa->policy);
   SaRef sa = install.sa;
-  if (parent && !whole(*sa, *parent)) sa = with_policy(*sa, narrow(*sa, *parent, ids), parent->id);
+  if (parent && !covers_entry(*sa, *parent)) sa = with_policy(*sa, narrow(*sa, *parent, ids), parent->id);
   if (sa->direction == Direction::kOut) outbound_[sa->policy].insert(sa->id);
   sas_[sa->id] = {sa, install.connection, install.child_name};
   return sa;
 }
 
-SaRef Established::remove(SaId id) {
+SaRef ChildSaTable::remove(SaId id) {
   auto node = sas_.extract(id);
   if (node.empty()) return nullptr;
   SaRef sa = node.mapped().sa;
@@ -56,19 +56,19 @@ SaRef Established::remove(SaId id) {
   return sa;
 }
 
-PolicyId Established::parent(PolicyId id) const {
+PolicyId ChildSaTable::parent(PolicyId id) const {
   const auto own = narrowed_.find(id);
   return own == narrowed_.end() ? id : own->second.parent;
 }
 
-std::vector<PolicyId> Established::narrowed() const {
+std::vector<PolicyId> ChildSaTable::narrowed() const {
   std::vector<PolicyId> out;
   out.reserve(narrowed_.size());
   for (const auto& [id, own] : narrowed_) out.push_back(id);
   return out;
 }
 
-std::optional<PolicySpec> Established::policy(PolicyId id, const Config& config) const {
+std::optional<PolicySpec> ChildSaTable::policy(PolicyId id, const Config& config) const {
   const PolicySpec* parent = config.policy(this->parent(id));
   if (!parent) return std::nullopt;
   PolicySpec out = *parent;
@@ -86,16 +86,16 @@ std::optional<PolicySpec> Established::policy(PolicyId id, const Config& config)
   return out;
 }
 
-State desired(const Config& config, const Established& established, const ByHand& by_hand) {
+State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual) {
   State out;
-  for (const auto& [id, entry] : established.sas()) out.sas[id] = entry.sa;
-  for (const SaRef& sa : by_hand.sas) out.sas[sa->id] = sa;
+  for (const auto& [id, entry] : children.sas()) out.sas[id] = entry.sa;
+  for (const SaRef& sa : manual.sas) out.sas[sa->id] = sa;
   const auto want = [&](PolicyId id) {
-    if (auto policy = established.policy(id, config)) out.policies.emplace(id, std::move(*policy));
+    if (auto policy = children.policy(id, config)) out.policies.emplace(id, std::move(*policy));
   };
   for (const PolicySpec& policy : config.policies) want(policy.id);
-  for (const PolicyId id : established.narrowed()) want(id);
-  for (const PolicySpec& policy : by_hand.policies) out.policies[policy.id] = policy;
+  for (const PolicyId id : children.narrowed()) want(id);
+  for (const PolicySpec& policy : manual.policies) out.policies[policy.id] = policy;
   return out;
 }
 

@@ -1,6 +1,6 @@
 // What should be installed, what is, and the way from one to the other.
 //
-//   desired(config, established, by_hand) ─▶ State ─┐
+//   desired(config, children, manual) ─▶ State ─┐
 //                                                   ├─ diff() ─▶ Changes ─ apply() ─▶ Backend
 //                     State now (kept by apply) ────┘
 //
@@ -26,7 +26,7 @@ struct State {
   std::map<PolicyId, PolicySpec> policies;
   // Those that could be neither set nor removed, as they were last tried: a part of them may stand. None of
   // them is in `policies`.
-  std::map<PolicyId, PolicySpec> half;
+  std::map<PolicyId, PolicySpec> partially_installed;
 };
 
 // In the order in which they are safe to make. What only closes is first: a BYPASS that goes, and one that
@@ -34,7 +34,7 @@ struct State {
 // an outbound SA before a policy sends through it, and what goes, goes the other way round.
 struct Changes {
   std::vector<PolicySpec> remove_bypasses;
-  std::vector<PolicySpec> move_back;  // as they stand, at their new order
+  std::vector<PolicySpec> demote_bypasses;  // as they stand, at their new order
   std::vector<SaRef> add_in, add_out;
   std::vector<PolicySpec> set_policies;  // new, or changed under the same id
   std::vector<PolicySpec> remove_policies;
@@ -49,7 +49,7 @@ struct Changes {
 // another SA. SAs with the same narrowed selectors, as after a rekey, share one entry and its id. What is
 // decided when an SA comes stays for its life: an SA that is installed is never changed. When a reload takes
 // a child away, its entries go at once, and its SAs when IKE removes them.
-class Established {
+class ChildSaTable {
  public:
   struct Entry {
     SaRef sa;
@@ -86,7 +86,7 @@ class Established {
 };
 
 // SAs and policies that an administrator made at the console.
-struct ByHand {
+struct ManualEntries {
   std::vector<SaRef> sas;
   std::vector<PolicySpec> policies;
 };
@@ -94,11 +94,11 @@ struct ByHand {
 std::string text(const SaSpec& sa);  // "inbound SA c0ffee01 198.51.100.2 to 198.51.100.1"
 std::string text(const PolicySpec& policy);
 
-State desired(const Config& config, const Established& established, const ByHand& by_hand = {});
+State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual = {});
 Changes diff(const State& want, const State& now);
 // The part of diff(desired(…), now) that these SAs of IKE's are about: they and their SPD entries. For after
-// Established::add() and remove(); its cost does not grow with the tables.
-Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const Established& established,
+// ChildSaTable::add() and remove(); its cost does not grow with the tables.
+Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children,
                    const State& now);
 // Makes the changes and commits them; `now` follows step by step, so it is true after an error as well. What
 // fails is left out (a BYPASS is taken away), the rest is made, and the first error names it; but where an

@@ -42,7 +42,7 @@ void set_ipv6(const std::string& interface, bool on) {
 
 }  // namespace
 
-Result<void> Mute::close(const std::string& interface) {
+Result<void> mute(const std::string& interface) {
   if (if_nametoindex(interface.c_str()) == 0)
     return fail("there is no interface '" + interface + "' for a port to use");
   const std::string table = "netdev " + table_of(interface);
@@ -54,7 +54,7 @@ Result<void> Mute::close(const std::string& interface) {
   return {};
 }
 
-Result<void> Mute::open(const std::string& interface) {
+Result<void> unmute(const std::string& interface) {
   const std::string table = "netdev " + table_of(interface);
   if (auto done = nft("add table " + table + "\ndelete table " + table + "\n"); !done) return done;
   set_ipv6(interface, true);

@@ -70,7 +70,7 @@ Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
 
 // Makes the kernel's policy for this key what the first of its claims says, or removes it. A replacement is
 // one step in the kernel: no packet meets the gap.
-Result<void> XfrmBackend::settle(const KernelPolicy& key, const std::string& name) {
+Result<void> XfrmBackend::write_policy(const KernelPolicy& key, const std::string& name) {
   const auto claims = claims_.find(key);
   if (claims != claims_.end() && !claims->second.empty()) {
     const Claim& first = *claims->second.begin();
@@ -86,10 +86,10 @@ Result<void> XfrmBackend::settle(const KernelPolicy& key, const std::string& nam
 }
 
 // All of them, whatever fails: half an entry closed is better than none. The first error is told.
-Result<void> XfrmBackend::settle_all(const std::vector<KernelPolicy>& keys, const std::string& name) {
+Result<void> XfrmBackend::write_policies(const std::vector<KernelPolicy>& keys, const std::string& name) {
   Result<void> first;
   for (const KernelPolicy& key : keys)
-    if (auto done = settle(key, name); !done && first) first = done;
+    if (auto done = write_policy(key, name); !done && first) first = done;
   return first;
 }
 
@@ -109,12 +109,12 @@ Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
   }
   const Entry& entry = policies_[policy.id] = {policy, std::move(*kernel)};
   for (const KernelPolicy& key : entry.kernel) claims_[key].insert(claim(key, policy));
-  auto done = settle_all(entry.kernel, policy.name);
+  auto done = write_policies(entry.kernel, policy.name);
   std::erase_if(before, [&](const KernelPolicy& key) {
     const auto claims = claims_.find(key);
     return claims != claims_.end() && claims->second.contains(claim(key, policy));
   });
-  auto gone = settle_all(before, policy.name);
+  auto gone = write_policies(before, policy.name);
   return done ? gone : done;
 }
 
@@ -124,14 +124,14 @@ Result<void> XfrmBackend::remove_policy(const PolicySpec& policy) {
     drop_claims(policy.id);
     const std::vector<KernelPolicy> keys = std::move(found->second.kernel);
     policies_.erase(found);
-    return settle_all(keys, policy.name);
+    return write_policies(keys, policy.name);
   }
   // A former run's: where an entry of ours has taken its place, that one stays.
   const auto former = former_.extract(policy.id);
-  return former.empty() ? Result<void>{} : settle(former.mapped(), policy.name);
+  return former.empty() ? Result<void>{} : write_policy(former.mapped(), policy.name);
 }
 
-Result<void> XfrmBackend::hold(const PolicySpec& policy, const std::vector<std::uint8_t>& directions) {
+Result<void> XfrmBackend::write_fence(const PolicySpec& policy, const std::vector<std::uint8_t>& directions) {
   Entry& entry = policies_[policy.id] = {policy, {}};
   for (const TrafficSelector& local : policy.selectors.local)
     for (const TrafficSelector& remote : policy.selectors.remote) {
@@ -142,7 +142,7 @@ Result<void> XfrmBackend::hold(const PolicySpec& policy, const std::vector<std::
     }
   for (const KernelPolicy& key : entry.kernel) claims_[key].insert(claim(key, policy));
   for (const KernelPolicy& key : entry.kernel)
-    if (auto done = settle(key, policy.name); !done && requests_.error() != EAFNOSUPPORT) return done;
+    if (auto done = write_policy(key, policy.name); !done && requests_.error() != EAFNOSUPPORT) return done;
   return {};  // a kernel without IPv6 has none of it to let through or hold
 }
 
@@ -156,18 +156,18 @@ Result<void> XfrmBackend::fence() {
                .action = Action::kBypass,
                .selectors = {{messages}, {messages}},
                .tunnel = {}};
-  if (auto done = hold(p, {XFRM_POLICY_OUT, XFRM_POLICY_IN}); !done) return done;
+  if (auto done = write_fence(p, {XFRM_POLICY_OUT, XFRM_POLICY_IN}); !done) return done;
   p.id = PolicyId{kFence + 1};
   p.name = "forwarded neighbour discovery";
   p.action = Action::kDiscard;
-  if (auto done = hold(p, {XFRM_POLICY_FWD}); !done) return done;
+  if (auto done = write_fence(p, {XFRM_POLICY_FWD}); !done) return done;
   const TrafficSelectors all{TrafficSelector::of({IpAddress::any(Family::kV4), 0}),
                              TrafficSelector::of({IpAddress::any(Family::kV6), 0})};
   p.id = PolicyId{kFence + 2};
   p.name = "what nothing matches";
   p.order = kRestOrder;
   p.selectors = {all, all};
-  return hold(p, {XFRM_POLICY_FWD});
+  return write_fence(p, {XFRM_POLICY_FWD});
 }
 
 Result<void> XfrmBackend::set_gateway(bool on) {
@@ -175,7 +175,7 @@ Result<void> XfrmBackend::set_gateway(bool on) {
   Result<void> first;
   for (const auto& [id, entry] : policies_)
     if (entry.spec.action == Action::kProtect)
-      if (auto done = settle_all(entry.kernel, entry.spec.name); !done && first) first = done;
+      if (auto done = write_policies(entry.kernel, entry.spec.name); !done && first) first = done;
   return first;
 }
 

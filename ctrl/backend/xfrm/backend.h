@@ -65,9 +65,9 @@ class XfrmBackend final : public Backend {
   }
   bool blocked(const PolicySpec& policy) const { return !on_ && policy.action == Action::kProtect; }
   void drop_claims(PolicyId id);
-  Result<void> settle(const KernelPolicy& key, const std::string& name);
-  Result<void> settle_all(const std::vector<KernelPolicy>& keys, const std::string& name);
-  Result<void> hold(const PolicySpec& policy, const std::vector<std::uint8_t>& directions);
+  Result<void> write_policy(const KernelPolicy& key, const std::string& name);
+  Result<void> write_policies(const std::vector<KernelPolicy>& keys, const std::string& name);
+  Result<void> write_fence(const PolicySpec& policy, const std::vector<std::uint8_t>& directions);
   Result<void> each_sa(const std::function<void()>& begin,
                        const std::function<void(const xfrm_usersa_info&)>& each);
   Result<void> dump_sas(Installed& out);

@@ -102,7 +102,7 @@ void expect_closed_throughout(const std::map<PolicyId, PolicySpec>& before,
   EXPECT_TRUE(whole || apply(diff(want, now), journal, now));
   EXPECT_EQ(journal.has.policies, after);
   EXPECT_EQ(now.policies, after);
-  EXPECT_THAT(now.half, IsEmpty());
+  EXPECT_THAT(now.partially_installed, IsEmpty());
 }
 
 // An entry put in front moves all others back.
@@ -169,7 +169,7 @@ TEST(Apply, WhatCouldNotBeSetIsNotForgotten) {
   journal.fails_at.clear();
   ASSERT_TRUE(apply(diff({}, now), journal, now));
   EXPECT_THAT(journal.has.policies, IsEmpty());
-  EXPECT_THAT(now.half, IsEmpty());
+  EXPECT_THAT(now.partially_installed, IsEmpty());
 }
 
 TEST(Rfc4301_5, ABypassThatCannotBeSetIsTakenAway) {
