@@ -14,7 +14,8 @@
 
 #include "ctrl/backend/backend.h"
 #include "ctrl/config/config.h"
-#include "ctrl/install/state.h"
+#include "ctrl/install/apply.h"
+#include "ctrl/install/child_sa_table.h"
 #include "ctrl/linux/ike_socket.h"
 #include "ctrl/linux/network_mirror.h"
 #include "ctrl/linux/poller.h"

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ctrl/install/state.h"
+#include "ctrl/install/apply.h"
 
 namespace simplon::ctrl::test {
 

@@ -1,0 +1,28 @@
+// The difference between what should be installed and what is.
+#pragma once
+
+#include <vector>
+
+#include "ctrl/install/state.h"
+
+namespace simplon::ctrl {
+
+// In the order in which they are safe to make. What only closes is first: a BYPASS that goes, and one that
+// moves back, before the entries in front of it do. Then an inbound SA is there before the peer can use it,
+// an outbound SA before a policy sends through it, and what goes, goes the other way round.
+struct Changes {
+  std::vector<PolicySpec> remove_bypasses;
+  std::vector<PolicySpec> demote_bypasses;  // as they stand, at their new order
+  std::vector<SaRef> add_in, add_out;
+  std::vector<PolicySpec> set_policies;  // new, or changed under the same id
+  std::vector<PolicySpec> remove_policies;
+  std::vector<SaRef> remove_out, remove_in;
+};
+
+Changes diff(const State& want, const State& now);
+// The part of diff(desired(…), now) that these SAs of IKE's are about: they and their SPD entries. For after
+// ChildSaTable::add() and remove(); its cost does not grow with the tables.
+Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children,
+                   const State& now);
+
+}  // namespace simplon::ctrl
