@@ -85,6 +85,9 @@ class DpdkDataPath final : public DataPath {
   void set_network(const NetworkSpec& network) override { registry_->set_network(network); }
   void set_gateway(bool on) override { registry_->set_gateway(on); }
   Result<void> commit() override { return registry_->commit(); }
+  Result<void> can(const SaSpec& sa) override { return registry_->can(sa); }
+  std::vector<SaRef> sas() const override { return registry_->sas(); }
+  std::vector<PolicySpec> policies() const override { return registry_->policies(); }
   std::optional<SaCounters> counters(SaId id) const override { return registry_->counters(id); }
   Stats stats() const override;
   std::string memory() const override { return memory_; }
@@ -142,6 +145,7 @@ Result<void> DpdkDataPath::start() {
   for (const auto& port : ports_) facts.push_back(port->facts());
   quiescence_ = std::make_unique<Quiescence>(workers);
   registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
+  registry_->tick(std::chrono::steady_clock::now());
   if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
   threads_.resize(workers);
   for (unsigned i = 0; i < workers; ++i)
@@ -281,6 +285,7 @@ std::vector<Event> DpdkDataPath::poll() {
   // What is left makes the descriptor readable. It waits for the next call: a flood for the host must not
   // keep the control thread from everything else.
   punt_path_->sleep(events_.get());
+  registry_->tick(std::chrono::steady_clock::now());
   registry_->collect();
   return out;
 }
