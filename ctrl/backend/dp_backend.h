@@ -17,6 +17,11 @@ class DpBackend final : public Backend {
   DpBackend(dp::DataPath& datapath, Wanted wanted) : datapath_(datapath), wanted_(std::move(wanted)) {}
 
   std::string_view name() const override { return "dp"; }
+  Result<void> can(const SaSpec& sa) override { return datapath_.can(sa); }
+  // Of this process alone: what a data path holds ends with it.
+  Result<Installed> dump() override { return Installed{datapath_.sas(), datapath_.policies()}; }
+  // Nothing to do: what no policy matches is discarded, also before the first policy comes.
+  Result<void> fence() override { return {}; }
   Result<void> add_sa(const SaRef& sa) override;
   Result<void> remove_sa(const SaRef& sa) override;
   Result<void> add_policy(const PolicySpec& policy) override;

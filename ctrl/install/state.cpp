@@ -37,16 +37,16 @@ State desired(const Config& config, const ChildSaTable& children, const ManualEn
 State former(const Installed& installed) {
   State out;
   std::uint64_t next = kFormer;
-  for (const InstalledSa& sa : installed.sas) {
+  for (const SaRef& left : installed.sas) {
     const SaId id{next++};
     out.sas[id] = std::make_shared<const SaSpec>(SaSpec{.id = id,
-                                                        .direction = sa.direction,
-                                                        .spi = sa.spi,
-                                                        .source = sa.source,
-                                                        .destination = sa.destination,
-                                                        .soft = sa.soft,
-                                                        .hard = sa.hard,
-                                                        .policy = sa.policy});
+                                                        .direction = left->direction,
+                                                        .spi = left->spi,
+                                                        .source = left->source,
+                                                        .destination = left->destination,
+                                                        .soft = left->soft,
+                                                        .hard = left->hard,
+                                                        .policy = left->policy});
   }
   for (const PolicySpec& policy : installed.policies) out.policies[policy.id] = policy;
   return out;

@@ -46,11 +46,19 @@ Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
   return std::unique_ptr<XfrmBackend>(new XfrmBackend(std::move(*requests), std::move(*events)));
 }
 
+Result<void> XfrmBackend::can(const SaSpec& sa) {
+  if (sa.replay_window > kLongestReplayWindow)
+    return fail("its replay window is longer than " + std::to_string(kLongestReplayWindow));
+  if (sa.suite.encr->xfrm.empty()) return fail("the kernel has no " + std::string(sa.suite.encr->name));
+  if (sa.suite.integ && sa.suite.integ->xfrm.empty())
+    return fail("the kernel has no " + std::string(sa.suite.integ->name));
+  return {};
+}
+
 Result<void> XfrmBackend::add_sa(const SaRef& sa) {
   const std::string what =
       "installing ESP SA " + text(sa->spi) + " to " + sa->destination.text() + " in the kernel";
-  if (sa->replay_window > kLongestReplayWindow)
-    return fail(what + ": its replay window is longer than " + std::to_string(kLongestReplayWindow));
+  if (auto able = can(*sa); !able) return fail(what + ": " + able.error().what);
   NetlinkMessage message = sa_message(*sa);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)

@@ -27,12 +27,17 @@ class XfrmBackend final : public Backend {
   static Result<std::unique_ptr<XfrmBackend>> open();
   // Removes what any run of ours left in the kernel.
   static Result<void> release();
-  // Installs what holds whatever the entries say: a host's own neighbour discovery passes, forwarded it does
-  // not, and nothing is forwarded that no entry matches. The host's own other traffic is left to the entries,
-  // or the gateway could not be reached any more. dump() does not tell of it.
-  Result<void> fence();
 
   std::string_view name() const override { return "xfrm"; }
+  // What can be said beforehand: whether the kernel has a name for the algorithms and takes the replay
+  // window. Whether this kernel was built with them is known when one is installed.
+  Result<void> can(const SaSpec& sa) override;
+  // What this and former runs of ours have in the kernel, without the fence.
+  Result<Installed> dump() override;
+  // Three policies that hold whatever the entries say: the host's own neighbour discovery passes, forwarded
+  // neighbour discovery does not, and nothing is forwarded that no entry matches. Traffic of the host itself
+  // that no entry matches passes: else the gateway could not be reached any more.
+  Result<void> fence() override;
   Result<void> add_sa(const SaRef& sa) override;
   Result<void> remove_sa(const SaRef& sa) override;
   Result<void> add_policy(const PolicySpec& policy) override;
@@ -41,8 +46,6 @@ class XfrmBackend final : public Backend {
   void commit() override {}  // the kernel takes each change at once
   Result<SaCounters> counters(const SaRef& sa) override;
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;
-  // What this and former runs of ours have in the kernel.
-  Result<Installed> dump();
   int fd() const override { return events_.fd(); }
   std::vector<BackendEvent> poll() override;
 

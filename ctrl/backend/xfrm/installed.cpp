@@ -73,10 +73,10 @@ Result<void> XfrmBackend::each_sa(const std::function<void()>& begin,
 Result<void> XfrmBackend::dump_sas(Installed& out) {
   return each_sa([&] { out.sas.clear(); },
                  [&](const xfrm_usersa_info& info) {
-                   InstalledSa sa = installed_sa(info);
-                   if (const auto known = ids_.find({sa.spi, sa.destination}); known != ids_.end())
-                     sa.id = known->second;
-                   out.sas.push_back(sa);
+                   auto sa = std::make_shared<SaSpec>(installed_sa(info));
+                   if (const auto known = ids_.find({sa->spi, sa->destination}); known != ids_.end())
+                     sa->id = known->second;
+                   out.sas.push_back(std::move(sa));
                  });
 }
 
@@ -86,7 +86,7 @@ std::map<SaId, std::uint64_t> XfrmBackend::packets(const std::vector<SaRef>& sas
   if (sas.empty()) return out;
   const auto read = each_sa([] {},
                             [&](const xfrm_usersa_info& info) {
-                              const InstalledSa sa = installed_sa(info);
+                              const SaSpec sa = installed_sa(info);
                               const auto known = ids_.find({sa.spi, sa.destination});
                               if (known != ids_.end()) all[known->second] = info.curlft.packets;
                             });
@@ -134,7 +134,7 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
   if (message.nlmsg_type != XFRM_MSG_EXPIRE) return;
   const auto* expire = fixed_header<xfrm_user_expire>(message);
   if (expire == nullptr) return;
-  const InstalledSa sa = installed_sa(expire->state);
+  const SaSpec sa = installed_sa(expire->state);
   if (const auto known = ids_.find({sa.spi, sa.destination}); known != ids_.end())
     out.emplace_back(ExpireEvent{known->second, expire->hard != 0});
 }
@@ -152,7 +152,7 @@ bool XfrmBackend::resync(std::vector<BackendEvent>& out) {
   Installed installed;
   if (!dump_sas(installed)) return false;
   std::set<SaId> there;
-  for (const InstalledSa& sa : installed.sas) there.insert(sa.id);
+  for (const SaRef& sa : installed.sas) there.insert(sa->id);
   for (const auto& [key, id] : ids_)
     if (!there.contains(id)) out.emplace_back(ExpireEvent{id, true});
   return true;
@@ -163,12 +163,8 @@ Result<void> XfrmBackend::release() {
   if (!backend) return std::unexpected(backend.error());
   auto installed = (*backend)->dump();
   if (!installed) return std::unexpected(installed.error());
-  for (const InstalledSa& sa : installed->sas) {
-    NetlinkMessage message(XFRM_MSG_DELSA, 0);
-    message.header<xfrm_usersa_id>() = sa_id(sa.spi, sa.destination);
-    auto done = (*backend)->requests_.request(message, "removing an ESP SA to " + sa.destination.text());
-    if (!done && (*backend)->requests_.error() != ESRCH) return done;
-  }
+  for (const SaRef& sa : installed->sas)
+    if (auto done = (*backend)->remove_sa(sa); !done) return done;
   for (const PolicySpec& policy : installed->policies)
     if (auto done = (*backend)->remove_policy(policy); !done) return done;
   return {};

@@ -149,7 +149,7 @@ xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination) {
   return id;
 }
 
-InstalledSa installed_sa(const xfrm_usersa_info& info) {
+SaSpec installed_sa(const xfrm_usersa_info& info) {
   const auto count = [](std::uint64_t n) { return n == XFRM_INF ? 0 : n; };
   const auto life = [&](std::uint64_t bytes, std::uint64_t packets, std::uint64_t seconds) {
     return Lifetime{std::chrono::seconds(seconds), ByteCount{count(bytes)}, PacketCount{count(packets)}};

@@ -27,7 +27,8 @@ std::uint16_t family_of(const IpAddress& address);
 
 NetlinkMessage sa_message(const SaSpec& sa);
 xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination);
-InstalledSa installed_sa(const xfrm_usersa_info& info);
+// What the kernel tells of an SA: see Installed::sas.
+SaSpec installed_sa(const xfrm_usersa_info& info);
 // Whether one of our processes made it: other programs' SAs are not ours to remove.
 bool is_our_sa(const xfrm_usersa_info& info);
 

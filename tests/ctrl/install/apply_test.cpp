@@ -243,14 +243,12 @@ TEST(Rfc4301_5, ABypassThatBecomesAProtectThatCannotBeSetGoes) {
 
 TEST(Former, WhatAnotherProcessLeftIsRemoved) {
   Installed left;
-  left.sas.push_back({.direction = Direction::kIn,
-                      .spi = Spi{0x5000},
-                      .source = ip("192.0.2.2"),
-                      .destination = ip("192.0.2.1")});
-  left.sas.push_back({.direction = Direction::kOut,
-                      .spi = Spi{0x5000},
-                      .source = ip("192.0.2.1"),
-                      .destination = ip("192.0.2.2")});
+  for (const Direction direction : {Direction::kIn, Direction::kOut})
+    left.sas.push_back(std::make_shared<SaSpec>(
+        SaSpec{.direction = direction,
+               .spi = Spi{0x5000},
+               .source = ip(direction == Direction::kIn ? "192.0.2.2" : "192.0.2.1"),
+               .destination = ip(direction == Direction::kIn ? "192.0.2.1" : "192.0.2.2")}));
   left.policies.push_back(entry(77, "", 3, kPart));
   State now = former(left);
   const State want = desired(config(), {});
