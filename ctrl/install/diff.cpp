@@ -66,19 +66,18 @@ Changes diff(const State& want, const State& now) {
   return out;
 }
 
-Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children,
-                   const State& now) {
+Changes diff_part(const State& want, const std::vector<SaRef>& sas, const State& now) {
   Changes out;
   std::set<SaId> seen;
   std::set<PolicyId> entries;
   for (const SaRef& sa : sas) {
-    const bool want_sa = children.sas().contains(sa->id), have_sa = now.sas.contains(sa->id);
+    const bool want_sa = want.sas.contains(sa->id), have_sa = now.sas.contains(sa->id);
     if (want_sa != have_sa && seen.insert(sa->id).second) (want_sa ? add_sa : remove_sa)(out, sa);
     if (!entries.insert(sa->policy).second) continue;
-    const auto want = children.policy(sa->policy, config);
+    const PolicySpec* wanted = find(want.policies, sa->policy);
     const PolicySpec* have = standing(now, sa->policy);
-    if (want) set_policy(out, *want, now);
-    if (!want && have) remove_policy(out, *have);
+    if (wanted) set_policy(out, *wanted, now);
+    if (!wanted && have) remove_policy(out, *have);
   }
   return out;
 }

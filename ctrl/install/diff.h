@@ -1,4 +1,4 @@
-// The difference between what should be installed and what is.
+// The difference between what is wanted of a backend and what is installed there.
 #pragma once
 
 #include <vector>
@@ -20,9 +20,9 @@ struct Changes {
 };
 
 Changes diff(const State& want, const State& now);
-// The part of diff(desired(…), now) that these SAs of IKE's are about: they and their SPD entries. For after
-// ChildSaTable::add() and remove(); its cost does not grow with the tables.
-Changes changes_of(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children,
-                   const State& now);
+// The part of diff() that `sas` and their SPD entries are about. `want` holds what is wanted of these
+// (desired_part()): what it does not hold of them is removed, all else stays. Its cost does not grow with
+// `now`.
+Changes diff_part(const State& want, const std::vector<SaRef>& sas, const State& now);
 
 }  // namespace simplon::ctrl

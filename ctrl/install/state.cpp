@@ -24,13 +24,24 @@ std::string text(const PolicySpec& policy) {
 State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual) {
   State out;
   for (const auto& [id, entry] : children.sas()) out.sas[id] = entry.sa;
-  for (const SaRef& sa : manual.sas) out.sas[sa->id] = sa;
+  for (const SaRef& sa : manual.sas()) out.sas[sa->id] = sa;
   const auto want = [&](PolicyId id) {
     if (auto policy = children.policy(id, config)) out.policies.emplace(id, std::move(*policy));
   };
   for (const PolicySpec& policy : config.policies) want(policy.id);
   for (const PolicyId id : children.narrowed()) want(id);
-  for (const PolicySpec& policy : manual.policies) out.policies[policy.id] = policy;
+  for (const PolicySpec& policy : manual.policies()) out.policies[policy.id] = policy;
+  return out;
+}
+
+State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children) {
+  State out;
+  for (const SaRef& sa : sas) {
+    if (children.sas().contains(sa->id)) out.sas[sa->id] = sa;
+    if (out.policies.contains(sa->policy)) continue;
+    if (auto policy = children.policy(sa->policy, config))
+      out.policies.emplace(sa->policy, std::move(*policy));
+  }
   return out;
 }
 

@@ -1,8 +1,9 @@
 // What should be installed, what is, and the way from one to the other.
 //
-//   desired(config, children, manual) ─▶ State ─┐
-//                                               ├─ diff() ─▶ Changes ─ apply() ─▶ Backend
-//                 State now (kept by apply) ────┘
+//   desired(config, children, manual) ─▶ State ─ placement() ─▶ State of a backend ─┐
+//                                                                                   ├─ diff() ─▶ Changes
+//                                   what is installed there: Backend::dump(), then  ┘              │
+//                                   kept by apply()                                       apply() ─▶ Backend
 //
 // Start, reload, rekey, a lost peer, and a restart over what a former run left in the kernel (former()) all
 // go this way. All values; control thread only.
@@ -15,6 +16,7 @@
 #include "ctrl/backend/backend.h"
 #include "ctrl/config/config.h"
 #include "ctrl/install/child_sa_table.h"
+#include "ctrl/install/manual_entries.h"
 
 namespace simplon::ctrl {
 
@@ -26,16 +28,13 @@ struct State {
   std::map<PolicyId, PolicySpec> partially_installed;
 };
 
-// SAs and policies that an administrator made at the console.
-struct ManualEntries {
-  std::vector<SaRef> sas;
-  std::vector<PolicySpec> policies;
-};
-
 std::string text(const SaSpec& sa);  // "inbound SA c0ffee01 198.51.100.2 to 198.51.100.1"
 std::string text(const PolicySpec& policy);
 
+// All that is wanted: the configuration's policies, IKE's SAs, and what an administrator made by hand.
 State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual = {});
+// The part of it that these SAs of IKE's, which came or went, are about: they and their policies.
+State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children);
 // What another process left behind, as a State to start from: its SAs get ids of their own (above 2^63) that
 // no SA of this process has, so diff() removes them.
 State former(const Installed& installed);

@@ -91,10 +91,10 @@ TEST(Desired, PeersOfAnOpenConnectionGetEntriesOfTheirOwn) {
 
 TEST(Desired, WhatIsMadeByHandIsWantedToo) {
   ManualEntries manual;
-  manual.sas.push_back(install(7, Direction::kOut, 9, kNet).sa);
-  manual.policies.push_back(entry(9, "manual", 5, kNet));
+  const SaRef sa = manual.add(SaSpec{.policy = PolicyId{9}}, {});
+  manual.add(entry(9, "manual", 5, kNet));
   const State state = desired(config(), {}, manual);
-  EXPECT_TRUE(state.sas.contains(SaId{7}));
+  EXPECT_EQ(state.sas.at(sa->id), sa);
   EXPECT_TRUE(state.policies.contains(PolicyId{9}));
 }
 
@@ -109,7 +109,7 @@ TEST(Desired, EntriesOfARemovedChildGoAtOnceItsSasWithIke) {
 }
 
 // The short way of one SA ends where the long way over the whole state ends.
-TEST(ChangesOf, OneSaAreWhatDiffWouldFind) {
+TEST(DiffPart, OfOneSaIsWhatDiffWouldFind) {
   std::mt19937 random(7);  // NOLINT: the same walk every time
   PolicyIds ids;
   for (int i = 0; i < 10; ++i) ids.fresh();
@@ -135,7 +135,8 @@ TEST(ChangesOf, OneSaAreWhatDiffWouldFind) {
       sa = children.remove(alive[at]);
       alive.erase(alive.begin() + static_cast<std::ptrdiff_t>(at));
     }
-    ASSERT_TRUE(apply(changes_of({sa}, config(), children, now), journal, now));
+    const State part = desired_part({sa}, config(), children);
+    ASSERT_TRUE(apply(diff_part(part, {sa}, now), journal, now));
     ASSERT_TRUE(same(now, desired(config(), children))) << "step " << id;
     ASSERT_TRUE(same(now, journal.has));
   }
