@@ -5,7 +5,7 @@
 namespace simplon::ctrl {
 namespace {
 
-// Ids of SAs that are not this process's.
+// The first id for SAs of a former process.
 constexpr std::uint64_t kFormer = 1ull << 63;
 
 }  // namespace
@@ -49,15 +49,9 @@ State former(const Installed& installed) {
   State out;
   std::uint64_t next = kFormer;
   for (const SaRef& left : installed.sas) {
-    const SaId id{next++};
-    out.sas[id] = std::make_shared<const SaSpec>(SaSpec{.id = id,
-                                                        .direction = left->direction,
-                                                        .spi = left->spi,
-                                                        .source = left->source,
-                                                        .destination = left->destination,
-                                                        .soft = left->soft,
-                                                        .hard = left->hard,
-                                                        .policy = left->policy});
+    SaSpec sa = *left;
+    sa.id = SaId{next++};
+    out.sas[sa.id] = std::make_shared<const SaSpec>(std::move(sa));
   }
   for (const PolicySpec& policy : installed.policies) out.policies[policy.id] = policy;
   return out;

@@ -26,14 +26,9 @@ class Control {
     o.id = id;
     o.spi = Spi{static_cast<std::uint32_t>(0x1000 + id)};
     o.selectors = selectors("198.18.1.0/24", "198.18.2.0/24");
-    auto spec = std::make_shared<SaSpec>();
-    const SaRef made = make_sa(direction, o);
-    // Only the policy differs from what the lab makes; keys do not copy, so it is made again.
-    spec->id = made->id, spec->direction = direction, spec->spi = made->spi, spec->source = made->source,
-    spec->destination = made->destination;
-    spec->suite = made->suite, spec->encr_key = key(16, 1), spec->salt = key(4, 50), spec->replay_window = 64;
-    spec->selectors = made->selectors, spec->policy = PolicyId{policy};
-    return spec;
+    SaSpec spec = *make_sa(direction, o);
+    spec.policy = PolicyId{policy};
+    return std::make_shared<const SaSpec>(std::move(spec));
   }
   PolicySpec policy(std::uint32_t id) {
     return {.id = PolicyId{id},
