@@ -52,7 +52,8 @@ class Backend {
   virtual Result<void> set_gateway(bool on) = 0;  // off: fail closed, see dp/device/datapath.h
   virtual void commit() = 0;
   virtual Result<SaCounters> counters(const SaRef& sa) = 0;
-  // The packets of each of these SAs that can be read, all at once.
+  // The packets of each of these SAs that can be read, all at once. To be called once a second: by it the
+  // kernel's backend sees which SAs are idle (SaCounters::idle).
   virtual std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) = 0;
   virtual int fd() const = 0;  // readable when poll() has news
   virtual std::vector<BackendEvent> poll() = 0;
