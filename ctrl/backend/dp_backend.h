@@ -1,5 +1,5 @@
-// Backend over the data path. Beside SAs and policies it passes on what only a data path has: next hops to
-// resolve.
+// Backend over the data path. Only a data path has next hops to resolve: poll() gives them to a function of
+// their own.
 #pragma once
 
 #include <functional>
@@ -27,7 +27,8 @@ class DpBackend final : public Backend {
   Result<void> add_policy(const PolicySpec& policy) override;
   Result<void> remove_policy(const PolicySpec& policy) override;
   Result<void> set_gateway(bool on) override;
-  // Only the network can fail to be published, and it is not this call that changes it.
+  // The only error of a commit is a network that cannot be published, and Backend does not change the
+  // network.
   void commit() override { [[maybe_unused]] const auto done = datapath_.commit(); }
   Result<SaCounters> counters(const SaRef& sa) override;
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;

@@ -1,4 +1,4 @@
-// What the IKE endpoint says, done in the order in which it says it.
+// Applies the outputs of the IKE endpoint, in their order.
 //
 // RFC 7296 §2.8 depends on the order: the SAs and policies that the endpoint named before a datagram are
 // installed before the peer hears of them. Control thread.
@@ -31,9 +31,9 @@ class IkeOutputs {
   };
   explicit IkeOutputs(Parts parts) : parts_(parts) {}
 
-  // All that the endpoint has to say; then nothing is left to be installed.
+  // Applies all outputs that the endpoint has, and installs what they changed.
   void apply_all(ike::Now now);
-  // Reconciles. IKE hears of each of its SAs that could not be installed, and deletes the child.
+  // Reconciles. Each SA of IKE that could not be installed is told to the endpoint, which deletes the child.
   Result<void> install_changes(ike::Now now);
 
  private:

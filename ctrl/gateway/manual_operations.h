@@ -1,5 +1,6 @@
-// SAs and policies made by hand: checked against what is installed, installed at once, taken away at their
-// limits. Nobody negotiates another SA, so the log tells of a soft limit in time. Control thread.
+// SAs and policies made by hand. They are checked against what is installed, and installed at once. An SA is
+// removed at its hard limit (RFC 4301 §4.4.2.1). Nobody negotiates a new one, so the log warns at the soft
+// limit. Control thread.
 #pragma once
 
 #include "ctrl/install/reconciler.h"
@@ -17,9 +18,9 @@ class ManualOperations {
   // Sets the members of `operations` that are about entries made by hand.
   void bind(Operations& operations);
 
-  // The backends end an SA by its bytes and packets; its age is looked at here, as IKE does for its own SAs.
+  // Looks for SAs that have reached the age of a limit; the backends watch bytes and packets.
   void watch_ages(Now now);
-  // A backend tells of a limit. False: the SA is not one made by hand.
+  // A backend says that an SA has reached a limit. False: the SA was not made by hand.
   bool reached(SaId id, bool hard);
 
  private:

@@ -1,5 +1,5 @@
-// The network of the ports' TAPs in mode dp: what the configuration says of it goes into the kernel, what the
-// kernel knows of it goes into the data path. Control thread.
+// The network of the ports in mode dp: addresses and routes of the configuration go into the kernel;
+// addresses, routes and neighbours of the kernel go into the data path. Control thread.
 #pragma once
 
 #include <memory>
@@ -19,11 +19,11 @@ class Network {
   static Result<std::unique_ptr<Network>> open(const dp::Setup& setup, dp::DataPath& datapath, Log& log);
 
   int fd() const { return mirror_->fd(); }
-  // The last look at the kernel's news failed: look again, fd() does not tell.
+  // Reading the kernel's tables failed: call follow_kernel() again, fd() will not tell.
   bool stale() const { return mirror_->stale(); }
   void follow_kernel();
-  // Puts addresses and routes of `now` into the kernel, and takes out those of `before` that are not among
-  // them. What could not be done.
+  // Adds the addresses and routes of `now` to the kernel, and removes the old ones that are not among them.
+  // Returns the errors.
   std::vector<std::string> configure(const Config& now, const std::vector<PortAddress>& old_addresses,
                                      const std::vector<dp::Route>& old_routes);
   void resolve(const dp::NeighbourWanted& wanted);

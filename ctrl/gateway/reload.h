@@ -29,17 +29,19 @@ class Reload {
   };
   explicit Reload(Parts parts) : parts_(parts) {}
 
-  // A file with an error changes nothing. What only a start can change stays, and the summary names it.
+  // A file with an error changes nothing. Values that only a start can change are kept, and the summary names
+  // them.
   ReloadOutcome run();
-  // The errors of a file, an empty name: of ours. Changes nothing.
+  // Returns the errors of a file; of our own when the name is empty. Changes nothing.
   std::vector<std::string> check(const std::string& file) const;
 
  private:
   Parts parts_;
 };
 
-// Gives `next` the values of `running` that only a start can change; names those that differed. Addresses and
-// routes count by the ports' positions, so where the ports stay, they do as well.
+// Puts into `next` the values of `running` that only a start can change, and returns the names of those that
+// differed. Addresses and routes name their ports by position: where the old ports are kept, the old
+// addresses and routes are as well.
 std::vector<std::string> keep_until_restart(Config& next, const Config& running);
 
 }  // namespace simplon::ctrl

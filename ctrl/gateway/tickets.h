@@ -1,5 +1,5 @@
-// Who waits for what the IKE endpoint was asked to do: the endpoint is given a ticket, and names it when it
-// has finished (ike::Finished).
+// Console commands that wait for the IKE endpoint. The endpoint is given a ticket with each request, and
+// names it when the request has finished (ike::Finished).
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ class Tickets {
     waiting_[++last_] = std::move(done);
     return last_;
   }
-  // What is to be called; empty when nobody waits.
+  // The function to call; empty when nobody waits for this ticket.
   Done take(std::uint64_t ticket) {
     auto found = waiting_.extract(ticket);
     return found.empty() ? Done{} : std::move(found.mapped());

@@ -3,8 +3,8 @@
 namespace simplon::ctrl {
 namespace {
 
-// Makes changes one by one, whatever fails: one entry that cannot be set must not keep the others, which may
-// be what closes the gateway, from their places. The first error is told.
+// Makes changes one by one, and goes on after an error: the entries that follow may be those that close the
+// gateway.
 class Applier {
  public:
   Applier(Backend& backend, State& now) : backend_(backend), now_(now) {}
@@ -17,24 +17,24 @@ class Applier {
     for (const SaRef& sa : sas)
       if (done(backend_.remove_sa(sa), "remove", *sa)) now_.sas.erase(sa->id);
   }
-  // Where what closes could not be set, what opens does not follow it: no new BYPASS takes its packets, and
-  // what closed them so far stays.
+  // No BYPASS is set after an entry that closes has failed: the BYPASS might match that entry's packets. For
+  // the same reason no entry is moved back behind a BYPASS that could not be removed.
   void set(const std::vector<PolicySpec>& policies) {
     for (const PolicySpec& policy : policies) {
       const bool opens = policy.action == Action::kBypass;
-      if ((opens && !closed_) || (stuck_ && is_demoted(policy))) continue;
-      if (put(policy)) continue;
+      if ((opens && !closed_) || (bypass_remains_ && is_demoted(policy))) continue;
+      if (install(policy)) continue;
       if (!opens) closed_ = false;
-      leave(policy);
+      keep_partial(policy);
     }
   }
   void demote_bypasses(const std::vector<PolicySpec>& bypasses) {
     for (const PolicySpec& policy : bypasses)
-      if (!put(policy)) leave(policy);
+      if (!install(policy)) keep_partial(policy);
   }
   void remove(const std::vector<PolicySpec>& policies) {
     for (const PolicySpec& policy : policies)
-      if (closed_ || policy.action == Action::kBypass) take(policy);
+      if (closed_ || policy.action == Action::kBypass) remove(policy);
   }
 
   const Result<void>& first() const { return first_; }
@@ -47,36 +47,36 @@ class Applier {
     return step.has_value();
   }
 
-  bool put(const PolicySpec& policy) {
+  bool install(const PolicySpec& policy) {
     if (!done(backend_.add_policy(policy), "install", policy)) return false;
     now_.partially_installed.erase(policy.id);
     now_.policies[policy.id] = policy;
     return true;
   }
 
-  void take(const PolicySpec& policy) {
+  void remove(const PolicySpec& policy) {
     if (done(backend_.remove_policy(policy), "remove", policy)) {
       now_.partially_installed.erase(policy.id);
       now_.policies.erase(policy.id);
     } else if (policy.action == Action::kBypass) {
       closed_ = false;
-      stuck_ = true;
+      bypass_remains_ = true;
     }
   }
 
-  // It cannot be set, and a part of it may stand. If it is a BYPASS, or was one until now, that does not stay
-  // in its place; half an entry that closes is better than none.
-  void leave(const PolicySpec& policy) {
+  // The policy could not be set, and the backend may hold a part of it. If it is a BYPASS, or was one until
+  // now, that part is removed. A part of an entry that closes may stay: it is better than none.
+  void keep_partial(const PolicySpec& policy) {
     PolicySpec part = policy;
     if (const auto before = now_.policies.find(policy.id); before != now_.policies.end()) {
       if (before->second.action == Action::kBypass) part.action = Action::kBypass;
       now_.policies.erase(before);
     }
     now_.partially_installed[policy.id] = part;
-    if (part.action == Action::kBypass) take(part);
+    if (part.action == Action::kBypass) remove(part);
   }
 
-  // A BYPASS that could not be removed may stand where this entry leaves.
+  // The entry moves back in the order: a BYPASS that could not be removed may then come before it.
   bool is_demoted(const PolicySpec& policy) const {
     const auto before = now_.policies.find(policy.id);
     return before != now_.policies.end() && before->second.order < policy.order;
@@ -85,8 +85,8 @@ class Applier {
   Backend& backend_;
   State& now_;
   Result<void> first_;
-  bool closed_ = true;  // all that closes is in its place
-  bool stuck_ = false;  // a BYPASS that is to go stands
+  bool closed_ = true;           // every entry that closes could be set
+  bool bypass_remains_ = false;  // a BYPASS could not be removed
 };
 
 }  // namespace
@@ -101,7 +101,7 @@ Result<void> apply(const Changes& changes, Backend& backend, State& now) {
   applier.remove(changes.remove_policies);
   applier.remove(changes.remove_out);
   applier.remove(changes.remove_in);
-  backend.commit();  // what was made beside an error is true as well
+  backend.commit();  // after an error too: the other changes were made
   return applier.first();
 }
 

@@ -3,7 +3,7 @@
 namespace simplon::ctrl {
 namespace {
 
-// The SA may carry all that the entry sends.
+// Whether the SA's selectors cover all that the entry's do.
 bool covers_entry(const SaSpec& sa, const PolicySpec& entry) {
   const Selectors& s = entry.selectors;
   return !s.local.empty() && !s.remote.empty() && covers(sa.selectors.local, s.local) &&

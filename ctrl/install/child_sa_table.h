@@ -1,11 +1,13 @@
 // The SAs that IKE has negotiated, joined with the SPD entries that send through them.
 //
-// An SA that covers all of its child's selectors belongs to the child's own entry. One that was narrowed
-// (RFC 7296 §2.9), or whose child's selectors depend on the peer's address, gets an entry of its own, placed
-// right before the child's: what the SA does not cover falls through to the child's entry, which asks for
-// another SA. SAs with the same narrowed selectors, as after a rekey, share one entry and its id. What is
-// decided when an SA comes stays for its life: an SA that is installed is never changed. When a reload takes
-// a child away, its entries go at once, and its SAs when IKE removes them.
+// An SA that covers all selectors of its child sends through the child's own entry. An SA gets an entry of
+// its own when the peer narrowed its selectors (RFC 7296 §2.9), or when the child's selectors depend on the
+// peer's address. That entry comes right before the child's: a packet that the SA does not cover reaches the
+// child's entry, which asks for another SA. SAs with the same narrowed selectors share one entry and its id,
+// so that a rekey changes no policy.
+//
+// Which entry an SA uses is decided when it is added, and never changed. When a reload removes a child, its
+// entries are removed at once, and its SAs when IKE removes them.
 #pragma once
 
 #include <map>
@@ -27,17 +29,17 @@ class ChildSaTable {
     std::string connection, child;  // names
   };
 
-  // The SA as it is to be installed: `install.sa` itself, or a copy that names an SPD entry of its own.
+  // Returns the SA to install: `install.sa` itself, or a copy of it that names an entry of its own.
   SaRef add(const ike::InstallSa& install, const Config& config, PolicyIds& ids);
-  // What add() gave; null when there is no such SA.
+  // Returns what add() returned for this SA; null when there is none.
   SaRef remove(SaId id);
 
   const std::map<SaId, Entry>& sas() const { return sas_; }
-  // The child's entry for the id of a narrowed one, else the id itself: an acquire for a narrowed entry is
-  // one for its child.
+  // For the id of a narrowed entry that of its child's entry, else the id itself. An acquire for a narrowed
+  // entry is one for its child.
   PolicyId parent(PolicyId id) const;
-  // The SPD entry with this id as it should be now: the tunnel's ends are those of the newest outbound SA
-  // that it sends through, else what the configuration knows. None when nothing wants it any more.
+  // The SPD entry with this id as it should be now. The tunnel's ends are those of its newest outbound SA;
+  // without one, those of the configuration. None when neither an SA nor the configuration needs the entry.
   std::optional<PolicySpec> policy(PolicyId id, const Config& config) const;
   // The ids of the entries that narrowed SAs have.
   std::vector<PolicyId> narrowed() const;

@@ -12,9 +12,9 @@ void remove_sa(Changes& out, const SaRef& sa) {
   (sa->direction == Direction::kIn ? out.remove_in : out.remove_out).push_back(sa);
 }
 
-// The places of an entry's change among the others. Where a backend makes them one by one, what closes comes
-// before what opens, and an entry comes to the front before another that stood in front of it goes back.
-// First what was a BYPASS: it may stand in front of where the others go.
+// Where the change of an entry comes among the changes of others; a backend makes them one by one. What
+// closes comes before what opens, and an entry moves forward before another one moves back behind it. An
+// entry that was a BYPASS is the first: as long as it is one, it may come before the new place of any other.
 int change_rank(const PolicySpec& policy, const PolicySpec* before) {
   if (policy.action == Action::kBypass) return 3;
   if (before == nullptr) return 1;
@@ -30,7 +30,7 @@ const PolicySpec* find(const std::map<PolicyId, PolicySpec>& all, PolicyId id) {
   return found == all.end() ? nullptr : &found->second;
 }
 
-// What stands under this id, or may stand in part.
+// The entry of this id that is installed, wholly or in part.
 const PolicySpec* standing(const State& now, PolicyId id) {
   const PolicySpec* part = find(now.partially_installed, id);
   return part ? part : find(now.policies, id);

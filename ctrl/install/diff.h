@@ -7,9 +7,9 @@
 
 namespace simplon::ctrl {
 
-// In the order in which they are safe to make. What only closes is first: a BYPASS that goes, and one that
-// moves back, before the entries in front of it do. Then an inbound SA is there before the peer can use it,
-// an outbound SA before a policy sends through it, and what goes, goes the other way round.
+// In the order in which they are safe to make. First what only closes: a BYPASS that is removed, and one that
+// moves back in the order, before the entries in front of it change. Then inbound SAs, before the peer can
+// use them; outbound SAs, before a policy sends through them; the policies. Removals come last, in reverse.
 struct Changes {
   std::vector<PolicySpec> remove_bypasses;
   std::vector<PolicySpec> demote_bypasses;  // as they stand, at their new order

@@ -1,7 +1,7 @@
-// Keeps one backend where what is wanted of it (placement.h) says it should be.
+// Installs in one backend what is wanted of it (placement.h).
 //
-// It knows what is installed there, makes the difference in the safe order (apply.h), logs what could not be
-// made, once, and says when to try it again. Control thread.
+// It knows what is installed there, and makes the changes in the safe order (apply.h). It logs an error once,
+// and says when the failed changes should be tried again. Control thread.
 #pragma once
 
 #include <memory>
@@ -23,22 +23,23 @@ class Installer {
   // `log` outlives the installer.
   Installer(std::unique_ptr<Backend> backend, Log& log) : backend_(std::move(backend)), log_(log) {}
 
-  // Reads what a former run left in the backend, and puts up the fence. Before anything else.
+  // Reads what a former run left in the backend (Backend::dump), and closes it (Backend::fence). Before
+  // anything else.
   Result<void> start();
 
-  // All that is wanted of this backend.
+  // Installs `want`, which is all that is wanted of this backend, and removes everything else.
   Result<void> install(const State& want, Now now);
-  // What is wanted of `sas` and of their policies; all else stays. Its cost does not grow with the tables.
+  // The same for `sas` and their policies alone (diff_part()). The cost does not grow with the tables.
   Result<void> install_part(const State& want, const std::vector<SaRef>& sas, Now now);
-  // SAs and policies that are new, for somebody who waits for the error: it is not logged, and what failed is
-  // not tried again.
+  // Installs new SAs and policies for a caller who handles the error: it is not logged, and nothing is tried
+  // again.
   Result<void> add(const State& added);
-  // The policies stay: what they protect stays closed.
+  // Removes all SAs. The policies stay, so what they protect stays closed.
   Result<void> remove_sas();
 
   // What is installed; true after an error as well.
   const State& installed() const { return now_; }
-  // When install() is to be called again, with all that is wanted: something could not be made.
+  // When install() should be called again because something failed; none: nothing did.
   std::optional<Now> retry() const { return retry_; }
 
   Backend& backend() const { return *backend_; }

@@ -39,16 +39,16 @@ class Reconciler {
   const ManualEntries& manual() const { return manual_; }
   void all_changed() { all_changed_ = true; }
 
-  // Installs what has changed, or failed a while ago; does nothing otherwise. The first error is returned,
-  // and all are logged; what failed is tried again.
+  // Installs what has changed, and tries again what failed a while ago; otherwise it does nothing. Errors are
+  // logged, and the first is returned.
   Result<void> reconcile(Now now);
-  // When reconcile() has to be called again, even if nothing changes.
+  // When reconcile() should be called again even if nothing changes.
   std::optional<Now> deadline() const;
   // IKE's SAs that are not installed, or whose policy is not.
   std::vector<SaId> not_installed() const;
 
-  // New SAs and policies for somebody who waits for the error: nothing is logged or tried again. They stay
-  // when they are in manual() as well.
+  // Installs new SAs and policies for a caller who handles the error: nothing is logged or tried again. The
+  // caller also adds them to manual(), or the next reconcile() of everything removes them.
   Result<void> install_new(State added);
   Result<void> remove_sas();  // all, for the end; the policies stay
   Result<void> set_gateway(bool on);
@@ -76,8 +76,8 @@ class Reconciler {
   ManualEntries manual_;
   std::map<BackendId, Installer> installers_;
   bool all_changed_ = true;
-  std::vector<SaRef> changed_;  // SAs of IKE's that came or went
-  std::string logged_;          // the last of refused()
+  std::vector<SaRef> changed_;  // IKE's SAs that were added or removed since the last reconcile()
+  std::string logged_;          // the refusal that was logged last
   bool gateway_on_ = true;
 };
 

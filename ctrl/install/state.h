@@ -1,12 +1,12 @@
-// What should be installed, what is, and the way from one to the other.
+// What is wanted, what is installed, and the way from one to the other.
 //
 //   desired(config, children, manual) ─▶ State ─ placement() ─▶ State of a backend ─┐
 //                                                                                   ├─ diff() ─▶ Changes
-//                                   what is installed there: Backend::dump(), then  ┘              │
-//                                   kept by apply()                                       apply() ─▶ Backend
+//   what is installed there: first Backend::dump(), then kept by apply() ───────────┘             │
+//                                                                          Backend ◀─ apply() ◀───┘
 //
-// Start, reload, rekey, a lost peer, and a restart over what a former run left in the kernel (former()) all
-// go this way. All values; control thread only.
+// Start, reload, rekey and the loss of a peer all go this way, and so does a restart over what a former run
+// left in the kernel. All are values; control thread only.
 #pragma once
 
 #include <map>
@@ -23,8 +23,8 @@ namespace simplon::ctrl {
 struct State {
   std::map<SaId, SaRef> sas;
   std::map<PolicyId, PolicySpec> policies;
-  // Those that could be neither set nor removed, as they were last tried: a part of them may stand. None of
-  // them is in `policies`.
+  // Policies that could be neither set nor removed, as they were tried last: the backend may hold a part of
+  // them. None of them is in `policies`.
   std::map<PolicyId, PolicySpec> partially_installed;
 };
 
@@ -35,8 +35,8 @@ std::string text(const PolicySpec& policy);
 State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual = {});
 // The part of it that these SAs of IKE's, which came or went, are about: they and their policies.
 State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children);
-// What another process left behind, as a State to start from: its SAs get ids of their own (above 2^63) that
-// no SA of this process has, so diff() removes them.
+// What a former process left in a backend, as the State to start from. Its SAs get ids from 2^63 on, which no
+// SA of this process has, so diff() removes them.
 State former(const Installed& installed);
 
 }  // namespace simplon::ctrl

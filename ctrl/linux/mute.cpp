@@ -11,7 +11,8 @@
 namespace simplon::ctrl {
 namespace {
 
-// nftables' names know letters, digits and few signs; two interfaces never share one.
+// Names of nftables are letters, digits and '_'. Any other character is written as its code, so that two
+// interfaces never share a table.
 std::string table_of(const std::string& interface) {
   std::string name = "simplon_";
   for (const unsigned char c : interface) {
@@ -35,7 +36,7 @@ Result<void> nft(const std::string& commands) {
   return fail(std::string("nftables: ") + nft_ctx_get_error_buffer(context.get()));
 }
 
-// Where the kernel has no IPv6, there is nothing to switch.
+// Without IPv6 in the kernel there is no such file, and nothing to switch.
 void set_ipv6(const std::string& interface, bool on) {
   std::ofstream("/proc/sys/net/ipv6/conf/" + interface + "/disable_ipv6") << (on ? "0" : "1");
 }
