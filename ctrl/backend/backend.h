@@ -1,7 +1,7 @@
 // Who installs SAs and policies: the data path, or Linux XFRM. The one virtual seam of the project.
 //
-// Control thread only. `apply` (ctrl/install/state.h) calls in the safe order: inbound SAs, outbound SAs,
-// policies, removals.
+// Control thread only. Each backend has one Installer (ctrl/install/installer.h), which calls in the safe
+// order: inbound SAs, outbound SAs, policies, removals.
 #pragma once
 
 #include <map>
@@ -25,16 +25,11 @@ struct ExpireEvent {
 };
 using BackendEvent = std::variant<AcquireEvent, ExpireEvent>;
 
-struct InstalledSa {  // one SA that a run of ours, this or a former, has in the kernel
-  SaId id{};          // none when it is not this process's
-  Direction direction{};
-  Spi spi{};
-  IpAddress source, destination;
-  Lifetime soft, hard;
-  PolicyId policy{};
-};
+// What a backend holds of ours, made by this process or by a former one.
 struct Installed {
-  std::vector<InstalledSa> sas;
+  // As far as the backend can tell: the kernel tells no direction, suite, keys or selectors. `id` is none
+  // when a former process made the SA.
+  std::vector<SaRef> sas;
   std::vector<PolicySpec> policies;
 };
 
@@ -42,6 +37,14 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;  // "dp", "xfrm"
+
+  // Whether the backend can do this SA at all (its algorithms, its replay window); the error says why not.
+  // add_sa() of an SA that it can do may still fail: no memory, or an SPI that is taken.
+  virtual Result<void> can(const SaSpec& sa) = 0;
+  virtual Result<Installed> dump() = 0;
+  // Makes the backend discard what no policy matches (RFC 4301 §5.1, §5.2). Once, before the first policy.
+  virtual Result<void> fence() = 0;
+
   virtual Result<void> add_sa(const SaRef& sa) = 0;
   virtual Result<void> remove_sa(const SaRef& sa) = 0;
   virtual Result<void> add_policy(const PolicySpec& policy) = 0;  // same id: replaced
@@ -49,7 +52,8 @@ class Backend {
   virtual Result<void> set_gateway(bool on) = 0;  // off: fail closed, see dp/device/datapath.h
   virtual void commit() = 0;
   virtual Result<SaCounters> counters(const SaRef& sa) = 0;
-  // The packets of each of these SAs that can be read, all at once.
+  // The packets of each of these SAs that can be read, all at once. To be called once a second: by it the
+  // kernel's backend sees which SAs are idle (SaCounters::idle).
   virtual std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) = 0;
   virtual int fd() const = 0;  // readable when poll() has news
   virtual std::vector<BackendEvent> poll() = 0;

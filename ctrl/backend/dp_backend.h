@@ -1,5 +1,5 @@
-// Backend over the data path. Beside SAs and policies it passes on what only a data path has: next hops to
-// resolve.
+// Backend over the data path. Only a data path has next hops to resolve: poll() gives them to a function of
+// their own.
 #pragma once
 
 #include <functional>
@@ -17,12 +17,18 @@ class DpBackend final : public Backend {
   DpBackend(dp::DataPath& datapath, Wanted wanted) : datapath_(datapath), wanted_(std::move(wanted)) {}
 
   std::string_view name() const override { return "dp"; }
+  Result<void> can(const SaSpec& sa) override { return datapath_.can(sa); }
+  // Of this process alone: what a data path holds ends with it.
+  Result<Installed> dump() override { return Installed{datapath_.sas(), datapath_.policies()}; }
+  // Nothing to do: what no policy matches is discarded, also before the first policy comes.
+  Result<void> fence() override { return {}; }
   Result<void> add_sa(const SaRef& sa) override;
   Result<void> remove_sa(const SaRef& sa) override;
   Result<void> add_policy(const PolicySpec& policy) override;
   Result<void> remove_policy(const PolicySpec& policy) override;
   Result<void> set_gateway(bool on) override;
-  // Only the network can fail to be published, and it is not this call that changes it.
+  // The only error of a commit is a network that cannot be published, and Backend does not change the
+  // network.
   void commit() override { [[maybe_unused]] const auto done = datapath_.commit(); }
   Result<SaCounters> counters(const SaRef& sa) override;
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;

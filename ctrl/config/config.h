@@ -72,7 +72,7 @@ struct Config {
   // As Endpoint::configure takes them; ChildConfig::policy names an entry of `policies`.
   std::vector<std::shared_ptr<const ike::Connection>> connections;
   // The whole SPD: the explicit list in its order, then the children it does not name in the order of the
-  // file. Orders are kOrderStep apart; the ones between are for what an SA narrows (ctrl/install/state.h). A
+  // file. Orders are kOrderStep apart; the ones between are for what an SA narrows (child_sa_table.h). A
   // child whose peer's address is not known yet and whose selectors depend on it has an empty side: only a
   // place in the order, not to be installed.
   std::vector<PolicySpec> policies;

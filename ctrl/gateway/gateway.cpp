@@ -13,6 +13,8 @@
 
 #include "ctrl/backend/dp_backend.h"
 #include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/gateway/clock.h"
+#include "ctrl/gateway/console_operations.h"
 #include "ctrl/linux/mute.h"
 
 namespace simplon::ctrl {
@@ -20,11 +22,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kWindDown{1000};  // how long a stop waits for what the peers answer
+constexpr milliseconds kDatapathPoll{10};  // what DataPath::poll() asks for
+constexpr milliseconds kLongestWait{1000};
+constexpr std::chrono::seconds kWatchEvery{1};  // peers' activity, ages of SAs made by hand
+constexpr milliseconds kWindDown{1000};         // how long a stop waits for the peers' answers
+constexpr int kMostDatagrams = 64;              // of one socket in a turn: the others want theirs as well
 constexpr unsigned kJobThreads = 2;
 constexpr std::size_t kSeedBytes = 32;
-
-Now now() { return std::chrono::steady_clock::now(); }
 
 Result<Secret> seed() {
   Buffer bytes(kSeedBytes);
@@ -45,13 +49,6 @@ Result<void> restrict_socket(const std::string& path, const Management& manageme
   return {};
 }
 
-std::vector<std::string> tap_names(const dp::Setup& setup) {
-  std::vector<std::string> names;
-  names.reserve(setup.ports.size());
-  for (const dp::PortSetup& port : setup.ports) names.push_back(port.name);
-  return names;
-}
-
 }  // namespace
 
 Gateway::Gateway(Config config, PolicyIds ids, Log& log)
@@ -59,7 +56,9 @@ Gateway::Gateway(Config config, PolicyIds ids, Log& log)
       ids_(std::move(ids)),
       log_(log),
       since_(std::chrono::system_clock::now()),
-      started_(now()) {}
+      started_(clock_now()),
+      reconciler_(config_, ids_, log_),
+      manual_(reconciler_, config_, ids_, log_) {}
 
 Gateway::~Gateway() {
   log_.set_listener({});
@@ -76,11 +75,12 @@ Result<std::unique_ptr<Gateway>> Gateway::start(Config config, PolicyIds ids, Lo
   const Step ground = g.config_.mode == Mode::kKernel ? &Gateway::start_kernel : &Gateway::start_datapath;
   for (const Step step : {&Gateway::open_sockets, ground, &Gateway::start_ike, &Gateway::start_console})
     if (auto done = (g.*step)(); !done) return std::unexpected(done.error());
+  g.watch_signals();
   return gateway;
 }
 
-// First of all: where another gateway runs the ports are taken, and this one ends before it has touched the
-// SAs, policies and interfaces of that one.
+// The first step. Where another gateway runs, it has these ports: then this one ends before it has touched
+// SAs, policies and interfaces of the other.
 Result<void> Gateway::open_sockets() {
   auto sockets = IkeSockets::open(config_.mode == Mode::kKernel);
   if (!sockets) return std::unexpected(sockets.error());
@@ -88,48 +88,42 @@ Result<void> Gateway::open_sockets() {
   return {};
 }
 
-// Interfaces that the kernel shares with a port are closed to it first, then the data path comes up with an
-// empty SPD, which discards everything; only then the policies come.
+// The kernel is muted on interfaces that it shares with a port. Then the data path starts with an empty SPD,
+// which discards everything. The policies come last.
 Result<void> Gateway::start_datapath() {
   for (const dp::PortSetup& port : config_.setup.ports)
     for (const std::string& shared : shared_interfaces(port.device))
-      if (auto closed = Mute::close(shared); !closed) return closed;
+      if (auto muted = mute(shared); !muted) return muted;
   auto datapath = dp::DataPath::start(config_.setup);
   if (!datapath) return std::unexpected(datapath.error());
   datapath_ = std::move(*datapath);
   log_.info(Category::kDataPath, "memory: " + datapath_->memory());
-  backend_ = std::make_unique<DpBackend>(*datapath_, [this](const dp::NeighbourWanted& wanted) {
-    if (auto asked = network_->resolve(wanted.port, wanted.address); !asked)
-      log_.debug(Category::kNetwork, asked.error().what);
-  });
-  if (auto done = reconcile(now()); !done) return done;
+  auto resolve = [this](const dp::NeighbourWanted& wanted) { network_->resolve(wanted); };
+  if (auto done = start_backend(BackendId::kDataPath, std::make_unique<DpBackend>(*datapath_, resolve));
+      !done)
+    return done;
   return start_network();
 }
 
-Result<void> Gateway::start_network() {
-  auto mirror = NetworkMirror::open(tap_names(config_.setup));
-  if (!mirror) return std::unexpected(mirror.error());
-  network_ = std::move(*mirror);
-  for (const std::string& error : renumber({}, {})) log_.error(Category::kNetwork, error);
-  network_events();
-  poller_.add(network_->fd(), [this] { network_events(); });
-  return {};
+Result<void> Gateway::start_kernel() {
+  auto backend = XfrmBackend::open();
+  if (!backend) return std::unexpected(backend.error());
+  return start_backend(BackendId::kKernel, std::move(*backend));
 }
 
-// What a former run left in the kernel is State now: what this configuration does not want of it goes.
-Result<void> Gateway::start_kernel() {
-  auto opened = XfrmBackend::open();
-  if (!opened) return std::unexpected(opened.error());
-  XfrmBackend& backend = **opened;
-  backend_ = std::move(*opened);
-  auto installed = backend.dump();
-  if (!installed) return std::unexpected(installed.error());
-  now_ = former(*installed);
-  if (!now_.sas.empty() || !now_.policies.empty())
-    log_.info(Category::kKernel, "a former run left " + std::to_string(now_.sas.size()) + " SAs and " +
-                                     std::to_string(now_.policies.size()) + " policies");
-  if (auto done = backend.fence(); !done) return done;
-  return reconcile(now());
+Result<void> Gateway::start_backend(BackendId id, std::unique_ptr<Backend> backend) {
+  if (auto done = reconciler_.start(id, std::move(backend)); !done) return done;
+  return reconciler_.reconcile(clock_now());
+}
+
+Result<void> Gateway::start_network() {
+  auto network = Network::open(config_.setup, *datapath_, log_);
+  if (!network) return std::unexpected(network.error());
+  network_ = std::move(*network);
+  for (const std::string& error : network_->configure(config_, {}, {})) log_.error(Category::kNetwork, error);
+  network_->follow_kernel();
+  poller_.add(network_->fd(), [this] { network_->follow_kernel(); });
+  return {};
 }
 
 Result<void> Gateway::start_ike() {
@@ -137,39 +131,48 @@ Result<void> Gateway::start_ike() {
   if (!entropy) return std::unexpected(entropy.error());
   jobs_ = std::make_unique<JobPool>(kJobThreads);
   endpoint_ = std::make_unique<ike::Endpoint>(config_.ike, std::move(*entropy));
+  outputs_.emplace(IkeOutputs::Parts{*endpoint_, *sockets_, *jobs_, reconciler_, tickets_, consoles_, log_});
+  activity_.emplace(reconciler_, *endpoint_);
   for (const int fd : sockets_->fds())
     poller_.add(fd, [this, fd] {
-      for (int i = 0; i < 64; ++i) {  // others want their turn as well
+      for (int i = 0; i < kMostDatagrams; ++i) {
         const auto datagram = sockets_->receive(fd);
         if (!datagram) break;
-        endpoint_->receive(*datagram, now());
+        endpoint_->receive(*datagram, clock_now());
       }
     });
   poller_.add(jobs_->fd(), [this] {
-    while (auto result = jobs_->take()) endpoint_->complete(*result, now());
+    while (auto result = jobs_->take()) endpoint_->complete(*result, clock_now());
   });
-  poller_.add(backend_->fd(), [] {});  // the turn itself polls
-  endpoint_->configure(config_.connections, now());
+  for (const int fd : reconciler_.fds()) poller_.add(fd, [] {});  // wakes the turn, which polls
+  endpoint_->configure(config_.connections, clock_now());
   return {};
 }
 
 Result<void> Gateway::start_console() {
+  reload_.emplace(
+      Reload::Parts{config_, ids_, machine_, log_, network_.get(), *endpoint_, reconciler_, *outputs_});
+  const ConsoleParts parts{config_, log_,     datapath_.get(), *jobs_, *endpoint_, reconciler_,
+                           manual_, *reload_, tickets_,        since_, started_};
   for (const std::string& path : config_.management.sockets) {
-    auto console = ViciServer::open(path, Commands(operations()));
+    auto console = ViciServer::open(path, Commands(console_operations(parts)));
     if (!console) return std::unexpected(console.error());
     if (auto done = restrict_socket(path, config_.management); !done) return done;
     consoles_.push_back(std::move(*console));
-    poller_.add(consoles_.back()->fd(), [] {});
+    poller_.add(consoles_.back()->fd(), [] {});  // wakes the turn, which polls
   }
   log_.set_listener([this](const LogEntry& entry) {
     for (const auto& console : consoles_) console->log(entry);
   });
+  return {};
+}
+
+void Gateway::watch_signals() {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
   signals_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
   poller_.add(signals_, [this] { on_signal(); });
-  return {};
 }
 
 void Gateway::on_signal() {
@@ -178,7 +181,7 @@ void Gateway::on_signal() {
     if (info.ssi_signo != SIGHUP)
       running_ = false;
     else if (running_)
-      reload();
+      reload_->run();
   }
 }
 
@@ -188,21 +191,64 @@ void Gateway::run() {
   stop();
 }
 
-// Peers are told, and for a moment what they answer is waited for: in mode dp what they are told leaves by a
-// TAP that somebody has to read. Consoles are not served any more. Then the SAs go. What protects stays: the
-// kernel's policies and the mutes outlive us on purpose, stopped is closed.
+void Gateway::turn() {
+  poller_.wait(poll_timeout(clock_now()));
+  const Now now = clock_now();
+  endpoint_->tick(now);
+  backend_events(now);
+  if (network_ && network_->stale()) network_->follow_kernel();
+  if (now - watched_ >= kWatchEvery) {
+    watched_ = now;
+    activity_->watch(now);
+    manual_.watch_ages(now);
+  }
+  outputs_->apply_all(now);
+  for (const auto& console : consoles_) console->poll(now);
+  outputs_->apply_all(clock_now());
+}
+
+milliseconds Gateway::poll_timeout(Now now) const {
+  milliseconds timeout = datapath_ ? kDatapathPoll : kLongestWait;
+  const auto no_later_than = [&](const std::optional<Now>& deadline) {
+    if (!deadline) return;
+    const auto left = std::max(*deadline - now, Now::duration::zero());
+    timeout = std::min(timeout, std::chrono::ceil<milliseconds>(left));
+  };
+  no_later_than(endpoint_->deadline());
+  if (!running_) return timeout;  // nothing is tried again, no console is served
+  no_later_than(reconciler_.deadline());
+  for (const auto& console : consoles_) no_later_than(console->deadline());
+  return timeout;
+}
+
+void Gateway::backend_events(Now now) {
+  for (const BackendEvent& event : reconciler_.poll()) {
+    if (const auto* acquire = std::get_if<AcquireEvent>(&event)) {
+      const PolicyId child = reconciler_.children().parent(acquire->policy);
+      if (running_) endpoint_->acquire(child, acquire->source, acquire->destination, now);
+      continue;
+    }
+    const auto& expire = std::get<ExpireEvent>(event);
+    if (!manual_.reached(expire.sa, expire.hard)) endpoint_->expired(expire.sa, expire.hard, now);
+  }
+}
+
+// Peers are told, and their answers are waited for a moment: in mode dp the messages leave by a TAP, which
+// this thread reads. Consoles are not served any more. Then the SAs are removed. The kernel's policies and
+// the mutes stay, on purpose: a gateway that is stopped is closed.
 void Gateway::stop() {
   log_.info(Category::kDaemon, "stopping");
   for (const auto& console : consoles_) poller_.remove(console->fd());
-  endpoint_->shut_down(now());
-  drain(now());
-  for (const Now end = now() + kWindDown; now() < end && !endpoint_->status().empty(); drain(now())) {
-    poller_.wait(std::min(patience(now()), std::chrono::ceil<milliseconds>(end - now())));
-    endpoint_->tick(now());
-    backend_events(now());
+  endpoint_->shut_down(clock_now());
+  outputs_->apply_all(clock_now());
+  const Now end = clock_now() + kWindDown;
+  while (clock_now() < end && !endpoint_->status().empty()) {
+    poller_.wait(std::min(poll_timeout(clock_now()), std::chrono::ceil<milliseconds>(end - clock_now())));
+    endpoint_->tick(clock_now());
+    backend_events(clock_now());
+    outputs_->apply_all(clock_now());
   }
-  if (auto done = apply(diff({.sas = {}, .policies = now_.policies}, now_), *backend_, now_); !done)
-    log_.error(Category::kDaemon, done.error().what);
+  if (auto done = reconciler_.remove_sas(); !done) log_.error(Category::kDaemon, done.error().what);
 }
 
 }  // namespace simplon::ctrl

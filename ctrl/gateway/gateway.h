@@ -1,4 +1,4 @@
-// The whole gateway, wired: configuration, data path or kernel, IKE, network mirror, console, in one thread.
+// The whole gateway, wired: configuration, data path or kernel, IKE, network, console, in one thread.
 //
 // start() brings everything up in the order that fails closed: interfaces are muted and policies installed
 // before the first packet can pass. run() is the control thread's loop; it returns after SIGTERM or SIGINT.
@@ -6,19 +6,22 @@
 // all).
 #pragma once
 
-#include <map>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "ctrl/backend/backend.h"
 #include "ctrl/config/config.h"
-#include "ctrl/install/state.h"
+#include "ctrl/gateway/ike_outputs.h"
+#include "ctrl/gateway/manual_operations.h"
+#include "ctrl/gateway/network.h"
+#include "ctrl/gateway/peer_activity.h"
+#include "ctrl/gateway/reload.h"
+#include "ctrl/gateway/tickets.h"
+#include "ctrl/install/reconciler.h"
 #include "ctrl/linux/ike_socket.h"
-#include "ctrl/linux/network_mirror.h"
 #include "ctrl/linux/poller.h"
-#include "ctrl/manage/commands/commands.h"
 #include "ctrl/manage/server.h"
 #include "ctrl/runtime/job_pool.h"
 #include "ctrl/runtime/log.h"
@@ -39,63 +42,20 @@ class Gateway {
  private:
   Gateway(Config config, PolicyIds ids, Log& log);
 
-  // ---- start and stop (gateway.cpp) ----
   Result<void> open_sockets();
   Result<void> start_datapath();
   Result<void> start_kernel();
+  Result<void> start_backend(BackendId id, std::unique_ptr<Backend> backend);
   Result<void> start_network();
   Result<void> start_ike();
   Result<void> start_console();
+  void watch_signals();
   void on_signal();
-  void stop();
 
-  // ---- a turn of the loop (gateway_turn.cpp) ----
   void turn();
-  std::chrono::milliseconds patience(Now now) const;
+  std::chrono::milliseconds poll_timeout(Now now) const;
   void backend_events(Now now);
-  void network_events();
-  void watch_activity(Now now);
-  // Makes what is installed what is wanted: reconcile() if anything has changed. An error is logged, and
-  // tried again after a while.
-  void settle(Now now);
-  Result<void> reconcile(Now now);
-  void drop_uninstalled(Now now);
-  // Addresses and routes of the configuration into the kernel; those of the one before that are gone, out of
-  // it. What could not be done.
-  std::vector<std::string> renumber(const std::vector<PortAddress>& old_addresses,
-                                    const std::vector<dp::Route>& old_routes);
-
-  // ---- what the IKE endpoint says (gateway_ike.cpp) ----
-  void drain(Now now);
-  void act(ike::Datagram& output, Now now);
-  void act(ike::Keepalive& output, Now now);
-  void act(ike::InstallSa& output, Now now);
-  void act(ike::RemoveSa& output, Now now);
-  void act(ike::Job& output, Now now);
-  void act(ike::IkeEvent& output, Now now);
-  void act(ike::ChildEvent& output, Now now);
-  void act(ike::LogLine& output, Now now);
-  void act(ike::Finished& output, Now now);
-
-  // ---- what the console asks (gateway_operations.cpp) ----
-  Operations operations();
-  void ike_operations(Operations& o);
-  void manual_operations(Operations& o);
-  About about() const;
-  std::uint64_t ticket(Done done);
-  std::optional<SaCounters> counters(SaId id) const;
-  Result<void> set_gateway(bool on);
-  ReloadOutcome reload();
-  std::vector<std::string> hold_back(Config& next);
-  ConfigCheck check(const std::string& file) const;
-
-  // ---- SAs and policies made by hand (gateway_manual.cpp) ----
-  Result<SaId> add_manual_sa(SaSpec sa);
-  Result<void> remove_manual_sa(SaId id);
-  Result<PolicyId> add_manual_policy(PolicySpec policy);
-  Result<void> remove_manual_policy(PolicyId id);
-  void watch_manual(Now now);
-  void manual_limit(SaId id, bool hard);
+  void stop();
 
   const Machine machine_ = Machine::here();  // before the EAL binds this thread to one core
   Config config_;
@@ -103,39 +63,24 @@ class Gateway {
   Log& log_;
   Poller poller_;
   int signals_ = -1;
-  bool running_ = true, gateway_on_ = true;
-  bool dirty_ = true;           // what is installed is to be compared with all that is wanted
-  std::vector<SaRef> touched_;  // else with what these SAs want
-  std::optional<Now> retry_;    // when to compare again after an error
-  std::string told_;            // that error
+  bool running_ = true;
+  Now watched_{};  // when activity and ages were looked at last
+  const std::chrono::system_clock::time_point since_;
+  const Now started_;
 
-  std::unique_ptr<dp::DataPath> datapath_;  // dp mode only
-  std::unique_ptr<NetworkMirror> network_;  // dp mode only
-  std::unique_ptr<Backend> backend_;
+  // Each may refer to those above it.
   std::optional<IkeSockets> sockets_;
+  std::unique_ptr<dp::DataPath> datapath_;  // none in mode kernel
+  std::unique_ptr<Network> network_;        // none in mode kernel
+  Reconciler reconciler_;
+  ManualOperations manual_;
+  Tickets tickets_;
   std::unique_ptr<JobPool> jobs_;
   std::unique_ptr<ike::Endpoint> endpoint_;
+  std::optional<IkeOutputs> outputs_;
+  std::optional<PeerActivity> activity_;
+  std::optional<Reload> reload_;
   std::vector<std::unique_ptr<ViciServer>> consoles_;
-
-  Established established_;
-  ByHand by_hand_;
-  State now_;
-  struct ManualAge {
-    Now since{};
-    bool told = false;  // of a soft limit
-  };
-  std::map<SaId, ManualAge> manual_ages_;  // of the SAs in by_hand_
-  std::map<std::uint64_t, Done> waiting_;  // by the ticket of initiate, terminate, rekey
-  std::uint64_t last_ticket_ = 0;
-  std::uint64_t last_manual_sa_ = std::uint64_t{1} << 62;  // apart from the endpoint's own ids
-  std::map<SaId, std::uint64_t> seen_packets_;             // inbound, to tell the endpoint that a peer lives
-  Now watched_{};
-  std::chrono::system_clock::time_point since_;
-  Now started_{};
 };
-
-// Undoes what a gateway leaves in the kernel on purpose: muted interfaces, policies. Returns the process's
-// exit status.
-int release_kernel(const std::string& file);
 
 }  // namespace simplon::ctrl

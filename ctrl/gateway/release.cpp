@@ -1,4 +1,5 @@
-// simplond --release: what a gateway leaves in the kernel on purpose, taken back.
+#include "ctrl/gateway/release.h"
+
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -7,13 +8,14 @@
 #include <iostream>
 
 #include "ctrl/backend/xfrm/backend.h"
-#include "ctrl/gateway/gateway.h"
+#include "ctrl/config/config.h"
+#include "ctrl/linux/ike_socket.h"
 #include "ctrl/linux/mute.h"
 
 namespace simplon::ctrl {
 namespace {
 
-// Somebody answers at this socket, or could.
+// Whether a program accepts connections at this socket; yes when that cannot be found out.
 bool answers(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -42,7 +44,8 @@ int release_kernel(const std::string& file) {
                 << " answers); stop it first: released, it would be open\n";
       return 1;
     }
-  // One whose socket has another name in the file by now has the ports all the same. Held until all is done.
+  // A gateway whose socket has another name by now does not answer above, but it holds the ports of IKE. Ours
+  // are held until all is done, so that none can start meanwhile.
   const auto ports = IkeSockets::open(false);
   if (!ports) {
     std::cerr << "simplond: " << ports.error().what << " Stop it first: released, a gateway would be open\n";
@@ -55,7 +58,7 @@ int release_kernel(const std::string& file) {
     status = 1;
   };
   for (const dp::PortSetup& port : config->setup.ports)
-    for (const std::string& shared : shared_interfaces(port.device)) tell(Mute::open(shared));
+    for (const std::string& shared : shared_interfaces(port.device)) tell(unmute(shared));
   if (config->mode == Mode::kKernel) tell(XfrmBackend::release());
   return status;
 }

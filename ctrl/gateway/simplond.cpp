@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "ctrl/gateway/gateway.h"
+#include "ctrl/gateway/release.h"
 #include "ctrl/runtime/version.h"
 
 namespace {

@@ -1,101 +1,59 @@
 #include "ctrl/install/state.h"
 
+#include <cstdio>
+
 namespace simplon::ctrl {
 namespace {
 
-// The SA may carry all that the entry sends.
-bool whole(const SaSpec& sa, const PolicySpec& entry) {
-  const Selectors& s = entry.selectors;
-  return !s.local.empty() && !s.remote.empty() && covers(sa.selectors.local, s.local) &&
-         covers(sa.selectors.remote, s.remote);
-}
-
-SaRef with_policy(const SaSpec& sa, PolicyId policy, PolicyId child) {
-  SaSpec copy = sa;
-  copy.policy = policy;
-  copy.child = child;
-  return std::make_shared<const SaSpec>(std::move(copy));
-}
+// The first id for SAs of a former process.
+constexpr std::uint64_t kFormer = 1ull << 63;
 
 }  // namespace
 
-PolicyId Established::narrow(const SaSpec& sa, const PolicySpec& parent, PolicyIds& ids) {
-  const auto [known, fresh] = narrowed_ids_.try_emplace({parent.id, in_order(sa.selectors)});
-  if (fresh) {
-    known->second = ids.fresh();
-    narrowed_[known->second] = {.parent = parent.id, .selectors = known->first.second, .users = {}};
-  }
-  narrowed_[known->second].users.insert(sa.id);
-  return known->second;
+std::string text(const SaSpec& sa) {
+  char spi[16];
+  std::snprintf(spi, sizeof spi, "%08x", static_cast<unsigned>(sa.spi));
+  return std::string(sa.direction == Direction::kIn ? "inbound" : "outbound") + " SA " + spi + " " +
+         sa.source.text() + " to " + sa.destination.text();
 }
 
-SaRef Established::add(const ike::InstallSa& install, const Config& config, PolicyIds& ids) {
-  const PolicySpec* parent = config.policy(install.sa->policy);
-  SaRef sa = install.sa;
-  if (parent && !whole(*sa, *parent)) sa = with_policy(*sa, narrow(*sa, *parent, ids), parent->id);
-  if (sa->direction == Direction::kOut) outbound_[sa->policy].insert(sa->id);
-  sas_[sa->id] = {sa, install.connection, install.child_name};
-  return sa;
+std::string text(const PolicySpec& policy) {
+  return "policy '" + policy.name + "' (" + policy.selectors.text() + ")";
 }
 
-SaRef Established::remove(SaId id) {
-  auto node = sas_.extract(id);
-  if (node.empty()) return nullptr;
-  SaRef sa = node.mapped().sa;
-  if (const auto out = outbound_.find(sa->policy); out != outbound_.end()) {
-    out->second.erase(id);
-    if (out->second.empty()) outbound_.erase(out);
-  }
-  const auto own = narrowed_.find(sa->policy);
-  if (own == narrowed_.end()) return sa;
-  own->second.users.erase(id);
-  if (own->second.users.empty()) {
-    narrowed_ids_.erase({own->second.parent, own->second.selectors});
-    narrowed_.erase(own);
-  }
-  return sa;
-}
-
-PolicyId Established::parent(PolicyId id) const {
-  const auto own = narrowed_.find(id);
-  return own == narrowed_.end() ? id : own->second.parent;
-}
-
-std::vector<PolicyId> Established::narrowed() const {
-  std::vector<PolicyId> out;
-  out.reserve(narrowed_.size());
-  for (const auto& [id, own] : narrowed_) out.push_back(id);
-  return out;
-}
-
-std::optional<PolicySpec> Established::policy(PolicyId id, const Config& config) const {
-  const PolicySpec* parent = config.policy(this->parent(id));
-  if (!parent) return std::nullopt;
-  PolicySpec out = *parent;
-  if (const auto own = narrowed_.find(id); own != narrowed_.end()) {
-    out.id = id;
-    out.name += "-" + std::to_string(static_cast<std::uint32_t>(id));
-    out.order = parent->order - 1;
-    out.selectors = own->second.selectors;
-  }
-  if (out.selectors.local.empty() || out.selectors.remote.empty()) return std::nullopt;
-  if (const auto sas = outbound_.find(id); sas != outbound_.end()) {
-    const SaSpec& newest = *sas_.at(*sas->second.rbegin()).sa;
-    out.tunnel = TunnelEnds{newest.source, newest.destination};
-  }
-  return out;
-}
-
-State desired(const Config& config, const Established& established, const ByHand& by_hand) {
+State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual) {
   State out;
-  for (const auto& [id, entry] : established.sas()) out.sas[id] = entry.sa;
-  for (const SaRef& sa : by_hand.sas) out.sas[sa->id] = sa;
+  for (const auto& [id, entry] : children.sas()) out.sas[id] = entry.sa;
+  for (const SaRef& sa : manual.sas()) out.sas[sa->id] = sa;
   const auto want = [&](PolicyId id) {
-    if (auto policy = established.policy(id, config)) out.policies.emplace(id, std::move(*policy));
+    if (auto policy = children.policy(id, config)) out.policies.emplace(id, std::move(*policy));
   };
   for (const PolicySpec& policy : config.policies) want(policy.id);
-  for (const PolicyId id : established.narrowed()) want(id);
-  for (const PolicySpec& policy : by_hand.policies) out.policies[policy.id] = policy;
+  for (const PolicyId id : children.narrowed()) want(id);
+  for (const PolicySpec& policy : manual.policies()) out.policies[policy.id] = policy;
+  return out;
+}
+
+State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children) {
+  State out;
+  for (const SaRef& sa : sas) {
+    if (children.sas().contains(sa->id)) out.sas[sa->id] = sa;
+    if (out.policies.contains(sa->policy)) continue;
+    if (auto policy = children.policy(sa->policy, config))
+      out.policies.emplace(sa->policy, std::move(*policy));
+  }
+  return out;
+}
+
+State former(const Installed& installed) {
+  State out;
+  std::uint64_t next = kFormer;
+  for (const SaRef& left : installed.sas) {
+    SaSpec sa = *left;
+    sa.id = SaId{next++};
+    out.sas[sa.id] = std::make_shared<const SaSpec>(std::move(sa));
+  }
+  for (const PolicySpec& policy : installed.policies) out.policies[policy.id] = policy;
   return out;
 }
 

@@ -49,7 +49,7 @@ SocketAddress from_kernel(const AnySocketAddress& from) {
   return {*IpAddress::from_bytes(Bytes(raw, 16)), Port{ntohs(from.v6.sin6_port)}};
 }
 
-// -1: this kernel has no IPv6.
+// Returns -1 when this kernel has no IPv6.
 Result<int> open_one(Family family, Port port, bool kernel_esp) {
   const bool v4 = family == Family::kV4;
   const std::string what =

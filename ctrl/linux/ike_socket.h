@@ -2,7 +2,7 @@
 // thread only.
 //
 // On port 4500 the non-ESP marker (RFC 3948 §2.2) is added and stripped here, so that ike/ never sees it.
-// UDP-encapsulated ESP belongs to the data path or the kernel; what of it still arrives here is ignored.
+// UDP-encapsulated ESP is for the data path or the kernel; packets of it that arrive here are ignored.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ namespace simplon::ctrl {
 
 class IkeSockets {
  public:
-  // kernel_esp: the sockets are exempted from XFRM policies and take ESP in UDP for the kernel
+  // kernel_esp: XFRM policies do not apply to the sockets, and the kernel takes ESP in UDP out of them
   // (ctrl/linux/xfrm_socket.h).
   static Result<IkeSockets> open(bool kernel_esp);
   IkeSockets(IkeSockets&& from) noexcept : fds_(from.fds_) { from.fds_.fill(-1); }
@@ -24,10 +24,10 @@ class IkeSockets {
   ~IkeSockets();
 
   std::vector<int> fds() const;  // those of IPv6 are missing where the kernel has none
-  // The next datagram of this socket; none when there is no more. What is no IKE message is skipped, a
-  // bounded number of them in one call: then the socket is still readable.
+  // The next datagram of this socket; none when there is no more. Datagrams that are no IKE message are
+  // skipped. One call skips a bounded number; then it returns none, and the socket is still readable.
   std::optional<ike::Datagram> receive(int fd);
-  // Errors are the network's: the exchange retransmits.
+  // Whoever calls may ignore an error: the exchange retransmits.
   Result<void> send(const ike::Datagram& datagram);
   Result<void> send(const ike::Keepalive& keepalive);
 

@@ -11,7 +11,8 @@
 namespace simplon::ctrl {
 namespace {
 
-// nftables' names know letters, digits and few signs; two interfaces never share one.
+// Names of nftables are letters, digits and '_'. Any other character is written as its code, so that two
+// interfaces never share a table.
 std::string table_of(const std::string& interface) {
   std::string name = "simplon_";
   for (const unsigned char c : interface) {
@@ -35,14 +36,14 @@ Result<void> nft(const std::string& commands) {
   return fail(std::string("nftables: ") + nft_ctx_get_error_buffer(context.get()));
 }
 
-// Where the kernel has no IPv6, there is nothing to switch.
+// Without IPv6 in the kernel there is no such file, and nothing to switch.
 void set_ipv6(const std::string& interface, bool on) {
   std::ofstream("/proc/sys/net/ipv6/conf/" + interface + "/disable_ipv6") << (on ? "0" : "1");
 }
 
 }  // namespace
 
-Result<void> Mute::close(const std::string& interface) {
+Result<void> mute(const std::string& interface) {
   if (if_nametoindex(interface.c_str()) == 0)
     return fail("there is no interface '" + interface + "' for a port to use");
   const std::string table = "netdev " + table_of(interface);
@@ -54,7 +55,7 @@ Result<void> Mute::close(const std::string& interface) {
   return {};
 }
 
-Result<void> Mute::open(const std::string& interface) {
+Result<void> unmute(const std::string& interface) {
   const std::string table = "netdev " + table_of(interface);
   if (auto done = nft("add table " + table + "\ndelete table " + table + "\n"); !done) return done;
   set_ipv6(interface, true);

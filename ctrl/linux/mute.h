@@ -1,9 +1,9 @@
-// Closes a kernel interface whose frames a port takes as well (af_packet, pcap, af_xdp): the kernel must
-// neither answer nor forward them.
+// Mutes a kernel interface whose frames a port receives as well (af_packet, pcap, af_xdp). The kernel gets a
+// copy of each frame and would answer or forward it a second time, in the clear.
 //
-// An nftables netdev ingress drop, which packet sockets and XDP are before, and no IPv6 of its own on the
-// interface. It outlives the process on purpose: a gateway that stopped or crashed stays closed. open() gives
-// the interface back. Control thread.
+// Muting is an nftables drop at the interface's netdev ingress hook, plus no IPv6 of the kernel's own on the
+// interface. Packet sockets and XDP read the frame before that hook, so the port still receives. The drop
+// stays when the process ends, on purpose: a gateway that stopped or crashed fails closed. Control thread.
 #pragma once
 
 #include <string>
@@ -12,10 +12,9 @@
 
 namespace simplon::ctrl {
 
-struct Mute {
-  // Does nothing twice: what a former run left is replaced in one transaction.
-  static Result<void> close(const std::string& interface);
-  static Result<void> open(const std::string& interface);
-};
+// Does nothing twice: what a former run left is replaced in one transaction.
+Result<void> mute(const std::string& interface);
+// Gives the interface back to the kernel. No error when it is not muted.
+Result<void> unmute(const std::string& interface);
 
 }  // namespace simplon::ctrl

@@ -10,7 +10,7 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr std::size_t kReceiveBytes = 1u << 16;
-constexpr int kSocketBuffer = 4 << 20;  // notices that wait while the control thread does something else
+constexpr int kSocketBuffer = 4 << 20;  // bytes of notices that can wait while the control thread is busy
 
 int call_each(const nlmsghdr* message, void* each) {
   const auto& f = *static_cast<const Netlink::Each*>(each);
@@ -18,7 +18,7 @@ int call_each(const nlmsghdr* message, void* each) {
   return MNL_CB_OK;
 }
 
-// What the kernel says beside the errno (NLMSGERR_ATTR_MSG), if anything.
+// The kernel's explanation of an error (NLMSGERR_ATTR_MSG); empty when it gives none.
 std::string explanation(const char* data, std::size_t size) {
   const auto* message = reinterpret_cast<const nlmsghdr*>(data);
   if (!mnl_nlmsg_ok(message, static_cast<int>(size)) || message->nlmsg_type != NLMSG_ERROR) return {};
@@ -56,7 +56,7 @@ Result<Netlink> Netlink::open(int protocol, unsigned groups) {
   if (mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) < 0)
     return fail(std::string("netlink: ") + std::strerror(errno));
   setsockopt(netlink.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &kSocketBuffer, sizeof kSocketBuffer);
-  // An error comes with the kernel's own words and without the request's keys.
+  // Errors shall have an explanation, and no copy of the request: that would hold its keys.
   for (const int option : {NETLINK_EXT_ACK, NETLINK_CAP_ACK}) {
     int on = 1;
     mnl_socket_setsockopt(socket, option, &on, sizeof on);
@@ -90,7 +90,8 @@ Result<void> Netlink::request(NetlinkMessage& message, const std::string& what, 
     if (n < 0) return failed(what, errno);
     const auto* data = reinterpret_cast<const char*>(buffer_.data());
     const auto size = static_cast<std::size_t>(n);
-    // Notices of groups may stand between, and the rest of a dump that was given up: not our number.
+    // Messages with another sequence number are no answer to this request: notices of groups, or the rest of
+    // a dump that was given up.
     if (reinterpret_cast<const nlmsghdr*>(data)->nlmsg_seq != sequence_) continue;
     const int more = mnl_cb_run(data, size, sequence_, mnl_socket_get_portid(socket_), call_each,
                                 const_cast<Each*>(&each));

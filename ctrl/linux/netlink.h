@@ -1,7 +1,7 @@
-// One netlink socket by libmnl: requests with their answers, and the notices of the groups it joined. Control
-// thread.
+// A netlink socket (libmnl): requests with their answers, and the notices of the groups that it joined.
+// Control thread.
 //
-// Keys travel through here both ways: messages and receive buffers are wiped after use.
+// Messages carry keys in both directions: they and the receive buffers are wiped after use.
 #pragma once
 
 #include <libmnl/libmnl.h>
@@ -16,7 +16,8 @@
 
 namespace simplon::ctrl {
 
-// A message being built, in a buffer of its own. What does not fit is left out, and request() refuses it.
+// A message under construction. An attribute that does not fit is left out, and then request() refuses the
+// message.
 class NetlinkMessage {
  public:
   NetlinkMessage(std::uint16_t type, std::uint16_t flags);
@@ -24,7 +25,8 @@ class NetlinkMessage {
   NetlinkMessage& operator=(NetlinkMessage&&) = delete;
   ~NetlinkMessage();
 
-  // The family's fixed header; zeroed, dies with the message. Once, before any attribute.
+  // Appends the family's fixed header, zeroed. Call it once, before any attribute; the reference is valid as
+  // long as the message.
   template <class T>
   T& header() {
     return *static_cast<T*>(mnl_nlmsg_put_extra_header(raw(), sizeof(T)));
@@ -61,12 +63,13 @@ class Netlink {
 
   Result<void> join(unsigned group);
   int fd() const { return mnl_socket_get_fd(socket_); }
-  // Sends and waits for the acknowledgement; `what` names the request in an error. `each` is called for the
-  // messages of the answer and must not use this socket.
+  // Sends the message and waits for its acknowledgement. `what` names the request in an error. `each` is
+  // called for each message of the answer, and must not use this socket.
   Result<void> request(NetlinkMessage& message, const std::string& what, const Each& each = {});
-  // The errno of the last request; 0 when it went well. EINTR: a dump that a change came between.
+  // The errno of the last request; 0 when it went well. EINTR: something changed in the middle of a dump.
   int error() const { return error_; }
-  // Notices that have come; false when the kernel lost some (ENOBUFS): ask for everything again.
+  // Calls `each` for the notices that have come. False when the kernel lost some (ENOBUFS): then everything
+  // has to be read again.
   bool notices(const Each& each);
 
  private:

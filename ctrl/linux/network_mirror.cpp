@@ -133,8 +133,8 @@ Result<std::unique_ptr<NetworkMirror>> NetworkMirror::open(const std::vector<std
   return mirror;
 }
 
-// A notice says that something changed; what is, is read whole. The tables that a gateway has are small
-// enough for that, and what is read whole cannot drift. What could not be read now is read at the next call.
+// On any notice, everything is read again. The tables of a gateway are small enough, and so the mirror cannot
+// drift from the kernel. When reading fails, the next call tries again.
 bool NetworkMirror::poll() {
   const bool complete = events_.notices([&](const nlmsghdr&) { stale_ = true; });
   if (!complete) stale_ = true;
@@ -153,7 +153,8 @@ Result<void> NetworkMirror::dump(std::uint16_t type, const std::string& what, co
   return requests_.request(message, "reading the kernel's " + what, each);
 }
 
-// A change in the middle of a dump makes it worthless (EINTR): once more from the start.
+// When something changes in the middle of a dump, the kernel says EINTR, and entries may be missing: the dump
+// starts again.
 Result<dp::NetworkSpec> NetworkMirror::read() {
   for (int attempt = 1;; ++attempt) {
     dp::NetworkSpec spec;
@@ -206,8 +207,8 @@ Result<void> NetworkMirror::change_address(std::uint16_t type, std::uint16_t fla
   header.ifa_family = af(address);
   header.ifa_prefixlen = length;
   header.ifa_index = interface(port);
-  // The ports' addresses are the administrator's: no duplicate detection holds the gateway up (RFC 4862 §5.4
-  // is his).
+  // Without duplicate address detection (RFC 4862 §5.4), which would delay the gateway's start: the
+  // administrator has chosen the address.
   header.ifa_flags = address.is_v4() ? 0 : IFA_F_NODAD;
   message.put(IFA_LOCAL, address.bytes());
   message.put(IFA_ADDRESS, address.bytes());
@@ -240,7 +241,7 @@ Result<void> NetworkMirror::change_route(std::uint16_t type, std::uint16_t flags
   return requests_.request(message, "route to " + route.prefix.text());
 }
 
-// Whether the route of this prefix and metric that the kernel has leads to a port.
+// Whether the kernel has a route of this prefix and metric, and it leads to a port.
 Result<bool> NetworkMirror::port_has_route(const dp::Route& route) {
   const std::uint32_t unset = route.prefix.address.is_v4() ? 0 : kDefaultMetricV6;
   bool ours = false;

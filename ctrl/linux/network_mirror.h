@@ -3,7 +3,7 @@
 // data path. Of a multipath route the first usable hop counts; blackhole and unreachable routes are
 // not seen yet.
 //
-// Control thread. fd() is readable when poll() has something to look at.
+// Control thread. fd() is readable when the kernel has news for poll().
 #pragma once
 
 #include <map>
@@ -23,14 +23,14 @@ class NetworkMirror {
 
   int fd() const { return events_.fd(); }
   bool poll();  // true: network() has changed
-  bool stale() const {
-    return stale_;
-  }  // the last poll() could not read the news: fd() does not tell, ask again
+  // The last poll() could not read the kernel's tables. fd() will not become readable for that: call it
+  // again.
+  bool stale() const { return stale_; }
   const dp::NetworkSpec& network() const { return network_; }
 
-  // For what the configuration file says; adding what is there is no error, nor is removing what is not. A
-  // route takes the place of another one of a port, never of one that leads elsewhere: the machine's own
-  // stay.
+  // For the addresses and routes of the configuration file. It is no error to add what is there, or to remove
+  // what is not. A new route replaces one of the same prefix and metric if that leads to a port; the
+  // machine's other routes stay.
   Result<void> add_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length);
   Result<void> remove_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length);
   Result<void> add_route(const dp::Route& route);
@@ -56,7 +56,7 @@ class NetworkMirror {
   std::vector<unsigned> interfaces_;         // by PortIndex
   std::map<unsigned, dp::PortIndex> ports_;  // by interface index
   dp::NetworkSpec network_;
-  bool stale_ = false;  // the kernel has news that could not be read yet
+  bool stale_ = false;  // see stale()
 };
 
 }  // namespace simplon::ctrl

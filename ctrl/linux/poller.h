@@ -16,9 +16,10 @@ class Poller {
   Poller(const Poller&) = delete;
   Poller& operator=(const Poller&) = delete;
 
-  void add(int fd, Ready ready);  // level triggered, for reading; the caller keeps the descriptor open
+  // Calls `ready` as long as there is something to read (level triggered). The caller keeps `fd` open.
+  void add(int fd, Ready ready);
   void remove(int fd);
-  // Waits at most `most` (below zero: not at all), then calls the ready ones. A callback may add.
+  // Waits at most `most`, below zero not at all, then calls those that are ready. They may call add().
   void wait(std::chrono::milliseconds most);
 
  private:

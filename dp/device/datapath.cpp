@@ -72,10 +72,10 @@ unsigned sessions_of(const Setup& setup) {
   return static_cast<unsigned>(std::max(bytes / each, kFewestSessions));
 }
 
-class Running final : public DataPath {
+class DpdkDataPath final : public DataPath {
  public:
-  explicit Running(Setup setup) : setup_(std::move(setup)) {}
-  ~Running() override;
+  explicit DpdkDataPath(Setup setup) : setup_(std::move(setup)) {}
+  ~DpdkDataPath() override;
   Result<void> start();
 
   Result<void> add_sa(const SaRef& sa) override { return registry_->add_sa(sa); }
@@ -85,16 +85,19 @@ class Running final : public DataPath {
   void set_network(const NetworkSpec& network) override { registry_->set_network(network); }
   void set_gateway(bool on) override { registry_->set_gateway(on); }
   Result<void> commit() override { return registry_->commit(); }
+  Result<void> can(const SaSpec& sa) override { return registry_->can(sa); }
+  std::vector<SaRef> sas() const override { return registry_->sas(); }
+  std::vector<PolicySpec> policies() const override { return registry_->policies(); }
   std::optional<SaCounters> counters(SaId id) const override { return registry_->counters(id); }
   Stats stats() const override;
   std::string memory() const override { return memory_; }
-  int fd() const override { return exception_->fd(); }
+  int fd() const override { return punt_path_->fd(); }
   std::vector<Event> poll() override;
 
  private:
   struct Thread {
     std::unique_ptr<Worker> worker;
-    Running* owner = nullptr;
+    DpdkDataPath* owner = nullptr;
     unsigned index = 0;
   };
   Result<void> open_ports();
@@ -111,7 +114,7 @@ class Running final : public DataPath {
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<Ring> mailboxes_, outboxes_, injects_;
   Ring punts_, events_;
-  std::unique_ptr<Exception> exception_;
+  std::unique_ptr<PuntPath> punt_path_;
   std::unique_ptr<CryptoBackends> crypto_;
   std::unique_ptr<Quiescence> quiescence_;
   std::unique_ptr<Registry> registry_;
@@ -119,7 +122,7 @@ class Running final : public DataPath {
   std::atomic<bool> stop_{false};
 };
 
-Result<void> Running::start() {
+Result<void> DpdkDataPath::start() {
   auto memory = start_eal(setup_);
   if (!memory) return std::unexpected(memory.error());
   memory_ = *memory;
@@ -136,26 +139,27 @@ Result<void> Running::start() {
   if (!crypto) return std::unexpected(crypto.error());
   crypto_ = std::move(*crypto);
   if (auto done = make_rings(); !done) return done;
-  auto exception = Exception::open(buffers_, punts_.get());
-  if (!exception) return std::unexpected(exception.error());
-  exception_ = std::move(*exception);
+  auto punt_path = PuntPath::open(buffers_, punts_.get());
+  if (!punt_path) return std::unexpected(punt_path.error());
+  punt_path_ = std::move(*punt_path);
   if (auto done = open_ports(); !done) return done;
   std::vector<PortFacts> facts;
   facts.reserve(ports_.size());
   for (const auto& port : ports_) facts.push_back(port->facts());
   quiescence_ = std::make_unique<Quiescence>(workers);
   registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
+  registry_->tick(std::chrono::steady_clock::now());
   if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
   threads_.resize(workers);
   for (unsigned i = 0; i < workers; ++i)
     if (auto done = make_worker(i); !done) return done;
   for (unsigned i = 0; i < workers; ++i)
-    if (rte_eal_remote_launch(&Running::loop, &threads_[i], i + 1) != 0)
+    if (rte_eal_remote_launch(&DpdkDataPath::loop, &threads_[i], i + 1) != 0)
       return fail("worker " + std::to_string(i) + " does not start");
   return {};
 }
 
-Result<void> Running::make_rings() {
+Result<void> DpdkDataPath::make_rings() {
   for (std::size_t i = 0; i < setup_.worker_cores.size(); ++i) {
     const std::string n = std::to_string(i);
     mailboxes_.push_back(make_ring("mailbox-" + n, RING_F_SC_DEQ));
@@ -171,13 +175,13 @@ Result<void> Running::make_rings() {
   return {};
 }
 
-Result<void> Running::open_ports() {
+Result<void> DpdkDataPath::open_ports() {
   for (std::size_t i = 0; i < setup_.ports.size(); ++i) {
     auto port = Port::open(setup_.ports[i], static_cast<unsigned>(setup_.worker_cores.size()), buffers_);
     if (!port) return std::unexpected(port.error());
     ports_.push_back(std::move(*port));
     const auto index = static_cast<std::uint16_t>(i);
-    if (auto done = exception_->add(PortIndex{index}, setup_.ports[i], ports_.back()->facts().mac,
+    if (auto done = punt_path_->add(PortIndex{index}, setup_.ports[i], ports_.back()->facts().mac,
                                     injects_[i % injects_.size()].get());
         !done)
       return done;
@@ -187,7 +191,7 @@ Result<void> Running::open_ports() {
 
 // Queue q of port p is polled by worker (p + q) modulo workers: ports of one queue each spread over the
 // workers.
-std::vector<Source> Running::sources_of(unsigned worker) const {
+std::vector<Source> DpdkDataPath::sources_of(unsigned worker) const {
   std::vector<Source> sources;
   for (std::size_t p = 0; p < ports_.size(); ++p)
     for (std::uint16_t q = 0; q < ports_[p]->rx_queues(); ++q)
@@ -203,13 +207,13 @@ std::vector<Source> Running::sources_of(unsigned worker) const {
   return sources;
 }
 
-Sink Running::sink_of(const Port& port, unsigned worker) const {
+Sink DpdkDataPath::sink_of(const Port& port, unsigned worker) const {
   if (worker < port.tx_queues())
     return {.device = port.id(), .queue = static_cast<std::uint16_t>(worker), .outbox = nullptr};
   return {.device = port.id(), .queue = 0, .outbox = outboxes_[worker % port.tx_queues()].get()};
 }
 
-Result<void> Running::make_worker(unsigned index) {
+Result<void> DpdkDataPath::make_worker(unsigned index) {
   auto crypto = Crypto::make(static_cast<std::uint16_t>(index));
   if (!crypto) return std::unexpected(crypto.error());
   WorkerSetup setup;
@@ -223,15 +227,15 @@ Result<void> Running::make_worker(unsigned index) {
   setup.events = events_.get();
   setup.tables = &registry_->tables();
   setup.quiescence = quiescence_.get();
-  setup.wakeup = &exception_->wakeup();
+  setup.wakeup = &punt_path_->wakeup();
   setup.crypto = std::move(*crypto);
   threads_[index] = {std::make_unique<Worker>(std::move(setup)), this, index};
   return {};
 }
 
-int Running::loop(void* argument) {
+int DpdkDataPath::loop(void* argument) {
   const Thread& thread = *static_cast<Thread*>(argument);
-  Running& self = *thread.owner;
+  DpdkDataPath& self = *thread.owner;
   prctl(PR_SET_TIMERSLACK, 1UL);
   self.quiescence_->online(thread.index);
   unsigned idle = 0;
@@ -243,17 +247,17 @@ int Running::loop(void* argument) {
   return 0;
 }
 
-Running::~Running() {
+DpdkDataPath::~DpdkDataPath() {
   stop_ = true;
   for (std::size_t i = 0; i < threads_.size(); ++i) rte_eal_wait_lcore(static_cast<unsigned>(i + 1));
   threads_.clear();
   registry_.reset();
-  exception_.reset();
+  punt_path_.reset();
   ports_.clear();
   crypto_.reset();
 }
 
-void Running::take_event(const WorkerEvent& e, std::vector<Event>& out) const {
+void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) const {
   switch (e.kind) {
     case WorkerEvent::Kind::kAcquire: {
       const bool known = !e.fragment && has_ports(e.protocol);
@@ -275,25 +279,26 @@ void Running::take_event(const WorkerEvent& e, std::vector<Event>& out) const {
   }
 }
 
-std::vector<Event> Running::poll() {
+std::vector<Event> DpdkDataPath::poll() {
   std::vector<Event> out;
-  exception_->move();
+  punt_path_->move();
   WorkerEvent event;
   while (out.size() < kEventSlots && rte_ring_dequeue_elem(events_.get(), &event, sizeof event) == 0)
     take_event(event, out);
   // What is left makes the descriptor readable. It waits for the next call: a flood for the host must not
   // keep the control thread from everything else.
-  exception_->sleep(events_.get());
+  punt_path_->sleep(events_.get());
+  registry_->tick(std::chrono::steady_clock::now());
   registry_->collect();
   return out;
 }
 
-Stats Running::stats() const {
+Stats DpdkDataPath::stats() const {
   Stats out;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     out.ports.push_back(ports_[i]->stats());
-    out.ports.back().punted = exception_->punted(PortIndex{static_cast<std::uint16_t>(i)});
-    out.ports.back().injected = exception_->injected(PortIndex{static_cast<std::uint16_t>(i)});
+    out.ports.back().punted = punt_path_->punted(PortIndex{static_cast<std::uint16_t>(i)});
+    out.ports.back().injected = punt_path_->injected(PortIndex{static_cast<std::uint16_t>(i)});
   }
   for (const Thread& thread : threads_) {
     const WorkerCounters& c = thread.worker->counters();
@@ -316,9 +321,9 @@ Stats Running::stats() const {
 
 Result<std::unique_ptr<DataPath>> DataPath::start(const Setup& setup) {
   if (setup.worker_cores.empty()) return fail("there must be at least one worker");
-  auto running = std::make_unique<Running>(setup);
-  if (auto done = running->start(); !done) return std::unexpected(done.error());
-  return running;
+  auto datapath = std::make_unique<DpdkDataPath>(setup);
+  if (auto done = datapath->start(); !done) return std::unexpected(done.error());
+  return datapath;
 }
 
 }  // namespace simplon::dp

@@ -34,6 +34,11 @@ class DataPath {
   virtual void set_gateway(bool on) = 0;
   virtual Result<void> commit() = 0;  // publishes what the calls above changed since the last commit
 
+  // Whether one of the crypto devices does this SA's algorithms; the error says why none does.
+  virtual Result<void> can(const SaSpec& sa) = 0;
+  // All that add_sa() and add_policy() have brought, and nothing has removed.
+  virtual std::vector<SaRef> sas() const = 0;
+  virtual std::vector<PolicySpec> policies() const = 0;
   virtual std::optional<SaCounters> counters(SaId id) const = 0;
   virtual Stats stats() const = 0;
   virtual std::string memory()

@@ -53,8 +53,8 @@ Result<void> dress(const std::string& name, const Mac& mac, std::uint16_t mtu) {
 
 }  // namespace
 
-Result<std::unique_ptr<Exception>> Exception::open(rte_mempool* buffers, rte_ring* punts) {
-  std::unique_ptr<Exception> path(new Exception(buffers, punts));
+Result<std::unique_ptr<PuntPath>> PuntPath::open(rte_mempool* buffers, rte_ring* punts) {
+  std::unique_ptr<PuntPath> path(new PuntPath(buffers, punts));
   path->epoll_ = epoll_create1(EPOLL_CLOEXEC);
   path->wakeup_.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (path->epoll_ < 0 || path->wakeup_.fd < 0)
@@ -64,14 +64,14 @@ Result<std::unique_ptr<Exception>> Exception::open(rte_mempool* buffers, rte_rin
   return path;
 }
 
-Exception::~Exception() {
+PuntPath::~PuntPath() {
   for (const Tap& tap : taps_)
     if (tap.fd >= 0) ::close(tap.fd);
   ::close(wakeup_.fd);
   ::close(epoll_);
 }
 
-Result<void> Exception::add(PortIndex port, const PortSetup& setup, const Mac& mac, rte_ring* inject) {
+Result<void> PuntPath::add(PortIndex port, const PortSetup& setup, const Mac& mac, rte_ring* inject) {
   const auto index = static_cast<std::size_t>(port);
   if (taps_.size() <= index) taps_.resize(index + 1);
   Tap& tap = taps_[index];
@@ -91,7 +91,7 @@ Result<void> Exception::add(PortIndex port, const PortSetup& setup, const Mac& m
   return {};
 }
 
-void Exception::move() {
+void PuntPath::move() {
   std::uint64_t count;
   [[maybe_unused]] const ssize_t n = read(wakeup_.fd, &count, sizeof count);
   to_kernel();
@@ -99,7 +99,7 @@ void Exception::move() {
     if (taps_[i].fd >= 0) from_kernel(static_cast<std::uint16_t>(i), taps_[i]);
 }
 
-void Exception::to_kernel() {
+void PuntPath::to_kernel() {
   for (unsigned i = 0; i < kAtOnce; ++i) {
     void* got = nullptr;
     if (rte_ring_dequeue(punts_, &got) != 0) return;
@@ -112,7 +112,7 @@ void Exception::to_kernel() {
   }
 }
 
-void Exception::from_kernel(std::uint16_t port, Tap& tap) {
+void PuntPath::from_kernel(std::uint16_t port, Tap& tap) {
   for (unsigned i = 0; i < kAtOnce; ++i) {
     rte_mbuf* m = rte_pktmbuf_alloc(buffers_);
     if (m == nullptr) return;
@@ -130,7 +130,7 @@ void Exception::from_kernel(std::uint16_t port, Tap& tap) {
   }
 }
 
-void Exception::sleep(rte_ring* events) {
+void PuntPath::sleep(rte_ring* events) {
   wakeup_.asleep.store(true);
   if (rte_ring_empty(punts_) != 0 && rte_ring_empty(events) != 0) return;
   // A worker that saw the flag writes; otherwise it is for us to do.

@@ -19,12 +19,12 @@
 
 namespace simplon::dp {
 
-class Exception {
+class PuntPath {
  public:
-  static Result<std::unique_ptr<Exception>> open(rte_mempool* buffers, rte_ring* punts);
-  ~Exception();
-  Exception(const Exception&) = delete;
-  Exception& operator=(const Exception&) = delete;
+  static Result<std::unique_ptr<PuntPath>> open(rte_mempool* buffers, rte_ring* punts);
+  ~PuntPath();
+  PuntPath(const PuntPath&) = delete;
+  PuntPath& operator=(const PuntPath&) = delete;
 
   // `inject` is where what comes out of this TAP goes. Makes the TAP, with its MAC and MTU, and sets it up.
   Result<void> add(PortIndex port, const PortSetup& setup, const Mac& mac, rte_ring* inject);
@@ -44,7 +44,7 @@ class Exception {
     rte_ring* inject = nullptr;
     std::uint64_t punted = 0, injected = 0;
   };
-  Exception(rte_mempool* buffers, rte_ring* punts) : buffers_(buffers), punts_(punts) {}
+  PuntPath(rte_mempool* buffers, rte_ring* punts) : buffers_(buffers), punts_(punts) {}
   void to_kernel();
   void from_kernel(std::uint16_t port, Tap& tap);
 

@@ -1,6 +1,7 @@
 #include "dp/tables/registry.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "dp/ipsec/esp_in.h"
 #include "dp/ipsec/esp_out.h"
@@ -18,6 +19,18 @@ SaLimits limits_of(const SaSpec& spec) {
   limits.hard_bytes = limit(static_cast<std::uint64_t>(spec.hard.bytes));
   return limits;
 }
+
+// What an Spd is made of is the same. Name, tunnel and child are for people and for the kernel; any other
+// member, also one that is added later, counts.
+bool same_to_workers(const PolicySpec& a, const PolicySpec& b) {
+  PolicySpec renamed = a;
+  renamed.name = b.name;
+  renamed.tunnel = b.tunnel;
+  renamed.child = b.child;
+  return renamed == b;
+}
+
+constexpr std::chrono::seconds kSampleEvery{1};
 
 }  // namespace
 
@@ -70,13 +83,21 @@ void Registry::retire_slot(std::uint32_t slot) {
   retire([this, slot] { free_slots_.push_back(slot); });
 }
 
+Result<void> Registry::can(const SaSpec& sa) {
+  const std::pair suite(sa.suite.encr, sa.suite.integ);
+  if (suites_.contains(suite)) return {};
+  if (const auto session = crypto_.make_session(sa); !session) return std::unexpected(session.error());
+  suites_.insert(suite);
+  return {};
+}
+
 Result<void> Registry::add_sa(const SaRef& sa) {
   if (sas_.contains(sa->id)) return fail("there is an SA of this id already");
   auto session = crypto_.make_session(*sa);
   if (!session) return std::unexpected(session.error());
   Entry entry{
       .spec = sa, .session = std::move(*session), .out = {}, .in = {}, .owner = least_loaded(sa->direction)};
-  entry.active = std::chrono::steady_clock::now();
+  entry.active = now_;
   if (auto done = sa->direction == Direction::kOut ? add_outbound(entry) : add_inbound(entry); !done)
     return done;
   ++load_[entry.owner][static_cast<std::size_t>(sa->direction)];
@@ -150,8 +171,9 @@ void Registry::remove_sa(SaId id) {
 Result<void> Registry::add_policy(const PolicySpec& policy) {
   const SlotUse* use = slot_for(policy.id);
   if (use == nullptr) return fail("no room for another policy");
-  policies_[policy.id] = {policy, use->slot};
-  policies_changed_ = true;
+  const auto [entry, added] = policies_.try_emplace(policy.id, Policy{policy, use->slot});
+  if (added || !same_to_workers(entry->second.spec, policy)) policies_changed_ = true;
+  entry->second.spec = policy;
   return {};
 }
 
@@ -159,6 +181,18 @@ void Registry::remove_policy(PolicyId id) {
   if (policies_.erase(id) == 0) return;
   policies_changed_ = true;
   release(id);
+}
+
+void Registry::set_network(const NetworkSpec& network) {
+  if (routes_built_ && network == network_) return;
+  network_ = network;
+  network_changed_ = true;
+}
+
+void Registry::set_gateway(bool on) {
+  if (on == gateway_on_) return;
+  gateway_on_ = on;
+  switched_ = true;
 }
 
 Result<void> Registry::commit() {
@@ -175,6 +209,7 @@ Result<void> Registry::commit() {
   Result<void> done;
   if (network_changed_) {
     auto routes = Routes::build(network_, ports_);
+    routes_built_ = routes.has_value();
     if (routes)
       next->routes = std::move(*routes);
     else
@@ -208,28 +243,59 @@ void Registry::collect() {
   }
 }
 
+std::uint64_t Registry::packets(const Entry& entry) {
+  return entry.out ? entry.out->next_seq - 1 : std::uint64_t{entry.in->packets};
+}
+
+void Registry::tick(Now now) {
+  const auto passed = std::min<Now::duration>(now - now_, kSampleEvery);
+  now_ = now;
+  if (sas_.empty() || passed.count() <= 0) return;
+  constexpr auto kWhole = static_cast<std::uint64_t>(Now::duration(kSampleEvery).count());
+  auto due = (sas_.size() * static_cast<std::uint64_t>(passed.count()) + kWhole - 1) / kWhole;
+  for (auto at = sas_.lower_bound(next_sample_); due > 0; --due) {
+    if (at == sas_.end()) at = sas_.begin();
+    Entry& entry = at->second;
+    if (const std::uint64_t n = packets(entry); n != std::exchange(entry.sampled, n)) entry.active = now;
+    ++at;
+    next_sample_ = at == sas_.end() ? SaId{} : at->first;
+  }
+}
+
 std::optional<SaCounters> Registry::counters(SaId id) const {
   const auto found = sas_.find(id);
   if (found == sas_.end()) return std::nullopt;
   const Entry& entry = found->second;
   SaCounters out;
   out.crypto = name(backend_of(*entry.session));
+  out.packets = packets(entry);
   if (entry.out) {
-    out.packets = entry.out->next_seq - 1;
     out.bytes = entry.out->bytes;
     out.sequence = entry.out->next_seq - 1;
   } else {
-    out.packets = entry.in->packets;
     out.bytes = entry.in->bytes;
     out.replayed = entry.in->replayed;
     out.bad_icv = entry.in->bad_icv;
     out.selector_mismatch = entry.in->selector_mismatch;
     out.sequence = entry.in->window.top();
   }
-  const auto now = std::chrono::steady_clock::now();
-  if (out.packets != entry.seen) entry.active = now;
-  entry.seen = out.packets;
-  out.idle = std::chrono::duration_cast<std::chrono::seconds>(now - entry.active);
+  // More than at the last sample: the last packet came less than a second ago.
+  if (out.packets == entry.sampled)
+    out.idle = std::chrono::duration_cast<std::chrono::seconds>(now_ - entry.active);
+  return out;
+}
+
+std::vector<SaRef> Registry::sas() const {
+  std::vector<SaRef> out;
+  out.reserve(sas_.size());
+  for (const auto& [id, entry] : sas_) out.push_back(entry.spec);
+  return out;
+}
+
+std::vector<PolicySpec> Registry::policies() const {
+  std::vector<PolicySpec> out;
+  out.reserve(policies_.size());
+  for (const auto& [id, policy] : policies_) out.push_back(policy.spec);
   return out;
 }
 

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "dp/base/policy_spec.h"
@@ -19,6 +22,8 @@ namespace simplon::dp {
 
 class Registry {
  public:
+  using Now = std::chrono::steady_clock::time_point;
+
   // `crypto` outlives the registry; `ports` by PortIndex.
   Registry(const CryptoBackends& crypto, Quiescence& quiescence, unsigned workers,
            std::vector<PortFacts> ports);
@@ -26,21 +31,32 @@ class Registry {
 
   Published<const Tables>& tables() { return tables_; }
 
+  // Whether a crypto device takes this SA's suite. The first time a suite is asked for, a session is made of
+  // the SA's keys and freed; a suite that went well is remembered.
+  Result<void> can(const SaSpec& sa);
   Result<void> add_sa(const SaRef& sa);
   void remove_sa(SaId id);
   Result<void> add_policy(const PolicySpec& policy);
   void remove_policy(PolicyId id);
-  void set_network(const NetworkSpec& network) { network_ = network, network_changed_ = true; }
-  void set_gateway(bool on) { gateway_on_ = on, switched_ = true; }
-  // Publishes a new view when SPD, network or switch changed. SAs are in place at once, without a commit. A
+  void set_network(const NetworkSpec& network);
+  void set_gateway(bool on);
+  // Publishes a new view when the SPD, the network or the switch has changed in a way that a worker can see:
+  // a new view voids every worker's flow cache. SAs are in place at once, without a commit. A
   // network that cannot be made into routes is the error of the commit that follows it: the routes before
   // stay, all else is published. Where there are none before (the constructor makes the first commit, of an
   // empty SPD, which drops everything) nothing is, and the next commit tries again.
   Result<void> commit();
   // Frees what may be freed. To be called every now and then.
   void collect();
+  // The clock of SaCounters::idle, to be called with the time every 10 ms or so. Once a second, however often
+  // it is called, each SA's packet counter is compared with what it was: so the workers need no clock, and
+  // one call looks at the part of the SAs that fell due since the last.
+  void tick(Now now);
 
+  // `idle` is right to within a second, as of the last tick().
   std::optional<SaCounters> counters(SaId id) const;
+  std::vector<SaRef> sas() const;            // all that were added, by id
+  std::vector<PolicySpec> policies() const;  // committed or not, by id
   std::size_t retired() const { return retired_.size(); }
   InboundSa* inbound(SaId id);  // for the benchmark, which rewinds the window of a source that repeats itself
 
@@ -51,8 +67,8 @@ class Registry {
     std::unique_ptr<OutboundSa> out;
     std::unique_ptr<InboundSa> in;
     std::uint16_t owner = 0;
-    mutable std::uint64_t seen = 0;  // packets, when last asked
-    mutable std::chrono::steady_clock::time_point active;
+    std::uint64_t sampled = 0;  // packets, when tick() last looked
+    Now active{};               // when it last saw that they had become more, or of the installation
   };
   struct Policy {
     PolicySpec spec;
@@ -67,6 +83,7 @@ class Registry {
     std::uint32_t slot = 0;
     std::vector<SaId> sas;  // outbound, in the order in which they came; the last is in use
   };
+  static std::uint64_t packets(const Entry& entry);
   SlotUse* slot_for(PolicyId id);           // null: there are no more
   void release(PolicyId id);                // when neither policy nor SA uses its slot
   void retire(std::function<void()> free);  // called after a grace period; what it holds goes then too
@@ -75,7 +92,8 @@ class Registry {
   const CryptoBackends& crypto_;
   Quiescence& quiescence_;
   std::vector<PortFacts> ports_;
-  std::vector<std::array<unsigned, 2>> load_;  // SAs by worker and direction
+  std::vector<std::array<unsigned, 2>> load_;              // SAs by worker and direction
+  std::set<std::pair<const Encr*, const Integ*>> suites_;  // that a device takes
   Sad sad_;
   OutboundSlots outbound_;
   std::map<SaId, Entry> sas_;
@@ -87,6 +105,9 @@ class Registry {
 
   NetworkSpec network_;
   bool gateway_on_ = true, policies_changed_ = true, network_changed_ = true, switched_ = true;
+  bool routes_built_ = false;  // by the last commit that had to
+  Now now_{};                  // of the last tick()
+  SaId next_sample_{};         // where the next tick() goes on
   std::uint32_t generation_ = 0;
   Published<const Tables> tables_;
   struct Retired {

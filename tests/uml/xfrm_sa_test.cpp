@@ -67,7 +67,7 @@ TEST_F(XfrmSa, WindowLifetimesEncapsulationAndSelector) {
   const auto dumped = a_->dump();
   ASSERT_TRUE(dumped);
   ASSERT_EQ(dumped->sas.size(), 1u);
-  const InstalledSa& back = dumped->sas[0];
+  const SaSpec& back = *dumped->sas[0];
   EXPECT_EQ(back.id, sas_[0]->id);
   EXPECT_EQ(back.spi, Spi{0x1001});
   EXPECT_EQ(back.source, sas_[0]->source);
@@ -108,8 +108,8 @@ TEST_F(XfrmSa, RestartFindsItsOwnAndLeavesOthers) {
   const auto left = restarted->dump();
   ASSERT_TRUE(left);
   ASSERT_EQ(left->sas.size(), 1u);
-  EXPECT_EQ(left->sas[0].id, SaId{}) << "another run's";
-  EXPECT_EQ(left->sas[0].spi, Spi{0x1001});
+  EXPECT_EQ(left->sas[0]->id, SaId{}) << "another run's";
+  EXPECT_EQ(left->sas[0]->spi, Spi{0x1001});
   test::in_namespace("A", [] { EXPECT_TRUE(XfrmBackend::release()); });
   const std::string text = state();
   EXPECT_HAS(text, "spi 0x00009999");

@@ -55,6 +55,24 @@ TEST_F(XfrmTraffic, EveryMixOfFamiliesAndSuites) {
     }
 }
 
+TEST_F(XfrmTraffic, IdleIsTheTimeSinceTheLastPacket) {
+  tunnel(suite("aes128gcm16"));
+  const auto pass = [&](int seconds) {
+    for (; seconds > 0; --seconds) {
+      a_->packets({});  // as the gateway does it
+      sleep(1);
+    }
+  };
+  const auto idle = [&] { return a_->counters(sas_[0])->idle; };
+  pass(4);
+  EXPECT_GE(idle(), std::chrono::seconds(4)) << "since the installation";
+  EXPECT_TRUE(pings(true));
+  EXPECT_LE(idle(), std::chrono::seconds(1));
+  pass(3);
+  EXPECT_GE(idle(), std::chrono::seconds(2));
+  EXPECT_LE(idle(), std::chrono::seconds(4)) << "not since the installation";
+}
+
 // The sockets are those of the daemon: exempt from the policies and taking ESP in UDP for the kernel.
 TEST_F(XfrmTraffic, UdpEncapsulationThroughTheIkeSockets) {
   std::optional<IkeSockets> at_a, at_b;

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 
 #include "ctrl/backend/xfrm/message.h"
 
@@ -19,7 +18,7 @@ std::string text(Spi spi) {
   return out;
 }
 
-void read_attribute(const nlattr& a, Direction direction, std::uint64_t now, SaCounters& out) {
+void read_sequence(const nlattr& a, Direction direction, SaCounters& out) {
   const Bytes data = bytes_of(a);
   const auto sequence = [&](auto state) {
     if (data.size() < sizeof state) return;
@@ -29,9 +28,6 @@ void read_attribute(const nlattr& a, Direction direction, std::uint64_t now, SaC
   const std::uint16_t type = mnl_attr_get_type(&a);
   if (type == XFRMA_REPLAY_ESN_VAL) sequence(xfrm_replay_state_esn{});
   if (type == XFRMA_REPLAY_VAL) sequence(xfrm_replay_state{});
-  if (type != XFRMA_LASTUSED || data.size() < sizeof(std::uint64_t)) return;
-  const std::uint64_t last = mnl_attr_get_u64(&a);
-  out.idle = std::chrono::seconds(now > last ? now - last : 0);
 }
 
 }  // namespace
@@ -46,31 +42,39 @@ Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
   return std::unique_ptr<XfrmBackend>(new XfrmBackend(std::move(*requests), std::move(*events)));
 }
 
+Result<void> XfrmBackend::can(const SaSpec& sa) {
+  if (sa.replay_window > kLongestReplayWindow)
+    return fail("its replay window is longer than " + std::to_string(kLongestReplayWindow));
+  if (sa.suite.encr->xfrm.empty()) return fail("the kernel has no " + std::string(sa.suite.encr->name));
+  if (sa.suite.integ && sa.suite.integ->xfrm.empty())
+    return fail("the kernel has no " + std::string(sa.suite.integ->name));
+  return {};
+}
+
 Result<void> XfrmBackend::add_sa(const SaRef& sa) {
   const std::string what =
       "installing ESP SA " + text(sa->spi) + " to " + sa->destination.text() + " in the kernel";
-  if (sa->replay_window > kLongestReplayWindow)
-    return fail(what + ": its replay window is longer than " + std::to_string(kLongestReplayWindow));
+  if (auto able = can(*sa); !able) return fail(what + ": " + able.error().what);
   NetlinkMessage message = sa_message(*sa);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)
     return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));
   if (requests_.error() == EPROTONOSUPPORT) return fail(done.error().what + "; it has no ESP");
-  if (done) ids_[{sa->spi, sa->destination}] = sa->id;
+  if (done) known_[{sa->spi, sa->destination}] = {.id = sa->id, .packets = 0, .active = Clock::now()};
   return done;
 }
 
 Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
   NetlinkMessage message(XFRM_MSG_DELSA, 0);
   message.header<xfrm_usersa_id>() = sa_id(sa->spi, sa->destination);
-  ids_.erase({sa->spi, sa->destination});
+  known_.erase({sa->spi, sa->destination});
   auto done = requests_.request(message, "removing ESP SA " + text(sa->spi));
-  return requests_.error() == ESRCH ? Result<void>{} : done;  // it expired already
+  return requests_.error() == ESRCH ? Result<void>{} : done;  // the SA had expired already
 }
 
-// Makes the kernel's policy for this key what the first of its claims says, or removes it. A replacement is
-// one step in the kernel: no packet meets the gap.
-Result<void> XfrmBackend::settle(const KernelPolicy& key, const std::string& name) {
+// Writes the kernel's policy for this key as its first claim wants it; removes it when there is no claim. The
+// kernel replaces a policy in one step, so no packet meets a moment without one.
+Result<void> XfrmBackend::write_policy(const KernelPolicy& key, const std::string& name) {
   const auto claims = claims_.find(key);
   if (claims != claims_.end() && !claims->second.empty()) {
     const Claim& first = *claims->second.begin();
@@ -85,11 +89,12 @@ Result<void> XfrmBackend::settle(const KernelPolicy& key, const std::string& nam
   return requests_.error() == ENOENT ? Result<void>{} : done;
 }
 
-// All of them, whatever fails: half an entry closed is better than none. The first error is told.
-Result<void> XfrmBackend::settle_all(const std::vector<KernelPolicy>& keys, const std::string& name) {
+// Goes on after an error: an entry that is closed in part is better than one that is open. Returns the first
+// error.
+Result<void> XfrmBackend::write_policies(const std::vector<KernelPolicy>& keys, const std::string& name) {
   Result<void> first;
   for (const KernelPolicy& key : keys)
-    if (auto done = settle(key, name); !done && first) first = done;
+    if (auto done = write_policy(key, name); !done && first) first = done;
   return first;
 }
 
@@ -98,7 +103,8 @@ void XfrmBackend::drop_claims(PolicyId id) {
   for (const KernelPolicy& key : entry.kernel) claims_[key].erase(claim(key, entry.spec));
 }
 
-// The new selectors are closed before the old ones are opened.
+// First the policies for the new selectors are written, then those for selectors that the entry no longer has
+// are removed: nothing is open in between.
 Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
   auto kernel = kernel_policies(policy);
   if (!kernel) return std::unexpected(kernel.error());
@@ -109,12 +115,12 @@ Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
   }
   const Entry& entry = policies_[policy.id] = {policy, std::move(*kernel)};
   for (const KernelPolicy& key : entry.kernel) claims_[key].insert(claim(key, policy));
-  auto done = settle_all(entry.kernel, policy.name);
+  auto done = write_policies(entry.kernel, policy.name);
   std::erase_if(before, [&](const KernelPolicy& key) {
     const auto claims = claims_.find(key);
     return claims != claims_.end() && claims->second.contains(claim(key, policy));
   });
-  auto gone = settle_all(before, policy.name);
+  auto gone = write_policies(before, policy.name);
   return done ? gone : done;
 }
 
@@ -124,14 +130,15 @@ Result<void> XfrmBackend::remove_policy(const PolicySpec& policy) {
     drop_claims(policy.id);
     const std::vector<KernelPolicy> keys = std::move(found->second.kernel);
     policies_.erase(found);
-    return settle_all(keys, policy.name);
+    return write_policies(keys, policy.name);
   }
-  // A former run's: where an entry of ours has taken its place, that one stays.
+  // A policy of a former run. If an entry of this process has claimed the same key, its policy is written,
+  // and nothing is removed.
   const auto former = former_.extract(policy.id);
-  return former.empty() ? Result<void>{} : settle(former.mapped(), policy.name);
+  return former.empty() ? Result<void>{} : write_policy(former.mapped(), policy.name);
 }
 
-Result<void> XfrmBackend::hold(const PolicySpec& policy, const std::vector<std::uint8_t>& directions) {
+Result<void> XfrmBackend::write_fence(const PolicySpec& policy, const std::vector<std::uint8_t>& directions) {
   Entry& entry = policies_[policy.id] = {policy, {}};
   for (const TrafficSelector& local : policy.selectors.local)
     for (const TrafficSelector& remote : policy.selectors.remote) {
@@ -142,8 +149,8 @@ Result<void> XfrmBackend::hold(const PolicySpec& policy, const std::vector<std::
     }
   for (const KernelPolicy& key : entry.kernel) claims_[key].insert(claim(key, policy));
   for (const KernelPolicy& key : entry.kernel)
-    if (auto done = settle(key, policy.name); !done && requests_.error() != EAFNOSUPPORT) return done;
-  return {};  // a kernel without IPv6 has none of it to let through or hold
+    if (auto done = write_policy(key, policy.name); !done && requests_.error() != EAFNOSUPPORT) return done;
+  return {};  // a kernel without IPv6 refuses these policies and does not need them
 }
 
 // Neighbour discovery (RFC 4861 §4) is sent with a hop limit of 255 and never forwarded.
@@ -156,18 +163,18 @@ Result<void> XfrmBackend::fence() {
                .action = Action::kBypass,
                .selectors = {{messages}, {messages}},
                .tunnel = {}};
-  if (auto done = hold(p, {XFRM_POLICY_OUT, XFRM_POLICY_IN}); !done) return done;
+  if (auto done = write_fence(p, {XFRM_POLICY_OUT, XFRM_POLICY_IN}); !done) return done;
   p.id = PolicyId{kFence + 1};
   p.name = "forwarded neighbour discovery";
   p.action = Action::kDiscard;
-  if (auto done = hold(p, {XFRM_POLICY_FWD}); !done) return done;
+  if (auto done = write_fence(p, {XFRM_POLICY_FWD}); !done) return done;
   const TrafficSelectors all{TrafficSelector::of({IpAddress::any(Family::kV4), 0}),
                              TrafficSelector::of({IpAddress::any(Family::kV6), 0})};
   p.id = PolicyId{kFence + 2};
   p.name = "what nothing matches";
   p.order = kRestOrder;
   p.selectors = {all, all};
-  return hold(p, {XFRM_POLICY_FWD});
+  return write_fence(p, {XFRM_POLICY_FWD});
 }
 
 Result<void> XfrmBackend::set_gateway(bool on) {
@@ -175,11 +182,11 @@ Result<void> XfrmBackend::set_gateway(bool on) {
   Result<void> first;
   for (const auto& [id, entry] : policies_)
     if (entry.spec.action == Action::kProtect)
-      if (auto done = settle_all(entry.kernel, entry.spec.name); !done && first) first = done;
+      if (auto done = write_policies(entry.kernel, entry.spec.name); !done && first) first = done;
   return first;
 }
 
-// The kernel counts the bytes of outer packets, without the link's header.
+// The kernel counts the bytes of the outer packets, from their IP header on.
 Result<SaCounters> XfrmBackend::counters(const SaRef& sa) {
   NetlinkMessage message(XFRM_MSG_GETSA, 0);
   message.header<xfrm_usersa_id>() = sa_id(sa->spi, sa->destination);
@@ -188,15 +195,17 @@ Result<SaCounters> XfrmBackend::counters(const SaRef& sa) {
   const auto done = requests_.request(message, "reading ESP SA " + text(sa->spi), [&](const nlmsghdr& m) {
     const auto* info = fixed_header<xfrm_usersa_info>(m);
     if (info == nullptr) return;
-    const auto now = static_cast<std::uint64_t>(std::time(nullptr));
     out.packets = info->curlft.packets;
     out.bytes = info->curlft.bytes;
     out.replayed = info->stats.replay + info->stats.replay_window;
     out.bad_icv = info->stats.integrity_failed;
-    out.idle = std::chrono::seconds(now > info->curlft.add_time ? now - info->curlft.add_time : 0);
-    for_attributes(m, sizeof *info, [&](const nlattr& a) { read_attribute(a, sa->direction, now, out); });
+    for_attributes(m, sizeof *info, [&](const nlattr& a) { read_sequence(a, sa->direction, out); });
   });
   if (!done) return std::unexpected(done.error());
+  // More than packets() last saw: the last packet came less than a second ago.
+  const auto known = known_.find({sa->spi, sa->destination});
+  if (known != known_.end() && known->second.packets == out.packets)
+    out.idle = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - known->second.active);
   return out;
 }
 

@@ -1,15 +1,18 @@
 // Backend over NETLINK_XFRM: the kernel's own SPD and SAD do the work. Control thread.
 //
-// An SPD entry becomes kernel policies, one per selector and direction (in, fwd, out, and fwd for what goes
-// out); its id is its outbound templates' reqid, its child's id the inbound ones'. A PROTECT entry whose peer
-// is not known yet, and every PROTECT entry while the gateway is off, is a block: nothing leaves in clear.
-// The kernel holds one policy for a selector and a direction; where several entries want it, the first in the
-// SPD's order has it, and the next one when that goes.
+// An SPD entry becomes several kernel policies: one per pair of selectors and per direction (out and a
+// passage through fwd; in and fwd). The outbound policies' templates have the entry's id as their reqid, the
+// inbound ones' that of its child. A PROTECT entry becomes a block while its peer is unknown, and while the
+// gateway is off: nothing leaves in the clear.
 //
-// What is ours in the kernel, a later run knows by a window of priorities (policies) and a mark in the SA's
-// netlink sequence number; what others put there stays.
+// The kernel holds one policy per selector and direction. Where several entries need the same one, each of
+// them claims it: the first in the order of the SPD gets it, and when that entry is removed, the next.
+//
+// A later run recognises our policies by their priorities, and our SAs by a mark in their netlink sequence
+// number. Policies and SAs of other programs are left alone.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,12 +30,17 @@ class XfrmBackend final : public Backend {
   static Result<std::unique_ptr<XfrmBackend>> open();
   // Removes what any run of ours left in the kernel.
   static Result<void> release();
-  // Installs what holds whatever the entries say: a host's own neighbour discovery passes, forwarded it does
-  // not, and nothing is forwarded that no entry matches. The host's own other traffic is left to the entries,
-  // or the gateway could not be reached any more. dump() does not tell of it.
-  Result<void> fence();
 
   std::string_view name() const override { return "xfrm"; }
+  // What can be said beforehand: whether the kernel has a name for the algorithms and takes the replay
+  // window. Whether this kernel was built with them is known when one is installed.
+  Result<void> can(const SaSpec& sa) override;
+  // What this and former runs of ours have in the kernel, without the fence.
+  Result<Installed> dump() override;
+  // Three policies that hold whatever the entries say: the host's own neighbour discovery passes, forwarded
+  // neighbour discovery does not, and nothing is forwarded that no entry matches. Traffic of the host itself
+  // that no entry matches passes: else the gateway could not be reached any more.
+  Result<void> fence() override;
   Result<void> add_sa(const SaRef& sa) override;
   Result<void> remove_sa(const SaRef& sa) override;
   Result<void> add_policy(const PolicySpec& policy) override;
@@ -40,20 +48,22 @@ class XfrmBackend final : public Backend {
   Result<void> set_gateway(bool on) override;
   void commit() override {}  // the kernel takes each change at once
   Result<SaCounters> counters(const SaRef& sa) override;
+  // Looks at all SAs of ours, not at `sas` alone.
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;
-  // What this and former runs of ours have in the kernel.
-  Result<Installed> dump();
   int fd() const override { return events_.fd(); }
   std::vector<BackendEvent> poll() override;
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   XfrmBackend(Netlink requests, Netlink events)
       : requests_(std::move(requests)), events_(std::move(events)) {}
   struct Entry {
     PolicySpec spec;
     std::vector<KernelPolicy> kernel;
   };
-  struct Claim {                 // on a key: the first of a set wins
+  // What an entry wants of a kernel policy; the lowest claim of a set gets it.
+  struct Claim {
     std::uint32_t priority = 0;  // as the kernel has it
     PolicyId id{};
     bool passage = false;
@@ -65,9 +75,9 @@ class XfrmBackend final : public Backend {
   }
   bool blocked(const PolicySpec& policy) const { return !on_ && policy.action == Action::kProtect; }
   void drop_claims(PolicyId id);
-  Result<void> settle(const KernelPolicy& key, const std::string& name);
-  Result<void> settle_all(const std::vector<KernelPolicy>& keys, const std::string& name);
-  Result<void> hold(const PolicySpec& policy, const std::vector<std::uint8_t>& directions);
+  Result<void> write_policy(const KernelPolicy& key, const std::string& name);
+  Result<void> write_policies(const std::vector<KernelPolicy>& keys, const std::string& name);
+  Result<void> write_fence(const PolicySpec& policy, const std::vector<std::uint8_t>& directions);
   Result<void> each_sa(const std::function<void()>& begin,
                        const std::function<void(const xfrm_usersa_info&)>& each);
   Result<void> dump_sas(Installed& out);
@@ -77,12 +87,19 @@ class XfrmBackend final : public Backend {
   bool resync(std::vector<BackendEvent>& out);
 
   Netlink requests_, events_;
-  std::map<std::pair<Spi, IpAddress>, SaId> ids_;  // by SPI and destination
+  // Our SAs, by SPI and destination. The kernel tells of no ESP packet's time before Linux 6.2, so packets()
+  // compares each SA's packet counter with what it was.
+  struct Known {
+    SaId id{};
+    std::uint64_t packets = 0;  // when packets() last looked
+    Clock::time_point active;   // when it last saw that they had become more, or of the installation
+  };
+  std::map<std::pair<Spi, IpAddress>, Known> known_;
   std::map<PolicyId, Entry> policies_;
   std::map<KernelPolicy, std::set<Claim>> claims_;
-  std::map<PolicyId, KernelPolicy> former_;  // by the ids that the last dump() gave them
+  std::map<PolicyId, KernelPolicy> former_;  // of a former run, by the ids that the last dump() gave them
   bool on_ = true;
-  bool lost_ = false;  // notices, and what they told of has not been looked up yet
+  bool lost_ = false;  // notices were lost, and the SAs have not been read since
 };
 
 }  // namespace simplon::ctrl

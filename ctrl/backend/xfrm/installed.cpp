@@ -1,8 +1,9 @@
-// What the kernel tells XfrmBackend: what is installed, and its notices.
+// What XfrmBackend reads from the kernel: the SAs and policies that are installed, and notices.
 #include <linux/netlink.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/backend/xfrm/message.h"
@@ -12,7 +13,7 @@ namespace {
 
 constexpr int kReadAttempts = 5;
 
-// Ids of what another process left: above all that PolicyIds gives out, below the fence's.
+// The first id for policies of a former process. PolicyIds never counts up to it; the fence's ids are above.
 constexpr std::uint32_t kFormerPolicies = 0x80000000;
 
 bool is_ours(const xfrm_userpolicy_info& p) {
@@ -29,7 +30,7 @@ std::optional<PolicyId> template_id(const nlmsghdr& message, std::size_t header)
   return id;
 }
 
-// A kernel policy that no SPD entry of this process stands behind. `n` numbers it.
+// The SPD entry for a kernel policy that no entry of this process has made. `n` numbers it.
 PolicySpec former_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info, std::uint32_t n) {
   const bool outwards = info.dir == XFRM_POLICY_OUT;
   const SelectorPair pair = selector_pair(info.sel);
@@ -56,7 +57,8 @@ Result<Installed> XfrmBackend::dump() {
   return out;
 }
 
-// A change in the middle of a dump makes it worthless (EINTR): once more from the start.
+// When the SAs change in the middle of a dump, the kernel says EINTR, and some may be missing: `begin` is
+// called, and the dump starts again.
 Result<void> XfrmBackend::each_sa(const std::function<void()>& begin,
                                   const std::function<void(const xfrm_usersa_info&)>& each) {
   for (int attempt = 1;; ++attempt) {
@@ -73,22 +75,27 @@ Result<void> XfrmBackend::each_sa(const std::function<void()>& begin,
 Result<void> XfrmBackend::dump_sas(Installed& out) {
   return each_sa([&] { out.sas.clear(); },
                  [&](const xfrm_usersa_info& info) {
-                   InstalledSa sa = installed_sa(info);
-                   if (const auto known = ids_.find({sa.spi, sa.destination}); known != ids_.end())
-                     sa.id = known->second;
-                   out.sas.push_back(sa);
+                   auto sa = std::make_shared<SaSpec>(installed_sa(info));
+                   if (const auto known = known_.find({sa->spi, sa->destination}); known != known_.end())
+                     sa->id = known->second.id;
+                   out.sas.push_back(std::move(sa));
                  });
 }
 
-// One dump, however many: one by one they would be as many system calls each second.
+// One dump for all of them: reading them one by one would take a system call per SA each second.
 std::map<SaId, std::uint64_t> XfrmBackend::packets(const std::vector<SaRef>& sas) {
   std::map<SaId, std::uint64_t> all, out;
-  if (sas.empty()) return out;
+  if (known_.empty()) return out;
+  const Clock::time_point now = Clock::now();
   const auto read = each_sa([] {},
                             [&](const xfrm_usersa_info& info) {
-                              const InstalledSa sa = installed_sa(info);
-                              const auto known = ids_.find({sa.spi, sa.destination});
-                              if (known != ids_.end()) all[known->second] = info.curlft.packets;
+                              const SaSpec sa = installed_sa(info);
+                              const auto known = known_.find({sa.spi, sa.destination});
+                              if (known == known_.end()) return;
+                              const std::uint64_t packets = info.curlft.packets;
+                              all[known->second.id] = packets;
+                              if (std::exchange(known->second.packets, packets) != packets)
+                                known->second.active = now;
                             });
   if (!read) return out;
   for (const SaRef& sa : sas)
@@ -127,16 +134,16 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
   if (message.nlmsg_type == XFRM_MSG_ACQUIRE) {
     const auto* acquire = fixed_header<xfrm_user_acquire>(message);
     const auto id = acquire ? template_id(message, sizeof *acquire) : std::nullopt;
-    if (!id || !policies_.contains(*id)) return;  // another program's
+    if (!id || !policies_.contains(*id)) return;  // for a policy of another program
     const SelectorPair pair = selector_pair(acquire->sel);
     out.emplace_back(AcquireEvent{*id, pair.source, pair.destination});
   }
   if (message.nlmsg_type != XFRM_MSG_EXPIRE) return;
   const auto* expire = fixed_header<xfrm_user_expire>(message);
   if (expire == nullptr) return;
-  const InstalledSa sa = installed_sa(expire->state);
-  if (const auto known = ids_.find({sa.spi, sa.destination}); known != ids_.end())
-    out.emplace_back(ExpireEvent{known->second, expire->hard != 0});
+  const SaSpec sa = installed_sa(expire->state);
+  if (const auto known = known_.find({sa.spi, sa.destination}); known != known_.end())
+    out.emplace_back(ExpireEvent{known->second.id, expire->hard != 0});
 }
 
 std::vector<BackendEvent> XfrmBackend::poll() {
@@ -146,15 +153,16 @@ std::vector<BackendEvent> XfrmBackend::poll() {
   return out;
 }
 
-// Notices were lost. An acquire comes again with the next packet; an SA that is gone has expired. A lost soft
-// limit ends as a hard one. False: the kernel could not be asked, the next poll tries again.
+// After notices were lost. A lost acquire needs nothing: the next packet causes another. An SA that the
+// kernel no longer has must have expired. A lost soft limit is noticed when the hard one comes. False: the
+// kernel's SAs could not be read, and the next poll() tries again.
 bool XfrmBackend::resync(std::vector<BackendEvent>& out) {
   Installed installed;
   if (!dump_sas(installed)) return false;
   std::set<SaId> there;
-  for (const InstalledSa& sa : installed.sas) there.insert(sa.id);
-  for (const auto& [key, id] : ids_)
-    if (!there.contains(id)) out.emplace_back(ExpireEvent{id, true});
+  for (const SaRef& sa : installed.sas) there.insert(sa->id);
+  for (const auto& [key, sa] : known_)
+    if (!there.contains(sa.id)) out.emplace_back(ExpireEvent{sa.id, true});
   return true;
 }
 
@@ -163,12 +171,8 @@ Result<void> XfrmBackend::release() {
   if (!backend) return std::unexpected(backend.error());
   auto installed = (*backend)->dump();
   if (!installed) return std::unexpected(installed.error());
-  for (const InstalledSa& sa : installed->sas) {
-    NetlinkMessage message(XFRM_MSG_DELSA, 0);
-    message.header<xfrm_usersa_id>() = sa_id(sa.spi, sa.destination);
-    auto done = (*backend)->requests_.request(message, "removing an ESP SA to " + sa.destination.text());
-    if (!done && (*backend)->requests_.error() != ESRCH) return done;
-  }
+  for (const SaRef& sa : installed->sas)
+    if (auto done = (*backend)->remove_sa(sa); !done) return done;
   for (const PolicySpec& policy : installed->policies)
     if (auto done = (*backend)->remove_policy(policy); !done) return done;
   return {};

@@ -11,7 +11,7 @@
 namespace simplon::ctrl {
 namespace {
 
-// Our SAs' sequence numbers (of the netlink kind, no packet's): the mark, then the low bits of the SaId.
+// The netlink sequence number of our SAs (not that of packets): this mark, then the low bits of the SaId.
 constexpr std::uint32_t kOurs = 0x51000000, kOursMask = 0xff000000;
 
 std::uint8_t protocol(IpsecProtocol protocol) {
@@ -43,7 +43,7 @@ xfrm_lifetime_cfg lifetime(const SaSpec& sa) {
           .hard_use_expires_seconds = 0};
 }
 
-// An algorithm attribute: the fixed part, then the key, wiped when it has been put into the message.
+// Appends an algorithm attribute: the fixed part, then the key. The copy that is made here is wiped.
 template <class T>
 void put_algorithm(NetlinkMessage& message, std::uint16_t attribute, T fixed, std::string_view algorithm,
                    const std::vector<Bytes>& key) {
@@ -72,7 +72,8 @@ void put_algorithms(NetlinkMessage& message, const SaSpec& sa) {
   put_algorithm(message, XFRMA_ALG_AUTH_TRUNC, auth, s.integ->xfrm, {sa.integ_key.bytes()});
 }
 
-// Windows beyond 32 packets need the bitmap form, which the kernel has for numbers of 32 bits as well.
+// The kernel's older attribute has windows of up to 32 packets. This one has longer ones; despite its name it
+// does not switch extended sequence numbers on.
 void put_window(NetlinkMessage& message, std::uint32_t packets) {
   const std::uint32_t words = (packets + 31) / 32;
   std::vector<std::uint32_t> raw(sizeof(xfrm_replay_state_esn) / 4 + words);
@@ -83,8 +84,9 @@ void put_window(NetlinkMessage& message, std::uint32_t packets) {
   message.put(XFRMA_REPLAY_ESN_VAL, Bytes(reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size() * 4));
 }
 
-// RFC 4301 §5.2 step 4: what comes out of an SA must match its selectors. The kernel's SA holds one selector;
-// where ours are several, or the SA is outbound, the policies alone decide, and the SA serves both families.
+// RFC 4301 §5.2 step 4: a packet that comes out of an SA must match its selectors. The kernel's SA has room
+// for one selector. If our SA has several, or is outbound, it gets none, and serves both address families:
+// then the kernel's policies alone check the packets.
 void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
   const Selectors& s = sa.selectors;
   if (sa.direction == Direction::kIn && s.local.size() == 1 && s.remote.size() == 1)
@@ -149,7 +151,7 @@ xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination) {
   return id;
 }
 
-InstalledSa installed_sa(const xfrm_usersa_info& info) {
+SaSpec installed_sa(const xfrm_usersa_info& info) {
   const auto count = [](std::uint64_t n) { return n == XFRM_INF ? 0 : n; };
   const auto life = [&](std::uint64_t bytes, std::uint64_t packets, std::uint64_t seconds) {
     return Lifetime{std::chrono::seconds(seconds), ByteCount{count(bytes)}, PacketCount{count(packets)}};
@@ -222,8 +224,8 @@ NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kern
   tmpl.saddr = to_kernel(out ? policy.tunnel->local : policy.tunnel->remote);
   tmpl.id.daddr = to_kernel(out ? policy.tunnel->remote : policy.tunnel->local);
   tmpl.id.proto = kEsp;
-  // Inbound any SA of the child will do, narrowed or not; of an entry that is no child's, any between the
-  // ends.
+  // Inbound, any SA of the child may bring the packet, also a narrowed one: they all have the child's id. An
+  // entry that is no child's names no reqid (0): any SA between the tunnel's ends may.
   tmpl.reqid = static_cast<std::uint32_t>(out ? policy.id : policy.child);
   tmpl.mode = XFRM_MODE_TUNNEL;
   tmpl.aalgos = tmpl.ealgos = tmpl.calgos = ~0u;

@@ -10,15 +10,16 @@
 
 namespace simplon::ctrl {
 
-// Our policies' priorities: this plus PolicySpec::order, which is below this as well; then the passages
-// (below), then the block of what nothing matches.
+// Priorities of our policies, the lowest decides. First the SPD entries, at kPriorityBase plus their order,
+// which must be below kPriorityBase. Behind them the passages (KernelPolicy::passage). Last the block of what
+// no entry matches, at kPriorityBase plus kRestOrder.
 inline constexpr std::uint32_t kPriorityBase = 0x10000000;
 inline constexpr std::uint32_t kPassagePriority = 2 * kPriorityBase;
 inline constexpr std::uint32_t kRestOrder = kPriorityBase + 1;  // PolicySpec::order of that block
 inline constexpr std::uint32_t kLongestReplayWindow = 4096;     // packets
-// Ids of what XfrmBackend::fence() installs, and all above: nobody else's.
+// The ids from here on are those of XfrmBackend::fence().
 inline constexpr std::uint32_t kFence = 0xffffff00;
-// An SPD entry that needs more kernel policies than this is refused: its ranges are no sensible prefixes.
+// An SPD entry that needs more kernel policies than this is refused: its ranges make too many prefixes.
 inline constexpr std::size_t kMostKernelPolicies = 4096;
 
 xfrm_address_t to_kernel(const IpAddress& address);
@@ -27,15 +28,17 @@ std::uint16_t family_of(const IpAddress& address);
 
 NetlinkMessage sa_message(const SaSpec& sa);
 xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination);
-InstalledSa installed_sa(const xfrm_usersa_info& info);
-// Whether one of our processes made it: other programs' SAs are not ours to remove.
+// What the kernel tells of an SA: see Installed::sas.
+SaSpec installed_sa(const xfrm_usersa_info& info);
+// Whether this or a former process of ours made the SA. The SAs of other programs must not be removed.
 bool is_our_sa(const xfrm_usersa_info& info);
 
-// The kernel's selectors that are together exactly one pair of ours; addresses and ports become prefixes. An
-// error for what the kernel cannot say (OPAQUE ports), and for too many.
+// The kernel's selectors that together match exactly what this pair of ours matches: ranges of addresses and
+// ports become prefixes and masks. An error when the kernel has no such selector (OPAQUE ports), or when
+// there would be too many.
 Result<std::vector<xfrm_selector>> kernel_selectors(const TrafficSelector& source,
                                                     const TrafficSelector& destination);
-// Back: both sides of the one pair that a kernel's selector is.
+// The other way: the pair that is one selector of the kernel.
 struct SelectorPair {
   TrafficSelector source, destination;
 };
@@ -46,14 +49,15 @@ SelectorPair selector_pair(const xfrm_selector& selector);
 struct KernelPolicy {
   std::uint8_t direction = 0;
   xfrm_selector selector{};
-  // Forwarded packets are looked up twice: "fwd", then "out". Those that go out by an entry pass the former
-  // by this, an ALLOW behind all entries: "out" decides about them. Not part of the key.
+  // The kernel looks a forwarded packet up twice, in "fwd" and then in "out". An outbound entry is enforced
+  // in "out". So that its packets get there, it has a policy in "fwd" too, a passage: an ALLOW behind all
+  // other policies. Not part of the key.
   bool passage = false;
 };
 bool operator<(const KernelPolicy& a, const KernelPolicy& b);
 
 Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy);
-// The lower one decides.
+// The policy with the lower one decides.
 std::uint32_t kernel_priority(const KernelPolicy& kernel, const PolicySpec& policy);
 NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block);
 NetlinkMessage policy_removal(const KernelPolicy& kernel);

@@ -31,7 +31,8 @@ PortRange range_of(std::uint16_t value, std::uint16_t mask) {
   return {static_cast<std::uint16_t>(value & mask), static_cast<std::uint16_t>(value | ~mask)};
 }
 
-// The kernel holds type and code of these where other protocols have their ports, whatever the direction.
+// For ICMP the kernel keeps type and code in the port fields: the type in the source port, the code in the
+// destination port, in both directions.
 bool has_types(std::uint8_t protocol) { return protocol == kIcmp || protocol == kIcmpv6; }
 
 struct Ports {
@@ -44,7 +45,8 @@ std::vector<Ports> types(const PortRange& source, const PortRange& destination) 
   for (const MaskedPort p : masked_ports(both)) {
     const auto high = [](std::uint16_t v) { return static_cast<std::uint16_t>(v >> 8); };
     const auto low = [](std::uint16_t v) { return static_cast<std::uint16_t>(v & 0xff); };
-    // All eight bits are one type: the kernel's field is wider and must be zero above it.
+    // Type and code have eight bits, the kernel's fields sixteen: the upper ones must be zero, so they are
+    // masked.
     const auto wide = [](std::uint16_t mask) {
       return static_cast<std::uint16_t>(mask | (mask ? 0xff00 : 0));
     };

@@ -1,3 +1,5 @@
+#include "ctrl/install/apply.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,25 +15,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-TEST(Diff, OfEqualStatesIsNothing) {
-  const State state = desired(config(), {});
-  const Changes none = diff(state, state);
-  EXPECT_THAT(none.set_policies, IsEmpty());
-  EXPECT_THAT(none.remove_policies, IsEmpty());
-  EXPECT_THAT(none.add_out, IsEmpty());
-}
-
-TEST(Diff, WhatDidNotChangeIsNotTouched) {
-  State now = desired(config(), {}), want = now;
-  now.sas[SaId{1}] = want.sas[SaId{1}] = install(1, Direction::kIn, 1, kNet).sa;
-  want.policies.at(PolicyId{1}).order = 99;
-  const Changes changes = diff(want, now);
-  EXPECT_THAT(changes.set_policies, ElementsAre(want.policies.at(PolicyId{1})));
-  EXPECT_THAT(changes.add_in, IsEmpty());
-  EXPECT_THAT(changes.remove_in, IsEmpty());
-  EXPECT_THAT(changes.remove_policies, IsEmpty());
-}
 
 TEST(Apply, SasComeBeforePoliciesAndGoAfterThem) {
   State want, now;
@@ -102,7 +85,7 @@ void expect_closed_throughout(const std::map<PolicyId, PolicySpec>& before,
   EXPECT_TRUE(whole || apply(diff(want, now), journal, now));
   EXPECT_EQ(journal.has.policies, after);
   EXPECT_EQ(now.policies, after);
-  EXPECT_THAT(now.half, IsEmpty());
+  EXPECT_THAT(now.partially_installed, IsEmpty());
 }
 
 // An entry put in front moves all others back.
@@ -169,7 +152,7 @@ TEST(Apply, WhatCouldNotBeSetIsNotForgotten) {
   journal.fails_at.clear();
   ASSERT_TRUE(apply(diff({}, now), journal, now));
   EXPECT_THAT(journal.has.policies, IsEmpty());
-  EXPECT_THAT(now.half, IsEmpty());
+  EXPECT_THAT(now.partially_installed, IsEmpty());
 }
 
 TEST(Rfc4301_5, ABypassThatCannotBeSetIsTakenAway) {
@@ -239,28 +222,6 @@ TEST(Rfc4301_5, ABypassThatBecomesAProtectThatCannotBeSetGoes) {
   ASSERT_FALSE(apply(diff(want, now), journal, now));
   EXPECT_THAT(journal.calls, ElementsAre("-policy 1", "commit"));
   EXPECT_THAT(now.policies, IsEmpty());
-}
-
-TEST(Former, WhatAnotherProcessLeftIsRemoved) {
-  Installed left;
-  left.sas.push_back({.direction = Direction::kIn,
-                      .spi = Spi{0x5000},
-                      .source = ip("192.0.2.2"),
-                      .destination = ip("192.0.2.1")});
-  left.sas.push_back({.direction = Direction::kOut,
-                      .spi = Spi{0x5000},
-                      .source = ip("192.0.2.1"),
-                      .destination = ip("192.0.2.2")});
-  left.policies.push_back(entry(77, "", 3, kPart));
-  State now = former(left);
-  const State want = desired(config(), {});
-  const Changes changes = diff(want, now);
-  ASSERT_THAT(changes.remove_in, SizeIs(1));
-  EXPECT_EQ(changes.remove_in[0]->spi, Spi{0x5000});
-  EXPECT_EQ(changes.remove_in[0]->source, ip("192.0.2.2"));
-  EXPECT_THAT(changes.remove_out, SizeIs(1));
-  EXPECT_THAT(changes.remove_policies, SizeIs(1));
-  EXPECT_THAT(changes.set_policies, SizeIs(1));
 }
 
 }  // namespace

@@ -5,11 +5,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "ctrl/install/state.h"
+#include "ctrl/install/apply.h"
 
 namespace simplon::ctrl::test {
 
@@ -59,10 +60,23 @@ class Journal final : public Backend {
  public:
   std::vector<std::string> calls;
   std::string fails_at;
+  Installed left;         // what dump() tells
+  std::set<SaId> cannot;  // the SAs that it cannot do
   State has;
   std::function<void()> step = [] {};  // after each of them
 
   std::string_view name() const override { return "journal"; }
+  Result<void> can(const SaSpec& sa) override {
+    return cannot.contains(sa.id) ? Result<void>(fail("no such cipher")) : Result<void>{};
+  }
+  Result<Installed> dump() override {
+    calls.emplace_back("dump");
+    return left;
+  }
+  Result<void> fence() override {
+    calls.emplace_back("fence");
+    return {};
+  }
   Result<void> add_sa(const SaRef& sa) override {
     has.sas[sa->id] = sa;
     return note(sa->direction == Direction::kIn ? "+in" : "+out", sa->id);

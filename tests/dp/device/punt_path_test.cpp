@@ -14,12 +14,12 @@ struct Path {
   rte_ring* punts = rte_ring_create("test-punts", 1024, SOCKET_ID_ANY, RING_F_SC_DEQ);
   rte_ring* events =
       rte_ring_create_elem("test-events", sizeof(WorkerEvent), 64, SOCKET_ID_ANY, RING_F_SC_DEQ);
-  std::unique_ptr<Exception> exception = std::move(*Exception::open(Shared::get().buffers, punts));
+  std::unique_ptr<PuntPath> punt_path = std::move(*PuntPath::open(Shared::get().buffers, punts));
 
-  Path() { EXPECT_TRUE(exception->add(PortIndex{0}, {.name = "lan", .tap = false}, Mac{}, nullptr)); }
+  Path() { EXPECT_TRUE(punt_path->add(PortIndex{0}, {.name = "lan", .tap = false}, Mac{}, nullptr)); }
   ~Path() {
-    while (rte_ring_count(punts) != 0) exception->move();
-    exception.reset();
+    while (rte_ring_count(punts) != 0) punt_path->move();
+    punt_path.reset();
     rte_ring_free(punts);
     rte_ring_free(events);
   }
@@ -32,58 +32,58 @@ struct Path {
     }
   }
   bool readable() const {
-    pollfd p{.fd = exception->fd(), .events = POLLIN, .revents = 0};
+    pollfd p{.fd = punt_path->fd(), .events = POLLIN, .revents = 0};
     return ::poll(&p, 1, 0) == 1;
   }
 };
 
-TEST(Exception, IsQuietWhenThereIsNothing) {
+TEST(PuntPath, IsQuietWhenThereIsNothing) {
   Path path;
-  path.exception->move();
-  path.exception->sleep(path.events);
-  EXPECT_TRUE(path.exception->wakeup().asleep);
+  path.punt_path->move();
+  path.punt_path->sleep(path.events);
+  EXPECT_TRUE(path.punt_path->wakeup().asleep);
   EXPECT_FALSE(path.readable());
 }
 
-TEST(Exception, FloodIsMovedInParts) {
+TEST(PuntPath, FloodIsMovedInParts) {
   Path path;
   path.punt(600);
-  path.exception->move();
+  path.punt_path->move();
   const unsigned left = rte_ring_count(path.punts);
   EXPECT_GT(left, 0u);
   EXPECT_LT(left, 600u);
-  path.exception->sleep(path.events);
+  path.punt_path->sleep(path.events);
   EXPECT_TRUE(path.readable()) << "nobody would come back for what is left";
   unsigned calls = 1;
   for (; path.readable() && calls < 100; ++calls) {
-    path.exception->move();
-    path.exception->sleep(path.events);
+    path.punt_path->move();
+    path.punt_path->sleep(path.events);
   }
   EXPECT_EQ(rte_ring_count(path.punts), 0u);
   EXPECT_LT(calls, 10u);
 }
 
-TEST(Exception, FrameThatComesBeforeTheSleepIsNotSleptOver) {
+TEST(PuntPath, FrameThatComesBeforeTheSleepIsNotSleptOver) {
   Path path;
-  path.exception->move();
+  path.punt_path->move();
   path.punt(1);
-  path.exception->sleep(path.events);
-  EXPECT_FALSE(path.exception->wakeup().asleep);
+  path.punt_path->sleep(path.events);
+  EXPECT_FALSE(path.punt_path->wakeup().asleep);
   EXPECT_TRUE(path.readable());
 }
 
-TEST(Exception, EventThatComesBeforeTheSleepIsNotSleptOver) {
+TEST(PuntPath, EventThatComesBeforeTheSleepIsNotSleptOver) {
   Path path;
   WorkerEvent event{.source = {}, .destination = {}};
   ASSERT_EQ(rte_ring_enqueue_elem(path.events, &event, sizeof event), 0);
-  path.exception->sleep(path.events);
+  path.punt_path->sleep(path.events);
   EXPECT_TRUE(path.readable());
 }
 
-TEST(Exception, WorkerWakesTheSleeperOnce) {
+TEST(PuntPath, WorkerWakesTheSleeperOnce) {
   Path path;
-  path.exception->sleep(path.events);
-  Wakeup& wakeup = path.exception->wakeup();
+  path.punt_path->sleep(path.events);
+  Wakeup& wakeup = path.punt_path->wakeup();
   unsigned writes = 0;
   for (int turn = 0; turn < 3; ++turn)  // as Worker::turn() does it
     if (wakeup.asleep.exchange(false)) {
@@ -92,7 +92,7 @@ TEST(Exception, WorkerWakesTheSleeperOnce) {
     }
   EXPECT_EQ(writes, 1u);
   EXPECT_TRUE(path.readable());
-  path.exception->move();
+  path.punt_path->move();
   EXPECT_FALSE(path.readable());
 }
 

@@ -26,14 +26,9 @@ class Control {
     o.id = id;
     o.spi = Spi{static_cast<std::uint32_t>(0x1000 + id)};
     o.selectors = selectors("198.18.1.0/24", "198.18.2.0/24");
-    auto spec = std::make_shared<SaSpec>();
-    const SaRef made = make_sa(direction, o);
-    // Only the policy differs from what the lab makes; keys do not copy, so it is made again.
-    spec->id = made->id, spec->direction = direction, spec->spi = made->spi, spec->source = made->source,
-    spec->destination = made->destination;
-    spec->suite = made->suite, spec->encr_key = key(16, 1), spec->salt = key(4, 50), spec->replay_window = 64;
-    spec->selectors = made->selectors, spec->policy = PolicyId{policy};
-    return spec;
+    SaSpec spec = *make_sa(direction, o);
+    spec.policy = PolicyId{policy};
+    return std::make_shared<const SaSpec>(std::move(spec));
   }
   PolicySpec policy(std::uint32_t id) {
     return {.id = PolicyId{id},
@@ -77,7 +72,7 @@ TEST(Registry, GenerationFollowsPoliciesNetworkAndSwitchOnly) {
   EXPECT_FALSE(changed());
   ASSERT_TRUE(c.registry.add_policy(c.policy(1)));
   EXPECT_TRUE(changed());
-  c.registry.set_network({});
+  c.registry.set_network({.addresses = {{*IpAddress::parse("198.18.1.254"), kLan}}});
   EXPECT_TRUE(changed());
   c.registry.set_gateway(false);
   EXPECT_TRUE(changed());
@@ -89,6 +84,111 @@ TEST(Registry, GenerationFollowsPoliciesNetworkAndSwitchOnly) {
   EXPECT_FALSE(changed());
   c.registry.remove_policy(PolicyId{1});
   EXPECT_TRUE(changed());
+}
+
+// A new view voids every flow cache, and a new SPD is made of all policies.
+TEST(Registry, WhatNoWorkerReadsMakesNoNewView) {
+  Control c;
+  PolicySpec policy = c.policy(1);
+  const NetworkSpec network{.addresses = {{*IpAddress::parse("198.18.1.254"), kLan}}};
+  c.registry.set_network(network);
+  ASSERT_TRUE(c.registry.add_policy(policy) && c.registry.commit());
+  const std::uint32_t generation = c.tables().generation;
+  const Spd* spd = c.tables().spd.get();
+  const auto expect_same = [&](const char* what) {
+    EXPECT_TRUE(c.registry.commit());
+    EXPECT_EQ(c.tables().generation, generation) << what;
+    EXPECT_EQ(c.tables().spd.get(), spd) << what;
+  };
+  ASSERT_TRUE(c.registry.add_policy(policy));
+  expect_same("the identical entry");
+  policy.name = "renamed";
+  policy.tunnel = TunnelEnds{*IpAddress::parse("198.51.100.1"), *IpAddress::parse("198.51.100.2")};
+  policy.child = PolicyId{7};
+  ASSERT_TRUE(c.registry.add_policy(policy));
+  expect_same("name, tunnel, child");
+  c.registry.set_network(network);
+  expect_same("an equal network");
+  c.registry.set_gateway(true);
+  expect_same("the switch where it was");
+  c.registry.remove_policy(PolicyId{99});
+  expect_same("a policy that is not there");
+}
+
+TEST(Registry, EachMemberOfAPolicyThatAWorkerReadsMakesANewView) {
+  Control c;
+  const auto with = [&](auto change) {
+    PolicySpec policy = c.policy(1);
+    change(policy);
+    const std::uint32_t before = c.tables().generation;
+    EXPECT_TRUE(c.registry.add_policy(policy) && c.registry.commit());
+    return c.tables().generation != before;
+  };
+  EXPECT_TRUE(with([](PolicySpec&) {}));
+  EXPECT_TRUE(with([](PolicySpec& p) { p.order = 9; }));
+  EXPECT_TRUE(with([](PolicySpec& p) { p.direction = PolicyDirection::kOut; }));
+  EXPECT_TRUE(with([](PolicySpec& p) { p.action = Action::kDiscard; }));
+  EXPECT_TRUE(with([](PolicySpec& p) { p.selectors = selectors("198.18.1.0/25", "198.18.2.0/24"); }));
+}
+
+TEST(Registry, IdleIsTheTimeSinceTheLastPacketWhoeverAsks) {
+  using namespace std::chrono_literals;
+  Control c;
+  const Registry::Now start{100s};
+  Registry::Now now = start;
+  c.registry.tick(now);
+  ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kIn, 1)));
+  const auto idle = [&] { return c.registry.counters(SaId{1})->idle; };
+  const auto pass = [&](std::chrono::milliseconds time) {
+    for (const Registry::Now end = now + time; now < end;) c.registry.tick(now += 10ms);
+  };
+  pass(5s);
+  EXPECT_EQ(idle(), 5s) << "since the installation";
+  c.registry.inbound(SaId{1})->packets += 3;
+  EXPECT_EQ(idle(), 0s);
+  pass(20s);  // nobody asks
+  EXPECT_GE(idle(), 19s);
+  EXPECT_EQ(idle(), idle()) << "asking changes nothing";
+  pass(10s);
+  EXPECT_GE(idle(), 29s);
+  EXPECT_LE(idle(), 30s);
+}
+
+TEST(Registry, IdleOfManySasIsRightToWithinASecond) {
+  using namespace std::chrono_literals;
+  Control c;
+  Registry::Now now{100s};
+  c.registry.tick(now);
+  for (std::uint64_t id = 1; id <= 300; ++id) ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kIn, id)));
+  for (const auto step : {10ms, 3ms, 700ms, 2500ms}) {
+    for (std::uint64_t id = 1; id <= 300; ++id) c.registry.inbound(SaId{id})->packets += 1;
+    const Registry::Now sent = now;
+    while (now < sent + 5s) c.registry.tick(now += step);
+    for (std::uint64_t id = 1; id <= 300; ++id) {
+      const auto error = now - sent - c.registry.counters(SaId{id})->idle;
+      EXPECT_GE(error, 0s);
+      EXPECT_LE(error, 2s + step) << "SA " << id << ", looked at every " << step.count() << " ms";
+    }
+  }
+}
+
+TEST(Registry, TellsWhatItHolds) {
+  Control c;
+  const SaRef in = c.sa(Direction::kIn, 2), out = c.sa(Direction::kOut, 1);
+  PolicySpec policy = c.policy(1);
+  policy.name = "office/net";
+  EXPECT_TRUE(c.registry.can(*in));
+  EXPECT_TRUE(c.registry.sas().empty()) << "asking installs nothing";
+  ASSERT_TRUE(c.registry.add_sa(in) && c.registry.add_sa(out) && c.registry.add_policy(policy));
+  EXPECT_EQ(c.registry.sas(), (std::vector{out, in}));
+  EXPECT_EQ(c.registry.policies(), std::vector{policy});
+  policy.name = "renamed";
+  ASSERT_TRUE(c.registry.add_policy(policy));
+  EXPECT_EQ(c.registry.policies(), std::vector{policy}) << "also what no worker reads";
+  c.registry.remove_sa(SaId{1});
+  c.registry.remove_policy(PolicyId{1});
+  EXPECT_EQ(c.registry.sas(), std::vector{in});
+  EXPECT_TRUE(c.registry.policies().empty());
 }
 
 TEST(Registry, RekeyReplacesTheSaInItsSlotAndTheOldOneComesBackWhenTheNewGoes) {

@@ -1,0 +1,69 @@
+#include "ctrl/gateway/console_operations.h"
+
+#include "ctrl/gateway/clock.h"
+#include "ctrl/runtime/version.h"
+
+namespace simplon::ctrl {
+namespace {
+
+About about(const ConsoleParts& p) {
+  About about;
+  about.mode = p.config.mode == Mode::kKernel ? "kernel" : "dp";
+  if (p.datapath) about.memory = p.datapath->memory();
+  about.versions = version_text();
+  about.config_file = p.config.file;
+  about.since = p.since;
+  about.started = p.started;
+  about.jobs_queued = p.jobs.queued();
+  about.job_threads = p.jobs.threads();
+  return about;
+}
+
+void bind_ike(Operations& o, const ConsoleParts& p) {
+  o.connections = [p] { return p.config.connections; };
+  o.ikes = [p] { return p.endpoint.status(); };
+  o.ike = [p](ike::IkeSaId id) { return p.endpoint.status(id); };
+  o.ike_counters = [p] { return p.endpoint.counters(); };
+  o.initiate = [p](std::string_view connection, std::string_view child, Done done) {
+    p.endpoint.initiate(connection, child, p.tickets.issue(std::move(done)), clock_now());
+  };
+  o.terminate = [p](const ike::Which& which, Done done) {
+    p.endpoint.terminate(which, p.tickets.issue(std::move(done)), clock_now());
+  };
+  o.rekey = [p](const ike::Which& which, Done done) {
+    p.endpoint.rekey(which, p.tickets.issue(std::move(done)), clock_now());
+  };
+}
+
+void bind_installed(Operations& o, const ConsoleParts& p) {
+  o.sa_counters = [p](SaId id) { return p.reconciler.counters(id); };
+  o.policies = [p] { return p.reconciler.policies(); };
+  o.stats = [p] { return p.datapath ? std::optional(p.datapath->stats()) : std::nullopt; };
+  o.gateway = [p] { return p.reconciler.gateway_on(); };
+  o.set_gateway = [p](bool on) { return p.reconciler.set_gateway(on); };
+}
+
+void bind_configuration(Operations& o, const ConsoleParts& p) {
+  o.about = [p] { return about(p); };
+  o.reload = [p] { return p.reload.run(); };
+  o.check_config = [p](const std::string& file) { return p.reload.check(file); };
+  o.log_level = [p] { return p.config.log.level; };
+  o.set_log_level = [p](Level level) {
+    p.config.log.level = level;
+    p.log.set_level(level);
+  };
+  o.log = [p](LogEntry entry) { p.log.write(std::move(entry)); };
+}
+
+}  // namespace
+
+Operations console_operations(const ConsoleParts& parts) {
+  Operations o;
+  bind_configuration(o, parts);
+  bind_ike(o, parts);
+  bind_installed(o, parts);
+  parts.manual.bind(o);
+  return o;
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,64 @@
+#include "ctrl/gateway/ike_outputs.h"
+
+namespace simplon::ctrl {
+
+using ike::Now;
+
+void IkeOutputs::apply_all(Now now) {
+  while (std::optional<ike::Output> output = parts_.endpoint.next())
+    std::visit([&](auto& o) { apply_output(o, now); }, *output);
+  [[maybe_unused]] const auto logged = install_changes(now);
+}
+
+// An SA that could not be installed, or whose policy could not, is no SA; the child's policy keeps its
+// traffic in.
+Result<void> IkeOutputs::install_changes(Now now) {
+  auto done = parts_.reconciler.reconcile(now);
+  if (!done)
+    for (const SaId id : parts_.reconciler.not_installed()) parts_.endpoint.expired(id, true, now);
+  return done;
+}
+
+void IkeOutputs::apply_output(ike::Datagram& output, Now now) {
+  [[maybe_unused]] const auto logged = install_changes(now);
+  send(output);
+}
+
+void IkeOutputs::apply_output(ike::Keepalive& output, Now) { send(output); }
+
+// The exchange retransmits; a keepalive is sent again anyway.
+void IkeOutputs::send(const auto& message) {
+  if (auto sent = parts_.sockets.send(message); !sent)
+    parts_.log.debug(Category::kNetwork, sent.error().what);
+}
+
+void IkeOutputs::apply_output(ike::InstallSa& output, Now) { parts_.reconciler.add_child_sa(output); }
+
+void IkeOutputs::apply_output(ike::RemoveSa& output, Now) { parts_.reconciler.remove_child_sa(output.sa); }
+
+void IkeOutputs::apply_output(ike::Job& output, Now) { parts_.jobs.submit(std::move(output)); }
+
+void IkeOutputs::apply_output(ike::IkeEvent& output, Now now) { tell_consoles(output, now); }
+
+void IkeOutputs::apply_output(ike::ChildEvent& output, Now now) { tell_consoles(output, now); }
+
+// Whoever hears that an SA is up may use it at once.
+void IkeOutputs::tell_consoles(const auto& event, Now now) {
+  [[maybe_unused]] const auto logged = install_changes(now);
+  for (const auto& console : parts_.consoles) console->event(event, now);
+}
+
+void IkeOutputs::apply_output(ike::LogLine& output, Now) {
+  parts_.log.write({output.level == ike::LogLevel::kWarning ? Level::kWarning : Level::kInfo, Category::kIke,
+                    std::move(output.connection), static_cast<std::uint32_t>(output.ike),
+                    std::move(output.text)});
+}
+
+void IkeOutputs::apply_output(ike::Finished& output, Now now) {
+  const Done done = parts_.tickets.take(output.ticket);
+  if (!done) return;
+  [[maybe_unused]] const auto logged = install_changes(now);
+  done(output.ok ? Result<void>{} : fail(output.why));
+}
+
+}  // namespace simplon::ctrl

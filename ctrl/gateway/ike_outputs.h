@@ -1,0 +1,55 @@
+// Applies the outputs of the IKE endpoint, in their order.
+//
+// RFC 7296 §2.8 depends on the order: the SAs and policies that the endpoint named before a datagram are
+// installed before the peer hears of them. Control thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ctrl/gateway/tickets.h"
+#include "ctrl/install/reconciler.h"
+#include "ctrl/linux/ike_socket.h"
+#include "ctrl/manage/server.h"
+#include "ctrl/runtime/job_pool.h"
+#include "ctrl/runtime/log.h"
+#include "ike/endpoint/endpoint.h"
+
+namespace simplon::ctrl {
+
+class IkeOutputs {
+ public:
+  // All of them outlive this.
+  struct Parts {
+    ike::Endpoint& endpoint;
+    IkeSockets& sockets;
+    JobPool& jobs;
+    Reconciler& reconciler;
+    Tickets& tickets;
+    const std::vector<std::unique_ptr<ViciServer>>& consoles;
+    Log& log;
+  };
+  explicit IkeOutputs(Parts parts) : parts_(parts) {}
+
+  // Applies all outputs that the endpoint has, and installs what they changed.
+  void apply_all(ike::Now now);
+  // Reconciles. Each SA of IKE that could not be installed is told to the endpoint, which deletes the child.
+  Result<void> install_changes(ike::Now now);
+
+ private:
+  void apply_output(ike::Datagram& output, ike::Now now);
+  void apply_output(ike::Keepalive& output, ike::Now now);
+  void apply_output(ike::InstallSa& output, ike::Now now);
+  void apply_output(ike::RemoveSa& output, ike::Now now);
+  void apply_output(ike::Job& output, ike::Now now);
+  void apply_output(ike::IkeEvent& output, ike::Now now);
+  void apply_output(ike::ChildEvent& output, ike::Now now);
+  void apply_output(ike::LogLine& output, ike::Now now);
+  void apply_output(ike::Finished& output, ike::Now now);
+  void send(const auto& message);
+  void tell_consoles(const auto& event, ike::Now now);
+
+  Parts parts_;
+};
+
+}  // namespace simplon::ctrl

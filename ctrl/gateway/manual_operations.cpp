@@ -1,0 +1,74 @@
+#include "ctrl/gateway/manual_operations.h"
+
+#include "ctrl/gateway/clock.h"
+
+namespace simplon::ctrl {
+
+void ManualOperations::bind(Operations& o) {
+  o.add_sa = [this](SaSpec sa) { return add(std::move(sa)); };
+  o.remove_sa = [this](SaId id) { return remove(id); };
+  o.manual_sas = [this] { return reconciler_.manual().sas(); };
+  o.add_policy = [this](PolicySpec policy) { return add(std::move(policy)); };
+  o.remove_policy = [this](PolicyId id) { return remove(id); };
+  o.manual_policies = [this] { return reconciler_.manual().policies(); };
+}
+
+Result<SaId> ManualOperations::add(SaSpec sa) {
+  if (sa.direction == Direction::kOut && !reconciler_.holds(sa.policy))
+    return fail("there is no policy " + std::to_string(static_cast<std::uint32_t>(sa.policy)) +
+                " for the SA to serve; see policy-list");
+  if (reconciler_.holds_like(sa)) return fail("there is an SA with this SPI and destination already");
+  const SaRef added = reconciler_.manual().add(std::move(sa), clock_now());
+  if (auto done = reconciler_.install_new({.sas = {{added->id, added}}}); !done) {
+    reconciler_.manual().remove(added->id);
+    return std::unexpected(done.error());
+  }
+  return added->id;
+}
+
+Result<void> ManualOperations::remove(SaId id) {
+  if (!reconciler_.manual().remove(id)) return fail("there is no manual SA with this id; see sa-list");
+  reconciler_.all_changed();
+  return {};
+}
+
+Result<PolicyId> ManualOperations::add(PolicySpec policy) {
+  if (config_.mode == Mode::kKernel && policy.action == Action::kProtect && !policy.tunnel)
+    return fail(
+        "in mode 'kernel' a policy with action protect needs tunnel-local and tunnel-remote, which the "
+        "kernel's policies name");
+  if (policy.id == PolicyId{}) policy.id = ids_.fresh();
+  if (reconciler_.holds(policy.id)) return fail("there is a policy with this id already");
+  if (auto done = reconciler_.install_new({.policies = {{policy.id, policy}}}); !done) {
+    reconciler_.all_changed();  // a part of it may stand
+    return std::unexpected(done.error());
+  }
+  reconciler_.manual().add(policy);
+  return policy.id;
+}
+
+Result<void> ManualOperations::remove(PolicyId id) {
+  if (!reconciler_.manual().remove(id))
+    return fail("there is no manual policy with this id; those of the configuration are changed there");
+  reconciler_.all_changed();
+  return {};
+}
+
+void ManualOperations::watch_ages(Now now) {
+  for (const ManualEntries::Limit& limit : reconciler_.manual().aged(now)) apply_limit(limit);
+}
+
+bool ManualOperations::reached(SaId id, bool hard) {
+  if (!reconciler_.manual().contains(id)) return false;
+  if (const auto limit = reconciler_.manual().reached(id, hard)) apply_limit(*limit);
+  return true;
+}
+
+void ManualOperations::apply_limit(const ManualEntries::Limit& limit) {
+  const std::string what = "manual " + text(*limit.sa);
+  if (!limit.hard) return log_.warning(Category::kDaemon, what + " has reached its soft limit; replace it");
+  log_.warning(Category::kDaemon, what + " has reached its hard limit and is removed");
+  [[maybe_unused]] const auto removed = remove(limit.sa->id);
+}
+
+}  // namespace simplon::ctrl

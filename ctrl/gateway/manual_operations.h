@@ -1,0 +1,39 @@
+// SAs and policies made by hand. They are checked against what is installed, and installed at once. An SA is
+// removed at its hard limit (RFC 4301 §4.4.2.1). Nobody negotiates a new one, so the log warns at the soft
+// limit. Control thread.
+#pragma once
+
+#include "ctrl/install/reconciler.h"
+#include "ctrl/manage/commands/commands.h"
+#include "ctrl/runtime/log.h"
+
+namespace simplon::ctrl {
+
+class ManualOperations {
+ public:
+  // All of them outlive this.
+  ManualOperations(Reconciler& reconciler, const Config& config, PolicyIds& ids, Log& log)
+      : reconciler_(reconciler), config_(config), ids_(ids), log_(log) {}
+
+  // Sets the members of `operations` that are about entries made by hand.
+  void bind(Operations& operations);
+
+  // Looks for SAs that have reached the age of a limit; the backends watch bytes and packets.
+  void watch_ages(Now now);
+  // A backend says that an SA has reached a limit. False: the SA was not made by hand.
+  bool reached(SaId id, bool hard);
+
+ private:
+  Result<SaId> add(SaSpec sa);
+  Result<PolicyId> add(PolicySpec policy);
+  Result<void> remove(SaId id);
+  Result<void> remove(PolicyId id);
+  void apply_limit(const ManualEntries::Limit& limit);
+
+  Reconciler& reconciler_;
+  const Config& config_;
+  PolicyIds& ids_;
+  Log& log_;
+};
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,80 @@
+#include "ctrl/gateway/reload.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "ctrl/gateway/clock.h"
+
+namespace simplon::ctrl {
+namespace {
+
+// `kept` names it, when it differs.
+template <class T>
+void keep(T& next, const T& running, std::string_view name, std::vector<std::string>& kept) {
+  if (next != running) kept.emplace_back(name);
+  next = running;
+}
+
+std::string summary(const Config& now, const Config& before, const std::vector<std::string>& kept) {
+  std::string out = std::to_string(now.connections.size()) + " connections (" +
+                    std::to_string(before.connections.size()) + " before), " +
+                    std::to_string(now.policies.size()) + " policies";
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    out += (i == 0 ? "; only at the next start: " : ", ") + kept[i];
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> keep_until_restart(Config& next, const Config& running) {
+  std::vector<std::string> kept;
+  if (next.setup != running.setup || next.mode != running.mode) {
+    kept.emplace_back("gateway, ports and crypto");
+    next.setup = running.setup;
+    next.mode = running.mode;
+    keep(next.addresses, running.addresses, "addresses", kept);
+    keep(next.routes, running.routes, "routes", kept);
+  }
+  keep(next.management, running.management, "management", kept);
+  return kept;
+}
+
+ReloadOutcome Reload::run() {
+  Config& config = parts_.config;
+  Log& log = parts_.log;
+  auto loaded = load_config(config.file, parts_.ids, parts_.machine);
+  if (!loaded) {
+    for (const std::string& error : loaded.error()) log.error(Category::kConfig, error);
+    return {.errors = loaded.error(), .summary = {}};
+  }
+  const std::vector<std::string> kept = keep_until_restart(*loaded, config);
+  const Config before = std::exchange(config, std::move(*loaded));
+  ReloadOutcome outcome;
+  outcome.summary = summary(config, before, kept);
+  log.set_level(config.log.level);
+  log.set_categories(config.log.categories);
+  if (auto done = log.reopen(config.log.file); !done) outcome.errors.push_back(done.error().what);
+  if (parts_.network)
+    std::ranges::move(parts_.network->configure(config, before.addresses, before.routes),
+                      std::back_inserter(outcome.errors));
+  const Now now = clock_now();
+  parts_.endpoint.configure(config.ike);
+  parts_.endpoint.configure(config.connections, now);
+  parts_.reconciler.all_changed();
+  if (auto done = parts_.outputs.install_changes(now); !done) outcome.errors.push_back(done.error().what);
+  parts_.outputs.apply_all(now);
+  for (const std::string& warning : config.warnings) log.warning(Category::kConfig, warning);
+  for (const std::string& error : outcome.errors) log.error(Category::kConfig, error);
+  log.info(Category::kConfig, "reloaded " + config.file + ": " + outcome.summary);
+  return outcome;
+}
+
+ConfigCheck Reload::check(const std::string& file) const {
+  PolicyIds scratch = parts_.ids;  // checking gives out no ids
+  const auto loaded = load_config(file.empty() ? parts_.config.file : file, scratch, parts_.machine);
+  if (!loaded) return {.errors = loaded.error(), .warnings = {}};
+  return {.errors = {}, .warnings = loaded->warnings};
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,85 @@
+#include "ctrl/install/diff.h"
+
+#include <algorithm>
+
+namespace simplon::ctrl {
+namespace {
+
+void add_sa(Changes& out, const SaRef& sa) {
+  (sa->direction == Direction::kIn ? out.add_in : out.add_out).push_back(sa);
+}
+void remove_sa(Changes& out, const SaRef& sa) {
+  (sa->direction == Direction::kIn ? out.remove_in : out.remove_out).push_back(sa);
+}
+
+// Where the change of an entry comes among the changes of others; a backend makes them one by one. What
+// closes comes before what opens, and an entry moves forward before another one moves back behind it. An
+// entry that was a BYPASS is the first: as long as it is one, it may come before the new place of any other.
+int change_rank(const PolicySpec& policy, const PolicySpec* before) {
+  if (policy.action == Action::kBypass) return 3;
+  if (before == nullptr) return 1;
+  if (before->action == Action::kBypass) return 0;
+  const bool keeps = (policy.direction == PolicyDirection::kBoth || policy.direction == before->direction) &&
+                     covers(policy.selectors.local, before->selectors.local) &&
+                     covers(policy.selectors.remote, before->selectors.remote);
+  return policy.order <= before->order && keeps ? 1 : 2;
+}
+
+const PolicySpec* find(const std::map<PolicyId, PolicySpec>& all, PolicyId id) {
+  const auto found = all.find(id);
+  return found == all.end() ? nullptr : &found->second;
+}
+
+// The entry of this id that is installed, wholly or in part.
+const PolicySpec* standing(const State& now, PolicyId id) {
+  const PolicySpec* part = find(now.partially_installed, id);
+  return part ? part : find(now.policies, id);
+}
+
+void set_policy(Changes& out, const PolicySpec& want, const State& now) {
+  const PolicySpec* have = find(now.policies, want.id);
+  if (have && *have == want) return;
+  out.set_policies.push_back(want);
+  if (!have || have->action != Action::kBypass || want.action != Action::kBypass || want.order <= have->order)
+    return;
+  out.demote_bypasses.push_back(*have);
+  out.demote_bypasses.back().order = want.order;
+}
+void remove_policy(Changes& out, const PolicySpec& policy) {
+  (policy.action == Action::kBypass ? out.remove_bypasses : out.remove_policies).push_back(policy);
+}
+
+}  // namespace
+
+Changes diff(const State& want, const State& now) {
+  Changes out;
+  for (const auto& [id, sa] : want.sas)
+    if (!now.sas.contains(id)) add_sa(out, sa);
+  for (const auto& [id, policy] : want.policies) set_policy(out, policy, now);
+  for (const auto* there : {&now.policies, &now.partially_installed})
+    for (const auto& [id, policy] : *there)
+      if (!want.policies.contains(id)) remove_policy(out, policy);
+  for (const auto& [id, sa] : now.sas)
+    if (!want.sas.contains(id)) remove_sa(out, sa);
+  std::ranges::stable_sort(out.set_policies, {},
+                           [&](const PolicySpec& p) { return change_rank(p, standing(now, p.id)); });
+  return out;
+}
+
+Changes diff_part(const State& want, const std::vector<SaRef>& sas, const State& now) {
+  Changes out;
+  std::set<SaId> seen;
+  std::set<PolicyId> entries;
+  for (const SaRef& sa : sas) {
+    const bool want_sa = want.sas.contains(sa->id), have_sa = now.sas.contains(sa->id);
+    if (want_sa != have_sa && seen.insert(sa->id).second) (want_sa ? add_sa : remove_sa)(out, sa);
+    if (!entries.insert(sa->policy).second) continue;
+    const PolicySpec* wanted = find(want.policies, sa->policy);
+    const PolicySpec* have = standing(now, sa->policy);
+    if (wanted) set_policy(out, *wanted, now);
+    if (!wanted && have) remove_policy(out, *have);
+  }
+  return out;
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,55 @@
+#include "ctrl/install/installer.h"
+
+#include "ctrl/install/apply.h"
+#include "ctrl/install/diff.h"
+
+namespace simplon::ctrl {
+namespace {
+
+constexpr std::chrono::seconds kRetryAfter{5};
+
+}  // namespace
+
+Result<void> Installer::start() {
+  const auto found = backend_->dump();
+  if (!found) return std::unexpected(found.error());
+  now_ = former(*found);
+  if (!now_.sas.empty() || !now_.policies.empty())
+    log_.info(Category::kKernel, "a former run left " + std::to_string(now_.sas.size()) + " SAs and " +
+                                     std::to_string(now_.policies.size()) + " policies");
+  return backend_->fence();
+}
+
+Result<void> Installer::install(const State& want, Now now) {
+  if (auto done = apply(diff(want, now_), *backend_, now_); !done) return failed(done.error(), now);
+  retry_.reset();
+  logged_.clear();
+  return {};
+}
+
+Result<void> Installer::install_part(const State& want, const std::vector<SaRef>& sas, Now now) {
+  if (auto done = apply(diff_part(want, sas, now_), *backend_, now_); !done) return failed(done.error(), now);
+  return {};
+}
+
+Result<void> Installer::add(const State& added) {
+  Changes changes;
+  for (const auto& [id, sa] : added.sas)
+    (sa->direction == Direction::kIn ? changes.add_in : changes.add_out).push_back(sa);
+  for (const auto& [id, policy] : added.policies) changes.set_policies.push_back(policy);
+  return apply(changes, *backend_, now_);
+}
+
+Result<void> Installer::remove_sas() {
+  return apply(diff({.sas = {}, .policies = now_.policies}, now_), *backend_, now_);
+}
+
+// The same error every few seconds would fill the log.
+Result<void> Installer::failed(Error error, Now now) {
+  retry_ = now + kRetryAfter;
+  if (error.what != logged_) log_.error(Category::kDataPath, error.what);
+  logged_ = error.what;
+  return std::unexpected(std::move(error));
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,84 @@
+// Keeps what is installed what is wanted.
+//
+//   desired() ─▶ State ─ placement() ─▶ a State per backend ─▶ its Installer: diff(), apply()
+//
+// Wanted is what the configuration, IKE and the administrator want together. Whoever changes one of the three
+// says so here; reconcile() then makes it so. Control thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ctrl/config/config.h"
+#include "ctrl/install/child_sa_table.h"
+#include "ctrl/install/installer.h"
+#include "ctrl/install/manual_entries.h"
+#include "ctrl/install/placement.h"
+
+namespace simplon::ctrl {
+
+class Reconciler {
+ public:
+  using Now = ike::Now;
+
+  // All of them outlive the reconciler. A change of `config` is told by all_changed().
+  Reconciler(const Config& config, PolicyIds& ids, Log& log) : config_(config), ids_(ids), log_(log) {}
+
+  // Takes over what a former run left in the backend, and closes it (Installer::start).
+  Result<void> start(BackendId id, std::unique_ptr<Backend> backend);
+
+  // IKE's SAs. Installed by the next reconcile(), whose cost is that of these SAs.
+  void add_child_sa(const ike::InstallSa& install);
+  void remove_child_sa(SaId sa);
+  const ChildSaTable& children() const { return children_; }
+
+  ManualEntries& manual() { return manual_; }
+  const ManualEntries& manual() const { return manual_; }
+  void all_changed() { all_changed_ = true; }
+
+  // Installs what has changed, and tries again what failed a while ago; otherwise it does nothing. Errors are
+  // logged, and the first is returned.
+  Result<void> reconcile(Now now);
+  // When reconcile() should be called again even if nothing changes.
+  std::optional<Now> deadline() const;
+  // IKE's SAs that are not installed, or whose policy is not.
+  std::vector<SaId> not_installed() const;
+
+  // Installs new SAs and policies for a caller who handles the error: nothing is logged or tried again. The
+  // caller also adds them to manual(), or the next reconcile() of everything removes them.
+  Result<void> install_new(State added);
+  Result<void> remove_sas();  // all, for the end; the policies stay
+  Result<void> set_gateway(bool on);
+  bool gateway_on() const { return gateway_on_; }
+
+  // What is installed. `holds`: in some backend.
+  bool holds(SaId id) const;
+  bool holds(PolicyId id) const;
+  bool holds_like(const SaSpec& sa) const;   // of the same direction, SPI and destination
+  std::vector<PolicySpec> policies() const;  // in the order of the SPD
+  std::optional<SaCounters> counters(SaId id) const;
+  std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) const;
+
+  std::vector<int> fds() const;  // readable when poll() has news
+  std::vector<BackendEvent> poll();
+
+ private:
+  Capabilities capabilities();
+  Result<void> log_refused(const std::vector<RefusedSa>& refused);
+
+  const Config& config_;
+  PolicyIds& ids_;
+  Log& log_;
+  ChildSaTable children_;
+  ManualEntries manual_;
+  std::map<BackendId, Installer> installers_;
+  bool all_changed_ = true;
+  std::vector<SaRef> changed_;  // IKE's SAs that were added or removed since the last reconcile()
+  std::string logged_;          // the refusal that was logged last
+  bool gateway_on_ = true;
+};
+
+}  // namespace simplon::ctrl

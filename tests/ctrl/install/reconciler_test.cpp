@@ -1,0 +1,114 @@
+#include "ctrl/install/reconciler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/ctrl/install/lab.h"
+
+namespace simplon::ctrl::test {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// A reconciler over one backend that writes down what it is told, and the lines of the log.
+struct Site {
+  Config configuration = config();
+  PolicyIds ids;
+  std::unique_ptr<Log> log = std::move(*Log::open(Level::kError, "/dev/null"));
+  std::vector<std::string> lines;
+  Reconciler reconciler{configuration, ids, *log};
+  Journal* journal = nullptr;
+  ike::Now now{};
+
+  explicit Site(Installed left = {}) {
+    for (int i = 0; i < 10; ++i) ids.fresh();
+    log->set_listener([this](const LogEntry& e) {
+      if (e.level == Level::kError) lines.push_back(e.text);
+    });
+    auto backend = std::make_unique<Journal>();
+    journal = backend.get();
+    journal->left = std::move(left);
+    EXPECT_TRUE(reconciler.start(BackendId::kDataPath, std::move(backend)));
+  }
+  std::vector<std::string> calls() { return std::exchange(journal->calls, {}); }
+};
+
+TEST(Reconciler, StartsFromWhatAFormerRunLeftBehindTheFence) {
+  Installed left;
+  left.sas.push_back(std::make_shared<SaSpec>(SaSpec{.spi = Spi{0x5000}}));
+  Site site(left);
+  EXPECT_THAT(site.calls(), ElementsAre("dump", "fence"));
+  ASSERT_TRUE(site.reconciler.reconcile(site.now));
+  EXPECT_THAT(site.calls(), ElementsAre("+policy 1", HasSubstr("-out 922337"), "commit"));
+  ASSERT_TRUE(site.reconciler.reconcile(site.now));
+  EXPECT_THAT(site.calls(), IsEmpty()) << "nothing has changed";
+}
+
+TEST(Reconciler, WhatFailedIsLoggedOnceAndTriedAgain) {
+  Site site;
+  site.journal->fails_at = "+policy 1";
+  EXPECT_FALSE(site.reconciler.reconcile(site.now));
+  ASSERT_TRUE(site.reconciler.deadline());
+  site.calls();
+  EXPECT_TRUE(site.reconciler.reconcile(site.now)) << "nothing is due yet";
+  EXPECT_THAT(site.calls(), IsEmpty());
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(site.reconciler.reconcile(site.now = *site.reconciler.deadline()));
+  EXPECT_THAT(site.lines, ElementsAre(HasSubstr("cannot install policy 'sites/net'")));
+  site.journal->fails_at.clear();
+  EXPECT_TRUE(site.reconciler.reconcile(site.now = *site.reconciler.deadline()));
+  EXPECT_TRUE(site.reconciler.holds(PolicyId{1}));
+  EXPECT_FALSE(site.reconciler.deadline());
+  // A later failure with the same words is news again.
+  site.journal->fails_at = "+policy 1";
+  site.configuration.policies[0].order = 99;
+  site.reconciler.all_changed();
+  EXPECT_FALSE(site.reconciler.reconcile(site.now));
+  EXPECT_THAT(site.lines, testing::SizeIs(2));
+}
+
+TEST(Reconciler, AChildSaIsInstalledWithItsPolicyAloneAndRemovedSo) {
+  Site site;
+  ASSERT_TRUE(site.reconciler.reconcile(site.now));
+  site.calls();
+  site.reconciler.add_child_sa(install(1, Direction::kIn, 1, kPart));
+  ASSERT_TRUE(site.reconciler.reconcile(site.now));
+  EXPECT_THAT(site.calls(), ElementsAre("+in 1", "+policy 11", "commit"));
+  EXPECT_THAT(site.reconciler.not_installed(), IsEmpty());
+  site.reconciler.remove_child_sa(SaId{1});
+  ASSERT_TRUE(site.reconciler.reconcile(site.now));
+  EXPECT_THAT(site.calls(), ElementsAre("-policy 11", "-in 1", "commit"));
+}
+
+TEST(Reconciler, AnSaThatNoBackendCanDoIsAnErrorBeforeItIsTried) {
+  Site site;
+  site.journal->cannot = {SaId{1}};
+  ASSERT_TRUE(site.reconciler.reconcile(site.now));
+  site.calls();
+  site.reconciler.add_child_sa(install(1, Direction::kOut, 1, kNet, "192.0.2.77"));
+  const auto done = site.reconciler.reconcile(site.now);
+  ASSERT_FALSE(done);
+  EXPECT_THAT(done.error().what, HasSubstr("the data path cannot do outbound SA 00001001"));
+  EXPECT_THAT(site.calls(), ElementsAre("+policy 1", "commit")) << "the policy keeps the traffic in";
+  EXPECT_THAT(site.reconciler.not_installed(), ElementsAre(SaId{1})) << "for IKE to delete";
+  EXPECT_THAT(site.lines, ElementsAre(done.error().what));
+
+  const SaRef by_hand = install(1, Direction::kIn, 1, kNet).sa;
+  EXPECT_FALSE(site.reconciler.install_new({.sas = {{by_hand->id, by_hand}}}));
+  EXPECT_THAT(site.calls(), IsEmpty());
+}
+
+TEST(Reconciler, AtTheEndTheSasGoAndThePoliciesStay) {
+  Site site;
+  site.reconciler.add_child_sa(install(1, Direction::kOut, 1, kNet));
+  ASSERT_TRUE(site.reconciler.reconcile(site.now));
+  site.calls();
+  ASSERT_TRUE(site.reconciler.remove_sas());
+  EXPECT_THAT(site.calls(), ElementsAre("-out 1", "commit"));
+  EXPECT_TRUE(site.reconciler.holds(PolicyId{1}));
+}
+
+}  // namespace
+}  // namespace simplon::ctrl::test
