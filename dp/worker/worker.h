@@ -7,8 +7,6 @@
 #pragma once
 
 #include <rte_ethdev.h>
-#include <rte_ring.h>
-#include <rte_ring_elem.h>
 
 #include <array>
 #include <memory>
@@ -18,6 +16,7 @@
 #include "dp/crypto/crypto.h"
 #include "dp/ipsec/esp_in.h"
 #include "dp/ipsec/esp_out.h"
+#include "dp/packet/dpdk.h"
 #include "dp/packet/packet.h"
 #include "dp/tables/flow_cache.h"
 #include "dp/tables/quiescence.h"

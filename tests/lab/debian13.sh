@@ -2,13 +2,15 @@
 # debian13.sh - a Debian 13 to build and test in, whatever Debian this machine has.
 #
 #   debian13.sh setup             makes the root, or installs in it what ./simplon needs by now
-#   debian13.sh run COMMAND...    the same, then runs COMMAND there, in this source tree
+#   debian13.sh run COMMAND...    the same, then runs COMMAND there, in this source tree; on a machine that is Debian 13
+#                                 itself, runs COMMAND as it is
+#   debian13.sh in COMMAND...     run, but in the root on a Debian 13 too: for what this machine should not have installed
 #   debian13.sh path              where the root is
 #
 # The root lies in ${SIMPLON_CACHE:-${XDG_CACHE_HOME:-~/.cache}/simplon}/debian13 and serves every source tree. A command sees
-# its own tree under its own path, with a build/ that is debian13/ in the build directory outside; /tmp, network and
+# its own tree under its own path, with a build/ that is debian13/ in the build directory outside (on a Debian 13 that itself); /tmp, network and
 # ccache's cache are this machine's. Mounts are those of a mount namespace and processes those of a PID namespace: both
-# are gone with the command, however it ends. On a machine that is Debian 13 itself, run runs COMMAND as it is.
+# are gone with the command, however it ends.
 # Needs root; exits with COMMAND's status, 77 when this machine cannot have such a root, 1 when making it failed.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
@@ -72,7 +74,10 @@ bootstrap() {
 # Inside the two namespaces: the root gets what a running system has, and the command runs.
 inside() { # ROOT COMMAND...
   local at=$1; shift
-  mkdir -p "$at$top" "$at/var/cache/ccache" "$build/debian13" "$top/build"
+  local theirs=$build/debian13; is_debian13 && theirs=$build
+  mkdir -p "$at/var/cache/ccache" "$theirs" "$top/build"
+  # ip netns wants / to be a mount.
+  mount --bind "$at" "$at"
   mount -t proc proc "$at/proc"
   mount --rbind /sys "$at/sys"
   mount --rbind /dev "$at/dev"
@@ -80,11 +85,12 @@ inside() { # ROOT COMMAND...
   mount --bind /tmp "$at/tmp"
   mkdir -p "$at$top"
   mount --bind "$top" "$at$top"
-  mount --bind "$build/debian13" "$at$top/build"
+  mount --bind "$theirs" "$at$top/build"
   mount --bind "$(ccache_home)" "$at/var/cache/ccache"
   cp /etc/resolv.conf /etc/hosts "$at/etc/"
   export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 TMPDIR=/tmp
   export CCACHE_DIR=/var/cache/ccache SIMPLON_BUILD=$top/build DEBIAN_FRONTEND=noninteractive
+  unset XDG_CACHE_HOME SIMPLON_CACHE
   exec chroot "$at" /bin/bash -c 'cd "$0" && exec "$@"' "$top" "$@"
 }
 
@@ -99,12 +105,19 @@ enter() { # ROOT COMMAND... : a kill of this process ends all that it started th
   unshare --mount --pid --fork --kill-child --propagation private "$0" inside "$@"
 }
 
+# Names what the root must hold: ./simplon's tables of packages, and ours.
+wanted() {
+  { sed -n '/_packages=(/,/)/p' "$top/simplon"; echo "$suite ${peers[*]}"; } | sha256sum
+}
+
 setup() {
   [ "$(id -u)" = 0 ] || { echo "debian13: needs root: it makes a root file system and enters it"; exit 77; }
   [ "$(uname -m)" = x86_64 ] || { echo "debian13: Simplon is for x86-64, this machine is $(uname -m)"; exit 77; }
   mkdir -p "$home" "$build/log"
   exec 9>"$home/lock"
-  # Who makes or changes the root has it alone; commands share it.
+  # Commands share the root; who makes or changes it has it alone.
+  flock -s 9
+  [ "$(cat "$home/stamp" 2>/dev/null)" = "$(wanted)" ] && [ -d "$root" ] && return
   flock 9
   local begin=$SECONDS
   if [ ! -d "$root" ]; then
@@ -112,7 +125,8 @@ setup() {
     (bootstrap) >"$log" 2>&1 9>&- || { tail -n 20 "$log" >&2; die "no root was made; the whole log: $log"; }
   fi
   enter "$root" "$0" complete >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "packages were not installed; the whole log: $log"; }
-  [ $((SECONDS - begin)) -lt 5 ] || say "ready after $((SECONDS - begin))s"
+  wanted >"$home/stamp"
+  say "ready after $((SECONDS - begin))s"
   flock -s 9
 }
 
@@ -133,8 +147,12 @@ case $command in
     if is_debian13; then exec "$@"; fi
     setup
     enter "$root" "$@" ;;
+  in)
+    [ $# -gt 0 ] || die "run what? debian13.sh in COMMAND..."
+    setup
+    enter "$root" "$@" ;;
   path) echo "$root" ;;
   inside) inside "$@" ;;
   complete) complete ;;
-  *) sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
