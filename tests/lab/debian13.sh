@@ -90,6 +90,7 @@ inside() { # ROOT COMMAND...
   cp /etc/resolv.conf /etc/hosts "$at/etc/"
   export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 TMPDIR=/tmp
   export CCACHE_DIR=/var/cache/ccache SIMPLON_BUILD=$top/build DEBIAN_FRONTEND=noninteractive
+  export SIMPLON_INSIDE=$suite
   unset XDG_CACHE_HOME SIMPLON_CACHE
   exec chroot "$at" /bin/bash -c 'cd "$0" && exec "$@"' "$top" "$@"
 }
@@ -111,8 +112,8 @@ wanted() {
 }
 
 setup() {
-  [ "$(id -u)" = 0 ] || { echo "debian13: needs root: it makes a root file system and enters it"; exit 77; }
-  [ "$(uname -m)" = x86_64 ] || { echo "debian13: Simplon is for x86-64, this machine is $(uname -m)"; exit 77; }
+  [ "$(id -u)" = 0 ] || { echo "${SIMPLON_MAY_SKIP:+skipped: }debian13.sh needs root: it makes a root file system and enters it"; exit 77; }
+  [ "$(uname -m)" = x86_64 ] || { echo "${SIMPLON_MAY_SKIP:+skipped: }Simplon is for x86-64, this machine is $(uname -m)"; exit 77; }
   mkdir -p "$home" "$build/log"
   exec 9>"$home/lock"
   # Commands share the root; who makes or changes it has it alone.
@@ -130,12 +131,21 @@ setup() {
   flock -s 9
 }
 
-# Inside: what ./simplon would install on a Debian 13, and the peers.
+# Inside: what ./simplon would install on a Debian 13, and the peers. Debian lets no two IKE daemons be installed at
+# once, so these are only unpacked, and what they depend on is installed.
 complete() {
   ./simplon setup test bench
-  local p missing=()
-  for p in "${peers[@]}"; do dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -q '^installed' || missing+=("$p"); done
-  [ ${#missing[@]} -eq 0 ] || apt-get install -y --no-install-recommends "${missing[@]}"
+  local p
+  cd /var/cache/apt
+  for p in "${peers[@]}"; do
+    apt-get satisfy -y --no-install-recommends "$(apt-cache show --no-all-versions "$p" | sed -n 's/^Depends: //p')"
+    apt-get download "$p"
+    dpkg -x "$p"_*.deb /
+    rm "$p"_*.deb
+  done
+  # OpenIKED's daemons without privileges are of this user and live in an empty folder.
+  id -u _iked >/dev/null 2>&1 || useradd --system --home-dir /var/lib/openiked/empty --no-create-home --shell /usr/sbin/nologin _iked
+  mkdir -p /var/lib/openiked/empty
 }
 
 command=${1:-}
@@ -149,6 +159,7 @@ case $command in
     enter "$root" "$@" ;;
   in)
     [ $# -gt 0 ] || die "run what? debian13.sh in COMMAND..."
+    if [ -n "${SIMPLON_INSIDE:-}" ]; then exec "$@"; fi
     setup
     enter "$root" "$@" ;;
   path) echo "$root" ;;
