@@ -16,7 +16,7 @@ crossed() { # FILTER : a packet of it is in the capture
   tcpdump -nr "$run/wan.pcap" "$1" 2>/dev/null | grep -q .
 }
 
-start gwA capture tcpdump -U -i wan0 -w "$run/wan.pcap" 'esp or udp port 4500'
+start gwB capture tcpdump -U -i wan0 -w "$run/wan.pcap" 'esp or udp port 4500'
 wait_for 10 test -s "$run/wan.pcap"
 ok "strongSwan initiates" swan gwB --initiate --child net
 ok "one child is up" wait_for 10 changed none
