@@ -4,7 +4,7 @@
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
 grep -q 'plugins.kernel-libipsec.raw_esp' /usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so 2>/dev/null ||
-  { echo "${SIMPLON_MAY_SKIP:+skipped: }this strongSwan has no raw_esp; run me by tests/lab/debian13.sh run"; exit 77; }
+  skip "this strongSwan has no raw_esp: run me by tests/lab/debian13.sh run"
 lab_begin rawesp
 site_up
 start=none site_simplon gwA || exit 1

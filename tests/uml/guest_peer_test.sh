@@ -10,12 +10,13 @@ source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
 peer=$1
 case $peer in
-  libreswan) daemon=/usr/libexec/ipsec/pluto ;;
-  openiked) daemon=/usr/sbin/iked ;;
+  libreswan) daemon=/usr/libexec/ipsec/pluto esp=aes128gcm16-x25519 ;;
+  # On Linux it speaks PF_KEY, which has no GCM, and whose SHA2-256 is cut to 96 bits where RFC 4868 has 128.
+  openiked) daemon=/usr/sbin/iked esp=aes128-sha512-x25519 ;;
   *) echo "usage: guest_peer_test.sh libreswan|openiked"; exit 2 ;;
 esac
-[ -x "$daemon" ] || { echo "skipped: there is no $daemon; run me by tests/lab/debian13.sh in"; exit 77; }
-command -v linux.uml >/dev/null || { echo "skipped: there is no user-mode-linux"; exit 77; }
+[ -x "$daemon" ] || skip "there is no $daemon here: run me by tests/lab/debian13.sh in"
+command -v linux.uml >/dev/null || skip "there is no user-mode-linux"
 lab_begin "$peer"
 dir=$run/guest
 mkdir "$dir"
@@ -32,7 +33,7 @@ bridge() { # WIRE TAP
 simplon_yaml() {
   site_simplon_ports gwA
   site_secrets gwA
-  cat <<'YAML'
+  cat <<YAML
 connections:
   sites:
     local: {address: 198.51.100.1, id: a.example}
@@ -43,7 +44,7 @@ connections:
       net:
         local_ts: [198.18.1.0/24]
         remote_ts: [198.18.2.0/24]
-        esp_proposals: [aes128gcm16-x25519]
+        esp_proposals: [$esp]
         start: none
 YAML
 }
@@ -59,9 +60,12 @@ ip addr add 198.51.100.2/24 dev vec0
 ip addr add 198.18.2.1/24 dev vec1
 ip route add 198.18.1.0/24 via 198.51.100.1
 sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.vec0.rp_filter=0
-# The modules of the cipher are loaded now, and not in the middle of IKE_AUTH.
-ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x100 mode tunnel \
-  aead 'rfc4106(gcm(aes))' 0x0123456789abcdef0123456789abcdef01234567 128
+# The modules of the ciphers are loaded now, and not in the middle of IKE_AUTH.
+modprobe -a af_key esp4
+key=0x0123456789abcdef0123456789abcdef
+sa() { ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi $1 mode tunnel "${@:2}"; }
+sa 0x100 aead 'rfc4106(gcm(aes))' ${key}01234567 128
+sa 0x101 enc 'cbc(aes)' $key auth-trunc 'hmac(sha512)' $key$(sed s/0x// <<<$key) 256
 ip xfrm state flush
 SH
   "${peer}_begin"
@@ -98,14 +102,14 @@ openiked_begin() {
 cat >/etc/iked.conf <<'CONF'
 ikev2 "sites" passive esp from 198.18.2.0/24 to 198.18.1.0/24 local 198.51.100.2 peer 198.51.100.1 \\
   ikesa enc aes-128-gcm prf hmac-sha2-256 group curve25519 \\
-  ${IKED_CHILD-childsa enc aes-128-gcm group curve25519} \\
+  childsa enc aes-128 auth hmac-sha2-512 group curve25519 noesn \\
   srcid b.example dstid a.example lifetime 20 \\
   psk "a-demonstration-secret-0123456789"
 CONF
 chmod 600 /etc/iked.conf
 mkdir -p /etc/iked/private
 openssl ecparam -genkey -name prime256v1 -noout -out /etc/iked/private/local.key 2>/dev/null
-iked -d ${IKED_V:--v} >$dir/peer.log 2>&1 &
+iked -d -v >$dir/peer.log 2>&1 &
 for ((i = 0; i < 100; i++)); do [ -S /run/iked.sock ] && break; sleep 0.1; done
 SH
 }
@@ -158,7 +162,8 @@ rekeyed() { # TITLE WHAT COMMAND...
 # What a guest on a busy machine still has on its way when ping ends is not lost: of what came back, none is missing.
 no_gap() {
   ping_end
-  gapless "$run/long-ping.log" && grep -c 'icmp_seq' "$run/long-ping.log" | awk '$1 < 5 {exit 1}'
+  sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' "$run/long-ping.log" | sort -n |
+    awk -v may="${may_lose:-0}" '{last = $1} END {print last - NR " lost of " last; exit NR < 5 || last - NR > may}'
 }
 
 bridge wan0 tap-wan
@@ -180,8 +185,9 @@ case $peer in
     ok "Simplon terminates" ctl gwA terminate --ike sites
     ok "libreswan initiates" guest ipsec up sites ;;
   openiked)
-    # It has no order for it, but a lifetime of 20 s.
-    rekeyed "openiked rekeys the child" children true ;;
+    # It has no order for it, but a lifetime of 20 s. As the initiator it deletes the old SA before it has the new one
+    # installed, so the one packet may be lost that comes between.
+    may_lose=1 rekeyed "openiked rekeys the child" children true ;;
 esac
 ctl gwA drops
 [ $peer = openiked ] || { ok "one child is up again" wait_for 20 changed children none; both_ways "$peer initiated"; }
