@@ -53,7 +53,7 @@ std::string did_you_mean(std::string_view text, const std::vector<std::string_vi
   return nearest.empty() ? "" : "; did you mean '" + std::string(nearest) + "'?";
 }
 
-std::string quoted(std::string_view text) {
+std::string shown(std::string_view text) {
   std::string out = "'";
   for (char c : text.substr(0, 60)) out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   return out + (text.size() > 60 ? "…'" : "'");

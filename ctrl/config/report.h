@@ -41,7 +41,7 @@ class Report {
 std::string did_you_mean(std::string_view text, const std::vector<std::string_view>& known);
 
 // What the file has, in quotes for a message: on one line, and cut when it is long.
-std::string quoted(std::string_view text);
+std::string shown(std::string_view text);
 // "a, b or c"
 std::string list_text(const std::vector<std::string_view>& words);
 

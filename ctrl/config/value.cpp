@@ -23,7 +23,7 @@ std::optional<std::uint64_t> Value::number(std::uint64_t least, std::uint64_t mo
   if (!given) return std::nullopt;
   const auto value = digits(*given);
   if (value && *value >= least && *value <= most) return value;
-  error(quoted(*given) + " is not allowed; use a whole number from " + std::to_string(least) + " to " +
+  error(shown(*given) + " is not allowed; use a whole number from " + std::to_string(least) + " to " +
         std::to_string(most));
   return std::nullopt;
 }
@@ -35,7 +35,7 @@ std::optional<milliseconds> Value::duration(milliseconds least, milliseconds mos
   if (value && *value <= static_cast<std::uint64_t>(most.count()) && milliseconds(*value) >= least)
     return milliseconds(*value);
   const bool bare = !value && digits(*given);
-  error(quoted(*given) + (value ? " is out of range" : " is no duration") + "; use " + time_text(least) +
+  error(shown(*given) + (value ? " is out of range" : " is no duration") + "; use " + time_text(least) +
         " to " + time_text(most) + ", with a unit: ms, s, m, h, d" +
         (bare ? "; did you mean '" + *given + "s'?" : ""));
   return std::nullopt;
@@ -47,7 +47,7 @@ std::optional<std::chrono::seconds> Value::seconds(std::chrono::seconds least,
   if (!value) return std::nullopt;
   if (*value % std::chrono::seconds(1) == milliseconds(0))
     return std::chrono::duration_cast<std::chrono::seconds>(*value);
-  error(quoted(node_->text) + " is finer than a second; use whole seconds");
+  error(shown(node_->text) + " is finer than a second; use whole seconds");
   return std::nullopt;
 }
 
@@ -57,7 +57,7 @@ std::optional<std::uint64_t> Value::bytes(std::uint64_t least, std::uint64_t mos
   const auto value = parse_bytes(*given);
   if (value && *value >= least && *value <= most) return value;
   const bool bare = !value && digits(*given);
-  error(quoted(*given) + (value ? " is out of range" : " is no size") + "; use " + size_text(least) + " to " +
+  error(shown(*given) + (value ? " is out of range" : " is no size") + "; use " + size_text(least) + " to " +
         size_text(most) + ", with a unit: KiB, MiB, GiB, TiB (or KB, MB, GB, TB)" +
         (bare ? "; did you mean '" + *given + "MiB'?" : ""));
   return std::nullopt;
@@ -67,7 +67,7 @@ std::optional<IpAddress> Value::address() const {
   const auto given = text();
   if (!given) return std::nullopt;
   if (const auto address = IpAddress::parse(*given)) return address;
-  error(quoted(*given) + " is no IP address; use one like 192.0.2.1 or 2001:db8::1");
+  error(shown(*given) + " is no IP address; use one like 192.0.2.1 or 2001:db8::1");
   return std::nullopt;
 }
 
@@ -93,7 +93,7 @@ std::vector<Value> Value::filled_list() const {
 }
 
 void Value::not_among(std::string_view given, const std::vector<std::string_view>& known) const {
-  error(quoted(given) + " is not allowed; use " + list_text(known) + did_you_mean(given, known));
+  error(shown(given) + " is not allowed; use " + list_text(known) + did_you_mean(given, known));
 }
 
 }  // namespace simplon::ctrl

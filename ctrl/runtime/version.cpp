@@ -1,10 +1,11 @@
 #include "ctrl/runtime/version.h"
 
-#include <intel-ipsec-mb.h>
 #include <openssl/crypto.h>
 #include <rte_version.h>
 
 #include <memory>
+
+#include "dp/crypto/ipsec_mb.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -15,18 +16,7 @@ std::string_view ipsec_mb_architecture() {
   if (!manager) return "unknown";
   IMB_ARCH arch = IMB_ARCH_NONE;
   init_mb_mgr_auto(manager.get(), &arch);
-  switch (arch) {
-    case IMB_ARCH_SSE:
-      return "SSE";
-    case IMB_ARCH_AVX:
-      return "AVX";
-    case IMB_ARCH_AVX2:
-      return "AVX2";
-    case IMB_ARCH_AVX512:
-      return "AVX-512";
-    default:
-      return "unknown";
-  }
+  return dp::name_of(arch);
 }
 
 }  // namespace

@@ -169,8 +169,7 @@ Result<void> DpdkDataPath::make_rings() {
       return fail("no memory for the workers' rings");
   }
   punts_ = make_ring("punts", RING_F_SC_DEQ);
-  events_.reset(
-      rte_ring_create_elem("events", sizeof(WorkerEvent), kEventSlots, SOCKET_ID_ANY, RING_F_SC_DEQ));
+  events_.reset(create_ring("events", sizeof(WorkerEvent), kEventSlots, SOCKET_ID_ANY, RING_F_SC_DEQ));
   if (!punts_ || !events_) return fail("no memory for the exception path's rings");
   return {};
 }

@@ -102,8 +102,7 @@ PortStats Port::stats() const {
   rte_eth_dev_info info{};
   if (rte_eth_dev_info_get(id_, &info) == 0 && info.driver_name != nullptr) out.driver = info.driver_name;
   rte_eth_link link{};
-  rte_eth_link_get_nowait(id_, &link);
-  out.link_up = link.link_status == RTE_ETH_LINK_UP;
+  out.link_up = rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
   rte_eth_stats stats{};
   if (rte_eth_stats_get(id_, &stats) == 0) {
     out.rx_packets = stats.ipackets;

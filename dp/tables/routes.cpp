@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "dp/packet/dpdk.h"
+
 namespace simplon::dp {
 namespace {
 
@@ -86,7 +88,7 @@ bool Routes::insert(const Prefix& prefix, std::uint32_t index) {
     if (node == nullptr) node = rte_rib_insert(rib4_, address, prefix.length);
     return node != nullptr && rte_rib_set_nh(node, index) == 0;
   }
-  const std::uint8_t* address = prefix.address.bytes().data();
+  const RibAddress address(prefix.address.bytes().data());
   rte_rib6_node* node = rte_rib6_lookup_exact(rib6_, address, prefix.length);
   if (node == nullptr) node = rte_rib6_insert(rib6_, address, prefix.length);
   return node != nullptr && rte_rib6_set_nh(node, index) == 0;
@@ -97,7 +99,7 @@ std::uint32_t Routes::find(const IpAddress& destination) const {
   if (destination.is_v4()) {
     if (const rte_rib_node* node = rte_rib_lookup(rib4_, destination.v4_host())) rte_rib_get_nh(node, &index);
   } else {
-    if (const rte_rib6_node* node = rte_rib6_lookup(rib6_, destination.bytes().data()))
+    if (const rte_rib6_node* node = rte_rib6_lookup(rib6_, RibAddress(destination.bytes().data())))
       rte_rib6_get_nh(node, &index);
   }
   return static_cast<std::uint32_t>(index);

@@ -1,7 +1,8 @@
 #include "dp/worker/control_channel.h"
 
-#include <rte_ring_elem.h>
 #include <unistd.h>
+
+#include "dp/packet/dpdk.h"
 
 namespace simplon::dp {
 

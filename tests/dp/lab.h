@@ -106,7 +106,7 @@ class Lab {
     out_ = rte_ring_create(("out" + n).c_str(), 256, 0, 0);
     inject_ = rte_ring_create(("inject" + n).c_str(), 256, 0, 0);
     punts_ = rte_ring_create(("punt" + n).c_str(), 256, 0, 0);
-    events_ = rte_ring_create_elem(("event" + n).c_str(), sizeof(WorkerEvent), 256, 0, 0);
+    events_ = create_ring(("event" + n).c_str(), sizeof(WorkerEvent), 256, 0, 0);
     WorkerSetup setup;
     setup.sources = {{.kind = Source::Kind::kMailbox, .ring = in_},
                      {.kind = Source::Kind::kInject, .ring = inject_}};

@@ -142,7 +142,7 @@ nothing_in_clear() {
   echo "   $clear_sent packets sent in clear on purpose were seen, and nothing else"
 }
 
-strongswan_start() { # NAME ; environment CHARON: more lines for charon { }
+strongswan_start() { # NAME ; environment CHARON: more lines for charon { }, LIBIPSEC: for its kernel-libipsec { }
   local name=$1 dir=$run/$1 plugins=
   local p
   for p in random nonce openssl sha1 sha2 aes gcm hmac kdf curve25519 pem pkcs1 pkcs8 x509 pubkey kernel-libipsec \
@@ -163,7 +163,8 @@ charon {
   ${CHARON:-}
   plugins {
     vici { socket = unix://$dir/charon.vici }
-    kernel-libipsec { allow_peer_ts = no }
+    kernel-libipsec { allow_peer_ts = no
+      ${LIBIPSEC:-} }
   }
 }
 CONF

@@ -12,8 +12,7 @@ namespace {
 // The exception path of one port without a TAP: making one takes root; what is punted there is freed.
 struct Path {
   rte_ring* punts = rte_ring_create("test-punts", 1024, SOCKET_ID_ANY, RING_F_SC_DEQ);
-  rte_ring* events =
-      rte_ring_create_elem("test-events", sizeof(WorkerEvent), 64, SOCKET_ID_ANY, RING_F_SC_DEQ);
+  rte_ring* events = create_ring("test-events", sizeof(WorkerEvent), 64, SOCKET_ID_ANY, RING_F_SC_DEQ);
   std::unique_ptr<PuntPath> punt_path = std::move(*PuntPath::open(Shared::get().buffers, punts));
 
   Path() { EXPECT_TRUE(punt_path->add(PortIndex{0}, {.name = "lan", .tap = false}, Mac{}, nullptr)); }
