@@ -6,6 +6,9 @@
 
 #include <csignal>
 
+// g++ 12 follows a moved variant without a value into the storage of its only alternative.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
 namespace simplon::ctrl {
 
 JobPool::JobPool(unsigned threads) : wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
@@ -39,7 +42,7 @@ std::optional<ike::JobResult> JobPool::take() {
     [[maybe_unused]] const ssize_t n = read(wake_, &count, sizeof count);
     return std::nullopt;
   }
-  ike::JobResult result = std::move(results_.front());
+  std::optional<ike::JobResult> result(std::move(results_.front()));
   results_.pop_front();
   return result;
 }

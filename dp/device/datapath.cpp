@@ -18,6 +18,7 @@
 #include "dp/device/eal.h"
 #include "dp/device/port.h"
 #include "dp/device/punt_path.h"
+#include "dp/packet/dpdk.h"
 #include "dp/packet/packet.h"
 #include "dp/tables/registry.h"
 #include "dp/worker/worker.h"

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "dp/packet/dpdk.h"
 #include "dp/tables/registry.h"
 #include "dp/worker/worker.h"
 

@@ -55,7 +55,7 @@ TEST(Rfc7296_3, EveryPayloadIsReadAsItWasWritten) {
   EXPECT_EQ(p->nonce, Buffer(16, 1));
   EXPECT_EQ(p->idi, *Identity::parse("a.example"));
   EXPECT_EQ(p->idr_body, hex("01000000 c0000201"));
-  EXPECT_EQ(p->auth->method, 2);
+  EXPECT_EQ(p->auth->method, AuthMethod::kSharedKey);
   ASSERT_EQ(p->notifies.size(), 2U);
   EXPECT_EQ(p->find(NotifyType::kRekeySa)->spi, hex("01020304"));
   EXPECT_EQ(p->error()->type, NotifyType::kInvalidKePayload);
