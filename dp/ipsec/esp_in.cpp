@@ -37,9 +37,9 @@ Drop check_replay(const ReplayWindow& window, std::uint64_t seq) {
   return Drop::kNone;
 }
 
-// The `pad` octets before `trailer` are 1, 2, 3, … There are always 16 octets to read there, of headers if
-// not of padding; what is not padding is shifted out (on a little-endian machine the last octet is the
-// highest).
+// Whether the `pad` octets before `trailer` are 1, 2, 3, … (RFC 4303 §2.4). Sixteen octets are compared at
+// once. They can always be read, since at least the headers stand there; those before the padding are shifted
+// out (the machine is little-endian: the last octet is the highest).
 bool is_padding(const std::uint8_t* trailer, unsigned pad) {
   __extension__ using Octets = unsigned __int128;
   static_assert(std::endian::native == std::endian::little);
@@ -63,7 +63,7 @@ Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, c
   packet.end = static_cast<std::uint16_t>(packet.payload + length);
   packet.ecn = traffic_class(bytes_of(m) + headers.ip, headers.v4) & 3;
   packet.seq = load_be32(at + 4);
-  // RFC 4303 §3.4.3: before any cryptography; the window moves only in decapsulate_finish().
+  // Before any cryptography (RFC 4303 §3.4.3). The window moves only in decapsulate_finish().
   if (const Drop bad = check_replay(sa.window, packet.seq); bad != Drop::kNone) return bad;
   job.session = sa.session;
   job.mbuf = m;
@@ -93,8 +93,8 @@ Drop decapsulate_cbc_begin(rte_mbuf* m, const Headers& headers, std::uint16_t es
 }
 
 Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) {
-  // The same number may stand twice in one burst: both were fresh when they came, one of them is not any
-  // more.
+  // Checked again: two packets of one burst may have the same number, and both passed the check before the
+  // cryptography.
   if (const Drop bad = check_replay(sa.window, packet.seq); bad != Drop::kNone) return bad;
   sa.window.mark(packet.seq);
   const std::uint8_t* trailer = bytes_of(m) + packet.end - kTrailerBytes;

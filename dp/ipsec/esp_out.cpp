@@ -14,7 +14,7 @@ constexpr unsigned kTrailerBytes = 2;  // pad length, next header
 
 void ipv4_header(const SaSpec& spec, std::uint8_t* h) {
   h[0] = 0x45;
-  store_be16(h + 6, 0x4000);  // DF: fragments of ESP are of no use to anyone
+  store_be16(h + 6, 0x4000);  // DF: ESP must reach the peer whole (RFC 4303 §3.4.1)
   h[8] = kOuterTtl;
   h[9] = spec.udp ? kUdp : kEsp;
   std::memcpy(h + 12, spec.source.bytes().data(), 4);
@@ -29,8 +29,8 @@ void ipv6_header(const SaSpec& spec, std::uint8_t* h) {
   std::memcpy(h + 24, spec.destination.bytes().data(), 16);
 }
 
-// DSCP is copied, ECN too (RFC 6040 §4.1, normal mode).
-void finish_outer(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass, unsigned total) {
+// Length, checksum, and the traffic class: DSCP is copied, and ECN (RFC 6040 §4.1, normal mode).
+void complete_outer_header(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass, unsigned total) {
   if (sa.v4) {
     outer[1] = tclass;
     store_be16(outer + 2, static_cast<std::uint16_t>(total));
@@ -42,14 +42,15 @@ void finish_outer(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass
     outer[1] = static_cast<std::uint8_t>(tclass << 4);
     store_be16(outer + 4, static_cast<std::uint16_t>(total - kIpv6Bytes));
   }
-  // The UDP checksum is zero; set_udp_checksum() makes that of IPv6.
+  // The UDP checksum stays zero here; over IPv6 set_udp_checksum() sets it.
   if (sa.udp) store_be16(outer + sa.ip_bytes + 4, static_cast<std::uint16_t>(total - sa.ip_bytes));
 }
 
-// The IV of an AEAD is the sequence number, unique per key (RFC 4106 §3.1). That of CBC must not be foreseen
-// (RFC 3602 §3): it is a unique block encrypted under the SA's own key (NIST SP 800-38A appendix C), which
-// the device does when it takes that block for the first of the plaintext, with an IV of zeros. `salt` is
-// random there, so that a key that is used again by hand after a restart does not give the same IVs again.
+// The IV of an AEAD is the sequence number, which is unique for a key (RFC 4106 §3.1). The IV of CBC must be
+// unpredictable (RFC 3602 §3): it is a unique block, encrypted under the SA's own key (NIST SP 800-38A
+// appendix C). The device does that, since the block is given to it as the first of the plaintext, with an IV
+// of zeros. `salt` is random there: a manual key that is used again after a restart must not give the same
+// IVs.
 template <SaKind kKind>
 void set_iv(const OutboundSa& sa, std::uint64_t seq, std::uint8_t* iv, CryptoJob& job) {
   if constexpr (kKind == SaKind::kEspTunnelAead) {
@@ -69,8 +70,8 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
   constexpr bool kAead = kKind == SaKind::kEspTunnelAead;
   std::uint8_t* inner = bytes_of(m) + headers.ip;
   if (hop && ttl(inner, headers.v4) <= 1) return Drop::kTtlExpired;
-  // 1. Room: what is behind the IP packet (Ethernet padding) goes; trailer and ICV are appended, headers
-  // prepended. All room is asked for before anything is written.
+  // 1. Is there room for the headers before, and for the trailer and the ICV behind the IP packet? Nothing is
+  // written before that is known. Ethernet's padding behind the packet is overwritten.
   const unsigned length = headers.length,
                  padded = (length + kTrailerBytes + sa.block - 1u) & ~(sa.block - 1u);
   const unsigned pad = padded - length - kTrailerBytes, before = sa.header_bytes + 0u + sa.iv;
@@ -84,8 +85,8 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
   m->data_off = static_cast<std::uint16_t>(m->data_off + headers.ip - before);
   m->data_len = static_cast<std::uint16_t>(total);
   m->pkt_len = total;
-  // 2. Padding 1, 2, 3, … (RFC 4303 §2.4; one store, what is too much of it is overwritten), pad length, next
-  // header.
+  // 2. Padding 1, 2, 3, … (RFC 4303 §2.4), pad length, next header. One store writes all padding there can
+  // be; what follows overwrites what is too much.
   std::uint8_t* trailer = inner + length;
   std::memcpy(trailer, kPadding.data(), kPadding.size());
   trailer[pad] = static_cast<std::uint8_t>(pad);
@@ -93,7 +94,7 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
   // 3. Outer headers from the template.
   std::uint8_t *iv = inner - sa.iv, *esp = iv - kEspBytes, *outer = iv - sa.header_bytes;
   std::memcpy(iv - sa.header.size(), sa.header.data(), sa.header.size());
-  finish_outer(outer, sa, tclass, total);
+  complete_outer_header(outer, sa, tclass, total);
   store_be32(esp + 4, static_cast<std::uint32_t>(seq));
   set_iv<kKind>(sa, seq, iv, job);
   job.session = sa.session;

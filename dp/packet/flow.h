@@ -1,4 +1,4 @@
-// A clear packet as the policies see it, and what is to be done with it.
+// A clear packet as the policies see it (Flow), and what they decide about it (Decision).
 #pragma once
 
 #include <cstdint>
@@ -51,7 +51,7 @@ static_assert(sizeof(Decision) == 8);
 
 inline constexpr std::uint32_t kBroadcast = 0xffffffff;
 
-// For many: multicast, and IPv4's broadcast.
+// Multicast, and IPv4's broadcast.
 inline bool is_multicast(const IpAddress& a) {
   return a.is_v4() ? (a.v4_host() >> 28) == 0xe || a.v4_host() == kBroadcast : a.bytes()[0] == 0xff;
 }

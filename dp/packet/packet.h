@@ -1,8 +1,8 @@
 // What a worker sees of one frame: bounds checked once, here; behind it every offset is inside the first
 // segment.
 //
-// Headers belong to one worker and one turn: who gets a packet from another, or later, or out of an SA,
-// parses it again.
+// Headers are good for one worker and one turn: a packet that another worker handed over, that has waited, or
+// that was decrypted is parsed again.
 #pragma once
 
 #include <netinet/in.h>
@@ -60,8 +60,8 @@ inline std::uint16_t ipv4_checksum_sum(const std::uint8_t* header, unsigned byte
   return Be16::from_raw(static_cast<std::uint16_t>((sum & 0xffff) + (sum >> 16))).host();
 }
 
-// What has ports, or a type and a code in their place; of another protocol a packet says nothing but its
-// addresses.
+// Protocols with ports, or with a type and a code in their place. Of any other protocol only the addresses
+// are known.
 constexpr bool has_ports(std::uint8_t protocol) {
   return protocol == kTcp || protocol == kUdp || protocol == kSctp || protocol == kDccp ||
          protocol == kIcmp || protocol == kIcmpv6;
@@ -90,7 +90,8 @@ inline Drop parse_ipv4(const std::uint8_t* p, unsigned left, Headers& h) {
   const unsigned header = (p[0] & 0x0fu) * 4u, total = load_be16(p + 2);
   if (header < kIpv4Bytes || total < header) return Drop::kMalformed;
   if (total > left) return Drop::kRunt;
-  // The right sum is zero in one's complement, where 0xffff is zero; it is never 0 itself, for the version.
+  // With a right checksum the sum is 0xffff, which is a zero of one's complement. It is never the other zero,
+  // 0, since the version is not 0.
   if (ipv4_checksum_sum32(p, header) % 0xffff != 0) return Drop::kBadChecksum;
   h.v4 = true;
   h.protocol = p[9];
@@ -106,7 +107,7 @@ constexpr bool is_extension_header(std::uint8_t next) {
   return next == kIpv6HopByHop || next == kIpv6Routing || next == kIpv6Destination || next == kIpv6Fragment;
 }
 
-// Hop-by-hop, routing, destination and fragment headers are passed (RFC 8200 §4), at most eight of them.
+// Skips hop-by-hop, routing, destination and fragment headers (RFC 8200 §4), at most eight of them.
 inline Drop parse_ipv6(const std::uint8_t* p, unsigned left, Headers& h) {
   if (left < kIpv6Bytes) return Drop::kRunt;
   const unsigned total = kIpv6Bytes + load_be16(p + 4);
@@ -151,7 +152,8 @@ inline Drop parse_ip(rte_mbuf* m, std::uint16_t offset, Headers& h) {
   }
 }
 
-// An address as one number that is compared in two instructions: IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2).
+// An address as one number, which is compared in two instructions; IPv4 as ::ffff:a.b.c.d (RFC 4291
+// §2.5.5.2).
 inline AddressKey address_key(const std::uint8_t* address, bool v4) {
   if (v4) return AddressKey{0xffff} << 32 | load_be32(address);
   return AddressKey{load_be64(address)} << 64 | load_be64(address + 8);
@@ -176,9 +178,9 @@ inline void set_ipv4_checksum(std::uint8_t* ip) {
   store_be16(ip + 10, static_cast<std::uint16_t>(~ipv4_checksum_sum(ip, (ip[0] & 0x0fu) * 4u)));
 }
 
-// RFC 1624: the checksum follows one changed 16-bit word. The words are arguments, since to read one that was
-// just written by its bytes stalls.
-inline void fix_ipv4_checksum(std::uint8_t* ip, std::uint16_t before, std::uint16_t after) {
+// RFC 1624: the checksum for one 16-bit word that changed. The words are arguments: to read a word whose
+// bytes were just written would stall the processor.
+inline void update_ipv4_checksum(std::uint8_t* ip, std::uint16_t before, std::uint16_t after) {
   std::uint32_t sum =
       static_cast<std::uint16_t>(~load_be16(ip + 10)) + static_cast<std::uint16_t>(~before) + after;
   sum = (sum & 0xffff) + (sum >> 16);
@@ -194,14 +196,14 @@ inline void decrement_ttl(std::uint8_t* ip, bool v4) {
   }
   const std::uint16_t before = load_be16(ip + 8), after = static_cast<std::uint16_t>(before - 0x100);
   store_be16(ip + 8, after);
-  fix_ipv4_checksum(ip, before, after);
+  update_ipv4_checksum(ip, before, after);
 }
 
 inline void set_ecn(std::uint8_t* ip, bool v4, std::uint8_t ecn) {
   if (v4) {
     const std::uint16_t before = load_be16(ip), after = static_cast<std::uint16_t>((before & ~3u) | ecn);
     store_be16(ip, after);
-    fix_ipv4_checksum(ip, before, after);
+    update_ipv4_checksum(ip, before, after);
   } else {
     ip[1] = static_cast<std::uint8_t>((ip[1] & ~0x30u) | ecn << 4);
   }

@@ -1,4 +1,5 @@
-// The hot part of an inbound SA. Owner, life and threads as of an outbound one (dp/sa/outbound.h).
+// The hot part of an inbound SA. Ownership, lifetime and threads are those of an outbound SA
+// (dp/sa/outbound.h).
 #pragma once
 
 #include <cstddef>
@@ -17,13 +18,13 @@ namespace simplon::dp {
 
 struct CryptoSession;  // dp/crypto/crypto.h
 
-// One pair of selectors as the packet is compared to it.
+// A source and a destination selector in the form that packets are compared with.
 struct CompactSelector {
   AddressKey source_first{}, source_last{}, destination_first{}, destination_last{};
   std::uint16_t sport_first = 0, sport_last = 65535, dport_first = 0, dport_last = 65535;
   std::uint8_t protocol = kAnyProtocol;
   bool v4 = true;
-  bool asks_ports = false;  // a later fragment may or may not match, so it does not (RFC 4301 §7)
+  bool asks_ports = false;  // then a later fragment, which has no ports, does not match (RFC 4301 §7)
 };
 
 struct alignas(64) InboundSa {
@@ -41,7 +42,7 @@ struct alignas(64) InboundSa {
   ReplayWindow window;
   const CompactSelector* selectors = nullptr;
   AddressKey destination{};
-  // From here on the cold part: counters of what was refused first.
+  // The cold part; it begins with the counters of refused packets.
   Counter replayed, bad_icv, selector_mismatch;
   SaLimits limits;
   SaId id{};

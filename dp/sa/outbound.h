@@ -19,29 +19,30 @@ namespace simplon::dp {
 
 struct CryptoSession;  // dp/crypto/crypto.h
 
-// Without ESN the number that travels must not repeat (RFC 4303 §3.3.3): the last one that may be sent.
+// The last sequence number that may be sent: without ESN the 32 bits that travel must not repeat (RFC 4303
+// §3.3.3).
 inline constexpr std::uint64_t kLastSequence = 0xffffffff;
-// Asks for a rekey while there is still room for what is in flight.
+// At this number a rekey is asked for; the numbers behind it are for the packets that come until it is done.
 inline constexpr std::uint64_t kSoftSequence = kLastSequence - (1u << 20);
 
 struct alignas(64) OutboundSa {
   // Line 0: read and written for every packet.
   Counter next_seq = 1;                     // 64 bits are kept; the low half travels
-  std::uint64_t check_at_packets = kNever;  // at this number the cold path is asked
+  std::uint64_t check_at_packets = kNever;  // the next limit, see SaLimits
   Counter bytes = 0;                        // of inner packets
   std::uint64_t check_at_bytes = kNever;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;       // of an AEAD, as it stands in the nonce; of CBC random, see set_iv()
   std::uint32_t outer_sum = 0;  // IPv4: one's complement sum of the header but for its length and DSCP
   std::uint16_t owner = 0;
-  std::uint16_t mtu = 0;  // largest outer packet: the least of the unprotected ports'
+  std::uint16_t mtu = 0;  // largest outer packet: the smallest MTU of the unprotected ports
   std::uint8_t iv = 0, icv = 0, block = 0;
   std::uint8_t ip_bytes = 0;      // outer IP header: 20 or 40
   std::uint8_t header_bytes = 0;  // of the template: outer IP, UDP, ESP
   bool udp = false, v4 = false;
   SaKind kind{};
-  // Line 1: the outer headers, to be copied and completed (RFC 4301 §5.1.2). They end where the array ends,
-  // so that one copy of fixed size does for all.
+  // Line 1: the template of the outer headers (RFC 4301 §5.1.2), which is copied and completed for each
+  // packet. It ends at the end of the array, so that one copy of fixed size serves every length.
   alignas(64) std::array<std::uint8_t, 56> header{};
   std::uint32_t route_generation = 0, route = 0;  // of the outer packet, as last looked up
   // From line 2 on: for the cold path and the control thread.

@@ -1,9 +1,9 @@
 // The anti-replay window of one inbound SA (RFC 4303 §3.4.3), as a ring of 64-bit words (RFC 6479): moving it
 // clears the words that it moves over, never shifts the others.
 //
-// Sequence numbers are 64 bits here, though only 32 travel: without ESN the high half is zero. check() before
-// the ICV is looked at, mark() after it was good: a forged packet never moves the window. One thread: the
-// SA's owner.
+// Sequence numbers have 64 bits here; only 32 of them travel, and without ESN the high half is zero. check()
+// is called before the ICV is verified, mark() only when it was good, so a forged packet never moves the
+// window. One thread: the SA's owner.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ class ReplayWindow {
  public:
   enum class Verdict : std::uint8_t { kFresh, kReplayed, kTooOld };
 
-  // `packets` is how far back numbers are taken; 0 switches the check off. Rounded up to a multiple of 64.
+  // `packets`: the size of the window; 0 switches the check off. Rounded up to a multiple of 64.
   explicit ReplayWindow(std::uint32_t packets)
       : size_((packets + 63) / 64 * 64), mask_(packets == 0 ? 0 : std::bit_ceil(size_ / 64 + 1) - 1) {
     if (packets != 0) words_ = std::make_unique<std::uint64_t[]>(mask_ + 1);
@@ -42,7 +42,6 @@ class ReplayWindow {
     if (seq > top_) {
       const std::uint64_t steps = std::min<std::uint64_t>(seq / 64 - top_ / 64, mask_ + 1);
       for (std::uint64_t i = 1; i <= steps; ++i) words_[(top_ / 64 + i) & mask_] = 0;
-      // When it jumps by the whole ring, every word was cleared, seq's own among them.
       top_ = seq;
     }
     words_[word(seq)] |= std::uint64_t{1} << (seq % 64);
@@ -50,7 +49,7 @@ class ReplayWindow {
 
   std::uint64_t top() const { return top_; }
   std::uint32_t size() const { return size_; }
-  // For a source that repeats itself (the benchmark): as if nothing had been received.
+  // As if nothing had been received: for the benchmark, whose source repeats its packets.
   void forget() {
     top_ = 0;
     if (size_ != 0) std::fill_n(words_.get(), mask_ + 1, 0);

@@ -5,12 +5,12 @@ namespace {
 
 template <class Sa>
 bool within(Sa& sa, std::uint64_t packets, ControlChannel& control) {
-  const SaLimits::News news = sa.limits.reached(packets, sa.bytes);
-  if (news != SaLimits::News::kNothing &&
+  const SaLimits::Limit limit = sa.limits.reached(packets, sa.bytes);
+  if (limit != SaLimits::Limit::kNone &&
       !control.send(
-          {.kind = news == SaLimits::News::kHard ? WorkerEvent::Kind::kHard : WorkerEvent::Kind::kSoft,
+          {.kind = limit == SaLimits::Limit::kHard ? WorkerEvent::Kind::kHard : WorkerEvent::Kind::kSoft,
            .sa = static_cast<std::uint64_t>(sa.id)}))
-    sa.limits.untold(news);
+    sa.limits.report_again(limit);
   sa.check_at_packets = sa.limits.next_packets();
   sa.check_at_bytes = sa.limits.next_bytes();
   return !sa.limits.expired;

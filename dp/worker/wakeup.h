@@ -5,7 +5,7 @@
 
 namespace simplon::dp {
 
-// Set while the control thread sleeps; whoever clears it writes the eventfd.
+// `asleep` is set while the control thread sleeps. The worker that clears it writes the eventfd.
 struct Wakeup {
   std::atomic<bool> asleep{false};
   int fd = -1;

@@ -355,14 +355,14 @@ TEST(Rfc4303_3_3_3, WithoutEsnAnSaAsksForARekeyBeforeItsNumbersEnd) {
   ASSERT_TRUE(c.registry.add_policy(c.policy(1)) && c.registry.commit());
   SaLimits& limits = c.slot().sa.read()->limits;
   EXPECT_EQ(c.slot().sa.read()->check_at_packets, kSoftSequence);
-  EXPECT_EQ(limits.reached(kSoftSequence - 1, 0), SaLimits::News::kNothing);
-  EXPECT_EQ(limits.reached(kSoftSequence, 0), SaLimits::News::kSoft);
+  EXPECT_EQ(limits.reached(kSoftSequence - 1, 0), SaLimits::Limit::kNone);
+  EXPECT_EQ(limits.reached(kSoftSequence, 0), SaLimits::Limit::kSoft);
   EXPECT_EQ(limits.next_packets(), kLastSequence);
-  EXPECT_EQ(limits.reached(kLastSequence - 1, 0), SaLimits::News::kNothing);
-  EXPECT_EQ(limits.reached(kLastSequence, 0), SaLimits::News::kHard);
+  EXPECT_EQ(limits.reached(kLastSequence - 1, 0), SaLimits::Limit::kNone);
+  EXPECT_EQ(limits.reached(kLastSequence, 0), SaLimits::Limit::kHard);
   EXPECT_TRUE(limits.expired);
-  EXPECT_EQ(limits.reached(kLastSequence, 0), SaLimits::News::kNothing) << "said once";
-  EXPECT_EQ(limits.reached(1, 0), SaLimits::News::kNothing);
+  EXPECT_EQ(limits.reached(kLastSequence, 0), SaLimits::Limit::kNone) << "reported once";
+  EXPECT_EQ(limits.reached(1, 0), SaLimits::Limit::kNone);
   EXPECT_TRUE(limits.expired) << "and for ever";
 }
 

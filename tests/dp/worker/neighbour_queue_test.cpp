@@ -43,7 +43,7 @@ class Waiting {
   NetworkSpec network_;
 };
 
-TEST(Held, LeaveWhenTheNeighbourIsKnown) {
+TEST(NeighbourQueue, LeaveWhenTheNeighbourIsKnown) {
   Waiting w;
   EXPECT_EQ(w.left("203.0.113.5"), 0u);
   ASSERT_EQ(w.lab.events().size(), 1u);
@@ -53,7 +53,7 @@ TEST(Held, LeaveWhenTheNeighbourIsKnown) {
 
 // Between protected networks nothing is asked; the route that takes the packet outside instead crosses the
 // boundary, and there the SPD decides.
-TEST(Rfc4301_5_1, HeldPacketDoesNotLeaveInClearByARouteOfTheOtherSide) {
+TEST(Rfc4301_5_1, WaitingPacketDoesNotLeaveInClearByARouteOfTheOtherSide) {
   Waiting w;
   w.lab.protect(selectors("198.18.1.0/24", "198.18.3.0/24"), Action::kProtect, 2, 10);
   EXPECT_EQ(w.left("198.18.3.10"), 0u);
@@ -63,7 +63,7 @@ TEST(Rfc4301_5_1, HeldPacketDoesNotLeaveInClearByARouteOfTheOtherSide) {
   EXPECT_EQ(w.lab.dropped(Drop::kNoNeighbour), 1u);
 }
 
-TEST(Rfc4301_5_1, HeldPacketDoesNotLeaveInClearByAPolicyThatIsGone) {
+TEST(Rfc4301_5_1, WaitingPacketDoesNotLeaveInClearByAPolicyThatIsGone) {
   for (const Action now : {Action::kProtect, Action::kDiscard}) {
     Waiting w;
     EXPECT_EQ(w.left("203.0.113.5"), 0u);
@@ -73,7 +73,7 @@ TEST(Rfc4301_5_1, HeldPacketDoesNotLeaveInClearByAPolicyThatIsGone) {
   }
 }
 
-TEST(Gateway, OffKeepsWhatIsHeld) {
+TEST(Gateway, OffKeepsWhatWaits) {
   Waiting w;
   EXPECT_EQ(w.left("203.0.113.5"), 0u);
   w.lab.registry().set_gateway(false);
@@ -82,7 +82,7 @@ TEST(Gateway, OffKeepsWhatIsHeld) {
   EXPECT_EQ(w.lab.dropped(Drop::kGatewayOff), 1u);
 }
 
-TEST(Held, EspOfOursLeavesWithoutAPolicyOfItsOwn) {
+TEST(NeighbourQueue, EspOfOursLeavesWithoutAPolicyOfItsOwn) {
   Waiting w;
   w.lab.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), Action::kProtect, 1, 20);
   SaOptions o;
@@ -93,7 +93,7 @@ TEST(Held, EspOfOursLeavesWithoutAPolicyOfItsOwn) {
   EXPECT_EQ(w.turn(), 1u);
 }
 
-TEST(Held, ASilentNeighbourDoesNotTakeTheOthersPlaces) {
+TEST(NeighbourQueue, ASilentNeighbourDoesNotTakeTheOthersPlaces) {
   Waiting w;
   for (int i = 0; i < 100; ++i) EXPECT_EQ(w.left("198.18.1.77"), 0u);
   EXPECT_EQ(w.left("198.18.1.78"), 0u);
