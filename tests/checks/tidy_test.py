@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """clang-tidy over all that is ours, with .clang-tidy's list; every finding is an error.
 
 Most of its time goes into the system's headers. So files of the same flags are looked at some at a time, as one translation

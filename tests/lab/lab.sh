@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Sourced by the demo and the system tests: gateways, hosts and peers in network namespaces of their own.
 #
 # Every namespace is named $lab-NAME and goes, with every process started here, when the script ends, however it ends.
