@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "perf/bare_crypto.h"
 
 #include <rte_crypto.h>

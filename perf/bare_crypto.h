@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the cryptography alone costs, by each of the ways that a data path could call it: the yardstick beside
 // our rows.
 #pragma once

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # ./simplon bench: see report.py for what is measured and how it is printed.
 cd "$(dirname "$(realpath "$0")")/.." || exit 1
 secgw=

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // simplon-bench: one figure a run, as a line of JSON for report.py. One process a figure, so that no figure
 // inherits another's heap, caches and devices.
 #include <intel-ipsec-mb.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "perf/path_bench.h"
 
 #include <rte_cycles.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What one real worker costs a packet: a net_pcap source that repeats a file, a net_null sink, tables made by
 // the real registry. In windows, by turns: the bare loop rx_burst -> tx_burst of the same ports, then
 // Worker::turn(). Source and sink are subtracted.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A pcap file of Ethernet frames, for the net_pcap device to repeat.
 #pragma once
 

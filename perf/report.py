@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs the benchmark and prints its table and plot.
 
 One worker, a net_pcap source that repeats, a null sink; the cost of source and sink alone is measured in the same process

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ipsec-secgw (Debian's dpdk source package) measured beside us: the same work from the same kind of source and sink.
 
 It counts no cycles itself, so packets a second are taken from its periodic statistics, and the TSC's rate makes cycles of

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds ipsec-secgw from Debian's own source package of dpdk, to measure against; prints the path of the program.
 # The hard-wired request for RX checksum offload is set to 0: with it the program starts on no software port.
 # Kept in the user's cache folder; the second call only prints the path.

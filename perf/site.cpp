@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "perf/site.h"
 
 #include <rte_ring.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The measured gateway, and the peer that makes ESP for it: tables by dp::Registry and one dp::Worker each.
 //
 // Near host 198.18.1.1 | us 198.51.100.1 === 198.51.100.2 peer | far hosts 198.19.0.0/16, one a policy.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Both doors lead into the same house: CMake and Meson have the same options with the same defaults, build the same
 # programs and libraries, each library holds the same symbols, and they install the same files in the same places.
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1

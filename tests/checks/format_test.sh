@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Nobody discusses layout: clang-format does.
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 printf 'int  f( ) {return 1 ;}\n' | clang-format --assume-filename=planted.cpp --dry-run --Werror >/dev/null 2>&1 &&

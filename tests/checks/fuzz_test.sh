@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # fuzz_test.sh [TARGETS...]: builds the fuzz targets with clang and runs each for SIMPLON_FUZZ_SECONDS (20) from its seeds.
 # A crash, a sanitizer's report, an input of over 10 s or a target that hardly ran fails the test; what caused it is kept.
 set -u

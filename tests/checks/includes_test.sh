@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The layering, by what files include (the link targets hold it too). The rooms stand below in their order: a file includes
 # its own room and those before it, so no circle can arise; dp and ike never know each other, and yaml-cpp, spdlog, OpenSSL
 # and the memory orders have one home each.

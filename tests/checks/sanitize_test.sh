@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # sanitize_test.sh address|thread TARGETS...: builds the targets with the sanitizer and runs them; a report fails the test.
 set -u
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Every source file says its licence at its head (after the line of the interpreter). spdx_test.sh --fix [PATHS...] writes it.
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 licence='SPDX-License-Identifier: Apache-2.0'

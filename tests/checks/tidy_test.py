@@ -1,11 +1,16 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """clang-tidy over all that is ours, with .clang-tidy's list; every finding is an error.
+
+Most of its time goes into the system's headers. So files of the same flags are looked at some at a time, as one translation
+unit, and one by one where they do not go together (two may use the same name in anonymous namespaces) or have findings.
 
 A file that was clean is not looked at again until it changes, or a header that it includes, its flags, the list or
 clang-tidy: what was clean is kept, by the hash of all these, in a folder outside the tree, so a fresh clone is quick too.
 """
 import concurrent.futures
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -21,11 +26,36 @@ build = pathlib.Path(os.environ.get('SIMPLON_BUILD', top / 'build'))
 clean = pathlib.Path(os.environ.get('XDG_CACHE_HOME', pathlib.Path.home() / '.cache')) / 'simplon' / 'tidy'
 tidy = next((t for t in ('clang-tidy-16', 'clang-tidy-19', 'clang-tidy') if shutil.which(t)), 'clang-tidy')
 # clang 16 does not know libstdc++'s <expected>: it needs the concepts feature-test macro of the library's own compiler.
-arguments = ['--quiet', '--extra-arg=-std=c++2b', '--extra-arg=-D__cpp_concepts=202002L', '--extra-arg=-Wno-error']
+arguments = ['--quiet', '--extra-arg=-Wno-unknown-warning-option', '--extra-arg=-Qunused-arguments', '--extra-arg=-std=c++2b', '--extra-arg=-D__cpp_concepts=202002L', '--extra-arg=-Wno-error']
 
 
 def run(file, *more):
     return subprocess.run([tidy, '-p', build, *arguments, *more, file], cwd=top, capture_output=True, text=True)
+
+
+def together(files, options):
+    """Whether these files, as one translation unit, are clean; false too when they make none."""
+    with tempfile.TemporaryDirectory(dir=build) as folder:
+        unit = pathlib.Path(folder) / 'together.cpp'
+        unit.write_text(''.join(f'#include "{file}"\n' for file in files))
+        command = ['c++', *(o.replace('BUILD', str(build)).replace('TOP', str(top)) for o in options), '-c', str(unit)]
+        (unit.parent / 'compile_commands.json').write_text(
+            json.dumps([{'directory': str(build), 'file': str(unit), 'arguments': command}]))
+        result = subprocess.run([tidy, '-p', folder, f'--config-file={top}/.clang-tidy', *arguments, unit,
+                                 r'--header-filter=/(dp|ike|ctrl|perf)/.*\.(h|cpp)$', '--extra-arg=-Xclang',
+                                 '--extra-arg=-analyzer-opt-analyze-headers'], cwd=top, capture_output=True)
+        return result.returncode == 0
+
+
+def batches(files, compiled, most=8):
+    """Files of the same flags, not more than `most` at a time."""
+    out = {}
+    for file in files:
+        out.setdefault(tuple(compiled.get(str(file), ([str(file)],))[0]), []).append(file)
+    for options, alike in out.items():
+        number = -(-len(alike) // most)
+        for i in range(number):
+            yield options, alike[i::number]
 
 
 def objects():
@@ -75,12 +105,23 @@ def stamp(file, compiled, made_of, common):
 
 
 def planted():
-    """That the tool runs with our list: it must find what stands here."""
+    """That the tool runs with our list: it must find what stands here, in a source, a header, and among other files."""
     with tempfile.TemporaryDirectory(dir=build) as folder:
-        file = pathlib.Path(folder) / 'planted.cpp'
+        file = pathlib.Path(folder) / 'dp' / 'planted.cpp'
+        file.parent.mkdir()
         file.write_text('bool empty(const char* p) { return p == 0; }\n')
         found = run(file, f'--config-file={top}/.clang-tidy')
-        return found.returncode != 0 and 'modernize-use-nullptr' in found.stdout
+        harmless = file.with_name('harmless.cpp')
+        harmless.write_text('int same(int n) { return n; }\n')
+        header = file.with_name('planted.h')
+        header.write_text(file.read_text())
+        including = file.with_name('including.cpp')
+        including.write_text('#include "planted.h"\n')
+        in_header = run(including, f'--config-file={top}/.clang-tidy')
+        null = file.with_name('null.cpp')
+        null.write_text('int value(int n) {\n  int* p = nullptr;\n  if (n > 3) p = &n;\n  return *p;\n}\n')
+        return (all(f.returncode != 0 and 'modernize-use-nullptr' in f.stdout for f in (found, in_header)) and
+                together([harmless], ['-std=c++23']) and not any(together([harmless, f], ['-std=c++23']) for f in (file, null)))
 
 
 def main():
@@ -98,9 +139,16 @@ def main():
     # The large ones first.
     todo.sort(key=lambda f: -f.stat().st_size)
     findings, bad = set(), []
+
+    def look(batch):
+        options, some = batch
+        if len(some) > 1 and together(some, options):
+            return [(file, None) for file in some]
+        return [(file, run(file)) for file in some]
+
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for file, result in zip(todo, pool.map(run, todo)):
-            if result.returncode:
+        for file, result in itertools.chain.from_iterable(pool.map(look, batches(todo, compiled))):
+            if result and result.returncode:
                 bad.append(file)
                 findings |= set(re.findall(r'^.*(?:warning|error):.*$', result.stdout + result.stderr, re.M))
             elif stamps[file]:

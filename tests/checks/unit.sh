@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # unit.sh BINARY: runs a GoogleTest binary; it fails too when no case ran, or one was skipped (unless SIMPLON_MAY_SKIP=1).
 out=$(mktemp) || exit 1
 trap 'rm -f "$out"' EXIT

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes as the configuration, and behind the first zero byte as the secrets: an answer, never a crash.
 #include <string_view>
 

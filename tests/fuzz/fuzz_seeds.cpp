@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // fuzz_seeds DIRECTORY: what the fuzz targets start from, made by our own writers: DIRECTORY/TARGET/NAME.
 #include <filesystem>
 #include <fstream>

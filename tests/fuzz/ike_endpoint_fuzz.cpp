@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A whole Endpoint, and a peer that says anything: before it is authenticated, and well protected after. The
 // input is a list of records: what kind, how long (one byte), and so many bytes. Whatever is said, the
 // Endpoint answers with well-formed messages, falls silent, removes only what it installed, and in the end

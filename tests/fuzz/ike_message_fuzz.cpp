@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes as an IKE message and as a chain of payloads: an answer, never a crash; what was understood
 // survives being written and read again; and whatever is sealed opens, while the bytes themselves do not.
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes are a vici stream: they are cut, decoded, and what could be decoded has to survive a round trip.
 #include <cstdlib>
 

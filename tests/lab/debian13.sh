@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # debian13.sh - a Debian 13 to build and test in, whatever Debian this machine has.
 #
 #   debian13.sh setup             makes the root, or installs in it what ./simplon needs by now
@@ -165,5 +166,5 @@ case $command in
   path) echo "$root" ;;
   inside) inside "$@" ;;
   complete) complete ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The main job, shown: two sites joined by IKEv2 and ESP, pings and iperf3 through the tunnel, counters while it runs.
 # The topology is drawn in site.sh. Usage: demo.sh [--peer strongswan|simplon] [--seconds N]
 source "$(dirname "$(realpath "$0")")/lab.sh"

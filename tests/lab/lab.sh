@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Sourced by the demo and the system tests: gateways, hosts and peers in network namespaces of their own.
 #
 # Every namespace is named $lab-NAME and goes, with every process started here, when the script ends, however it ends.
@@ -27,7 +28,10 @@ passed=0 failed=0
 declare -A pids=()
 spaces=()
 
-skip() { echo "${SIMPLON_MAY_SKIP:+skipped: }$*${SIMPLON_MAY_SKIP:-; SIMPLON_MAY_SKIP=1 lets a test be skipped}"; exit 77; }
+skip() {
+  if [ -n "${SIMPLON_MAY_SKIP:-}" ]; then echo "skipped: $*"; else echo "$*; SIMPLON_MAY_SKIP=1 lets a test be skipped"; fi
+  exit 77
+}
 
 lab_begin() {
   [ "$(id -u)" = 0 ] || skip "it needs root, to make network namespaces"

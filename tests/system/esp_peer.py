@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """scapy as the other ESP implementation: it opens what Simplon sends and sends what Simplon must accept or refuse.
 
 Runs in the namespace of the peer, on its wire to the gateway. Every case is one line "ok NAME" or "FAILED NAME: why".

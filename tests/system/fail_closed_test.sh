@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Nothing leaves in clear that a policy protects: not before the tunnel is up, not when it is taken down, the gateway is
 # off, reloaded, stopped or killed. hostA sends all the time; gateway B's wire is watched for anything of hostA's in clear.
 # site.sh draws the sites.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # No lock, no allocation and no system call on a packet's way: a gateway whose source is a file of packets that repeats and
 # whose sink takes everything encrypts a few hundred thousand packets while its worker thread is watched.
 #

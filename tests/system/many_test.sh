@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Simplon to Simplon (site.sh), two workers each, 100 connections of their own identities, keys and selectors: all come up
 # and every one carries its own traffic.
 #

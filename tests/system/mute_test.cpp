@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Mute against this machine's nftables.
 #include "ctrl/linux/mute.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NetworkMirror against this machine's kernel: what `ip` changes is seen, what it is told is done.
 #include "ctrl/linux/network_mirror.h"
 

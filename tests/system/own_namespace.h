@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fresh network namespace for a test process, and the ways to look at it from outside the code under test.
 #pragma once
 

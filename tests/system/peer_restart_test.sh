@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The peer is killed without a word and comes back: Simplon (gateway A, start: start, DPD restart) notices, tells why, and
 # has the tunnel up again by itself. While the peer is away nothing leaves in clear. site.sh draws the sites.
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Reload: of two connections one changes. The other's IKE SA, child SAs and counters are left alone; the changed one comes
 # up again by its new text. A broken file changes nothing and all its errors are told.
 #

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # scapy as the other ESP implementation: it opens what Simplon sends, and sends what Simplon must take and must refuse
 # (esp_peer.py tells each case). SAs by hand, from the console. scapy_test.sh gcm|cbc 4|6|udp
 #

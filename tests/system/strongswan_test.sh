@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Simplon is gateway A, Debian's strongSwan is gateway B (site.sh draws them). One case a run:
 #   strongswan_test.sh initiator|responder [4|6] [gcm|cbc]
 # Whoever initiates, pings of both families and TCP cross the tunnel; child and IKE SA are rekeyed by either side under

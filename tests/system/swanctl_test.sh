@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Debian's own swanctl drives Simplon's management socket: lists, initiates, terminates, rekeys, follows the log.
 # Two Simplons (site.sh).
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"

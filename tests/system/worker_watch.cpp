@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Preloaded into simplond by hot_path_test.sh: counts what workers must never do on a packet's way, from when
 // the file WORKER_WATCH is there until it is gone, and then says so. A worker is a thread that DPDK named
 // "rte-worker-N". That the counting works is proved by a thread of such a name that allocates, frees and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // XfrmBackend's policies against this machine's kernel, which needs no ESP for them.
 #include <algorithm>
 

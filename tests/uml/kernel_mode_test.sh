@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Kernel-only mode in User Mode Linux: two Simplons without a data path negotiate SAs, Linux does ESP, pings cross; what the
 # kernel says of its SAs (suite, SPIs, lifetimes, windows) is what Simplon says; clear traffic is refused; a second gateway
 # does no harm; a stop tells the peer and stays closed.

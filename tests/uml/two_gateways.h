@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two gateways A and B of the kernel's, each an XfrmBackend in a network namespace of its own, a wire between
 // them and a protected address behind each.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernel's notices as BackendEvents: soft and hard limits, and packets that want an SA.
 #include <algorithm>
 

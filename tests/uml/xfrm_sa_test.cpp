@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What XfrmBackend installs, read back: by `ip xfrm state`, which knows nothing of us, and by dump().
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packets between two kernels' gateways whose SAs and policies XfrmBackend made.
 #include <netinet/in.h>
 #include <sys/socket.h>
