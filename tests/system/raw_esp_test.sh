@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Simplon is gateway A, strongSwan 6 is gateway B (site.sh draws them), whose user-space ESP can do without UDP since 6.0
 # (raw_esp): ESP crosses as IP protocol 50, both ways, over a rekey by either side.
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"

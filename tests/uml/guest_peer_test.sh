@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # guest_peer_test.sh libreswan|openiked: Simplon is gateway A, an IKE daemon that needs a kernel with ESP is gateway B, in a
 # User Mode Linux guest. Each side brings the tunnel up, pings cross both ways, each side rekeys under a running ping.
 #
