@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What differs between the IPsec-MB of Debian 12 (1.3) and that of Debian 13 (2.0), in one place.
 //
 //   IMB_ARCH_AVX        2.0 has no code path for AVX without AVX2

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What differs between the DPDK of Debian 12 (22.11) and that of Debian 13 (24.11 and later), in one place.
 // The names below compile with either, without a question to the preprocessor; what else there is in DPDK is
 // used as it is.

@@ -93,7 +93,8 @@ inside() { # ROOT COMMAND...
   export CCACHE_DIR=/var/cache/ccache SIMPLON_BUILD=$top/build DEBIAN_FRONTEND=noninteractive
   export SIMPLON_INSIDE=$suite
   unset XDG_CACHE_HOME SIMPLON_CACHE
-  exec chroot "$at" /bin/bash -c 'cd "$0" && exec "$@"' "$top" "$@"
+  # The first process of a PID namespace dies of no signal that it has no handler for, so it is not the command itself.
+  exec chroot "$at" /bin/bash -c 'trap "exit 130" INT TERM HUP; cd "$0" && "$@"' "$top" "$@"
 }
 
 ccache_home() {
@@ -103,8 +104,18 @@ ccache_home() {
   echo "$d"
 }
 
-enter() { # ROOT COMMAND... : a kill of this process ends all that it started there
-  unshare --mount --pid --fork --kill-child --propagation private "$0" inside "$@"
+enter() { # ROOT COMMAND... : the end of this process, even by SIGKILL, is the end of all that it started there
+  local child status=0
+  setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation private "$0" inside "$@" <&0 &
+  child=$!
+  trap 'kill -KILL $child 2>/dev/null' TERM HUP
+  trap : INT # the terminal tells the command as well
+  while :; do
+    wait "$child" && status=0 || status=$?
+    kill -0 "$child" 2>/dev/null || break
+  done
+  trap - INT TERM HUP
+  return $status
 }
 
 # Names what the root must hold: ./simplon's tables of packages, and ours.
