@@ -48,6 +48,8 @@ class Endpoint::Impl {
 
   // ---- half_open.cpp ----
   void new_initiator(const Header& header, const Datagram& datagram, Now now);
+  // Its first message is complete, and cookies are shown where they are needed.
+  void respond_to(const Header& header, const Payloads& payloads, const Datagram& datagram, Now now);
   bool cookie_shown(const Payloads& payloads, const Header& header, const Datagram& datagram, Now now);
   void answer_clear(const Header& header, const Datagram& datagram, NotifyType type, Bytes data);
 

@@ -19,44 +19,49 @@ bool takes(const Connection& c, const Datagram& d) {
           }));
 }
 
+// An initiator that shows cookies may still fill the table: from its half on no host gets more than its
+// share.
+bool too_many(const Context& context, const IpAddress& from) {
+  const std::size_t open = context.half_open.size(), limit = context.settings.half_open_limit;
+  return open >= limit || (open >= limit / 2 && context.half_open.of(from) >= kFairShare);
+}
+
+bool has_all(const Header& header, const Payloads& p) {
+  return p.sa && p.ke && p.nonce && header.message_id == 0 && header.initiator();
+}
+
 }  // namespace
 
 void Endpoint::Impl::new_initiator(const Header& header, const Datagram& datagram, Now now) {
   // It is a retransmission: we are working on the answer, or have sent it.
-  if (const auto known = context.by_initiator.find({header.spi_i, datagram.remote});
-      known != context.by_initiator.end()) {
+  const auto known = context.by_initiator.find({header.spi_i, datagram.remote});
+  if (known != context.by_initiator.end())
     if (IkeSa* sa = context.find(known->second)) return sa->receive(header, datagram, now);
-  }
-  if (datagram.bytes.size() > kLargestInit) {
+  const auto malformed = [&](std::string_view kind, const std::string& why) {
     ++context.counters.malformed;
-    return context.log_limited("init", now, "IKE_SA_INIT from " + datagram.remote.text() + ": too long");
-  }
+    context.log_limited(kind, now, "IKE_SA_INIT from " + datagram.remote.text() + ": " + why);
+  };
+  if (datagram.bytes.size() > kLargestInit) return malformed("init", "too long");
   const auto payloads = parse_payloads(header.next, Bytes(datagram.bytes).subspan(kHeaderBytes));
-  if (payloads && payloads->unknown_critical) {
-    ++context.counters.malformed;
-    context.log_limited("critical", now,
-                        "IKE_SA_INIT from " + datagram.remote.text() + ": unknown critical payload " +
-                            std::to_string(*payloads->unknown_critical));
+  if (!payloads) return malformed("init", payloads.error().what);
+  if (payloads->unknown_critical) {
+    malformed("critical", "unknown critical payload " + std::to_string(*payloads->unknown_critical));
     return answer_clear(header, datagram, NotifyType::kUnsupportedCriticalPayload,
                         Bytes(&*payloads->unknown_critical, 1));
   }
-  if (!payloads || !payloads->sa || !payloads->ke || !payloads->nonce || header.message_id != 0 ||
-      !header.initiator()) {
-    ++context.counters.malformed;
-    return context.log_limited("init", now,
-                               "IKE_SA_INIT from " + datagram.remote.text() + ": " +
-                                   (payloads ? "lacks payloads" : payloads.error().what));
-  }
-  // An initiator that shows cookies may still fill the table: from its half on no host gets more than its
-  // share.
-  const std::size_t open = context.half_open.size(), limit = context.settings.half_open_limit;
-  if (open >= limit || (open >= limit / 2 && context.half_open.of(datagram.remote.address) >= kFairShare)) {
+  if (!has_all(header, *payloads)) return malformed("init", "lacks payloads");
+  if (too_many(context, datagram.remote.address)) {
     ++context.counters.ignored;
     return context.log_limited("half-open", now, "too many half-open IKE SAs: initiators are ignored");
   }
   if (context.half_open.size() >= context.settings.cookie_threshold &&
       !cookie_shown(*payloads, header, datagram, now))
     return;
+  respond_to(header, *payloads, datagram, now);
+}
+
+void Endpoint::Impl::respond_to(const Header& header, const Payloads& payloads, const Datagram& datagram,
+                                Now now) {
   std::vector<std::shared_ptr<const Connection>> candidates;
   for (const auto& c : context.connections)
     if (takes(*c, datagram)) candidates.push_back(c);
@@ -68,7 +73,7 @@ void Endpoint::Impl::new_initiator(const Header& header, const Datagram& datagra
   }
   IkeSa& sa = context.add(std::make_unique<IkeSa>(context, IkeSaId{context.next_ike++}, Role::kResponder,
                                                   datagram.local, datagram.remote, now));
-  init_request(sa, std::move(candidates), header, *payloads, datagram.bytes, now);
+  init_request(sa, std::move(candidates), header, payloads, datagram.bytes, now);
 }
 
 // False: there is no good one; the initiator has been asked for one.

@@ -47,7 +47,6 @@ IkeSa::IkeSa(IkeSa& old, IkeSaId id, Rekeyed to, Now now)
       keys_(std::move(to.keys)),
       times_{.created = now, .established = now, .heard = now, .keepalive_at = old.times_.keepalive_at},
       children_(context_, id, tasks_) {
-  (void)context_.fresh_ike_spi();
   belong_to(old.connection_);
   children_.take_over(old.children_);
   for (Task& task : old.tasks_.take_all()) tasks_.push(std::move(task));

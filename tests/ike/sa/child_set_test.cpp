@@ -127,7 +127,10 @@ TEST_F(Children, ASuccessorTakesThemOverAndNothingIsLeftWhenItIsCleared) {
   next.belong_to(config);
   next.take_over(set);
   EXPECT_TRUE(set.all().empty() && !set.old_inbound_deadline());
-  for (const auto& [sa, owner] : context.by_sa) EXPECT_EQ(owner, IkeSaId{2});
+  for (const auto& [id, child] : next.all()) {
+    EXPECT_EQ(context.by_sa[child.in->id], IkeSaId{2});
+    EXPECT_EQ(context.by_sa[child.out->id], IkeSaId{2});
+  }
   (void)outputs();
   next.clear(now);
   EXPECT_EQ(outputs(), " -2001 -2000 down -1000");
