@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who installs SAs and policies: the data path, or Linux XFRM. The one virtual seam of the project.
 //
 // Control thread only. Each backend has one Installer (ctrl/install/installer.h), which calls in the safe

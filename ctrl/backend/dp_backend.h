@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Backend over the data path. Only a data path has next hops to resolve: poll() gives them to a function of
 // their own.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The children of a connection: what is protected, by what, and for how long.
 #include <algorithm>
 

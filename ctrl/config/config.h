@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gateway's one YAML file as plain values (docs/configuration.md describes every key).
 //
 // load() reads the file and the secrets file that it names, and either returns all of it, checked, or every

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The section `connections`: peers, and what is to be protected between us and them.
 #include <algorithm>
 #include <set>

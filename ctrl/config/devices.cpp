@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The key `device` of a port: a PCI address, or one of DPDK's virtual devices with its arguments.
 #include <algorithm>
 #include <array>

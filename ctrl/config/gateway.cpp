@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sections `gateway`, `crypto`, `log`, `management` and `limits`.
 #include <grp.h>
 

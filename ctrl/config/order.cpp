@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is wrong with the order of the SPD: entries that are never reached, tunnels that leak.
 #include <algorithm>
 #include <functional>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sections of the configuration, each read by a file of its own. For ctrl/config/ only.
 #pragma once
 

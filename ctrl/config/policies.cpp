@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The section `policies`: the SPD in its order (RFC 4301 §4.4.1), and the entries that children make.
 #include <algorithm>
 #include <map>

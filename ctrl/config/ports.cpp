@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sections `ports` and `routes`, and how they fit together.
 #include <algorithm>
 #include <charconv>

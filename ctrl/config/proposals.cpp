@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists of proposals, for IKE and for ESP.
 #include <algorithm>
 

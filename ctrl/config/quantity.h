@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers with units as the configuration writes them: "1h30m", "64MiB". For ctrl/config/ only.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The errors and warnings of one configuration file. For ctrl/config/ only.
 #pragma once
 

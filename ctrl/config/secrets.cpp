@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The secrets file: pre-shared keys by identities. No message of this file shows a secret.
 #include <string.h>  // explicit_bzero
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A map of the configuration whose keys are known, so that all others are errors. For ctrl/config/ only.
 #pragma once
 

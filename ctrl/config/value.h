@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A value of the configuration that knows its path and place, and reads itself as what a key needs. For
 // ctrl/config/ only.
 #pragma once

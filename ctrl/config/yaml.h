@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A YAML document as a plain tree with places, for the configuration only.
 //
 // Total: whatever the bytes are, the answer is a tree or the list of what is wrong with them. What a

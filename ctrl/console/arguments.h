@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From the words of a command to the arguments of a vici request.
 #pragma once
 

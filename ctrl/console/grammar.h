@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command line as CLI11 reads it, made of the rows of vici::commands(). For run.cpp only.
 #pragma once
 

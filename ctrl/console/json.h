@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Answers for programs: a section is an object, a list an array, and every value a string, as vici has it.
 #pragma once
 

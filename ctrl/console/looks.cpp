@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which function shows the answer of which command; show_fields where nothing stands here.
 #include <algorithm>
 #include <array>

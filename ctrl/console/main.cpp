@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // simplonctl: one command, or an interactive console.
 #include <iostream>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names that live in the daemon, for completion.
 #include "ctrl/console/run.h"
 #include "ctrl/vici/command_table.h"

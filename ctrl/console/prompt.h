@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The interactive console: a libedit line with history and completion on a terminal, plain lines otherwise,
 // so that a file of commands can be piped in.
 #pragma once

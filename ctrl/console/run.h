@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs one command of the table: its words are parsed (CLI11), sent to the daemon, and the answer is shown.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How answers look for people, one function for each kind. What --json prints is json.h's.
 #pragma once
 

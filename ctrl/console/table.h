@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text in aligned columns: a heading, rows, two spaces between. Numbers are set to the right.
 #pragma once
 

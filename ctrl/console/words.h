@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A line of the interactive console as words, and what could stand where the cursor is.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The control thread's clock, read here and nowhere else: all others are given the time.
 #pragma once
 

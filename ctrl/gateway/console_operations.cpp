@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ctrl/gateway/console_operations.h"
 
 #include "ctrl/gateway/clock.h"

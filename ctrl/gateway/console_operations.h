@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the console asks of the gateway (Operations, ctrl/manage/commands/commands.h), answered by its parts.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The whole gateway, wired: configuration, data path or kernel, IKE, network, console, in one thread.
 //
 // start() brings everything up in the order that fails closed: interfaces are muted and policies installed

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ctrl/gateway/ike_outputs.h"
 
 namespace simplon::ctrl {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Applies the outputs of the IKE endpoint, in their order.
 //
 // RFC 7296 §2.8 depends on the order: the SAs and policies that the endpoint named before a datagram are

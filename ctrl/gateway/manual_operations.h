@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SAs and policies made by hand. They are checked against what is installed, and installed at once. An SA is
 // removed at its hard limit (RFC 4301 §4.4.2.1). Nobody negotiates a new one, so the log warns at the soft
 // limit. Control thread.

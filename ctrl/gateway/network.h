@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The network of the ports in mode dp: addresses and routes of the configuration go into the kernel;
 // addresses, routes and neighbours of the kernel go into the data path. Control thread.
 #pragma once

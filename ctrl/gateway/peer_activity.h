@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tells the IKE endpoint which peers live: one whose ESP packets arrive is alive, and needs no liveness check
 // (RFC 7296 §2.4). Control thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // simplond --release: takes back what a gateway leaves in the kernel on purpose, so that it fails closed:
 // muted interfaces and policies.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the configuration file again and applies what differs from the one that runs. Control thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The daemon: reads one YAML file, starts the gateway it describes, stays in the foreground until SIGTERM.
 #include <pthread.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Console commands that wait for the IKE endpoint. The endpoint is given a ticket with each request, and
 // names it when the request has finished (ike::Finished).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes changes in a backend, in an order in which nothing that is to be closed is open in between.
 #pragma once
 

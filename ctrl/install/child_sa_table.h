@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The SAs that IKE has negotiated, joined with the SPD entries that send through them.
 //
 // An SA that covers all selectors of its child sends through the child's own entry. An SA gets an entry of

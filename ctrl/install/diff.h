@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The difference between what is wanted of a backend and what is installed there.
 #pragma once
 

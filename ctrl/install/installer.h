@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Installs in one backend what is wanted of it (placement.h).
 //
 // It knows what is installed there, and makes the changes in the safe order (apply.h). It logs an error once,

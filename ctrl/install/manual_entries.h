@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The SAs and policies that an administrator made at the console, and the lifetimes of these SAs. Values
 // alone: ctrl/gateway/manual_operations.h installs them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which backend gets which SA and which policy. A pure function of what is wanted, of the mode, and of what
 // the backends can.
 #pragma once

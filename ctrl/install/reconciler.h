@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keeps what is installed what is wanted.
 //
 //   desired() ─▶ State ─ placement() ─▶ a State per backend ─▶ its Installer: diff(), apply()

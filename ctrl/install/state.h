@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is wanted, what is installed, and the way from one to the other.
 //
 //   desired(config, children, manual) ─▶ State ─ placement() ─▶ State of a backend ─┐

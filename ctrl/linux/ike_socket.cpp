@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ctrl/linux/ike_socket.h"
 
 #include <netinet/in.h>

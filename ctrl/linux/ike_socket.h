@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IKE's UDP sockets: ports 500 and 4500 of both families, in the namespace the process runs in. Control
 // thread only.
 //

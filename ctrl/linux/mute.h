@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Mutes a kernel interface whose frames a port receives as well (af_packet, pcap, af_xdp). The kernel gets a
 // copy of each frame and would answer or forward it a second time, in the clear.
 //

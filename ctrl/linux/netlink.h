@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A netlink socket (libmnl): requests with their answers, and the notices of the groups that it joined.
 // Control thread.
 //

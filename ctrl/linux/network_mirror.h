@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernel's network, mirrored: addresses, routes of the main table and neighbours of the ports' TAPs, as a
 // dp::NetworkSpec that follows rtnetlink. Whoever configures the kernel (ip, FRR, BIRD, DHCP) configures the
 // data path. Of a multipath route the first usable hop counts; blackhole and unreachable routes are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Waits for descriptors and calls what was registered for them. Control thread only.
 #pragma once
 

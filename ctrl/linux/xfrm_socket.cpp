@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ctrl/linux/xfrm_socket.h"
 
 #include <linux/in6.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the UDP sockets of IKE need when the kernel does ESP.
 #pragma once
 

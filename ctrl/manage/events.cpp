@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The events of the management socket: the log, and SAs that come, go and are replaced.
 #include <algorithm>
 

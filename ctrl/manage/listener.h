@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The file of the management socket: its folder, what an earlier daemon left there, and its mode.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The management socket: a unix stream socket that speaks vici (strongSwan's management protocol).
 //
 // Never blocks, and loses nothing silently. What a client does not read is queued up to a bound. Listings are

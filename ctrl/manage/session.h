@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One client of the management socket: its descriptor, its requests that have no answer yet, the output that
 // it has not read yet, the events that it registered for, and its running command. Non-blocking; used by
 // ViciServer alone.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ctrl/runtime/job_pool.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A few threads for the public-key work that the IKE endpoint hands out (ike/crypto/job.h), so that one slow
 // exchange never holds up another. submit() and take() are the control thread's; results come back in the
 // order they were finished.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The log of the control thread: one line has a level, a category and, for IKE, the connection it is about.
 //
 // Lines go to the terminal or a file, and to one listener (the console's `log` events). Workers never log:

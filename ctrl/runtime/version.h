@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this program is made of, for --version, the console and bug reports.
 #pragma once
 

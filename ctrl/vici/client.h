@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A blocking vici client, for simplonctl and tests. One thread only. Errors are written for a person: a
 // daemon that is not there, a socket that may not be opened, a daemon that hung up.
 #pragma once

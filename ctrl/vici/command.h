@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a command of the management socket and of simplonctl is. Each has one row in command_table.h, and no
 // fact about it stands in a second place: the server takes from the row which arguments a request may have
 // and which event it streams; simplonctl takes its words, options, completion and help; a test compares

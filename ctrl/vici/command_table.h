@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rows of all commands. A new command is a row here, a handler in ctrl/manage/commands/ (which names the
 // row, or does not compile) and a test; the tests find a row without a handler and a line that
 // docs/console.md lacks.

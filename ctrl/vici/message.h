@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A vici message: a tree of sections, key/value pairs and lists of values, in the order they were added.
 //
 // The wire form is strongSwan's "Versatile IKE Control Interface" (its README, "Message format"). decode() is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The packets of the vici protocol and their framing on a stream: a 4-byte length, a type, for some types a
 // name, and a message ("Transport protocol" and "Packet layer" of strongSwan's vici README).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IP addresses, prefixes, ranges and socket addresses as plain values of both families.
 //
 // Text forms are the usual ones ("192.0.2.1", "2001:db8::/32", "192.0.2.1-192.0.2.9"); parsing is strict: no

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes and byte order. Everything that travels is big endian; a load or a store names its width.
 //
 // Reader is the one way to take untrusted bytes apart off the hot path: it never reads past the end, no

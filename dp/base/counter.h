@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A number that one thread writes and others read at any time: a worker's counters, an SA's. Reading it never
 // tears and is no data race; writing costs what a plain integer costs. What was counted just now may be
 // missing, and two counters do not belong to the same moment.

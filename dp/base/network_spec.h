@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the kernel knows of the network, as plain values: the control thread copies it from rtnetlink into the
 // data path.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One SPD entry (RFC 4301 §4.4.1) as plain values.
 //
 // The SPD is ordered: the matching entry with the lowest `order` decides, equal orders by id. What no entry

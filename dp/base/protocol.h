@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers that stand in packets, each in one place. Protocol numbers, ports and ICMP types are IANA's,
 // EtherTypes IEEE's.
 #pragma once

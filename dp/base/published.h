@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One immutable T, replaced whole. Any number of readers, one writer (the control thread). The only file of
 // the project with memory orders, beside the relaxed ones of dp/base/counter.h.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Failures off the hot path. A Result holds a value or one Error whose text is written for the person who has
 // to mend the cause: what, where, and what to do. On the hot path a failure is a Drop reason instead
 // (dp/packet/drop.h).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All that RFC 4301 §4.4.2 says one Security Association is, as plain values. IKE and the console make them,
 // backends install them, nobody changes one: a changed SA is a new SA. Shared as SaRef between control-thread
 // structures.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Key material. Wiped when it dies, compared in constant time, never printed (there is no operator<<, and
 // none may be added). Move-only: a copy is a deliberate clone(). Immutable once made, so it may be shared
 // between threads.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Traffic selectors (RFC 4301 §4.4.1.1, RFC 7296 §3.13.1): which packets an SPD entry or an SA is for.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The algorithms, one row each. IKE's proposals, the data path's crypto devices and the kernel's XFRM all
 // read these tables: a new cipher is a new row. Identifiers are IANA's "Internet Key Exchange Version 2
 // (IKEv2) Parameters".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The back ends, and which of them serves which suite. (The kernel is one more, elsewhere: ctrl/backend/.)
 #pragma once
 

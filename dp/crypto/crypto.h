@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Symmetric cryptography behind one interface. CryptoBackends (control thread) makes an SA's session with the
 // back end that its suite uses (backend.h); Crypto (one a worker) runs a vector of jobs in place and to the
 // end.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DPDK's crypto devices: the control thread's half (CryptoDevices) and the worker's (DeviceRun).
 //
 // Two ways to one device. CPU crypto is synchronous and takes one session at a time; the queues (enqueue and

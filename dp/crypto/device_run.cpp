@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The worker's half: jobs through the devices.
 #include <rte_mbuf.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The control thread's half: devices, and the keys in them.
 #include <algorithm>
 

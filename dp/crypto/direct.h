@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IPsec-MB, called by the worker itself: no device, no queue and no operation between, and the expanded keys
 // lie in the session.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is asked of the cryptography: one packet (CryptoJob) under one SA's keys (CryptoSession).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The algorithms as DPDK names them: its column of the table in dp/base/suite.h. No `default:` anywhere, so
 // that a new enumerator does not compile before it has an answer here.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The data path, joined: EAL, ports, TAPs, crypto devices, workers on their lcores, the registry that feeds
 // them.
 #include "dp/device/datapath.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The data path as the control thread sees it: started once from a Setup, then fed SAs, policies and the
 // network.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DPDK's environment, started once in the life of a process. Control thread, which becomes the main lcore;
 // worker i runs on lcore i + 1.
 #pragma once

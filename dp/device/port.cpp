@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "dp/device/port.h"
 
 #include <rte_ethdev.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An Ethernet port: a NIC or one of DPDK's software ports. Control thread; the workers use its queues.
 #pragma once
 

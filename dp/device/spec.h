@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the data path is started from, what it says, and what it counts, as plain values.
 #pragma once
 

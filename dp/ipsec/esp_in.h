@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ESP, inbound, tunnel mode (RFC 4303 §3.4; RFC 4301 §5.2 step 4 for the selectors, RFC 6040 for ECN).
 //
 // One worker, the SA's owner. A decapsulate_…_begin() before the cryptography, decapsulate_finish() after it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "dp/ipsec/esp_out.h"
 
 #include <rte_debug.h>

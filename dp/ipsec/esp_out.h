@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ESP, outbound, tunnel mode (RFC 4303 §3.3; RFC 4301 §5.1.2 for the outer header, RFC 6040 for ECN).
 //
 // One worker, the SA's owner.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every way a packet can die: one table, a row each. A worker counts by reason; the console shows the names
 // and what they mean.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A clear packet as the policies see it (Flow), and what they decide about it (Decision).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a worker sees of one frame: bounds checked once, here; behind it every offset is inside the first
 // segment.
 //

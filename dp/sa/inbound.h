@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The hot part of an inbound SA. Ownership, lifetime and threads are those of an outbound SA
 // (dp/sa/outbound.h).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is done to the packets of an SA. Both SA structures carry a kind, and the worker picks the function by
 // it once for a run of packets (dp/worker/stage_encapsulate.cpp, stage_decapsulate.cpp).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Soft and hard volume limits of one SA (RFC 4301 §4.4.2.1). One thread: the SA's owner.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The hot part of an outbound SA: what each packet needs, packed. Names, keys and time lifetimes live with
 // the control thread.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The anti-replay window of one inbound SA (RFC 4303 §3.4.3), as a ring of 64-bit words (RFC 6479): moving it
 // clears the words that it moves over, never shifts the others.
 //

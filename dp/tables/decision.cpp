@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is done with a clear packet (RFC 4301 §5.1 and §5.2), the one place where the policies are asked.
 #include "dp/tables/tables.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A worker's memory of what was decided, per flow. Two ways a set, generation checked; a miss costs a
 // look-up, never more. One thread: its worker.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The proof that nobody still reads what was replaced: quiescent-state-based reclamation by DPDK's
 // rte_rcu_qsbr.
 //

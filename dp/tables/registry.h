@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The control side of the tables: specifications in, hot structures published, what was replaced freed when
 // nobody can read it any more. Control thread only; nothing here waits for a worker.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Routes, next hops and the gateway's own addresses as the workers read them: immutable, made from a
 // NetworkSpec.
 //

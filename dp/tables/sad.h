@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The inbound SAD: SPI and destination to SA (RFC 4301 §4.1), in place and lock-free.
 //
 // find() is any worker's; what it returns dies at that worker's next Quiescence::report(). add() and remove()

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The SPD as the workers read it (RFC 4301 §4.4.1): an ordered list, searched by tuple space.
 //
 // Entries are kept per pair of prefix lengths (source, destination) in one hash table each. A range of a few

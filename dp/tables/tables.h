@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SPD, SAD and routes as one consistent view. A worker reads the pointer once a turn (Published<const
 // Tables>) and what it finds lives until its next Quiescence::report(). Made and destroyed by the control
 // thread (dp/tables/registry.h).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A burst: the packets that one source gave, and for each the stage that it waits for. A value that the
 // worker fills from a source and then gives to the stages, which are free functions (stage_*.h). One worker,
 // one turn.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "dp/worker/control_channel.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a worker to the control thread: events, and frames for the kernel (the punt path). The worker's thread
 // calls; the control thread reads the rings. Nothing here waits: a full ring loses what does not fit.
 #pragma once

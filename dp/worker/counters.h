@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a worker counts. Written by its worker only; the control thread reads at any time and sums.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // To the worker that owns an SA: each worker has a mailbox, a ring of packets, that all others write. One
 // thread: the sending worker.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packets that wait until the MAC address of their next hop is known, at most a second each. The kernel is
 // asked to resolve it, and new tables bring the answer. One thread: its worker.
 //

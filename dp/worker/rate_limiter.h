@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // At most one event in an interval for each key. Fixed size: a key has one place in a table, and two keys
 // that share a place wait for each other. One thread: its worker.
 #pragma once

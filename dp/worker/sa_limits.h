@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cold path of an SA's limits (dp/sa/limits.h): a packet reached a soft or hard limit, or the last
 // sequence number. Tells the control thread once, and sets the number at which to ask again.
 #pragma once

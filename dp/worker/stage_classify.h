@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What becomes of a clear packet: the SPD's and the routes' decision, remembered per flow, and what follows
 // from it (RFC 4301 §5.1, §5.2).
 #pragma once

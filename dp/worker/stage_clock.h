@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a turn's cycles go, for the benchmark. Without a clock every mark costs one predicted branch a burst.
 #pragma once
 

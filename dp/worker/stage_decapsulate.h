@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From ESP to clear (RFC 4303 §3.4), by the worker that owns the SA.
 #pragma once
 

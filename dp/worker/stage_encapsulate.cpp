@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "dp/worker/stage_encapsulate.h"
 
 #include <rte_cycles.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From clear to ESP (RFC 4303 §3.3) and to the next hop of the outer packet, by the worker that owns the SA.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From frames to packets: checks the Ethernet and IP headers, and sorts each packet to the stage that it
 // waits for. What is no IP is for the kernel, or is dropped.
 #pragma once

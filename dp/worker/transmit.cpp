@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "dp/worker/transmit.h"
 
 #include <rte_ethdev.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The way to the ports: frames are collected in a buffer for each port and sent in bursts. One thread: its
 // worker.
 //

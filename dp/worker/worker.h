@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One worker: a thread on its own core that owns SAs and runs turns. A turn polls the sources, takes each
 // burst through the stages (the numbered ways of a packet in the README), sends, and reports quiescence.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How one side proves who it is in IKE_AUTH, and checks that the other is who it says (RFC 7296 §2.15).
 //
 // Begin, job, finish: sign() and verify() answer at once, or name a piece of slow work and how its result

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Authentication by a shared key (RFC 7296 §2.15): both sides prove that they know it. Fast, so it answers at
 // once.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // OpenSSL lives here.
 // Diffie-Hellman: x25519 (RFC 8031), ecp256 and ecp384 (RFC 5903), modp2048 (RFC 3526), with RFC 6989's
 // checks.

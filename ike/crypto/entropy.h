@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything random that IKE needs, from one seed: AES-256 in counter mode. The same seed gives the same
 // bytes, so a whole handshake replays in a test; with a seed from the kernel nobody else knows them.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HMAC by OpenSSL. For ike/crypto alone, whose other files give it a meaning.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Slow public-key work as a value: an output of the Endpoint that comes back as an input. run() is pure, so
 // any thread may do it (ctrl/ has a small pool) and a test may do it on the spot.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The keys of an IKE SA and of its children, and what is hashed (RFC 7296 §2.6, §2.13 to §2.18, §2.23), by
 // OpenSSL. Pure functions of their arguments.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // OpenSSL lives here.
 #include "ike/crypto/protection.h"
 

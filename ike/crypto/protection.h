@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Encrypted payload: a whole IKE message, protected by the keys of its IKE SA (RFC 7296 §3.14, RFC 5282).
 #pragma once
 

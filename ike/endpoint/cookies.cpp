@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ike/endpoint/cookies.h"
 
 #include "ike/crypto/keys.h"

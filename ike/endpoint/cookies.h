@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cookies of a responder under load (RFC 7296 §2.6): we keep no state for an initiator until it returns
 // the cookie.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IKEv2 (RFC 7296) as a function: datagrams, time and asynchronous results in; ordered outputs out.
 //
 // One Endpoint holds all IKE SAs of the gateway. It owns no socket, thread or clock: the caller passes `now`

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Behind endpoint.h: which IKE SA gets what comes in (endpoint.cpp), initiators that are not known yet
 // (half_open.cpp), and what the console, the configuration and the data path ask for (operations.cpp).
 // Internal to ike/; one thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The first message of an initiator that is not known yet, before anything is kept of it (RFC 7296 §2.4,
 // §2.6).
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the console, the configuration and the data path ask of the endpoint.
 #include <algorithm>
 

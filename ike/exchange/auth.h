@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IKE_AUTH (RFC 7296 §1.2, §2.15, §2.21.2) and the child that comes with it, as both sides.
 //
 // Proving who we are and checking the peer may each need slow work (ike/auth/authenticator.h): the exchange

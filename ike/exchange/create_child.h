@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CREATE_CHILD_SA as initiator (RFC 7296 §1.3, §2.8, §2.9, §2.17, §2.18, §2.25): new children, and the
 // rekeying of children; it carries the rekeying of the IKE SA as well (rekey.h). One attempt at a time, in
 // ChildSet.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ike/exchange/create_child_request.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CREATE_CHILD_SA as responder (RFC 7296 §1.3, §2.8, §2.9, §2.17, §2.25), and the child that the peer asks
 // for in IKE_AUTH.
 #pragma once

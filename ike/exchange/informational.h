@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // INFORMATIONAL (RFC 7296 §1.4): deletes and liveness checks, as both sides.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IKE_SA_INIT (RFC 7296 §1.2, §2.6, §2.7, §2.10), as both sides.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rekeying the IKE SA (RFC 7296 §1.3.2, §2.18) in a CREATE_CHILD_SA exchange: a successor takes the children
 // over, the old one is deleted by whoever began the rekey.
 #pragma once

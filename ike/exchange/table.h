@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The exchanges by their type: a new one is a file here and a row in table.cpp.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A feature of IKE that rides on the exchanges: what it adds to a message of ours, and what it does with what
 // the peer's message says. The exchanges call all features by offer() and accept() and know none of them; a
 // new one is a file here and a row in feature.cpp.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NAT detection (RFC 7296 §2.23): in IKE_SA_INIT both ends say a hash of the addresses that they see; where
 // they differ a NAT stands between, ESP travels in UDP, and IKE moves to port 4500.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The IKE header (RFC 7296 §3.1), which is the same in every message.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Identification payload contents (RFC 7296 §3.5) and their text forms.
 #pragma once
 

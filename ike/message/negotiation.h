@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Choosing from what a peer offers (RFC 7296 §2.7).
 #pragma once
 

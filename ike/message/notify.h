@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Notify and Delete payloads (RFC 7296 §3.10, §3.11). A notify type is an enumerator here and a row in
 // notify.cpp.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The payloads of an IKE message (RFC 7296 §3.2): what a parser understood of them.
 //
 // Nothing here decides or keeps anything. A parser is total: it returns what it understood or one sentence on

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ike/message/payload_writer.h"
 
 #include "ike/message/sa_payload.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A chain of payloads being written, and a message in clear (RFC 7296 §3.2).
 #pragma once
 

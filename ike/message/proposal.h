@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Proposals: what the configuration allows, what a peer offers, and what is chosen (RFC 7296 §2.7, §3.3).
 //
 // In text a proposal is what swanctl.conf writes: "aes128gcm16-prfsha256-x25519", "aes256-sha256-modp2048",

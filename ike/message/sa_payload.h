@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The body of an SA payload: proposals and their transforms (RFC 7296 §3.3).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The body of a TSi or TSr payload: traffic selectors (RFC 7296 §3.13).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the configuration says of one peer, as plain values (RFC 4301 §4.4.3: the PAD, joined with what to
 // negotiate).
 #pragma once

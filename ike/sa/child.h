@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A child SA as the IKE SA sees it: the pair of ESP SAs, what it was made of, and how far it is (RFC 7296
 // §1.3, §2.8); and the CREATE_CHILD_SA exchange that we are in as initiator.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ChildSet: when children are rekeyed and when they end, by volume and by time (RFC 4301 §4.4.2.1); and what
 // the console sees of them.
 #include <algorithm>

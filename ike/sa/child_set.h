@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The children of one IKE SA: how they become SAs of the data path, replace each other (RFC 7296 §2.8), and
 // end; and the one that we are negotiating.
 //

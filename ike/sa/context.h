@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The endpoint context: what all IKE SAs of one Endpoint share: configuration, entropy, outputs, counters,
 // and the tables of the SAs themselves. Internal to ike/; one thread. Nothing here is searched from end to
 // end on behalf of one message.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The last response of each IKE SA that ended with it: it may have been lost, and the peer asks again (RFC
 // 7296 §2.1). Kept for half a minute; some of them go to hosts that have proved nothing, so neither their
 // number nor their size is for the peer to choose.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is needed only until an IKE SA is up: the state of IKE_SA_INIT and IKE_AUTH (RFC 7296 §1.2). The IkeSa
 // owns it and frees it at the end of IKE_AUTH; an IKE SA that a rekey made never has one.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An IKE SA as a whole: whose it is, what it does next, what time does to it, and how it ends.
 #include "ike/sa/ike_sa.h"
 

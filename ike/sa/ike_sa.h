@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One IKE SA (RFC 7296): who the two ends are, its keys and how far it is; it owns the parts that do the
 // rest: the message window, the handshake while there is one, the children, and the queue of tasks.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IkeSa: its messages, out and in: protection, what the window says of them, and where they go.
 #include <utility>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The message window of one IKE SA: one request at a time in each direction (RFC 7296 §2.1 to §2.3).
 //
 // Ours: a request gets the next message ID and waits for its response; until then it is sent again, each time

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an Endpoint gives back for an input, in the order in which it is to be applied.
 #pragma once
 

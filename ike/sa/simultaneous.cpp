@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ike/sa/simultaneous.h"
 
 #include <algorithm>

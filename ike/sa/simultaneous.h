@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Simultaneous initiation: both ends initiate to each other at once, and two IKE SAs with the same children
 // come of it. RFC 7296 §2.4 does not know of it. One is enough, and its end must not take anything with it
 // that somebody waits for.

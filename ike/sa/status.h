@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the console shows of IKE SAs and their children, and what all of them counted.
 #pragma once
 

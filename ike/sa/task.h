@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an IKE SA has still to do, in its order. Our window is one request at a time (RFC 7296 §2.3), so
 // whatever else there is to do waits here until the request that is under way is answered.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A data path in a test's hands: tables, one worker, no port. Packets go in by the worker's mailbox and come
 // out of a ring.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The data path's tests need DPDK's memory, no ports and no root.
 #include <gtest/gtest.h>
 #include <rte_eal.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A peer made of the wire format and the key derivation alone: it says whatever a test wants it to, well
 // protected.
 #pragma once

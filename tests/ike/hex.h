@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes as the RFCs print their vectors: hexadecimal, with spaces anywhere.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two endpoints and a list of datagrams between them that may lose some: no socket, no thread, no sleep.
 #pragma once
 

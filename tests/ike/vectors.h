@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Written by vectors.py, from which the inputs are to be read.
 #pragma once
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes vectors.h: what IKE keys, AUTH and sealed messages have to be, worked out from the text of RFC 7296 and
 RFC 5282 with Python's hmac and cryptography instead of the code under test.  vectors.py > vectors.h"""
 import hashlib

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ctrl/backend/xfrm/backend.h"
 
 #include <linux/netlink.h>

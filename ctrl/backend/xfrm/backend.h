@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Backend over NETLINK_XFRM: the kernel's own SPD and SAD do the work. Control thread.
 //
 // An SPD entry becomes several kernel policies: one per pair of selectors and per direction (out and a

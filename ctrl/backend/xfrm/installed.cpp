@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What XfrmBackend reads from the kernel: the SAs and policies that are installed, and notices.
 #include <linux/netlink.h>
 

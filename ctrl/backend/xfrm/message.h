@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernel's XFRM structures made of ours, and back. Internal to ctrl/backend/xfrm/.
 #pragma once
 

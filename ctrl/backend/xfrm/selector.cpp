@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernel's selectors: an address prefix and a masked port on either side, one protocol.
 #include <netinet/in.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the commands of the management socket (the rows of ctrl/vici/command_table.h) do and answer.
 // strongSwan's own have its fields (its vici README), so that swanctl and the vici libraries work unchanged;
 // ours stand in docs/console.md.

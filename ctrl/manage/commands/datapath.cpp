@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Commands about the data path: gateway on and off, ports, workers, drops.
 #include <array>
 #include <cstdio>

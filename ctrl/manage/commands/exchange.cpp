@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Commands that start an exchange and are answered when it is over: initiate, terminate, rekey.
 #include <array>
 #include <charconv>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Commands about the daemon itself: version, statistics, configuration, log.
 #include <malloc.h>
 #include <sys/utsname.h>

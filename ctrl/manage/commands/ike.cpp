@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Listings of connections, IKE SAs and policies, and IKE's counters.
 #include <array>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the gateway holds, as vici messages with strongSwan's field names and spellings.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SPD entries by hand: policy-add, policy-remove, policy-list.
 #include <algorithm>
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SAs by hand: sa-add, sa-remove, sa-list. Keys are copied into a Secret at once and are never
 // listed or logged.
 #include <algorithm>

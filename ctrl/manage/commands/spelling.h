@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How strongSwan writes states, actions and modes in its answers; swanctl prints them as
 // they are. The algorithms' spellings stand in their tables.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the files of commands share: the handlers' list and the reading of arguments.
 #pragma once
 

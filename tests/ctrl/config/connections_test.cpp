@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/ctrl/config/texts.h"
 
 namespace simplon::ctrl {

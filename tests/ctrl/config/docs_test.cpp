@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs/configuration.md and conf/gateway.yaml against the keys that the parser takes. Which these are the
 // parser says itself: its error about an unknown key lists the known ones.
 #include <fstream>

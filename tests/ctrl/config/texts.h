@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Configurations that the tests are made of, and what is expected of the wrong ones.
 #pragma once
 

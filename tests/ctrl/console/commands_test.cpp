@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of commands against those who read it: the server's handlers and docs/console.md.
 #include <gmock/gmock.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // simplonctl, the real program, against a real server.
 #include <gmock/gmock.h>
 #include <sys/wait.h>

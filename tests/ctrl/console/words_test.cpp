@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the interactive line completes, and how answers look.
 #include "ctrl/console/words.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A small configuration, SAs for it, and a backend that writes down what it is told.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The events of the management socket: log lines, and SAs that come and go.
 #include "tests/ctrl/manage/vici_socket.h"
 

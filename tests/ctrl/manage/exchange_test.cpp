@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // initiate, terminate and rekey: answers that come when the exchange is over.
 #include "tests/ctrl/manage/vici_socket.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/ctrl/manage/fake_gateway.h"
 
 namespace simplon::ctrl {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A gateway of plain variables behind the real commands, and the values that it is filled with.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The file of the management socket and who may connect to it.
 #include <sys/resource.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sessions of the management socket: requests, answers and listings.
 #include "tests/ctrl/manage/vici_socket.h"
 

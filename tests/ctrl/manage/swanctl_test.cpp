@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Debian's own swanctl against our server: what it prints is the test of our fields' names.
 #include <gmock/gmock.h>
 #include <sys/wait.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A management socket over a FakeGateway: the server, the commands and the socket are the real ones.
 #pragma once
 

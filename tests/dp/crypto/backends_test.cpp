@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every suite by every back end that takes it: against published vectors, against OpenSSL, and forged.
 #include <gtest/gtest.h>
 #include <openssl/evp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bursts of many SAs, and devices that fail.
 #include <gtest/gtest.h>
 

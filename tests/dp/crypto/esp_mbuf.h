@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One SA's keys by a back end, and ESP packets for them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ESP packets that no honest sender makes, and the fields that the two headers exchange: built by hand,
 // given to a real worker.
 #include <gtest/gtest.h>

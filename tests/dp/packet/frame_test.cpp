@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a worker does with an Ethernet frame before it looks at the IP packet in it.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RFC 4301 §5.1 and §5.2 for every place that a clear packet can come from, against every action of the SPD.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What workers read while the control thread writes: Published, the SAD, the slots and whole tables, with
 // readers in threads of their own and what was replaced freed after its grace period; under TSan too.
 #include <gtest/gtest.h>

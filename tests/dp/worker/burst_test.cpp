@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bursts whose packets take different ways: kinds of SA in any order, and among them packets that are turned
 // away.
 #include <gtest/gtest.h>

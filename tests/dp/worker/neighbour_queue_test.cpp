@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packets that wait for their next hop: what changed meanwhile decides about them, as about any other.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Diffie-Hellman against the vectors of its RFCs, and the public values that must be refused (RFC 6989).
 #include <gtest/gtest.h>
 

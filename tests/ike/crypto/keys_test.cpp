@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cryptography of an IKE SA against RFC 4231 and against vectors.h (see vectors.py).
 #include "ike/crypto/keys.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IKE_AUTH when proving or checking who somebody is needs slow work: the exchange waits for it and goes on.
 #include "tests/ike/bare_peer.h"
 

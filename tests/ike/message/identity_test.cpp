@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Identities in text and as payload contents (RFC 7296 §3.5), and the seeded generator.
 #include "ike/message/identity.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IKE messages on the wire: what is written is read again, and what is malformed is said to be.
 #include "ike/message/payload.h"
 

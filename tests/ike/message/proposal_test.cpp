@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Proposals in text and on the wire, and choosing from what is offered (RFC 7296 §2.7, §3.3).
 #include "ike/message/proposal.h"
 

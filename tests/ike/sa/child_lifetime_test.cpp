@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ike/endpoint/endpoint.h"
 #include "tests/ike/bare_peer.h"
 

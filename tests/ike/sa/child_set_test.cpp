@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The children of an IKE SA without messages: what is installed, in which order, and what is left.
 #include "ike/sa/child_set.h"
 

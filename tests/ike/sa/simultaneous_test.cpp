@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Both ends initiate to each other at once, and keep one IKE SA with all that was wanted.
 #include "ike/endpoint/endpoint.h"
 #include "tests/ike/bare_peer.h"

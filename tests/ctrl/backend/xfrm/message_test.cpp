@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernel's structures made of ours, byte by byte: no kernel is asked.
 #include "ctrl/backend/xfrm/message.h"
 
