@@ -18,22 +18,12 @@ enum class SaKind : std::uint8_t {
   kEspTunnelCbc,   // the same with a cipher and an HMAC (RFC 3602, RFC 4868)
 };
 
-constexpr SaKind esp_tunnel_kind(EncrId cipher) {
-  switch (cipher) {
-    case EncrId::kAesGcm16:
-      return SaKind::kEspTunnelAead;
-    case EncrId::kAesCbc:
-      return SaKind::kEspTunnelCbc;
-  }
-  std::unreachable();
-}
-
 constexpr SaKind sa_kind(const SaSpec& spec) {
   switch (spec.protocol) {
     case IpsecProtocol::kEsp:
       switch (spec.mode) {
         case SaMode::kTunnel:
-          return esp_tunnel_kind(spec.suite.encr->id);
+          return spec.suite.encr->aead() ? SaKind::kEspTunnelAead : SaKind::kEspTunnelCbc;
       }
   }
   std::unreachable();

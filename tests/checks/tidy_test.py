@@ -29,8 +29,8 @@ tidy = next((t for t in ('clang-tidy-16', 'clang-tidy-19', 'clang-tidy') if shut
 arguments = ['--quiet', '--extra-arg=-Wno-unknown-warning-option', '--extra-arg=-Qunused-arguments', '--extra-arg=-std=c++2b', '--extra-arg=-D__cpp_concepts=202002L', '--extra-arg=-Wno-error']
 
 
-def run(file, *more):
-    return subprocess.run([tidy, '-p', build, *arguments, *more, file], cwd=top, capture_output=True, text=True)
+def run(file, *more, database=None):
+    return subprocess.run([tidy, '-p', database or build, *arguments, *more, file], cwd=top, capture_output=True, text=True)
 
 
 def together(files, options):
@@ -110,14 +110,16 @@ def planted():
         file = pathlib.Path(folder) / 'dp' / 'planted.cpp'
         file.parent.mkdir()
         file.write_text('bool empty(const char* p) { return p == 0; }\n')
-        found = run(file, f'--config-file={top}/.clang-tidy')
+        # Flags of their own: those of a neighbour could name a precompiled header of g++.
+        (pathlib.Path(folder) / 'compile_flags.txt').write_text('-std=c++23\n')
+        found = run(file, f'--config-file={top}/.clang-tidy', database=folder)
         harmless = file.with_name('harmless.cpp')
         harmless.write_text('int same(int n) { return n; }\n')
         header = file.with_name('planted.h')
         header.write_text(file.read_text())
         including = file.with_name('including.cpp')
         including.write_text('#include "planted.h"\n')
-        in_header = run(including, f'--config-file={top}/.clang-tidy')
+        in_header = run(including, f'--config-file={top}/.clang-tidy', database=folder)
         null = file.with_name('null.cpp')
         null.write_text('int value(int n) {\n  int* p = nullptr;\n  if (n > 3) p = &n;\n  return *p;\n}\n')
         return (all(f.returncode != 0 and 'modernize-use-nullptr' in f.stdout for f in (found, in_header)) and
