@@ -6,7 +6,8 @@ One worker, a net_pcap source that repeats, a null sink; the cost of source and 
 and subtracted. Every row is measured in every round, one after the other on the same core under SCHED_FIFO, so that what
 the machine does meanwhile hits all of them alike; the table gives medians over the rounds and the spread (min to max).
 
-  report.py [--rounds N] [--core N] [--quick] [--against secgw] [--only WORK] [--crypto BACKEND] [--out FOLDER]
+  report.py [--rounds N] [--core N] [--quick] [--against secgw] [--beside debian13|PROGRAM]... [--only WORK]
+            [--crypto BACKEND] [--out FOLDER]
 """
 import argparse
 import json
@@ -51,8 +52,13 @@ def pinned(args, command):
     return ['taskset', '-c', str(args.core), 'chrt', '-f', '50'] + command
 
 
-def measure(args, command):
-    full = pinned(args, [args.program] + command + ['--packets', str(args.packets)])
+def beside(name):
+    """How another benchmark is started, that of another system or of another build of this one."""
+    return ['tests/lab/debian13.sh', 'run'] if name == 'debian13' else [], 'build/simplon-bench' if name == 'debian13' else name
+
+
+def measure(args, command, system=(), program=None):
+    full = [*system, *pinned(args, [program or args.program] + command + ['--packets', str(args.packets)])]
     done = subprocess.run(full, capture_output=True, text=True, timeout=120)
     for line in done.stdout.splitlines():
         if line.startswith('{'):
@@ -61,7 +67,11 @@ def measure(args, command):
 
 
 def plan(args):
-    out = [(title, size, lambda c=command: measure(args, c)) for title, size, command in rows(args)]
+    out = []
+    for title, size, command in rows(args):
+        out.append((title, size, lambda c=command: measure(args, c)))
+        for name in args.beside:
+            out.append((f'{name}: {title}', size, lambda c=command, n=name: measure(args, c, *beside(n))))
     if args.against == 'secgw':
         works = args.only or ('forward', 'encrypt', 'decrypt')
         for title, size, run in secgw.rows(os.environ['SIMPLON_SECGW'], args.program, args.out, lambda c: pinned(args, c), works):
@@ -102,6 +112,18 @@ def table(results, ghz):
             cell = f'{middle:.0f} ({cycles[0]:.0f}-{cycles[-1]:.0f})'
             line += f'{cell:>18}{size * 8 * ghz / middle if middle > 0 else 0:>8.1f}'
         lines.append(line)
+    return '\n'.join(lines)
+
+
+def compare_beside(results, names):
+    lines = []
+    for name in names:
+        lines += ['', f'{f"{name} / ours":<60}' + ''.join(f'{f"{s} B":>26}' for s in SIZES)]
+        for title, by_size in results.items():
+            theirs = results.get(f'{name}: {title}')
+            if theirs:
+                median = lambda figures: statistics.median(f['cycles'] for f in figures)
+                lines.append(f'{title:<60}' + ''.join(f'{median(theirs[s]) / median(by_size[s]):>26.2f}' for s in SIZES))
     return '\n'.join(lines)
 
 
@@ -163,6 +185,8 @@ def main():
     parser.add_argument('--packets', type=int, default=1_000_000)
     parser.add_argument('--quick', action='store_true', help='one round of few packets: shows that all rows run')
     parser.add_argument('--against', choices=['secgw'])
+    parser.add_argument('--beside', action='append', default=[],
+                        help="debian13: the same benchmark there; or another program that answers like ours, an older build")
     parser.add_argument('--crypto', default='auto', choices=['auto', 'direct', 'cpu', 'queue'], help='back end; auto: the suite\'s own')
     parser.add_argument('--only', action='append', choices=['forward', 'encrypt', 'decrypt'])
     parser.add_argument('--program', default='build/simplon-bench')
@@ -174,7 +198,7 @@ def main():
     about = json.loads(subprocess.run([args.program, '--about'], capture_output=True, text=True, check=True).stdout)
     results = gather(args, plan(args))
     report = '\n'.join([f'machine: {machine()}, TSC {about["tsc_hz"] / 1e9:.3f} GHz, core {args.core}, {args.rounds} rounds',
-                        f'versions: {about["versions"]}', '', table(results, about['tsc_hz'] / 1e9), compare(results), '', stages(results)])
+                        f'versions: {about["versions"]}', '', table(results, about['tsc_hz'] / 1e9), compare(results), compare_beside(results, args.beside), '', stages(results)])
     print(report)
     print('plot:', plot(results, args.out))
     with open(os.path.join(args.out, 'report.txt'), 'w') as out:
