@@ -142,6 +142,7 @@ std::map<SaId, std::uint64_t> Reconciler::packets(const std::vector<SaRef>& sas)
 
 std::vector<int> Reconciler::fds() const {
   std::vector<int> out;
+  out.reserve(installers_.size());
   for (const auto& [id, installer] : installers_) out.push_back(installer.backend().fd());
   return out;
 }

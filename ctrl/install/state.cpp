@@ -50,9 +50,9 @@ State former(const Installed& installed) {
   State out;
   std::uint64_t next = kFormer;
   for (const SaRef& left : installed.sas) {
-    SaSpec sa = *left;
-    sa.id = SaId{next++};
-    out.sas[sa.id] = std::make_shared<const SaSpec>(std::move(sa));
+    auto sa = std::make_shared<SaSpec>(*left);
+    sa->id = SaId{next++};
+    out.sas.emplace(sa->id, sa);
   }
   for (const PolicySpec& policy : installed.policies) out.policies[policy.id] = policy;
   return out;
