@@ -98,7 +98,7 @@ Result<void> path(const Options& options, const EspSuite& suite) {
 }
 
 Result<void> run(const Options& options) {
-  const auto suite = dp::find_suite(options.suite);
+  const auto suite = find_suite(options.suite);
   if (!suite) return fail("no suite '" + options.suite + "'");
   if (!start_eal()) return fail("DPDK does not start");
   if (options.about) return about();

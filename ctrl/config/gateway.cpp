@@ -80,7 +80,7 @@ void read_setup(Section& gateway, const Machine& machine, Mode mode, dp::Setup& 
 }
 
 void read_crypto_choice(Section& prefer, const EspSuite& suite, dp::Setup& out) {
-  const Value value = prefer.get(dp::suite_name(suite));
+  const Value value = prefer.get(suite_name(suite));
   const auto backend = value.choice<dp::CryptoBackend>({{"direct", dp::CryptoBackend::kDirect},
                                                         {"cpu", dp::CryptoBackend::kCpu},
                                                         {"queue", dp::CryptoBackend::kQueue}});

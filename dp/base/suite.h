@@ -6,6 +6,8 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace simplon {
@@ -93,5 +95,17 @@ struct EspSuite {
   constexpr unsigned keymat() const { return encr->key + encr->salt + (integ ? integ->key : 0u); }
   friend constexpr bool operator==(const EspSuite&, const EspSuite&) = default;
 };
+
+// "aes128gcm16", or a cipher with an integrity algorithm: "aes128-sha256".
+inline std::string suite_name(const EspSuite& suite) {
+  return std::string(suite.encr->name) + (suite.integ ? "-" + std::string(suite.integ->name) : "");
+}
+constexpr std::optional<EspSuite> find_suite(std::string_view name) {
+  const std::size_t dash = name.find('-');
+  EspSuite suite{.encr = find_encr(name.substr(0, dash))};
+  if (dash != std::string_view::npos) suite.integ = find_integ(name.substr(dash + 1));
+  const bool known = dash == std::string_view::npos || suite.integ != nullptr;
+  return known && suite.valid() ? std::optional(suite) : std::nullopt;
+}
 
 }  // namespace simplon

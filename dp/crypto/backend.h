@@ -67,18 +67,6 @@ struct CryptoChoice {
 };
 using CryptoChoices = std::vector<CryptoChoice>;
 
-// "aes128gcm16", or a cipher with an integrity algorithm: "aes128-sha256".
-inline std::string suite_name(const EspSuite& suite) {
-  return std::string(suite.encr->name) + (suite.integ ? "-" + std::string(suite.integ->name) : "");
-}
-constexpr std::optional<EspSuite> find_suite(std::string_view name) {
-  const std::size_t dash = name.find('-');
-  EspSuite suite{.encr = find_encr(name.substr(0, dash))};
-  if (dash != std::string_view::npos) suite.integ = find_integ(name.substr(dash + 1));
-  const bool known = dash == std::string_view::npos || suite.integ != nullptr;
-  return known && suite.valid() ? std::optional(suite) : std::nullopt;
-}
-
 // Whether IPsec-MB is called directly for it: known without a device.
 constexpr bool direct_takes(const EspSuite& suite) {
   switch (suite.encr->id) {

@@ -23,21 +23,12 @@ std::string names(const Row& rows, bool (*wanted)(const typename Row::value_type
   return out;
 }
 
-// "aes128gcm16", or a cipher with an integrity algorithm: "aes128-sha256".
 Result<EspSuite> parse_suite(std::string_view text) {
-  const std::size_t dash = text.find('-');
-  EspSuite suite{find_encr(text.substr(0, dash)),
-                 dash == std::string_view::npos ? nullptr : find_integ(text.substr(dash + 1))};
-  const bool known = suite.encr && (dash == std::string_view::npos || suite.integ);
-  if (known && suite.valid()) return suite;
+  if (const auto suite = find_suite(text)) return *suite;
   return fail("suite: '" + std::string(text) + "' is not known; use one of " +
               names(kEncrs, [](const Encr& e) { return e.aead(); }) + ", or one of " +
               names(kEncrs, [](const Encr& e) { return !e.aead(); }) + " with one of " +
               names(kIntegs, [](const Integ&) { return true; }) + " (\"aes128-sha256\")");
-}
-
-std::string suite_text(const EspSuite& suite) {
-  return std::string(suite.encr->name) + (suite.integ ? "-" + std::string(suite.integ->name) : "");
 }
 
 void read_keys(Arguments& in, SaSpec& sa) {
@@ -178,7 +169,7 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   if (sa.udp)
     m.add("udp-source", static_cast<std::uint64_t>(sa.udp->source))
         .add("udp-destination", static_cast<std::uint64_t>(sa.udp->destination));
-  m.add("suite", suite_text(sa.suite))
+  m.add("suite", suite_name(sa.suite))
       .add_if(!counters.crypto.empty(), "crypto", counters.crypto)
       .add("policy", static_cast<std::uint64_t>(sa.policy));
   if (sa.direction == Direction::kIn) m.add("replay-window", sa.replay_window);

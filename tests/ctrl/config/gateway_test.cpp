@@ -82,8 +82,8 @@ TEST(Config, CryptoIsAListOfDevicesOrASection) {
   const dp::Setup chosen = setup("{prefer: {aes256-sha384: queue, aes128gcm16: cpu}}");
   EXPECT_THAT(chosen.crypto_devices, ElementsAre("crypto_aesni_gcm", "crypto_aesni_mb"));
   EXPECT_THAT(chosen.crypto_prefer,
-              ElementsAre(dp::CryptoChoice{*dp::find_suite("aes128gcm16"), dp::CryptoBackend::kCpu},
-                          dp::CryptoChoice{*dp::find_suite("aes256-sha384"), dp::CryptoBackend::kQueue}));
+              ElementsAre(dp::CryptoChoice{*find_suite("aes128gcm16"), dp::CryptoBackend::kCpu},
+                          dp::CryptoChoice{*find_suite("aes256-sha384"), dp::CryptoBackend::kQueue}));
 }
 
 TEST(Config, CryptoChoicesAreChecked) {
