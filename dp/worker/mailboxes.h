@@ -21,7 +21,7 @@ class Mailboxes {
   Mailboxes(std::vector<rte_ring*> by_worker, unsigned self, WorkerCounters& counters)
       : by_worker_(std::move(by_worker)), self_(self), counters_(counters) {}
 
-  bool is_ours(unsigned owner) const { return owner == self_; }
+  unsigned self() const { return self_; }
   // The mbuf then begins with the IP header; an Ethernet header stays in the headroom. Dropped and counted
   // when the mailbox is full.
   void hand_over(const PacketInfo& packet, unsigned owner);

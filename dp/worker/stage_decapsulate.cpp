@@ -36,6 +36,7 @@ void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
 template <auto kBegin>
 inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, SaKind kind, unsigned& jobs,
                           const DecapsulateOutputs& out) {
+  const unsigned self = out.mailboxes.self();
   InboundSa* sa = burst.decapsulate[i].sa;
   do {
     const DecapsulateWork& work = burst.decapsulate[i];
@@ -52,7 +53,7 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, SaKind kind, uns
     }
     if (++i == n) break;
     sa = burst.decapsulate[i].sa;
-  } while (sa != nullptr && out.mailboxes.is_ours(sa->owner) && sa->kind == kind);
+  } while (sa != nullptr && sa->owner == self && sa->kind == kind);
   return i;
 }
 
@@ -78,6 +79,7 @@ inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, con
 
 inline void finish_esp_tunnel(Burst& burst, unsigned i, unsigned end, std::uint32_t good,
                               const Crypto& crypto, const DecapsulateOutputs& out) {
+  unsigned decrypted = 0;
   for (; i < end; ++i) {
     const DecapsulateJob& job = burst.decapsulating[i];
     PacketInfo& packet = burst.packets[job.packet];
@@ -85,10 +87,11 @@ inline void finish_esp_tunnel(Burst& burst, unsigned i, unsigned end, std::uint3
       drop(packet.m, bad, out.counters);
       continue;
     }
-    ++out.counters.decrypted;
+    ++decrypted;
     packet.origin = Origin::kDecrypted;
     burst.wait_for_classify(job.packet);
   }
+  out.counters.decrypted += decrypted;
 }
 
 }  // namespace
@@ -105,7 +108,7 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
   unsigned jobs = 0;
   for (unsigned i = 0; i < n;) {
     const InboundSa* sa = burst.decapsulate[i].sa;
-    if (sa == nullptr || !tables.gateway_on || !out.mailboxes.is_ours(sa->owner)) {
+    if (sa == nullptr || !tables.gateway_on || sa->owner != out.mailboxes.self()) {
       turn_away(burst.decapsulate[i++], burst, tables, out);
       continue;
     }

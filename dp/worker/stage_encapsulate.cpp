@@ -3,6 +3,8 @@
 
 #include <rte_cycles.h>
 
+#include <bit>
+
 #include "dp/ipsec/esp_out.h"
 #include "dp/worker/sa_limits.h"
 
@@ -36,6 +38,7 @@ void turn_away(const EncapsulateWork& work, const PacketInfo& packet, const Enca
 template <auto kEncapsulate>
 inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, SaKind kind, unsigned& jobs,
                                 const EncapsulateOutputs& out) {
+  const unsigned self = out.mailboxes.self();
   OutboundSa* sa = burst.encapsulate[i].sa;
   do {
     const PacketInfo& packet = burst.packets[burst.encapsulate[i].packet];
@@ -54,7 +57,7 @@ inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, SaKind kin
     }
     if (++i == n) break;
     sa = burst.encapsulate[i].sa;
-  } while (sa != nullptr && out.mailboxes.is_ours(sa->owner) && sa->kind == kind);
+  } while (sa != nullptr && sa->owner == self && sa->kind == kind);
   return i;
 }
 
@@ -71,13 +74,13 @@ inline void forward_all(const Burst& burst, unsigned n, std::uint32_t good, cons
                         const EncapsulateOutputs& out) {
   const OutboundSa* last = nullptr;
   const NextHop* hop = nullptr;
+  out.counters.encrypted += static_cast<unsigned>(std::popcount(good));
   for (unsigned i = 0; i < n; ++i) {
     rte_mbuf* m = burst.jobs[i].mbuf;
     if ((good >> i & 1) == 0) {
       drop(m, Drop::kCryptoError, out.counters);
       continue;
     }
-    ++out.counters.encrypted;
     OutboundSa& sa = *burst.encapsulating[i];
     if (&sa != last) hop = route_of(sa, tables), last = &sa;
     if (hop == nullptr) {
@@ -97,7 +100,7 @@ void encapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Encap
   unsigned jobs = 0;
   for (unsigned i = 0; i < n;) {
     const EncapsulateWork& work = burst.encapsulate[i];
-    if (work.sa == nullptr || !out.mailboxes.is_ours(work.sa->owner)) {
+    if (work.sa == nullptr || work.sa->owner != out.mailboxes.self()) {
       turn_away(work, burst.packets[work.packet], out);
       ++i;
       continue;
