@@ -216,7 +216,7 @@ milliseconds Gateway::poll_timeout(Now now) const {
     timeout = std::min(timeout, std::chrono::ceil<milliseconds>(left));
   };
   no_later_than(endpoint_->deadline());
-  if (!running_) return timeout;  // nothing is tried again, no console is served
+  if (!running_) return timeout;  // no console is served, and no retry is waited for
   no_later_than(reconciler_.deadline());
   for (const auto& console : consoles_) no_later_than(console->deadline());
   return timeout;

@@ -18,12 +18,12 @@ class Applier {
     for (const SaRef& sa : sas)
       if (done(backend_.remove_sa(sa), "remove", *sa)) now_.sas.erase(sa->id);
   }
-  // No BYPASS is set after an entry that closes has failed: the BYPASS might match that entry's packets. For
-  // the same reason no entry is moved back behind a BYPASS that could not be removed.
+  // After an entry that closes has failed, or a BYPASS could not be removed, nothing is made that opens: a
+  // BYPASS might match that entry's packets, and so might one behind an entry that moves back or shrinks.
   void set(const std::vector<PolicySpec>& policies) {
     for (const PolicySpec& policy : policies) {
       const bool opens = policy.action == Action::kBypass;
-      if ((opens && !closed_) || (bypass_remains_ && is_demoted(policy))) continue;
+      if (!closed_ && (opens || uncovers(policy))) continue;
       if (install(policy)) continue;
       if (!opens) closed_ = false;
       keep_partial(policy);
@@ -61,7 +61,6 @@ class Applier {
       now_.policies.erase(policy.id);
     } else if (policy.action == Action::kBypass) {
       closed_ = false;
-      bypass_remains_ = true;
     }
   }
 
@@ -77,17 +76,16 @@ class Applier {
     if (part.action == Action::kBypass) remove(part);
   }
 
-  // The entry moves back in the order: a BYPASS that could not be removed may then come before it.
-  bool is_demoted(const PolicySpec& policy) const {
+  bool uncovers(const PolicySpec& policy) const {
     const auto before = now_.policies.find(policy.id);
-    return before != now_.policies.end() && before->second.order < policy.order;
+    return before != now_.policies.end() && before->second.action != Action::kBypass &&
+           !keeps_closed(policy, before->second);
   }
 
   Backend& backend_;
   State& now_;
   Result<void> first_;
-  bool closed_ = true;           // every entry that closes could be set
-  bool bypass_remains_ = false;  // a BYPASS could not be removed
+  bool closed_ = true;  // every entry that closes could be set, and every BYPASS be removed
 };
 
 }  // namespace

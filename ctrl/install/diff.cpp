@@ -20,10 +20,7 @@ int change_rank(const PolicySpec& policy, const PolicySpec* before) {
   if (policy.action == Action::kBypass) return 3;
   if (before == nullptr) return 1;
   if (before->action == Action::kBypass) return 0;
-  const bool keeps = (policy.direction == PolicyDirection::kBoth || policy.direction == before->direction) &&
-                     covers(policy.selectors.local, before->selectors.local) &&
-                     covers(policy.selectors.remote, before->selectors.remote);
-  return policy.order <= before->order && keeps ? 1 : 2;
+  return keeps_closed(policy, *before) ? 1 : 2;
 }
 
 const PolicySpec* find(const std::map<PolicyId, PolicySpec>& all, PolicyId id) {
@@ -51,6 +48,13 @@ void remove_policy(Changes& out, const PolicySpec& policy) {
 }
 
 }  // namespace
+
+bool keeps_closed(const PolicySpec& want, const PolicySpec& before) {
+  return want.order <= before.order &&
+         (want.direction == PolicyDirection::kBoth || want.direction == before.direction) &&
+         covers(want.selectors.local, before.selectors.local) &&
+         covers(want.selectors.remote, before.selectors.remote);
+}
 
 Changes diff(const State& want, const State& now) {
   Changes out;

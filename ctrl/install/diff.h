@@ -20,6 +20,10 @@ struct Changes {
   std::vector<SaRef> remove_out, remove_in;
 };
 
+// Whether an entry that closes still closes, as `want`, all that it closed as `before`: it moves back behind
+// no other entry and covers no less.
+bool keeps_closed(const PolicySpec& want, const PolicySpec& before);
+
 Changes diff(const State& want, const State& now);
 // The part of diff() that `sas` and their SPD entries are about. `want` holds what is wanted of these
 // (desired_part()): what it does not hold of them is removed, all else stays. Its cost does not grow with

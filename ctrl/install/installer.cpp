@@ -37,12 +37,19 @@ Result<void> Installer::add(const State& added) {
   Changes changes;
   for (const auto& [id, sa] : added.sas)
     (sa->direction == Direction::kIn ? changes.add_in : changes.add_out).push_back(sa);
-  for (const auto& [id, policy] : added.policies) changes.set_policies.push_back(policy);
+  for (const auto& [id, policy] : added.policies) {
+    if (policy.action == Action::kBypass && retry_)
+      return fail("a policy that closes is not installed yet (the log says why); try again when it is");
+    changes.set_policies.push_back(policy);
+  }
   return apply(changes, *backend_, now_);
 }
 
 Result<void> Installer::remove_sas() {
-  return apply(diff({.sas = {}, .policies = now_.policies}, now_), *backend_, now_);
+  Changes gone;
+  for (const auto& [id, sa] : now_.sas)
+    (sa->direction == Direction::kIn ? gone.remove_in : gone.remove_out).push_back(sa);
+  return apply(gone, *backend_, now_);
 }
 
 // The same error every few seconds would fill the log.

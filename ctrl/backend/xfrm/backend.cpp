@@ -114,15 +114,20 @@ Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
     before = old->second.kernel;
     drop_claims(policy.id);
   }
-  const Entry& entry = policies_[policy.id] = {policy, std::move(*kernel)};
+  Entry& entry = policies_[policy.id] = {policy, std::move(*kernel)};
   for (const KernelPolicy& key : entry.kernel) claims_[key].insert(claim(key, policy));
   auto done = write_policies(entry.kernel, policy.name);
   std::erase_if(before, [&](const KernelPolicy& key) {
     const auto claims = claims_.find(key);
     return claims != claims_.end() && claims->second.contains(claim(key, policy));
   });
-  auto gone = write_policies(before, policy.name);
-  return done ? gone : done;
+  if (done) return write_policies(before, policy.name);
+  // What was closed so far stays closed; the next add_policy() or remove_policy() removes it.
+  for (const KernelPolicy& key : before) {
+    claims_[key].insert(claim(key, policy));
+    entry.kernel.push_back(key);
+  }
+  return done;
 }
 
 Result<void> XfrmBackend::remove_policy(const PolicySpec& policy) {

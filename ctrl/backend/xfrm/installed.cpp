@@ -90,8 +90,7 @@ std::map<SaId, std::uint64_t> XfrmBackend::packets(const std::vector<SaRef>& sas
   const Clock::time_point now = Clock::now();
   const auto read = each_sa([] {},
                             [&](const xfrm_usersa_info& info) {
-                              const SaSpec sa = installed_sa(info);
-                              const auto known = known_.find({sa.spi, sa.destination});
+                              const auto known = known_.find(key_of(info));
                               if (known == known_.end()) return;
                               const std::uint64_t packets = info.curlft.packets;
                               all[known->second.id] = packets;
@@ -142,8 +141,7 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
   if (message.nlmsg_type != XFRM_MSG_EXPIRE) return;
   const auto* expire = fixed_header<xfrm_user_expire>(message);
   if (expire == nullptr) return;
-  const SaSpec sa = installed_sa(expire->state);
-  if (const auto known = known_.find({sa.spi, sa.destination}); known != known_.end())
+  if (const auto known = known_.find(key_of(expire->state)); known != known_.end())
     out.emplace_back(ExpireEvent{known->second.id, expire->hard != 0});
 }
 

@@ -152,6 +152,10 @@ xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination) {
   return id;
 }
 
+std::pair<Spi, IpAddress> key_of(const xfrm_usersa_info& info) {
+  return {Spi{ntohl(info.id.spi)}, from_kernel(info.id.daddr, info.family)};
+}
+
 SaSpec installed_sa(const xfrm_usersa_info& info) {
   const auto count = [](std::uint64_t n) { return n == XFRM_INF ? 0 : n; };
   const auto life = [&](std::uint64_t bytes, std::uint64_t packets, std::uint64_t seconds) {

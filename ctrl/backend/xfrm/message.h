@@ -31,6 +31,7 @@ NetlinkMessage sa_message(const SaSpec& sa);
 xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination);
 // What the kernel tells of an SA: see Installed::sas.
 SaSpec installed_sa(const xfrm_usersa_info& info);
+std::pair<Spi, IpAddress> key_of(const xfrm_usersa_info& info);
 // Whether this or a former process of ours made the SA. The SAs of other programs must not be removed.
 bool is_our_sa(const xfrm_usersa_info& info);
 

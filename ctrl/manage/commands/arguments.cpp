@@ -86,7 +86,7 @@ std::string_view Arguments::text(std::string_view key) {
 std::uint64_t Arguments::number(std::string_view key, std::uint64_t least, std::uint64_t most,
                                 std::uint64_t otherwise) {
   const std::string* value = arguments_.value(key);
-  if (!value) return otherwise;
+  if (!value || value->empty()) return otherwise;  // not there, as with strongSwan
   const std::optional<std::uint64_t> parsed = parse_number(*value);
   if (parsed && least <= *parsed && *parsed <= most) return *parsed;
   refuse(std::string(key) + ": '" + *value + "' is no number from " + std::to_string(least) + " to " +

@@ -61,8 +61,9 @@ class Journal final : public Backend {
  public:
   std::vector<std::string> calls;
   std::string fails_at;
-  Installed left;         // what dump() tells
-  std::set<SaId> cannot;  // the SAs that it cannot do
+  bool failing_does_it = true;  // what fails is done all the same; else it is not done at all
+  Installed left;               // what dump() tells
+  std::set<SaId> cannot;        // the SAs that it cannot do
   State has;
   std::function<void()> step = [] {};  // after each of them
 
@@ -87,11 +88,11 @@ class Journal final : public Backend {
     return note(sa->direction == Direction::kIn ? "-in" : "-out", sa->id);
   }
   Result<void> add_policy(const PolicySpec& policy) override {
-    has.policies[policy.id] = policy;
+    if (failing_does_it || !fails("+policy", policy.id)) has.policies[policy.id] = policy;
     return note("+policy", policy.id);
   }
   Result<void> remove_policy(const PolicySpec& policy) override {
-    has.policies.erase(policy.id);
+    if (failing_does_it || !fails("-policy", policy.id)) has.policies.erase(policy.id);
     return note("-policy", policy.id);
   }
   Result<void> set_gateway(bool) override { return {}; }
@@ -103,8 +104,13 @@ class Journal final : public Backend {
 
  private:
   template <class Id>
+  static std::string call_of(const std::string& what, Id id) {
+    return what + " " + std::to_string(static_cast<std::uint64_t>(id));
+  }
+  bool fails(const std::string& what, PolicyId id) const { return call_of(what, id) == fails_at; }
+  template <class Id>
   Result<void> note(const std::string& what, Id id) {
-    const std::string call = what + " " + std::to_string(static_cast<std::uint64_t>(id));
+    const std::string call = call_of(what, id);
     if (call == fails_at) step();
     if (call == fails_at) return fail("no room");
     calls.push_back(call);

@@ -111,5 +111,14 @@ TEST(Reconciler, AtTheEndTheSasGoAndThePoliciesStay) {
   EXPECT_TRUE(site.reconciler.holds(PolicyId{1}));
 }
 
+TEST(Reconciler, AtTheEndAPolicyThatStandsInPartStaysToo) {
+  Site site;
+  site.journal->fails_at = "+policy 1";
+  EXPECT_FALSE(site.reconciler.reconcile(site.now));
+  site.calls();
+  ASSERT_TRUE(site.reconciler.remove_sas());
+  EXPECT_THAT(site.calls(), ElementsAre("commit"));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl::test
