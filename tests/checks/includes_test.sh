@@ -53,6 +53,10 @@ forbid "spdlog only in ctrl/runtime/log.cpp" "${inc}spdlog/" '#include <spdlog/s
 forbid "memory orders only in dp/base/published.h (relaxed counters aside)" \
   'memory_order_(acquire|release|acq_rel|seq_cst|consume)|__ATOMIC_(ACQUIRE|RELEASE|ACQ_REL|SEQ_CST)' 'std::memory_order_acquire' \
   $(but '.' '^dp/base/published.h$')
-forbid "no path of a build machine, no issue numbers" '/home/|/wor[k]/' /home/somebody "${all[@]}"
+mapfile -t texts < <(find tests docs perf conf -type f -not -path '*/__pycache__/*' | sort; ls ./*.md)
+[ ${#texts[@]} -gt 150 ] || { echo "only ${#texts[@]} texts found"; bad=1; }
+# Written so that this file itself has neither.
+forbid "no path of a build machine" '/hom[e]/|/wor[k]/' '/home'/somebody "${all[@]}" "${texts[@]}"
+forbid "no issue numbers" '(^|[^&@[:alnum:]])#[0-9]{2,}\b' 'see #'12 "${all[@]}" "${texts[@]}"
 [ $bad = 0 ] && echo "includes: the layering holds over ${#all[@]} files in ${#rooms[@]} rooms"
 exit $bad

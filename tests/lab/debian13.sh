@@ -9,9 +9,9 @@
 #   debian13.sh path              where the root is
 #
 # The root lies in ${SIMPLON_CACHE:-${XDG_CACHE_HOME:-~/.cache}/simplon}/debian13 and serves every source tree. A command sees
-# its own tree under its own path, with a build/ that is debian13/ in the build directory outside (on a Debian 13 that itself); /tmp, network and
-# ccache's cache are this machine's. Mounts are those of a mount namespace and processes those of a PID namespace: both
-# are gone with the command, however it ends.
+# its own tree under its own path, with a build/ that is debian13/ in the build directory outside (on a Debian 13 that
+# itself); /tmp, network and ccache's cache are this machine's. Mounts are those of a mount namespace and processes those of
+# a PID namespace: both are gone with the command, however it ends.
 # Needs root; exits with COMMAND's status, 77 when this machine cannot have such a root, 1 when making it failed.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
@@ -32,12 +32,10 @@ this_machine() { # VARIABLE of os-release
 is_debian13() { [ "$(this_machine ID):$(this_machine VERSION_ID)" = debian:13 ]; }
 
 # Where this machine's apt has a suite from: the mirror that its owner chose.
-mirror_of() { # SUITE...
-  local s
-  for s in "$@"; do
-    apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-      awk -v s="$s" '$1 == s && $2 == "main" {print $3; exit}'
-  done | head -n 1
+mirror_of() { # SUITE... : of the first that apt knows
+  apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+    awk -v suites="$*" '$2 == "main" && !($1 in at) {at[$1] = $3}
+      END {n = split(suites, s, " "); for (i = 1; i <= n; i++) if (s[i] in at) {print at[s[i]]; exit}}'
 }
 
 # What this machine's apt was told of its way to the mirror, for apt there.
@@ -45,6 +43,7 @@ apt_settings() {
   apt-config dump Acquire | grep -E '^Acquire::(([a-z]+::)+(Proxy|Verify|CaInfo)|Check-Valid-Until|Check-Date|Retries)[^ ]* ' || true
 }
 
+# A process of its own, which the first step that fails ends: in a function called before || no step would.
 bootstrap() {
   local mirror security codename proxy
   codename=$(this_machine VERSION_CODENAME)
@@ -61,7 +60,7 @@ bootstrap() {
   mkdir -p "$root.new/etc/dpkg/dpkg.cfg.d" "$root.new/etc/apt/apt.conf.d" "$root.new/usr/sbin"
   printf 'force-unsafe-io\npath-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\n' >"$root.new/etc/dpkg/dpkg.cfg.d/simplon"
   debootstrap --variant=minbase --include=ca-certificates --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-    "$suite" "$root.new" "$mirror"
+    "$suite" "$root.new" "$mirror" || die "debootstrap failed"
   apt_settings >"$root.new/etc/apt/apt.conf.d/80simplon"
   echo 'Acquire::Languages "none";' >>"$root.new/etc/apt/apt.conf.d/80simplon"
   echo "deb $mirror $suite main" >"$root.new/etc/apt/sources.list"
@@ -123,6 +122,8 @@ wanted() {
   { sed -n '/_packages=(/,/)/p' "$top/simplon"; echo "$suite ${peers[*]}"; } | sha256sum
 }
 
+ready() { [ "$(cat "$home/stamp" 2>/dev/null)" = "$(wanted)" ] && [ -d "$root" ]; }
+
 setup() {
   [ "$(id -u)" = 0 ] || { echo "${SIMPLON_MAY_SKIP:+skipped: }debian13.sh needs root: it makes a root file system and enters it"; exit 77; }
   [ "$(uname -m)" = x86_64 ] || { echo "${SIMPLON_MAY_SKIP:+skipped: }Simplon is for x86-64, this machine is $(uname -m)"; exit 77; }
@@ -130,12 +131,14 @@ setup() {
   exec 9>"$home/lock"
   # Commands share the root; who makes or changes it has it alone.
   flock -s 9
-  [ "$(cat "$home/stamp" 2>/dev/null)" = "$(wanted)" ] && [ -d "$root" ] && return
+  if ready; then return; fi
   flock 9
+  # Another may have made it while this one waited.
+  if ready; then flock -s 9; return; fi
   local begin=$SECONDS
   if [ ! -d "$root" ]; then
     say "making the root in $root"
-    (bootstrap) >"$log" 2>&1 9>&- || { tail -n 20 "$log" >&2; die "no root was made; the whole log: $log"; }
+    "$0" bootstrap >"$log" 2>&1 9>&- || { tail -n 20 "$log" >&2; die "no root was made; the whole log: $log"; }
   fi
   enter "$root" "$0" complete >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "packages were not installed; the whole log: $log"; }
   wanted >"$home/stamp"
@@ -163,7 +166,7 @@ complete() {
 command=${1:-}
 [ $# -gt 0 ] && shift
 case $command in
-  setup) setup ;;
+  setup) [ -n "${SIMPLON_INSIDE:-}" ] || setup ;;
   run)
     [ $# -gt 0 ] || die "run what? debian13.sh run COMMAND..."
     if is_debian13; then exec "$@"; fi
@@ -176,6 +179,7 @@ case $command in
     enter "$root" "$@" ;;
   path) echo "$root" ;;
   inside) inside "$@" ;;
+  bootstrap) bootstrap ;;
   complete) complete ;;
   *) sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -9,25 +9,33 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <memory>
 #include <string>
+#include <utility>
 
 namespace simplon::test {
 
-// What the command prints; fails the test when it does not succeed.
-inline std::string shell(const std::string& command) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen((command + " 2>&1").c_str(), "r"), &pclose);
+// The command's status as wait() tells it, -1 when it could not be run, and what it printed.
+inline std::pair<int, std::string> status_and_output(const std::string& command) {
+  FILE* pipe = popen(("{ " + command + "; } 2>&1").c_str(), "r");
+  if (!pipe) return {-1, "popen failed"};
   std::string out;
   std::array<char, 4096> part;
-  while (const std::size_t n = fread(part.data(), 1, part.size(), pipe.get())) out.append(part.data(), n);
+  while (const std::size_t n = fread(part.data(), 1, part.size(), pipe)) out.append(part.data(), n);
+  return {pclose(pipe), out};
+}
+
+// What the command prints; fails the test when it does not succeed.
+inline std::string shell(const std::string& command) {
+  const auto [status, out] = status_and_output(command);
+  EXPECT_EQ(status, 0) << command << ": " << out;
   return out;
 }
 
 // Runs the command; its status and output are the failure's text.
 inline ::testing::AssertionResult runs(const std::string& command) {
-  const std::string out = shell("{ " + command + "; } || echo \"status $?\"");
-  if (out.find("status ") == std::string::npos) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << command << ": " << out;
+  const auto [status, out] = status_and_output(command);
+  if (status == 0) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << command << ": status " << status << ": " << out;
 }
 
 inline bool enter_own_namespace() { return unshare(CLONE_NEWNET) == 0 && bool(runs("ip link set lo up")); }

@@ -11,10 +11,12 @@ more="    dpd_delay: 1s
 site_strongswan || exit 1
 up() { on hostA ping -q -c 1 -W 1 198.18.2.10; }
 ok "the tunnel comes up by itself" wait_for 30 up
+losses() { grep -c 'does not answer: gave up' "$run/gwA.log"; }
+before=$(losses)
 stop gwB KILL
 rm -f "$run/gwB/charon.vici"
 ok "the capture sees what is sent in clear on purpose" site_watch_clear
-down() { ctl gwA log --history 2>/dev/null | grep -q 'retransmi\|not answer' || grep -qiE 'gave up|no answer|not answer' "$run/gwA.log"; }
+down() { [ "$(losses)" -gt "$before" ]; }
 ok "the loss of the peer is noticed and logged" wait_for 30 down
 ok "nothing passes meanwhile" no_answer hostA 198.18.2.10
 ok "nothing left in clear meanwhile" nothing_in_clear

@@ -237,7 +237,7 @@ TEST_F(XfrmPolicy, PacketWithoutAnSaIsAnAcquireWithItsSelectors) {
            "ip link set xa up && "
            "ip route add 198.51.100.0/24 dev xa src 192.0.2.1 && ip addr add 203.0.113.1/24 dev xa"));
   add(office(7));
-  shell("ping -c1 -W1 -I 192.0.2.1 198.51.100.5");
+  EXPECT_FALSE(runs("ping -c1 -W1 -I 192.0.2.1 198.51.100.5")) << "there is no SA";
   std::vector<BackendEvent> events;
   ASSERT_TRUE(wait_for(backend_->fd(), [&] {
     for (BackendEvent& e : backend_->poll()) events.push_back(std::move(e));

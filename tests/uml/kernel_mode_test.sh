@@ -7,7 +7,7 @@
 #   L 198.18.1.10 ----- 198.18.1.9 A
 #   A 198.18.1.1 -- lo   A 198.51.100.1 ----- 198.51.100.2 B   lo -- 198.18.2.1 B
 here=$(dirname "$(realpath "$0")")
-[ "${1:-}" = inside ] || exec "$here/uml-run" -t 280 -m 768M -- "$0" inside
+[ "${1:-}" = inside ] || exec "$here/uml-run" -t 260 -m 768M -- "$0" inside
 source "$here/../lab/lab.sh"
 lab_begin kernel
 ns A B L
