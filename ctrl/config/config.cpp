@@ -48,7 +48,7 @@ Result<std::string> read_file(const std::string& path, Guarded guarded) {
   // O_NONBLOCK: open() of a FIFO would wait until somebody writes.
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.fd < 0) return fail("cannot be opened: " + why(errno));
-  struct stat info {};
+  struct stat info{};
   if (fstat(file.fd, &info) != 0) return fail("cannot be looked at: " + why(errno));
   if (!S_ISREG(info.st_mode))
     return fail(S_ISDIR(info.st_mode) ? "is a directory; name a file" : "is no regular file");

@@ -13,8 +13,7 @@ void add_option(CLI::App& app, const Argument& argument, Typed& typed) {
   const bool bare = argument.kind == Kind::kPositional || argument.kind == Kind::kFile;
   const std::string name = (bare ? "" : "--") + std::string(argument.name), help(argument.help);
   if (argument.kind == Kind::kFlag) {
-    app.add_flag_callback(
-        name, [&typed, key = argument.name] { typed[key] = {"yes"}; }, help);
+    app.add_flag_callback(name, [&typed, key = argument.name] { typed[key] = {"yes"}; }, help);
     return;
   }
   CLI::Option* made = nullptr;

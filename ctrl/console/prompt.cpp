@@ -136,7 +136,7 @@ std::optional<std::string> Line::read() {
 volatile std::sig_atomic_t interrupted = 0;
 
 int on_terminal(Console& console) {
-  struct sigaction wanted {};
+  struct sigaction wanted{};
   wanted.sa_handler = [](int) { interrupted = 1; };
   sigaction(SIGINT, &wanted, nullptr);
   Line line(console);

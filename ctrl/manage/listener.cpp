@@ -33,7 +33,7 @@ Result<sockaddr_un> socket_address(const std::string& path) {
 
 // A daemon that died leaves its socket file behind; one that lives must keep it.
 Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
-  struct stat found {};
+  struct stat found{};
   if (lstat(path.c_str(), &found) != 0) return {};
   if (!S_ISSOCK(found.st_mode)) return cannot(path, "there is a file that is no socket; remove it");
   const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

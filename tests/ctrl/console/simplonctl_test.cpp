@@ -41,8 +41,7 @@ class Simplonctl : public ViciSocket {
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read("out"), read("err")};
   }
   Outcome simplonctl(const std::string& arguments, const std::string& input = {}) {
-    return simplonctl(
-        arguments, [](pid_t) {}, input);
+    return simplonctl(arguments, [](pid_t) {}, input);
   }
   auto finishing(Result<void> result) {
     return [this, result](pid_t) {

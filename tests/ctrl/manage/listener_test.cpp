@@ -13,7 +13,7 @@ namespace {
 using vici::Client;
 
 TEST_F(ViciSocket, IsForItsOwnerAndGroupOnly) {
-  struct stat found {};
+  struct stat found{};
   ASSERT_EQ(stat(path_.c_str(), &found), 0);
   EXPECT_EQ(found.st_mode & 0777, 0660u);
 }

@@ -172,16 +172,9 @@ TEST(Rfc7296_2_4, SoDoEndsWhoseMessagesCrossOnTheWay) {
     Pair pair;
     std::deque<Datagram> to_left, to_right;
     const auto collect = [&] {
-      while (pair.left.drain(
-                 [&](Datagram& d) {
-                   to_right.push_back({d.remote, d.local, d.bytes});
-                 },
-                 pair.now) ||
-             pair.right.drain(
-                 [&](Datagram& d) {
-                   to_left.push_back({d.remote, d.local, d.bytes});
-                 },
-                 pair.now)) {
+      while (
+          pair.left.drain([&](Datagram& d) { to_right.push_back({d.remote, d.local, d.bytes}); }, pair.now) ||
+          pair.right.drain([&](Datagram& d) { to_left.push_back({d.remote, d.local, d.bytes}); }, pair.now)) {
       }
     };
     pair.left.endpoint.initiate("sites", "net", 1, pair.now);
