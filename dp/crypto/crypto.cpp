@@ -34,6 +34,10 @@ Result<std::unique_ptr<CryptoBackends>> CryptoBackends::open(const CryptoSetup& 
 }
 
 MadeSession CryptoBackends::make_session(const SaSpec& sa, CryptoBackend backend) const {
+  // The back ends read as many bytes of the keys as the suite says.
+  if (sa.encr_key.size() != sa.suite.encr->key ||
+      sa.integ_key.size() != (sa.suite.integ ? sa.suite.integ->key : 0u))
+    return fail("the keys of the SA do not have the lengths of " + suite_name(sa.suite));
   switch (backend) {
     case CryptoBackend::kDirect:
       return sa.suite.encr->aead() ? make_gcm_session(*manager_, sa) : make_hmac_session(*manager_, sa);
@@ -57,8 +61,13 @@ MadeSession CryptoBackends::make_session(const SaSpec& sa) const {
   const CryptoOrder* order = find_crypto_order(sa.suite.encr->id);
   std::vector<CryptoBackend> tries(order->order.begin(), order->order.end());
   if (devices_->accelerates(sa)) tries.insert(tries.begin(), CryptoBackend::kQueue);
-  for (const CryptoBackend backend : tries)
-    if (auto made = make_session(sa, backend); !made || *made != nullptr) return made;
+  MadeSession refused = nullptr;  // by one that is full: the next may have room
+  for (const CryptoBackend backend : tries) {
+    auto made = make_session(sa, backend);
+    if (made && *made != nullptr) return made;
+    if (!made) refused = std::move(made);
+  }
+  if (!refused) return refused;
   return fail("no crypto back end takes " + suite_name(sa.suite) + "; see the key 'crypto'");
 }
 

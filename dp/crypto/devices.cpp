@@ -72,6 +72,7 @@ Result<std::unique_ptr<const CryptoSession>> CryptoDevices::make_session(const S
     if (made != nullptr)
       return std::make_unique<const DeviceSession>(lane, device.id, sa.suite.encr->aead(), made);
     full = full || rte_mempool_empty(device.sessions) != 0;
+    if (device.accelerator) break;  // the queue of a software device is slower than IPsec-MB called directly
   }
   if (full) return fail("there is no room for the keys of another SA; raise 'memory'");
   return nullptr;

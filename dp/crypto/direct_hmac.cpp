@@ -83,7 +83,7 @@ void expand(const IMB_MGR& manager, const SaSpec& sa, HmacSession& session) {
 }
 
 void prefetch_keys(const HmacSession& session) {
-  for (unsigned i = 0; i < 3; ++i) __builtin_prefetch(session.round_keys.data() + 16 * i);
+  for (unsigned i = 0; i < 4; ++i) __builtin_prefetch(session.round_keys.data() + 16 * i);
   __builtin_prefetch(session.inner.data());
   __builtin_prefetch(session.outer.data());
 }
@@ -172,12 +172,14 @@ std::uint32_t HmacRun::decrypt(const CryptoJob* jobs, unsigned n) {
     good |= static_cast<std::uint32_t>(is_equal(tags_[i], jobs[i].icv, session_of(jobs[i]).icv)) << i;
   for (unsigned i = 0, end = 0; i < n; i = end + 1) {  // stretches of good ones
     for (end = i; end < n && (good >> end & 1) != 0;) ++end;
-    if (end > i && !cipher(i, end - i)) return 0;
+    if (end > i && !cipher(i, end - i))
+      good &= ~(static_cast<std::uint32_t>((std::uint64_t{1} << (end - i)) - 1) << i);
   }
   return good;
 }
 
-// Not checked by the library: what it would check is right by construction, and lengths are whole blocks.
+// Bursts of one kind, cipher or hash, need no session of the library's. Not checked by it: what it would
+// check is right by construction, and lengths are whole blocks.
 bool HmacRun::cipher(unsigned first, unsigned n) {
   IMB_JOB& job = jobs_[first];
   return IMB_SUBMIT_CIPHER_BURST_NOCHECK(manager_.get(), &job, n, IMB_CIPHER_CBC, job.cipher_direction,

@@ -172,7 +172,7 @@ Result<void> DpdkDataPath::make_rings() {
   }
   punts_ = make_ring("punts", RING_F_SC_DEQ);
   events_.reset(create_ring("events", sizeof(WorkerEvent), kEventSlots, SOCKET_ID_ANY, RING_F_SC_DEQ));
-  if (!punts_ || !events_) return fail("no memory for the exception path's rings");
+  if (!punts_ || !events_) return fail("no memory for the punt path's rings");
   return {};
 }
 

@@ -30,7 +30,7 @@ class DataPath {
   virtual Result<void> add_policy(const PolicySpec& policy) = 0;  // same id: replaced in place
   virtual void remove_policy(PolicyId id) = 0;
   virtual void set_network(const NetworkSpec& network) = 0;
-  // Off: nothing is encrypted, decrypted or forwarded between the sides; the exception path of the host
+  // Off: nothing is encrypted, decrypted or forwarded between the sides; the punt path to the host
   // stays.
   virtual void set_gateway(bool on) = 0;
   virtual Result<void> commit() = 0;  // publishes what the calls above changed since the last commit

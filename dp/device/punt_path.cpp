@@ -59,7 +59,7 @@ Result<std::unique_ptr<PuntPath>> PuntPath::open(rte_mempool* buffers, rte_ring*
   path->epoll_ = epoll_create1(EPOLL_CLOEXEC);
   path->wakeup_.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (path->epoll_ < 0 || path->wakeup_.fd < 0)
-    return fail(std::string("exception path: ") + std::strerror(errno));
+    return fail(std::string("punt path: ") + std::strerror(errno));
   epoll_event event{.events = EPOLLIN, .data = {}};
   epoll_ctl(path->epoll_, EPOLL_CTL_ADD, path->wakeup_.fd, &event);
   return path;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The exception path: one kernel TAP per port, of the same name and MAC. The kernel behind it is the host: it
+// The punt path: one kernel TAP per port, of the same name and MAC. The kernel behind it is the host: it
 // owns the addresses, ARP and neighbour discovery, ICMP to the gateway itself, routing protocols, IKE's
 // sockets.
 //

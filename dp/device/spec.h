@@ -21,14 +21,14 @@ enum class Idle : std::uint8_t {
 enum class Hugepages : std::uint8_t { kAuto, kRequired, kNever };
 
 struct PortSetup {
-  std::string name;    // also the exception TAP's name, at most 15 characters
+  std::string name;    // also the TAP's name, at most 15 characters
   std::string device;  // "0000:01:00.0" or a vdev with arguments: "net_af_packet0,iface=eth1"
   Side side = Side::kUnprotected;
   std::uint16_t mtu = 1500;
   std::uint16_t queues = 0;  // RX and TX queues; 0: as many as there are workers, or as the device has
   std::uint16_t descriptors = 1024;
   std::optional<Mac> mac;  // default: the device's
-  bool tap = true;         // false: no exception path (bench ports)
+  bool tap = true;         // false: no punt path (bench ports)
   friend bool operator==(const PortSetup&, const PortSetup&) = default;
 };
 

@@ -4,7 +4,7 @@
 // One worker, the SA's owner. A decapsulate_…_begin() before the cryptography, decapsulate_finish() after it.
 #pragma once
 
-#include "dp/crypto/crypto.h"
+#include "dp/crypto/job.h"
 #include "dp/packet/packet.h"
 #include "dp/sa/inbound.h"
 

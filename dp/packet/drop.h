@@ -91,7 +91,8 @@ inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
     {Drop::kTxFull, "tx-full", "the transmit queue of the port is full"},
     {Drop::kPuntFull, "punt-full", "the queue to the kernel is full"},
     {Drop::kNoBuffer, "no-buffer", "no room for a header in the packet buffer"},
-    {Drop::kTooManyRounds, "too-many-rounds", "wrapped in more layers of IPsec than are taken off at once"},
+    {Drop::kTooManyRounds, "too-many-rounds",
+     "went through the stages of its worker more often than any packet should"},
 }};
 
 namespace detail {

@@ -17,7 +17,7 @@
 
 namespace simplon::dp {
 
-struct CryptoSession;  // dp/crypto/crypto.h
+struct CryptoSession;  // dp/crypto/job.h
 
 // A source and a destination selector in the form that packets are compared with.
 struct CompactSelector {

@@ -4,7 +4,7 @@
 //
 // One worker, the owner, writes; the control thread reads the counters. Created and destroyed by the control
 // thread (dp/tables/registry.h), destroyed only after a grace period: at a turn's end nothing of an SA is
-// inside a device, since cryptography is run to its end within the turn (dp/crypto/crypto.h).
+// inside a device, since cryptography is run to its end within the turn (dp/crypto/job.h).
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@
 
 namespace simplon::dp {
 
-struct CryptoSession;  // dp/crypto/crypto.h
+struct CryptoSession;  // dp/crypto/job.h
 
 // The last sequence number that may be sent: without ESN the 32 bits that travel must not repeat (RFC 4303
 // §3.3.3).

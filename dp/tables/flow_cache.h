@@ -58,7 +58,8 @@ class FlowCache {
   // The products do not wait for each other: one a pair of words, what is left has a constant for partner.
   static std::size_t slot(const Key& key) {
     const Words w = key.words();
-    std::uint64_t h = folded_product(w.back() ^ kOdd[0], w[0] ^ kOdd[1]);
+    // The sum keeps the ports in it where one factor is zero.
+    std::uint64_t h = folded_product(w.back() ^ kOdd[0], w[0] ^ kOdd[1]) + w.back();
     if constexpr (kWords == 5)
       h ^= folded_product(w[1] ^ kOdd[2], w[2] ^ kOdd[3]) + folded_product(w[3] ^ kOdd[4], kOdd[5]);
     return h & (kSets - 1);

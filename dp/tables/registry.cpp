@@ -253,7 +253,9 @@ void Registry::tick(Now now) {
   now_ = now;
   if (sas_.empty() || passed.count() <= 0) return;
   constexpr auto kWhole = static_cast<std::uint64_t>(Now::duration(kSampleEvery).count());
-  auto due = (sas_.size() * static_cast<std::uint64_t>(passed.count()) + kWhole - 1) / kWhole;
+  owed_ += sas_.size() * static_cast<std::uint64_t>(passed.count());
+  auto due = std::min<std::uint64_t>(owed_ / kWhole, sas_.size());
+  owed_ %= kWhole;
   for (auto at = sas_.lower_bound(next_sample_); due > 0; --due) {
     if (at == sas_.end()) at = sas_.begin();
     Entry& entry = at->second;

@@ -32,8 +32,8 @@ class Registry {
 
   Published<const Tables>& tables() { return tables_; }
 
-  // Whether a crypto device takes this SA's suite. The first time a suite is asked for, a session is made of
-  // the SA's keys and freed; a suite that went well is remembered.
+  // Whether a crypto back end takes this SA's suite. The first time a suite is asked for, a session is made
+  // of the SA's keys and freed; a suite that went well is remembered.
   Result<void> can(const SaSpec& sa);
   Result<void> add_sa(const SaRef& sa);
   void remove_sa(SaId id);
@@ -50,8 +50,8 @@ class Registry {
   // Frees what may be freed. To be called every now and then.
   void collect();
   // The clock of SaCounters::idle, to be called with the time every 10 ms or so. Once a second, however often
-  // it is called, each SA's packet counter is compared with what it was: so the workers need no clock, and
-  // one call looks at the part of the SAs that fell due since the last.
+  // it is called, each SA's packet counter is compared with what it was: so the workers need no clock. One
+  // call looks at the SAs that fell due since the last.
   void tick(Now now);
 
   // `idle` is right to within a second, as of the last tick().
@@ -94,7 +94,7 @@ class Registry {
   Quiescence& quiescence_;
   std::vector<PortFacts> ports_;
   std::vector<std::array<unsigned, 2>> load_;              // SAs by worker and direction
-  std::set<std::pair<const Encr*, const Integ*>> suites_;  // that a device takes
+  std::set<std::pair<const Encr*, const Integ*>> suites_;  // that a back end takes
   Sad sad_;
   OutboundSlots outbound_;
   std::map<SaId, Entry> sas_;
@@ -109,6 +109,7 @@ class Registry {
   bool routes_built_ = false;  // by the last commit that had to
   Now now_{};                  // of the last tick()
   SaId next_sample_{};         // where the next tick() goes on
+  std::uint64_t owed_ = 0;     // SAs times clock ticks that are not looked at yet
   std::uint32_t generation_ = 0;
   Published<const Tables> tables_;
   struct Retired {

@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "dp/base/bytes.h"
-#include "dp/crypto/crypto.h"
+#include "dp/crypto/job.h"
 #include "dp/ipsec/esp_in.h"
 #include "dp/packet/flow.h"
 #include "dp/packet/packet.h"
@@ -27,7 +27,7 @@
 namespace simplon::dp {
 
 // A round is one stage that takes its list. The longest way today takes three: decapsulate, classify,
-// encapsulate.
+// encapsulate. The bound is a guard for stages that put packets back (bundles, reassembly).
 inline constexpr unsigned kMostRounds = 8;
 
 struct PacketInfo {

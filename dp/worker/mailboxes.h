@@ -23,7 +23,7 @@ class Mailboxes {
 
   unsigned self() const { return self_; }
   // The mbuf then begins with the IP header; an Ethernet header stays in the headroom. Dropped and counted
-  // when the mailbox is full.
+  // when the mailbox is full. There must be a ring for every owner that an SA can have.
   void hand_over(const PacketInfo& packet, unsigned owner);
 
  private:

@@ -2,8 +2,9 @@
 // Packets that wait until the MAC address of their next hop is known, at most a second each. The kernel is
 // asked to resolve it, and new tables bring the answer. One thread: its worker.
 //
-// Policies, routes and the gateway's switch may change while a packet waits, so they are asked again before
-// it leaves: nothing leaves in clear by a policy that is gone (RFC 4301 §5.1).
+// Policies, routes and the gateway's switch may change while a packet waits. A clear packet is decided anew
+// before it leaves, so nothing leaves in clear by a policy that is gone (RFC 4301 §5.1); ESP only gets its
+// route again.
 #pragma once
 
 #include <rte_mbuf.h>

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "dp/base/network_spec.h"
-#include "dp/crypto/crypto.h"
+#include "dp/crypto/job.h"
 #include "dp/packet/packet.h"
 #include "dp/tables/routes.h"
 #include "dp/worker/counters.h"

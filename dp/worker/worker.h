@@ -4,7 +4,8 @@
 //
 // Constructed by the control thread from a WorkerSetup whose pointers outlive it; run by one thread; counters
 // and the rings are read by the control thread. A turn takes no lock, allocates nothing and makes no system
-// call of its own, but for one write to an eventfd in a turn that punted while the control thread slept.
+// call of its own, but for one write to an eventfd in a turn that punted or sent an event while the control
+// thread slept.
 #pragma once
 
 #include <rte_ring.h>
