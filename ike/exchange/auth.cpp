@@ -132,7 +132,7 @@ void send_request(IkeSa& sa, const Authentication& auth, Now now) {
 
 // ---- responder ----
 
-// An IKE_AUTH request while it is looked for the connection that the initiator means.
+// An IKE_AUTH request while we search for the connection that the initiator means.
 struct Claim {
   Payloads payloads;
   std::vector<std::shared_ptr<const Connection>> candidates;
@@ -202,7 +202,7 @@ bool may_be(const IkeSa& sa, const Payloads& p, const Connection& c, std::string
   return false;
 }
 
-// A reload meanwhile may have changed the connection: only as it was tried is it proved.
+// The proof is valid only for the connection as it was when we checked it.
 std::shared_ptr<const Connection> still_there(const IkeSa& sa, const Connection& tried) {
   const auto& now = sa.handshake()->candidates;
   const auto found = std::ranges::find_if(now, [&](const auto& c) { return c->peer() == tried.peer(); });
