@@ -3,8 +3,8 @@
 //
 // Begin, job, finish: sign() and verify() answer at once, or name a piece of slow work and how its result
 // becomes the answer; the exchange has the work done and waits. An Authenticator keeps nothing between calls
-// and is used by one thread; what `finish` needs it holds itself, for the AuthOctets are only valid during
-// the call.
+// and is used by one thread. The Authenticator and the AuthOctets may be gone when `finish` is called: it
+// holds copies of what it needs.
 #pragma once
 
 #include <functional>
@@ -43,7 +43,7 @@ class Authenticator {
   virtual Step<bool> verify(const AuthOctets& theirs, const Authentication& auth) const = 0;
 };
 
-// Which authenticator a peer is met with.
+// Which authenticator a peer is met with; never null.
 using AuthenticatorFor = std::function<std::unique_ptr<const Authenticator>(const Peer&)>;
 
 }  // namespace simplon::ike

@@ -26,7 +26,7 @@ const EVP_MD* digest(IntegId id) {
   return nullptr;
 }
 
-using Context = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 
 using Cipher = const EVP_CIPHER* (*)();
 Cipher by_length(const Encr& encr, Cipher aes128, Cipher aes192, Cipher aes256) {
@@ -57,7 +57,7 @@ std::array<std::uint8_t, 12> nonce(Bytes key, const Encr& encr, Bytes iv) {
 
 // In place; `icv` is written. False: OpenSSL fails, or has no such cipher.
 bool aead_encrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes text, MutableBytes icv) {
-  const Context c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  const CipherContext c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   const auto n = nonce(key, encr, iv);
   int length = 0;
   return EVP_EncryptInit_ex(c.get(), cipher(encr), nullptr, key.data(), n.data()) == 1 &&
@@ -68,7 +68,7 @@ bool aead_encrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes
 }
 
 bool aead_decrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes text, Bytes icv) {
-  const Context c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  const CipherContext c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   const auto n = nonce(key, encr, iv);
   int length = 0;
   return EVP_DecryptInit_ex(c.get(), cipher(encr), nullptr, key.data(), n.data()) == 1 &&
@@ -80,7 +80,7 @@ bool aead_decrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes
 }
 
 bool cbc(const Encr& encr, bool encrypt, Bytes key, Bytes iv, MutableBytes text) {
-  const Context c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  const CipherContext c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   int length = 0;
   return EVP_CipherInit_ex(c.get(), cipher(encr), nullptr, key.data(), iv.data(), encrypt ? 1 : 0) == 1 &&
          EVP_CIPHER_CTX_set_padding(c.get(), 0) == 1 &&

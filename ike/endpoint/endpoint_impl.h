@@ -49,7 +49,7 @@ class Endpoint::Impl {
 
   // ---- half_open.cpp ----
   void new_initiator(const Header& header, const Datagram& datagram, Now now);
-  // Its first message is complete, and cookies are shown where they are needed.
+  // Called when the first message has all payloads and a valid cookie if one is required.
   void respond_to(const Header& header, const Payloads& payloads, const Datagram& datagram, Now now);
   bool cookie_shown(const Payloads& payloads, const Header& header, const Datagram& datagram, Now now);
   void answer_clear(const Header& header, const Datagram& datagram, NotifyType type, Bytes data);

@@ -2,6 +2,7 @@
 #include "ike/exchange/auth.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "ike/exchange/create_child.h"
@@ -87,8 +88,8 @@ void child_refused(IkeSa& sa, const Payloads& p, Now now) {
 
 void peer_proved(IkeSa& sa, const Payloads& p, Now now) {
   sa.identify(sa.peer().local_id, *p.idr);
-  sa.establish(now);
   accept(sa, kResponse, p);
+  sa.establish(now);
   if (sa.children().attempt() && p.sa && p.tsi && p.tsr)
     complete_child(sa, p, {}, now);
   else if (sa.children().attempt())
@@ -119,6 +120,7 @@ void auth_response(IkeSa& sa, const Payloads& p, Now now) {
 }
 
 void send_request(IkeSa& sa, const Authentication& auth, Now now) {
+  if (IkeSa* other = established_meanwhile(sa)) return yield_before_auth(sa, *other, now);
   const Peer& peer = sa.peer();
   PayloadWriter out;
   out.id(PayloadType::kIdi, peer.local_id);
@@ -132,12 +134,12 @@ void send_request(IkeSa& sa, const Authentication& auth, Now now) {
 
 // ---- responder ----
 
-// An IKE_AUTH request while it is looked for the connection that the initiator means.
+// An IKE_AUTH request while we search for the connection that the initiator means.
 struct Claim {
   Payloads payloads;
-  std::vector<std::shared_ptr<const Connection>> candidates;
+  std::string why;  // the last one was not it
+  std::vector<std::shared_ptr<const Connection>> candidates = {};
   std::size_t next = 0;  // the candidate to be tried next
-  std::string why;       // the last one was not it
 };
 
 // §2.4: the peer says that it has no other IKE SA with us, so the others that we have with it are from before
@@ -167,10 +169,10 @@ void send_response(IkeSa& sa, const Payloads& p, const Authentication& auth, Now
   out.id(PayloadType::kIdr, sa.peer().local_id);
   out.auth(auth.data, auth.method);
   sa.identify(sa.peer().local_id, *p.idi);
+  accept(sa, kRequest, p);
   if (p.find(NotifyType::kInitialContact)) initial_contact(sa, now);
   limit_peer(sa, now);
   sa.establish(now);
-  accept(sa, kRequest, p);
   if (p.sa && p.tsi && p.tsr) answer_first_child(sa, p, out, now);
   offer(sa, kResponse, out);
   sa.end_handshake();
@@ -202,19 +204,19 @@ bool may_be(const IkeSa& sa, const Payloads& p, const Connection& c, std::string
   return false;
 }
 
-// A reload meanwhile may have changed the connection: only as it was tried is it proved.
+// The proof is valid only for the connection as it was when we checked it.
 std::shared_ptr<const Connection> still_there(const IkeSa& sa, const Connection& tried) {
-  const auto& now = sa.handshake()->candidates;
-  const auto found = std::ranges::find_if(now, [&](const auto& c) { return c->peer() == tried.peer(); });
-  return found == now.end() ? nullptr : *found;
+  auto next = sa.context().connection(tried.name);
+  return next && next->peer() == tried.peer() ? next : nullptr;
 }
 
 // False: the next one is to be tried.
 bool tried(IkeSa& sa, Claim& claim, const Connection& candidate, bool proved, Now now) {
   const auto connection = proved ? still_there(sa, candidate) : nullptr;
   if (connection) return initiator_proved(sa, claim.payloads, connection, now), true;
-  claim.why =
-      "'" + claim.payloads.idi->text() + "' does not know the shared key of connection " + candidate.name;
+  claim.why = proved ? "connection " + candidate.name + " changed meanwhile"
+                     : "'" + claim.payloads.idi->text() + "' does not know the shared key of connection " +
+                           candidate.name;
   return false;
 }
 
@@ -223,7 +225,6 @@ void try_candidates(IkeSa& sa, const std::shared_ptr<Claim>& claim, Now now) {
   const Payloads& p = claim->payloads;
   while (claim->next < claim->candidates.size()) {
     const auto c = claim->candidates[claim->next++];
-    if (!may_be(sa, p, *c, claim->why)) continue;
     auto verdict = sa.context().authenticator_for(*c)->verify(octets(sa, true, p.idi_body), *p.auth);
     if (const bool* proved = std::get_if<bool>(&verdict)) {
       if (tried(sa, *claim, *c, *proved, now)) return;
@@ -246,10 +247,12 @@ void begin_auth(IkeSa& sa, Now now) {
 
 void auth_request(IkeSa& sa, const Payloads& p, Now now) {
   if (!p.idi || !p.auth) return sa.respond_malformed("IKE_AUTH without IDi or AUTH", now);
-  std::string nobody =
-      "no connection is for '" + p.idi->text() + "'" + (p.idr ? " asking for '" + p.idr->text() + "'" : "");
-  try_candidates(sa, std::make_shared<Claim>(Claim{p, sa.handshake()->candidates, 0, std::move(nobody)}),
-                 now);
+  const auto claim =
+      std::make_shared<Claim>(Claim{p, "no connection is for '" + p.idi->text() + "'" +
+                                           (p.idr ? " asking for '" + p.idr->text() + "'" : "")});
+  std::ranges::copy_if(sa.handshake()->candidates, std::back_inserter(claim->candidates),
+                       [&](const auto& c) { return may_be(sa, p, *c, claim->why); });
+  try_candidates(sa, claim, now);
 }
 
 }  // namespace simplon::ike

@@ -74,7 +74,7 @@ void agreed(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {
 }
 
 void response(IkeSa& sa, const Payloads& p, Now now) {
-  const auto& attempt = sa.children().attempt();
+  auto& attempt = sa.children().attempt();
   if (!attempt) return;
   if (const Notify* n = p.error()) return refused(sa, p, *n, now);
   if (!p.sa || p.sa->size() != 1 || !p.nonce) return attempt_failed(sa, "the response lacks payloads", now);
@@ -82,7 +82,7 @@ void response(IkeSa& sa, const Payloads& p, Now now) {
   if (group == DhGroup::kNone && !attempt->of_ike()) return complete_child(sa, p, {}, now);
   if (!p.ke || DhGroup{p.ke->group} != attempt->group || group != attempt->group)
     return attempt_failed(sa, "the key exchange is of another group", now);
-  sa.context().submit(sa.id(), DiffieHellman{attempt->group, attempt->random.clone(), p.ke->data},
+  sa.context().submit(sa.id(), DiffieHellman{attempt->group, std::move(attempt->random), p.ke->data},
                       [p](IkeSa& waiting, const DhResult& result, Now at) {
                         if (!waiting.children().attempt()) return;
                         if (!result.ok)

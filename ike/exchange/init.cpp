@@ -75,14 +75,16 @@ void accepted(IkeSa& sa, const Payloads& p, Bytes message, Now now) {
     return sa.end("the peer's IKE_SA_INIT response lacks payloads", now);
   if (!is_choice_of((*p.sa)[0], sa.peer().proposals))
     return sa.end("the peer chose what we did not offer: " + (*p.sa)[0].text(), now);
-  if (DhGroup{p.ke->group} != sa.group()) return sa.end("the peer's key exchange is of another group", now);
+  // §1.2: the group that was chosen is that of both public values.
+  if (DhGroup{p.ke->group} != sa.group() || group_of((*p.sa)[0]) != sa.group())
+    return sa.end("the peer's key exchange is of another group", now);
   Handshake& h = *sa.handshake();
   h.nr = *p.nonce;
   h.init_response.assign(message.begin(), message.end());
   accept(sa, kResponse, p);
   sa.window().take_pending();
   sa.agreed(*choose(*p.sa, sa.peer().proposals));
-  sa.context().submit(sa.id(), DiffieHellman{sa.group(), h.random.clone(), p.ke->data},
+  sa.context().submit(sa.id(), DiffieHellman{sa.group(), std::move(h.random), p.ke->data},
                       [](IkeSa& waiting, const DhResult& result, Now at) {
                         if (!result.ok) return waiting.end("the peer's public value is not valid", at);
                         derive(waiting, result.shared.bytes());

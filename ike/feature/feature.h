@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A feature of IKE that rides on the exchanges: what it adds to a message of ours, and what it does with what
-// the peer's message says. The exchanges call all features by offer() and accept() and know none of them; a
-// new one is a file here and a row in feature.cpp.
+// the peer's message says. IKE_SA_INIT, IKE_AUTH and INFORMATIONAL call all features by offer() and accept()
+// and know none of them; CREATE_CHILD_SA does not call them yet. A new one is a file here and a row in
+// feature.cpp.
 //
 // offer() comes when the exchange has written its own payloads; accept() when the message is known to be
 // acceptable (and, but for IKE_SA_INIT, its integrity check is good), before the exchange acts on it. A

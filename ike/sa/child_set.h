@@ -81,8 +81,7 @@ class ChildSet {
   const std::optional<Attempt>& attempt() const { return attempt_; }
   bool replacing(ChildSaId id) const { return attempt_ && !attempt_->of_ike() && attempt_->replaces == id; }
   bool rekeying_ike() const { return attempt_ && attempt_->of_ike(); }
-  // The peer has replaced what our attempt is to replace: the attempt is as good as done, and ends. True: so
-  // it is.
+  // Ends our attempt with success if the peer has already replaced the same child. True if it did.
   bool attempt_done_by_peer();
 
  private:

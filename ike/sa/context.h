@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The endpoint context: what all IKE SAs of one Endpoint share: configuration, entropy, outputs, counters,
-// and the tables of the SAs themselves. Internal to ike/; one thread. Nothing here is searched from end to
-// end on behalf of one message.
+// and the tables of the SAs themselves. Internal to ike/; one thread. A message finds its IKE SA in a
+// table; but IKE_SA_INIT walks the connections, and some questions walk the IKE SAs of one connection.
 #pragma once
 
 #include <deque>
@@ -45,7 +45,8 @@ class HalfOpen {
   std::map<IpAddress, std::size_t> by_host_;
 };
 
-// What the room ike/exchange gives to the IKE SAs, which stand below it (ike/exchange/table.h).
+// The functions of ike/exchange that an IkeSa calls (ike/exchange/table.h); ike/sa may not include that
+// folder.
 struct Exchanges {
   // A request of the peer whose integrity check is good, of window().exchange(); it is answered now or later.
   void (*request)(IkeSa&, const Payloads&, Now);

@@ -3,10 +3,10 @@
 // rest: the message window, the handshake while there is one, the children, and the queue of tasks.
 //
 // The exchanges (ike/exchange) act on it through this interface alone: they read what it is, send by
-// request() and respond(), and move it on. It belongs to the Context, which removes it some time after
-// dead(); one thread. Invariants: established() means keys, connection and proposal are there; a task is
-// begun only when no request of either side is under way; after close() nothing of it is left in the data
-// path and every ticket is answered.
+// request() and respond(), and move it on. It belongs to the Context; one thread. It is never destroyed
+// while an input is being handled: the Endpoint removes those that are dead() after each input. Invariants:
+// established() means keys, connection and proposal are there; a task is begun only when no request of either
+// side is under way; after close() nothing of it is left in the data path and every ticket is answered.
 #pragma once
 
 #include <algorithm>
@@ -32,8 +32,8 @@ enum class Role : std::uint8_t { kInitiator, kResponder };
 // Why an IKE SA ends, or is going to. What stands later wins: an SA that we close is not lost when its peer
 // vanishes, and one that was replaced by a rekey is neither closed nor lost.
 enum class End : std::uint8_t {
-  kNone,          // it lives; or it was never authenticated
-  kLost,          // the peer does not answer, or one of the two ends went wrong
+  kNone,  // it lives; or a responder whose initiator never authenticated, or an initiator that yielded
+  kLost,  // ended by an error: no response, a malformed message, a failed authentication
   kClosedByPeer,  // the peer deleted it
   kClosing,       // we want it to end: nothing is tried again, nothing new goes into it
   kReplaced       // rekeyed: its successor has the children, it waits for its delete

@@ -21,7 +21,7 @@ namespace simplon::ike {
 struct CreateChild {
   std::string child;
   std::uint64_t ticket = 0;
-  std::optional<Selectors> packet = {};  // that wants it (§2.9)
+  std::optional<Selectors> packet = {};  // the packet that triggered this child (§2.9)
   bool unless_up = false;                // one that is up is as good; without a ticket always
 };
 struct RekeyChild {

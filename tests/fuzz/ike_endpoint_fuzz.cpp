@@ -42,9 +42,9 @@ std::shared_ptr<Connection> connection() {
   return c;
 }
 
-class Peer {
+class Stranger {
  public:
-  Peer() : endpoint_(Settings{}, Secret(Buffer(32, 1))) {
+  Stranger() : endpoint_(Settings{}, Secret(Buffer(32, 1))) {
     endpoint_.configure({connection()}, now_);
     drain();
   }
@@ -163,7 +163,7 @@ class Peer {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Reader in(Bytes(data, size));
-  Peer peer;
+  Stranger peer;
   const std::uint8_t stage = in.u8() % 3;  // a stranger, one with keys, one that is authenticated
   if (stage >= 1) peer.begin();
   if (stage >= 2) peer.authenticate();

@@ -47,6 +47,7 @@ struct Slow {
       if (auto* i = std::get_if<InstallSa>(&*output)) installed.insert(i->sa->id);
       if (auto* r = std::get_if<RemoveSa>(&*output)) installed.erase(r->sa);
       if (auto* f = std::get_if<Finished>(&*output)) finished.push_back(*f);
+      if (auto* l = std::get_if<LogLine>(&*output)) log += l->text + "\n";
     }
   }
   void work() {
@@ -74,6 +75,7 @@ struct Slow {
   std::vector<Datagram> sent;
   std::set<SaId> installed;
   std::vector<Finished> finished;
+  std::string log;
 };
 
 // The other end, whose jobs are done at once; up to the message that it sends after `messages` of ours.
@@ -208,6 +210,38 @@ TEST(Rfc7296_2_15, AReloadWhileAPeerIsCheckedIsObeyed) {
     EXPECT_EQ(r.established(), !changed) << "the old key is good for nothing";
     EXPECT_EQ(r.installed.size(), changed ? 0u : 2u);
   }
+}
+
+TEST(Rfc7296_2_15, AProofForAConnectionThatHasChangedIsRefusedForThatReason) {
+  auto other = connection(false, "other");
+  other->remote_id = *Identity::parse("c.example");
+  Responder r({connection(false), other});
+  auto next = connection(false);
+  next->psk = key("a new one");
+  r.endpoint.configure({next, other}, r.now);
+  r.drain();
+  while (!r.jobs.empty()) r.work();
+  EXPECT_FALSE(r.established());
+  EXPECT_THAT(r.log, testing::HasSubstr("connection sites changed meanwhile"));
+}
+
+TEST(SimultaneousInitiation, WhoIsCalledWhileItMakesItsProofDoesNotSendIt) {
+  Initiator i;
+  const Job proof = std::move(i.jobs.front());
+  i.jobs.pop_front();
+  i.peer.endpoint.initiate("sites", "net", 1, i.now);
+  i.receive(*i.peer.answer({}));
+  i.work();  // Diffie-Hellman
+  i.receive(*i.peer.answer(i.sent.back()));
+  i.work();  // the check of the peer's proof
+  i.work();  // ours in that IKE SA
+  i.sent.clear();
+  i.endpoint.complete(run(proof), i.now);
+  i.drain();
+  EXPECT_TRUE(i.sent.empty());
+  EXPECT_TRUE(i.established()) << "the peer's IKE SA alone";
+  ASSERT_EQ(i.finished.size(), 1u);
+  EXPECT_TRUE(i.finished[0].ok);
 }
 
 TEST(Rfc7296_2_15, CandidatesAreCheckedOneAfterTheOther) {

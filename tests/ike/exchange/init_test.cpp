@@ -27,6 +27,31 @@ TEST(Rfc7296_1_3, InvalidKePayloadLeadsToTheOtherGroup) {
   EXPECT_TRUE(pair.left.up() && pair.right.up());
 }
 
+TEST(Rfc7296_1_2, TheKeyExchangeIsOfTheGroupThatTheResponderChose) {
+  auto l = connection(true);
+  l->proposals = {*Proposal::parse("aes128gcm16-prfsha256-x25519-ecp256", ProtocolId::kIke)};
+  for (const bool same : {true, false}) {
+    Side side(1);
+    Now now{1000s};
+    side.endpoint.configure({l}, now);
+    side.endpoint.initiate("sites", "net", 1, now);
+    BarePeer peer(side, now);
+    ASSERT_EQ(peer.waiting(), 1u);
+    PayloadWriter out;
+    out.sa({*Proposal::parse(same ? "aes128gcm16-prfsha256-x25519" : "aes128gcm16-prfsha256-ecp256",
+                             ProtocolId::kIke)});
+    out.ke(DhGroup::kX25519, run(DiffieHellman{DhGroup::kX25519, Secret(Buffer(64, 3)), {}}).public_value);
+    out.nonce(Buffer(32, 7));
+    peer.deliver(write_message({.spi_i = parse_header(side.sent[0])->spi_i,
+                                .spi_r = 5,
+                                .exchange = Exchange::kIkeSaInit,
+                                .flags = kFlagResponse},
+                               out));
+    EXPECT_EQ(peer.waiting(), same ? 2u : 1u) << "IKE_AUTH follows";
+    EXPECT_EQ(side.logged("key exchange is of another group"), !same);
+  }
+}
+
 TEST(Rfc7296_1_3, AnInvalidKePayloadThatComesTwiceIsFollowedOnce) {
   auto l = connection(true), r = connection(false);
   l->proposals = {*Proposal::parse("aes128gcm16-prfsha256-x25519-ecp256", ProtocolId::kIke)};
