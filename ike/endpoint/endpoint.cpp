@@ -131,6 +131,7 @@ void Endpoint::Impl::after_input(Now now) {
     context.touched.erase(context.touched.begin());
     IkeSa* sa = context.find(id);
     if (sa == nullptr) continue;
+    if (sa->failed()) sa->end("a message of ours could not be encrypted", now);
     schedule(id, sa->deadline());
     if (!sa->dead()) continue;
     sa->forget();

@@ -27,6 +27,8 @@ class ChildSet {
 
   ChildSet(Context& context, IkeSaId owner, TaskQueue& tasks)
       : context_(context), owner_(owner), tasks_(tasks) {}
+  ChildSet(const ChildSet&) = delete;
+  ChildSet& operator=(const ChildSet&) = delete;
 
   // Whose children they are; a reload gives another one of the same peer: children that changed are deleted.
   void belong_to(std::shared_ptr<const Connection> connection) { connection_ = std::move(connection); }

@@ -12,7 +12,7 @@ constexpr std::size_t kMost = 1024, kLargestRequest = 4096;
 }  // namespace
 
 void FinalResponses::keep(std::uint64_t our_spi, Buffer request, Buffer response, Now now) {
-  if (request.size() > kLargestRequest) return;
+  if (request.size() > kLargestRequest || response.empty()) return;
   if (until_.size() >= kMost) {
     kept_.erase(until_.front().second);
     until_.pop_front();

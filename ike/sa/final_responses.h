@@ -15,6 +15,7 @@ namespace simplon::ike {
 
 class FinalResponses {
  public:
+  // Not an empty response: one that could not be encrypted was never given.
   void keep(std::uint64_t our_spi, Buffer request, Buffer response, Now now);
   // The response to this very request, null: none is kept.
   const Buffer* find(std::uint64_t our_spi, Bytes request) const;

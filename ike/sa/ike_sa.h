@@ -51,6 +51,8 @@ class IkeSa {
     Proposal proposal;
   };
   IkeSa(IkeSa& old, IkeSaId id, Rekeyed to, Now now);
+  IkeSa(const IkeSa&) = delete;
+  IkeSa& operator=(const IkeSa&) = delete;
 
   // ---- inputs ----
   void receive(const Header& header, const Datagram& datagram, Now now);
@@ -74,7 +76,7 @@ class IkeSa {
   void respond_in_clear(const PayloadWriter& payloads);
   void respond_error(NotifyType type, Bytes data = {});
   void respond_malformed(const std::string& why, Now now);  // and end: it is fatal at both ends (§2.21.3)
-  void send(const Buffer& bytes);
+  void send(const Buffer& bytes);  // no bytes: they could not be encrypted, see failed()
   // Tells the peer that this IKE SA ends, and does not wait for its response.
   void delete_without_waiting(std::optional<NotifyType> why, Now now);
   // This IKE SA ends with the response that was just given: if it is lost the peer asks again (§2.1).
@@ -87,6 +89,9 @@ class IkeSa {
   bool established() const { return state_ == State::kEstablished; }
   bool deleting() const { return state_ == State::kDeleting; }
   bool dead() const { return state_ == State::kDead; }
+  bool failed() const {
+    return failed_;
+  }                                // it can say nothing any more: the Endpoint ends it after the input
   void agreed(Proposal proposal);  // IKE_SA_INIT is agreed on: IKE_AUTH follows when the keys are there
   void use_keys(IkeKeys keys) { keys_ = std::move(keys); }
   void identify(const Identity& local, const Identity& remote) { local_id_ = local, remote_id_ = remote; }
@@ -171,6 +176,7 @@ class IkeSa {
   const Role role_;
   State state_ = State::kInit;
   End end_ = End::kNone;
+  bool failed_ = false;
   std::uint64_t spi_i_ = 0, spi_r_ = 0;
   Path path_;
   const SocketAddress first_remote_;

@@ -37,6 +37,11 @@ Buffer IkeSa::protect(const Header& header, const PayloadWriter& payloads) {
 }
 
 void IkeSa::send(const Buffer& bytes) {
+  if (bytes.empty()) {
+    failed_ = true;
+    context_.touched.insert(id_);
+    return;
+  }
   ++context_.counters.sent;
   context_.outputs.emplace_back(Datagram{path_.local, path_.remote, bytes});
 }
