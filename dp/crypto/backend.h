@@ -56,7 +56,10 @@ constexpr const CryptoOrder* find_crypto_order(EncrId encr) {
     if (o.encr == encr) return &o;
   return nullptr;
 }
-static_assert(std::ranges::all_of(kEncrs, [](const Encr& e) { return find_crypto_order(e.id) != nullptr; }),
+static_assert(std::ranges::all_of(kEncrs,
+                                  [](const Encr& e) {
+                                    return std::ranges::count(kCryptoOrders, e.id, &CryptoOrder::encr) == 1;
+                                  }),
               "a new algorithm needs its row here");
 
 // The administrator's choice for one suite; there is no other for that suite then.
