@@ -68,17 +68,12 @@ void expand(const IMB_MGR& manager, const SaSpec& sa, HmacSession& session) {
   std::uint32_t *encrypt = out ? session.round_keys.data() : other.data(),
                 *decrypt = out ? other.data() : session.round_keys.data();
   const std::uint8_t* key = sa.encr_key.bytes().data();
-  switch (session.kind.key) {
-    case IMB_KEY_128_BYTES:
-      IMB_AES_KEYEXP_128(&manager, key, encrypt, decrypt);
-      break;
-    case IMB_KEY_192_BYTES:
-      IMB_AES_KEYEXP_192(&manager, key, encrypt, decrypt);
-      break;
-    case IMB_KEY_256_BYTES:
-      IMB_AES_KEYEXP_256(&manager, key, encrypt, decrypt);
-      break;
-  }
+  if (session.kind.key == IMB_KEY_128_BYTES)
+    IMB_AES_KEYEXP_128(&manager, key, encrypt, decrypt);
+  else if (session.kind.key == IMB_KEY_192_BYTES)
+    IMB_AES_KEYEXP_192(&manager, key, encrypt, decrypt);
+  else
+    IMB_AES_KEYEXP_256(&manager, key, encrypt, decrypt);
   explicit_bzero(other.data(), sizeof other);
 }
 
