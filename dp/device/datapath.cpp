@@ -211,7 +211,9 @@ std::vector<Source> DpdkDataPath::sources_of(unsigned worker) const {
 Sink DpdkDataPath::sink_of(const Port& port, unsigned worker) const {
   if (worker < port.tx_queues())
     return {.device = port.id(), .queue = static_cast<std::uint16_t>(worker), .outbox = nullptr};
-  return {.device = port.id(), .queue = 0, .outbox = outboxes_[worker % port.tx_queues()].get()};
+  return {.device = port.id(),
+          .queue = 0,
+          .outbox = outboxes_[worker % std::max<unsigned>(port.tx_queues(), 1)].get()};
 }
 
 Result<void> DpdkDataPath::make_worker(unsigned index) {

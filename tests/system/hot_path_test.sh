@@ -30,7 +30,7 @@ ok "a policy and an SA by hand" eval 'ctl gwA policy add p --action protect --lo
 encrypted() { ctl gwA counters | grep -oE '[0-9,]+ encrypted' | tr -dc 0-9; }
 more_than() { [ "$(encrypted)" -gt "$1" ]; }
 ok "packets are encrypted" wait_for 20 more_than 100000
-thread=$(for t in /proc/"$(pgrep -P "${pids[gwA]}" simplond || echo "${pids[gwA]}")"/task/*; do grep -q rte-worker "$t/comm" && basename "$t"; done)
+thread=$(for t in /proc/"$(pgrep -P "${pids[gwA]}" simplond || echo "${pids[gwA]}")"/task/*; do grep -qE "^(rte|dpdk)-worker" "$t/comm" && basename "$t"; done)
 ok "the worker is a thread of its own" test -n "$thread"
 touch "$run/watch"
 before=$(encrypted)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Preloaded into simplond by hot_path_test.sh: counts what workers must never do on a packet's way, from when
 // the file WORKER_WATCH is there until it is gone, and then says so. A worker is a thread that DPDK named
-// "rte-worker-N". That the counting works is proved by a thread of such a name that allocates, frees and
-// locks on purpose before the others are watched.
+// "rte-worker-N" (22.11) or "dpdk-workerN" (24.11). That the counting works is proved by a thread of such a
+// name that allocates, frees and locks on purpose before the others are watched.
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -55,7 +55,7 @@ bool in_worker() {
   if (known == 1) return true;
   char name[16] = "";
   prctl(PR_GET_NAME, name);
-  known = std::strncmp(name, "rte-worker", 10) == 0 ? 1 : 0;
+  known = std::strncmp(name, "rte-worker", 10) == 0 || std::strncmp(name, "dpdk-worker", 11) == 0 ? 1 : 0;
   return known == 1;
 }
 

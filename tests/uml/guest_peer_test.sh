@@ -157,7 +157,7 @@ rekeyed() { # TITLE WHAT COMMAND...
   ok "$title: new ones took over" wait_for 45 changed "$what" "$before"
   sleep 1 # the ping goes on over the new SAs
   ok "$title: no packet lost" no_gap
-  ok "$title: pings go on" site_pings hostB 198.18.1.10
+  ok "$title: pings go on" wait_for 10 site_pings hostB 198.18.1.10
 }
 
 # What a guest on a busy machine still has on its way when ping ends is not lost, up to three packets: of what came back,
