@@ -91,7 +91,7 @@ class IkeSa {
   bool dead() const { return state_ == State::kDead; }
   bool failed() const {
     return failed_;
-  }                                // it can say nothing any more: the Endpoint ends it after the input
+  }  // it can say nothing any more: the Endpoint ends it after the input
   void agreed(Proposal proposal);  // IKE_SA_INIT is agreed on: IKE_AUTH follows when the keys are there
   void use_keys(IkeKeys keys) { keys_ = std::move(keys); }
   void identify(const Identity& local, const Identity& remote) { local_id_ = local, remote_id_ = remote; }
