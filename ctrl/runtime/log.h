@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The log of the control thread: one line has a level, a category and, for IKE, the connection it is about.
 //
-// Lines go to the terminal or a file, and to one listener (the console's `log` events). Workers never log:
-// they count. Every call is the control thread's.
+// Lines go to the terminal or a file, by a thread of their own that never holds up the control thread
+// (log_writer.h), and to one listener (the console's `log` events). Workers never log: they count. Every call
+// is the control thread's.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -39,6 +41,10 @@ class Log {
   static Result<std::unique_ptr<Log>> open(Level level, const std::string& file);
   ~Log();
 
+  // Waits until what was logged is written, at most so long. False: it is not.
+  bool drain(std::chrono::milliseconds most);
+  // The thread that writes may run where the calling thread may: not on a worker's core.
+  void follow_affinity();
   // The same file opened anew, after it was moved away, or another one. When it cannot be, what was stays.
   Result<void> reopen(const std::string& file);
   void set_level(Level level);
@@ -53,6 +59,7 @@ class Log {
 
  private:
   struct Sink;
+  void tell_lost();
   explicit Log(std::unique_ptr<Sink> sink);
   std::unique_ptr<Sink> sink_;
 };
