@@ -72,16 +72,30 @@ bool ViciServer::refuse_client() {
   return fd >= 0;
 }
 
-void ViciServer::accept_all() {
+// The client that has asked for nothing for the longest gives up its place. One whose command runs, that
+// listens to events or has not read its answers keeps it.
+bool ViciServer::evict_idle() {
+  auto longest = sessions_.end();
+  for (auto s = sessions_.begin(); s != sessions_.end(); ++s)
+    if (!s->second->running && s->second->events.empty() && s->second->queued() == 0 &&
+        (longest == sessions_.end() || s->second->asked < longest->second->asked))
+      longest = s;
+  if (longest == sessions_.end()) return false;
+  sessions_.erase(longest);
+  return true;
+}
+
+void ViciServer::accept_all(Now now) {
   for (;;) {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0 && (errno == EMFILE || errno == ENFILE) && refuse_client()) continue;
     if (fd < 0) return;
-    if (sessions_.size() >= limits_.sessions) {
+    if (sessions_.size() >= limits_.sessions && !evict_idle()) {
       close(fd);
       continue;
     }
     auto session = std::make_unique<ViciSession>(next_id_++, fd);
+    session->asked = now;
     session->watched = EPOLLIN;
     watch(fd, session->id);
     session->receive();  // most clients send at once
@@ -95,7 +109,7 @@ void ViciServer::poll(Now now) {
   for (const epoll_event& event : std::span(ready).first(static_cast<std::size_t>(std::max(count, 0)))) {
     std::uint64_t woken = 0;
     if (event.data.u64 == kListenerId) {
-      accept_all();
+      accept_all(now);
     } else if (event.data.u64 == kWakeId) {
       [[maybe_unused]] const ssize_t got = read(wake_, &woken, sizeof woken);
     } else if (const auto found = sessions_.find(event.data.u64); found != sessions_.end()) {
@@ -179,6 +193,7 @@ void ViciServer::handle_packet(ViciSession& session, vici::Packet& packet, Now n
 }
 
 void ViciServer::run_request(ViciSession& session, vici::Packet& packet, Now now) {
+  session.asked = now;
   if (!commands_.knows(packet.name)) {
     session.queue({PacketType::kCommandUnknown, {}, {}});
     return;

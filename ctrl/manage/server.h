@@ -52,7 +52,8 @@ class ViciServer {
  private:
   ViciServer(std::string path, Commands commands, Limits limits, int listener);
   void watch(int fd, std::uint64_t id);
-  void accept_all();
+  bool evict_idle();
+  void accept_all(Now now);
   bool refuse_client();
   void serve(ViciSession& session, Now now);
   bool advance(ViciSession& session, Now now);

@@ -49,6 +49,7 @@ class ViciSession {
   Peer peer;
   std::set<std::string, std::less<>> events;
   std::optional<Running> running;
+  Now asked{};                   // when it came, or asked last
   std::uint64_t lost_lines = 0;  // log events that found the queue full
   std::uint32_t watched = 0;     // what epoll looks for
 

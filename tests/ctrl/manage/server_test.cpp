@@ -35,12 +35,46 @@ TEST_F(ViciSocket, AClientThatBreaksTheProtocolIsHungUpOnAndOthersAreNot) {
   EXPECT_EQ(server_->sessions(), 0u);
 }
 
-TEST_F(ViciSocket, MoreSessionsThanAllowedAreTurnedAway) {
+bool hung_up(int fd) {
+  char byte = 0;
+  return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+// Clients that connect and ask for nothing must not lock the console out.
+TEST_F(ViciSocket, ClientThatAskedForNothingTheLongestGivesUpItsPlace) {
   open({.sessions = 2});
-  const std::array fds{raw_connect(path_), raw_connect(path_), raw_connect(path_)};
+  const int first = raw_connect(path_);
+  server_->poll(now_);
+  now_ += std::chrono::seconds(1);
+  const int second = raw_connect(path_);
+  server_->poll(now_);
+  now_ += std::chrono::seconds(1);
+  raw_send(first, {PacketType::kCommandRequest, "version", {}});
+  server_->poll(now_);
+  const int third = raw_connect(path_);
   server_->poll(now_);
   EXPECT_EQ(server_->sessions(), 2u);
-  for (const int fd : fds) close(fd);
+  EXPECT_TRUE(hung_up(second));
+  raw_send(third, {PacketType::kCommandRequest, "version", {}});
+  server_->poll(now_);
+  for (const int fd : {first, third}) {
+    std::array<char, 512> answer;
+    EXPECT_GT(recv(fd, answer.data(), answer.size(), MSG_DONTWAIT), 40);
+  }
+  for (const int fd : {first, second, third}) close(fd);
+}
+
+TEST_F(ViciSocket, ClientsThatListenToEventsKeepTheirPlaces) {
+  open({.sessions = 2});
+  const std::array listeners{raw_connect(path_), raw_connect(path_)};
+  for (const int fd : listeners) raw_send(fd, {PacketType::kEventRegister, "log", {}});
+  server_->poll(now_);
+  const int late = raw_connect(path_);
+  server_->poll(now_);
+  EXPECT_EQ(server_->sessions(), 2u);
+  EXPECT_TRUE(hung_up(late));
+  for (const int fd : listeners) close(fd);
+  close(late);
 }
 
 TEST_F(ViciSocket, RequestsThatWereSentTogetherAreAnsweredInOrder) {
