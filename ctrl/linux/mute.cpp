@@ -2,65 +2,110 @@
 #include "ctrl/linux/mute.h"
 
 #include <net/if.h>
-#include <nftables/libnftables.h>
 
-#include <cctype>
-#include <cstdio>
+#include <array>
+#include <filesystem>
 #include <fstream>
-#include <memory>
+#include <string_view>
+
+#include "ctrl/linux/nft_drop.h"
+#include "ctrl/linux/tc_drop.h"
 
 namespace simplon::ctrl {
 namespace {
 
-// Names of nftables are letters, digits and '_'. Any other character is written as its code, so that two
-// interfaces never share a table.
-std::string table_of(const std::string& interface) {
-  std::string name = "simplon_";
-  for (const unsigned char c : interface) {
-    char hex[4];
-    std::snprintf(hex, sizeof hex, "_%02x", c);
-    if (std::isalnum(c))
-      name += static_cast<char>(c);
-    else
-      name += hex;
-  }
-  return name;
+// A drop keeps all packets out by itself.
+struct Drop {
+  std::string_view name;
+  Result<void> (*set)(const std::string& interface);
+  Result<void> (*remove)(const std::string& interface);
+  Result<bool> (*is_set)(const std::string& interface);
+};
+constexpr std::array kDrops{Drop{"tc drop", &set_tc_drop, &remove_tc_drop, &has_tc_drop},
+                            Drop{"nftables drop", &set_nft_drop, &remove_nft_drop, &has_nft_drop}};
+
+// A setting of the interface in /proc/sys/net. Opened, it is what a new interface would have.
+struct Setting {
+  std::string_view name, family, key, closed;
+};
+constexpr std::array kSettings{
+    Setting{"IPv6 off", "ipv6", "disable_ipv6", "1"}, Setting{"forwarding off", "ipv4", "forwarding", "0"},
+    Setting{"rp_filter", "ipv4", "rp_filter", "1"}, Setting{"arp_ignore", "ipv4", "arp_ignore", "8"}};
+
+std::string path_of(const Setting& setting, const std::string& interface) {
+  return "/proc/sys/net/" + std::string(setting.family) + "/conf/" + interface + "/" +
+         std::string(setting.key);
 }
 
-Result<void> nft(const std::string& commands) {
-  const std::unique_ptr<nft_ctx, decltype(&nft_ctx_free)> context(nft_ctx_new(NFT_CTX_DEFAULT),
-                                                                  &nft_ctx_free);
-  if (!context) return fail("nftables has no memory");
-  nft_ctx_buffer_error(context.get());
-  nft_ctx_buffer_output(context.get());
-  if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) == 0) return {};
-  return fail(std::string("nftables: ") + nft_ctx_get_error_buffer(context.get()));
+std::string read_setting(const std::string& path) {
+  std::string value;
+  std::ifstream(path) >> value;
+  return value;
 }
 
-// Without IPv6 in the kernel there is no such file, and nothing to switch.
-void set_ipv6(const std::string& interface, bool on) {
-  std::ofstream("/proc/sys/net/ipv6/conf/" + interface + "/disable_ipv6") << (on ? "0" : "1");
+// Without IPv6 in the kernel there is no such file, and nothing to close.
+bool exists(const std::string& path) {
+  std::error_code none;
+  return std::filesystem::exists(path, none);
+}
+
+bool close_setting(const Setting& setting, const std::string& interface) {
+  const std::string path = path_of(setting, interface);
+  std::ofstream(path) << setting.closed;
+  return !exists(path) || read_setting(path) == setting.closed;
 }
 
 }  // namespace
 
-Result<void> mute(const std::string& interface) {
+Result<std::vector<std::string>> mute(const std::string& interface) {
   if (if_nametoindex(interface.c_str()) == 0)
     return fail("there is no interface '" + interface + "' for a port to use");
-  const std::string table = "netdev " + table_of(interface);
-  const auto done =
-      nft("add table " + table + "\ndelete table " + table + "\nadd table " + table + "\nadd chain " + table +
-          " ingress { type filter hook ingress device \"" + interface + "\" priority -500; policy drop; }\n");
-  if (!done) return fail("interface " + interface + " cannot be closed to the kernel: " + done.error().what);
-  set_ipv6(interface, false);
-  return {};
+  std::vector<std::string> missing;
+  for (const Drop& drop : kDrops)
+    if (auto done = drop.set(interface); !done)
+      missing.push_back("interface " + interface + " has no " + std::string(drop.name) + ": " +
+                        done.error().what);
+  if (missing.size() == kDrops.size())
+    return fail("interface " + interface + " cannot be closed to the kernel: " + missing[0] + "; " +
+                missing[1]);
+  for (const Setting& setting : kSettings)
+    if (!close_setting(setting, interface))
+      missing.push_back(path_of(setting, interface) + " cannot be set to " + std::string(setting.closed));
+  return missing;
 }
 
 Result<void> unmute(const std::string& interface) {
-  const std::string table = "netdev " + table_of(interface);
-  if (auto done = nft("add table " + table + "\ndelete table " + table + "\n"); !done) return done;
-  set_ipv6(interface, true);
-  return {};
+  for (const Setting& setting : kSettings)
+    if (const std::string path = path_of(setting, interface); read_setting(path) == setting.closed)
+      std::ofstream(path) << read_setting(path_of(setting, "default"));
+  Result<void> first;
+  for (const Drop& drop : kDrops)
+    if (auto done = drop.remove(interface); !done && first) first = done;
+  return first;
+}
+
+Reopened mute_again(const std::string& interface) {
+  Reopened out{.locks = {}, .failed = {}, .open = true};
+  for (const Drop& drop : kDrops) {
+    const auto set = drop.is_set(interface);
+    if (set && *set) {
+      out.open = false;
+      continue;
+    }
+    if (auto done = drop.set(interface); done)
+      out.locks.emplace_back(drop.name);
+    else
+      out.failed.push_back(done.error().what);
+  }
+  for (const Setting& setting : kSettings) {
+    const std::string path = path_of(setting, interface);
+    if (!exists(path) || read_setting(path) == setting.closed) continue;
+    if (close_setting(setting, interface))
+      out.locks.emplace_back(setting.name);
+    else
+      out.failed.push_back(path + " cannot be set to " + std::string(setting.closed));
+  }
+  return out;
 }
 
 }  // namespace simplon::ctrl

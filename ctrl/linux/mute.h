@@ -2,20 +2,35 @@
 // Mutes a kernel interface whose frames a port receives as well (af_packet, pcap, af_xdp). The kernel gets a
 // copy of each frame and would answer or forward it a second time, in the clear.
 //
-// Muting is an nftables drop at the interface's netdev ingress hook, plus no IPv6 of the kernel's own on the
-// interface. Packet sockets and XDP read the frame before that hook, so the port still receives. The drop
-// stays when the process ends, on purpose: a gateway that stopped or crashed fails closed. Control thread.
+// Other programs change the kernel, so there is more than one lock, and no one command opens all of them:
+//
+//   tc drop          a filter at the clsact ingress hook; `nft flush ruleset` does not touch it
+//   nftables drop    at the netdev ingress hook; whoever replaces tc filters does not touch it
+//   IPv6 off, forwarding off, rp_filter, arp_ignore   what a copy could do that passed both
+//
+// Packet sockets and XDP read the frame before both hooks, so the port still receives. The locks stay when
+// the process ends, on purpose: a gateway that stopped or crashed fails closed. Control thread.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "dp/base/result.h"
 
 namespace simplon::ctrl {
 
-// Does nothing twice: what a former run left is replaced in one transaction.
-Result<void> mute(const std::string& interface);
+// Closes all locks; what a former run left is replaced. An error when neither drop could be set. Otherwise
+// the locks that this kernel does not have, each with the reason.
+Result<std::vector<std::string>> mute(const std::string& interface);
 // Gives the interface back to the kernel. No error when it is not muted.
 Result<void> unmute(const std::string& interface);
+
+// What was found open on a muted interface, and was closed again.
+struct Reopened {
+  std::vector<std::string> locks;   // "nftables drop"
+  std::vector<std::string> failed;  // the errors of those that could not be closed
+  bool open = false;                // no drop was in its place: the kernel took packets in
+};
+Reopened mute_again(const std::string& interface);
 
 }  // namespace simplon::ctrl

@@ -19,6 +19,11 @@ int call_each(const nlmsghdr* message, void* each) {
   return MNL_CB_OK;
 }
 
+void each_attribute(const nlattr* a, const char* end, const std::function<void(const nlattr&)>& each) {
+  for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a))
+    each(*a);
+}
+
 // The kernel's explanation of an error (NLMSGERR_ATTR_MSG); empty when it gives none.
 std::string explanation(const char* data, std::size_t size) {
   const auto* message = reinterpret_cast<const nlmsghdr*>(data);
@@ -84,6 +89,7 @@ Result<void> Netlink::request(NetlinkMessage& message, const std::string& what, 
   error_ = 0;
   if (!message.fits()) return failed(what, EMSGSIZE);
   message.raw()->nlmsg_seq = ++sequence_;
+  message.raw()->nlmsg_pid = port();  // XFRM names it in its notices of what this request changes
   if (mnl_socket_sendto(socket_, message.raw(), message.raw()->nlmsg_len) < 0) return failed(what, errno);
   for (;;) {
     const ssize_t n = mnl_socket_recvfrom(socket_, buffer_.data(), buffer_.size());
@@ -117,10 +123,13 @@ bool Netlink::notices(const Each& each) {
 
 void for_attributes(const nlmsghdr& message, std::size_t header,
                     const std::function<void(const nlattr&)>& each) {
-  const char* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(&message));
-  const auto* a = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, header));
-  for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a))
-    each(*a);
+  each_attribute(static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, header)),
+                 static_cast<const char*>(mnl_nlmsg_get_payload_tail(&message)), each);
+}
+
+void for_nested(const nlattr& nest, const std::function<void(const nlattr&)>& each) {
+  const auto* first = static_cast<const nlattr*>(mnl_attr_get_payload(&nest));
+  each_attribute(first, reinterpret_cast<const char*>(first) + mnl_attr_get_payload_len(&nest), each);
 }
 
 }  // namespace simplon::ctrl

@@ -40,6 +40,9 @@ class NetlinkMessage {
     put(attribute, Bytes(reinterpret_cast<const std::uint8_t*>(&value), sizeof value));
   }
   void put_u32(std::uint16_t attribute, std::uint32_t value) { put_struct(attribute, value); }
+  void put_text(std::uint16_t attribute, const std::string& text) {  // with the final NUL
+    put(attribute, Bytes(reinterpret_cast<const std::uint8_t*>(text.c_str()), text.size() + 1));
+  }
   bool fits() const { return fits_; }
   nlmsghdr* raw() { return reinterpret_cast<nlmsghdr*>(buffer_.data()); }
   const nlmsghdr* raw() const { return reinterpret_cast<const nlmsghdr*>(buffer_.data()); }
@@ -64,6 +67,7 @@ class Netlink {
 
   Result<void> join(unsigned group);
   int fd() const { return mnl_socket_get_fd(socket_); }
+  unsigned port() const { return mnl_socket_get_portid(socket_); }  // nlmsg_pid of what it causes
   // Sends the message and waits for its acknowledgement. `what` names the request in an error. `each` is
   // called for each message of the answer, and must not use this socket.
   Result<void> request(NetlinkMessage& message, const std::string& what, const Each& each = {});
@@ -86,6 +90,8 @@ class Netlink {
 // Calls for each attribute behind a fixed header of `header` bytes.
 void for_attributes(const nlmsghdr& message, std::size_t header,
                     const std::function<void(const nlattr&)>& each);
+// The same for the attributes inside one.
+void for_nested(const nlattr& nest, const std::function<void(const nlattr&)>& each);
 inline Bytes bytes_of(const nlattr& a) {
   return {static_cast<const std::uint8_t*>(mnl_attr_get_payload(&a)), mnl_attr_get_payload_len(&a)};
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctrl/linux/mute_watch.h"
+
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <utility>
+
+#include "ctrl/linux/mute.h"
+
+namespace simplon::ctrl {
+namespace {
+
+constexpr std::chrono::milliseconds kEvery{1000};
+constexpr std::chrono::milliseconds kPause{20};  // between two checks: a flood of notices is no flood of them
+
+std::string joined(const std::vector<std::string>& parts, const char* between) {
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : between) + part;
+  return out;
+}
+
+}  // namespace
+
+Result<MuteWatch> MuteWatch::start(std::vector<std::string> interfaces) {
+  auto nft = Netlink::open(NETLINK_NETFILTER, 0);
+  if (!nft) return std::unexpected(nft.error());
+  if (auto done = nft->join(NFNLGRP_NFTABLES); !done) return std::unexpected(done.error());
+  auto links = Netlink::open(NETLINK_ROUTE, 0);
+  if (!links) return std::unexpected(links.error());
+  for (const unsigned group : {RTNLGRP_LINK, RTNLGRP_TC, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF})
+    if (auto done = links->join(group); !done) return std::unexpected(done.error());
+  MuteWatch out(std::move(interfaces), std::move(*nft), std::move(*links));
+  for (const std::string& interface : out.interfaces_) {
+    auto muted = mute(interface);
+    if (!muted) return std::unexpected(muted.error());
+    // What this kernel does not have is missing at every check.
+    const Reopened rest = mute_again(interface);
+    out.told_[interface] = {if_nametoindex(interface.c_str()), joined(rest.failed, "; ")};
+    for (std::string& lock : *muted) out.missing_.push_back(std::move(lock));
+  }
+  return out;
+}
+
+std::vector<MuteWatch::Finding> MuteWatch::poll(Now now) {
+  const auto any = [this](const nlmsghdr&) { news_ = true; };
+  for (Netlink* socket : {&nft_, &links_})
+    if (!socket->notices(any)) news_ = true;
+  if (now - checked_ < (news_ ? kPause : kEvery)) return {};
+  return check(now);
+}
+
+std::vector<MuteWatch::Finding> MuteWatch::check(Now now) {
+  checked_ = now;
+  news_ = false;
+  std::vector<Finding> out;
+  for (const std::string& interface : interfaces_)
+    if (auto finding = check(interface)) out.push_back(std::move(*finding));
+  return out;
+}
+
+std::optional<MuteWatch::Finding> MuteWatch::check(const std::string& interface) {
+  Told& told = told_[interface];
+  Finding out{.interface = interface, .text = "interface " + interface};
+  const unsigned index = if_nametoindex(interface.c_str());
+  const unsigned before = std::exchange(told.index, index);
+  if (index == 0) {
+    if (before == 0) return std::nullopt;
+    out.what = Finding::What::kGone;
+    out.text += " is gone";
+    return out;
+  }
+  const bool back = before != index;
+  const Reopened found = mute_again(interface);
+  const std::string failed = joined(found.failed, "; ");
+  const bool news = std::exchange(told.failed, failed) != failed && !failed.empty();
+  if (found.locks.empty() && !news && !back) return std::nullopt;
+  out.what = back ? Finding::What::kBack : Finding::What::kOpened;
+  out.open = found.open && !back;
+  out.text += back ? " is there again" : " was opened to the kernel by another program";
+  if (!found.locks.empty()) out.text += "; closed: " + joined(found.locks, ", ");
+  if (!failed.empty()) out.text += "; cannot be closed: " + failed;
+  if (!found.open) out.text += " (another lock held: nothing passed)";
+  return out;
+}
+
+}  // namespace simplon::ctrl

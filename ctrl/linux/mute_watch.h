@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps muted interfaces muted, whoever changes the kernel. It follows the kernel's notices of nftables, of
+// traffic control, of links and of their settings, and looks once a second besides. An interface that was
+// deleted is muted when one of its name is there again. Control thread.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ctrl/linux/netlink.h"
+
+namespace simplon::ctrl {
+
+class MuteWatch {
+ public:
+  using Now = std::chrono::steady_clock::time_point;
+
+  // Mutes the interfaces. All of them must exist.
+  static Result<MuteWatch> start(std::vector<std::string> interfaces);
+  // Locks that this kernel does not have, and why; for the log.
+  const std::vector<std::string>& missing() const { return missing_; }
+
+  std::vector<int> fds() const { return {nft_.fd(), links_.fd()}; }
+  // What to tell: one line for each interface that was found open, or that came or went. A line is told once
+  // until it is another.
+  struct Finding {
+    enum class What : std::uint8_t { kOpened, kGone, kBack } what = What::kOpened;
+    bool open = false;  // the kernel took packets of the interface in
+    std::string interface, text;
+  };
+  std::vector<Finding> poll(Now now);
+  // Looks now, whether the kernel gave a notice or not.
+  std::vector<Finding> check(Now now);
+
+ private:
+  MuteWatch(std::vector<std::string> interfaces, Netlink nft, Netlink links)
+      : interfaces_(std::move(interfaces)), nft_(std::move(nft)), links_(std::move(links)) {}
+  std::optional<Finding> check(const std::string& interface);
+
+  std::vector<std::string> interfaces_, missing_;
+  Netlink nft_, links_;
+  bool news_ = false;  // notices since the last check()
+  Now checked_{};
+  struct Told {
+    unsigned index = 0;  // of the interface; 0: it is gone
+    std::string failed;  // what could not be closed
+  };
+  std::map<std::string, Told> told_;  // by interface
+};
+
+}  // namespace simplon::ctrl
