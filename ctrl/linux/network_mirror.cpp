@@ -12,14 +12,18 @@
 namespace simplon::ctrl {
 namespace {
 
-constexpr unsigned kGroups =
-    RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
+constexpr unsigned kGroups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
+                             RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
 constexpr std::uint16_t kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
 
 constexpr int kReadAttempts = 5;
 constexpr std::uint32_t kDefaultMetricV6 = 1024;  // IP6_RT_PRIO_USER
 
 std::uint8_t af(const IpAddress& a) { return a.is_v4() ? AF_INET : AF_INET6; }
+
+bool is_loopback(const IpAddress& a) {
+  return a.is_v4() ? a.v4_host() >> 24 == 127 : a == *IpAddress::parse("::1");
+}
 
 struct Attributes {
   std::optional<IpAddress> destination, gateway, address, local;
@@ -121,17 +125,23 @@ Result<std::unique_ptr<NetworkMirror>> NetworkMirror::open(const std::vector<std
   if (!events) return std::unexpected(events.error());
   auto requests = Netlink::open(NETLINK_ROUTE, 0);
   if (!requests) return std::unexpected(requests.error());
-  std::unique_ptr<NetworkMirror> mirror(new NetworkMirror(std::move(*requests), std::move(*events)));
-  for (std::size_t i = 0; i < taps.size(); ++i) {
-    const unsigned index = if_nametoindex(taps[i].c_str());
-    if (index == 0) return fail("there is no interface '" + taps[i] + "' to mirror");
-    mirror->interfaces_.push_back(index);
-    mirror->ports_[index] = dp::PortIndex{static_cast<std::uint16_t>(i)};
-  }
+  std::unique_ptr<NetworkMirror> mirror(new NetworkMirror(taps, std::move(*requests), std::move(*events)));
+  mirror->find_interfaces();
+  for (std::size_t i = 0; i < taps.size(); ++i)
+    if (mirror->interfaces_[i] == 0) return fail("there is no interface '" + taps[i] + "' to mirror");
   auto first = mirror->read();
   if (!first) return std::unexpected(first.error());
   mirror->network_ = std::move(*first);
   return mirror;
+}
+
+void NetworkMirror::find_interfaces() {
+  interfaces_.clear();
+  ports_.clear();
+  for (std::size_t i = 0; i < taps_.size(); ++i) {
+    interfaces_.push_back(if_nametoindex(taps_[i].c_str()));
+    if (interfaces_[i] != 0) ports_[interfaces_[i]] = dp::PortIndex{static_cast<std::uint16_t>(i)};
+  }
 }
 
 // On any notice, everything is read again. The tables of a gateway are small enough, and so the mirror cannot
@@ -140,6 +150,7 @@ bool NetworkMirror::poll() {
   const bool complete = events_.notices([&](const nlmsghdr&) { stale_ = true; });
   if (!complete) stale_ = true;
   if (!stale_) return false;
+  find_interfaces();
   auto now = read();
   if (!now) return false;
   stale_ = false;
@@ -173,7 +184,8 @@ void NetworkMirror::read_address(const nlmsghdr& message, dp::NetworkSpec& spec)
   const auto port = ports_.find(header->ifa_index);
   const Attributes a = address_attributes(message);
   const auto address = a.local ? a.local : a.address;
-  if (port != ports_.end() && address) spec.addresses.push_back({*address, port->second});
+  if (!address || is_loopback(*address)) return;
+  spec.addresses.push_back({*address, port == ports_.end() ? std::nullopt : std::optional(port->second)});
 }
 
 void NetworkMirror::read_route(const nlmsghdr& message, dp::NetworkSpec& spec) const {
@@ -218,6 +230,13 @@ Result<void> NetworkMirror::change_address(std::uint16_t type, std::uint16_t fla
 
 Result<void> NetworkMirror::add_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length) {
   return change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, port, address, length);
+}
+
+Result<bool> NetworkMirror::restore_address(dp::PortIndex port, const IpAddress& address,
+                                            std::uint8_t length) {
+  auto done = change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, port, address, length);
+  if (!done && requests_.error() != EEXIST) return std::unexpected(done.error());
+  return done.has_value();
 }
 
 Result<void> NetworkMirror::remove_address(dp::PortIndex port, const IpAddress& address,
@@ -272,6 +291,12 @@ Result<void> NetworkMirror::add_route(const dp::Route& route) {
       "route to " + route.prefix.text() +
       ": the kernel has one of the same metric that leads to no port; give this one another metric, or "
       "remove that one");
+}
+
+Result<bool> NetworkMirror::restore_route(const dp::Route& route) {
+  auto done = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route);
+  if (!done && requests_.error() != EEXIST) return std::unexpected(done.error());
+  return done.has_value();
 }
 
 Result<void> NetworkMirror::remove_route(const dp::Route& route) {

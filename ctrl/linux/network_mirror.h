@@ -19,7 +19,8 @@ namespace simplon::ctrl {
 
 class NetworkMirror {
  public:
-  // `taps`: interface names by PortIndex. All of them must exist.
+  // `taps`: interface names by PortIndex. All of them must exist now; one that is deleted later is followed
+  // again when another of its name is there.
   static Result<std::unique_ptr<NetworkMirror>> open(const std::vector<std::string>& taps);
 
   int fd() const { return events_.fd(); }
@@ -36,12 +37,16 @@ class NetworkMirror {
   Result<void> remove_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length);
   Result<void> add_route(const dp::Route& route);
   Result<void> remove_route(const dp::Route& route);
+  // The same for what somebody may have removed: true when it was not there and is now.
+  Result<bool> restore_address(dp::PortIndex port, const IpAddress& address, std::uint8_t length);
+  Result<bool> restore_route(const dp::Route& route);
   // Has the kernel resolve a next hop; the answer comes as a change of network().
   Result<void> resolve(dp::PortIndex port, const IpAddress& address);
 
  private:
-  NetworkMirror(Netlink requests, Netlink events)
-      : requests_(std::move(requests)), events_(std::move(events)) {}
+  NetworkMirror(std::vector<std::string> taps, Netlink requests, Netlink events)
+      : taps_(std::move(taps)), requests_(std::move(requests)), events_(std::move(events)) {}
+  void find_interfaces();
   Result<dp::NetworkSpec> read();
   void read_address(const nlmsghdr& message, dp::NetworkSpec& spec) const;
   void read_route(const nlmsghdr& message, dp::NetworkSpec& spec) const;
@@ -53,8 +58,9 @@ class NetworkMirror {
   Result<void> change_route(std::uint16_t type, std::uint16_t flags, const dp::Route& route);
   unsigned interface(dp::PortIndex port) const { return interfaces_[static_cast<std::size_t>(port)]; }
 
+  std::vector<std::string> taps_;  // by PortIndex
   Netlink requests_, events_;
-  std::vector<unsigned> interfaces_;         // by PortIndex
+  std::vector<unsigned> interfaces_;         // by PortIndex; 0: it is gone
   std::map<unsigned, dp::PortIndex> ports_;  // by interface index
   dp::NetworkSpec network_;
   bool stale_ = false;  // see stale()

@@ -20,7 +20,7 @@ enum class Side : std::uint8_t { kProtected, kUnprotected };
 
 struct LocalAddress {
   IpAddress address;
-  PortIndex port{};
+  std::optional<PortIndex> port;  // none: on another interface of the host (lo, a dummy, management)
   friend bool operator==(const LocalAddress&, const LocalAddress&) = default;
 };
 

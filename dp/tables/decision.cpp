@@ -73,8 +73,8 @@ Drop inbound(const Tables& tables, const Flow& flow) {
   return Drop::kNone;
 }
 
-Decision for_us(const Tables& tables, const Flow& flow, PortIndex owner) {
-  if (flow.origin == Origin::kDecrypted) return punt(owner);
+Decision for_us(const Tables& tables, const Flow& flow, const LocalAddress& to) {
+  if (flow.origin == Origin::kDecrypted) return punt(to.port.value_or(flow.port));
   // To the TAP of the port that it came in at, whoever of our ports has the address: its MAC is in the frame,
   // and the kernel checks the source against the routes of the interface (rp_filter).
   const Decision host = punt(flow.port);
@@ -85,7 +85,17 @@ Decision for_us(const Tables& tables, const Flow& flow, PortIndex owner) {
   return reason == Drop::kNone ? host : drop(reason);
 }
 
+// Before it has an address, a host sends from none: DHCP (RFC 2131 §4.1), duplicate address detection. From
+// a link-local one nothing is forwarded (RFC 4291 §2.5.6).
+bool is_hosts_own(const Tables& tables, const Flow& flow) {
+  const bool stays_on_link = !flow.source.is_v4() && flow.source.is_link_local();
+  return flow.source.is_unspecified() || stays_on_link || tables.routes->local(flow.source) != nullptr;
+}
+
+// Only what the host sends itself comes out of its TAPs. What the kernel forwards from elsewhere has not
+// passed the SPD, and its sender could pass for a protected host (RFC 4301 §5.2).
 Decision from_host(const Tables& tables, const Flow& flow) {
+  if (!is_hosts_own(tables, flow)) return drop(Drop::kNotFromHost);
   if (flow.origin == Origin::kHostProtected || we_discover(tables, flow)) return send(flow.port);
   if (flow.protocol == kUdp && is_ike_port(flow.sport) && tables.routes->local(flow.source))
     return send(flow.port);
@@ -102,7 +112,7 @@ Decision decide(const Tables& tables, const Flow& flow) {
   if (flow.origin == Origin::kDecrypted && (discovers_us(tables, flow) || is_multicast(flow.destination)))
     return drop(Drop::kNotForUs);
   if (discovers_us(tables, flow)) return punt(flow.port);
-  if (const auto owner = tables.routes->local(flow.destination)) return for_us(tables, flow, *owner);
+  if (const LocalAddress* to = tables.routes->local(flow.destination)) return for_us(tables, flow, *to);
   if (is_multicast(flow.destination))
     return flow.origin == Origin::kProtected || is_link_multicast(flow.destination) ? punt(flow.port)
                                                                                     : drop(Drop::kNotForUs);

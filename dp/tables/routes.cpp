@@ -37,7 +37,7 @@ Result<void> Routes::fill(const NetworkSpec& network) {
   rib6_ = rte_rib6_create(unique_name("6").c_str(), 0, &conf6);
   if (!rib4_ || !rib6_) return fail("no memory for " + std::to_string(network.routes.size()) + " routes");
   locals_ = network.addresses;
-  std::ranges::sort(locals_, {}, &LocalAddress::address);
+  std::ranges::sort(locals_, {}, [](const LocalAddress& l) { return std::pair(l.address, !l.port); });
 
   // The better route of two with one prefix wins.
   std::map<Prefix, const Route*> best;
@@ -106,10 +106,9 @@ std::uint32_t Routes::find(const IpAddress& destination) const {
   return static_cast<std::uint32_t>(index);
 }
 
-std::optional<PortIndex> Routes::local(const IpAddress& address) const {
+const LocalAddress* Routes::local(const IpAddress& address) const {
   const auto found = std::ranges::lower_bound(locals_, address, {}, &LocalAddress::address);
-  if (found == locals_.end() || found->address != address) return std::nullopt;
-  return found->port;
+  return found == locals_.end() || found->address != address ? nullptr : &*found;
 }
 
 }  // namespace simplon::dp

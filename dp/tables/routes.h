@@ -52,8 +52,8 @@ class Routes {
   // host route of its own; one that is not known yet gives the link's unresolved next hop.
   std::uint32_t find(const IpAddress& destination) const;
   const NextHop& next_hop(std::uint32_t index) const { return next_hops_[index]; }
-  // The port that owns this address of the gateway's own.
-  std::optional<PortIndex> local(const IpAddress& address) const;
+  // This address of the host's own, on whatever interface; null when it is none.
+  const LocalAddress* local(const IpAddress& address) const;
   Side side(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].side; }
   Mac mac(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].mac; }
 
@@ -68,7 +68,7 @@ class Routes {
 
   std::vector<PortFacts> ports_;
   std::vector<NextHop> next_hops_;
-  std::vector<LocalAddress> locals_;  // sorted
+  std::vector<LocalAddress> locals_;  // sorted; of one address, those of a port first
   rte_rib* rib4_ = nullptr;
   rte_rib6* rib6_ = nullptr;
 };

@@ -37,7 +37,7 @@ inline bool sort_esp(const PacketInfo& packet, PacketIndex index, const Tables& 
   const unsigned end = h.ip + h.length;
   const std::uint8_t* bytes = bytes_of(packet.m);
   const std::uint8_t* to = bytes + h.ip + (h.v4 ? 16 : 24);
-  const auto ours = [&] { return tables.routes->local(destination_of(bytes + h.ip, h.v4)).has_value(); };
+  const auto ours = [&] { return tables.routes->local(destination_of(bytes + h.ip, h.v4)) != nullptr; };
   std::uint16_t esp = h.payload;
   if (h.protocol == kUdp) {
     if (h.partial) return false;

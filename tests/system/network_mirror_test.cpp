@@ -2,6 +2,8 @@
 // NetworkMirror against this machine's kernel: what `ip` changes is seen, what it is told is done.
 #include "ctrl/linux/network_mirror.h"
 
+#include <gmock/gmock.h>
+
 #include <algorithm>
 #include <ranges>
 
@@ -57,7 +59,7 @@ TEST_F(Mirror, MissingInterfaceIsNamed) {
   EXPECT_NE(opened.error().what.find("'nosuch'"), std::string::npos);
 }
 
-TEST_F(Mirror, FollowsAddressesOfItsPortsOnly) {
+TEST_F(Mirror, FollowsAddressesOfPortsAndOfTheHost) {
   ASSERT_TRUE(runs("ip addr add 192.0.2.1/24 dev p0; ip addr add 2001:db8::1/64 dev p1 nodad"));
   EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {
     const auto has = [&](const char* a, unsigned port) {
@@ -66,7 +68,11 @@ TEST_F(Mirror, FollowsAddressesOfItsPortsOnly) {
     };
     return has("192.0.2.1", 0) && has("2001:db8::1", 1);
   }));
-  for (const dp::LocalAddress& a : mirror_->network().addresses) EXPECT_NE(a.address, ip("10.9.9.9"));
+  const auto& all = mirror_->network().addresses;
+  EXPECT_THAT(all, testing::Contains(dp::LocalAddress{ip("10.9.9.9"), std::nullopt})) << "of no port";
+  for (const char* loopback : {"127.0.0.1", "::1"})
+    EXPECT_THAT(all,
+                testing::Not(testing::Contains(testing::Field(&dp::LocalAddress::address, ip(loopback)))));
   ASSERT_TRUE(runs("ip addr del 192.0.2.1/24 dev p0"));
   EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {
     return std::ranges::find(n.addresses, ip("192.0.2.1"), &dp::LocalAddress::address) == n.addresses.end();

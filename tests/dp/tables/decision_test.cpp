@@ -161,9 +161,10 @@ TEST(Rfc4861, DiscoveryMessagesToOthersOrFromOthersAreForTheSpd) {
     EXPECT_EQ(nd(Action::kProtect, Origin::kUnprotected, kWan, outside, inside),
               dropped(Drop::kClearNotAllowed));
     EXPECT_EQ(nd(Action::kProtect, Origin::kProtected, kLan, inside, outside), kProtectedBySlot5);
-    EXPECT_EQ(nd(Action::kProtect, Origin::kHostUnprotected, kWan, inside, outside), kProtectedBySlot5)
-        << "the kernel forwards it: it is not ours";
-    EXPECT_EQ(nd(std::nullopt, Origin::kHostUnprotected, kWan, inside, "ff0e::1"), dropped(Drop::kNoPolicy));
+    for (const auto& action : kEvery)
+      for (const char* to : {outside, "ff0e::1"})
+        EXPECT_EQ(nd(action, Origin::kHostUnprotected, kWan, inside, to), dropped(Drop::kNotFromHost))
+            << "the kernel forwards it: it is not ours";
     for (const char* ours : {"::", "fe80::5", "2001:db8:ffff::1"})
       EXPECT_EQ(nd(std::nullopt, Origin::kHostUnprotected, kWan, ours, outside), sent(kWan));
   }
@@ -266,10 +267,28 @@ TEST(Rfc4301_4_4_1, IkeOfOursLeavesWhateverThePolicies) {
       EXPECT_EQ(Site(action)(Origin::kHostUnprotected, kWan, kUsWan, kOutside, kUdp, port, 30000),
                 sent(kWan));
   EXPECT_EQ(Site(std::nullopt)(Origin::kHostUnprotected, kWan, kInside, kOutside, kUdp, 500, 500),
-            dropped(Drop::kNoPolicy))
+            dropped(Drop::kNotFromHost))
       << "not of ours";
   EXPECT_EQ(Site(std::nullopt)(Origin::kHostUnprotected, kWan, kUsWan, kOutside, kTcp, 500, 500),
             dropped(Drop::kNoPolicy));
+}
+
+// Whoever makes the kernel forward (ip_forward, a mute that is gone) must not have it pass for the host: not
+// into the protected network in clear, and not into a tunnel under a protected host's name.
+TEST(Rfc4301_5_2, WhatTheKernelForwardsIsNeverTheHostsOwn) {
+  for (const auto& action : kEvery) {
+    for (const char* from : {kOutside, kInside, kNowhere}) {
+      EXPECT_EQ(Site(action)(Origin::kHostProtected, kLan, from, kInside2), dropped(Drop::kNotFromHost));
+      EXPECT_EQ(Site(action).host(from, kOutside), dropped(Drop::kNotFromHost));
+      EXPECT_EQ(Site(action).host(from, "224.0.0.18"), dropped(Drop::kNotFromHost));
+    }
+    EXPECT_EQ(Site(action)(Origin::kHostProtected, kLan, "2001:db8:f::9", "2001:db8:a::10"),
+              dropped(Drop::kNotFromHost));
+    // Of any address of the host, on whatever interface it is; and before it has one.
+    for (const char* from : {kUsLan, kUsWan, "0.0.0.0"})
+      EXPECT_EQ(Site(action)(Origin::kHostProtected, kLan, from, kInside), sent(kLan));
+    EXPECT_EQ(Site(action).host("0.0.0.0", "255.255.255.255"), sent(kWan)) << "DHCP";
+  }
 }
 
 TEST(Rfc4301_5_1, TheHostsLinkMulticastLeavesAndItsProtectedPortsAreFree) {

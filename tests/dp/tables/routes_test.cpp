@@ -179,11 +179,25 @@ TEST(Routes, HostRouteOnALinkIsResolvedByItsNeighbour) {
 TEST(Routes, LocalAddressesAreKnownByPort) {
   const auto routes =
       build({.addresses = {{ip("198.51.100.1"), kWan}, {ip("198.18.1.1"), kLan}, {ip("2001:db8::1"), kLan}}});
-  EXPECT_EQ(routes->local(ip("198.51.100.1")), kWan);
-  EXPECT_EQ(routes->local(ip("198.18.1.1")), kLan);
-  EXPECT_EQ(routes->local(ip("2001:db8::1")), kLan);
-  EXPECT_EQ(routes->local(ip("198.18.1.2")), std::nullopt);
-  EXPECT_EQ(routes->local(ip("2001:db8::2")), std::nullopt);
+  const auto port_of = [&](const char* address) {
+    const LocalAddress* found = routes->local(ip(address));
+    return found == nullptr ? std::nullopt : found->port;
+  };
+  EXPECT_EQ(port_of("198.51.100.1"), kWan);
+  EXPECT_EQ(port_of("198.18.1.1"), kLan);
+  EXPECT_EQ(port_of("2001:db8::1"), kLan);
+  EXPECT_EQ(routes->local(ip("198.18.1.2")), nullptr);
+  EXPECT_EQ(routes->local(ip("2001:db8::2")), nullptr);
+}
+
+// The end of a tunnel may be an address of lo or a dummy interface that a routing protocol announces.
+TEST(Routes, AddressOnAnotherInterfaceIsLocalToo) {
+  const auto routes = build(
+      {.addresses = {
+           {ip("203.0.113.1"), std::nullopt}, {ip("198.18.1.1"), std::nullopt}, {ip("198.18.1.1"), kLan}}});
+  ASSERT_NE(routes->local(ip("203.0.113.1")), nullptr);
+  EXPECT_EQ(routes->local(ip("203.0.113.1"))->port, std::nullopt);
+  EXPECT_EQ(routes->local(ip("198.18.1.1"))->port, kLan) << "a port's comes first";
 }
 
 }  // namespace
