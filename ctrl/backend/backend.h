@@ -24,7 +24,13 @@ struct ExpireEvent {
   SaId sa{};
   bool hard = false;
 };
-using BackendEvent = std::variant<AcquireEvent, ExpireEvent>;
+// Another program changed what this backend holds; what protects is put back already. `open`: packets may
+// have passed in clear.
+struct ChangedEvent {
+  std::string what;  // a sentence for the log
+  bool open = false;
+};
+using BackendEvent = std::variant<AcquireEvent, ExpireEvent, ChangedEvent>;
 
 // What a backend holds of ours, made by this process or by a former one.
 struct Installed {
@@ -56,6 +62,8 @@ class Backend {
   // The packets of each of these SAs that can be read, all at once. To be called once a second: by it the
   // kernel's backend sees which SAs are idle (SaCounters::idle).
   virtual std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) = 0;
+  // The next poll() compares what is installed with what should be, whatever the notices said.
+  virtual void recheck() = 0;
   virtual int fd() const = 0;  // readable when poll() has news
   virtual std::vector<BackendEvent> poll() = 0;
 };

@@ -43,7 +43,7 @@ std::vector<BackendEvent> DpBackend::poll() {
     else if (const auto* expire = std::get_if<dp::Expire>(&event))
       out.emplace_back(ExpireEvent{expire->sa, expire->hard});
     else
-      wanted_(std::get<dp::NeighbourWanted>(event));
+      others_(event);
   }
   return out;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Backend over the data path. Only a data path has next hops to resolve: poll() gives them to a function of
-// their own.
+// Backend over the data path. Only a data path has next hops to resolve and TAPs: poll() gives what it says
+// of them to a function of their own.
 #pragma once
 
 #include <functional>
@@ -12,10 +12,10 @@ namespace simplon::ctrl {
 
 class DpBackend final : public Backend {
  public:
-  using Wanted = std::function<void(const dp::NeighbourWanted&)>;
+  using Others = std::function<void(const dp::Event&)>;  // that are no BackendEvent
 
-  // `datapath` outlives the backend; `wanted` is called from poll().
-  DpBackend(dp::DataPath& datapath, Wanted wanted) : datapath_(datapath), wanted_(std::move(wanted)) {}
+  // `datapath` outlives the backend; `others` is called from poll().
+  DpBackend(dp::DataPath& datapath, Others others) : datapath_(datapath), others_(std::move(others)) {}
 
   std::string_view name() const override { return "dp"; }
   Result<void> can(const SaSpec& sa) override { return datapath_.can(sa); }
@@ -33,12 +33,13 @@ class DpBackend final : public Backend {
   void commit() override { [[maybe_unused]] const auto done = datapath_.commit(); }
   Result<SaCounters> counters(const SaRef& sa) override;
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;
+  void recheck() override {}  // nobody else reaches the data path's tables
   int fd() const override { return datapath_.fd(); }
   std::vector<BackendEvent> poll() override;
 
  private:
   dp::DataPath& datapath_;
-  Wanted wanted_;
+  Others others_;
 };
 
 }  // namespace simplon::ctrl

@@ -140,6 +140,10 @@ std::map<SaId, std::uint64_t> Reconciler::packets(const std::vector<SaRef>& sas)
   return out;
 }
 
+void Reconciler::recheck() {
+  for (auto& [id, installer] : installers_) installer.backend().recheck();
+}
+
 std::vector<int> Reconciler::fds() const {
   std::vector<int> out;
   out.reserve(installers_.size());

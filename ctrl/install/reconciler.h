@@ -63,6 +63,8 @@ class Reconciler {
   std::optional<SaCounters> counters(SaId id) const;
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) const;
 
+  // The next poll() compares what is installed with what should be, whatever the notices said.
+  void recheck();
   std::vector<int> fds() const;  // readable when poll() has news
   std::vector<BackendEvent> poll();
 

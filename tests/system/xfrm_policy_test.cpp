@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// XfrmBackend's policies against this machine's kernel, which needs no ESP for them.
+// XfrmBackend's policies, and what it does when another program changes them, against this machine's kernel,
+// which needs no ESP for them.
+#include <sys/socket.h>
+
 #include <algorithm>
 
 #include "ctrl/backend/xfrm/backend.h"
@@ -31,10 +34,25 @@ int count(const std::string& text, const std::string& part) {
   return n;
 }
 
+// in, fwd, out
+std::string default_policy() {
+  std::string out;
+  for (const std::string direction : {"in", "fwd", "out"}) {
+    const std::string all = shell("ip xfrm policy getdefault");
+    const std::size_t at = all.find(direction + ": ");
+    if (at == std::string::npos) return all;
+    const std::size_t from = all.find_first_not_of(' ', at + direction.size() + 1);
+    out += (out.empty() ? "" : " ") + all.substr(from, all.find_first_of(" \n", from) - from);
+  }
+  return out;
+}
+
 class XfrmPolicy : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(runs("ip xfrm policy flush; ip xfrm state flush"));
+    ASSERT_TRUE(
+        runs("ip xfrm policy flush; ip xfrm state flush; ip xfrm policy setdefault in accept fwd accept out "
+             "accept"));
     auto opened = XfrmBackend::open();
     ASSERT_TRUE(opened) << opened.error().what;
     backend_ = std::move(*opened);
@@ -42,6 +60,23 @@ class XfrmPolicy : public ::testing::Test {
   void add(const PolicySpec& policy) {
     const auto done = backend_->add_policy(policy);
     ASSERT_TRUE(done) << done.error().what;
+  }
+  // What the backend tells of others' changes, once it tells of any.
+  std::string told() {
+    std::string out;
+    wait_for(backend_->fd(), [&] {
+      for (const BackendEvent& event : backend_->poll())
+        if (const auto* changed = std::get_if<ChangedEvent>(&event))
+          out += (changed->open ? "OPEN " : "") + changed->what + "\n";
+      return !out.empty();
+    });
+    return out;
+  }
+  std::string told_at_once() {
+    std::string out;
+    for (const BackendEvent& event : backend_->poll())
+      if (const auto* changed = std::get_if<ChangedEvent>(&event)) out += changed->what + "\n";
+    return out;
   }
   std::unique_ptr<XfrmBackend> backend_;
 };
@@ -87,12 +122,13 @@ TEST_F(XfrmPolicy, ForwardedPacketsThatGoOutPassBehindAllThatComesIn) {
 TEST_F(XfrmPolicy, FenceLetsNeighboursThroughAndNothingElseIsForwarded) {
   ASSERT_TRUE(backend_->fence());
   const std::string text = policies();
-  EXPECT_EQ(count(text, "dir in"), 3) << "ICMPv6 133; 134, 135; 136, 137 " << text;
-  EXPECT_EQ(count(text, "dir out"), 3) << text;
+  EXPECT_EQ(count(text, "dir in"), 5) << "ICMPv6 133; 134, 135; 136, 137; all, at the end " << text;
+  EXPECT_EQ(count(text, "dir out"), 5) << text;
   EXPECT_EQ(count(text, "dir fwd"), 5) << text;
   EXPECT_EQ(count(text, "action block"), 5) << text;
   EXPECT_EQ(count(text, "priority 268435456"), 9) << text;
-  EXPECT_EQ(count(text, "priority 536870913"), 2) << text;
+  EXPECT_EQ(count(text, "priority 536870913"), 6) << text;
+  EXPECT_EQ(default_policy(), "block block block");
   add(office());
   EXPECT_EQ(count(policies(), "priority 536870912"), 1) << policies();
   const auto own = backend_->dump();
@@ -100,6 +136,7 @@ TEST_F(XfrmPolicy, FenceLetsNeighboursThroughAndNothingElseIsForwarded) {
   EXPECT_EQ(own->policies.size(), 1u) << "the fence is no entry";
   ASSERT_TRUE(XfrmBackend::release());
   EXPECT_EQ(policies(), "");
+  EXPECT_EQ(default_policy(), "accept accept accept");
 }
 
 TEST_F(XfrmPolicy, AnEntryForEverythingStandsBeforeTheFence) {
@@ -111,9 +148,9 @@ TEST_F(XfrmPolicy, AnEntryForEverythingStandsBeforeTheFence) {
                  .selectors = {{ts("0.0.0.0/0")}, {ts("0.0.0.0/0")}},
                  .tunnel = {}};
   add(all);
-  EXPECT_EQ(count(policies(), "priority 536870913"), 1) << "IPv6's alone " << policies();
+  EXPECT_EQ(count(policies(), "priority 536870913"), 3) << "IPv6's alone " << policies();
   ASSERT_TRUE(backend_->remove_policy(all));
-  EXPECT_EQ(count(policies(), "priority 536870913"), 2) << policies();
+  EXPECT_EQ(count(policies(), "priority 536870913"), 6) << policies();
 }
 
 TEST_F(XfrmPolicy, UnknownPeerAndDiscardBlockBypassAllows) {
@@ -285,6 +322,71 @@ TEST_F(XfrmPolicy, ABypassOfAllThatGoesOutStandsBeforeTheBlockOfWhatNothingMatch
   EXPECT_FALSE(blocked()) << policies();
   ASSERT_TRUE(backend_->remove_policy(all));
   EXPECT_TRUE(blocked()) << policies();
+}
+
+// Another program in the kernel.
+TEST_F(XfrmPolicy, FlushedPoliciesAreBackAndTheDefaultBlockedMeanwhile) {
+  ASSERT_TRUE(backend_->fence());
+  add(office());
+  EXPECT_EQ(told_at_once(), "") << "our own changes are no news";
+  const int before = count(policies(), "dir ");
+  ASSERT_TRUE(runs("ip xfrm policy flush"));
+  EXPECT_EQ(policies(), "");
+  EXPECT_EQ(default_policy(), "block block block") << "what holds until the repair";
+  const std::string said = told();
+  EXPECT_NE(said.find("another program has removed or changed " + std::to_string(before)), std::string::npos)
+      << said;
+  EXPECT_EQ(said.find("OPEN"), std::string::npos) << said;
+  EXPECT_EQ(count(policies(), "dir "), before) << policies();
+  EXPECT_EQ(count(policies(), "tmpl"), 3) << policies();
+  EXPECT_EQ(told_at_once(), "");
+}
+
+TEST_F(XfrmPolicy, RemovedOrReplacedPolicyIsBack) {
+  ASSERT_TRUE(backend_->fence());
+  add(office());
+  for (const char* command :
+       {"ip xfrm policy delete src 192.0.2.0/25 dst 198.51.100.0/24 dir out",
+        "ip xfrm policy update src 192.0.2.0/25 dst 198.51.100.0/24 dir out priority 1 action allow"}) {
+    ASSERT_TRUE(runs(command));
+    EXPECT_NE(told().find("1 of Simplon's kernel policies"), std::string::npos) << command;
+    EXPECT_EQ(count(policies(), "tmpl src 203.0.113.1 dst 203.0.113.2"), 1) << policies();
+    EXPECT_EQ(count(policies(), "priority 1 "), 0) << policies();
+  }
+}
+
+TEST_F(XfrmPolicy, PolicyOfAnotherThatLetsPassBeforeOursIsTold) {
+  ASSERT_TRUE(backend_->fence());
+  add(office());
+  ASSERT_TRUE(runs("ip xfrm policy add src 192.0.2.0/24 dst 0.0.0.0/0 dir out priority 5 action allow"));
+  EXPECT_NE(
+      told().find("OPEN another program has set a kernel policy that comes before Simplon's: 192.0.2.0/24"),
+      std::string::npos);
+  EXPECT_EQ(count(policies(), "priority 5 "), 1) << "it is another's: it stays";
+}
+
+TEST_F(XfrmPolicy, OpenedDefaultBlocksAgain) {
+  ASSERT_TRUE(backend_->fence());
+  ASSERT_TRUE(runs("ip xfrm policy setdefault out accept"));
+  EXPECT_NE(told().find("opened the kernel's default policy"), std::string::npos);
+  EXPECT_EQ(default_policy(), "block block block");
+}
+
+// A reload compares, whatever the notices said: here they went to nobody.
+TEST_F(XfrmPolicy, RecheckFindsWhatNoNoticeTold) {
+  ASSERT_TRUE(backend_->fence());
+  add(office());
+  backend_->recheck();
+  EXPECT_EQ(told_at_once(), "") << "nothing is wrong";
+  ASSERT_TRUE(runs("ip xfrm policy flush"));
+  for (int i = 0; i < 10; ++i) {  // the notices are read and forgotten
+    char notices[65536];
+    if (recv(backend_->fd(), notices, sizeof notices, MSG_DONTWAIT) <= 0) break;
+  }
+  EXPECT_EQ(told_at_once(), "");
+  backend_->recheck();
+  EXPECT_NE(told_at_once().find("put back"), std::string::npos);
+  EXPECT_EQ(count(policies(), "tmpl"), 3) << policies();
 }
 
 }  // namespace

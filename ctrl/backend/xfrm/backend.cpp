@@ -38,7 +38,8 @@ Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
   if (!requests) return fail("the kernel has no XFRM: " + requests.error().what);
   auto events = Netlink::open(NETLINK_XFRM, 0);
   if (!events) return std::unexpected(events.error());
-  for (const unsigned group : {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE})
+  // Not XFRMNLGRP_AEVENTS: with a listener the kernel tells of every second packet of an SA.
+  for (const unsigned group : {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_SA, XFRMNLGRP_POLICY})
     if (auto done = events->join(group); !done) return std::unexpected(done.error());
   return std::unique_ptr<XfrmBackend>(new XfrmBackend(std::move(*requests), std::move(*events)));
 }
@@ -73,16 +74,19 @@ Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
   return requests_.error() == ESRCH ? Result<void>{} : done;  // the SA had expired already
 }
 
+NetlinkMessage XfrmBackend::wanted_policy(const KernelPolicy& key, const Claim& claim) const {
+  const PolicySpec& spec = policies_.at(claim.id).spec;
+  return policy_message(spec, {key.direction, key.selector, claim.passage}, blocked(spec));
+}
+
 // Writes the kernel's policy for this key as its first claim wants it; removes it when there is no claim. The
 // kernel replaces a policy in one step, so no packet meets a moment without one.
 Result<void> XfrmBackend::write_policy(const KernelPolicy& key, const std::string& name) {
   const auto claims = claims_.find(key);
   if (claims != claims_.end() && !claims->second.empty()) {
     const Claim& first = *claims->second.begin();
-    const PolicySpec& winner = policies_.at(first.id).spec;
-    NetlinkMessage message =
-        policy_message(winner, {key.direction, key.selector, first.passage}, blocked(winner));
-    return requests_.request(message, "policy " + winner.name + " in the kernel");
+    NetlinkMessage message = wanted_policy(key, first);
+    return requests_.request(message, "policy " + policies_.at(first.id).spec.name + " in the kernel");
   }
   if (claims != claims_.end()) claims_.erase(claims);
   NetlinkMessage message = policy_removal(key);
@@ -180,7 +184,13 @@ Result<void> XfrmBackend::fence() {
   p.name = "what nothing matches";
   p.order = kRestOrder;
   p.selectors = {all, all};
-  return write_fence(p, {XFRM_POLICY_FWD});
+  if (auto done = write_fence(p, {XFRM_POLICY_FWD}); !done) return done;
+  p.id = PolicyId{kFence + 3};
+  p.name = "the host's own";
+  p.action = Action::kBypass;
+  if (auto done = write_fence(p, {XFRM_POLICY_OUT, XFRM_POLICY_IN}); !done) return done;
+  fenced_ = set_default(true).has_value();
+  return {};
 }
 
 Result<void> XfrmBackend::set_gateway(bool on) {

@@ -9,6 +9,9 @@
 // The kernel holds one policy per selector and direction. Where several entries need the same one, each of
 // them claims it: the first in the order of the SPD gets it, and when that entry is removed, the next.
 //
+// Other programs share the kernel. What they remove or change of ours is noticed and put back
+// (interference.cpp); until it is, the kernel's default policy, which is to block, holds.
+//
 // A later run recognises our policies by their priorities, and our SAs by a mark in their netlink sequence
 // number. Policies and SAs of other programs are left alone.
 #pragma once
@@ -38,9 +41,10 @@ class XfrmBackend final : public Backend {
   Result<void> can(const SaSpec& sa) override;
   // What this and former runs of ours have in the kernel, without the fence.
   Result<Installed> dump() override;
-  // Three policies that hold whatever the entries say: the host's own neighbour discovery passes, forwarded
+  // Policies that hold whatever the entries say: the host's own neighbour discovery passes, forwarded
   // neighbour discovery does not, and nothing is forwarded that no entry matches. Traffic of the host itself
-  // that no entry matches passes: else the gateway could not be reached any more.
+  // that no entry matches passes: else the gateway could not be reached any more. Then the kernel's default
+  // is set to block (Linux 5.15): it holds when somebody removes our policies. release() sets it back.
   Result<void> fence() override;
   Result<void> add_sa(const SaRef& sa) override;
   Result<void> remove_sa(const SaRef& sa) override;
@@ -51,6 +55,7 @@ class XfrmBackend final : public Backend {
   Result<SaCounters> counters(const SaRef& sa) override;
   // Looks at all SAs of ours, not at `sas` alone.
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;
+  void recheck() override { check_policies_ = check_sas_ = true; }
   int fd() const override { return events_.fd(); }
   std::vector<BackendEvent> poll() override;
 
@@ -76,6 +81,7 @@ class XfrmBackend final : public Backend {
   }
   bool blocked(const PolicySpec& policy) const { return !on_ && policy.action == Action::kProtect; }
   void drop_claims(PolicyId id);
+  NetlinkMessage wanted_policy(const KernelPolicy& key, const Claim& claim) const;
   Result<void> write_policy(const KernelPolicy& key, const std::string& name);
   Result<void> write_policies(const std::vector<KernelPolicy>& keys, const std::string& name);
   Result<void> write_fence(const PolicySpec& policy, const std::vector<std::uint8_t>& directions);
@@ -84,8 +90,18 @@ class XfrmBackend final : public Backend {
   Result<void> dump_sas(Installed& out);
   Result<void> dump_policies(Installed& out);
   void read_policy(const nlmsghdr& message, Installed& out);
-  void read_event(const nlmsghdr& message, std::vector<BackendEvent>& out) const;
-  bool resync(std::vector<BackendEvent>& out);
+  void read_event(const nlmsghdr& message, std::vector<BackendEvent>& out);
+
+  // interference.cpp
+  Result<void> set_default(bool block);
+  bool default_blocks();
+  void read_change(const nlmsghdr& message, std::vector<BackendEvent>& out);
+  void read_foreign_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info,
+                           std::vector<BackendEvent>& out);
+  void suspect(const KernelPolicy& key);
+  Result<std::set<KernelPolicy>> wrong_policies();
+  void repair(std::vector<BackendEvent>& out);
+  bool miss_sas(std::vector<BackendEvent>& out);
 
   Netlink requests_, events_;
   // Our SAs, by SPI and destination. The kernel tells of no ESP packet's time before Linux 6.2, so packets()
@@ -100,7 +116,9 @@ class XfrmBackend final : public Backend {
   std::map<KernelPolicy, std::set<Claim>> claims_;
   std::map<PolicyId, KernelPolicy> former_;  // of a former run, by the ids that the last dump() gave them
   bool on_ = true;
-  bool lost_ = false;  // notices were lost, and the SAs have not been read since
+  bool fenced_ = false;                              // the kernel's default was set to block
+  bool check_sas_ = false, check_policies_ = false;  // the next poll() compares all of them
+  std::set<KernelPolicy> suspects_;                  // policies that the next poll() writes again
 };
 
 }  // namespace simplon::ctrl

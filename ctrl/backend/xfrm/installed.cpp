@@ -130,39 +130,31 @@ void XfrmBackend::read_policy(const nlmsghdr& message, Installed& out) {
     out.policies.push_back(policies_.at(id).spec);
 }
 
-void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>& out) const {
+void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>& out) {
   if (message.nlmsg_type == XFRM_MSG_ACQUIRE) {
     const auto* acquire = fixed_header<xfrm_user_acquire>(message);
     const auto id = acquire ? template_id(message, sizeof *acquire) : std::nullopt;
     if (!id || !policies_.contains(*id)) return;  // for a policy of another program
     const SelectorPair pair = selector_pair(acquire->sel);
     out.emplace_back(AcquireEvent{*id, pair.source, pair.destination});
+  } else if (message.nlmsg_type == XFRM_MSG_EXPIRE) {
+    const auto* expire = fixed_header<xfrm_user_expire>(message);
+    if (expire == nullptr) return;
+    if (const auto known = known_.find(key_of(expire->state)); known != known_.end())
+      out.emplace_back(ExpireEvent{known->second.id, expire->hard != 0});
+  } else if (message.nlmsg_pid != requests_.port()) {
+    read_change(message, out);
   }
-  if (message.nlmsg_type != XFRM_MSG_EXPIRE) return;
-  const auto* expire = fixed_header<xfrm_user_expire>(message);
-  if (expire == nullptr) return;
-  if (const auto known = known_.find(key_of(expire->state)); known != known_.end())
-    out.emplace_back(ExpireEvent{known->second.id, expire->hard != 0});
 }
 
+// After notices were lost, everything is compared. A lost acquire needs nothing: the next packet causes
+// another. A lost soft limit is noticed when the hard one comes.
 std::vector<BackendEvent> XfrmBackend::poll() {
   std::vector<BackendEvent> out;
-  if (!events_.notices([&](const nlmsghdr& m) { read_event(m, out); })) lost_ = true;
-  if (lost_ && resync(out)) lost_ = false;
+  if (!events_.notices([&](const nlmsghdr& m) { read_event(m, out); })) recheck();
+  if (check_policies_ || !suspects_.empty()) repair(out);
+  if (check_sas_ && miss_sas(out)) check_sas_ = false;
   return out;
-}
-
-// After notices were lost. A lost acquire needs nothing: the next packet causes another. An SA that the
-// kernel no longer has must have expired. A lost soft limit is noticed when the hard one comes. False: the
-// kernel's SAs could not be read, and the next poll() tries again.
-bool XfrmBackend::resync(std::vector<BackendEvent>& out) {
-  Installed installed;
-  if (!dump_sas(installed)) return false;
-  std::set<SaId> there;
-  for (const SaRef& sa : installed.sas) there.insert(sa->id);
-  for (const auto& [key, sa] : known_)
-    if (!there.contains(sa.id)) out.emplace_back(ExpireEvent{sa.id, true});
-  return true;
 }
 
 Result<void> XfrmBackend::release() {
@@ -174,6 +166,7 @@ Result<void> XfrmBackend::release() {
     if (auto done = (*backend)->remove_sa(sa); !done) return done;
   for (const PolicySpec& policy : installed->policies)
     if (auto done = (*backend)->remove_policy(policy); !done) return done;
+  if ((*backend)->default_blocks()) return (*backend)->set_default(false);
   return {};
 }
 

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// What other programs change in the kernel's SPD and SAD, and what XfrmBackend does about it. A policy of
+// ours is written again at once; until then the kernel's default, to block, stands in for it. An SA that is
+// gone is not: its sequence numbers would begin anew under the same key (RFC 4303 §3.3.3). It counts as
+// expired.
+#include <arpa/inet.h>
+#include <linux/netlink.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/backend/xfrm/message.h"
+
+namespace simplon::ctrl {
+namespace {
+
+constexpr int kReadAttempts = 5;
+constexpr xfrm_userpolicy_default kBlock{
+    .in = XFRM_USERPOLICY_BLOCK, .fwd = XFRM_USERPOLICY_BLOCK, .out = XFRM_USERPOLICY_BLOCK};
+constexpr xfrm_userpolicy_default kAccept{
+    .in = XFRM_USERPOLICY_ACCEPT, .fwd = XFRM_USERPOLICY_ACCEPT, .out = XFRM_USERPOLICY_ACCEPT};
+
+bool blocks(const xfrm_userpolicy_default& d) { return std::memcmp(&d, &kBlock, sizeof d) == 0; }
+
+// What decides in a policy: of a message of ours that sets it, and of one of the kernel's that tells of it.
+struct PolicyFacts {
+  std::uint32_t priority = 0;
+  std::uint8_t action = 0;
+  std::vector<std::uint8_t> templates;
+  friend bool operator==(const PolicyFacts&, const PolicyFacts&) = default;
+};
+
+PolicyFacts facts_of(const nlmsghdr& message, const xfrm_userpolicy_info& info) {
+  PolicyFacts out{info.priority, info.action, {}};
+  for_attributes(message, sizeof info, [&](const nlattr& a) {
+    if (mnl_attr_get_type(&a) != XFRMA_TMPL) return;
+    const Bytes templates = bytes_of(a);
+    out.templates.assign(templates.begin(), templates.end());
+  });
+  return out;
+}
+
+bool passes_in_clear(const nlmsghdr& message, const xfrm_userpolicy_info& info) {
+  return info.action == XFRM_POLICY_ALLOW && facts_of(message, info).templates.empty();
+}
+
+std::string text(const xfrm_selector& selector) {
+  const SelectorPair pair = selector_pair(selector);
+  return pair.source.text() + " to " + pair.destination.text();
+}
+
+std::string counted(std::size_t n, const char* what) {
+  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+}
+
+}  // namespace
+
+Result<void> XfrmBackend::set_default(bool block) {
+  NetlinkMessage message(XFRM_MSG_SETDEFAULT, 0);
+  message.header<xfrm_userpolicy_default>() = block ? kBlock : kAccept;
+  return requests_.request(message, "setting the kernel's default policy");
+}
+
+// Whether the kernel blocks what no policy matches; false on a kernel older than 5.15, which cannot.
+bool XfrmBackend::default_blocks() {
+  NetlinkMessage message(XFRM_MSG_GETDEFAULT, 0);
+  message.header<xfrm_userpolicy_default>();
+  bool block = false;
+  const auto done = requests_.request(message, "reading the kernel's default policy", [&](const nlmsghdr& m) {
+    const auto* now = fixed_header<xfrm_userpolicy_default>(m);
+    block = now != nullptr && blocks(*now);
+  });
+  return done && block;
+}
+
+void XfrmBackend::read_change(const nlmsghdr& message, std::vector<BackendEvent>& out) {
+  switch (message.nlmsg_type) {
+    case XFRM_MSG_FLUSHPOLICY:
+    case XFRM_MSG_GETDEFAULT:
+      check_policies_ = true;
+      break;
+    case XFRM_MSG_NEWPOLICY:
+    case XFRM_MSG_UPDPOLICY:
+      if (const auto* info = fixed_header<xfrm_userpolicy_info>(message))
+        read_foreign_policy(message, *info, out);
+      break;
+    case XFRM_MSG_POLEXPIRE:
+      if (const auto* gone = fixed_header<xfrm_user_polexpire>(message))
+        suspect({gone->pol.dir, gone->pol.sel});
+      break;
+    case XFRM_MSG_DELPOLICY:
+      if (const auto* gone = fixed_header<xfrm_userpolicy_id>(message)) suspect({gone->dir, gone->sel});
+      break;
+    case XFRM_MSG_FLUSHSA:
+      check_sas_ = true;
+      break;
+    case XFRM_MSG_NEWSA:
+    case XFRM_MSG_UPDSA:
+      if (const auto* info = fixed_header<xfrm_usersa_info>(message))
+        check_sas_ = check_sas_ || known_.contains(key_of(*info));
+      break;
+    case XFRM_MSG_DELSA:
+      if (const auto* id = fixed_header<xfrm_usersa_id>(message))
+        check_sas_ = check_sas_ || known_.contains({Spi{ntohl(id->spi)}, from_kernel(id->daddr, id->family)});
+      break;
+    default:
+      break;
+  }
+}
+
+void XfrmBackend::suspect(const KernelPolicy& key) {
+  if (claims_.contains(key)) suspects_.insert(key);
+}
+
+// A policy of another program that takes the place of one of ours, or that comes before ours and lets pass.
+void XfrmBackend::read_foreign_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info,
+                                      std::vector<BackendEvent>& out) {
+  suspect({info.dir, info.sel});
+  if (info.dir > XFRM_POLICY_FWD || info.priority >= kPriorityBase || !passes_in_clear(message, info)) return;
+  out.emplace_back(ChangedEvent{"another program has set a kernel policy that comes before Simplon's: " +
+                                    text(info.sel) + " passes in clear",
+                                true});
+}
+
+// The policies that are not what they should be.
+Result<std::set<KernelPolicy>> XfrmBackend::wrong_policies() {
+  for (int attempt = 1;; ++attempt) {
+    std::set<KernelPolicy> wrong;
+    for (const auto& [key, claims] : claims_)
+      if (!claims.empty()) wrong.insert(key);
+    NetlinkMessage message(XFRM_MSG_GETPOLICY, NLM_F_DUMP);
+    const auto done = requests_.request(message, "reading the kernel's policies", [&](const nlmsghdr& m) {
+      const auto* info = fixed_header<xfrm_userpolicy_info>(m);
+      if (info == nullptr) return;
+      const auto found = claims_.find({info->dir, info->sel});
+      if (found == claims_.end() || found->second.empty()) return;
+      const NetlinkMessage ours = wanted_policy(found->first, *found->second.begin());
+      if (facts_of(m, *info) == facts_of(*ours.raw(), *fixed_header<xfrm_userpolicy_info>(*ours.raw())))
+        wrong.erase(found->first);
+    });
+    if (done) return wrong;
+    if (requests_.error() != EINTR || attempt == kReadAttempts) return std::unexpected(done.error());
+  }
+}
+
+// What could not be put back stays suspect, and the next poll() tries again.
+void XfrmBackend::repair(std::vector<BackendEvent>& out) {
+  const bool blocked = !fenced_ || default_blocks();
+  if (fenced_ && !blocked && set_default(true))
+    out.emplace_back(
+        ChangedEvent{"another program has opened the kernel's default policy; it blocks again", true});
+  if (check_policies_) {
+    auto wrong = wrong_policies();
+    if (!wrong) return;
+    suspects_.merge(*wrong);
+    check_policies_ = false;
+  }
+  std::size_t repaired = 0;
+  for (auto key = suspects_.begin(); key != suspects_.end();) {
+    if (!write_policy(*key, "of Simplon")) {
+      ++key;
+      continue;
+    }
+    ++repaired;
+    key = suspects_.erase(key);
+  }
+  if (repaired != 0)
+    out.emplace_back(
+        ChangedEvent{"another program has removed or changed " + std::to_string(repaired) +
+                         " of Simplon's kernel policies; put back" +
+                         (fenced_ && blocked ? ", and the kernel's default blocked meanwhile" : ""),
+                     !(fenced_ && blocked)});
+}
+
+// The SAs that the kernel no longer has. False: they could not be read, and the next poll() tries again.
+bool XfrmBackend::miss_sas(std::vector<BackendEvent>& out) {
+  Installed installed;
+  if (!dump_sas(installed)) return false;
+  std::set<SaId> there;
+  for (const SaRef& sa : installed.sas) there.insert(sa->id);
+  std::size_t gone = 0;
+  for (const auto& [key, sa] : known_)
+    if (!there.contains(sa.id)) {
+      out.emplace_back(ExpireEvent{sa.id, true});
+      ++gone;
+    }
+  if (gone != 0)
+    out.emplace_back(ChangedEvent{counted(gone, "SA") + " of Simplon's left the kernel by another program; " +
+                                      "their numbers must not begin anew, so they count as expired",
+                                  false});
+  return true;
+}
+
+}  // namespace simplon::ctrl
