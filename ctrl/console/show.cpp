@@ -85,13 +85,13 @@ void show_manual_sas(std::ostream& out, const Reply& reply) {
 
 void show_ports(std::ostream& out, const Reply& reply) {
   Table table({"PORT", "SIDE", "LINK", "MAC", "MTU", "QUEUES", "RX PACKETS", "RX BYTES", "MISSED",
-               "TX PACKETS", "TX BYTES", "ERRORS", "PUNTED", "INJECTED", "DEVICE"});
+               "TX PACKETS", "TX BYTES", "ERRORS", "PUNTED", "LOST", "INJECTED", "LOST", "DEVICE"});
   each_section(reply.answer, [&](const std::string& name, const Message& p) {
     table.add({name, field(p, "side"), field(p, "link"), field(p, "mac"), field(p, "mtu"),
                field(p, "rx-queues") + "/" + field(p, "tx-queues"), amount(p, "rx-packets"),
                amount(p, "rx-bytes"), amount(p, "rx-missed"), amount(p, "tx-packets"), amount(p, "tx-bytes"),
-               amount(p, "tx-errors"), amount(p, "punted"), amount(p, "injected"),
-               field(p, "device") + " (" + field(p, "driver") + ")"});
+               amount(p, "tx-errors"), amount(p, "punted"), amount(p, "punt-lost"), amount(p, "injected"),
+               amount(p, "inject-lost"), field(p, "device") + " (" + field(p, "driver") + ")"});
   });
   table.print(out);
 }

@@ -11,12 +11,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iterator>
 
 #include "ctrl/backend/dp_backend.h"
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/gateway/clock.h"
 #include "ctrl/gateway/console_operations.h"
-#include "ctrl/linux/mute.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -92,18 +92,29 @@ Result<void> Gateway::open_sockets() {
 // The kernel is muted on interfaces that it shares with a port. Then the data path starts with an empty SPD,
 // which discards everything. The policies come last.
 Result<void> Gateway::start_datapath() {
-  for (const dp::PortSetup& port : config_.setup.ports)
-    for (const std::string& shared : shared_interfaces(port.device))
-      if (auto muted = mute(shared); !muted) return muted;
+  if (auto done = mute_interfaces(); !done) return done;
   auto datapath = dp::DataPath::start(config_.setup);
   if (!datapath) return std::unexpected(datapath.error());
   datapath_ = std::move(*datapath);
+  log_.follow_affinity();
   log_.info(Category::kDataPath, "memory: " + datapath_->memory());
-  auto resolve = [this](const dp::NeighbourWanted& wanted) { network_->resolve(wanted); };
-  if (auto done = start_backend(BackendId::kDataPath, std::make_unique<DpBackend>(*datapath_, resolve));
+  auto network = [this](const dp::Event& event) { network_->event(event); };
+  if (auto done = start_backend(BackendId::kDataPath, std::make_unique<DpBackend>(*datapath_, network));
       !done)
     return done;
   return start_network();
+}
+
+Result<void> Gateway::mute_interfaces() {
+  std::vector<std::string> interfaces;
+  for (const dp::PortSetup& port : config_.setup.ports)
+    std::ranges::copy(shared_interfaces(port.device), std::back_inserter(interfaces));
+  auto mutes = MuteWatch::start(std::move(interfaces));
+  if (!mutes) return std::unexpected(mutes.error());
+  mutes_.emplace(std::move(*mutes));
+  for (const std::string& missing : mutes_->missing()) log_.warning(Category::kNetwork, missing);
+  for (const int fd : mutes_->fds()) poller_.add(fd, [this] { guard(clock_now()); });
+  return {};
 }
 
 Result<void> Gateway::start_kernel() {
@@ -151,8 +162,8 @@ Result<void> Gateway::start_ike() {
 }
 
 Result<void> Gateway::start_console() {
-  reload_.emplace(
-      Reload::Parts{config_, ids_, machine_, log_, network_.get(), *endpoint_, reconciler_, *outputs_});
+  reload_.emplace(Reload::Parts{config_, ids_, machine_, log_, network_.get(), *endpoint_, reconciler_,
+                                *outputs_, [this] { recheck(); }});
   const ConsoleParts parts{config_, log_,     datapath_.get(), *jobs_, *endpoint_, reconciler_,
                            manual_, *reload_, tickets_,        since_, started_};
   for (const std::string& path : config_.management.sockets) {
@@ -197,7 +208,7 @@ void Gateway::turn() {
   const Now now = clock_now();
   endpoint_->tick(now);
   backend_events(now);
-  if (network_ && network_->stale()) network_->follow_kernel();
+  guard(now);
   if (now - watched_ >= kWatchEvery) {
     watched_ = now;
     activity_->watch(now);
@@ -222,11 +233,54 @@ milliseconds Gateway::poll_timeout(Now now) const {
   return timeout;
 }
 
+// What other programs change in the kernel is put back.
+void Gateway::guard(Now now) {
+  if (mutes_) tell(mutes_->poll(now));
+  if (!network_) return;
+  if (network_->stale()) network_->follow_kernel();
+  network_->put_back(now);
+}
+
+// Whatever the kernel's notices said: a reload compares with what is.
+void Gateway::recheck() {
+  const Now now = clock_now();
+  if (mutes_) tell(mutes_->check(now));
+  reconciler_.recheck();
+  backend_events(now);
+}
+
+void Gateway::tell(const std::vector<MuteWatch::Finding>& findings) {
+  for (const MuteWatch::Finding& found : findings) {
+    log_.write({.level = found.open ? Level::kError : Level::kWarning,
+                .category = Category::kNetwork,
+                .connection = {},
+                .text = found.text});
+    if (datapath_ && found.what != MuteWatch::Finding::What::kOpened) follow_interface(found);
+  }
+}
+
+// A port whose interface was deleted is closed, and opened again over the next interface of that name.
+void Gateway::follow_interface(const MuteWatch::Finding& found) {
+  for (std::size_t i = 0; i < config_.setup.ports.size(); ++i) {
+    const std::vector<std::string> shared = shared_interfaces(config_.setup.ports[i].device);
+    if (std::ranges::find(shared, found.interface) == shared.end()) continue;
+    const dp::PortIndex port{static_cast<std::uint16_t>(i)};
+    found.what == MuteWatch::Finding::What::kGone ? datapath_->detach(port) : datapath_->attach(port);
+  }
+}
+
 void Gateway::backend_events(Now now) {
   for (const BackendEvent& event : reconciler_.poll()) {
     if (const auto* acquire = std::get_if<AcquireEvent>(&event)) {
       const PolicyId child = reconciler_.children().parent(acquire->policy);
       if (running_) endpoint_->acquire(child, acquire->source, acquire->destination, now);
+      continue;
+    }
+    if (const auto* changed = std::get_if<ChangedEvent>(&event)) {
+      log_.write({.level = changed->open ? Level::kError : Level::kWarning,
+                  .category = Category::kKernel,
+                  .connection = {},
+                  .text = changed->what});
       continue;
     }
     const auto& expire = std::get<ExpireEvent>(event);
@@ -247,6 +301,7 @@ void Gateway::stop() {
     poller_.wait(std::min(poll_timeout(clock_now()), std::chrono::ceil<milliseconds>(end - clock_now())));
     endpoint_->tick(clock_now());
     backend_events(clock_now());
+    guard(clock_now());
     outputs_->apply_all(clock_now());
   }
   if (auto done = reconciler_.remove_sas(); !done) log_.error(Category::kDaemon, done.error().what);

@@ -22,6 +22,7 @@
 #include "ctrl/gateway/tickets.h"
 #include "ctrl/install/reconciler.h"
 #include "ctrl/linux/ike_socket.h"
+#include "ctrl/linux/mute_watch.h"
 #include "ctrl/linux/poller.h"
 #include "ctrl/manage/server.h"
 #include "ctrl/runtime/job_pool.h"
@@ -45,6 +46,7 @@ class Gateway {
 
   Result<void> open_sockets();
   Result<void> start_datapath();
+  Result<void> mute_interfaces();
   Result<void> start_kernel();
   Result<void> start_backend(BackendId id, std::unique_ptr<Backend> backend);
   Result<void> start_network();
@@ -56,6 +58,10 @@ class Gateway {
   void turn();
   std::chrono::milliseconds poll_timeout(Now now) const;
   void backend_events(Now now);
+  void guard(Now now);
+  void recheck();
+  void follow_interface(const MuteWatch::Finding& found);
+  void tell(const std::vector<MuteWatch::Finding>& findings);
   void stop();
 
   const Machine machine_ = Machine::here();  // before the EAL binds this thread to one core
@@ -71,6 +77,7 @@ class Gateway {
 
   // Each may refer to those above it.
   std::optional<IkeSockets> sockets_;
+  std::optional<MuteWatch> mutes_;          // none in mode kernel
   std::unique_ptr<dp::DataPath> datapath_;  // none in mode kernel
   std::unique_ptr<Network> network_;        // none in mode kernel
   Reconciler reconciler_;

@@ -11,17 +11,20 @@ Result<std::unique_ptr<Network>> Network::open(const dp::Setup& setup, dp::DataP
   for (const dp::PortSetup& port : setup.ports) taps.push_back(port.name);
   auto mirror = NetworkMirror::open(taps);
   if (!mirror) return std::unexpected(mirror.error());
-  return std::unique_ptr<Network>(new Network(std::move(*mirror), datapath, log));
+  return std::unique_ptr<Network>(new Network(std::move(taps), std::move(*mirror), datapath, log));
 }
 
 void Network::follow_kernel() {
   if (!mirror_->poll()) return;
+  compare_ = true;
   datapath_.set_network(mirror_->network());
   if (auto done = datapath_.commit(); !done) log_.error(Category::kNetwork, done.error().what);
 }
 
 std::vector<std::string> Network::configure(const Config& now, const std::vector<PortAddress>& old_addresses,
                                             const std::vector<dp::Route>& old_routes) {
+  addresses_ = now.addresses;
+  routes_ = now.routes;
   std::vector<std::string> errors;
   const auto tell = [&](const Result<void>& done) {
     if (!done) errors.push_back(done.error().what);
@@ -36,9 +39,55 @@ std::vector<std::string> Network::configure(const Config& now, const std::vector
   return errors;
 }
 
-void Network::resolve(const dp::NeighbourWanted& wanted) {
-  if (auto asked = mirror_->resolve(wanted.port, wanted.address); !asked)
-    log_.debug(Category::kNetwork, asked.error().what);
+MissingNetwork missing(const std::vector<PortAddress>& addresses, const std::vector<dp::Route>& routes,
+                       const dp::NetworkSpec& kernel) {
+  MissingNetwork out;
+  for (const PortAddress& a : addresses)
+    if (std::ranges::find(kernel.addresses, dp::LocalAddress{a.address, a.port}) == kernel.addresses.end())
+      out.addresses.push_back(a);
+  for (const dp::Route& route : routes) {
+    const auto same = [&](const dp::Route& r) {
+      return r.prefix == route.prefix && r.gateway == route.gateway && r.port == route.port;
+    };
+    if (std::ranges::none_of(kernel.routes, same)) out.routes.push_back(route);
+  }
+  return out;
+}
+
+// Addresses first: a route may need one. What cannot be put back yet, since its TAP is down or gone, is told
+// once and tried again.
+void Network::put_back(ike::Now now) {
+  if (!compare_ || now < next_try_) return;
+  const MissingNetwork gone = missing(addresses_, routes_, mirror_->network());
+  compare_ = !gone.addresses.empty() || !gone.routes.empty();
+  if (!compare_) return told_.clear();
+  next_try_ = now + std::chrono::seconds(1);
+  for (const PortAddress& a : gone.addresses)
+    tell(mirror_->restore_address(a.port, a.address, a.length), "address " + a.address.text() + "/" +
+                                                                    std::to_string(a.length) + " of port " +
+                                                                    ports_[static_cast<std::size_t>(a.port)]);
+  for (const dp::Route& route : gone.routes)
+    tell(mirror_->restore_route(route), "route to " + route.prefix.text());
+}
+
+void Network::tell(const Result<bool>& put, const std::string& what) {
+  if (put && *put) {
+    told_.erase(what);
+    log_.warning(Category::kNetwork, what + " was removed from the kernel by another program; put back");
+  } else if (!put && told_.insert(what).second) {
+    log_.warning(Category::kNetwork,
+                 what + " was removed from the kernel and cannot be put back yet: " + put.error().what);
+  }
+}
+
+void Network::event(const dp::Event& event) {
+  if (const auto* wanted = std::get_if<dp::NeighbourWanted>(&event)) {
+    if (auto asked = mirror_->resolve(wanted->port, wanted->address); !asked)
+      log_.debug(Category::kNetwork, asked.error().what);
+  } else if (const auto* changed = std::get_if<dp::PortChanged>(&event)) {
+    log_.warning(Category::kNetwork,
+                 "port " + ports_[static_cast<std::size_t>(changed->port)] + " " + changed->what);
+  }
 }
 
 }  // namespace simplon::ctrl

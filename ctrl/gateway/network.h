@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The network of the ports in mode dp: addresses and routes of the configuration go into the kernel;
-// addresses, routes and neighbours of the kernel go into the data path. Control thread.
+// The network of the ports in mode dp: addresses and routes of the configuration go into the kernel, again
+// when somebody removes them; addresses, routes and neighbours of the kernel go into the data path. Control
+// thread.
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "ctrl/linux/network_mirror.h"
 #include "ctrl/runtime/log.h"
 #include "dp/device/datapath.h"
+#include "ike/endpoint/endpoint.h"
 
 namespace simplon::ctrl {
 
@@ -23,19 +26,39 @@ class Network {
   // Reading the kernel's tables failed: call follow_kernel() again, fd() will not tell.
   bool stale() const { return mirror_->stale(); }
   void follow_kernel();
+  // Puts addresses and routes of the configuration back that are not in the kernel any more. To be called
+  // each turn; it tries once a second.
+  void put_back(ike::Now now);
   // Adds the addresses and routes of `now` to the kernel, and removes the old ones that are not among them.
   // Returns the errors.
   std::vector<std::string> configure(const Config& now, const std::vector<PortAddress>& old_addresses,
                                      const std::vector<dp::Route>& old_routes);
-  void resolve(const dp::NeighbourWanted& wanted);
+  // What the data path says of next hops and TAPs.
+  void event(const dp::Event& event);
 
  private:
-  Network(std::unique_ptr<NetworkMirror> mirror, dp::DataPath& datapath, Log& log)
-      : mirror_(std::move(mirror)), datapath_(datapath), log_(log) {}
+  Network(std::vector<std::string> ports, std::unique_ptr<NetworkMirror> mirror, dp::DataPath& datapath,
+          Log& log)
+      : ports_(std::move(ports)), mirror_(std::move(mirror)), datapath_(datapath), log_(log) {}
+  void tell(const Result<bool>& put, const std::string& what);
 
+  std::vector<std::string> ports_;  // names
   std::unique_ptr<NetworkMirror> mirror_;
   dp::DataPath& datapath_;
   Log& log_;
+  std::vector<PortAddress> addresses_;  // of the configuration
+  std::vector<dp::Route> routes_;
+  bool compare_ = false;        // the kernel's network has changed since put_back() looked
+  ike::Now next_try_{};         // of put_back()
+  std::set<std::string> told_;  // what could not be put back
 };
+
+// What of the configuration the kernel does not have.
+struct MissingNetwork {
+  std::vector<PortAddress> addresses;
+  std::vector<dp::Route> routes;
+};
+MissingNetwork missing(const std::vector<PortAddress>& addresses, const std::vector<dp::Route>& routes,
+                       const dp::NetworkSpec& kernel);
 
 }  // namespace simplon::ctrl

@@ -63,6 +63,7 @@ ReloadOutcome Reload::run() {
   parts_.endpoint.configure(config.ike);
   parts_.endpoint.configure(config.connections, now);
   parts_.reconciler.all_changed();
+  parts_.recheck();
   if (auto done = parts_.outputs.install_changes(now); !done) outcome.errors.push_back(done.error().what);
   parts_.outputs.apply_all(now);
   for (const std::string& warning : config.warnings) log.warning(Category::kConfig, warning);

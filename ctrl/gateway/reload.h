@@ -2,7 +2,9 @@
 // Reads the configuration file again and applies what differs from the one that runs. Control thread.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ctrl/config/config.h"
@@ -27,8 +29,9 @@ class Reload {
     ike::Endpoint& endpoint;
     Reconciler& reconciler;
     IkeOutputs& outputs;
+    std::function<void()> recheck;  // compares mutes and what is installed with what is in the kernel
   };
-  explicit Reload(Parts parts) : parts_(parts) {}
+  explicit Reload(Parts parts) : parts_(std::move(parts)) {}
 
   // A file with an error changes nothing. Values that only a start can change are kept, and the summary names
   // them.

@@ -26,4 +26,20 @@ class Published {
   std::atomic<T*> current_{nullptr};
 };
 
+// Open or closed: one writer, the control thread; any number of readers. After set(false) and a grace period
+// no worker is behind it any more.
+class Gate {
+ public:
+  explicit constexpr Gate(bool open) : open_(open) {}
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  bool is_open() const { return open_.load(std::memory_order_acquire); }
+  void set(bool open) { open_.store(open, std::memory_order_release); }
+
+ private:
+  std::atomic<bool> open_;
+};
+inline constinit Gate kAlwaysOpen{true};
+
 }  // namespace simplon::dp

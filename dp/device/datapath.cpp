@@ -19,6 +19,7 @@
 #include "dp/device/eal.h"
 #include "dp/device/port.h"
 #include "dp/device/punt_path.h"
+#include "dp/device/reattachment.h"
 #include "dp/packet/dpdk.h"
 #include "dp/packet/packet.h"
 #include "dp/tables/registry.h"
@@ -95,6 +96,8 @@ class DpdkDataPath final : public DataPath {
   std::string memory() const override { return memory_; }
   int fd() const override { return punt_path_->fd(); }
   std::vector<Event> poll() override;
+  void detach(PortIndex port) override { reattachments_[static_cast<std::size_t>(port)].detach(); }
+  void attach(PortIndex port) override { reattachments_[static_cast<std::size_t>(port)].attach(); }
 
  private:
   struct Thread {
@@ -106,7 +109,8 @@ class DpdkDataPath final : public DataPath {
   Result<void> make_rings();
   Result<void> make_worker(unsigned index);
   std::vector<Source> sources_of(unsigned worker) const;
-  Sink sink_of(const Port& port, unsigned worker) const;
+  Sink sink_of(Port& port, unsigned worker) const;
+  void watch_ports(std::vector<Event>& out);
   void take_event(const WorkerEvent& event, std::vector<Event>& out) const;
   static int loop(void* thread);
 
@@ -119,6 +123,7 @@ class DpdkDataPath final : public DataPath {
   std::unique_ptr<PuntPath> punt_path_;
   std::unique_ptr<CryptoBackends> crypto_;
   std::unique_ptr<Quiescence> quiescence_;
+  std::vector<Reattachment> reattachments_;  // by PortIndex
   std::unique_ptr<Registry> registry_;
   std::vector<Thread> threads_;
   std::atomic<bool> stop_{false};
@@ -149,6 +154,7 @@ Result<void> DpdkDataPath::start() {
   facts.reserve(ports_.size());
   for (const auto& port : ports_) facts.push_back(port->facts());
   quiescence_ = std::make_unique<Quiescence>(workers);
+  for (const auto& port : ports_) reattachments_.emplace_back(*port, *quiescence_);
   registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
   registry_->tick(std::chrono::steady_clock::now());
   if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
@@ -202,17 +208,22 @@ std::vector<Source> DpdkDataPath::sources_of(unsigned worker) const {
                            .queue = q,
                            .port = PortIndex{static_cast<std::uint16_t>(p)},
                            .side = setup_.ports[p].side,
+                           .gate = &ports_[p]->gate(),
                            .ring = nullptr});
   sources.push_back({.kind = Source::Kind::kMailbox, .ring = mailboxes_[worker].get()});
   sources.push_back({.kind = Source::Kind::kInject, .ring = injects_[worker].get()});
   return sources;
 }
 
-Sink DpdkDataPath::sink_of(const Port& port, unsigned worker) const {
+Sink DpdkDataPath::sink_of(Port& port, unsigned worker) const {
   if (worker < port.tx_queues())
-    return {.device = port.id(), .queue = static_cast<std::uint16_t>(worker), .outbox = nullptr};
+    return {.device = port.id(),
+            .queue = static_cast<std::uint16_t>(worker),
+            .gate = &port.gate(),
+            .outbox = nullptr};
   return {.device = port.id(),
           .queue = 0,
+          .gate = &port.gate(),
           .outbox = outboxes_[worker % std::max<unsigned>(port.tx_queues(), 1)].get()};
 }
 
@@ -282,12 +293,21 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) con
   }
 }
 
+void DpdkDataPath::watch_ports(std::vector<Event>& out) {
+  const auto now = std::chrono::steady_clock::now();
+  std::ranges::move(punt_path_->restore(now), std::back_inserter(out));
+  for (std::size_t i = 0; i < reattachments_.size(); ++i)
+    if (auto what = reattachments_[i].advance(now))
+      out.emplace_back(PortChanged{PortIndex{static_cast<std::uint16_t>(i)}, std::move(*what)});
+}
+
 std::vector<Event> DpdkDataPath::poll() {
   std::vector<Event> out;
   punt_path_->move();
   WorkerEvent event;
   while (out.size() < kEventSlots && rte_ring_dequeue_elem(events_.get(), &event, sizeof event) == 0)
     take_event(event, out);
+  watch_ports(out);
   // What is left makes the descriptor readable. It waits for the next call: a flood for the host must not
   // keep the control thread from everything else.
   punt_path_->sleep(events_.get());
@@ -300,8 +320,11 @@ Stats DpdkDataPath::stats() const {
   Stats out;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     out.ports.push_back(ports_[i]->stats());
-    out.ports.back().punted = punt_path_->punted(PortIndex{static_cast<std::uint16_t>(i)});
-    out.ports.back().injected = punt_path_->injected(PortIndex{static_cast<std::uint16_t>(i)});
+    const PuntPath::Counters& taps = punt_path_->counters(PortIndex{static_cast<std::uint16_t>(i)});
+    out.ports.back().punted = taps.punted;
+    out.ports.back().punt_lost = taps.punt_lost;
+    out.ports.back().injected = taps.injected;
+    out.ports.back().inject_lost = taps.inject_lost;
   }
   for (const Thread& thread : threads_) {
     const WorkerCounters& c = thread.worker->counters();

@@ -45,6 +45,11 @@ class DataPath {
   virtual std::string memory()
       const = 0;  // what was got: "2 MB hugepages, 512 MB" or "4 KB pages (no hugepages), …"
 
+  // The kernel interface behind a port is gone, or there again (also after it was not seen to go). poll()
+  // tells when the port is open again.
+  virtual void detach(PortIndex port) = 0;
+  virtual void attach(PortIndex port) = 0;
+
   // Readable (epoll) when poll() has something to do; poll() also wants to be called every 10 ms or so.
   virtual int fd() const = 0;
   // Moves frames between the workers and the TAPs, frees what passed its grace period, returns what the

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/device/port.h"
 
+#include <rte_dev.h>
 #include <rte_ethdev.h>
 
 #include <algorithm>
@@ -9,22 +10,27 @@
 #include "dp/device/eal.h"
 
 namespace simplon::dp {
+namespace {
+
+std::string name_of(const std::string& device) { return device.substr(0, device.find(',')); }
+
+}  // namespace
 
 Result<std::unique_ptr<Port>> Port::open(const PortSetup& setup, unsigned workers, rte_mempool* buffers) {
   // rte_eal_init succeeds even when a device failed to probe: it is looked up by name.
   std::uint16_t id = 0;
-  const std::string name = setup.device.substr(0, setup.device.find(','));
+  const std::string name = name_of(setup.device);
   if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0)
     return fail("port " + setup.name + ": there is no device '" + setup.device + "'; " +
                 (is_pci_address(name) ? "is it bound to vfio-pci, and its address right?"
                                       : "is its interface there, are its arguments right?"));
-  std::unique_ptr<Port> port(new Port(setup, id));
-  if (auto done = port->configure(workers, buffers); !done)
+  std::unique_ptr<Port> port(new Port(setup, id, buffers));
+  if (auto done = port->configure(workers); !done)
     return fail("port " + setup.name + ": " + done.error().what);
   return port;
 }
 
-Result<void> Port::configure(unsigned workers, rte_mempool* buffers) {
+Result<void> Port::configure(unsigned workers) {
   rte_eth_dev_info info{};
   if (rte_eth_dev_info_get(id_, &info) != 0) return fail("does not tell what it is");
   const unsigned wanted = setup_.queues != 0 ? setup_.queues : workers;
@@ -32,8 +38,12 @@ Result<void> Port::configure(unsigned workers, rte_mempool* buffers) {
   tx_queues_ = static_cast<std::uint16_t>(std::min<unsigned>(wanted, info.max_tx_queues));
   if (rx_queues_ == 0 || tx_queues_ == 0)
     return fail("the device has no queue to receive from, or none to send to");
+  return start_device(info);
+}
+
+Result<void> Port::start_device(const rte_eth_dev_info& info) {
   if (auto done = configure_device(info); !done) return done;
-  if (auto done = set_up_queues(buffers); !done) return done;
+  if (auto done = set_up_queues(); !done) return done;
   if (int e = rte_eth_dev_start(id_); e != 0)
     return fail(std::string("does not start: ") + std::strerror(-e));
   if (auto done = choose_mac(); !done) return done;
@@ -57,11 +67,11 @@ Result<void> Port::configure_device(const rte_eth_dev_info& info) const {
   return {};
 }
 
-Result<void> Port::set_up_queues(rte_mempool* buffers) const {
+Result<void> Port::set_up_queues() const {
   std::uint16_t rx = setup_.descriptors, tx = setup_.descriptors;
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx);
   for (std::uint16_t q = 0; q < rx_queues_; ++q)
-    if (int e = rte_eth_rx_queue_setup(id_, q, rx, SOCKET_ID_ANY, nullptr, buffers); e != 0)
+    if (int e = rte_eth_rx_queue_setup(id_, q, rx, SOCKET_ID_ANY, nullptr, buffers_); e != 0)
       return fail("RX queue " + std::to_string(q) + ": " + std::strerror(-e));
   for (std::uint16_t q = 0; q < tx_queues_; ++q)
     if (int e = rte_eth_tx_queue_setup(id_, q, tx, SOCKET_ID_ANY, nullptr); e != 0)
@@ -69,13 +79,16 @@ Result<void> Port::set_up_queues(rte_mempool* buffers) const {
   return {};
 }
 
-// The MAC that was asked for, the device's own, or, where it has none (net_ring), one that we make up. A
-// software port that cannot be told a MAC does not filter by it either, so it is enough that we know.
+// The MAC that the port had before, that was asked for, the device's own, or, where it has none (net_ring),
+// one that we make up. A software port that cannot be told a MAC does not filter by it either, so it is
+// enough that we know.
 Result<void> Port::choose_mac() {
   rte_ether_addr own{}, mac{};
   rte_eth_macaddr_get(id_, &own);
   mac = own;
-  if (setup_.mac)
+  if (mac_ != Mac{})
+    std::ranges::copy(mac_, mac.addr_bytes);
+  else if (setup_.mac)
     std::ranges::copy(*setup_.mac, mac.addr_bytes);
   else if (rte_is_zero_ether_addr(&own))
     rte_eth_random_addr(mac.addr_bytes);
@@ -84,6 +97,26 @@ Result<void> Port::choose_mac() {
       return fail(std::string("does not take the MAC: ") + std::strerror(-e));
   std::ranges::copy(mac.addr_bytes, mac_.begin());
   return {};
+}
+
+void Port::stop() { rte_eth_dev_stop(id_); }
+
+// The interface behind a software device is another one now, so the device is made anew. A NIC stays.
+Result<void> Port::reopen() {
+  const std::string name = name_of(setup_.device);
+  if (!is_pci_address(name)) {
+    const std::size_t comma = setup_.device.find(',');
+    const std::string arguments = comma == std::string::npos ? "" : setup_.device.substr(comma + 1);
+    std::uint16_t id = 0;
+    rte_eal_hotplug_remove("vdev", name.c_str());
+    if (int e = rte_eal_hotplug_add("vdev", name.c_str(), arguments.c_str()); e != 0)
+      return fail("device '" + setup_.device + "': " + std::strerror(-e));
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0 || id != id_)
+      return fail("device '" + setup_.device + "' has another number now; restart the gateway");
+  }
+  rte_eth_dev_info info{};
+  if (rte_eth_dev_info_get(id_, &info) != 0) return fail("does not tell what it is");
+  return start_device(info);
 }
 
 Port::~Port() {

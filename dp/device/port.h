@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "dp/base/published.h"
 #include "dp/base/result.h"
 #include "dp/device/spec.h"
 #include "dp/tables/routes.h"
@@ -23,6 +24,13 @@ class Port {
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
 
+  // No worker touches the device: its gate is closed, and a grace period has passed. stop() frees what a
+  // device that is gone still holds; reopen() opens it, under the id, with the queues and the MAC that it
+  // had.
+  void stop();
+  Result<void> reopen();
+  Gate& gate() { return gate_; }
+
   std::uint16_t id() const { return id_; }
   std::uint16_t rx_queues() const { return rx_queues_; }
   std::uint16_t tx_queues() const { return tx_queues_; }
@@ -31,14 +39,18 @@ class Port {
   PortStats stats() const;
 
  private:
-  Port(PortSetup setup, std::uint16_t id) : setup_(std::move(setup)), id_(id) {}
-  Result<void> configure(unsigned workers, rte_mempool* buffers);
+  Port(PortSetup setup, std::uint16_t id, rte_mempool* buffers)
+      : setup_(std::move(setup)), id_(id), buffers_(buffers) {}
+  Result<void> configure(unsigned workers);
+  Result<void> start_device(const rte_eth_dev_info& info);
   Result<void> configure_device(const rte_eth_dev_info& info) const;
-  Result<void> set_up_queues(rte_mempool* buffers) const;
+  Result<void> set_up_queues() const;
   Result<void> choose_mac();
 
   PortSetup setup_;
   std::uint16_t id_;
+  rte_mempool* buffers_;
+  Gate gate_{true};
   std::uint16_t rx_queues_ = 0, tx_queues_ = 0;
   Mac mac_{};
 };

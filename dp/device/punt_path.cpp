@@ -20,6 +20,7 @@ namespace simplon::dp {
 namespace {
 
 constexpr unsigned kAtOnce = 256;  // frames of one TAP, or of the punt ring
+constexpr std::chrono::seconds kRestoreEvery{1};
 
 ifreq request_for(const std::string& name) {
   ifreq r{};
@@ -78,18 +79,58 @@ Result<void> PuntPath::add(PortIndex port, const PortSetup& setup, const Mac& ma
   Tap& tap = taps_[index];
   if (!setup.tap) return {};
   tap.inject = inject;
-  tap.fd = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (tap.fd < 0)
+  tap.setup = setup;
+  tap.mac = mac;
+  return make(tap);
+}
+
+Result<void> PuntPath::make(Tap& tap) {
+  const int fd = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0)
     return fail(std::string("/dev/net/tun: ") + std::strerror(errno) + "; the kernel needs the tun module");
-  ifreq r = request_for(setup.name);
+  tap.fd = fd;
+  ifreq r = request_for(tap.setup.name);
   r.ifr_flags = IFF_TAP | IFF_NO_PI;
-  if (ioctl(tap.fd, TUNSETIFF, &r) < 0)
-    return fail("TAP " + setup.name + ": " + std::strerror(errno) +
+  Result<void> done;
+  if (ioctl(fd, TUNSETIFF, &r) < 0)
+    done = fail("TAP " + tap.setup.name + ": " + std::strerror(errno) +
                 "; is there an interface of this name already?");
-  if (auto done = dress(setup.name, mac, setup.mtu); !done) return done;
+  else
+    done = dress(tap.setup.name, tap.mac, tap.setup.mtu);
+  if (!done) {
+    lose(tap);
+    return done;
+  }
   epoll_event event{.events = EPOLLIN, .data = {}};
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, tap.fd, &event);
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
   return {};
+}
+
+void PuntPath::lose(Tap& tap) {
+  ::close(tap.fd);
+  tap.fd = -1;
+}
+
+std::vector<PortChanged> PuntPath::restore(std::chrono::steady_clock::time_point now) {
+  std::vector<PortChanged> out;
+  const bool due = now - restored_ >= kRestoreEvery;
+  if (due) restored_ = now;
+  for (std::size_t i = 0; i < taps_.size(); ++i) {
+    Tap& tap = taps_[i];
+    if (tap.fd >= 0 || tap.inject == nullptr) continue;
+    const PortIndex port{static_cast<std::uint16_t>(i)};
+    if (!tap.gone) out.push_back({port, "lost its TAP, which another program deleted"});
+    if (!tap.gone) tap.gone.emplace();
+    if (!due) continue;
+    if (const auto made = make(tap); made) {
+      tap.gone.reset();
+      out.push_back({port, "has its TAP again"});
+    } else if (*tap.gone != made.error().what) {
+      tap.gone = made.error().what;
+      out.push_back({port, "cannot have its TAP again: " + made.error().what});
+    }
+  }
+  return out;
 }
 
 void PuntPath::move() {
@@ -105,9 +146,10 @@ void PuntPath::to_kernel() {
     void* got = nullptr;
     if (rte_ring_dequeue(punts_, &got) != 0) return;
     auto* m = static_cast<rte_mbuf*>(got);
-    if (m->port < taps_.size() && taps_[m->port].fd >= 0) {
+    if (m->port < taps_.size()) {
       Tap& tap = taps_[m->port];
-      if (write(tap.fd, bytes_of(m), rte_pktmbuf_data_len(m)) > 0) ++tap.punted;
+      const bool taken = tap.fd >= 0 && write(tap.fd, bytes_of(m), rte_pktmbuf_data_len(m)) > 0;
+      ++(taken ? tap.counters.punted : tap.counters.punt_lost);
     }
     rte_pktmbuf_free(m);
   }
@@ -116,18 +158,23 @@ void PuntPath::to_kernel() {
 void PuntPath::from_kernel(std::uint16_t port, Tap& tap) {
   for (unsigned i = 0; i < kAtOnce; ++i) {
     rte_mbuf* m = rte_pktmbuf_alloc(buffers_);
-    if (m == nullptr) return;
-    const ssize_t n = read(tap.fd, bytes_of(m), rte_pktmbuf_tailroom(m));
+    std::uint8_t nowhere = 0;  // the frame is read and lost: else the TAP stays readable, and its queue full
+    const ssize_t n = m == nullptr ? read(tap.fd, &nowhere, sizeof nowhere)
+                                   : read(tap.fd, bytes_of(m), rte_pktmbuf_tailroom(m));
     if (n <= 0) {
+      if (n < 0 && errno == EBADFD) lose(tap);
       rte_pktmbuf_free(m);
       return;
     }
+    if (m == nullptr) {
+      ++tap.counters.inject_lost;
+      continue;
+    }
     rte_pktmbuf_append(m, static_cast<std::uint16_t>(n));
     m->port = port;
-    if (rte_ring_enqueue(tap.inject, m) == 0)
-      ++tap.injected;
-    else
-      rte_pktmbuf_free(m);
+    const bool taken = rte_ring_enqueue(tap.inject, m) == 0;
+    ++(taken ? tap.counters.injected : tap.counters.inject_lost);
+    if (!taken) rte_pktmbuf_free(m);
   }
 }
 

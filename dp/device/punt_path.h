@@ -3,6 +3,9 @@
 // owns the addresses, ARP and neighbour discovery, ICMP to the gateway itself, routing protocols, IKE's
 // sockets.
 //
+// A TAP that another program deletes is made again. Every frame that is lost between worker and kernel is
+// counted.
+//
 // Control thread. Frames of the workers' punt ring are written to the TAP of their port, frames out of a TAP
 // go to a worker's inject ring (mbuf->port is the PortIndex in both).
 #pragma once
@@ -10,7 +13,9 @@
 #include <rte_mempool.h>
 #include <rte_ring.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,18 +39,28 @@ class PuntPath {
   int fd() const { return epoll_; }
   // Moves what is there, at most some hundred frames each way.
   void move();
+  // Makes the TAPs again that were deleted, once a second; returns what to tell of them.
+  std::vector<PortChanged> restore(std::chrono::steady_clock::time_point now);
   // Says that the control thread is about to sleep. What came meanwhile, or is left, makes fd() readable.
   void sleep(rte_ring* events);
-  std::uint64_t punted(PortIndex port) const { return taps_[static_cast<std::size_t>(port)].punted; }
-  std::uint64_t injected(PortIndex port) const { return taps_[static_cast<std::size_t>(port)].injected; }
+  struct Counters {
+    std::uint64_t punted = 0, punt_lost = 0;      // to the kernel; the TAP did not take it: down, or gone
+    std::uint64_t injected = 0, inject_lost = 0;  // from the kernel; no buffer, or the worker is too busy
+  };
+  const Counters& counters(PortIndex port) const { return taps_[static_cast<std::size_t>(port)].counters; }
 
  private:
   struct Tap {
-    int fd = -1;
+    int fd = -1;  // -1: none is wanted, or it is gone
     rte_ring* inject = nullptr;
-    std::uint64_t punted = 0, injected = 0;
+    PortSetup setup;
+    Mac mac{};
+    Counters counters;
+    std::optional<std::string> gone;  // why it cannot be made again, as was told; empty at first
   };
   PuntPath(rte_mempool* buffers, rte_ring* punts) : buffers_(buffers), punts_(punts) {}
+  Result<void> make(Tap& tap);
+  void lose(Tap& tap);
   void to_kernel();
   void from_kernel(std::uint16_t port, Tap& tap);
 
@@ -54,6 +69,7 @@ class PuntPath {
   int epoll_ = -1;
   Wakeup wakeup_;
   std::vector<Tap> taps_;  // by PortIndex
+  std::chrono::steady_clock::time_point restored_{};
 };
 
 }  // namespace simplon::dp

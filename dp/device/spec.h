@@ -58,7 +58,12 @@ struct NeighbourWanted {  // a worker holds packets for this next hop
   PortIndex port{};
   IpAddress address;
 };
-using Event = std::variant<Acquire, Expire, NeighbourWanted>;
+// The TAP or the device of a port went or came back: a sentence for the log that begins with the port.
+struct PortChanged {
+  PortIndex port{};
+  std::string what;
+};
+using Event = std::variant<Acquire, Expire, NeighbourWanted, PortChanged>;
 
 struct PortStats {
   std::string name, device, driver;
@@ -67,7 +72,7 @@ struct PortStats {
   bool link_up = false;
   std::uint16_t rx_queues = 0, tx_queues = 0, mtu = 0;
   std::uint64_t rx_packets = 0, rx_bytes = 0, rx_missed = 0, tx_packets = 0, tx_bytes = 0, tx_errors = 0;
-  std::uint64_t punted = 0, injected = 0;
+  std::uint64_t punted = 0, punt_lost = 0, injected = 0, inject_lost = 0;  // PuntPath::Counters
 };
 struct WorkerStats {
   unsigned core = 0;

@@ -33,6 +33,8 @@ void Transmit::flush(PortIndex port) {
     for (unsigned i = 0; i < n; ++i) buffer.frames[i]->port = index;
     sent = rte_ring_enqueue_burst(sink.outbox, reinterpret_cast<void**>(buffer.frames.data()), n, nullptr);
     for (unsigned i = sent; i < n; ++i) drop(buffer.frames[i], Drop::kQueueFull, counters_);
+  } else if (!sink.gate->is_open()) {
+    for (unsigned i = 0; i < n; ++i) drop(buffer.frames[i], Drop::kPortDown, counters_);
   } else {
     sent = rte_eth_tx_burst(sink.device, sink.queue, buffer.frames.data(), n);
     for (unsigned i = sent; i < n; ++i) drop(buffer.frames[i], Drop::kTxFull, counters_);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dp/base/network_spec.h"
+#include "dp/base/published.h"
 #include "dp/crypto/job.h"
 #include "dp/packet/packet.h"
 #include "dp/tables/routes.h"
@@ -24,7 +25,8 @@ namespace simplon::dp {
 // Where a worker sends frames of one port.
 struct Sink {
   std::uint16_t device = 0, queue = 0;
-  rte_ring* outbox = nullptr;  // not null: instead of the queue, the outbox of the worker that has one
+  const Gate* gate = &kAlwaysOpen;  // closed: the device must not be touched
+  rte_ring* outbox = nullptr;       // not null: instead of the queue, the outbox of the worker that has one
 };
 
 class Transmit {

@@ -16,7 +16,7 @@ namespace {
 
 unsigned dequeue(const Source& source, std::array<rte_mbuf*, kBurst>& frames) {
   if (source.kind == Source::Kind::kPort)
-    return rte_eth_rx_burst(source.device, source.queue, frames.data(), kBurst);
+    return source.gate->is_open() ? rte_eth_rx_burst(source.device, source.queue, frames.data(), kBurst) : 0;
   return rte_ring_dequeue_burst(source.ring, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
 }
 

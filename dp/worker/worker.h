@@ -36,6 +36,7 @@ struct Source {
   std::uint16_t device = 0, queue = 0;  // kPort
   PortIndex port{};                     // kPort
   Side side{};                          // kPort
+  const Gate* gate = &kAlwaysOpen;      // kPort: closed, the device must not be touched
   rte_ring* ring = nullptr;             // kMailbox, kInject
 };
 

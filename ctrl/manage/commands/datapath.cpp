@@ -40,7 +40,8 @@ Message port_message(const dp::PortStats& port) {
   m.add("rx-queues", port.rx_queues).add("tx-queues", port.tx_queues);
   m.add("rx-packets", port.rx_packets).add("rx-bytes", port.rx_bytes).add("rx-missed", port.rx_missed);
   m.add("tx-packets", port.tx_packets).add("tx-bytes", port.tx_bytes).add("tx-errors", port.tx_errors);
-  m.add("punted", port.punted).add("injected", port.injected);
+  m.add("punted", port.punted).add("punt-lost", port.punt_lost);
+  m.add("injected", port.injected).add("inject-lost", port.inject_lost);
   return m;
 }
 
