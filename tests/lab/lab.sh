@@ -119,12 +119,13 @@ no_answer() { # NAME PING-ARGS...
 #
 #   watch_clear NAME IFA FROM SENDER SENDER-IFA   from now on, packets of the IPv4 address FROM (and of 2001:db8:a::/64),
 #                                                 but not what an intruder, 203.0.113.66, sends it
+#                                                 CLEAR_WAY=out: only what leaves there (a kernel that decrypts shows that, too)
 #   clear_control                                 one packet in clear on purpose: ICMP with the identifier 0xc1ea
 #   nothing_in_clear                              the verdict; ends the capture
 watch_clear() {
   clear_at=$1 clear_from=$3 clear_sender=$4 clear_sender_ifa=$5 clear_sent=0
   rm -f "$run/clear.pcap"
-  start "$1" clear tcpdump -U -ni "$2" -w "$run/clear.pcap" "(ip host $3 or ip6 net 2001:db8:a::/64) and not src host 203.0.113.66"
+  start "$1" clear tcpdump -U ${CLEAR_WAY:+-Q $CLEAR_WAY} -ni "$2" -w "$run/clear.pcap" "(ip host $3 or ip6 net 2001:db8:a::/64) and not src host 203.0.113.66"
   wait_for 10 test -s "$run/clear.pcap" && clear_control
 }
 clear_packets() { tcpdump -nr "$run/clear.pcap" "$@" 2>"$run/clear.read" || { cat "$run/clear.read"; return 1; }; }

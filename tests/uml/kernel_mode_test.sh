@@ -2,55 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Kernel-only mode in User Mode Linux: two Simplons without a data path negotiate SAs, Linux does ESP, pings cross; what the
 # kernel says of its SAs (suite, SPIs, lifetimes, windows) is what Simplon says; clear traffic is refused; a second gateway
-# does no harm; a stop tells the peer and stays closed.
-#
-#   L 198.18.1.10 ----- 198.18.1.9 A
-#   A 198.18.1.1 -- lo   A 198.51.100.1 ----- 198.51.100.2 B   lo -- 198.18.2.1 B
+# does no harm; a stop tells the peer and stays closed. kernel_sites.sh draws the two.
 here=$(dirname "$(realpath "$0")")
 [ "${1:-}" = inside ] || exec "$here/uml-run" -t 260 -m 768M -- "$0" inside
 source "$here/../lab/lab.sh"
+source "$(dirname "$(realpath "$0")")/kernel_sites.sh"
 lab_begin kernel
-ns A B L
-ip link add lan0 netns "$lab-A" type veth peer name eth0 netns "$lab-L"
-ip -n "$lab-A" link set lan0 up
-ip -n "$lab-L" link set eth0 up
-ip -n "$lab-A" addr add 198.18.1.9/24 dev lan0
-ip -n "$lab-L" addr add 198.18.1.10/24 dev eth0
-ip -n "$lab-L" route add default via 198.18.1.9
-on A sysctl -qw net.ipv4.ip_forward=1
-ip link add wan0 netns "$lab-A" type veth peer name wan0 netns "$lab-B"
-for side in "A 1 2 a b" "B 2 1 b a"; do
-  set -- $side
-  ip -n "$lab-$1" link set wan0 up
-  ip -n "$lab-$1" addr add "198.51.100.$2/24" dev wan0
-  ip -n "$lab-$1" addr add "2001:db8:ffff::$2/64" dev wan0 nodad
-  ip -n "$lab-$1" addr add "198.18.$2.1/32" dev lo
-  ip -n "$lab-$1" route add "198.18.$3.0/24" via "198.51.100.$3" src "198.18.$2.1"
-  (umask 077; printf 'psks:\n  - ids: [a.example, b.example]\n    secret: "a-secret-0123456789abcdef"\n' >"$run/$1.secrets.yaml")
-  cat >"$run/$1.yaml" <<YAML
-gateway: {mode: kernel}
-management: {socket: $run/$1.vici}
-secrets: $1.secrets.yaml
-connections:
-  sites:
-    local: {address: 198.51.100.$2, id: $4.example}
-    remote: {address: 198.51.100.$3, id: $5.example}
-    auth: psk
-    proposals: [aes128gcm16-prfsha256-x25519]
-    children:
-      net:
-        local_ts: [198.18.$2.0/24]
-        remote_ts: [198.18.$3.0/24]
-        esp_proposals: [${SUITE:-aes128gcm16}]
-        start: trap
-        rekey_time: 20m
-        life_time: 22m
-        replay_window: 128
-YAML
-  [ "$1" = A ] && echo 'policies: [{child: sites/net}, {action: discard, local: "::/0", remote: "::/0"}, {action: discard, local: [198.51.100.1, 198.18.1.9], remote: 0.0.0.0/0}]' >>"$run/A.yaml"
-  "$build/simplond" --check "$run/$1.yaml" || exit 1
-  simplon_start "$1" || exit 1
-done
+policies_A='policies: [{child: sites/net}, {action: discard, local: "::/0", remote: "::/0"}, {action: discard, local: [198.51.100.1, 198.18.1.9], remote: 0.0.0.0/0}]'
+kernel_sites
 ip -n "$lab-A" addr add 198.51.100.11/24 dev wan0
 pings() { on A ping -q -c 5 -i 0.1 -W 2 -I 198.18.1.1 198.18.2.1 | tee -a "$run/pings" | grep -q ' 0% packet loss'; }
 installed() { on A ip xfrm state >"$run/xfrm" && grep -q "aead rfc4106" "$run/xfrm"; }

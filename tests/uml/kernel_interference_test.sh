@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Mode kernel, in User Mode Linux: another program flushes the kernel's policies and SAs, removes one, opens the default.
+# Nothing of what is protected leaves in clear, what protects is back by itself, and the tunnel carries again.
+# kernel_sites.sh draws the two gateways. A sends to B all the time; what leaves A's wire is watched.
+here=$(dirname "$(realpath "$0")")
+[ "${1:-}" = inside ] || exec "$here/uml-run" -t 260 -m 768M -- "$0" inside
+source "$here/../lab/lab.sh"
+source "$(dirname "$(realpath "$0")")/kernel_sites.sh"
+lab_begin kmeddle
+kernel_sites
+carries() { wait_for 40 on A ping -q -c 1 -W 1 -I 198.18.1.1 198.18.2.1; }
+ok "the tunnel carries" carries
+ok "the capture sees what is sent in clear on purpose" eval 'CLEAR_WAY=out watch_clear A wan0 198.18.1.1 A wan0'
+start A sender ping -i 0.02 -I 198.18.1.1 198.18.2.1
+says() { tail -n +"$((log_from + 1))" "$run/A.log" | grep -qE "$1"; }
+protects() { on A ip xfrm policy | grep -q 'tmpl src 198.51.100.1 dst 198.51.100.2'; }
+# The milliseconds from a flush until the policy that protects is there again; at most 5 s are waited.
+gap() {
+  local from now
+  from=$(date +%s%N)
+  on A ip xfrm policy flush
+  while ! protects; do
+    now=$(date +%s%N)
+    [ $((now - from)) -lt 5000000000 ] || return 1
+  done
+  echo "   back after $((($(date +%s%N) - from) / 1000000)) ms"
+}
+log_from=0
+for i in 1 2 3; do ok "policies are flushed and come back" gap; done
+ok "it is told" wait_for 5 says "another program has removed or changed .* kernel's default blocked meanwhile"
+ok "the tunnel carries" carries
+log_from=$(wc -l <"$run/A.log")
+ok "one policy is removed" on A ip xfrm policy delete src 198.18.1.0/24 dst 198.18.2.0/24 dir out
+ok "and is back" wait_for 5 protects
+log_from=$(wc -l <"$run/A.log")
+ok "it is replaced by one that lets pass" on A ip xfrm policy update src 198.18.1.0/24 dst 198.18.2.0/24 dir out priority 1 action allow
+ok "and is back" wait_for 5 protects
+log_from=$(wc -l <"$run/A.log")
+ok "the default is opened" on A ip xfrm policy setdefault out accept fwd accept in accept
+ok "it is told" wait_for 5 says "opened the kernel's default policy"
+ok "and it blocks again" wait_for 5 eval 'on A ip xfrm policy getdefault | grep -q "out: block"'
+log_from=$(wc -l <"$run/A.log")
+ok "the SAs are flushed" on A ip xfrm state flush
+ok "it is told" wait_for 5 says "SAs of Simplon's left the kernel by another program"
+ok "others are negotiated, and the tunnel carries" carries
+ok "A was sending all the time" kill -0 "${pids[sender]}"
+ok "the gateway's own traffic passes" on A ping -q -c 1 -W 2 198.51.100.2
+kill -9 "${pids[A]}"
+on A ip xfrm policy flush
+ok "flushed while no gateway runs: it stays closed" no_answer A -I 198.18.1.1 198.18.2.1
+stop sender INT
+ok "nothing was ever seen in clear" nothing_in_clear
+# The control: opened as an administrator would, the same packets are seen in clear.
+ok "released on request" on A "$build/simplond" --release "$run/A.yaml"
+start B control tcpdump -U -lni wan0 "src host 198.18.1.1 and icmp"
+ok "the control's capture is up" wait_for 10 grep -q listening "$run/control.log"
+on A ping -q -c 3 -i 0.1 -W 1 -I 198.18.1.1 198.18.2.1 >/dev/null
+ok "then they leave in clear, and a capture sees them" wait_for 5 grep -q 'ICMP echo request' "$run/control.log"
+lab_end
