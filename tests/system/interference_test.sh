@@ -83,9 +83,11 @@ ok "nothing of hostA's was ever seen in clear" nothing_in_clear
 log_from=$(wc -l <"$run/gwA.log")
 ip -n "$lab-gwA" link del wan0
 ok "an interface is deleted (with the peer's): told" wait_for 10 says "wan0 is gone"
+ok "its port has no link" tells gwA '^wan +unprotected +down' ports
 wire gwA wan0 gwB wan0
 ok "it is there again: muted and told" wait_for 10 says "wan0 is there again"
 ok "its port is open again" wait_for 10 says "port wan is open again"
+ok "and has a link" wait_for 5 tells gwA '^wan +unprotected +up' ports
 ok "the capture sees again what is sent in clear on purpose" site_watch_clear
 ok "the tunnel carries again" wait_for 20 on hostB ping -q -c 3 -i 0.1 -W 1 198.18.1.10
 intruder gwB wan0 "$gate" 30
