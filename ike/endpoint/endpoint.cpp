@@ -199,6 +199,7 @@ void Endpoint::active(SaId sa, Now now) {
   const auto found = impl_->context.by_sa.find(sa);
   if (found == impl_->context.by_sa.end()) return;
   if (IkeSa* ike = impl_->context.find(found->second)) ike->active(sa, now);
+  impl_->after_input(now);
 }
 void Endpoint::shut_down(Now now) {
   impl_->shut_down(now);

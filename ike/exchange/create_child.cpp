@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds kRetryTask{3};  // after TEMPORARY_FAILURE, plus jitter
 constexpr unsigned kMostGroups = 3;            // other groups that one attempt follows
+constexpr unsigned kMostRefused = 10;          // times that whoever waits waits through TEMPORARY_FAILURE
 
 DhGroup preferred(const std::vector<Proposal>& proposals) {
   for (const Proposal& p : proposals)
@@ -48,6 +49,29 @@ bool retry_with_group(IkeSa& sa, const Payloads& p, Now now) {
   return true;
 }
 
+// With jitter, so that two ends that refused each other do not meet again at once.
+Now again(IkeSa& sa, Now now) { return now + kRetryTask + milliseconds(sa.context().entropy.below(3000)); }
+
+// §2.25: the peer is in the middle of something. Whoever waits for our attempt waits for another one. False:
+// nobody does, or it has been too often.
+bool try_later(IkeSa& sa, Now now) {
+  auto& attempt = sa.children().attempt();
+  if (attempt->ticket == 0 || attempt->refused >= kMostRefused) return false;
+  const Attempt refused = *std::exchange(attempt, std::nullopt);
+  const unsigned times = refused.refused + 1;
+  Child* const old = sa.children().find(refused.replaces);
+  if (old != nullptr && old->state == ChildState::kRekeying) old->state = ChildState::kInstalled;
+  Task task = RekeyIke{refused.ticket, times};
+  if (refused.replaces != ChildSaId{})
+    task = RekeyChild{refused.replaces, refused.ticket, times};
+  else if (!refused.of_ike())
+    task = CreateChild{
+        .child = refused.config.name, .ticket = refused.ticket, .packet = refused.packet, .refused = times};
+  sa.tasks().push_later(std::move(task), again(sa, now));
+  sa.run_tasks(now);
+  return true;
+}
+
 // The peer does not know the child that is to be replaced: a new one instead (§2.25).
 void replaced_is_gone(IkeSa& sa, Now now) {
   auto& attempt = sa.children().attempt();
@@ -63,9 +87,17 @@ void refused(IkeSa& sa, const Payloads& p, const Notify& n, Now now) {
   if (sa.children().attempt_done_by_peer() || retry_with_group(sa, p, now)) return;
   if (n.type == NotifyType::kChildSaNotFound && sa.children().attempt()->replaces != ChildSaId{})
     return replaced_is_gone(sa, now);
+  if (n.type == NotifyType::kTemporaryFailure && try_later(sa, now)) return;
   if (n.type == NotifyType::kTsUnacceptable) ++sa.context().counters.ts_unacceptable;
   if (n.type == NotifyType::kNoProposalChosen) ++sa.context().counters.no_proposal;
   attempt_failed(sa, "the peer refuses: " + name(n.type), now);
+}
+
+// What the peer agreed to we cannot take: it has the child, and is to delete it.
+void not_taken(IkeSa& sa, const std::string& why, Now now) {
+  if (const Attempt& attempt = *sa.children().attempt(); !attempt.of_ike())
+    sa.tasks().push_first(DeleteUnmade{attempt.spi});
+  attempt_failed(sa, why, now);
 }
 
 void agreed(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {
@@ -77,16 +109,15 @@ void response(IkeSa& sa, const Payloads& p, Now now) {
   auto& attempt = sa.children().attempt();
   if (!attempt) return;
   if (const Notify* n = p.error()) return refused(sa, p, *n, now);
-  if (!p.sa || p.sa->size() != 1 || !p.nonce) return attempt_failed(sa, "the response lacks payloads", now);
+  if (!p.sa || p.sa->size() != 1 || !p.nonce) return not_taken(sa, "the response lacks payloads", now);
   const DhGroup group = group_of((*p.sa)[0]);
   if (group == DhGroup::kNone && !attempt->of_ike()) return complete_child(sa, p, {}, now);
   if (!p.ke || DhGroup{p.ke->group} != attempt->group || group != attempt->group)
-    return attempt_failed(sa, "the key exchange is of another group", now);
+    return not_taken(sa, "the key exchange is of another group", now);
   sa.context().submit(sa.id(), DiffieHellman{attempt->group, std::move(attempt->random), p.ke->data},
                       [p](IkeSa& waiting, const DhResult& result, Now at) {
                         if (!waiting.children().attempt()) return;
-                        if (!result.ok)
-                          return attempt_failed(waiting, "the peer's public value is not valid", at);
+                        if (!result.ok) return not_taken(waiting, "the peer's public value is not valid", at);
                         agreed(waiting, p, result.shared.bytes(), at);
                       });
 }
@@ -141,12 +172,11 @@ void install_child(IkeSa& sa, const Payloads& p, Bytes shared, const Selectors& 
                                       sa.path(), now);
   made.replaced = attempt.replaces;  // even if it is gone by now
   made.ours = true;
-  if (own_nonces) made.lowest = std::min(attempt.nonce, *p.nonce);
   sa.context().finish(attempt.ticket, true);
   // The old one is deleted after the new one carries traffic (§2.8).
   if (sa.children().find(attempt.replaces) != nullptr)
     sa.tasks().push_first(DeleteChild{attempt.replaces, 0});
-  sa.children().resolve_simultaneous_rekey(made);
+  if (own_nonces) sa.children().resolve_simultaneous_rekey(made, std::min(attempt.nonce, *p.nonce), attempt);
 }
 
 }  // namespace
@@ -161,21 +191,30 @@ void run(IkeSa& sa, const CreateChild& task, Now now) {
                 {.config = *config,
                  .group = preferred(config->proposals),
                  .ticket = task.ticket,
+                 .refused = task.refused,
                  .packet = task.packet},
                 now);
 }
 
 void run(IkeSa& sa, const RekeyChild& task, Now now) {
   Child* child = sa.children().find(task.id);
-  if (child == nullptr || child->state != ChildState::kInstalled)
-    return sa.context().finish(task.ticket, false, "the child is gone, or being replaced");
-  if (child->leaving) return sa.context().finish(task.ticket, false, "the child is to be deleted");
+  if (sa.children().replaced(task.id)) return sa.context().finish(task.ticket, true);  // the peer was first
+  if (child == nullptr) return sa.context().finish(task.ticket, false, "the child is gone");
+  if (child->state == ChildState::kDeleting || child->leaving)
+    return sa.context().finish(task.ticket, false, "the child is to be deleted");
+  if (child->state != ChildState::kInstalled || !ChildSet::may_name(*child, now))
+    return sa.tasks().push_later(task, now + kAskAgain);
   child->state = ChildState::kRekeying;
   // By the configuration that it was made of, unless there is a newer one.
   const ChildConfig* newer = sa.connection()->child(child->config.name);
   const ChildConfig& c = newer != nullptr ? *newer : child->config;
-  start_attempt(
-      sa, {.config = c, .group = preferred(c.proposals), .replaces = task.id, .ticket = task.ticket}, now);
+  start_attempt(sa,
+                {.config = c,
+                 .group = preferred(c.proposals),
+                 .replaces = task.id,
+                 .ticket = task.ticket,
+                 .refused = task.refused},
+                now);
 }
 
 void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups, PayloadWriter& out) {
@@ -205,20 +244,19 @@ void start_attempt(IkeSa& sa, Attempt attempt, Now now) {
                  });
 }
 
-// With jitter, so that two ends that refused each other do not meet again at once.
 void attempt_failed(IkeSa& sa, const std::string& why, Now now) {
   Context& context = sa.context();
   const Attempt failed = *std::exchange(sa.children().attempt(), std::nullopt);
   sa.log(LogLevel::kWarning,
          (failed.of_ike() ? "rekeying the IKE SA" : "child " + failed.config.name) + " failed: " + why);
   context.finish(failed.ticket, false, why);
-  const Now again = now + kRetryTask + milliseconds(context.entropy.below(3000));
+  const Now next = again(sa, now);
   Child* const old = sa.children().find(failed.replaces);
   if (failed.of_ike()) {
-    sa.times().rekey_at = again;
+    sa.times().rekey_at = next;
   } else if (old != nullptr) {
     if (old->state == ChildState::kRekeying) old->state = ChildState::kInstalled;
-    old->rekey_at = again;
+    old->rekey_at = next;
   } else if (failed.config.start == StartAction::kStart) {
     context.retry(sa.peer().name, Context::Again::kLater, Context::Cause::kConfigured, now);
   }
@@ -230,12 +268,12 @@ void complete_child(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {
   const Pfs pfs = p.nonce ? Pfs::kAsOffered : Pfs::kIgnored;  // no nonce: it came with IKE_AUTH
   if (p.sa->size() != 1 || !usable_spi((*p.sa)[0].spi) ||
       !is_choice_of((*p.sa)[0], attempt.config.proposals, pfs))
-    return attempt_failed(sa, "the peer chose what we did not offer: " + text(*p.sa), now);
+    return not_taken(sa, "the peer chose what we did not offer: " + text(*p.sa), now);
   if (deleted_before_made(sa, attempt, Spi{load_be32((*p.sa)[0].spi.data())}))
     return attempt_failed(sa, "the peer deleted the child", now);
   const Selectors want = effective_selectors(attempt.config, sa.path()), got = narrowed(p, want);
   if (got.local.empty() || got.remote.empty())
-    return attempt_failed(
+    return not_taken(
         sa,
         "the peer's selectors are outside ours: " +
             Selectors{p.tsi.value_or(TrafficSelectors{}), p.tsr.value_or(TrafficSelectors{})}.text() +

@@ -84,10 +84,11 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
                                        .we_initiated = false,
                                        .selectors = request.selectors,
                                        .group = pfs ? std::optional(request.group) : std::nullopt,
-                                       .replaces = request.replaces},
+                                       .replaces = request.replaces,
+                                       .shown = false},
                                       sa.path(), now);
-  made.lowest = std::min(request.peer_nonce, request.nonce);
-  sa.children().resolve_simultaneous_rekey(made);
+  made.replaced = request.replaces;
+  sa.children().note_rival(made, std::min(request.peer_nonce, request.nonce));
   chosen.spi = be32(spi);
   PayloadWriter out;
   out.sa({chosen});
@@ -129,6 +130,8 @@ void child_request(IkeSa& sa, const Payloads& p, Child* old, Now now) {
 void rekey_request(IkeSa& sa, const Payloads& p, const Notify& rekey, Now now) {
   Child* const old =
       rekey.spi.size() == 4 ? sa.children().find_outbound(Spi{load_be32(rekey.spi.data())}) : nullptr;
+  // §2.25: it may be the one of our request, if the response to it has not come yet.
+  if (old == nullptr && sa.children().attempt()) return sa.respond_error(NotifyType::kTemporaryFailure);
   if (old == nullptr) {
     PayloadWriter out;
     out.notify(NotifyType::kChildSaNotFound, {}, ProtocolId::kEsp, rekey.spi);
@@ -170,6 +173,7 @@ void answer_first_child(IkeSa& sa, const Payloads& p, PayloadWriter& out, Now no
   const Spi spi = sa.context().fresh_spi();
   const Handshake& h = *sa.handshake();
   const ChildKeys keys = derive_child(sa.keys(), chosen.suite(), {}, h.ni, h.nr);
+  // An initiator that waits for this response ignores our requests: it will have the child when it reads one.
   sa.children().install({.config = *agreed.config,
                          .proposal = chosen,
                          .spi_in = spi,

@@ -27,14 +27,16 @@ void send_request(IkeSa& sa, PayloadWriter& out, OnResponse then, Now now, std::
 void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
   const ChildSaId id = child.id;
   const std::string config = child.config.name;
+  const bool revived = sa.children().revive_replaced(child, now);
   if (child.state == ChildState::kRekeyed) {
-    sa.children().use_deferred(config);
+    sa.children().use_shown();
     return sa.children().remove(id, now, OldInboundSa::kStays);
   }
-  const bool again =
-      child.config.close == CloseAction::kStart && !child.leaving && child.state != ChildState::kDeleting;
-  sa.log(LogLevel::kInfo, "the peer deletes child " + config);
-  sa.children().remove(id, now, OldInboundSa::kGoes);
+  const bool again = child.config.close == CloseAction::kStart && !revived && !child.leaving &&
+                     child.state != ChildState::kDeleting;
+  sa.log(LogLevel::kInfo, revived ? "the peer deletes the new SAs of child " + config + ": the old ones stay"
+                                  : "the peer deletes child " + config);
+  sa.children().remove(id, now, revived ? OldInboundSa::kStays : OldInboundSa::kGoes);
   if (again && !sa.has_child(config)) sa.tasks().push(CreateChild{config, 0});
 }
 
@@ -76,18 +78,25 @@ void run(IkeSa& sa, const Liveness&, Now now) {
 void run(IkeSa& sa, const DeleteChild& task, Now now) {
   Child* const child = sa.children().find(task.id);
   if (child == nullptr) return sa.context().finish(task.ticket, false, "the child is gone");
+  if (!ChildSet::may_name(*child, now)) return sa.tasks().push_later(task, now + kAskAgain);
   const bool replaced = child->state == ChildState::kRekeyed;
   child->state = ChildState::kDeleting;
   PayloadWriter out;
   out.del(ProtocolId::kEsp, {be32(child->in->spi)});
   send_request(
       sa, out,
-      [task, replaced, config = child->config.name](IkeSa& answered, const Payloads&, Now at) {
-        if (replaced) answered.children().use_deferred(config);  // the one that stays may be the peer's
+      [task, replaced](IkeSa& answered, const Payloads&, Now at) {
+        answered.children().use_instead_of(task.id);
         answered.children().remove(task.id, at, replaced ? OldInboundSa::kStays : OldInboundSa::kGoes);
         answered.context().finish(task.ticket, true);
       },
       now, task.ticket);
+}
+
+void run(IkeSa& sa, const DeleteUnmade& task, Now now) {
+  PayloadWriter out;
+  out.del(ProtocolId::kEsp, {be32(task.spi)});
+  send_request(sa, out, {}, now, 0);
 }
 
 void run(IkeSa& sa, const DeleteIke& task, Now now) {

@@ -7,6 +7,7 @@
 namespace simplon::ike {
 
 void run(IkeSa& sa, const DeleteChild& task, Now now);
+void run(IkeSa& sa, const DeleteUnmade& task, Now now);
 void run(IkeSa& sa, const DeleteIke& task, Now now);
 void run(IkeSa& sa, const Liveness& task, Now now);
 void informational_request(IkeSa& sa, const Payloads& payloads, Now now);

@@ -61,12 +61,14 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
 }  // namespace
 
 void run(IkeSa& sa, const RekeyIke& task, Now now) {
+  if (!sa.children().may_name_all(now)) return sa.tasks().push_later(task, now + kAskAgain);
   start_attempt(sa,
                 {.what = Attempt::What::kIkeSa,
                  .config = {},
                  .ike_spi = sa.context().fresh_ike_spi(),
                  .group = sa.group(),
-                 .ticket = task.ticket},
+                 .ticket = task.ticket,
+                 .refused = task.refused},
                 now);
 }
 

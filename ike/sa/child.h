@@ -19,22 +19,27 @@ struct Child {
   ChildConfig config;
   ChildState state = ChildState::kInstalled;
   SaRef in, out;
-  SaRef deferred_out;  // made, but not sent through yet
-  Now deferred_until{};
+  SaRef deferred_out;  // made, but not sent through: not yet, or not any more
+  // We made it as responder, and the peer may not have our response: it is neither sent through (while there
+  // is the one that it replaces) nor rekeyed nor deleted before the peer has shown that it knows it (§2.25).
+  // It has when it uses the SA, or sends another request: its window is one request at a time.
+  bool shown = true;
+  Now asked{};  // when the request for it came last: the peer repeats it until it has our response
   std::optional<DhGroup> group;  // PFS
   Selectors selectors;           // as negotiated
   Now installed{}, rekey_at{}, expire_at{};
   bool leaving = false;  // to be deleted when its turn comes: does not count as up
-  // Both ends may replace one child at once (§2.8.1): which one, the lowest nonce of the exchange, and
-  // whether the exchange was ours.
-  ChildSaId replaced{};
-  Buffer lowest;
-  bool ours = false;
+  ChildSaId replaced{};  // the child in whose place it was made
+  bool ours = false;     // whether we asked for it
 
   // Not while it is being replaced: a delete would hit the replacement. The exchange ends, or the IKE SA
   // does.
   bool may_expire() const {
     return expire_at != Now{} && state != ChildState::kDeleting && state != ChildState::kRekeying;
+  }
+  // Its outbound SA will be used; not that of one that goes.
+  bool waits_to_send() const {
+    return deferred_out && (state == ChildState::kInstalled || state == ChildState::kRekeying);
   }
   bool up() const { return !leaving && (state == ChildState::kInstalled || state == ChildState::kRekeying); }
 };
@@ -52,10 +57,15 @@ struct Attempt {
   DhGroup group = DhGroup::kNone;
   ChildSaId replaces{};  // none: a new child
   std::uint64_t ticket = 0;
-  unsigned tries = 0;  // other groups that the peer asked for
+  unsigned tries = 0;    // other groups that the peer asked for
+  unsigned refused = 0;  // how often the peer was in the middle of something (§2.25)
   std::optional<Selectors> packet = {};
   // Outbound SPIs that the peer deleted before its response came: one of them may be the new child's.
   std::vector<Spi> deleted = {};
+  // Both ends may replace one child at once (§2.8.1): the peer's replacement, and the lowest nonce of its
+  // exchange.
+  ChildSaId rival{};
+  Buffer rival_nonce = {};
 
   bool of_ike() const { return what == What::kIkeSa; }
 };

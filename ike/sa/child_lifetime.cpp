@@ -19,6 +19,7 @@ void ChildSet::expired(SaId sa, bool hard, Now now) {
       children_, [&](const auto& c) { return c.second.in->id == sa || c.second.out->id == sa; });
   if (found == children_.end()) return;
   Child& child = found->second;
+  if (hard && child.state == ChildState::kRekeyed) use_instead_of(child.id);
   if (child.state == ChildState::kRekeyed || child.state == ChildState::kDeleting || child.leaving) return;
   if (hard && child.state == ChildState::kRekeying)
     child.expire_at = now;  // it carries no packet any more; it is deleted unless the rekey replaces it
@@ -42,8 +43,6 @@ void ChildSet::reached_hard_limit(Child& child, Now now) {
 std::vector<Task> ChildSet::tick(Now now) {
   std::vector<Task> due;
   for (auto& [id, child] : children_) {
-    if (child.deferred_out && child.state != ChildState::kRekeyed && now >= child.deferred_until)
-      use_deferred(child);
     if (child.state == ChildState::kInstalled && child.rekey_at != Now{} && now >= child.rekey_at) {
       child.rekey_at = {};
       due.emplace_back(RekeyChild{id, 0});
@@ -87,7 +86,6 @@ std::optional<Now> ChildSet::deadline() const {
   for (const auto& [id, child] : children_) {
     if (child.state == ChildState::kInstalled) sooner(child.rekey_at);
     if (child.may_expire()) sooner(child.expire_at);
-    if (child.deferred_out && child.state != ChildState::kRekeyed) sooner(child.deferred_until);
   }
   return soonest;
 }

@@ -9,8 +9,6 @@ namespace {
 
 // RFC 7296 §2.8: how long the inbound SA of a replaced child lives on for packets that are still under way.
 constexpr std::chrono::seconds kOldInbound{5};
-// As responder of a rekey we send through the new SA when the old one is deleted, or after this long.
-constexpr std::chrono::seconds kDeferredOutbound{5};
 
 }  // namespace
 
@@ -38,6 +36,12 @@ Child* ChildSet::find_outbound(Spi spi) {
 bool ChildSet::up(std::string_view name) const {
   return std::ranges::any_of(children_,
                              [&](const auto& c) { return c.second.config.name == name && c.second.up(); });
+}
+
+bool ChildSet::replaced(ChildSaId id) const {
+  return std::ranges::any_of(children_, [&](const auto& c) {
+    return c.second.replaced == id && c.second.state != ChildState::kDeleting;
+  });
 }
 
 bool ChildSet::has(std::string_view name) const {
@@ -87,12 +91,15 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
   end_retries(n.config.name);
   install_sa(child.in, child);
   Child* const old = find(n.replaces);
-  if (!n.we_initiated && old != nullptr) {
-    child.deferred_out = child.out;
-    child.deferred_until = now + kDeferredOutbound;
-  } else {
-    install_sa(child.out, child);
+  if (!n.shown) {
+    child.shown = false;
+    child.asked = now;
+    unshown_.push_back(child.id);
   }
+  if (!n.shown && old != nullptr)
+    child.deferred_out = child.out;
+  else
+    install_sa(child.out, child);
   log(LogLevel::kInfo, "child " + n.config.name + " up, " + n.proposal.text() + ", " + n.selectors.text());
   Child& made = children_.emplace(child.id, std::move(child)).first->second;
   compare_to_configuration(made);
@@ -101,49 +108,6 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
   else
     context_.outputs.emplace_back(ChildEvent{UpDown::kUp, owner_, made.id, ChildSaId{}});
   return made;
-}
-
-void ChildSet::replace(Child& old, Child& by, Now now) {
-  by.replaced = old.id;
-  const bool first = old.state != ChildState::kRekeyed;  // else both ends replaced it, and this is the second
-  old.state = ChildState::kRekeyed;
-  if (Now& end = old.expire_at; end != Now{}) end = std::max(end, now + kDeferredOutbound);
-  if (first) inherit_delete(old, by);
-  context_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, owner_, by.id, old.id});
-}
-
-// Whoever wants the old child deleted means the new one by now.
-void ChildSet::inherit_delete(const Child& from, Child& to) {
-  to.leaving |= from.leaving;
-  tasks_.retarget_deletes(from.id, to.id);
-}
-
-// Of two replacements the one whose exchange had the lowest nonce goes, by the end that made it; the child
-// that both replace is deleted by the other end.
-void ChildSet::resolve_simultaneous_rekey(Child& made) {
-  if (made.replaced == ChildSaId{}) return;
-  for (auto& [id, other] : children_) {
-    if (other.replaced != made.replaced || other.ours == made.ours || other.state != ChildState::kInstalled)
-      continue;
-    Child& loser = other.lowest < made.lowest ? other : made;
-    inherit_delete(loser, &loser == &made ? other : made);
-    loser.leaving = false;
-    loser.state = ChildState::kRekeyed;
-    if (!loser.ours) return;
-    tasks_.cancel_delete(made.replaced);
-    tasks_.push_first(DeleteChild{loser.id, 0});
-    return;
-  }
-}
-
-bool ChildSet::attempt_done_by_peer() {
-  const bool done = std::ranges::any_of(children_, [&](const auto& c) {
-    return attempt_->replaces != ChildSaId{} && !c.second.ours && c.second.replaced == attempt_->replaces;
-  });
-  if (!done) return false;
-  context_.finish(attempt_->ticket, true);
-  attempt_.reset();
-  return true;
 }
 
 // Nothing is to be tried again, unless another child that should be up was refused.
@@ -176,6 +140,7 @@ void ChildSet::adopt(std::shared_ptr<const Connection> connection) {
 
 void ChildSet::take_over(ChildSet& from) {
   children_ = std::exchange(from.children_, {});
+  unshown_ = std::exchange(from.unshown_, {});
   old_inbound_ = std::exchange(from.old_inbound_, {});
   for (const auto& [id, child] : children_)
     context_.by_sa[child.in->id] = context_.by_sa[child.out->id] = owner_;
@@ -195,19 +160,12 @@ void ChildSet::remove_sa(const SaRef& sa) {
   forget_sa(sa);
 }
 
-void ChildSet::use_deferred(Child& child) { install_sa(std::exchange(child.deferred_out, nullptr), child); }
-
-void ChildSet::use_deferred(std::string_view name) {
-  for (auto& [id, child] : children_)
-    if (child.deferred_out && child.state != ChildState::kRekeyed && child.config.name == name)
-      use_deferred(child);
-}
-
 void ChildSet::remove(ChildSaId id, Now now, OldInboundSa inbound) {
   const auto found = children_.find(id);
   if (found == children_.end()) return;
   const Child child = std::move(found->second);
   children_.erase(found);
+  if (attempt_ && attempt_->rival == id && child.state != ChildState::kRekeyed) attempt_->rival = {};
   if (child.deferred_out)
     forget_sa(child.out);  // never was in use
   else

@@ -21,6 +21,9 @@
 
 namespace simplon::ike {
 
+// How often a task that waits until the peer has shown that it has a child looks again.
+inline constexpr milliseconds kAskAgain{500};
+
 class ChildSet {
  public:
   using Children = std::map<ChildSaId, Child>;
@@ -41,6 +44,7 @@ class ChildSet {
   Child* find(ChildSaId id);
   Child* find_outbound(Spi spi);  // by the SPI that the peer receives with
   bool up(std::string_view name) const;
+  bool replaced(ChildSaId id) const;      // another one that lives was made in its place
   bool has(std::string_view name) const;  // up, being made, or to be made
   std::vector<ChildStatus> status() const;
 
@@ -54,21 +58,37 @@ class ChildSet {
     const Selectors& selectors;
     std::optional<DhGroup> group;
     ChildSaId replaces;
+    bool shown = true;  // false: the peer may not have our response (Child::shown)
   };
   // Installs both SAs, the inbound one first. As responder of a rekey the outbound one waits until the peer
-  // deletes the old child, which it does when it uses the new one (§2.8).
+  // has shown that it has the new child; until then we send through the old one (§2.8).
   Child& install(const Negotiated& child, const Path& path, Now now);
-  // §2.8.1: if the peer replaced the same child at once, the one of the two replacements that goes is told
-  // apart and, if it is ours, deleted.
-  void resolve_simultaneous_rekey(Child& made);
-  // The outbound SAs that wait are used from now on, of all children of this name.
-  void use_deferred(std::string_view name);
+  // §2.8.1: the peer replaces the child that our attempt replaces. The two meet when our response comes.
+  void note_rival(const Child& theirs, Buffer lowest_nonce);
+  // `made` came of our attempt. Of it and its rival the one goes whose exchange had the lowest nonce, by the
+  // end that made it; the child that both replace is deleted by the other end.
+  void resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonce, const Attempt& attempt);
+
+  // ---- whether the peer has them (RFC 7296 §2.8, §2.25) ----
+  // It sent another request, so it has our response to each one before it; or came through the inbound SA.
+  void peer_has_all();
+  bool peer_uses(SaId inbound);    // true: we did not know until now that it has the child
+  void request_repeated(Now now);  // it has not got our response yet
+  // Sends through the new SAs that the peer has.
+  void use_shown();
+  // Whether a request of ours may name the child: the peer has it, or does not ask any more.
+  static bool may_name(const Child& child, Now now);
+  bool may_name_all(Now now) const;
 
   // ---- ended ----
   enum class OldInboundSa : std::uint8_t { kGoes, kStays };
   // kStays: of a replaced child, for packets that are still under way.
   void remove(ChildSaId id, Now now, OldInboundSa inbound);
   void clear(Now now);
+  // The peer deleted `from`, which was to replace another child: that one goes on, if it is still there.
+  bool revive_replaced(const Child& from, Now now);
+  // `old` is not sent through any more: its replacement is, shown or not.
+  void use_instead_of(ChildSaId old);
 
   // ---- lifetimes (RFC 4301 §4.4.2.1) ----
   void expired(SaId sa, bool hard, Now now);  // by volume: what follows is in the tasks
@@ -97,6 +117,8 @@ class ChildSet {
   void remove_sa(const SaRef& sa);
   void forget_sa(const SaRef& sa);
   void use_deferred(Child& child);
+  void stop_sending(Child& child);
+  bool replaces(const Child& child, ChildSaId old) const;
   void reached_hard_limit(Child& child, Now now);
 
   struct OldInbound {
@@ -110,6 +132,7 @@ class ChildSet {
   std::shared_ptr<const Connection> connection_;
   Children children_;
   std::vector<OldInbound> old_inbound_;
+  std::vector<ChildSaId> unshown_;  // children that the peer may not have; few of them are gone
   std::optional<Attempt> attempt_;
 };
 

@@ -13,8 +13,9 @@ namespace {
 constexpr std::chrono::seconds kHalfOpen{30};
 // RFC 3948 §4: behind a NAT something is sent this often, so that it does not forget us.
 constexpr std::chrono::seconds kKeepalive{20};
-// The initiator of the rekey deletes the replaced IKE SA; if it never does, we do without it.
-constexpr std::chrono::seconds kReplacedLives{30};
+// The initiator of the rekey deletes the replaced IKE SA; if it never does, we do without it. Not while it
+// repeats its request; but anybody could repeat that for ever.
+constexpr std::chrono::seconds kReplacedLives{30}, kReplacedLivesAtMost{180};
 
 }  // namespace
 
@@ -50,11 +51,24 @@ IkeSa::IkeSa(IkeSa& old, IkeSaId id, Rekeyed to, Now now)
       children_(context_, id, tasks_) {
   belong_to(old.connection_);
   children_.take_over(old.children_);
-  for (Task& task : old.tasks_.take_all()) tasks_.push(std::move(task));
+  children_.peer_has_all();  // both ends agreed on a successor, so neither was in the middle of something
+  children_.use_shown();
+  for (Task& task : old.tasks_.take_all()) {
+    if (const auto* rekey = std::get_if<RekeyIke>(&task))
+      context_.finish(rekey->ticket, true);  // it is rekeyed
+    else
+      tasks_.push(std::move(task));
+  }
   set_lifetime(now);
   old.mark(End::kReplaced);
   old.times_.rekey_at = {};
+  old.times_.replaced = now;
   old.times_.expire_at = now + kReplacedLives;
+}
+
+void IkeSa::request_repeated(Now now) {
+  children_.request_repeated(now);
+  if (replaced()) times_.expire_at = std::min(now + kReplacedLives, times_.replaced + kReplacedLivesAtMost);
 }
 
 void IkeSa::belong_to(std::shared_ptr<const Connection> connection) {
@@ -115,11 +129,17 @@ void IkeSa::add_task(Task task, Now now) {
   run_tasks(now);
 }
 
+// Not while a request of the peer is worked on: it may be what replaces this SA.
+bool IkeSa::free() const {
+  return established() && !window_.handling() && !window_.pending() && !children_.attempt();
+}
+
 void IkeSa::run_tasks(Now now) {
-  // Not while a request of the peer is worked on: it may be what replaces this SA.
-  while (established() && !window_.handling() && !window_.pending() && !children_.attempt() &&
-         !tasks_.empty())
-    context_.exchanges.run(*this, tasks_.take(), now);
+  while (free()) {
+    const std::optional<Task> task = tasks_.take(now);
+    if (!task) return;
+    context_.exchanges.run(*this, *task, now);
+  }
 }
 
 void IkeSa::expired(SaId sa, bool hard, Now now) {
@@ -129,6 +149,7 @@ void IkeSa::expired(SaId sa, bool hard, Now now) {
 
 void IkeSa::active(SaId sa, Now now) {
   if (children_.owns_inbound(sa)) times_.heard = now;
+  if (children_.peer_uses(sa)) context_.touched.insert(id_);
 }
 
 void IkeSa::adopt(std::shared_ptr<const Connection> connection, Now now) {
@@ -207,6 +228,7 @@ std::optional<Now> IkeSa::deadline() const {
   sooner(times_.keepalive_at);
   sooner(times_.recheck_at);
   sooner(liveness_due());
+  if (free()) sooner(tasks_.deadline());
   sooner(children_.deadline());
   return soonest;
 }

@@ -149,6 +149,7 @@ class IkeSa {
   struct Times {
     Now created{}, established{}, heard{};  // heard: of the peer, last
     Now rekey_at{}, expire_at{}, keepalive_at{};
+    Now replaced{};    // by a successor
     Now recheck_at{};  // simultaneous initiation: whether the peer has deleted the one that is its to delete
   };
   Times& times() { return times_; }
@@ -162,10 +163,12 @@ class IkeSa {
   std::optional<Payloads> unprotect(const Header& header, const Datagram& datagram, Now now);
   void receive_request(const Header& header, const Datagram& datagram, Now now);
   void receive_response(const Header& header, const Datagram& datagram, Now now);
+  void request_repeated(Now now);  // the peer has not got our response yet
   void update_path(const Datagram& datagram);
   void retransmit(Now now);
   const Retransmission& retransmission() const;
 
+  bool free() const;  // a task may begin
   void finish_tickets(const std::string& why);
   void set_lifetime(Now now);
   void tick_established(Now now);

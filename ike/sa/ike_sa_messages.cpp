@@ -110,16 +110,19 @@ void IkeSa::receive_request(const Header& h, const Datagram& datagram, Now now) 
   if (arrival == MessageWindow::Arrival::kRepeated) {
     ++context_.counters.retransmitted;
     ++context_.counters.sent;
+    request_repeated(now);
     // To where the request came from (§2.11).
     context_.outputs.emplace_back(Datagram{datagram.local, datagram.remote, window_.last_response()});
   }
   if (arrival != MessageWindow::Arrival::kNew) return;
   const auto payloads = unprotect(h, datagram, now);
   if (!payloads) return;
+  children_.peer_has_all();
   if (payloads->unknown_critical)
     respond_error(NotifyType::kUnsupportedCriticalPayload, Bytes(&*payloads->unknown_critical, 1));
   else
     context_.exchanges.request(*this, *payloads, now);
+  children_.use_shown();
   run_tasks(now);
 }
 

@@ -2,7 +2,6 @@
 #include "ike/sa/task.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace simplon::ike {
@@ -16,33 +15,45 @@ std::uint64_t ticket_of(const Task& task) {
 }
 
 void TaskQueue::push_all_first(std::vector<CreateChild> children) {
-  tasks_.insert(tasks_.begin(), std::make_move_iterator(children.begin()),
-                std::make_move_iterator(children.end()));
+  for (auto child = children.rbegin(); child != children.rend(); ++child) push_first(std::move(*child));
 }
 
-Task TaskQueue::take() {
-  Task first = std::move(tasks_.front());
-  tasks_.pop_front();
-  return first;
+std::optional<Task> TaskQueue::take(Now now) {
+  const auto first =
+      std::ranges::find_if(tasks_, [&](const Waiting& waiting) { return waiting.not_before <= now; });
+  if (first == tasks_.end()) return std::nullopt;
+  Task task = std::move(first->task);
+  tasks_.erase(first);
+  return task;
 }
 
-std::deque<Task> TaskQueue::take_all() { return std::exchange(tasks_, {}); }
+std::deque<Task> TaskQueue::take_all() {
+  std::deque<Task> all;
+  for (Waiting& waiting : tasks_) all.push_back(std::move(waiting.task));
+  tasks_.clear();
+  return all;
+}
+
+std::optional<Now> TaskQueue::deadline() const {
+  const auto next = std::ranges::min_element(tasks_, {}, &Waiting::not_before);
+  return next == tasks_.end() ? std::nullopt : std::optional(next->not_before);
+}
 
 bool TaskQueue::creates(std::string_view child) const {
-  return std::ranges::any_of(tasks_, [&](const Task& task) {
-    const auto* create = std::get_if<CreateChild>(&task);
+  return std::ranges::any_of(tasks_, [&](const Waiting& waiting) {
+    const auto* create = std::get_if<CreateChild>(&waiting.task);
     return create != nullptr && create->child == child;
   });
 }
 
 void TaskQueue::retarget_deletes(ChildSaId from, ChildSaId to) {
-  for (Task& task : tasks_)
-    if (auto* del = std::get_if<DeleteChild>(&task); del != nullptr && del->id == from) del->id = to;
+  for (Waiting& waiting : tasks_)
+    if (auto* del = std::get_if<DeleteChild>(&waiting.task); del != nullptr && del->id == from) del->id = to;
 }
 
 void TaskQueue::cancel_delete(ChildSaId child) {
-  std::erase_if(tasks_, [&](const Task& task) {
-    const auto* del = std::get_if<DeleteChild>(&task);
+  std::erase_if(tasks_, [&](const Waiting& waiting) {
+    const auto* del = std::get_if<DeleteChild>(&waiting.task);
     return del != nullptr && del->id == child && del->ticket == 0;
   });
 }

@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-#include "dp/base/selector.h"
+#include "dp/base/sa_spec.h"
 #include "ike/sa/outputs.h"
 
 namespace simplon::ike {
@@ -23,34 +23,43 @@ struct CreateChild {
   std::uint64_t ticket = 0;
   std::optional<Selectors> packet = {};  // the packet that triggered this child (§2.9)
   bool unless_up = false;                // one that is up is as good; without a ticket always
+  unsigned refused = 0;                  // as below
 };
 struct RekeyChild {
   ChildSaId id{};
   std::uint64_t ticket = 0;
+  unsigned refused = 0;  // how often the peer was in the middle of something (§2.25)
 };
 struct RekeyIke {
   std::uint64_t ticket = 0;
+  unsigned refused = 0;
 };
 struct DeleteChild {
   ChildSaId id{};
   std::uint64_t ticket = 0;
 };
+// Of a child that the peer has made and we have not: what it chose cannot be installed (§2.21.3).
+struct DeleteUnmade {
+  Spi spi{};  // that we would have received with
+};
 struct DeleteIke {
   std::uint64_t ticket = 0;
 };
 struct Liveness {};  // asks whether the peer lives (§2.4)
-using Task = std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteIke, Liveness>;
+using Task = std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteUnmade, DeleteIke, Liveness>;
 
 std::uint64_t ticket_of(const Task& task);
 
 class TaskQueue {
  public:
   bool empty() const { return tasks_.empty(); }
-  void push(Task task) { tasks_.push_back(std::move(task)); }
-  void push_first(Task task) { tasks_.push_front(std::move(task)); }
+  void push(Task task) { tasks_.push_back({std::move(task)}); }
+  void push_first(Task task) { tasks_.push_front({std::move(task)}); }
+  void push_later(Task task, Now not_before) { tasks_.push_back({std::move(task), not_before}); }
   void push_all_first(std::vector<CreateChild> children);  // in their order
-  Task take();                                             // the first; there must be one
+  std::optional<Task> take(Now now);                       // the first that may begin
   std::deque<Task> take_all();
+  std::optional<Now> deadline() const;  // when the next one may begin; perhaps it may already
 
   bool creates(std::string_view child) const;  // a CreateChild of this name waits
   // Whoever wants the child `from` deleted means the child `to` from now on.
@@ -58,7 +67,11 @@ class TaskQueue {
   void cancel_delete(ChildSaId child);  // unless somebody waits for it
 
  private:
-  std::deque<Task> tasks_;
+  struct Waiting {
+    Task task;
+    Now not_before{};
+  };
+  std::deque<Waiting> tasks_;
 };
 
 }  // namespace simplon::ike

@@ -48,6 +48,7 @@ struct Side {
 
   Endpoint endpoint;
   std::map<SaId, SaRef> installed;
+  std::vector<SaRef> outbound;  // in the order in which they were installed: the last is sent through
   std::vector<std::string> log;
   std::vector<Finished> finished;
   std::vector<ChildEvent> child_events;
@@ -99,10 +100,12 @@ struct Side {
     for (const SaRef& sa : sas(Direction::kIn))
       EXPECT_FALSE(o.sa->direction == Direction::kIn && sa->spi == o.sa->spi) << "an SPI given twice";
     installed[o.sa->id] = o.sa;
+    if (o.sa->direction == Direction::kOut) outbound.push_back(o.sa);
   }
   void apply(RemoveSa& o, const Send&, Now) {
     order.emplace_back("remove");
     EXPECT_EQ(installed.erase(o.sa), 1u) << "removed but never installed";
+    std::erase_if(outbound, [&](const SaRef& sa) { return sa->id == o.sa; });
   }
   void apply(Job& o, const Send&, Now now) {
     ++jobs;
@@ -152,9 +155,8 @@ class Pair {
   // same keys.
   void expect_working() {
     for (const auto& [from, to] : {std::pair(&left, &right), std::pair(&right, &left)}) {
-      const auto out = from->sas(Direction::kOut);
-      ASSERT_FALSE(out.empty());
-      const SaRef sa = out.back();
+      ASSERT_FALSE(from->outbound.empty());
+      const SaRef sa = from->outbound.back();
       const auto in = to->sas(Direction::kIn);
       const auto twin = std::ranges::find_if(in, [&](const SaRef& s) { return s->spi == sa->spi; });
       ASSERT_NE(twin, in.end());

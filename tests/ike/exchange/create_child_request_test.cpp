@@ -104,5 +104,114 @@ TEST(Rfc7296_1_3, AnAuthenticatedPeerDoesNotGetChildrenForEverMore) {
   EXPECT_EQ(side.status().children.size(), 20u);
 }
 
+PayloadWriter rekey_of(std::uint32_t spi, std::uint32_t new_spi) {
+  PayloadWriter out;
+  out.notify(NotifyType::kRekeySa, {}, ProtocolId::kEsp, spi_bytes(spi));
+  BarePeer::add_child(out, "aes128gcm16", new_spi);
+  out.nonce(Buffer(32, 8));
+  return out;
+}
+
+TEST(Rfc7296_2_25, AChildWhoseResponseIsUnderWayIsRekeyedLater) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.authenticate_with_child(0x1000);
+  side.endpoint.rekey(ByName{"sites", "net"}, 1, now);
+  ASSERT_TRUE(peer.hear());
+  // Our request was answered, by a child with SPI 0x2000; the peer's rekey of it overtakes that response.
+  peer.say(Exchange::kCreateChildSa, false, 2, rekey_of(0x2000, 0x2001));
+  const auto refused = peer.hear();
+  ASSERT_TRUE(refused);
+  EXPECT_NE(refused->payloads.find(NotifyType::kTemporaryFailure), nullptr);
+  PayloadWriter out;
+  auto esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
+  esp.spi = spi_bytes(0x2000);
+  out.sa({esp});
+  out.nonce(Buffer(32, 9));
+  out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.1.0/24")});
+  out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.2.0/24")});
+  peer.say(Exchange::kCreateChildSa, true, 0, out);
+  const auto deletes = peer.hear();
+  ASSERT_TRUE(deletes && side.done(1));
+  EXPECT_TRUE(side.done(1)->ok);
+  // Without a request of ours it is not found.
+  peer.say(Exchange::kInformational, true, deletes->header.message_id, {});
+  peer.say(Exchange::kCreateChildSa, false, 3, rekey_of(0x3000, 0x3001));
+  const auto unknown = peer.hear();
+  ASSERT_TRUE(unknown);
+  EXPECT_NE(unknown->payloads.find(NotifyType::kChildSaNotFound), nullptr);
+}
+
+TEST(Rfc7296_2_8, AReplacementThatThePeerDeletesLeavesTheOldChildInstalled) {
+  for (const bool wanted_gone : {false, true}) {
+    Side side(1);
+    Now now{1000s};
+    auto c = connection(true);
+    c->children[0].close = CloseAction::kStart;
+    side.endpoint.configure({c}, now);
+    BarePeer peer(side, now);
+    peer.authenticate_with_child(0x1000);
+    peer.say(Exchange::kCreateChildSa, false, 2, rekey_of(0x1000, 0x1001));
+    ASSERT_TRUE(peer.hear());
+    ASSERT_EQ(side.status().children.size(), 2u);
+    if (wanted_gone) side.endpoint.terminate(ByName{"sites", "net"}, 1, now);
+    ASSERT_EQ(peer.waiting(), 0u) << "the peer may not know the new child yet";
+    PayloadWriter out;
+    out.del(ProtocolId::kEsp, {spi_bytes(0x1001)});
+    peer.say(Exchange::kInformational, false, 3, out);
+    ASSERT_TRUE(peer.hear());
+    ASSERT_EQ(side.status().children.size(), 1u);
+    EXPECT_EQ(side.outbound.back()->spi, Spi{0x1000});
+    if (wanted_gone) {
+      side.endpoint.tick(now += 1s);
+      const auto deletes = peer.hear();
+      ASSERT_TRUE(deletes) << "whoever wanted the child deleted means this one";
+      EXPECT_EQ(deletes->payloads.deletes[0].spis[0], be32(side.status().children[0].spi_in));
+      continue;
+    }
+    EXPECT_EQ(side.status().children[0].state, ChildState::kInstalled);
+    EXPECT_EQ(peer.waiting(), 0u) << "nothing is missing";
+    side.endpoint.rekey(ByName{"sites", "net"}, 2, now);
+    const auto rekey = peer.hear();
+    ASSERT_TRUE(rekey);
+    EXPECT_NE(rekey->payloads.find(NotifyType::kRekeySa), nullptr);
+  }
+}
+
+TEST(Rfc7296_2_25, AChildMadeForThePeerIsNotRekeyedBeforeThePeerHasIt) {
+  for (const int proof : {0, 1, 2}) {  // another request, a packet, or that it does not ask any more
+    Side side(1);
+    Now now{1000s};
+    side.endpoint.configure({connection(true)}, now);
+    BarePeer peer(side, now);
+    peer.authenticate_without_child();
+    PayloadWriter out;
+    BarePeer::add_child(out, "aes128gcm16", 0x1000);
+    out.nonce(Buffer(32, 8));
+    peer.say(Exchange::kCreateChildSa, false, 2, out);
+    ASSERT_TRUE(peer.hear());
+    side.endpoint.rekey(ByName{"sites", "net"}, 1, now);
+    const auto wait = [&](std::chrono::seconds time) {
+      for (const Now end = now + time; now < end; side.endpoint.tick(now)) now += 100ms;
+    };
+    wait(20s);
+    peer.say_again();
+    ASSERT_TRUE(peer.hear());
+    wait(20s);
+    ASSERT_EQ(peer.waiting(), 0u);
+    if (proof == 0) {
+      peer.say(Exchange::kInformational, false, 3, {});
+      ASSERT_TRUE(peer.hear());
+    }
+    if (proof == 1) side.endpoint.active(side.status().children[0].inbound, now);
+    wait(proof == 2 ? 11s : 1s);
+    const auto rekey = peer.hear();
+    ASSERT_TRUE(rekey) << proof;
+    EXPECT_NE(rekey->payloads.find(NotifyType::kRekeySa), nullptr);
+  }
+}
+
 }  // namespace
 }  // namespace simplon::ike::test

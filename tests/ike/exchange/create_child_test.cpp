@@ -238,6 +238,54 @@ TEST(Rfc7296_2_25, AnswersThatMakeNoSenseEndTheAttempt) {
   }
 }
 
+TEST(Rfc7296_2_21_3, AnAnsweredChildThatWeCannotTakeIsDeletedOverThere) {
+  // Another cipher than was offered; a public value that is not valid.
+  for (const bool other_cipher : {true, false}) {
+    Side side(1);
+    Now now{1000s};
+    auto c = connection(true);
+    c->children[0].proposals = {*Proposal::parse("aes128gcm16-x25519", ProtocolId::kEsp)};
+    side.endpoint.configure({c}, now);
+    BarePeer peer(side, now);
+    peer.authenticate_without_child();
+    side.endpoint.initiate("sites", "net", 2, now);
+    const auto request = peer.hear();
+    ASSERT_TRUE(request);
+    PayloadWriter out;
+    BarePeer::add_child(out, other_cipher ? "aes256gcm16-x25519" : "aes128gcm16-x25519", 0x1000);
+    out.nonce(Buffer(32, 9));
+    out.ke(DhGroup::kX25519, Buffer(32, other_cipher ? 9 : 0));
+    peer.say(Exchange::kCreateChildSa, true, request->header.message_id, out);
+    const auto deletes = peer.hear();
+    ASSERT_TRUE(deletes && side.done(2));
+    EXPECT_FALSE(side.done(2)->ok);
+    ASSERT_EQ(deletes->payloads.deletes.size(), 1u);
+    EXPECT_EQ(deletes->payloads.deletes[0].spis[0], (*request->payloads.sa)[0].spi);
+  }
+}
+
+TEST(Rfc7296_2_25, WhoeverAskedForARekeyWaitsThroughACollision) {
+  for (const bool ike : {false, true}) {
+    Side side(1);
+    Now now{1000s};
+    side.endpoint.configure({connection(true)}, now);
+    BarePeer peer(side, now);
+    peer.authenticate_with_child(0x1000);
+    side.endpoint.rekey(ByName{"sites", ike ? "" : "net"}, 3, now);
+    PayloadWriter out;
+    out.notify(NotifyType::kTemporaryFailure);
+    unsigned asked = 0;
+    for (const Now end = now + 100s; now < end && !side.done(3); side.endpoint.tick(now += 100ms))
+      while (const auto request = peer.hear()) {
+        ++asked;
+        peer.say(Exchange::kCreateChildSa, true, request->header.message_id, out);
+      }
+    EXPECT_EQ(asked, 11u);
+    ASSERT_TRUE(side.done(3)) << "but not for ever";
+    EXPECT_FALSE(side.done(3)->ok);
+  }
+}
+
 TEST(Rfc7296_2_25_1, AChildThatIsGoneOverThereIsMadeAnew) {
   Pair pair;
   pair.initiate();

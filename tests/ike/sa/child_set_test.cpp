@@ -23,7 +23,8 @@ class Children : public testing::Test {
                         .we_initiated = we_initiated,
                         .selectors = config->children[0].selectors,
                         .group = std::nullopt,
-                        .replaces = replaces},
+                        .replaces = replaces,
+                        .shown = we_initiated},
                        path, now);
   }
   // What came out since the last time: "+" and "-" with the SPI of the SA; up, rekeyed, down.
@@ -68,7 +69,8 @@ TEST_F(Children, Rfc7296_2_8_AResponderSendsThroughTheNewSaWhenTheOldOneIsDelete
   (void)outputs();
   install(2000, false, old);
   EXPECT_EQ(outputs(), " +2000 rekeyed");
-  set.use_deferred("net");
+  set.peer_has_all();
+  set.use_shown();
   set.remove(old, now, OldInboundSa::kStays);
   EXPECT_EQ(outputs(), " +2001 -1001");
   EXPECT_EQ(set.old_inbound_deadline(), now + 5s);
@@ -78,28 +80,48 @@ TEST_F(Children, Rfc7296_2_8_AResponderSendsThroughTheNewSaWhenTheOldOneIsDelete
   EXPECT_EQ(outputs(), " -1000");
 }
 
-TEST_F(Children, Rfc7296_2_8_OrAfterAWhile) {
-  const ChildSaId old = install(1000, false).id;
-  install(2000, false, old);
+TEST_F(Children, Rfc7296_2_8_OrComesThroughTheNewOneItself) {
+  const ChildSaId old = install(1000, true).id;
+  const SaId in = install(2000, false, old).in->id;
   (void)outputs();
-  set.tick(now + 4s);
-  EXPECT_EQ(outputs(), "");
-  set.tick(now + 5s);
+  set.tick(now + 600s);
+  EXPECT_FALSE(set.peer_uses(set.find(old)->in->id));
+  EXPECT_EQ(outputs(), "") << "time is no proof: the old one serves";
+  EXPECT_TRUE(set.peer_uses(in));
   EXPECT_EQ(outputs(), " +2001");
+}
+
+TEST_F(Children, Rfc7296_2_8_OrTheOldOneCarriesNothingAnyMore) {
+  const Child& old = install(1000, true);
+  install(2000, false, old.id);
+  (void)outputs();
+  set.expired(old.out->id, true, now);
+  EXPECT_EQ(outputs(), " +2001");
+}
+
+TEST_F(Children, Rfc7296_2_25_AResponderNamesAChildWhenThePeerHasItOrDoesNotAskAnyMore) {
+  const Child& child = install(1000, false);
+  EXPECT_FALSE(ChildSet::may_name(child, now + 29s) || set.may_name_all(now + 29s));
+  EXPECT_TRUE(ChildSet::may_name(child, now + 30s) && set.may_name_all(now + 30s));
+  set.request_repeated(now + 20s);
+  EXPECT_FALSE(ChildSet::may_name(child, now + 49s));
+  set.peer_has_all();
+  EXPECT_TRUE(ChildSet::may_name(child, now + 49s) && set.may_name_all(now));
 }
 
 TEST_F(Children, Rfc7296_2_8_1_OfTwoReplacementsTheOneWithTheLowestNonceIsDeletedByWhoMadeIt) {
   for (const bool ours_is_lower : {true, false}) {
     const ChildSaId old = install(1000, true).id;
-    Child& theirs = install(2000, false, old);
-    theirs.lowest = {5};
+    const Child& theirs = install(2000, false, old);
+    set.attempt() = Attempt{.replaces = old};
+    set.note_rival(theirs, {5});
+    const Attempt attempt = *std::exchange(set.attempt(), std::nullopt);
     Child& ours = install(3000, true, old);
     ours.ours = true;
-    ours.lowest = {static_cast<std::uint8_t>(ours_is_lower ? 4 : 6)};
     tasks.push_first(DeleteChild{old, 0});
-    set.resolve_simultaneous_rekey(ours);
+    set.resolve_simultaneous_rekey(ours, {static_cast<std::uint8_t>(ours_is_lower ? 4 : 6)}, attempt);
     ASSERT_FALSE(tasks.empty());
-    const auto goes = std::get<DeleteChild>(tasks.take()).id;
+    const auto goes = std::get<DeleteChild>(*tasks.take(now)).id;
     EXPECT_EQ(goes, ours_is_lower ? ours.id : old) << "the peer deletes the other one";
     EXPECT_EQ((ours_is_lower ? ours : theirs).state, ChildState::kRekeyed);
     EXPECT_TRUE(tasks.empty());
@@ -111,9 +133,9 @@ TEST_F(Children, Rfc4301_4_4_2_1_LifetimesBecomeTasks) {
   Child& child = install(1000, true);
   const SaId out = child.out->id;
   set.expired(out, false, now);
-  EXPECT_TRUE(std::holds_alternative<RekeyChild>(tasks.take()));
+  EXPECT_TRUE(std::holds_alternative<RekeyChild>(*tasks.take(now)));
   set.expired(out, true, now);
-  EXPECT_TRUE(std::holds_alternative<DeleteChild>(tasks.take()));
+  EXPECT_TRUE(std::holds_alternative<DeleteChild>(*tasks.take(now)));
   EXPECT_TRUE(child.leaving && !set.up("net"));
   set.expired(out, true, now);
   EXPECT_TRUE(tasks.empty()) << "once";

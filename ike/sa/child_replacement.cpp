@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// ChildSet: one child in place of another (RFC 7296 §2.8): which of two replacements stays, when the peer has
+// the new one, and from when on we send through it.
+#include <algorithm>
+#include <utility>
+
+#include "ike/sa/child_set.h"
+
+namespace simplon::ike {
+namespace {
+
+// A replaced child lives at least this long after it was replaced.
+constexpr std::chrono::seconds kReplacedLives{5};
+// A peer that has not repeated its request for this long has our response, or has given up.
+constexpr std::chrono::seconds kShown{30};
+// After this long it has given up, whoever repeats the request.
+constexpr std::chrono::seconds kGivenUp{180};
+
+}  // namespace
+
+void ChildSet::replace(Child& old, Child& by, Now now) {
+  by.replaced = old.id;
+  const bool first = old.state != ChildState::kRekeyed;  // else both ends replaced it, and this is the second
+  old.state = ChildState::kRekeyed;
+  if (Now& end = old.expire_at; end != Now{}) end = std::max(end, now + kReplacedLives);
+  if (first) inherit_delete(old, by);
+  context_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, owner_, by.id, old.id});
+}
+
+// Whoever wants the old child deleted means the new one by now.
+void ChildSet::inherit_delete(const Child& from, Child& to) {
+  to.leaving |= from.leaving;
+  tasks_.retarget_deletes(from.id, to.id);
+}
+
+void ChildSet::note_rival(const Child& theirs, Buffer lowest_nonce) {
+  if (!attempt_ || attempt_->of_ike() || theirs.replaced != attempt_->replaces) return;
+  attempt_->rival = theirs.id;
+  attempt_->rival_nonce = std::move(lowest_nonce);
+}
+
+void ChildSet::resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonce, const Attempt& attempt) {
+  if (attempt.rival == ChildSaId{}) return;
+  Child* const theirs = find(attempt.rival);  // none: it may be replaced itself by now
+  if (attempt.rival_nonce <= lowest_nonce) {
+    if (theirs == nullptr || theirs->state != ChildState::kInstalled) return;
+    inherit_delete(*theirs, made);
+    theirs->leaving = false;
+    theirs->state = ChildState::kRekeyed;
+    return;
+  }
+  if (theirs != nullptr) inherit_delete(made, *theirs);
+  made.leaving = false;
+  made.state = ChildState::kRekeyed;
+  stop_sending(made);
+  if (find(made.replaced) == nullptr) use_instead_of(made.replaced);
+  tasks_.cancel_delete(made.replaced);
+  tasks_.push_first(DeleteChild{made.id, 0});
+}
+
+bool ChildSet::attempt_done_by_peer() {
+  if (attempt_->rival == ChildSaId{}) return false;
+  context_.finish(attempt_->ticket, true);
+  attempt_.reset();
+  return true;
+}
+
+void ChildSet::use_deferred(Child& child) { install_sa(std::exchange(child.deferred_out, nullptr), child); }
+
+// Before the peer hears of its delete and does not receive with it any more.
+void ChildSet::stop_sending(Child& child) {
+  if (child.deferred_out) return;
+  child.deferred_out = child.out;
+  context_.outputs.emplace_back(RemoveSa{child.out->id});
+}
+
+void ChildSet::use_shown() {
+  for (auto& [id, child] : children_)
+    if (child.waits_to_send() && child.shown) use_deferred(child);
+}
+
+// At once, or in place of one that replaced it and has not been sent through either.
+bool ChildSet::replaces(const Child& child, ChildSaId old) const {
+  if (child.replaced == old) return true;
+  const auto before = children_.find(child.replaced);
+  return before != children_.end() && before->second.deferred_out && replaces(before->second, old);
+}
+
+void ChildSet::use_instead_of(ChildSaId old) {
+  for (auto& [id, child] : children_)
+    if (child.waits_to_send() && replaces(child, old)) use_deferred(child);
+}
+
+void ChildSet::peer_has_all() {
+  for (const ChildSaId id : std::exchange(unshown_, {}))
+    if (Child* const child = find(id)) child->shown = true;
+}
+
+bool ChildSet::peer_uses(SaId inbound) {
+  for (const ChildSaId id : unshown_) {
+    Child* const child = find(id);
+    if (child == nullptr || child->in->id != inbound) continue;
+    child->shown = true;
+    std::erase(unshown_, id);
+    use_shown();
+    return true;
+  }
+  return false;
+}
+
+void ChildSet::request_repeated(Now now) {
+  for (const ChildSaId id : unshown_)
+    if (Child* const child = find(id)) child->asked = std::min(now, child->installed + kGivenUp);
+}
+
+bool ChildSet::may_name(const Child& child, Now now) { return child.shown || now >= child.asked + kShown; }
+
+bool ChildSet::may_name_all(Now now) const {
+  return std::ranges::all_of(unshown_, [&](ChildSaId id) {
+    const auto child = children_.find(id);
+    return child == children_.end() || may_name(child->second, now);
+  });
+}
+
+// The peer made the replacement, and would have deleted the other one itself.
+bool ChildSet::revive_replaced(const Child& from, Now now) {
+  Child* const old = from.ours ? nullptr : find(from.replaced);
+  if (old == nullptr || old->state != ChildState::kRekeyed) return false;
+  if (std::ranges::any_of(children_, [&](const auto& c) {
+        return c.first != from.id && c.second.replaced == old->id && c.second.state != ChildState::kRekeyed;
+      }))
+    return false;
+  old->state = replacing(old->id) ? ChildState::kRekeying : ChildState::kInstalled;
+  if (old->rekey_at == Now{} && old->config.rekey.time.count() != 0)
+    old->rekey_at = now + kReplacedLives + milliseconds(context_.entropy.below(3000));
+  inherit_delete(from, *old);
+  context_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, owner_, old->id, from.id});
+  return true;
+}
+
+}  // namespace simplon::ike
