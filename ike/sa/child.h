@@ -19,7 +19,8 @@ struct Child {
   ChildConfig config;
   ChildState state = ChildState::kInstalled;
   SaRef in, out;
-  SaRef deferred_out;  // made, but not sent through: not yet, or not any more
+  SaRef deferred_out;    // made, but not sent through: not yet, or not any more
+  bool stopped = false;  // not any more: installed again, its numbers would begin anew under the same key
   // We made it as responder, and the peer may not have our response: it is neither sent through (while there
   // is the one that it replaces) nor rekeyed nor deleted before the peer has shown that it knows it (§2.25).
   // It has when it uses the SA, or sends another request: its window is one request at a time.
@@ -39,7 +40,7 @@ struct Child {
   }
   // Its outbound SA will be used; not that of one that goes.
   bool waits_to_send() const {
-    return deferred_out && (state == ChildState::kInstalled || state == ChildState::kRekeying);
+    return deferred_out && !stopped && (state == ChildState::kInstalled || state == ChildState::kRekeying);
   }
   bool up() const { return !leaving && (state == ChildState::kInstalled || state == ChildState::kRekeying); }
 };

@@ -71,6 +71,7 @@ void ChildSet::use_deferred(Child& child) { install_sa(std::exchange(child.defer
 void ChildSet::stop_sending(Child& child) {
   if (child.deferred_out) return;
   child.deferred_out = child.out;
+  child.stopped = true;
   context_.outputs.emplace_back(RemoveSa{child.out->id});
 }
 
@@ -125,7 +126,7 @@ bool ChildSet::may_name_all(Now now) const {
 // The peer made the replacement, and would have deleted the other one itself.
 bool ChildSet::revive_replaced(const Child& from, Now now) {
   Child* const old = from.ours ? nullptr : find(from.replaced);
-  if (old == nullptr || old->state != ChildState::kRekeyed) return false;
+  if (old == nullptr || old->state != ChildState::kRekeyed || old->stopped) return false;
   if (std::ranges::any_of(children_, [&](const auto& c) {
         return c.first != from.id && c.second.replaced == old->id && c.second.state != ChildState::kRekeyed;
       }))

@@ -129,6 +129,25 @@ TEST_F(Children, Rfc7296_2_8_1_OfTwoReplacementsTheOneWithTheLowestNonceIsDelete
   }
 }
 
+// The peer may replace even the one that lost, and take that back: what was sent through once and removed is
+// not installed again, or its numbers would begin anew under the same key.
+TEST_F(Children, Rfc4303_3_3_3_AnSaThatWasStoppedIsNeverSentThroughAgain) {
+  const ChildSaId old = install(1000, true).id;
+  const ChildSaId theirs = install(2000, false, old).id;
+  Child& lost = install(3000, true, old);
+  Attempt attempt{};
+  attempt.rival = theirs;
+  attempt.rival_nonce = Buffer(32, 9);
+  set.resolve_simultaneous_rekey(lost, Buffer(32, 1), attempt);
+  const Child& again = install(4000, false, lost.id);
+  (void)outputs();
+  EXPECT_FALSE(set.revive_replaced(again, now));
+  set.remove(again.id, now, OldInboundSa::kGoes);
+  set.peer_has_all();
+  set.use_shown();
+  EXPECT_EQ(outputs().find("+3001"), std::string::npos);
+}
+
 TEST_F(Children, Rfc4301_4_4_2_1_LifetimesBecomeTasks) {
   Child& child = install(1000, true);
   const SaId out = child.out->id;
