@@ -13,6 +13,7 @@ namespace simplon::dp {
 
 struct alignas(64) WorkerCounters {
   Counter received, transmitted, encrypted, decrypted, forwarded, punted, handed_over;
+  Counter reassembled;  // fragments that are part of a whole datagram now, one of each datagram not counted
   Counter turns, idle_turns;
   std::array<Counter, kDropReasons> dropped{};
 };
