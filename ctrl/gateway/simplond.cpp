@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The daemon: reads one YAML file, starts the gateway it describes, stays in the foreground until SIGTERM.
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -23,6 +24,20 @@ void block_signals() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
+constexpr rlim_t kDescriptors = 256;  // ports, TAPs, sockets and console clients of the largest machine
+
+// As many descriptors as the process may have; DPDK ends the process where it gets none.
+simplon::Result<void> raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_max >= kDescriptors) return {};
+  return simplon::fail("this process may open " + std::to_string(limit.rlim_max) + " descriptors, " +
+                       std::to_string(kDescriptors) +
+                       " are needed; raise LimitNOFILE of the service, or ulimit -n");
+}
+
 int check(const std::string& file) {
   PolicyIds ids;
   const LoadedConfig config = load_config(file, ids);
@@ -42,6 +57,10 @@ int run(const std::string& file) {
   LoadedConfig config = load_config(file, ids);
   if (!config) {
     std::cerr << text(config.error()) << "simplond: " << file << " is not used; nothing was started\n";
+    return 1;
+  }
+  if (const auto raised = raise_descriptor_limit(); !raised) {
+    std::cerr << "simplond: " << raised.error().what << "\n";
     return 1;
   }
   const bool to_file = !config->log.file.empty();

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The link of a kernel interface. Control thread.
+// A kernel interface: its number, its link. Control thread.
 #pragma once
 
 #include <string>
 
 namespace simplon::ctrl {
 
+// Its number; 0 when there is none of this name. Any socket will do: no descriptor is taken for it, so that
+// an interface does not seem gone when descriptors are.
+unsigned interface_index(int socket, const std::string& interface);
 // Whether it is up and has a carrier; false when there is no such interface.
 bool has_link(const std::string& interface);
 

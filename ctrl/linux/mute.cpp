@@ -4,6 +4,8 @@
 #include <net/if.h>
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string_view>
@@ -59,7 +61,8 @@ bool close_setting(const Setting& setting, const std::string& interface) {
 
 Result<std::vector<std::string>> mute(const std::string& interface) {
   if (if_nametoindex(interface.c_str()) == 0)
-    return fail("there is no interface '" + interface + "' for a port to use");
+    return fail("there is no interface '" + interface + "' for a port to use" +
+                (errno == ENODEV ? "" : std::string(": ") + std::strerror(errno)));
   std::vector<std::string> missing;
   for (const Drop& drop : kDrops)
     if (auto done = drop.set(interface); !done)
@@ -88,8 +91,10 @@ Reopened mute_again(const std::string& interface) {
   Reopened out{.locks = {}, .failed = {}, .open = true};
   for (const Drop& drop : kDrops) {
     const auto set = drop.is_set(interface);
-    if (set && *set) {
-      out.open = false;
+    if (!set || *set) out.open = false;
+    if (set && *set) continue;
+    if (!set) {  // it is not known; no descriptor may be free
+      out.failed.push_back(set.error().what);
       continue;
     }
     if (auto done = drop.set(interface); done)

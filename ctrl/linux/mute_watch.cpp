@@ -3,10 +3,10 @@
 
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 
 #include <utility>
 
+#include "ctrl/linux/link.h"
 #include "ctrl/linux/mute.h"
 
 namespace simplon::ctrl {
@@ -37,7 +37,7 @@ Result<MuteWatch> MuteWatch::start(std::vector<std::string> interfaces) {
     if (!muted) return std::unexpected(muted.error());
     // What this kernel does not have is missing at every check.
     const Reopened rest = mute_again(interface);
-    out.told_[interface] = {if_nametoindex(interface.c_str()), joined(rest.failed, "; ")};
+    out.told_[interface] = {interface_index(out.links_.fd(), interface), joined(rest.failed, "; ")};
     for (std::string& lock : *muted) out.missing_.push_back(std::move(lock));
   }
   return out;
@@ -63,7 +63,7 @@ std::vector<MuteWatch::Finding> MuteWatch::check(Now now) {
 std::optional<MuteWatch::Finding> MuteWatch::check(const std::string& interface) {
   Told& told = told_[interface];
   Finding out{.interface = interface, .text = "interface " + interface};
-  const unsigned index = if_nametoindex(interface.c_str());
+  const unsigned index = interface_index(links_.fd(), interface);
   const unsigned before = std::exchange(told.index, index);
   if (index == 0) {
     if (before == 0) return std::nullopt;
@@ -78,7 +78,8 @@ std::optional<MuteWatch::Finding> MuteWatch::check(const std::string& interface)
   if (found.locks.empty() && !news && !back) return std::nullopt;
   out.what = back ? Finding::What::kBack : Finding::What::kOpened;
   out.open = found.open && !back;
-  out.text += back ? " is there again" : " was opened to the kernel by another program";
+  if (back) out.text += " is there again";
+  if (!back && !found.locks.empty()) out.text += " was opened to the kernel by another program";
   if (!found.locks.empty()) out.text += "; closed: " + joined(found.locks, ", ");
   if (!failed.empty()) out.text += "; cannot be closed: " + failed;
   if (!found.open) out.text += " (another lock held: nothing passed)";

@@ -3,11 +3,12 @@
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "ctrl/linux/link.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -139,7 +140,7 @@ void NetworkMirror::find_interfaces() {
   interfaces_.clear();
   ports_.clear();
   for (std::size_t i = 0; i < taps_.size(); ++i) {
-    interfaces_.push_back(if_nametoindex(taps_[i].c_str()));
+    interfaces_.push_back(interface_index(events_.fd(), taps_[i]));
     if (interfaces_[i] != 0) ports_[interfaces_[i]] = dp::PortIndex{static_cast<std::uint16_t>(i)};
   }
 }

@@ -2,6 +2,8 @@
 // Mutes against this machine's nftables and traffic control.
 #include "ctrl/linux/mute.h"
 
+#include <sys/resource.h>
+
 #include <optional>
 
 #include "ctrl/linux/mute_watch.h"
@@ -139,6 +141,22 @@ TEST_F(Watch, ForwardingStaysOffWhenItIsSwitchedOnForAll) {
   ASSERT_TRUE(finding());
   EXPECT_EQ(setting("ipv4/conf/m0/forwarding"), "0\n");
   ASSERT_TRUE(runs("echo 0 >/proc/sys/net/ipv4/ip_forward"));
+}
+
+// Without a descriptor the locks cannot be looked at. That is told once, and the interface is not gone.
+TEST_F(Watch, OutOfDescriptorsIsNamedAndAnInterfaceIsNotGone) {
+  rlimit before{}, none{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  none = {.rlim_cur = 3, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto found = watch_->check(now_), again = watch_->check(now_);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].what, What::kOpened);
+  EXPECT_FALSE(found[0].open);
+  EXPECT_NE(found[0].text.find("Too many open files"), std::string::npos) << found[0].text;
+  EXPECT_TRUE(again.empty());
+  EXPECT_TRUE(watch_->check(now_).empty()) << "all is closed, as it was";
 }
 
 TEST_F(Watch, InterfaceThatComesBackIsMuted) {
