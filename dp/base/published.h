@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 namespace simplon::dp {
 
@@ -41,5 +42,23 @@ class Gate {
   std::atomic<bool> open_;
 };
 inline constinit Gate kAlwaysOpen{true};
+
+// A number that one thread, its reader, compares with at every packet, so that it takes its slow path when
+// the number is reached. Another thread may trip it: then the next comparison takes the slow path as well,
+// where the reader sees what the other had published before. To be heard by it costs the reader nothing.
+class Threshold {
+ public:
+  explicit(false) Threshold(std::uint64_t n) : n_(n) {}
+  Threshold(const Threshold&) = delete;
+  Threshold& operator=(const Threshold&) = delete;
+
+  explicit(false) operator std::uint64_t() const { return n_.load(std::memory_order_relaxed); }
+  // The reader's, on its slow path, before it looks for what was published. A trip that comes later stays.
+  void set(std::uint64_t next) { n_.exchange(next, std::memory_order_acq_rel); }
+  void trip() { n_.store(0, std::memory_order_release); }
+
+ private:
+  std::atomic<std::uint64_t> n_;
+};
 
 }  // namespace simplon::dp

@@ -83,6 +83,7 @@ class DpdkDataPath final : public DataPath {
 
   Result<void> add_sa(const SaRef& sa) override { return registry_->add_sa(sa); }
   void remove_sa(SaId id) override { registry_->remove_sa(id); }
+  Result<void> move_sa(const SaRef& sa) override { return registry_->move_sa(sa); }
   Result<void> add_policy(const PolicySpec& policy) override { return registry_->add_policy(policy); }
   void remove_policy(PolicyId id) override { registry_->remove_policy(id); }
   void set_network(const NetworkSpec& network) override { registry_->set_network(network); }
@@ -286,6 +287,9 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) con
     case WorkerEvent::Kind::kSoft:
     case WorkerEvent::Kind::kHard:
       out.emplace_back(Expire{SaId{e.sa}, e.kind == WorkerEvent::Kind::kHard});
+      break;
+    case WorkerEvent::Kind::kMoved:
+      out.emplace_back(PeerMoved{SaId{e.sa}, {e.source, simplon::Port{e.sport}}});
       break;
     case WorkerEvent::Kind::kNeighbour:
       out.emplace_back(NeighbourWanted{e.port, e.destination});

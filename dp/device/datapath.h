@@ -27,6 +27,8 @@ class DataPath {
   // An outbound SA becomes the one its policy sends through; the one before stays until it is removed.
   virtual Result<void> add_sa(const SaRef& sa) = 0;
   virtual void remove_sa(SaId id) = 0;
+  // The SA of this id, whose peer has another address or port now: all else of it stays.
+  virtual Result<void> move_sa(const SaRef& sa) = 0;
   virtual Result<void> add_policy(const PolicySpec& policy) = 0;  // same id: replaced in place
   virtual void remove_policy(PolicyId id) = 0;
   virtual void set_network(const NetworkSpec& network) = 0;

@@ -54,6 +54,12 @@ struct Expire {
   SaId sa{};
   bool hard = false;
 };
+// The newest packet of an inbound SA in UDP came from another address or port than the SA says (RFC 7296
+// §2.23); rate limited.
+struct PeerMoved {
+  SaId sa{};
+  SocketAddress remote;
+};
 struct NeighbourWanted {  // a worker holds packets for this next hop
   PortIndex port{};
   IpAddress address;
@@ -63,7 +69,7 @@ struct PortChanged {
   PortIndex port{};
   std::string what;
 };
-using Event = std::variant<Acquire, Expire, NeighbourWanted, PortChanged>;
+using Event = std::variant<Acquire, Expire, PeerMoved, NeighbourWanted, PortChanged>;
 
 struct PortStats {
   std::string name, device, driver;

@@ -147,4 +147,14 @@ void set_selectors(const SaSpec& spec, InboundSa& sa) {
   sa.selector_count = static_cast<std::uint16_t>(sa.selector_store.size());
 }
 
+PeerEnd peer_end(const SaSpec& spec) {
+  if (!spec.udp || spec.replay_window == 0) return {};
+  return {address_key(spec.source), static_cast<std::uint16_t>(spec.udp->source)};
+}
+
+void set_peer(const PeerEnd& peer, InboundSa& sa) {
+  sa.peer = peer.address;
+  sa.peer_port = peer.port;
+}
+
 }  // namespace simplon::dp

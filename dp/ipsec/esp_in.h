@@ -30,6 +30,16 @@ Drop decapsulate_cbc_begin(rte_mbuf* m, const Headers& headers, std::uint16_t es
 Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner);
 
 void set_selectors(const SaSpec& spec, InboundSa& sa);
+// Where the SA's packets come from, if it may follow them elsewhere; else no port.
+PeerEnd peer_end(const SaSpec& spec);
+void set_peer(const PeerEnd& peer, InboundSa& sa);
+// Before decapsulate_finish(), after a good ICV: whether the packet is newer than all before and comes from
+// another address or port than the peer's, which then has moved (RFC 7296 §2.23).
+inline bool has_moved(const InboundSa& sa, const std::uint8_t* ip, const Headers& outer, std::uint64_t seq) {
+  return sa.peer_port != 0 && outer.protocol == kUdp &&
+         (outer.sport != sa.peer_port || address_key(ip + (outer.v4 ? 12 : 8), outer.v4) != sa.peer) &&
+         seq > sa.window.top();
+}
 // Whether the packet is within the SA's selectors.
 bool selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner);
 

@@ -30,6 +30,11 @@ void ipv6_header(const SaSpec& spec, std::uint8_t* h) {
   std::memcpy(h + 24, spec.destination.bytes().data(), 16);
 }
 
+std::uint8_t header_bytes(const SaSpec& spec) {
+  const unsigned ip_bytes = spec.destination.is_v4() ? kIpv4Bytes : kIpv6Bytes;
+  return static_cast<std::uint8_t>(ip_bytes + (spec.udp ? kUdpBytes : 0) + kEspBytes);
+}
+
 // Length, checksum, and the traffic class: DSCP is copied, and ECN (RFC 6040 §4.1, normal mode).
 void complete_outer_header(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass, unsigned total) {
   if (sa.v4) {
@@ -109,24 +114,39 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
 
 }  // namespace
 
+OuterHeader outer_header(const SaSpec& spec) {
+  const bool v4 = spec.destination.is_v4();
+  const unsigned ip_bytes = v4 ? kIpv4Bytes : kIpv6Bytes;
+  OuterHeader out;
+  out.destination = spec.destination;
+  std::uint8_t* h = out.bytes.data() + out.bytes.size() - header_bytes(spec);
+  v4 ? ipv4_header(spec, h) : ipv6_header(spec, h);
+  if (spec.udp) {
+    store_be16(h + ip_bytes, static_cast<std::uint16_t>(spec.udp->source));
+    store_be16(h + ip_bytes + 2, static_cast<std::uint16_t>(spec.udp->destination));
+  }
+  store_be32(out.bytes.data() + out.bytes.size() - kEspBytes, static_cast<std::uint32_t>(spec.spi));
+  if (v4) out.sum = ipv4_checksum_sum(h, kIpv4Bytes);
+  return out;
+}
+
+void set_outer_header(const OuterHeader& header, OutboundSa& sa) {
+  sa.header = header.bytes;
+  sa.outer_sum = header.sum;
+  sa.destination = header.destination;
+  sa.route_generation = 0;  // of no tables: the route is looked up again
+}
+
 void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
-  sa.destination = spec.destination;
   sa.v4 = spec.destination.is_v4();
   sa.udp = spec.udp.has_value();
   sa.kind = sa_kind(spec);
   sa.ip_bytes = sa.v4 ? kIpv4Bytes : kIpv6Bytes;
-  sa.header_bytes = static_cast<std::uint8_t>(sa.ip_bytes + (sa.udp ? kUdpBytes : 0) + kEspBytes);
+  sa.header_bytes = header_bytes(spec);
   sa.iv = static_cast<std::uint8_t>(spec.suite.iv());
   sa.icv = static_cast<std::uint8_t>(spec.suite.icv());
   sa.block = spec.suite.encr->block;
-  std::uint8_t* h = sa.header.data() + sa.header.size() - sa.header_bytes;
-  sa.v4 ? ipv4_header(spec, h) : ipv6_header(spec, h);
-  if (spec.udp) {
-    store_be16(h + sa.ip_bytes, static_cast<std::uint16_t>(spec.udp->source));
-    store_be16(h + sa.ip_bytes + 2, static_cast<std::uint16_t>(spec.udp->destination));
-  }
-  store_be32(h + sa.header_bytes - kEspBytes, static_cast<std::uint32_t>(spec.spi));
-  if (sa.v4) sa.outer_sum = ipv4_checksum_sum(h, kIpv4Bytes);
+  set_outer_header(outer_header(spec), sa);
   if (spec.suite.encr->aead())
     std::memcpy(&sa.salt, spec.salt.bytes().data(), sizeof sa.salt);
   else if (getrandom(&sa.salt, sizeof sa.salt, 0) != sizeof sa.salt)

@@ -10,6 +10,9 @@
 
 namespace simplon::dp {
 
+OuterHeader outer_header(const SaSpec& spec);
+// The SA's packets bear this header from now on. It is as long as the one before.
+void set_outer_header(const OuterHeader& header, OutboundSa& sa);
 // Fills the outer header template of an SA, its kind, and the sizes that go with them.
 void make_outer_header(const SaSpec& spec, OutboundSa& sa);
 

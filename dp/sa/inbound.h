@@ -9,6 +9,7 @@
 
 #include "dp/base/bytes.h"
 #include "dp/base/counter.h"
+#include "dp/base/published.h"
 #include "dp/base/sa_spec.h"
 #include "dp/packet/flow.h"
 #include "dp/sa/kind.h"
@@ -28,6 +29,12 @@ struct CompactSelector {
   bool asks_ports = false;  // then a later fragment, which has no ports, does not match (RFC 4301 §7)
 };
 
+// Where a peer's UDP packets come from, as we see it: behind a NAT, the NAT's (RFC 3948).
+struct PeerEnd {
+  AddressKey address{};
+  std::uint16_t port = 0;
+};
+
 struct alignas(64) InboundSa {
   // Line 0.
   Be32 spi{};
@@ -35,18 +42,25 @@ struct alignas(64) InboundSa {
   std::uint8_t iv = 0, icv = 0, block = 0;
   SaKind kind{};
   std::uint16_t selector_count = 0;
+  // The port of the peer's UDP packets, when the SA may follow the peer (RFC 7296 §2.23); else 0: there is no
+  // UDP, or no replay check that would tell a packet sent again.
+  std::uint16_t peer_port = 0;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;
   Counter packets, bytes;
-  std::uint64_t check_at_packets = kNever, check_at_bytes = kNever;
+  Threshold check_at_packets = kNever;  // tripped when `moved` is set
+  std::uint64_t check_at_bytes = kNever;
   // Line 1.
   ReplayWindow window;
   const CompactSelector* selectors = nullptr;
   AddressKey destination{};
+  AddressKey peer{};  // goes with peer_port
   // The cold part; it begins with the counters of refused packets.
   Counter replayed, bad_icv, selector_mismatch;
   SaLimits limits;
   SaId id{};
+  Published<const PeerEnd> moved;   // what the owner is to expect instead
+  std::uint64_t move_reported = 0;  // when the owner last said that the peer has moved, in cycles of the TSC
   std::vector<CompactSelector> selector_store;
 
   explicit InboundSa(std::uint32_t replay_window) : window(replay_window) {}

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "dp/base/counter.h"
+#include "dp/base/published.h"
 #include "dp/base/sa_spec.h"
 #include "dp/sa/kind.h"
 #include "dp/sa/limits.h"
@@ -26,11 +27,18 @@ inline constexpr std::uint64_t kLastSequence = 0xffffffff;
 // At this number a rekey is asked for; the numbers behind it are for the packets that come until it is done.
 inline constexpr std::uint64_t kSoftSequence = kLastSequence - (1u << 20);
 
+// The template of an SA's outer headers (RFC 4301 §5.1.2), and what follows from it.
+struct OuterHeader {
+  std::array<std::uint8_t, 56> bytes{};  // they end at the end of the array
+  std::uint32_t sum = 0;                 // see OutboundSa::outer_sum
+  IpAddress destination;
+};
+
 struct alignas(64) OutboundSa {
   // Line 0: read and written for every packet.
-  Counter next_seq = 1;                     // 64 bits are kept; the low half travels
-  std::uint64_t check_at_packets = kNever;  // the next limit, see SaLimits
-  Counter bytes = 0;                        // of inner packets
+  Counter next_seq = 1;                 // 64 bits are kept; the low half travels
+  Threshold check_at_packets = kNever;  // the next limit, see SaLimits; tripped when `moved` is set
+  Counter bytes = 0;                    // of inner packets
   std::uint64_t check_at_bytes = kNever;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;       // of an AEAD, as it stands in the nonce; of CBC random, see set_iv()
@@ -42,14 +50,15 @@ struct alignas(64) OutboundSa {
   std::uint8_t header_bytes = 0;  // of the template: outer IP, UDP, ESP
   bool udp = false, v4 = false;
   SaKind kind{};
-  // Line 1: the template of the outer headers (RFC 4301 §5.1.2), which is copied and completed for each
-  // packet. It ends at the end of the array, so that one copy of fixed size serves every length.
+  // Line 1: OuterHeader::bytes, which are copied and completed for each packet. They end at the end of the
+  // array, so that one copy of fixed size serves every length.
   alignas(64) std::array<std::uint8_t, 56> header{};
   std::uint32_t route_generation = 0, route = 0;  // of the outer packet, as last looked up
   // From line 2 on: for the cold path and the control thread.
   SaLimits limits;
   SaId id{};
-  IpAddress destination;  // of the outer packet
+  IpAddress destination;               // of the outer packet
+  Published<const OuterHeader> moved;  // what the owner is to use instead: the peer has moved
 };
 static_assert(offsetof(OutboundSa, header) == 64 && offsetof(OutboundSa, limits) == 128);
 

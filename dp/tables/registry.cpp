@@ -119,7 +119,7 @@ Result<void> Registry::add_outbound(Entry& entry) {
   for (const PortFacts& port : ports_)
     sa->mtu = port.side == Side::kUnprotected ? std::min(sa->mtu, port.mtu) : sa->mtu;
   sa->limits = limits_of(spec);
-  sa->check_at_packets = sa->limits.next_packets();
+  sa->check_at_packets.set(sa->limits.next_packets());
   sa->check_at_bytes = sa->limits.next_bytes();
   outbound_[use->slot].sa.publish(sa.get());
   use->sas.push_back(spec.id);
@@ -141,9 +141,10 @@ Result<void> Registry::add_inbound(Entry& entry) {
   if (spec.suite.encr->aead()) std::memcpy(&sa->salt, spec.salt.bytes().data(), sizeof sa->salt);
   sa->id = spec.id;
   sa->limits = limits_of(spec);
-  sa->check_at_packets = sa->limits.next_packets();
+  sa->check_at_packets.set(sa->limits.next_packets());
   sa->check_at_bytes = sa->limits.next_bytes();
   set_selectors(spec, *sa);
+  set_peer(peer_end(spec), *sa);
   std::unique_ptr<Sad::Table> smaller;
   if (!sad_.add(sa.get(), smaller))
     return fail("there is an inbound SA with this SPI and destination already");
@@ -167,6 +168,29 @@ void Registry::remove_sa(SaId id) {
     release(entry->spec->policy);
   }
   retire([entry] {});
+}
+
+// What is left for the owner lives as long as the SA, or until it is replaced.
+Result<void> Registry::move_sa(const SaRef& sa) {
+  const auto found = sas_.find(sa->id);
+  if (found == sas_.end()) return fail("there is no SA of this id");
+  Entry& entry = found->second;
+  const SaSpec& was = *entry.spec;
+  if (was.destination.family() != sa->destination.family() || was.udp.has_value() != sa->udp.has_value() ||
+      (entry.in && was.destination != sa->destination))
+    return fail("an SA moves to another address of its peer only");
+  const auto leave = [&](auto& hot, auto next) {
+    auto left = std::make_shared<const decltype(next)>(std::move(next));
+    hot.moved.publish(left.get());
+    hot.check_at_packets.trip();
+    retire([replaced = std::exchange(entry.moved, std::move(left))] {});
+  };
+  if (entry.out)
+    leave(*entry.out, outer_header(*sa));
+  else
+    leave(*entry.in, peer_end(*sa));
+  entry.spec = sa;
+  return {};
 }
 
 Result<void> Registry::add_policy(const PolicySpec& policy) {

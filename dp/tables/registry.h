@@ -36,6 +36,9 @@ class Registry {
   // of the SA's keys and freed; a suite that went well is remembered.
   Result<void> can(const SaSpec& sa);
   Result<void> add_sa(const SaRef& sa);
+  // The SA of this id, whose peer has another address or port now (RFC 7296 §2.23), which `sa` alone says.
+  // Keys, counters, window and sequence numbers go on. The owner takes it before the SA's next packet.
+  Result<void> move_sa(const SaRef& sa);
   void remove_sa(SaId id);
   Result<void> add_policy(const PolicySpec& policy);
   void remove_policy(PolicyId id);
@@ -68,8 +71,9 @@ class Registry {
     std::unique_ptr<OutboundSa> out;
     std::unique_ptr<InboundSa> in;
     std::uint16_t owner = 0;
-    std::uint64_t sampled = 0;  // packets, when tick() last looked
-    Now active{};               // when it last saw that they had become more, or of the installation
+    std::shared_ptr<const void> moved;  // what was left for the owner (OutboundSa::moved, InboundSa::moved)
+    std::uint64_t sampled = 0;          // packets, when tick() last looked
+    Now active{};                       // when it last saw that they had become more, or of the installation
   };
   struct Policy {
     PolicySpec spec;

@@ -19,14 +19,15 @@ namespace simplon::dp {
 
 // A flat value for a ring.
 struct WorkerEvent {
-  enum class Kind : std::uint8_t { kAcquire, kSoft, kHard, kNeighbour } kind{};
+  enum class Kind : std::uint8_t { kAcquire, kSoft, kHard, kNeighbour, kMoved } kind{};
   std::uint8_t protocol = 0;
   bool fragment = false;  // a later one: ports are not known
   std::uint16_t sport = 0, dport = 0;
   PortIndex port{};
   PolicyId policy{};
   std::uint64_t sa = 0;
-  IpAddress source, destination;  // kNeighbour: destination is the next hop
+  IpAddress source,
+      destination;  // kNeighbour: destination is the next hop; kMoved: source is where the peer is
 };
 static_assert(sizeof(WorkerEvent) % 4 == 0 && std::is_trivially_copyable_v<WorkerEvent>);
 

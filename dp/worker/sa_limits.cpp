@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/worker/sa_limits.h"
 
+#include "dp/ipsec/esp_in.h"
+#include "dp/ipsec/esp_out.h"
+
 namespace simplon::dp {
 namespace {
+
+// The last that was left stays there: taking it again changes nothing.
+void take_moved(OutboundSa& sa) {
+  if (const OuterHeader* header = sa.moved.read()) set_outer_header(*header, sa);
+}
+void take_moved(InboundSa& sa) {
+  if (const PeerEnd* peer = sa.moved.read()) set_peer(*peer, sa);
+}
 
 template <class Sa>
 bool within(Sa& sa, std::uint64_t packets, ControlChannel& control) {
@@ -12,8 +23,9 @@ bool within(Sa& sa, std::uint64_t packets, ControlChannel& control) {
           {.kind = limit == SaLimits::Limit::kHard ? WorkerEvent::Kind::kHard : WorkerEvent::Kind::kSoft,
            .sa = static_cast<std::uint64_t>(sa.id)}))
     sa.limits.report_again(limit);
-  sa.check_at_packets = sa.limits.next_packets();
+  sa.check_at_packets.set(sa.limits.next_packets());
   sa.check_at_bytes = sa.limits.next_bytes();
+  take_moved(sa);
   return !sa.limits.expired;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cold path of an SA's limits (dp/sa/limits.h): a packet reached a soft or hard limit, or the last
-// sequence number. Tells the control thread once, and sets the number at which to ask again.
+// The cold path of an SA's counters (dp/sa/limits.h): a packet reached a soft or hard limit, or the last
+// sequence number. Tells the control thread once, and sets the number at which to ask again. Or the control
+// thread tripped the limit, since the peer has moved: then the SA takes what was left for it
+// (OutboundSa::moved, InboundSa::moved), between two packets of its own.
 #pragma once
 
 #include "dp/sa/inbound.h"

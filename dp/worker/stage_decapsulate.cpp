@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/worker/stage_decapsulate.h"
 
+#include <rte_cycles.h>
+
 #include "dp/ipsec/esp_in.h"
 #include "dp/worker/sa_limits.h"
 
@@ -16,6 +18,8 @@ struct Runs {
   std::array<Run, kBurst> items;
   unsigned count = 0;
 };
+
+constexpr unsigned kMoveReports = 10;  // of one SA in a second
 
 bool is_replay(Drop reason) { return reason == Drop::kReplayed || reason == Drop::kTooOld; }
 
@@ -57,6 +61,19 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, SaKind kind, uns
   return i;
 }
 
+// The peer's own packets alone cause it, and a few times a second at most.
+[[gnu::noinline]] void report_move(InboundSa& sa, const PacketInfo& packet, ControlChannel& control) {
+  const std::uint64_t now = rte_rdtsc();
+  if (sa.move_reported != 0 && now - sa.move_reported < rte_get_tsc_hz() / kMoveReports) return;
+  const Headers& h = packet.headers;
+  if (control.send({.kind = WorkerEvent::Kind::kMoved,
+                    .sport = h.sport,
+                    .sa = static_cast<std::uint64_t>(sa.id),
+                    .source = source_of(ip_of(packet), h.v4),
+                    .destination = {}}))
+    sa.move_reported = now;
+}
+
 inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, const Crypto& crypto,
                    const DecapsulateOutputs& out) {
   InboundSa& sa = *job.sa;
@@ -67,6 +84,8 @@ inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, con
   }
   if ((sa.packets >= sa.check_at_packets || sa.bytes >= sa.check_at_bytes) && !within_limits(sa, out.control))
     return Drop::kLifetimeExpired;
+  if (has_moved(sa, ip_of(packet), packet.headers, job.esp.seq)) [[unlikely]]
+    report_move(sa, packet, out.control);
   if (const Drop bad = decapsulate_finish(packet.m, job.esp, sa, packet.headers); bad != Drop::kNone) {
     sa.replayed += is_replay(bad);
     sa.selector_mismatch += bad == Drop::kSelectorMismatch;

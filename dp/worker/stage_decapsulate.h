@@ -14,7 +14,7 @@ namespace simplon::dp {
 
 struct DecapsulateOutputs {
   Mailboxes& mailboxes;     // packets of another worker's SA
-  ControlChannel& control;  // limits that were reached
+  ControlChannel& control;  // limits that were reached, peers that have moved
   WorkerCounters& counters;
 };
 

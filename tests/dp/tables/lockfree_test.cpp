@@ -43,6 +43,32 @@ TEST(Published, AReaderSeesWholeValuesOnly) {
   EXPECT_EQ(wrong, 0u);
 }
 
+// The reader compares with the threshold alone, as a worker does; it must not miss the last that was left for
+// it.
+TEST(Threshold, TheReaderTakesWhatWasLeftForItBeforeItWasTripped) {
+  constexpr std::uint64_t kLast = 20000;
+  std::vector<std::uint64_t> values(kLast + 1);
+  for (std::uint64_t i = 0; i <= kLast; ++i) values[i] = i;
+  Published<const std::uint64_t> left(values.data());
+  Threshold threshold = ~std::uint64_t{0};
+  std::jthread worker([&] {
+    for (std::uint64_t packets = 1, seen = 0; seen != kLast; ++packets) {
+      if (packets < threshold) {
+        std::this_thread::yield();
+        continue;
+      }
+      threshold.set(~std::uint64_t{0});
+      const std::uint64_t now = *left.read();
+      EXPECT_GE(now, seen);
+      seen = now;
+    }
+  });
+  for (std::uint64_t i = 1; i <= kLast; ++i) {
+    left.publish(&values[i]);
+    threshold.trip();
+  }
+}
+
 // One writer adds and removes, readers look up SAs that are always there: those must always be found, and be
 // themselves.
 TEST(Sad, WhatIsThereIsFoundWhileOthersComeAndGo) {

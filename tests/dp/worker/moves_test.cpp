@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// A peer behind a NAT that maps it anew (RFC 7296 §2.23): the worker says so, once and for good reason only,
+// and an SA that is moved goes on where it was.
+#include <gtest/gtest.h>
+
+#include "dp/worker/worker.h"
+#include "tests/dp/lab.h"
+
+namespace simplon::dp::test {
+namespace {
+
+const UdpPorts kPorts{Port{4500}, Port{4500}};
+
+// Left encrypts, right decrypts; the same SA on both.
+struct Pair {
+  Lab left{0, true}, right{1, false};
+  SaRef out, in;
+
+  explicit Pair(SaOptions o = {.udp = kPorts}, bool v4 = true) {
+    const char *a = "198.18.1.0/24", *b = "198.18.2.0/24";
+    if (!v4) o.from = *IpAddress::parse("2001:db8:ffff::1"), o.to = *IpAddress::parse("2001:db8:ffff::2");
+    left.protect(selectors(a, b));
+    right.protect(selectors(b, a));
+    o.selectors = selectors(a, b);
+    out = make_sa(Direction::kOut, o);
+    o.selectors = selectors(b, a);
+    in = make_sa(Direction::kIn, o);
+    EXPECT_TRUE(left.registry().add_sa(out) && right.registry().add_sa(in));
+  }
+  Buffer seal() {
+    const auto frames = left.pass(udp4("198.18.1.10", "198.18.2.10"), Origin::kProtected, kLan);
+    EXPECT_EQ(frames.size(), 1u);
+    return frames.empty() ? Buffer{} : ip_of(frames[0]);
+  }
+  bool open(const Buffer& outer) { return right.pass(outer, Origin::kUnprotected, kWan).size() == 1; }
+  std::vector<WorkerEvent> moves() {
+    auto all = right.events();
+    std::erase_if(all, [](const WorkerEvent& e) { return e.kind != WorkerEvent::Kind::kMoved; });
+    return all;
+  }
+  // The same packet as another mapping of the NAT would have sent it. Over IPv6 nobody here checks the UDP
+  // checksum.
+  static Buffer mapped(Buffer outer, std::uint16_t port, const char* address = nullptr) {
+    const bool v4 = outer[0] >> 4 == 4;
+    store_be16(outer.data() + (v4 ? 20 : 40), port);
+    if (address != nullptr)
+      std::ranges::copy(IpAddress::parse(address)->bytes(), outer.begin() + (v4 ? 12 : 8));
+    if (v4) {
+      store_be16(outer.data() + 10, 0);
+      set_ipv4_checksum(outer.data());
+    }
+    return outer;
+  }
+};
+
+SaRef with(const SaRef& sa, const std::function<void(SaSpec&)>& change) {
+  SaSpec copy = *sa;
+  change(copy);
+  return std::make_shared<const SaSpec>(std::move(copy));
+}
+
+TEST(Rfc7296_2_23, PeerThatSendsFromAnotherPortIsToldOfOnce) {
+  for (const bool v4 : {true, false}) {
+    Pair pair({.udp = kPorts}, v4);
+    EXPECT_TRUE(pair.open(pair.seal()));
+    EXPECT_TRUE(pair.moves().empty());
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(pair.open(Pair::mapped(pair.seal(), 31000)));
+    const auto moves = pair.moves();
+    ASSERT_EQ(moves.size(), 1u) << "a few times a second at most";
+    EXPECT_EQ(moves[0].sa, 1u);
+    EXPECT_EQ(moves[0].sport, 31000);
+    EXPECT_EQ(moves[0].source.text(), v4 ? "198.51.100.1" : "2001:db8:ffff::1");
+  }
+}
+
+TEST(Rfc7296_2_23, PeerThatSendsFromAnotherAddressIsToldOf) {
+  for (const bool v4 : {true, false}) {
+    Pair pair({.udp = kPorts}, v4);
+    const char* elsewhere = v4 ? "203.0.113.9" : "2001:db8:ffff::9";
+    EXPECT_TRUE(pair.open(Pair::mapped(pair.seal(), 4500, elsewhere)));
+    const auto moves = pair.moves();
+    ASSERT_EQ(moves.size(), 1u);
+    EXPECT_EQ(moves[0].source.text(), elsewhere);
+    EXPECT_EQ(moves[0].sport, 4500);
+  }
+}
+
+TEST(Rfc7296_2_23, OnlyTheNewestAuthenticPacketTellsWhereThePeerIs) {
+  Pair pair;
+  const Buffer first = pair.seal(), late = pair.seal(), newest = pair.seal();
+  Buffer forged = Pair::mapped(pair.seal(), 31000);
+  EXPECT_TRUE(pair.open(first) && pair.open(newest));
+  forged.back() ^= 1;
+  EXPECT_FALSE(pair.open(forged));
+  EXPECT_FALSE(pair.open(Pair::mapped(newest, 31000))) << "a replay";
+  EXPECT_TRUE(pair.open(Pair::mapped(late, 31000)))
+      << "fresh, but not the newest: it may have been held back";
+  EXPECT_TRUE(pair.moves().empty());
+}
+
+TEST(Rfc7296_2_23, WithoutUdpOrReplayCheckNobodyIsFollowed) {
+  Pair bare(SaOptions{});
+  Buffer elsewhere = bare.seal();
+  std::ranges::copy(IpAddress::parse("203.0.113.9")->bytes(), elsewhere.begin() + 12);
+  store_be16(elsewhere.data() + 10, 0);
+  set_ipv4_checksum(elsewhere.data());
+  EXPECT_TRUE(bare.open(elsewhere));
+  EXPECT_TRUE(bare.moves().empty());
+  Pair unchecked({.udp = kPorts, .window = 0});
+  EXPECT_TRUE(unchecked.open(Pair::mapped(unchecked.seal(), 31000)));
+  EXPECT_TRUE(unchecked.moves().empty());
+}
+
+TEST(Rfc7296_2_23, MoveThatFoundNoRoomToBeToldIsToldLater) {
+  Pair pair;
+  pair.right.fill_events();
+  EXPECT_TRUE(pair.open(Pair::mapped(pair.seal(), 31000)));
+  (void)pair.right.events();
+  EXPECT_TRUE(pair.open(Pair::mapped(pair.seal(), 31000)));
+  EXPECT_EQ(pair.moves().size(), 1u);
+}
+
+TEST(Rfc7296_2_23, OutboundSaThatIsMovedGoesOnWithTheNextSequenceNumber) {
+  for (const bool v4 : {true, false}) {
+    Pair pair({.udp = kPorts}, v4);
+    const unsigned ip = v4 ? 20 : 40;
+    const Buffer before = pair.seal();
+    const IpAddress elsewhere = *IpAddress::parse(v4 ? "203.0.113.9" : "2001:db8:ffff::9");
+    ASSERT_TRUE(pair.left.registry().move_sa(with(pair.out, [&](SaSpec& sa) {
+      sa.destination = elsewhere;
+      sa.udp->destination = Port{31000};
+    })));
+    const Buffer after = pair.seal();
+    const auto to = *IpAddress::from_bytes(Bytes(after).subspan(v4 ? 16 : 24, v4 ? 4 : 16));
+    EXPECT_EQ(to, elsewhere);
+    EXPECT_EQ(load_be16(after.data() + ip), 4500);
+    EXPECT_EQ(load_be16(after.data() + ip + 2), 31000);
+    EXPECT_TRUE(!v4 || ipv4_checksum_sum(after.data(), 20) == 0xffff);
+    EXPECT_EQ(load_be32(after.data() + ip + 8), load_be32(before.data() + ip + 8)) << "the SPI";
+    EXPECT_EQ(load_be32(after.data() + ip + 12), load_be32(before.data() + ip + 12) + 1)
+        << "the sequence number";
+    EXPECT_EQ(pair.left.registry().counters(SaId{1})->packets, 2u);
+    EXPECT_EQ(pair.left.registry().sas().front()->destination, elsewhere);
+  }
+}
+
+TEST(Rfc7296_2_23, InboundSaThatIsMovedExpectsThePeerThere) {
+  Pair pair;
+  EXPECT_TRUE(pair.open(pair.seal()));
+  const SaRef moved = with(pair.in, [](SaSpec& sa) {
+    sa.source = *IpAddress::parse("203.0.113.9");
+    sa.udp->source = Port{31000};
+  });
+  ASSERT_TRUE(pair.right.registry().move_sa(moved));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(pair.open(Pair::mapped(pair.seal(), 31000, "203.0.113.9")));
+  EXPECT_TRUE(pair.moves().empty());
+  EXPECT_TRUE(pair.open(pair.seal()));
+  EXPECT_EQ(pair.moves().size(), 1u) << "back again";
+  EXPECT_EQ(pair.right.registry().counters(SaId{1})->packets, 5u);
+  pair.right.registry().collect();
+  EXPECT_EQ(pair.right.registry().retired(), 0u);
+}
+
+TEST(Rfc7296_2_23, LimitsHoldForAnSaThatIsMoved) {
+  SaOptions o{.udp = kPorts};
+  o.hard.packets = PacketCount{3};
+  Pair pair(o);
+  pair.seal();
+  for (const std::uint16_t port : {31000, 31001, 31002}) {
+    ASSERT_TRUE(
+        pair.left.registry().move_sa(with(pair.out, [&](SaSpec& sa) { sa.udp->destination = Port{port}; })));
+    if (port == 31002)
+      EXPECT_TRUE(pair.left.pass(udp4("198.18.1.10", "198.18.2.10"), Origin::kProtected, kLan).empty());
+    else
+      EXPECT_EQ(load_be16(pair.seal().data() + 22), port);
+  }
+  EXPECT_EQ(pair.left.dropped(Drop::kLifetimeExpired), 1u);
+}
+
+TEST(Rfc7296_2_23, AnSaDoesNotMoveToAnotherFamilyOrOutOfUdpAndItsOwnEndStays) {
+  Pair pair;
+  EXPECT_FALSE(pair.left.registry().move_sa(
+      with(pair.out, [](SaSpec& sa) { sa.destination = *IpAddress::parse("2001:db8::1"); })));
+  EXPECT_FALSE(pair.left.registry().move_sa(with(pair.out, [](SaSpec& sa) { sa.udp.reset(); })));
+  EXPECT_FALSE(pair.left.registry().move_sa(with(pair.out, [](SaSpec& sa) { sa.id = SaId{9}; })));
+  EXPECT_FALSE(pair.right.registry().move_sa(
+      with(pair.in, [](SaSpec& sa) { sa.destination = *IpAddress::parse("198.51.100.7"); })));
+  EXPECT_TRUE(pair.open(pair.seal()));
+}
+
+}  // namespace
+}  // namespace simplon::dp::test
