@@ -24,13 +24,19 @@ struct ExpireEvent {
   SaId sa{};
   bool hard = false;
 };
+// A packet of this inbound SA, in UDP, came from another address or port: its peer's NAT has changed (RFC
+// 7296 §2.23). Rate limited.
+struct MovedEvent {
+  SaId sa{};
+  SocketAddress remote;
+};
 // Another program changed what this backend holds; what protects is put back already. `open`: packets may
 // have passed in clear.
 struct ChangedEvent {
   std::string what;  // a sentence for the log
   bool open = false;
 };
-using BackendEvent = std::variant<AcquireEvent, ExpireEvent, ChangedEvent>;
+using BackendEvent = std::variant<AcquireEvent, ExpireEvent, MovedEvent, ChangedEvent>;
 
 // What a backend holds of ours, made by this process or by a former one.
 struct Installed {
@@ -54,6 +60,9 @@ class Backend {
 
   virtual Result<void> add_sa(const SaRef& sa) = 0;
   virtual Result<void> remove_sa(const SaRef& sa) = 0;
+  // `from` is installed, `to` is the same SA, whose peer has another address or port. Counters, window and
+  // sequence numbers go on: no number is sent twice.
+  virtual Result<void> move_sa(const SaRef& from, const SaRef& to) = 0;
   virtual Result<void> add_policy(const PolicySpec& policy) = 0;  // same id: replaced
   virtual Result<void> remove_policy(const PolicySpec& policy) = 0;
   virtual Result<void> set_gateway(bool on) = 0;  // off: fail closed, see dp/device/datapath.h

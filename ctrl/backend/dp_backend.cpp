@@ -10,6 +10,8 @@ Result<void> DpBackend::remove_sa(const SaRef& sa) {
   return {};
 }
 
+Result<void> DpBackend::move_sa(const SaRef&, const SaRef& to) { return datapath_.move_sa(to); }
+
 Result<void> DpBackend::add_policy(const PolicySpec& policy) { return datapath_.add_policy(policy); }
 
 Result<void> DpBackend::remove_policy(const PolicySpec& policy) {
@@ -42,6 +44,8 @@ std::vector<BackendEvent> DpBackend::poll() {
       out.emplace_back(AcquireEvent{acquire->policy, acquire->source, acquire->destination});
     else if (const auto* expire = std::get_if<dp::Expire>(&event))
       out.emplace_back(ExpireEvent{expire->sa, expire->hard});
+    else if (const auto* moved = std::get_if<dp::PeerMoved>(&event))
+      out.emplace_back(MovedEvent{moved->sa, moved->remote});
     else
       others_(event);
   }

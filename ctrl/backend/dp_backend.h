@@ -25,6 +25,7 @@ class DpBackend final : public Backend {
   Result<void> fence() override { return {}; }
   Result<void> add_sa(const SaRef& sa) override;
   Result<void> remove_sa(const SaRef& sa) override;
+  Result<void> move_sa(const SaRef& from, const SaRef& to) override;
   Result<void> add_policy(const PolicySpec& policy) override;
   Result<void> remove_policy(const PolicySpec& policy) override;
   Result<void> set_gateway(bool on) override;

@@ -276,6 +276,10 @@ void Gateway::backend_events(Now now) {
       if (running_) endpoint_->acquire(child, acquire->source, acquire->destination, now);
       continue;
     }
+    if (const auto* moved = std::get_if<MovedEvent>(&event)) {
+      endpoint_->moved(moved->sa, moved->remote, now);
+      continue;
+    }
     if (const auto* changed = std::get_if<ChangedEvent>(&event)) {
       log_.write({.level = changed->open ? Level::kError : Level::kWarning,
                   .category = Category::kKernel,

@@ -35,6 +35,8 @@ void IkeOutputs::send(const auto& message) {
 
 void IkeOutputs::apply_output(ike::InstallSa& output, Now) { parts_.reconciler.add_child_sa(output); }
 
+void IkeOutputs::apply_output(ike::MoveSa& output, Now) { parts_.reconciler.move_child_sa(*output.sa); }
+
 void IkeOutputs::apply_output(ike::RemoveSa& output, Now) { parts_.reconciler.remove_child_sa(output.sa); }
 
 void IkeOutputs::apply_output(ike::Job& output, Now) { parts_.jobs.submit(std::move(output)); }

@@ -41,6 +41,7 @@ class IkeOutputs {
   void apply_output(ike::Datagram& output, ike::Now now);
   void apply_output(ike::Keepalive& output, ike::Now now);
   void apply_output(ike::InstallSa& output, ike::Now now);
+  void apply_output(ike::MoveSa& output, ike::Now now);
   void apply_output(ike::RemoveSa& output, ike::Now now);
   void apply_output(ike::Job& output, ike::Now now);
   void apply_output(ike::IkeEvent& output, ike::Now now);

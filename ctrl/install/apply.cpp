@@ -18,6 +18,10 @@ class Applier {
     for (const SaRef& sa : sas)
       if (done(backend_.remove_sa(sa), "remove", *sa)) now_.sas.erase(sa->id);
   }
+  void move(const std::vector<Changes::Move>& moves) {
+    for (const auto& [from, to] : moves)
+      if (done(backend_.move_sa(from, to), "move", *to)) now_.sas[to->id] = to;
+  }
   // After an entry that closes has failed, or a BYPASS could not be removed, nothing is made that opens: a
   // BYPASS might match that entry's packets, and so might one behind an entry that moves back or shrinks.
   void set(const std::vector<PolicySpec>& policies) {
@@ -96,6 +100,7 @@ Result<void> apply(const Changes& changes, Backend& backend, State& now) {
   applier.demote_bypasses(changes.demote_bypasses);
   applier.add(changes.add_in);
   applier.add(changes.add_out);
+  applier.move(changes.move_sas);
   applier.set(changes.set_policies);
   applier.remove(changes.remove_policies);
   applier.remove(changes.remove_out);

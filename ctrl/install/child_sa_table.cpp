@@ -39,6 +39,13 @@ SaRef ChildSaTable::add(const ike::InstallSa& install, const Config& config, Pol
   return sa;
 }
 
+SaRef ChildSaTable::move(const SaSpec& sa) {
+  const auto found = sas_.find(sa.id);
+  if (found == sas_.end()) return nullptr;
+  SaRef& entry = found->second.sa;
+  return entry = with_policy(sa, entry->policy, entry->child);
+}
+
 SaRef ChildSaTable::remove(SaId id) {
   auto node = sas_.extract(id);
   if (node.empty()) return nullptr;

@@ -32,7 +32,10 @@ class ChildSaTable {
 
   // Returns the SA to install: `install.sa` itself, or a copy of it that names an entry of its own.
   SaRef add(const ike::InstallSa& install, const Config& config, PolicyIds& ids);
-  // Returns what add() returned for this SA; null when there is none.
+  // The SA of this id, with the outer addresses and ports of `sa` from now on. Returns what it is by then;
+  // null when there is none.
+  SaRef move(const SaSpec& sa);
+  // Returns what add() or move() last returned for this SA; null when there is none.
   SaRef remove(SaId id);
 
   const std::map<SaId, Entry>& sas() const { return sas_; }

@@ -13,6 +13,14 @@ void remove_sa(Changes& out, const SaRef& sa) {
   (sa->direction == Direction::kIn ? out.remove_in : out.remove_out).push_back(sa);
 }
 
+// `have` is the SA of the same id that is installed, or null. Nothing else of an SA ever changes.
+void set_sa(Changes& out, const SaRef& want, const SaRef* have) {
+  if (have == nullptr) return add_sa(out, want);
+  const SaSpec &a = *want, &b = **have;
+  if (a.source != b.source || a.destination != b.destination || a.udp != b.udp)
+    out.move_sas.push_back({*have, want});
+}
+
 // Where the change of an entry comes among the changes of others; a backend makes them one by one. What
 // closes comes before what opens, and an entry moves forward before another one moves back behind it. An
 // entry that was a BYPASS is the first: as long as it is one, it may come before the new place of any other.
@@ -23,7 +31,8 @@ int change_rank(const PolicySpec& policy, const PolicySpec* before) {
   return keeps_closed(policy, *before) ? 1 : 2;
 }
 
-const PolicySpec* find(const std::map<PolicyId, PolicySpec>& all, PolicyId id) {
+template <class Id, class T>
+const T* find(const std::map<Id, T>& all, Id id) {
   const auto found = all.find(id);
   return found == all.end() ? nullptr : &found->second;
 }
@@ -58,8 +67,7 @@ bool keeps_closed(const PolicySpec& want, const PolicySpec& before) {
 
 Changes diff(const State& want, const State& now) {
   Changes out;
-  for (const auto& [id, sa] : want.sas)
-    if (!now.sas.contains(id)) add_sa(out, sa);
+  for (const auto& [id, sa] : want.sas) set_sa(out, sa, find(now.sas, id));
   for (const auto& [id, policy] : want.policies) set_policy(out, policy, now);
   for (const auto* there : {&now.policies, &now.partially_installed})
     for (const auto& [id, policy] : *there)
@@ -76,8 +84,11 @@ Changes diff_part(const State& want, const std::vector<SaRef>& sas, const State&
   std::set<SaId> seen;
   std::set<PolicyId> entries;
   for (const SaRef& sa : sas) {
-    const bool want_sa = want.sas.contains(sa->id), have_sa = now.sas.contains(sa->id);
-    if (want_sa != have_sa && seen.insert(sa->id).second) (want_sa ? add_sa : remove_sa)(out, sa);
+    if (seen.insert(sa->id).second) {
+      const SaRef *wanted = find(want.sas, sa->id), *have = find(now.sas, sa->id);
+      if (wanted) set_sa(out, *wanted, have);
+      if (!wanted && have) remove_sa(out, *have);
+    }
     if (!entries.insert(sa->policy).second) continue;
     const PolicySpec* wanted = find(want.policies, sa->policy);
     const PolicySpec* have = standing(now, sa->policy);

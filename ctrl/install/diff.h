@@ -10,11 +10,16 @@ namespace simplon::ctrl {
 
 // In the order in which they are safe to make. First what only closes: a BYPASS that is removed, and one that
 // moves back in the order, before the entries in front of it change. Then inbound SAs, before the peer can
-// use them; outbound SAs, before a policy sends through them; the policies. Removals come last, in reverse.
+// use them; outbound SAs, before a policy sends through them, and those that move; the policies, which name
+// the ends of the tunnel. Removals come last, in reverse.
 struct Changes {
   std::vector<PolicySpec> remove_bypasses;
   std::vector<PolicySpec> demote_bypasses;  // as they stand, at their new order
   std::vector<SaRef> add_in, add_out;
+  struct Move {
+    SaRef from, to;
+  };
+  std::vector<Move> move_sas;            // of the same id: the peer's address or port changed
   std::vector<PolicySpec> set_policies;  // new, or changed under the same id
   std::vector<PolicySpec> remove_policies;
   std::vector<SaRef> remove_out, remove_in;

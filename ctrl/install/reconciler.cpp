@@ -14,6 +14,10 @@ void Reconciler::add_child_sa(const ike::InstallSa& install) {
   changed_.push_back(children_.add(install, config_, ids_));
 }
 
+void Reconciler::move_child_sa(const SaSpec& sa) {
+  if (SaRef moved = children_.move(sa)) changed_.push_back(std::move(moved));
+}
+
 void Reconciler::remove_child_sa(SaId sa) {
   if (SaRef gone = children_.remove(sa)) changed_.push_back(std::move(gone));
 }

@@ -33,6 +33,7 @@ class Reconciler {
 
   // IKE's SAs. Installed by the next reconcile(), whose cost is that of these SAs.
   void add_child_sa(const ike::InstallSa& install);
+  void move_child_sa(const SaSpec& sa);  // its peer's address or port changed
   void remove_child_sa(SaId sa);
   const ChildSaTable& children() const { return children_; }
 
@@ -79,7 +80,7 @@ class Reconciler {
   ManualEntries manual_;
   std::map<BackendId, Installer> installers_;
   bool all_changed_ = true;
-  std::vector<SaRef> changed_;  // IKE's SAs that were added or removed since the last reconcile()
+  std::vector<SaRef> changed_;  // IKE's SAs that were added, moved or removed since the last reconcile()
   std::string logged_;          // the refusal that was logged last
   bool gateway_on_ = true;
 };

@@ -38,7 +38,8 @@ State desired(const Config& config, const ChildSaTable& children, const ManualEn
 State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children) {
   State out;
   for (const SaRef& sa : sas) {
-    if (children.sas().contains(sa->id)) out.sas[sa->id] = sa;
+    if (const auto still = children.sas().find(sa->id); still != children.sas().end())
+      out.sas[sa->id] = still->second.sa;
     if (out.policies.contains(sa->policy)) continue;
     if (auto policy = children.policy(sa->policy, config))
       out.policies.emplace(sa->policy, std::move(*policy));

@@ -201,6 +201,10 @@ void Endpoint::active(SaId sa, Now now) {
   if (IkeSa* ike = impl_->context.find(found->second)) ike->active(sa, now);
   impl_->after_input(now);
 }
+void Endpoint::moved(SaId sa, const SocketAddress& remote, Now now) {
+  impl_->moved(sa, remote);
+  impl_->after_input(now);
+}
 void Endpoint::shut_down(Now now) {
   impl_->shut_down(now);
   impl_->after_input(now);

@@ -65,6 +65,8 @@ class Endpoint {
   void expired(SaId sa, bool hard, Now now);
   // An ESP packet came through this inbound SA lately: its peer is alive, no liveness check is needed (§2.4).
   void active(SaId sa, Now now);
+  // A fresh ESP packet came through this inbound SA from there. A peer behind a NAT is followed (§2.23).
+  void moved(SaId sa, const SocketAddress& remote, Now now);
   void shut_down(Now now);  // sends a delete for every IKE SA and does not wait for the responses
 
   std::vector<IkeStatus> status() const;

@@ -15,9 +15,7 @@ constexpr std::size_t kLargestInit = 8192;  // bytes; the message is kept until 
 bool takes(const Connection& c, const Datagram& d) {
   return (c.local_addrs.empty() ||
           std::ranges::find(c.local_addrs, d.local.address) != c.local_addrs.end()) &&
-         (c.remote_addrs.empty() || std::ranges::any_of(c.remote_addrs, [&](const AddressRange& r) {
-            return r.contains(d.remote.address);
-          }));
+         c.may_be_at(d.remote.address);
 }
 
 // An initiator that shows cookies may still fill the table: from its half on no host gets more than its

@@ -155,6 +155,12 @@ void Endpoint::Impl::expired(SaId sa, bool hard, Now now) {
   if (IkeSa* ike = context.find(id)) ike->expired(sa, hard, now);
 }
 
+void Endpoint::Impl::moved(SaId sa, const SocketAddress& remote) {
+  const auto found = context.by_sa.find(sa);
+  if (found == context.by_sa.end()) return;
+  if (IkeSa* ike = context.find(found->second)) ike->moved(sa, remote);
+}
+
 void Endpoint::Impl::shut_down(Now now) {
   for (const auto& [id, sa] : context.sas) {
     context.touched.insert(id);

@@ -31,7 +31,7 @@ void accept_nat_detection(IkeSa& sa, MessageKind kind, const Payloads& payloads)
     if (n.type == NotifyType::kNatDetectionDestinationIp) path.nat_local = n.data != ours;
   }
   path.nat_remote = said && !fits;
-  if (sa.handshake()->pretend_nat && said) path.nat_local = true;
+  path.forced = sa.handshake()->pretend_nat && said;
   if (!kind.response || !path.nat()) return;
   path.local.port = kNatTraversalPort;  // the initiator goes to port 4500 from here on
   if (path.remote.port == kIkePort) path.remote.port = kNatTraversalPort;

@@ -10,4 +10,9 @@ const ChildConfig* Connection::child(std::string_view child_name) const {
   return found == children.end() ? nullptr : &*found;
 }
 
+bool Peer::may_be_at(const IpAddress& address) const {
+  return remote_addrs.empty() ||
+         std::ranges::any_of(remote_addrs, [&](const AddressRange& r) { return r.contains(address); });
+}
+
 }  // namespace simplon::ike

@@ -61,6 +61,7 @@ struct Peer {
   bool force_encap = false;  // pretend a NAT, so that ESP travels in UDP
   Retransmission retransmission;
 
+  bool may_be_at(const IpAddress& address) const;
   friend bool operator==(const Peer&, const Peer&) = default;
 };
 

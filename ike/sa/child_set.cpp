@@ -146,6 +146,25 @@ void ChildSet::take_over(ChildSet& from) {
     context_.by_sa[child.in->id] = context_.by_sa[child.out->id] = owner_;
 }
 
+void ChildSet::follow_peer(const SocketAddress& remote) {
+  const auto moved = [&](const SaRef& sa) {
+    auto out = std::make_shared<SaSpec>(*sa);
+    const bool in = sa->direction == Direction::kIn;
+    (in ? out->source : out->destination) = remote.address;
+    if (out->udp) (in ? out->udp->source : out->udp->destination) = remote.port;
+    return SaRef(std::move(out));
+  };
+  const auto move = [&](SaRef& sa) { context_.outputs.emplace_back(MoveSa{sa = moved(sa)}); };
+  for (auto& [id, child] : children_) {
+    move(child.in);
+    if (child.deferred_out)
+      child.out = child.deferred_out = moved(child.deferred_out);
+    else
+      move(child.out);
+  }
+  for (OldInbound& old : old_inbound_) move(old.sa);
+}
+
 void ChildSet::install_sa(const SaRef& sa, const Child& child) {
   context_.outputs.emplace_back(InstallSa{sa, owner_, child.id, connection_->name, child.config.name});
 }

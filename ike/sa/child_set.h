@@ -80,6 +80,9 @@ class ChildSet {
   static bool may_name(const Child& child, Now now);
   bool may_name_all(Now now) const;
 
+  // The peer is at this address and port now (§2.23): SPIs, keys and sequence numbers stay.
+  void follow_peer(const SocketAddress& remote);
+
   // ---- ended ----
   enum class OldInboundSa : std::uint8_t { kGoes, kStays };
   // kStays: of a replaced child, for packets that are still under way.

@@ -104,7 +104,7 @@ void IkeSa::agreed(Proposal proposal) {
 void IkeSa::establish(Now now) {
   state_ = State::kEstablished;
   times_.established = now;
-  if (path_.nat_local) times_.keepalive_at = now + kKeepalive;
+  if (path_.nat_local || path_.forced) times_.keepalive_at = now + kKeepalive;
   context_.half_open.remove(id_, first_remote_.address);
   set_lifetime(now);
   log(LogLevel::kInfo, "IKE SA up between '" + local_id_.text() + "' at " + path_.local.text() + " and '" +
@@ -150,6 +150,10 @@ void IkeSa::expired(SaId sa, bool hard, Now now) {
 void IkeSa::active(SaId sa, Now now) {
   if (children_.owns_inbound(sa)) times_.heard = now;
   if (children_.peer_uses(sa)) context_.touched.insert(id_);
+}
+
+void IkeSa::moved(SaId sa, const SocketAddress& remote) {
+  if (established() && path_.follows_peer() && children_.owns_inbound(sa)) follow_peer(remote);
 }
 
 void IkeSa::adopt(std::shared_ptr<const Connection> connection, Now now) {
@@ -278,7 +282,7 @@ IkeStatus IkeSa::status() const {
                 .remote = path_.remote,
                 .local_id = local_id_,
                 .remote_id = remote_id_,
-                .nat_local = path_.nat_local,
+                .nat_local = path_.nat_local || path_.forced,
                 .nat_remote = path_.nat_remote,
                 .proposal = proposal_,
                 .established = times_.established,

@@ -62,6 +62,7 @@ class IkeSa {
   void run_tasks(Now now);  // begins the next, if it may begin
   void expired(SaId sa, bool hard, Now now);
   void active(SaId sa, Now now);
+  void moved(SaId sa, const SocketAddress& remote);
   // Reload: the same peer, perhaps other children.
   void adopt(std::shared_ptr<const Connection> connection, Now now);
   // Reload: which connections a half-open responder may still become.
@@ -76,7 +77,8 @@ class IkeSa {
   void respond_in_clear(const PayloadWriter& payloads);
   void respond_error(NotifyType type, Bytes data = {});
   void respond_malformed(const std::string& why, Now now);  // and end: it is fatal at both ends (§2.21.3)
-  void send(const Buffer& bytes);  // no bytes: they could not be encrypted, see failed()
+  // To the peer. No bytes: they could not be encrypted, see failed().
+  void send(const Buffer& bytes) { send(bytes, path_.local, path_.remote); }
   // Tells the peer that this IKE SA ends, and does not wait for its response.
   void delete_without_waiting(std::optional<NotifyType> why, Now now);
   // This IKE SA ends with the response that was just given: if it is lost the peer asks again (§2.1).
@@ -158,6 +160,7 @@ class IkeSa {
  private:
   enum class State : std::uint8_t { kInit, kAuth, kEstablished, kDeleting, kDead };
 
+  void send(const Buffer& bytes, const SocketAddress& local, const SocketAddress& remote);
   Buffer fresh_iv();
   Buffer protect(const Header& header, const PayloadWriter& payloads);
   std::optional<Payloads> unprotect(const Header& header, const Datagram& datagram, Now now);
@@ -165,6 +168,7 @@ class IkeSa {
   void receive_response(const Header& header, const Datagram& datagram, Now now);
   void request_repeated(Now now);  // the peer has not got our response yet
   void update_path(const Datagram& datagram);
+  void follow_peer(const SocketAddress& remote);
   void retransmit(Now now);
   const Retransmission& retransmission() const;
 
@@ -182,6 +186,7 @@ class IkeSa {
   bool failed_ = false;
   std::uint64_t spi_i_ = 0, spi_r_ = 0;
   Path path_;
+  SocketAddress asked_at_, asked_from_;  // the request that is being handled: there the response goes (§2.11)
   const SocketAddress first_remote_;
   Identity local_id_, remote_id_;
   std::shared_ptr<const Connection> connection_;

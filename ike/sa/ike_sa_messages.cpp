@@ -36,14 +36,14 @@ Buffer IkeSa::protect(const Header& header, const PayloadWriter& payloads) {
   return ike::protect(*keys_, initiator(), header, payloads, fresh_iv());
 }
 
-void IkeSa::send(const Buffer& bytes) {
+void IkeSa::send(const Buffer& bytes, const SocketAddress& local, const SocketAddress& remote) {
   if (bytes.empty()) {
     failed_ = true;
     context_.touched.insert(id_);
     return;
   }
   ++context_.counters.sent;
-  context_.outputs.emplace_back(Datagram{path_.local, path_.remote, bytes});
+  context_.outputs.emplace_back(Datagram{local, remote, bytes});
 }
 
 void IkeSa::request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now,
@@ -61,7 +61,7 @@ void IkeSa::request_in_clear(Exchange exchange, const PayloadWriter& payloads, N
 
 void IkeSa::respond(const PayloadWriter& payloads) {
   window_.respond(protect(header(window_.exchange(), true, window_.expected()), payloads));
-  send(window_.last_response());
+  send(window_.last_response(), asked_at_, asked_from_);
 }
 
 void IkeSa::respond_in_clear(const PayloadWriter& payloads) {
@@ -156,7 +156,11 @@ std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagr
   }
   times_.heard = now;
   update_path(datagram);
-  if (!h.response()) window_.begin(datagram.bytes, h.exchange);
+  if (!h.response()) {
+    window_.begin(datagram.bytes, h.exchange);
+    asked_at_ = datagram.local;
+    asked_from_ = datagram.remote;
+  }
   auto payloads = parse_payloads(inner->first, inner->chain);
   if (payloads) return std::move(*payloads);
   const std::string why = "message from " + datagram.remote.text() + ": " + payloads.error().what;
@@ -169,18 +173,26 @@ std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagr
   return std::nullopt;
 }
 
-// A NAT may give the peer another address or port at any time (§2.23); only what was authenticated counts.
-// ESP goes to the new address by new SAs, for one in use is never changed.
+// Of a message that is authenticated and fresh: a request that is new, or the response to our request.
 void IkeSa::update_path(const Datagram& d) {
-  if (d.local == path_.local && d.remote == path_.remote) return;
   const bool floating = authenticating() && !initiator();  // to port 4500
-  if (!floating && !path_.nat_remote) return;
-  path_.local = d.local;
-  path_.remote = d.remote;
-  if (floating) return;
-  log(LogLevel::kInfo, "the peer is at " + path_.remote.text() + " now");
-  for (const auto& [id, child] : children_.all())
-    if (child.state == ChildState::kInstalled) tasks_.push(RekeyChild{id, 0});
+  if (floating) {
+    path_.local = d.local;
+    path_.remote = d.remote;
+  } else if (path_.follows_peer() && d.local == path_.local) {
+    follow_peer(d.remote);
+  }
+}
+
+// A NAT may give the peer another address or port at any time (§2.23), within what the configuration says of
+// it. All that goes to the peer goes there from now on: requests of ours that are sent again, keepalives, and
+// ESP by the SAs that there are.
+void IkeSa::follow_peer(const SocketAddress& remote) {
+  if (remote == path_.remote || remote.address.family() != path_.remote.address.family()) return;
+  if (remote.address != path_.remote.address && !peer().may_be_at(remote.address)) return;
+  log(LogLevel::kInfo, "the peer has moved from " + path_.remote.text() + " to " + remote.text());
+  path_.remote = remote;
+  children_.follow_peer(remote);
 }
 
 void IkeSa::retransmit(Now now) {

@@ -34,6 +34,9 @@ struct InstallSa {  // an SA must be in place before what follows is applied
   ChildSaId child{};
   std::string connection, child_name;
 };
+struct MoveSa {  // of an SA that was installed: its peer has another address or port (§2.23), all else stays
+  SaRef sa;
+};
 struct RemoveSa {
   SaId sa{};
 };
@@ -59,7 +62,7 @@ struct Finished {  // the answer to initiate/terminate/rekey with this ticket
   bool ok = false;
   std::string why;  // when not ok
 };
-using Output =
-    std::variant<Datagram, Keepalive, InstallSa, RemoveSa, Job, IkeEvent, ChildEvent, LogLine, Finished>;
+using Output = std::variant<Datagram, Keepalive, InstallSa, MoveSa, RemoveSa, Job, IkeEvent, ChildEvent,
+                            LogLine, Finished>;
 
 }  // namespace simplon::ike

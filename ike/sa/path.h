@@ -10,8 +10,12 @@ namespace simplon::ike {
 struct Path {
   SocketAddress local, remote;
   bool nat_local = false, nat_remote = false;  // which of the two stands behind a NAT
+  bool forced = false;  // there is none, but we said that we stand behind one, to have ESP in UDP
 
-  bool nat() const { return nat_local || nat_remote; }
+  bool nat() const { return nat_local || nat_remote || forced; }
+  // Whether the peer is followed to where its last fresh message or packet came from (§2.23): its NAT may map
+  // it anew at any time. Not if we stand behind a NAT: who can change one packet on its way would cut us off.
+  bool follows_peer() const { return nat_remote && !nat_local; }
 };
 
 }  // namespace simplon::ike

@@ -102,6 +102,15 @@ struct Side {
     installed[o.sa->id] = o.sa;
     if (o.sa->direction == Direction::kOut) outbound.push_back(o.sa);
   }
+  void apply(MoveSa& o, const Send&, Now) {
+    order.emplace_back("move");
+    ASSERT_TRUE(installed.contains(o.sa->id)) << "moved but not installed";
+    SaSpec only_moved = *o.sa;
+    const SaSpec& was = *installed[o.sa->id];
+    only_moved.source = was.source, only_moved.destination = was.destination, only_moved.udp = was.udp;
+    EXPECT_EQ(only_moved, was) << "all else stays";
+    installed[o.sa->id] = o.sa;
+  }
   void apply(RemoveSa& o, const Send&, Now) {
     order.emplace_back("remove");
     EXPECT_EQ(installed.erase(o.sa), 1u) << "removed but never installed";

@@ -5,19 +5,12 @@
 #include <netinet/in.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "ctrl/backend/xfrm/message.h"
 
 namespace simplon::ctrl {
 namespace {
-
-std::string text(Spi spi) {
-  char out[16];
-  std::snprintf(out, sizeof out, "0x%08x", static_cast<unsigned>(spi));
-  return out;
-}
 
 void read_sequence(const nlattr& a, Direction direction, SaCounters& out) {
   const Bytes data = bytes_of(a);
@@ -39,7 +32,8 @@ Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
   auto events = Netlink::open(NETLINK_XFRM, 0);
   if (!events) return std::unexpected(events.error());
   // Not XFRMNLGRP_AEVENTS: with a listener the kernel tells of every second packet of an SA.
-  for (const unsigned group : {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_SA, XFRMNLGRP_POLICY})
+  for (const unsigned group :
+       {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING, XFRMNLGRP_SA, XFRMNLGRP_POLICY})
     if (auto done = events->join(group); !done) return std::unexpected(done.error());
   return std::unique_ptr<XfrmBackend>(new XfrmBackend(std::move(*requests), std::move(*events)));
 }

@@ -48,6 +48,7 @@ class XfrmBackend final : public Backend {
   Result<void> fence() override;
   Result<void> add_sa(const SaRef& sa) override;
   Result<void> remove_sa(const SaRef& sa) override;
+  Result<void> move_sa(const SaRef& from, const SaRef& to) override;
   Result<void> add_policy(const PolicySpec& policy) override;
   Result<void> remove_policy(const PolicySpec& policy) override;
   Result<void> set_gateway(bool on) override;
@@ -80,6 +81,7 @@ class XfrmBackend final : public Backend {
     return {kernel_priority(key, policy), policy.id, key.passage};
   }
   bool blocked(const PolicySpec& policy) const { return !on_ && policy.action == Action::kProtect; }
+  Result<void> replace_sa(const SaSpec& from, const SaSpec& to, const std::string& what);
   void drop_claims(PolicyId id);
   NetlinkMessage wanted_policy(const KernelPolicy& key, const Claim& claim) const;
   Result<void> write_policy(const KernelPolicy& key, const std::string& name);
@@ -91,6 +93,7 @@ class XfrmBackend final : public Backend {
   Result<void> dump_policies(Installed& out);
   void read_policy(const nlmsghdr& message, Installed& out);
   void read_event(const nlmsghdr& message, std::vector<BackendEvent>& out);
+  void read_mapping(const nlmsghdr& message, std::vector<BackendEvent>& out) const;
 
   // interference.cpp
   Result<void> set_default(bool block);
@@ -115,6 +118,7 @@ class XfrmBackend final : public Backend {
   std::map<PolicyId, Entry> policies_;
   std::map<KernelPolicy, std::set<Claim>> claims_;
   std::map<PolicyId, KernelPolicy> former_;  // of a former run, by the ids that the last dump() gave them
+  std::vector<SaId> gone_;                   // were lost on the way to another address; to be told as expired
   bool on_ = true;
   bool fenced_ = false;                              // the kernel's default was set to block
   bool check_sas_ = false, check_policies_ = false;  // the next poll() compares all of them

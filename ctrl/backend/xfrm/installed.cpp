@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What XfrmBackend reads from the kernel: the SAs and policies that are installed, and notices.
+#include <arpa/inet.h>
 #include <linux/netlink.h>
 
 #include <algorithm>
@@ -130,6 +131,17 @@ void XfrmBackend::read_policy(const nlmsghdr& message, Installed& out) {
     out.policies.push_back(policies_.at(id).spec);
 }
 
+// The kernel tells it of a packet whose integrity check was good and that its window had not seen.
+void XfrmBackend::read_mapping(const nlmsghdr& message, std::vector<BackendEvent>& out) const {
+  const auto* mapping = fixed_header<xfrm_user_mapping>(message);
+  if (mapping == nullptr) return;
+  const std::uint16_t family = mapping->id.family;
+  const auto known = known_.find({Spi{ntohl(mapping->id.spi)}, from_kernel(mapping->id.daddr, family)});
+  if (known == known_.end()) return;
+  out.emplace_back(MovedEvent{known->second.id,
+                              {from_kernel(mapping->new_saddr, family), Port{ntohs(mapping->new_sport)}}});
+}
+
 void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>& out) {
   if (message.nlmsg_type == XFRM_MSG_ACQUIRE) {
     const auto* acquire = fixed_header<xfrm_user_acquire>(message);
@@ -142,6 +154,8 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
     if (expire == nullptr) return;
     if (const auto known = known_.find(key_of(expire->state)); known != known_.end())
       out.emplace_back(ExpireEvent{known->second.id, expire->hard != 0});
+  } else if (message.nlmsg_type == XFRM_MSG_MAPPING) {
+    read_mapping(message, out);
   } else if (message.nlmsg_pid != requests_.port()) {
     read_change(message, out);
   }
@@ -151,6 +165,7 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
 // another. A lost soft limit is noticed when the hard one comes.
 std::vector<BackendEvent> XfrmBackend::poll() {
   std::vector<BackendEvent> out;
+  for (const SaId id : std::exchange(gone_, {})) out.emplace_back(ExpireEvent{id, true});
   if (!events_.notices([&](const nlmsghdr& m) { read_event(m, out); })) recheck();
   if (check_policies_ || !suspects_.empty()) repair(out);
   if (check_sas_ && miss_sas(out)) check_sas_ = false;

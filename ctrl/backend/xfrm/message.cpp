@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
 
 namespace simplon::ctrl {
@@ -14,6 +15,9 @@ namespace {
 
 // The netlink sequence number of our SAs (not that of packets): this mark, then the low bits of the SaId.
 constexpr std::uint32_t kOurs = 0x51000000, kOursMask = 0xff000000;
+
+// Seconds between two notices (XFRM_MSG_MAPPING) that packets of one SA still come from the same other port.
+constexpr std::uint32_t kMappingEvery = 1;
 
 std::uint8_t protocol(IpsecProtocol protocol) {
   switch (protocol) {
@@ -117,8 +121,14 @@ IpAddress from_kernel(const xfrm_address_t& address, std::uint16_t family) {
       Bytes(reinterpret_cast<const std::uint8_t*>(&address), family == AF_INET ? 4 : 16));
 }
 
-NetlinkMessage sa_message(const SaSpec& sa) {
-  NetlinkMessage message(XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL);
+std::string text(Spi spi) {
+  char out[16];
+  std::snprintf(out, sizeof out, "0x%08x", static_cast<unsigned>(spi));
+  return out;
+}
+
+NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type, const Progress* progress) {
+  NetlinkMessage message(type, type == XFRM_MSG_NEWSA ? NLM_F_CREATE | NLM_F_EXCL : 0);
   auto& info = message.header<xfrm_usersa_info>();
   info.family = family_of(sa.destination);
   info.saddr = to_kernel(sa.source);
@@ -132,13 +142,19 @@ NetlinkMessage sa_message(const SaSpec& sa) {
   info.seq = kOurs | (static_cast<std::uint32_t>(sa.id) & ~kOursMask);
   set_selector(info, sa);
   put_algorithms(message, sa);
-  if (sa.direction == Direction::kIn && sa.replay_window != 0) put_window(message, sa.replay_window);
+  if (progress) {
+    message.put(progress->sequence_type, progress->sequence);
+    message.put_struct(XFRMA_LTIME_VAL, progress->lifetime);
+  } else if (sa.direction == Direction::kIn && sa.replay_window != 0) {
+    put_window(message, sa.replay_window);
+  }
   if (sa.udp) {
     xfrm_encap_tmpl encap{};
     encap.encap_type = UDP_ENCAP_ESPINUDP;
     encap.encap_sport = htons(static_cast<std::uint16_t>(sa.udp->source));
     encap.encap_dport = htons(static_cast<std::uint16_t>(sa.udp->destination));
     message.put_struct(XFRMA_ENCAP, encap);
+    if (sa.direction == Direction::kIn) message.put_u32(XFRMA_MTIMER_THRESH, kMappingEvery);
   }
   return message;
 }

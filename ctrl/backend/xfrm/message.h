@@ -27,7 +27,16 @@ xfrm_address_t to_kernel(const IpAddress& address);
 IpAddress from_kernel(const xfrm_address_t& address, std::uint16_t family);
 std::uint16_t family_of(const IpAddress& address);
 
-NetlinkMessage sa_message(const SaSpec& sa);
+// How far an SA is, in the kernel's form: its sequence numbers and window, and what it has counted.
+struct Progress {
+  std::uint16_t sequence_type = 0;  // XFRMA_REPLAY_VAL or XFRMA_REPLAY_ESN_VAL
+  Buffer sequence;
+  xfrm_lifetime_cur lifetime{};
+};
+// `type`: XFRM_MSG_NEWSA, or XFRM_MSG_UPDSA for one that is there. With `progress` the SA goes on from there.
+NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type = XFRM_MSG_NEWSA,
+                          const Progress* progress = nullptr);
+std::string text(Spi spi);
 xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination);
 // What the kernel tells of an SA: see Installed::sas.
 SaSpec installed_sa(const xfrm_usersa_info& info);

@@ -87,6 +87,11 @@ class Journal final : public Backend {
     has.sas.erase(sa->id);
     return note(sa->direction == Direction::kIn ? "-in" : "-out", sa->id);
   }
+  Result<void> move_sa(const SaRef& from, const SaRef& to) override {
+    if (!has.sas.contains(from->id)) return fail("there is no such SA");
+    has.sas[to->id] = to;
+    return note(to->direction == Direction::kIn ? "~in" : "~out", to->id);
+  }
   Result<void> add_policy(const PolicySpec& policy) override {
     if (failing_does_it || !fails("+policy", policy.id)) has.policies[policy.id] = policy;
     return note("+policy", policy.id);

@@ -83,6 +83,56 @@ TEST(Reconciler, AChildSaIsInstalledWithItsPolicyAloneAndRemovedSo) {
   EXPECT_THAT(site.calls(), ElementsAre("-policy 11", "-in 1", "commit"));
 }
 
+TEST(Rfc7296_2_23, SasThatMoveTakeThePoliciesOfTheirTunnelWithThem) {
+  for (const bool narrowed : {false, true}) {
+    Site site;
+    const Selectors& selectors = narrowed ? kPart : kNet;
+    const auto in = install(5, Direction::kIn, 1, selectors), out = install(6, Direction::kOut, 1, selectors);
+    site.reconciler.add_child_sa(in);
+    site.reconciler.add_child_sa(out);
+    ASSERT_TRUE(site.reconciler.reconcile(site.now));
+    const PolicyId entry = site.journal->has.sas.at(SaId{6})->policy;
+    EXPECT_EQ(entry != PolicyId{1}, narrowed);
+    site.calls();
+    for (const auto* sa : {&in, &out}) {
+      SaSpec moved = *sa->sa;
+      (moved.direction == Direction::kIn ? moved.source : moved.destination) = ip("192.0.2.99");
+      site.reconciler.move_child_sa(moved);
+    }
+    ASSERT_TRUE(site.reconciler.reconcile(site.now));
+    EXPECT_THAT(site.calls(),
+                ElementsAre("~in 5", "~out 6", "+policy " + std::to_string(static_cast<std::uint32_t>(entry)),
+                            "commit"));
+    EXPECT_EQ(site.journal->has.policies.at(entry).tunnel, (TunnelEnds{ip("192.0.2.1"), ip("192.0.2.99")}));
+    EXPECT_EQ(site.journal->has.sas.at(SaId{6})->policy, entry);
+    EXPECT_EQ(site.journal->has.sas.at(SaId{6})->destination, ip("192.0.2.99"));
+    site.reconciler.all_changed();
+    ASSERT_TRUE(site.reconciler.reconcile(site.now));
+    EXPECT_THAT(site.calls(), ElementsAre("commit")) << "it is where it should be";
+    site.reconciler.move_child_sa(*install(7, Direction::kOut, 1, selectors).sa);
+    site.reconciler.remove_child_sa(SaId{5});
+    ASSERT_TRUE(site.reconciler.reconcile(site.now));
+    EXPECT_THAT(site.calls(), ElementsAre("-in 5", "commit")) << "an SA that is not there does not move";
+  }
+}
+
+TEST(Rfc7296_2_23, AMoveThatFailedIsTriedAgain) {
+  Site site;
+  const auto out = install(6, Direction::kOut, 1, kNet);
+  site.reconciler.add_child_sa(out);
+  ASSERT_TRUE(site.reconciler.reconcile(site.now));
+  site.journal->fails_at = "~out 6";
+  SaSpec moved = *out.sa;
+  moved.destination = ip("192.0.2.99");
+  site.reconciler.move_child_sa(moved);
+  EXPECT_FALSE(site.reconciler.reconcile(site.now));
+  site.journal->fails_at.clear();
+  site.calls();
+  ASSERT_TRUE(site.reconciler.deadline());
+  EXPECT_TRUE(site.reconciler.reconcile(*site.reconciler.deadline()));
+  EXPECT_THAT(site.calls(), ElementsAre("~out 6", "commit"));
+}
+
 TEST(Reconciler, AnSaThatNoBackendCanDoIsAnErrorBeforeItIsTried) {
   Site site;
   site.journal->cannot = {SaId{1}};

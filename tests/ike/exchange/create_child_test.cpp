@@ -312,28 +312,5 @@ TEST(Terminate, ADeleteThatMeetsARekeyDeletesTheReplacement) {
   EXPECT_TRUE(pair.left.installed.empty() && pair.right.installed.empty());
 }
 
-TEST(Rfc7296_2_23, ESPFollowsAPeerWhoseNatGaveItAnotherPort) {
-  Pair pair;
-  unsigned shift = 10000;
-  pair.nat = [&](Datagram& d) {
-    if (d.local.address.text() == "198.51.100.2")
-      d.remote.port = Port{static_cast<std::uint16_t>(static_cast<unsigned>(d.remote.port) + shift)};
-    if (d.local.address.text() == "198.51.100.1")
-      d.local.port = static_cast<unsigned>(d.local.port) > 20000    ? kNatTraversalPort
-                     : static_cast<unsigned>(d.local.port) == 10500 ? kIkePort
-                                                                    : kNatTraversalPort;
-  };
-  pair.initiate();
-  ASSERT_TRUE(pair.left.up() && pair.right.up());
-  EXPECT_EQ(pair.right.sas(Direction::kOut).back()->udp->destination, Port{14500});
-  shift = 20000;
-  pair.left.endpoint.rekey(ByName{"sites", ""}, 0, pair.now);  // anything authenticated from the new port
-  pair.pump();
-  pair.wait(10s);
-  ASSERT_TRUE(pair.right.up());
-  EXPECT_EQ(pair.right.sas(Direction::kOut).back()->udp->destination, Port{24500});
-  pair.expect_working();
-}
-
 }  // namespace
 }  // namespace simplon::ike::test
