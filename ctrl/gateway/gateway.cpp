@@ -213,6 +213,7 @@ void Gateway::turn() {
     watched_ = now;
     activity_->watch(now);
     manual_.watch_ages(now);
+    if (network_) network_->confirm_neighbours();
   }
   outputs_->apply_all(now);
   for (const auto& console : consoles_) console->poll(now);

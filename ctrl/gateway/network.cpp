@@ -11,12 +11,15 @@ Result<std::unique_ptr<Network>> Network::open(const dp::Setup& setup, dp::DataP
   for (const dp::PortSetup& port : setup.ports) taps.push_back(port.name);
   auto mirror = NetworkMirror::open(taps);
   if (!mirror) return std::unexpected(mirror.error());
-  return std::unique_ptr<Network>(new Network(std::move(taps), std::move(*mirror), datapath, log));
+  std::unique_ptr<Network> network(new Network(std::move(taps), std::move(*mirror), datapath, log));
+  network->watch_neighbours();
+  return network;
 }
 
 void Network::follow_kernel() {
   if (!mirror_->poll()) return;
   compare_ = true;
+  watch_neighbours();
   datapath_.set_network(mirror_->network());
   if (auto done = datapath_.commit(); !done) log_.error(Category::kNetwork, done.error().what);
 }
@@ -37,6 +40,15 @@ std::vector<std::string> Network::configure(const Config& now, const std::vector
   for (const PortAddress& a : now.addresses) tell(mirror_->add_address(a.port, a.address, a.length));
   for (const dp::Route& route : now.routes) tell(mirror_->add_route(route));
   return errors;
+}
+
+void Network::watch_neighbours() {
+  if (auto done = mirror_->watch_closely(); !done) log_.warning(Category::kNetwork, done.error().what);
+}
+
+void Network::confirm_neighbours() {
+  if (auto asked = mirror_->confirm(datapath_.used_neighbours()); !asked)
+    log_.debug(Category::kNetwork, asked.error().what);
 }
 
 MissingNetwork missing(const std::vector<PortAddress>& addresses, const std::vector<dp::Route>& routes,

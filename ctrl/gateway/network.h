@@ -33,6 +33,8 @@ class Network {
   // Returns the errors.
   std::vector<std::string> configure(const Config& now, const std::vector<PortAddress>& old_addresses,
                                      const std::vector<dp::Route>& old_routes);
+  // Once a second: the kernel confirms the neighbours that the data path uses.
+  void confirm_neighbours();
   // What the data path says of next hops and TAPs.
   void event(const dp::Event& event);
 
@@ -41,6 +43,7 @@ class Network {
           Log& log)
       : ports_(std::move(ports)), mirror_(std::move(mirror)), datapath_(datapath), log_(log) {}
   void tell(const Result<bool>& put, const std::string& what);
+  void watch_neighbours();
 
   std::vector<std::string> ports_;  // names
   std::unique_ptr<NetworkMirror> mirror_;

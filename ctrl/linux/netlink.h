@@ -43,6 +43,15 @@ class NetlinkMessage {
   void put_text(std::uint16_t attribute, const std::string& text) {  // with the final NUL
     put(attribute, Bytes(reinterpret_cast<const std::uint8_t*>(text.c_str()), text.size() + 1));
   }
+  // An attribute that consists of those that `inner` puts.
+  template <class Inner>
+  void nest(std::uint16_t attribute, Inner inner) {
+    nlattr* outer = mnl_attr_nest_start_check(raw(), buffer_.size(), attribute);
+    fits_ = fits_ && outer != nullptr;
+    if (outer == nullptr) return;
+    inner();
+    mnl_attr_nest_end(raw(), outer);
+  }
   bool fits() const { return fits_; }
   nlmsghdr* raw() { return reinterpret_cast<nlmsghdr*>(buffer_.data()); }
   const nlmsghdr* raw() const { return reinterpret_cast<const nlmsghdr*>(buffer_.data()); }

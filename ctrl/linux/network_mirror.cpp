@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "ctrl/linux/link.h"
+#include "ctrl/linux/neighbour_parameters.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -145,10 +147,35 @@ void NetworkMirror::find_interfaces() {
   }
 }
 
-// On any notice, everything is read again. The tables of a gateway are small enough, and so the mirror cannot
-// drift from the kernel. When reading fails, the next call tries again.
+bool NetworkMirror::Told::usable() const { return (state & kUsable) != 0 && mac; }
+
+// None: of no neighbour of a port.
+std::optional<NetworkMirror::Told> NetworkMirror::told(const nlmsghdr& message) const {
+  const auto* n = fixed_header<ndmsg>(message);
+  if (n == nullptr) return std::nullopt;
+  const auto port = ports_.find(static_cast<unsigned>(n->ndm_ifindex));
+  const Attributes a = neighbour_attributes(message);
+  if (port == ports_.end() || !a.address) return std::nullopt;
+  return Told{{port->second, *a.address}, n->ndm_state, a.mac};
+}
+
+// Neighbours that are in use are confirmed every few seconds: that alone does not change the tables.
+bool NetworkMirror::changes_nothing(const nlmsghdr& notice) {
+  if (notice.nlmsg_type != RTM_NEWNEIGH && notice.nlmsg_type != RTM_DELNEIGH) return false;
+  const auto now = told(notice);
+  if (!now) return true;
+  const bool usable = notice.nlmsg_type == RTM_NEWNEIGH && now->usable();
+  const auto known = known_.find(now->key);
+  if (known == known_.end()) return !usable;
+  if (!usable || *now->mac != known->second.mac) return false;
+  known->second.unconfirmed = now->state == NUD_STALE;
+  return true;
+}
+
+// On any other notice, everything is read again. The tables of a gateway are small enough, and so the mirror
+// cannot drift from the kernel. When reading fails, the next call tries again.
 bool NetworkMirror::poll() {
-  const bool complete = events_.notices([&](const nlmsghdr&) { stale_ = true; });
+  const bool complete = events_.notices([&](const nlmsghdr& m) { stale_ = !changes_nothing(m) || stale_; });
   if (!complete) stale_ = true;
   if (!stale_) return false;
   find_interfaces();
@@ -171,6 +198,7 @@ Result<void> NetworkMirror::dump(std::uint16_t type, const std::string& what, co
 Result<dp::NetworkSpec> NetworkMirror::read() {
   for (int attempt = 1;; ++attempt) {
     dp::NetworkSpec spec;
+    known_.clear();
     auto done = dump(RTM_GETADDR, "addresses", [&](const nlmsghdr& m) { read_address(m, spec); });
     if (done) done = dump(RTM_GETROUTE, "routes", [&](const nlmsghdr& m) { read_route(m, spec); });
     if (done) done = dump(RTM_GETNEIGH, "neighbours", [&](const nlmsghdr& m) { read_neighbour(m, spec); });
@@ -205,13 +233,11 @@ void NetworkMirror::read_route(const nlmsghdr& message, dp::NetworkSpec& spec) c
                          a.metric.value_or(0)});
 }
 
-void NetworkMirror::read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec) const {
-  const auto* n = fixed_header<ndmsg>(message);
-  if (n == nullptr || (n->ndm_state & kUsable) == 0) return;
-  const auto port = ports_.find(static_cast<unsigned>(n->ndm_ifindex));
-  const Attributes a = neighbour_attributes(message);
-  if (port == ports_.end() || !a.address || !a.mac) return;
-  spec.neighbours.push_back({*a.address, port->second, *a.mac});
+void NetworkMirror::read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec) {
+  const auto now = told(message);
+  if (!now || !now->usable()) return;
+  spec.neighbours.push_back({now->key.address, now->key.port, *now->mac});
+  known_[now->key] = {*now->mac, now->state == NUD_STALE};
 }
 
 Result<void> NetworkMirror::change_address(std::uint16_t type, std::uint16_t flags, dp::PortIndex port,
@@ -314,6 +340,24 @@ Result<void> NetworkMirror::resolve(dp::PortIndex port, const IpAddress& address
   header.ndm_flags = NTF_USE;
   message.put(NDA_DST, address.bytes());
   return requests_.request(message, "next hop " + address.text());
+}
+
+Result<void> NetworkMirror::confirm(const std::vector<dp::NeighbourKey>& used) {
+  Result<void> first;
+  for (const dp::NeighbourKey& key : used) {
+    const auto known = known_.find(key);
+    if (known == known_.end() || !std::exchange(known->second.unconfirmed, false)) continue;
+    if (auto asked = resolve(key.port, key.address); !asked && first) first = asked;
+  }
+  return first;
+}
+
+Result<void> NetworkMirror::watch_closely() {
+  Result<void> first;
+  for (const unsigned interface : interfaces_)
+    if (interface != 0 && watched_.insert(interface).second)
+      if (auto done = watch_neighbours_closely(requests_, interface); !done && first) first = done;
+  return first;
 }
 
 }  // namespace simplon::ctrl

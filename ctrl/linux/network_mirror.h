@@ -9,6 +9,8 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,15 +44,29 @@ class NetworkMirror {
   Result<bool> restore_route(const dp::Route& route);
   // Has the kernel resolve a next hop; the answer comes as a change of network().
   Result<void> resolve(dp::PortIndex port, const IpAddress& address);
+  // These neighbours are sent to, which the kernel does not see: those that it has not heard of for a while
+  // (STALE) it shall ask (RFC 4861 §7.3.3), each once. Another MAC comes as a change of network().
+  Result<void> confirm(const std::vector<dp::NeighbourKey>& used);
+  // The neighbours of every port (ctrl/linux/neighbour_parameters.h), each interface once: to be called again
+  // when poll() was true.
+  Result<void> watch_closely();
 
  private:
   NetworkMirror(std::vector<std::string> taps, Netlink requests, Netlink events)
       : taps_(std::move(taps)), requests_(std::move(requests)), events_(std::move(events)) {}
   void find_interfaces();
+  struct Told {  // of a neighbour, by a message of the kernel
+    dp::NeighbourKey key;
+    std::uint16_t state = 0;  // NUD_…
+    std::optional<dp::Mac> mac;
+    bool usable() const;
+  };
+  std::optional<Told> told(const nlmsghdr& message) const;
+  bool changes_nothing(const nlmsghdr& notice);
   Result<dp::NetworkSpec> read();
   void read_address(const nlmsghdr& message, dp::NetworkSpec& spec) const;
   void read_route(const nlmsghdr& message, dp::NetworkSpec& spec) const;
-  void read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec) const;
+  void read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec);
   Result<void> dump(std::uint16_t type, const std::string& what, const Netlink::Each& each);
   Result<void> change_address(std::uint16_t type, std::uint16_t flags, dp::PortIndex port,
                               const IpAddress& address, std::uint8_t length);
@@ -63,7 +79,13 @@ class NetworkMirror {
   std::vector<unsigned> interfaces_;         // by PortIndex; 0: it is gone
   std::map<unsigned, dp::PortIndex> ports_;  // by interface index
   dp::NetworkSpec network_;
-  bool stale_ = false;  // see stale()
+  struct Known {
+    dp::Mac mac{};
+    bool unconfirmed = false;  // NUD_STALE
+  };
+  std::map<dp::NeighbourKey, Known> known_;  // those of network_
+  std::set<unsigned> watched_;               // interfaces; see watch_closely()
+  bool stale_ = false;                       // see stale()
 };
 
 }  // namespace simplon::ctrl

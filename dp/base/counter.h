@@ -32,4 +32,23 @@ class Counter {
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(Counter) == 8);
 
+// That something was used since it was last asked. Any threads set it, one takes it; as long as nobody takes
+// it, to set it again costs a load.
+class UseMark {
+ public:
+  UseMark() = default;
+  UseMark(const UseMark& other) : used_(other.used_.load(std::memory_order_relaxed)) {}
+  UseMark& operator=(const UseMark&) = delete;
+
+  void set() {
+    if (!used_.load(std::memory_order_relaxed)) used_.store(true, std::memory_order_relaxed);
+  }
+  bool take() {
+    return used_.load(std::memory_order_relaxed) && used_.exchange(false, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<bool> used_{false};
+};
+
 }  // namespace simplon::dp

@@ -32,6 +32,13 @@ struct Route {
   friend bool operator==(const Route&, const Route&) = default;
 };
 
+// Which neighbour: an address means something on its link only.
+struct NeighbourKey {
+  PortIndex port{};
+  IpAddress address;
+  friend auto operator<=>(const NeighbourKey&, const NeighbourKey&) = default;
+};
+
 struct Neighbour {
   IpAddress address;
   PortIndex port{};

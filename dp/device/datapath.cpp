@@ -93,6 +93,7 @@ class DpdkDataPath final : public DataPath {
   std::vector<SaRef> sas() const override { return registry_->sas(); }
   std::vector<PolicySpec> policies() const override { return registry_->policies(); }
   std::optional<SaCounters> counters(SaId id) const override { return registry_->counters(id); }
+  std::vector<NeighbourKey> used_neighbours() override { return registry_->used_neighbours(); }
   Stats stats() const override;
   std::string memory() const override { return memory_; }
   int fd() const override { return punt_path_->fd(); }

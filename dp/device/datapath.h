@@ -43,6 +43,8 @@ class DataPath {
   virtual std::vector<SaRef> sas() const = 0;
   virtual std::vector<PolicySpec> policies() const = 0;
   virtual std::optional<SaCounters> counters(SaId id) const = 0;
+  // The neighbours that packets were sent to since the last call.
+  virtual std::vector<NeighbourKey> used_neighbours() = 0;
   virtual Stats stats() const = 0;
   virtual std::string memory()
       const = 0;  // what was got: "2 MB hugepages, 512 MB" or "4 KB pages (no hugepages), …"

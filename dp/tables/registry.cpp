@@ -289,6 +289,15 @@ void Registry::tick(Now now) {
   }
 }
 
+std::vector<NeighbourKey> Registry::used_neighbours() const {
+  std::vector<NeighbourKey> out;
+  const Tables* tables = tables_.read();
+  if (tables == nullptr || !tables->routes) return out;
+  for (const NextHop& hop : tables->routes->next_hops())
+    if (hop.used.take()) out.push_back({hop.port, hop.address});
+  return out;
+}
+
 std::optional<SaCounters> Registry::counters(SaId id) const {
   const auto found = sas_.find(id);
   if (found == sas_.end()) return std::nullopt;

@@ -57,6 +57,9 @@ class Registry {
   // call looks at the SAs that fell due since the last.
   void tick(Now now);
 
+  // The neighbours that packets were sent to since the last call. Looks at all next hops.
+  std::vector<NeighbourKey> used_neighbours() const;
+
   // `idle` is right to within a second, as of the last tick().
   std::optional<SaCounters> counters(SaId id) const;
   std::vector<SaRef> sas() const;            // all that were added, by id

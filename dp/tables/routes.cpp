@@ -47,8 +47,9 @@ Result<void> Routes::fill(const NetworkSpec& network) {
   }
   Gateways known;
   for (const Neighbour& n : network.neighbours) known.try_emplace({n.port, n.address}, n.mac);
+  Made made;
   for (const auto& [prefix, route] : best)
-    if (!insert(prefix, next_hop_for(known, *route)))
+    if (!insert(prefix, next_hop_for(known, *route, made)))
       return fail("no room for the route to " + prefix.text());
   for (const Neighbour& n : network.neighbours)
     if (!n.address.is_link_local() && on_link(n.address, n.port) &&
@@ -64,11 +65,14 @@ bool Routes::on_link(const IpAddress& address, PortIndex port) const {
   return index != kNoNextHop && next_hops_[index].port == port && next_hops_[index].address.is_unspecified();
 }
 
-std::uint32_t Routes::next_hop_for(const Gateways& known, const Route& route) {
+std::uint32_t Routes::next_hop_for(const Gateways& known, const Route& route, Made& made) {
   const Family family = route.prefix.address.family();
+  const IpAddress address = route.gateway.value_or(IpAddress::any(family));
+  const auto [hop, fresh] = made.try_emplace({route.port, address, family});
+  if (!fresh) return hop->second;
   const auto found = route.gateway ? known.find({route.port, *route.gateway}) : known.end();
-  return add_next_hop(route.port, route.gateway.value_or(IpAddress::any(family)), family,
-                      found == known.end() ? nullptr : &found->second);
+  return hop->second =
+             add_next_hop(route.port, address, family, found == known.end() ? nullptr : &found->second);
 }
 
 std::uint32_t Routes::add_next_hop(PortIndex port, const IpAddress& address, Family family, const Mac* mac) {

@@ -14,9 +14,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "dp/base/counter.h"
 #include "dp/base/network_spec.h"
 #include "dp/base/result.h"
 
@@ -35,7 +37,8 @@ struct NextHop {
   bool resolved = false;  // false: the kernel is to be asked for `address`
   Side side{};
   std::uint16_t mtu = 0;
-  IpAddress address;  // the gateway, or the destination itself on a link
+  IpAddress address;     // the gateway, or the destination itself on a link
+  mutable UseMark used;  // a packet was sent to it
 };
 
 inline constexpr std::uint32_t kNoNextHop = ~std::uint32_t{0};
@@ -52,6 +55,9 @@ class Routes {
   // host route of its own; one that is not known yet gives the link's unresolved next hop.
   std::uint32_t find(const IpAddress& destination) const;
   const NextHop& next_hop(std::uint32_t index) const { return next_hops_[index]; }
+  // All of them: routes that lead to the same neighbour have one together, so there are about as many as
+  // neighbours.
+  const std::vector<NextHop>& next_hops() const { return next_hops_; }
   // This address of the host's own, on whatever interface; null when it is none.
   const LocalAddress* local(const IpAddress& address) const;
   Side side(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].side; }
@@ -61,7 +67,8 @@ class Routes {
   explicit Routes(std::vector<PortFacts> ports) : ports_(std::move(ports)) {}
   Result<void> fill(const NetworkSpec& network);
   using Gateways = std::map<std::pair<PortIndex, IpAddress>, Mac>;  // neighbours, by port and address
-  std::uint32_t next_hop_for(const Gateways& known, const Route& route);
+  using Made = std::map<std::tuple<PortIndex, IpAddress, Family>, std::uint32_t>;  // the next hops
+  std::uint32_t next_hop_for(const Gateways& known, const Route& route, Made& made);
   std::uint32_t add_next_hop(PortIndex port, const IpAddress& address, Family family, const Mac* mac);
   bool on_link(const IpAddress& address, PortIndex port) const;
   bool insert(const Prefix& prefix, std::uint32_t index);  // in the place of what stood there

@@ -75,6 +75,7 @@ inline void Transmit::send_to(rte_mbuf* m, const NextHop& hop) {
   char* ethernet = rte_pktmbuf_prepend(m, kEthernetBytes);
   if (ethernet == nullptr) return drop(m, Drop::kNoBuffer, counters_);
   std::memcpy(ethernet, hop.ethernet.data(), kEthernetBytes);
+  hop.used.set();
   send(m, hop.port);
 }
 

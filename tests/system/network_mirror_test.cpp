@@ -169,6 +169,51 @@ TEST_F(Mirror, ResolvesANextHop) {
   ASSERT_TRUE(runs("ip netns del netl-far"));
 }
 
+// The far end of the veth answers from a namespace of its own.
+TEST_F(Mirror, ANeighbourInUseThatWasNotHeardOfForAWhileIsAsked) {
+  ASSERT_TRUE(
+      runs("ip netns add netl-far && ip link set far0 netns netl-far && ip -n netl-far link set far0 up && "
+           "ip -n netl-far addr add 192.0.2.9/24 dev far0 && "
+           "ip -n netl-far addr add 2001:db8::9/64 dev far0 nodad && "
+           "ip addr add 192.0.2.1/24 dev p0 && ip addr add 2001:db8::1/64 dev p0 nodad"));
+  ASSERT_TRUE(mirror_->watch_closely());
+  for (const char* hop : {"192.0.2.9", "2001:db8::9"}) {
+    SCOPED_TRACE(hop);
+    const auto state = [&] { return shell(std::string("ip neigh show ") + hop + " dev p0"); };
+    const auto becomes = [&](const std::string& what) {
+      return wait_for(mirror_->fd(), [&] {
+        mirror_->poll();
+        return state().find(what) != std::string::npos;
+      });
+    };
+    ASSERT_TRUE(mirror_->resolve(PortIndex{0}, ip(hop)));
+    ASSERT_TRUE(becomes("REACHABLE")) << state();
+    while (mirror_->poll()) {
+    }
+    const dp::NetworkSpec before = mirror_->network();
+    ASSERT_TRUE(becomes("STALE")) << "without use, after " << shell("ip ntable show dev p0");
+    EXPECT_FALSE(mirror_->poll());
+    ASSERT_TRUE(mirror_->confirm({{PortIndex{1}, ip(hop)}}));
+    EXPECT_NE(state().find("STALE"), std::string::npos) << "another port's";
+    ASSERT_TRUE(mirror_->confirm({{PortIndex{0}, ip(hop)}}));
+    EXPECT_TRUE(becomes("REACHABLE")) << state();
+    EXPECT_EQ(mirror_->network(), before) << "a confirmation changes nothing";
+    const std::string at = std::string(" ") + hop + " dev p0 ";
+    ASSERT_TRUE(runs("ip neigh replace" + at + "lladdr 02:00:00:00:00:77 nud permanent"));
+    EXPECT_TRUE(follows([&](const dp::NetworkSpec& n) {
+      const dp::Neighbour want{ip(hop), PortIndex{0}, dp::Mac{2, 0, 0, 0, 0, 0x77}};
+      return std::ranges::find(n.neighbours, want) != n.neighbours.end();
+    }));
+    ASSERT_TRUE(mirror_->confirm({{PortIndex{0}, ip(hop)}}));
+    EXPECT_NE(state().find("PERMANENT"), std::string::npos) << "what the administrator said stays";
+    ASSERT_TRUE(runs("ip neigh del" + at));
+    EXPECT_TRUE(follows([&](const dp::NetworkSpec& n) {
+      return std::ranges::find(n.neighbours, ip(hop), &dp::Neighbour::address) == n.neighbours.end();
+    }));
+  }
+  ASSERT_TRUE(runs("ip netns del netl-far"));
+}
+
 TEST_F(Mirror, LostNoticesAreMadeUpFor) {
   // Far more changes than the socket holds, none of them read meanwhile.
   ASSERT_TRUE(

@@ -176,6 +176,19 @@ TEST(Routes, HostRouteOnALinkIsResolvedByItsNeighbour) {
   EXPECT_TRUE(find(*routes, "2001:db8::1")->resolved);
 }
 
+TEST(Routes, ThatLeadToOneNeighbourShareItsNextHop) {
+  NetworkSpec network{
+      .routes = {route("::/0", "2001:db8::9", kWan), route("0.0.0.0/0", "2001:db8::9", kWan)}};
+  for (unsigned i = 0; i < 100; ++i) {
+    network.routes.push_back(route("10.0." + std::to_string(i) + ".0/24", "198.51.100.9", kWan));
+    network.routes.push_back(route("10.1." + std::to_string(i) + ".0/24", "198.51.100.9", kLan));
+  }
+  const auto routes = build(network);
+  EXPECT_EQ(routes->next_hops().size(), 4u) << "two ports, and an EtherType each for the IPv6 gateway";
+  EXPECT_EQ(find(*routes, "10.0.7.1"), find(*routes, "10.0.8.1"));
+  EXPECT_EQ(find(*routes, "10.1.7.1")->port, kLan);
+}
+
 TEST(Routes, LocalAddressesAreKnownByPort) {
   const auto routes =
       build({.addresses = {{ip("198.51.100.1"), kWan}, {ip("198.18.1.1"), kLan}, {ip("2001:db8::1"), kLan}}});

@@ -52,6 +52,22 @@ TEST(NeighbourQueue, LeaveWhenTheNeighbourIsKnown) {
   EXPECT_EQ(w.turn(), 1u);
 }
 
+TEST(Rfc4861_7_3_1, ANeighbourIsInUseWhenPacketsWereSentToIt) {
+  Waiting w;
+  const auto used = [&] { return w.lab.registry().used_neighbours(); };
+  EXPECT_EQ(w.left("203.0.113.5"), 0u);
+  EXPECT_TRUE(used().empty()) << "it is not known yet";
+  w.learn("198.51.100.254", kWan);
+  w.learn("198.18.1.254", kLan);
+  EXPECT_EQ(w.turn(), 1u);
+  const std::vector<NeighbourKey> router{{kWan, *IpAddress::parse("198.51.100.254")}};
+  EXPECT_EQ(used(), router);
+  EXPECT_TRUE(used().empty()) << "not since";
+  EXPECT_EQ(w.left("203.0.113.5"), 1u);
+  EXPECT_EQ(w.left("203.0.113.6"), 1u);
+  EXPECT_EQ(used(), router);
+}
+
 // Between protected networks nothing is asked; the route that takes the packet outside instead crosses the
 // boundary, and there the SPD decides.
 TEST(Rfc4301_5_1, WaitingPacketDoesNotLeaveInClearByARouteOfTheOtherSide) {
