@@ -28,6 +28,21 @@ enum class Port : std::uint16_t {};
 inline constexpr Port kIkePort{500};
 inline constexpr Port kNatTraversalPort{4500};  // RFC 3948
 
+// ICMP (RFC 792): the types that report an error, and the codes of kIcmpUnreachable (RFC 1191, RFC 1812
+// §5.2.7.1).
+inline constexpr std::uint8_t kIcmpUnreachable = 3, kIcmpSourceQuench = 4, kIcmpRedirect = 5,
+                              kIcmpTimeExceeded = 11, kIcmpParameterProblem = 12;
+inline constexpr std::uint8_t kIcmpNetUnreachable = 0, kIcmpHostUnreachable = 1, kIcmpFragmentationNeeded = 4,
+                              kIcmpProhibited = 13;
+// ICMPv6 (RFC 4443 §2.1): types below this one report an error; codes of kIcmpv6Unreachable (§3.1).
+inline constexpr std::uint8_t kFirstIcmpv6Information = 128;
+inline constexpr std::uint8_t kIcmpv6Unreachable = 1, kIcmpv6TooBig = 2, kIcmpv6TimeExceeded = 3;
+inline constexpr std::uint8_t kIcmpv6NoRoute = 0, kIcmpv6Prohibited = 1, kIcmpv6AddressUnreachable = 3;
+
+// The least MTU of a path: what every host must take whole (RFC 791 §3.1), what every link must carry (RFC
+// 8200 §5).
+inline constexpr std::uint16_t kLeastIpv4Mtu = 576, kLeastIpv6Mtu = 1280;
+
 // Router and neighbour solicitation and advertisement, redirect (RFC 4861 §4): the first and the last.
 inline constexpr std::uint8_t kFirstNeighbourDiscovery = 133, kLastNeighbourDiscovery = 137;
 

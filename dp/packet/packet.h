@@ -20,7 +20,10 @@
 namespace simplon::dp {
 
 inline constexpr std::uint16_t kEthernetBytes = 14, kIpv4Bytes = 20, kIpv6Bytes = 40, kUdpBytes = 8,
-                               kEspBytes = 8;
+                               kTcpBytes = 20, kEspBytes = 8;
+
+// In the word of an IPv4 header that has the fragment offset.
+inline constexpr std::uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000;
 
 // RFC 4303 §2.4.
 inline constexpr std::array<std::uint8_t, 16> kPadding{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
@@ -37,6 +40,7 @@ struct Headers {
   bool v4 = false;
   bool fragment = false;  // a later fragment: ports are not known
   bool partial = false;   // any fragment, the first one too
+  bool syn = false;       // TCP that opens a connection
 };
 
 // Sum of an IPv4 header's 32-bit words as they stand in memory: in one's complement the sum of its 16-bit
@@ -72,6 +76,8 @@ namespace detail {
 inline void ports_at(const std::uint8_t* p, unsigned left, Headers& h) {
   switch (h.protocol) {
     case kTcp:
+      h.syn = left >= kTcpBytes && (p[13] & 0x02) != 0;
+      [[fallthrough]];
     case kUdp:
     case kSctp:
     case kDccp:
@@ -108,11 +114,9 @@ constexpr bool is_extension_header(std::uint8_t next) {
   return next == kIpv6HopByHop || next == kIpv6Routing || next == kIpv6Destination || next == kIpv6Fragment;
 }
 
-// Skips hop-by-hop, routing, destination and fragment headers (RFC 8200 §4), at most eight of them.
-inline Drop parse_ipv6(const std::uint8_t* p, unsigned left, Headers& h) {
-  if (left < kIpv6Bytes) return Drop::kRunt;
-  const unsigned total = kIpv6Bytes + load_be16(p + 4);
-  if (total > left || total > 0xffff) return Drop::kRunt;
+// The first `total` octets of an IPv6 packet, at least its own header. Skips hop-by-hop, routing, destination
+// and fragment headers (RFC 8200 §4), at most eight of them.
+inline Drop parse_ipv6_chain(const std::uint8_t* p, unsigned total, Headers& h) {
   unsigned at = kIpv6Bytes;
   std::uint8_t next = p[6];
   for (int i = 0; is_extension_header(next); ++i) {
@@ -133,6 +137,13 @@ inline Drop parse_ipv6(const std::uint8_t* p, unsigned left, Headers& h) {
   h.payload = static_cast<std::uint16_t>(h.ip + at);
   if (!h.fragment) ports_at(p + at, total - at, h);
   return Drop::kNone;
+}
+
+inline Drop parse_ipv6(const std::uint8_t* p, unsigned left, Headers& h) {
+  if (left < kIpv6Bytes) return Drop::kRunt;
+  const unsigned total = kIpv6Bytes + load_be16(p + 4);
+  if (total > left || total > 0xffff) return Drop::kRunt;
+  return parse_ipv6_chain(p, total, h);
 }
 }  // namespace detail
 
