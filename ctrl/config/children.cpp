@@ -54,6 +54,32 @@ void read_lifetimes(Section& section, ChildConfig& out) {
   out.rekey.packets = PacketCount{soft}, out.life.packets = PacketCount{hard};
 }
 
+// The least is what 68 octets, the least MTU that a link may have (RFC 791), leave of a segment.
+constexpr std::uint64_t kLeastMss = 28, kMostMss = 65495;
+
+void read_mss(const Value& value, std::uint16_t& out) {
+  const auto text = value.text();
+  if (!text || *text == "auto") return;
+  if (*text == "off") {
+    out = kMssOff;
+    return;
+  }
+  if (text->find_first_not_of("0123456789") != std::string::npos)
+    return value.error("is auto, off, or a number of octets");
+  if (const auto most = value.number(kLeastMss, kMostMss)) out = static_cast<std::uint16_t>(*most);
+}
+
+void read_mtu(Section& section, MtuOptions& out) {
+  if (const auto df = section.get("df").choice<DfBit>(
+          {{"set", DfBit::kSet}, {"copy", DfBit::kCopy}, {"clear", DfBit::kClear}}))
+    out.df = *df;
+  if (const auto when = section.get("fragment")
+                            .choice<Fragmentation>(
+                                {{"before", Fragmentation::kBeforeEsp}, {"after", Fragmentation::kAfterEsp}}))
+    out.fragmentation = *when;
+  read_mss(section.get("mss"), out.mss);
+}
+
 bool can_initiate(const Connection& connection) {
   return std::ranges::any_of(connection.remote_addrs, one_host);
 }
@@ -120,6 +146,7 @@ ike::ChildConfig read_child(const std::string& name, const Value& value, const C
   read_lifetimes(section, out);
   if (const auto n = section.get("replay_window").number(kShortestWindow, kLongestWindow))
     out.replay_window = static_cast<std::uint32_t>(*n);
+  read_mtu(section, out.mtu);
   section.finish();
   check_selectors(value, connection, out);
   return out;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sections `gateway`, `crypto`, `log`, `management` and `limits`.
+// The sections `gateway`, `crypto`, `icmp`, `log`, `management` and `limits`.
 #include <grp.h>
 
 #include <algorithm>
@@ -134,6 +134,13 @@ void read_crypto(const Value& value, dp::Setup& out) {
   crypto.finish();
 }
 
+void read_icmp(const Value& value, dp::IcmpOptions& out) {
+  Section icmp(value);
+  if (const auto rate = icmp.get("rate").number(0, 1'000'000)) out.rate = static_cast<unsigned>(*rate);
+  if (const auto tell = icmp.get("prohibited").boolean()) out.prohibited = *tell;
+  icmp.finish();
+}
+
 }  // namespace
 
 void read_gateway(const Value& value, Section& root, const Machine& machine, Config& out) {
@@ -143,12 +150,15 @@ void read_gateway(const Value& value, Section& root, const Machine& machine, Con
     out.mode = *given;
   read_setup(gateway, machine, out.mode, out.setup);
   read_crypto(root.get("crypto"), out.setup);
+  read_icmp(root.get("icmp"), out.setup.icmp);
   gateway.finish();
   if (out.mode == Mode::kDataPath) return;
   // Only the word `mode` has to change to use a file in the other mode, so the rest is checked as well.
   for (const char* key : {"main_core", "workers", "idle", "hugepages", "memory", "buffers", "file_prefix"})
     if (const Value extra = gateway.get(key)) extra.warning("is not used in mode 'kernel'");
   if (const Value crypto = root.get("crypto")) crypto.warning("is not used in mode 'kernel'");
+  if (const Value icmp = root.get("icmp"))
+    icmp.warning("is not used in mode 'kernel': the kernel answers by its own rules");
   for (const char* key : {"ports", "routes"})
     if (const Value extra = root.get(key))
       extra.warning("is not used in mode 'kernel': the kernel's own interfaces, addresses and routes serve");

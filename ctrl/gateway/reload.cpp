@@ -31,7 +31,7 @@ std::string summary(const Config& now, const Config& before, const std::vector<s
 std::vector<std::string> keep_until_restart(Config& next, const Config& running) {
   std::vector<std::string> kept;
   if (next.setup != running.setup || next.mode != running.mode) {
-    kept.emplace_back("gateway, ports and crypto");
+    kept.emplace_back("gateway, ports, crypto and icmp");
     next.setup = running.setup;
     next.mode = running.mode;
     keep(next.addresses, running.addresses, "addresses", kept);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A number that one thread writes and others read at any time: a worker's counters, an SA's. Reading it never
-// tears and is no data race; writing costs what a plain integer costs. What was counted just now may be
-// missing, and two counters do not belong to the same moment.
+// A number that one thread writes and others read at any time: a worker's counters, an SA's, an MTU. Reading
+// it never tears and is no data race; writing costs what a plain integer costs. What was written just now may
+// be missing, and two numbers do not belong to the same moment.
 #pragma once
 
 #include <atomic>
@@ -9,27 +9,29 @@
 
 namespace simplon::dp {
 
-class Counter {
+template <class T>
+class OneWriter {
  public:
-  Counter() = default;
-  explicit(false) Counter(std::uint64_t n) : n_(n) {}
-  Counter(const Counter& other) : n_(other.get()) {}
-  Counter& operator=(const Counter& other) { return *this = other.get(); }
-  Counter& operator=(std::uint64_t n) {
+  OneWriter() = default;
+  explicit(false) OneWriter(T n) : n_(n) {}
+  OneWriter(const OneWriter& other) : n_(other.get()) {}
+  OneWriter& operator=(const OneWriter& other) { return *this = other.get(); }
+  OneWriter& operator=(T n) {
     n_.store(n, std::memory_order_relaxed);
     return *this;
   }
 
-  std::uint64_t get() const { return n_.load(std::memory_order_relaxed); }
-  explicit(false) operator std::uint64_t() const { return get(); }
+  T get() const { return n_.load(std::memory_order_relaxed); }
+  explicit(false) operator T() const { return get(); }
 
   // The one writer's: no other write comes between.
-  Counter& operator+=(std::uint64_t more) { return *this = get() + more; }
-  Counter& operator++() { return *this += 1; }
+  OneWriter& operator+=(T more) { return *this = get() + more; }
+  OneWriter& operator++() { return *this += 1; }
 
  private:
-  std::atomic<std::uint64_t> n_{0};
+  std::atomic<T> n_{0};
 };
+using Counter = OneWriter<std::uint64_t>;
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(Counter) == 8);
 
 // That something was used since it was last asked. Any threads set it, one takes it; as long as nobody takes

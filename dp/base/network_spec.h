@@ -18,6 +18,13 @@ using Mac = std::array<std::uint8_t, 6>;
 // RFC 4301 §4.4.1: the IPsec boundary lies between the protected and the unprotected interfaces.
 enum class Side : std::uint8_t { kProtected, kUnprotected };
 
+// What senders are told of packets that are not forwarded.
+struct IcmpOptions {
+  unsigned rate = 1000;     // errors of one kind that a worker sends in a second; 0: none
+  bool prohibited = false;  // also of what the policies discard (RFC 4301 §5.1)
+  friend bool operator==(const IcmpOptions&, const IcmpOptions&) = default;
+};
+
 struct LocalAddress {
   IpAddress address;
   std::optional<PortIndex> port;  // none: on another interface of the host (lo, a dummy, management)

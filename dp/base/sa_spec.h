@@ -51,6 +51,23 @@ enum class IpsecProtocol : std::uint8_t { kEsp };
 enum class SaMode : std::uint8_t { kTunnel };
 enum class Esn : std::uint8_t { kOff };  // extended sequence numbers (RFC 4303 §2.2.1)
 
+// RFC 4301 §8.1: DF of the outer IPv4 header. kCopy takes the inner packet's; of IPv6, which no router
+// fragments, it is set.
+enum class DfBit : std::uint8_t { kSet, kCopy, kClear };
+// What is fragmented when a packet is too large for the path and may be: it, or the ESP packet made of it.
+enum class Fragmentation : std::uint8_t { kBeforeEsp, kAfterEsp };
+// Largest segment of TCP that a SYN may offer across the tunnel: a number, or what fits into the path;
+// kMssOff lets every offer pass.
+inline constexpr std::uint16_t kMssAuto = 0, kMssOff = 0xffff;
+
+// How the packets of an SA meet the MTU of its path (RFC 4301 §8). For the data path; Linux has its own ways.
+struct MtuOptions {
+  DfBit df = DfBit::kSet;
+  Fragmentation fragmentation = Fragmentation::kBeforeEsp;
+  std::uint16_t mss = kMssAuto;
+  friend bool operator==(const MtuOptions&, const MtuOptions&) = default;
+};
+
 // Copies whole, keys included (they are shared): who needs another one copies it and changes what differs.
 // Immutable once it is a SaRef.
 struct SaSpec {
@@ -68,6 +85,7 @@ struct SaSpec {
   SharedSecret integ_key;                              // suite.integ->key bytes, or empty
   std::uint32_t replay_window = kDefaultReplayWindow;  // packets; inbound only
   Lifetime soft, hard;
+  MtuOptions mtu;       // outbound only
   PolicyId policy{};    // out: the SPD entry that sends through this SA
   PolicyId child{};     // the child's entry, where `policy` is a narrowed one's
   Selectors selectors;  // local is our side in both directions
@@ -82,6 +100,7 @@ struct SaCounters {
   std::uint64_t replayed = 0, bad_icv = 0, selector_mismatch = 0;
   std::uint64_t sequence = 0;    // last sent, or highest received
   std::chrono::seconds idle{0};  // since the last packet, or since installation
+  std::uint16_t mtu = 0;         // outbound, in the data path: of the path, with the tunnel's headers
   std::string_view crypto;       // who does it: direct, cpu, queue (dp/crypto/backend.h) or kernel
 };
 

@@ -113,7 +113,7 @@ class DpdkDataPath final : public DataPath {
   std::vector<Source> sources_of(unsigned worker) const;
   Sink sink_of(Port& port, unsigned worker) const;
   void watch_ports(std::vector<Event>& out);
-  void take_event(const WorkerEvent& event, std::vector<Event>& out) const;
+  void take_event(const WorkerEvent& event, std::vector<Event>& out);
   static int loop(void* thread);
 
   Setup setup_;
@@ -245,6 +245,7 @@ Result<void> DpdkDataPath::make_worker(unsigned index) {
   setup.quiescence = quiescence_.get();
   setup.wakeup = &punt_path_->wakeup();
   setup.crypto = std::move(*crypto);
+  setup.icmp = setup_.icmp;
   threads_[index] = {std::make_unique<Worker>(std::move(setup)), this, index};
   return {};
 }
@@ -273,7 +274,7 @@ DpdkDataPath::~DpdkDataPath() {
   crypto_.reset();
 }
 
-void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) const {
+void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
   switch (e.kind) {
     case WorkerEvent::Kind::kAcquire: {
       const bool known = !e.fragment && has_ports(e.protocol);
@@ -294,6 +295,9 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) con
       break;
     case WorkerEvent::Kind::kNeighbour:
       out.emplace_back(NeighbourWanted{e.port, e.destination});
+      break;
+    case WorkerEvent::Kind::kPathMtu:
+      registry_->learn_path_mtu(Spi{e.spi}, e.destination, e.sequence, e.mtu);
       break;
   }
 }
@@ -341,6 +345,8 @@ Stats DpdkDataPath::stats() const {
                            .forwarded = c.forwarded,
                            .punted = c.punted,
                            .handed_over = c.handed_over,
+                           .fragments = c.fragments,
+                           .icmp_errors = c.icmp_errors,
                            .turns = c.turns,
                            .idle_turns = c.idle_turns,
                            .dropped = {c.dropped.begin(), c.dropped.end()}});

@@ -40,6 +40,7 @@ struct Setup {
   CryptoChoices crypto_prefer;
   Idle idle = Idle::kPoll;
   Hugepages hugepages = Hugepages::kAuto;
+  IcmpOptions icmp;
   unsigned memory_mb = 512;
   unsigned buffers = 16384;             // mbufs
   std::string file_prefix = "simplon";  // keeps two instances on one machine apart
@@ -83,7 +84,8 @@ struct PortStats {
 struct WorkerStats {
   unsigned core = 0;
   std::uint64_t received = 0, transmitted = 0, encrypted = 0, decrypted = 0, forwarded = 0, punted = 0;
-  std::uint64_t handed_over = 0;  // to the SA's owner
+  std::uint64_t handed_over = 0;                 // to the SA's owner
+  std::uint64_t fragments = 0, icmp_errors = 0;  // packets that came to be here, see WorkerCounters
   std::uint64_t turns = 0, idle_turns = 0;
   std::vector<std::uint64_t> dropped;  // indexed by Drop
 };

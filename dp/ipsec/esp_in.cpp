@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "dp/packet/icmp.h"
+
 namespace simplon::dp {
 namespace {
 
@@ -52,6 +54,27 @@ bool is_padding(const std::uint8_t* trailer, unsigned pad) {
   std::memcpy(&want, kPadding.data(), sizeof want);
   const unsigned other = 8 * (sizeof have - pad);
   return (have ^ want << other) >> other == 0;
+}
+
+bool selected(const InboundSa& sa, AddressKey source, AddressKey destination, const Headers& h) {
+  for (unsigned i = 0; i < sa.selector_count; ++i)
+    if (matches(sa.selectors[i], source, destination, h)) return true;
+  return false;
+}
+
+// RFC 4301 §6.2: an ICMP error that is itself outside the selectors passes where what answers the packet that
+// it quotes is inside them. It must go to whom that packet came from: the quotation must not open the way to
+// anybody else.
+[[gnu::noinline]] bool quotes_selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
+  const auto flow = return_flow_of_error(ip, inner);
+  if (!flow) return false;
+  Headers answer;
+  answer.v4 = inner.v4;
+  answer.protocol = flow->protocol;
+  answer.sport = flow->sport;
+  answer.dport = flow->dport;
+  answer.fragment = flow->fragment;
+  return selected(sa, address_key(flow->source), address_key(flow->destination), answer);
 }
 
 template <SaKind kKind>
@@ -110,7 +133,7 @@ Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Hea
   if (const Drop bad = parse_ip(m, 0, inner); bad != Drop::kNone) return bad;
   if (inner.v4 != (next == kIpip)) return Drop::kBadNextHeader;
   std::uint8_t* ip = bytes_of(m);
-  if (!selected(sa, ip, inner)) return Drop::kSelectorMismatch;
+  if (!selected(sa, ip, inner) && !quotes_selected(sa, ip, inner)) return Drop::kSelectorMismatch;
   const std::uint8_t ecn = kEcn[traffic_class(ip, inner.v4) & 3][packet.ecn];
   if (ecn == kEcnDrop) return Drop::kEcn;
   if (ecn != (traffic_class(ip, inner.v4) & 3)) set_ecn(ip, inner.v4, ecn);
@@ -118,11 +141,8 @@ Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Hea
 }
 
 bool selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
-  const AddressKey source = address_key(ip + (inner.v4 ? 12 : 8), inner.v4);
-  const AddressKey destination = address_key(ip + (inner.v4 ? 16 : 24), inner.v4);
-  for (unsigned i = 0; i < sa.selector_count; ++i)
-    if (matches(sa.selectors[i], source, destination, inner)) return true;
-  return false;
+  return selected(sa, address_key(ip + (inner.v4 ? 12 : 8), inner.v4),
+                  address_key(ip + (inner.v4 ? 16 : 24), inner.v4), inner);
 }
 
 // Inbound: the peer's side is the source.

@@ -15,7 +15,7 @@ constexpr unsigned kTrailerBytes = 2;  // pad length, next header
 
 void ipv4_header(const SaSpec& spec, std::uint8_t* h) {
   h[0] = 0x45;
-  store_be16(h + 6, 0x4000);  // DF: ESP must reach the peer whole (RFC 4303 §3.4.1)
+  if (spec.mtu.df == DfBit::kSet) store_be16(h + 6, kDontFragment);
   h[8] = kOuterTtl;
   h[9] = spec.udp ? kUdp : kEsp;
   std::memcpy(h + 12, spec.source.bytes().data(), 4);
@@ -35,12 +35,29 @@ std::uint8_t header_bytes(const SaSpec& spec) {
   return static_cast<std::uint8_t>(ip_bytes + (spec.udp ? kUdpBytes : 0) + kEspBytes);
 }
 
-// Length, checksum, and the traffic class: DSCP is copied, and ECN (RFC 6040 §4.1, normal mode).
-void complete_outer_header(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass, unsigned total) {
+// What few SAs need: UDP's length, and DF that is not always set (RFC 4301 §8.1). A packet that a router may
+// fragment needs an identification of its own (RFC 6864 §4.3). The sum of what this adds to an IPv4 header.
+std::uint32_t complete_more_fields(std::uint8_t* outer, const OutboundSa& sa, const std::uint8_t* inner,
+                                   bool inner_v4, std::uint64_t seq, unsigned total) {
+  // The UDP checksum stays zero here; over IPv6 set_udp_checksum() sets it.
+  if (sa.udp) store_be16(outer + sa.ip_bytes + 4, static_cast<std::uint16_t>(total - sa.ip_bytes));
+  if (!sa.v4 || sa.options.df == DfBit::kSet) return 0;
+  const auto id = static_cast<std::uint16_t>(seq);
+  const bool df = sa.options.df == DfBit::kCopy && (!inner_v4 || (load_be16(inner + 6) & kDontFragment) != 0);
+  const std::uint16_t word = df ? kDontFragment : 0;
+  store_be16(outer + 4, id);
+  store_be16(outer + 6, word);
+  return id + 0u + word;
+}
+
+// Length, checksum, and the traffic class: DSCP is copied, and ECN (RFC 6040 §4.1, normal mode). `sum`: of
+// the fields that are in the header already, but not in sa.outer_sum.
+void complete_outer_header(std::uint8_t* outer, const OutboundSa& sa, std::uint8_t tclass, unsigned total,
+                           std::uint32_t sum) {
   if (sa.v4) {
     outer[1] = tclass;
     store_be16(outer + 2, static_cast<std::uint16_t>(total));
-    std::uint32_t sum = sa.outer_sum + tclass + total;
+    sum += sa.outer_sum + tclass + total;
     sum = (sum & 0xffff) + (sum >> 16);
     store_be16(outer + 10, static_cast<std::uint16_t>(~(sum + (sum >> 16))));
   } else {
@@ -48,8 +65,6 @@ void complete_outer_header(std::uint8_t* outer, const OutboundSa& sa, std::uint8
     outer[1] = static_cast<std::uint8_t>(tclass << 4);
     store_be16(outer + 4, static_cast<std::uint16_t>(total - kIpv6Bytes));
   }
-  // The UDP checksum stays zero here; over IPv6 set_udp_checksum() sets it.
-  if (sa.udp) store_be16(outer + sa.ip_bytes + 4, static_cast<std::uint16_t>(total - sa.ip_bytes));
 }
 
 // The IV of an AEAD is the sequence number, which is unique for a key (RFC 4106 §3.1). The IV of CBC must be
@@ -82,10 +97,9 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
                  padded = (length + kTrailerBytes + sa.block - 1u) & ~(sa.block - 1u);
   const unsigned pad = padded - length - kTrailerBytes, before = sa.header_bytes + 0u + sa.iv;
   const unsigned total = before + padded + sa.icv;
-  if (total > sa.mtu) return Drop::kTooBig;
   if (m->data_off + headers.ip < sa.header.size() + sa.iv + kEthernetBytes ||
       m->data_off + headers.ip + length + kPadding.size() + kTrailerBytes + sa.icv > m->buf_len)
-    return Drop::kTooBig;
+    return Drop::kNoBuffer;
   if (hop) decrement_ttl(inner, headers.v4);
   const std::uint8_t tclass = traffic_class(inner, headers.v4);
   m->data_off = static_cast<std::uint16_t>(m->data_off + headers.ip - before);
@@ -100,7 +114,9 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
   // 3. Outer headers from the template.
   std::uint8_t *iv = inner - sa.iv, *esp = iv - kEspBytes, *outer = iv - sa.header_bytes;
   std::memcpy(iv - sa.header.size(), sa.header.data(), sa.header.size());
-  complete_outer_header(outer, sa, tclass, total);
+  const std::uint32_t sum =
+      sa.more_fields ? complete_more_fields(outer, sa, inner, headers.v4, seq, total) : 0;
+  complete_outer_header(outer, sa, tclass, total, sum);
   store_be32(esp + 4, static_cast<std::uint32_t>(seq));
   set_iv<kKind>(sa, seq, iv, job);
   job.session = sa.session;
@@ -140,6 +156,8 @@ void set_outer_header(const OuterHeader& header, OutboundSa& sa) {
 void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
   sa.v4 = spec.destination.is_v4();
   sa.udp = spec.udp.has_value();
+  sa.options = spec.mtu;
+  sa.more_fields = sa.udp || (sa.v4 && spec.mtu.df != DfBit::kSet);
   sa.kind = sa_kind(spec);
   sa.ip_bytes = sa.v4 ? kIpv4Bytes : kIpv6Bytes;
   sa.header_bytes = header_bytes(spec);
@@ -151,6 +169,12 @@ void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
     std::memcpy(&sa.salt, spec.salt.bytes().data(), sizeof sa.salt);
   else if (getrandom(&sa.salt, sizeof sa.salt, 0) != sizeof sa.salt)
     rte_panic("the kernel gives no randomness for IVs\n");
+}
+
+std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer) {
+  const unsigned around = sa.header_bytes + 0u + sa.iv + sa.icv;
+  const unsigned padded = outer <= around ? 0 : (outer - around) & ~(sa.block - 1u);
+  return static_cast<std::uint16_t>(padded < kTrailerBytes ? 0 : padded - kTrailerBytes);
 }
 
 Drop encapsulate_aead(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,

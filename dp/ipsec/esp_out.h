@@ -15,10 +15,13 @@ OuterHeader outer_header(const SaSpec& spec);
 void set_outer_header(const OuterHeader& header, OutboundSa& sa);
 // Fills the outer header template of an SA, its kind, and the sizes that go with them.
 void make_outer_header(const SaSpec& spec, OutboundSa& sa);
+// The largest inner packet whose outer packet is at most `outer` long.
+std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer);
 
 // Makes the inner packet at `headers` into an ESP packet in place: the mbuf then begins with the outer IP
 // header, and `job` says what is to be encrypted. Takes the sequence number `seq`. `hop`: the packet is
-// forwarded, so its TTL is decremented. On kNone the mbuf is the outer packet; on a reason it is unchanged.
+// forwarded, so its TTL is decremented. That the outer packet fits into its path the caller has seen to
+// (OutboundSa::inner_mtu). On kNone the mbuf is the outer packet; on a reason it is unchanged.
 // SaKind::kEspTunnelAead, …Cbc.
 Drop encapsulate_aead(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
                       CryptoJob& job);

@@ -2,9 +2,10 @@
 // The hot part of an outbound SA: what each packet needs, packed. Names, keys and time lifetimes live with
 // the control thread.
 //
-// One worker, the owner, writes; the control thread reads the counters. Created and destroyed by the control
-// thread (dp/tables/registry.h), destroyed only after a grace period: at a turn's end nothing of an SA is
-// inside a device, since cryptography is run to its end within the turn (dp/crypto/job.h).
+// One worker, the owner, writes, but for the MTUs, which are the control thread's; that reads the counters.
+// Created and destroyed by the control thread (dp/tables/registry.h), destroyed only after a grace period: at
+// a turn's end nothing of an SA is inside a device, since cryptography is run to its end within the turn
+// (dp/crypto/job.h).
 #pragma once
 
 #include <array>
@@ -44,12 +45,14 @@ struct alignas(64) OutboundSa {
   std::uint32_t salt = 0;       // of an AEAD, as it stands in the nonce; of CBC random, see set_iv()
   std::uint32_t outer_sum = 0;  // IPv4: one's complement sum of the header but for its length and DSCP
   std::uint16_t owner = 0;
-  std::uint16_t mtu = 0;  // largest outer packet: the smallest MTU of the unprotected ports
+  OneWriter<std::uint16_t> inner_mtu =
+      0;  // the largest packet that fits into the path, with the tunnel's headers
   std::uint8_t iv = 0, icv = 0, block = 0;
   std::uint8_t ip_bytes = 0;      // outer IP header: 20 or 40
   std::uint8_t header_bytes = 0;  // of the template: outer IP, UDP, ESP
   bool udp = false, v4 = false;
   SaKind kind{};
+  bool more_fields = false;  // the outer header has more to complete than every header has: UDP's length, DF
   // Line 1: OuterHeader::bytes, which are copied and completed for each packet. They end at the end of the
   // array, so that one copy of fixed size serves every length.
   alignas(64) std::array<std::uint8_t, 56> header{};
@@ -59,6 +62,8 @@ struct alignas(64) OutboundSa {
   SaId id{};
   IpAddress destination;               // of the outer packet
   Published<const OuterHeader> moved;  // what the owner is to use instead: the peer has moved
+  MtuOptions options;
+  OneWriter<std::uint16_t> outer_mtu = 0;  // of the path
 };
 static_assert(offsetof(OutboundSa, header) == 64 && offsetof(OutboundSa, limits) == 128);
 

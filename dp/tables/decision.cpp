@@ -105,6 +105,13 @@ Decision from_host(const Tables& tables, const Flow& flow) {
 
 }  // namespace
 
+const OutboundSlot* protecting_slot(const Tables& tables, const Flow& flow) {
+  const Spd::Entry* entry = tables.gateway_on ? tables.spd->find(Direction::kOut, flow) : nullptr;
+  if (entry == nullptr || entry->action != Action::kProtect || undecided(*entry, flow)) return nullptr;
+  const OutboundSlot& slot = (*tables.outbound)[entry->slot];
+  return slot.sa.read() == nullptr ? nullptr : &slot;
+}
+
 Decision decide(const Tables& tables, const Flow& flow) {
   if (flow.origin == Origin::kHostProtected || flow.origin == Origin::kHostUnprotected)
     return from_host(tables, flow);

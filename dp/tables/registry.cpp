@@ -33,6 +33,17 @@ bool same_to_workers(const PolicySpec& a, const PolicySpec& b) {
 
 constexpr std::chrono::seconds kSampleEvery{1};
 
+// How many packets may have been sent since the one that a router has found too large.
+constexpr std::uint32_t kUnderWay = 1u << 16;
+
+// Smallest and largest MTU of the unprotected ports.
+std::pair<std::uint16_t, std::uint16_t> outer_mtus(const std::vector<PortFacts>& ports) {
+  std::uint16_t least = 0xffff, most = 0;
+  for (const PortFacts& port : ports)
+    if (port.side == Side::kUnprotected) least = std::min(least, port.mtu), most = std::max(most, port.mtu);
+  return {least, most};
+}
+
 }  // namespace
 
 Registry::Registry(const CryptoBackends& crypto, Quiescence& quiescence, unsigned workers,
@@ -115,16 +126,43 @@ Result<void> Registry::add_outbound(Entry& entry) {
   sa->session = entry.session.get();
   sa->owner = entry.owner;
   sa->id = spec.id;
-  sa->mtu = 0xffff;
-  for (const PortFacts& port : ports_)
-    sa->mtu = port.side == Side::kUnprotected ? std::min(sa->mtu, port.mtu) : sa->mtu;
   sa->limits = limits_of(spec);
   sa->check_at_packets.set(sa->limits.next_packets());
   sa->check_at_bytes = sa->limits.next_bytes();
-  outbound_[use->slot].sa.publish(sa.get());
-  use->sas.push_back(spec.id);
   entry.out = std::move(sa);
+  set_mtu(entry);
+  outbound_[use->slot].sa.publish(entry.out.get());
+  use->sas.push_back(spec.id);
+  outbound_ids_[{spec.spi, spec.destination}] = spec.id;
   return {};
+}
+
+// The route's MTU, or what is known of the path, if that is less. Where all unprotected ports have one MTU
+// the route need not be asked.
+void Registry::set_mtu(const Entry& entry) {
+  OutboundSa& sa = *entry.out;
+  auto [mtu, most] = outer_mtus(ports_);
+  const Tables* tables = tables_.read();
+  if (mtu != most && tables != nullptr && tables->routes) {
+    const std::uint32_t hop = tables->routes->find(sa.destination);
+    if (hop != kNoNextHop) mtu = tables->routes->next_hop(hop).mtu;
+  }
+  if (!path_mtus_.empty()) mtu = std::min(mtu, path_mtus_.of(sa.destination, now_));
+  if (mtu == sa.outer_mtu) return;
+  sa.outer_mtu = mtu;
+  sa.inner_mtu = inner_mtu(sa, mtu);
+}
+
+bool Registry::learn_path_mtu(Spi spi, const IpAddress& destination, std::uint32_t sequence,
+                              std::uint16_t mtu) {
+  const auto found = outbound_ids_.find({spi, destination});
+  if (found == outbound_ids_.end()) return false;
+  const Entry& entry = sas_.at(found->second);
+  const auto since = static_cast<std::uint32_t>(entry.out->next_seq) - sequence;
+  if (since == 0 || since > kUnderWay || mtu >= entry.out->outer_mtu) return false;
+  if (!path_mtus_.learn(destination, mtu, now_)) return false;
+  set_mtu(entry);
+  return true;
 }
 
 Result<void> Registry::add_inbound(Entry& entry) {
@@ -164,6 +202,9 @@ void Registry::remove_sa(SaId id) {
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.
     SlotUse& use = slots_.at(entry->spec->policy);
     std::erase(use.sas, id);
+    if (const auto by_spi = outbound_ids_.find({entry->spec->spi, entry->spec->destination});
+        by_spi != outbound_ids_.end() && by_spi->second == id)
+      outbound_ids_.erase(by_spi);
     outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
     release(entry->spec->policy);
   }
@@ -284,6 +325,7 @@ void Registry::tick(Now now) {
     if (at == sas_.end()) at = sas_.begin();
     Entry& entry = at->second;
     if (const std::uint64_t n = packets(entry); n != std::exchange(entry.sampled, n)) entry.active = now;
+    if (entry.out) set_mtu(entry);
     ++at;
     next_sample_ = at == sas_.end() ? SaId{} : at->first;
   }
@@ -308,6 +350,7 @@ std::optional<SaCounters> Registry::counters(SaId id) const {
   if (entry.out) {
     out.bytes = entry.out->bytes;
     out.sequence = entry.out->next_seq - 1;
+    out.mtu = entry.out->outer_mtu;
   } else {
     out.bytes = entry.in->bytes;
     out.replayed = entry.in->replayed;

@@ -16,6 +16,7 @@
 
 #include "dp/base/policy_spec.h"
 #include "dp/crypto/crypto.h"
+#include "dp/tables/path_mtu.h"
 #include "dp/tables/quiescence.h"
 #include "dp/tables/tables.h"
 
@@ -54,11 +55,17 @@ class Registry {
   void collect();
   // The clock of SaCounters::idle, to be called with the time every 10 ms or so. Once a second, however often
   // it is called, each SA's packet counter is compared with what it was: so the workers need no clock. One
-  // call looks at the SAs that fell due since the last.
+  // call looks at the SAs that fell due since the last. The same look brings an outbound SA the MTU of its
+  // path, when the route or what is known of the path has changed.
   void tick(Now now);
 
   // The neighbours that packets were sent to since the last call. Looks at all next hops.
   std::vector<NeighbourKey> used_neighbours() const;
+  // A router says that ESP of this SPI and sequence number (its low half) was larger than `mtu`. Believed of
+  // an SA that is there and has just sent that number, since nobody who is not on the path knows it (RFC 4301
+  // §8.2). That SA has the MTU at once, others of the same path within a second. True: it is less than
+  // before.
+  bool learn_path_mtu(Spi spi, const IpAddress& destination, std::uint32_t sequence, std::uint16_t mtu);
 
   // `idle` is right to within a second, as of the last tick().
   std::optional<SaCounters> counters(SaId id) const;
@@ -86,6 +93,7 @@ class Registry {
   Result<void> add_outbound(Entry& entry);
   Result<void> add_inbound(Entry& entry);
   std::uint16_t least_loaded(Direction direction) const;
+  void set_mtu(const Entry& entry);
   // Of a policy, or of one that is still to come: an SA may be there first, and may outlive it.
   struct SlotUse {
     std::uint32_t slot = 0;
@@ -105,6 +113,8 @@ class Registry {
   Sad sad_;
   OutboundSlots outbound_;
   std::map<SaId, Entry> sas_;
+  std::map<std::pair<Spi, IpAddress>, SaId> outbound_ids_;  // of two with one SPI and destination the later
+  PathMtus path_mtus_;
   std::map<PolicyId, Policy> policies_;
   std::map<PolicyId, SlotUse> slots_;
   std::vector<std::uint32_t> leaving_slots_;  // named by tables that the next commit replaces

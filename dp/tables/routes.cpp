@@ -36,6 +36,11 @@ Result<void> Routes::fill(const NetworkSpec& network) {
   rib4_ = rte_rib_create(unique_name("4").c_str(), 0, &conf4);
   rib6_ = rte_rib6_create(unique_name("6").c_str(), 0, &conf6);
   if (!rib4_ || !rib6_) return fail("no memory for " + std::to_string(network.routes.size()) + " routes");
+  for (const LocalAddress& a : network.addresses) {
+    if (!a.port || a.address.is_link_local()) continue;
+    auto& first = ports_addresses_[static_cast<std::size_t>(*a.port)][a.address.is_v4() ? 0 : 1];
+    if (!first) first = a.address;
+  }
   locals_ = network.addresses;
   std::ranges::sort(locals_, {}, [](const LocalAddress& l) { return std::pair(l.address, !l.port); });
 

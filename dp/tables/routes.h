@@ -60,11 +60,18 @@ class Routes {
   const std::vector<NextHop>& next_hops() const { return next_hops_; }
   // This address of the host's own, on whatever interface; null when it is none.
   const LocalAddress* local(const IpAddress& address) const;
+  // An address of the port that anybody can answer to, the first that the kernel names; null: it has none of
+  // the family.
+  const IpAddress* address_of(PortIndex port, Family family) const {
+    const auto& found = ports_addresses_[static_cast<std::size_t>(port)][family == Family::kV4 ? 0 : 1];
+    return found ? &*found : nullptr;
+  }
+  std::size_t ports() const { return ports_.size(); }
   Side side(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].side; }
   Mac mac(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].mac; }
 
  private:
-  explicit Routes(std::vector<PortFacts> ports) : ports_(std::move(ports)) {}
+  explicit Routes(std::vector<PortFacts> ports) : ports_(std::move(ports)), ports_addresses_(ports_.size()) {}
   Result<void> fill(const NetworkSpec& network);
   using Gateways = std::map<std::pair<PortIndex, IpAddress>, Mac>;  // neighbours, by port and address
   using Made = std::map<std::tuple<PortIndex, IpAddress, Family>, std::uint32_t>;  // the next hops
@@ -74,6 +81,7 @@ class Routes {
   bool insert(const Prefix& prefix, std::uint32_t index);  // in the place of what stood there
 
   std::vector<PortFacts> ports_;
+  std::vector<std::array<std::optional<IpAddress>, 2>> ports_addresses_;  // by PortIndex; IPv4, IPv6
   std::vector<NextHop> next_hops_;
   std::vector<LocalAddress> locals_;  // sorted; of one address, those of a port first
   rte_rib* rib4_ = nullptr;

@@ -61,5 +61,8 @@ struct Tables {
 
 // Every rule of RFC 4301 §5 for a clear packet; cold, its answer is cached per flow.
 Decision decide(const Tables& tables, const Flow& flow);
+// The slot of the PROTECT entry that an outbound flow goes by, if it has an SA; else null. For what goes the
+// other way than a packet that is looked at: cold.
+const OutboundSlot* protecting_slot(const Tables& tables, const Flow& flow);
 
 }  // namespace simplon::dp

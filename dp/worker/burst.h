@@ -26,9 +26,10 @@
 
 namespace simplon::dp {
 
-// A round is one stage that takes its list. The longest way today takes three: decapsulate, classify,
-// encapsulate. The bound is a guard for stages that put packets back (bundles, reassembly).
-inline constexpr unsigned kMostRounds = 8;
+// A round is one stage that takes its list. The longest way today takes eight: decapsulate, classify,
+// encapsulate, fragment, send_icmp_errors, and the error's classify, encapsulate, fragment. The bound is a
+// guard for stages that put packets back (bundles, reassembly).
+inline constexpr unsigned kMostRounds = 12;
 
 struct PacketInfo {
   rte_mbuf* m;
@@ -93,6 +94,13 @@ struct EncapsulateWork {
   OutboundSa* sa;  // null: there is none yet
 };
 
+// Dropped, and its sender may be told.
+struct RefuseWork {
+  PacketIndex packet;
+  Drop reason;
+  std::uint16_t mtu;  // kTooBig
+};
+
 // What a stage knows of a packet while the cryptography runs.
 struct DecapsulateJob {
   InboundSa* sa;
@@ -107,6 +115,8 @@ struct Burst {
   WorkList<DecapsulateWork> decapsulate;
   WorkList<ClassifyWork> classify;
   WorkList<EncapsulateWork> encapsulate;
+  WorkList<EncapsulateWork> fragment;  // too large for its SA
+  WorkList<RefuseWork> refuse;
 
   // Used inside one stage, from before the cryptography until after it. They stand here since to construct
   // them for every burst would cost.
@@ -117,6 +127,15 @@ struct Burst {
   // A packet that a source gave; the caller sets all of it.
   PacketInfo& add() { return packets[count++]; }
   void wait_for_classify(PacketIndex packet) { classify.add().packet = packet; }
+  void wait_for_encapsulate(PacketIndex packet, const OutboundSlot& slot, OutboundSa* sa) {
+    EncapsulateWork& work = encapsulate.add();
+    work.packet = packet;
+    work.slot = &slot;
+    work.sa = sa;
+  }
+  void wait_for_refuse(PacketIndex packet, Drop reason, std::uint16_t mtu = 0) {
+    refuse.add() = {packet, reason, mtu};
+  }
 };
 
 }  // namespace simplon::dp

@@ -19,13 +19,15 @@ namespace simplon::dp {
 
 // A flat value for a ring.
 struct WorkerEvent {
-  enum class Kind : std::uint8_t { kAcquire, kSoft, kHard, kNeighbour, kMoved } kind{};
+  enum class Kind : std::uint8_t { kAcquire, kSoft, kHard, kNeighbour, kMoved, kPathMtu } kind{};
   std::uint8_t protocol = 0;
   bool fragment = false;  // a later one: ports are not known
   std::uint16_t sport = 0, dport = 0;
   PortIndex port{};
   PolicyId policy{};
   std::uint64_t sa = 0;
+  std::uint32_t spi = 0, sequence = 0;  // kPathMtu: of the ESP packet that was too large, and
+  std::uint16_t mtu = 0;                // what is not
   IpAddress source,
       destination;  // kNeighbour: destination is the next hop; kMoved: source is where the peer is
 };

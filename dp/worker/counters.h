@@ -14,6 +14,8 @@ namespace simplon::dp {
 struct alignas(64) WorkerCounters {
   Counter received, transmitted, encrypted, decrypted, forwarded, punted, handed_over;
   Counter reassembled;  // fragments that are part of a whole datagram now, one of each datagram not counted
+  // Packets that came to be here: of a fragmented one all pieces but the first, and ICMP errors.
+  Counter fragments, icmp_errors;
   Counter turns, idle_turns;
   std::array<Counter, kDropReasons> dropped{};
 };

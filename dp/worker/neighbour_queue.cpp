@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "dp/worker/burst.h"
-
 namespace simplon::dp {
 namespace {
 
@@ -63,7 +61,20 @@ void NeighbourQueue::add(rte_mbuf* m, const NextHop& hop, const ForwardingContex
   waiting_[count_++] = {m, since, context, hop.port, address};
 }
 
-void NeighbourQueue::retry_waiting(const Tables& tables) {
+// ESP is dropped without a word: whose packet is inside nobody can tell any more.
+void NeighbourQueue::give_up(const Waiting& waiting, Burst& burst) {
+  if (!waiting.context.clear || burst.count == burst.packets.size())
+    return drop(waiting.m, Drop::kNoNeighbour, counters_);
+  const auto index = static_cast<PacketIndex>(burst.count);
+  PacketInfo& packet = burst.packets[index];
+  packet = {.m = waiting.m, .headers = {}, .origin = waiting.context.origin, .port = waiting.context.port};
+  if (parse_ip(waiting.m, 0, packet.headers) != Drop::kNone)
+    return drop(waiting.m, Drop::kNoNeighbour, counters_);
+  ++burst.count;
+  burst.wait_for_refuse(index, Drop::kNoNeighbour);
+}
+
+void NeighbourQueue::retry_waiting(const Tables& tables, Burst& burst) {
   const std::uint64_t now = rte_rdtsc();
   if (generation_ == tables.generation && now - checked_ < second_ / 10) return;
   checked_ = now;
@@ -79,7 +90,7 @@ void NeighbourQueue::retry_waiting(const Tables& tables) {
     else if (hop->resolved)
       transmit_.send_to(waiting.m, *hop);
     else if (now - waiting.since > second_)
-      drop(waiting.m, Drop::kNoNeighbour, counters_);
+      give_up(waiting, burst);
     else
       add(waiting.m, *hop, waiting.context, waiting.since);
   }

@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "dp/tables/tables.h"
+#include "dp/worker/burst.h"
 #include "dp/worker/control_channel.h"
 #include "dp/worker/counters.h"
 #include "dp/worker/rate_limiter.h"
@@ -40,9 +41,10 @@ class NeighbourQueue {
   void forward(rte_mbuf* m, const NextHop& hop, const ForwardingContext& context) {
     hop.resolved ? transmit_.send_to(m, hop) : add(m, hop, context);
   }
-  // Once a turn: looks at all that wait when the tables are new, else ten times a second.
-  void retry(const Tables& tables) {
-    count_ == 0 ? void(generation_ = tables.generation) : retry_waiting(tables);
+  // Once a turn: looks at all that wait when the tables are new, else ten times a second. Clear packets whose
+  // next hop did not answer go to burst.refuse, as many as the burst has room for.
+  void retry(const Tables& tables, Burst& burst) {
+    count_ == 0 ? void(generation_ = tables.generation) : retry_waiting(tables, burst);
   }
 
  private:
@@ -55,7 +57,8 @@ class NeighbourQueue {
   };
   void add(rte_mbuf* m, const NextHop& hop, const ForwardingContext& context);
   void add(rte_mbuf* m, const NextHop& hop, const ForwardingContext& context, std::uint64_t since);
-  void retry_waiting(const Tables& tables);
+  void retry_waiting(const Tables& tables, Burst& burst);
+  void give_up(const Waiting& waiting, Burst& burst);
   void request(PortIndex port, const IpAddress& address);
 
   Transmit& transmit_;

@@ -6,6 +6,9 @@
 #include <cstring>
 
 #include "dp/base/protocol.h"
+#include "dp/packet/fragment.h"
+#include "dp/packet/icmp.h"
+#include "dp/worker/mss_clamp.h"
 
 namespace simplon::dp {
 namespace {
@@ -59,11 +62,41 @@ void send_as_framed(const PacketInfo& packet, PortIndex port, const ClassifyOutp
   out.transmit.send(packet.m, port);
 }
 
-inline void forward_clear(const PacketInfo& packet, const NextHop& next, const ClassifyOutputs& out) {
+// RFC 1812 §5.2.7.1 and §5.2.6: in fragments, or not at all.
+[[gnu::noinline]] void forward_too_large(PacketIndex index, const NextHop& next, Burst& burst,
+                                         const ClassifyOutputs& out) {
+  const PacketInfo& packet = burst.packets[index];
+  std::uint8_t* ip = ip_of(packet);
+  if (!may_be_fragmented(ip, packet.headers)) return burst.wait_for_refuse(index, Drop::kTooBig, next.mtu);
+  Fragments fragments;
+  if (!fragment_ipv4(packet.m, packet.headers, next.mtu, fragments))
+    return drop(packet.m, Drop::kNoBuffer, out.counters);
+  ++out.counters.forwarded;
+  out.counters.fragments += fragments.count - 1;
+  for (rte_mbuf* piece : std::span(fragments.pieces).first(fragments.count)) {
+    decrement_ttl(bytes_of(piece), true);
+    out.neighbours.forward(piece, next, {.clear = true, .origin = packet.origin, .port = packet.port});
+  }
+}
+
+// What is not for every packet. True: it is forwarded as it is.
+[[gnu::noinline]] bool prepare_special(PacketIndex index, const NextHop& next, Burst& burst,
+                                       const Tables& tables, const ClassifyOutputs& out) {
+  const PacketInfo& packet = burst.packets[index];
+  if (ttl(ip_of(packet), packet.headers.v4) <= 1)
+    return burst.wait_for_refuse(index, Drop::kTtlExpired), false;
+  if (packet.headers.length > next.mtu) return forward_too_large(index, next, burst, out), false;
+  clamp_mss_of(packet, nullptr, tables);
+  return true;
+}
+
+inline void forward_clear(PacketIndex index, const NextHop& next, Burst& burst, const Tables& tables,
+                          const ClassifyOutputs& out) {
+  const PacketInfo& packet = burst.packets[index];
   const Headers& h = packet.headers;
   std::uint8_t* ip = ip_of(packet);
-  if (ttl(ip, h.v4) <= 1) return drop(packet.m, Drop::kTtlExpired, out.counters);
-  if (h.length > next.mtu) return drop(packet.m, Drop::kTooBig, out.counters);
+  const bool special = (ttl(ip, h.v4) <= 1) | (h.length > next.mtu) | h.syn;  // one branch for all
+  if (special && !prepare_special(index, next, burst, tables, out)) return;
   decrement_ttl(ip, h.v4);
   packet.m->data_off = static_cast<std::uint16_t>(packet.m->data_off + h.ip);
   packet.m->data_len = h.length;
@@ -75,10 +108,33 @@ inline void forward_clear(const PacketInfo& packet, const NextHop& next, const C
 inline void wait_for_encapsulate(PacketIndex index, const OutboundSlot& slot, Burst& burst) {
   OutboundSa* sa = slot.sa.read();
   rte_prefetch0(sa);
-  EncapsulateWork& work = burst.encapsulate.add();
-  work.packet = index;
-  work.slot = &slot;
-  work.sa = sa;
+  burst.wait_for_encapsulate(index, slot, sa);
+}
+
+// RFC 4301 §6.2: an ICMP error whose own addresses and protocol no entry takes goes through the SA that
+// carries the answers to the packet that it quotes. No SA is asked for on its behalf.
+const OutboundSlot* slot_by_quoted_packet(const PacketInfo& packet, const Tables& tables) {
+  const auto flow = return_flow_of_error(ip_of(packet), packet.headers);
+  return flow ? protecting_slot(tables, *flow) : nullptr;
+}
+
+// Whether the SPD's outbound side was asked, which is the sender's to know (RFC 4301 §5.1); what comes from
+// outside is not told why it does not come in.
+bool is_outbound(const PacketInfo& packet) { return packet.origin != Origin::kUnprotected; }
+
+[[gnu::noinline]] void discard(PacketIndex index, Drop reason, Burst& burst, const Tables& tables,
+                               const ClassifyOutputs& out) {
+  const PacketInfo& packet = burst.packets[index];
+  if (packet.origin == Origin::kUnprotected && out.path_mtus.take(packet, tables))
+    return drop(packet.m, Drop::kPathMtu, out.counters);
+  if (reason == Drop::kNoPolicy && is_outbound(packet))
+    if (const OutboundSlot* slot = slot_by_quoted_packet(packet, tables))
+      return wait_for_encapsulate(index, *slot, burst);
+  const bool prohibited = reason == Drop::kNoPolicy || reason == Drop::kPolicyDiscard;
+  if (prohibited && !(out.tell_prohibited && is_outbound(packet)))
+    return drop(packet.m, reason, out.counters);
+  if (find_icmp(reason) == nullptr) return drop(packet.m, reason, out.counters);
+  burst.wait_for_refuse(index, reason);
 }
 
 inline void apply(const ClassifyWork& work, Burst& burst, const Tables& tables, const ClassifyOutputs& out) {
@@ -86,15 +142,20 @@ inline void apply(const ClassifyWork& work, Burst& burst, const Tables& tables, 
   const Decision& decision = work.decision;
   switch (decision.kind) {
     case Decision::Kind::kDrop:
-      return drop(packet.m, decision.reason, out.counters);
+      return discard(work.packet, decision.reason, burst, tables, out);
     case Decision::Kind::kPunt:
+      if (packet.origin == Origin::kUnprotected) out.path_mtus.take(packet, tables);
+      if (packet.headers.syn) clamp_mss_of(packet, nullptr, tables);
       return punt_ip(packet, decision.port, tables, out);
     case Decision::Kind::kSend:
       return send_as_framed(packet, decision.port, out);
-    case Decision::Kind::kProtect:
-      return wait_for_encapsulate(work.packet, (*tables.outbound)[decision.index], burst);
+    case Decision::Kind::kProtect: {
+      const OutboundSlot& slot = (*tables.outbound)[decision.index];
+      if (packet.headers.syn) clamp_mss_of(packet, &slot, tables);
+      return wait_for_encapsulate(work.packet, slot, burst);
+    }
     case Decision::Kind::kForward:
-      return forward_clear(packet, tables.routes->next_hop(decision.index), out);
+      return forward_clear(work.packet, tables.routes->next_hop(decision.index), burst, tables, out);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "dp/worker/control_channel.h"
 #include "dp/worker/counters.h"
 #include "dp/worker/neighbour_queue.h"
+#include "dp/worker/path_mtu_notices.h"
 #include "dp/worker/stage_clock.h"
 #include "dp/worker/transmit.h"
 
@@ -23,10 +24,13 @@ struct ClassifyOutputs {
   NeighbourQueue& neighbours;  // forwarded
   Transmit& transmit;          // the kernel's own packets, bypassed
   ControlChannel& control;     // for the kernel
+  PathMtuNotices& path_mtus;   // ICMP about ESP of ours
   WorkerCounters& counters;
+  bool tell_prohibited;  // what the policies discard goes to burst.refuse too
 };
 
-// Takes burst.classify; what a PROTECT policy covers goes to burst.encapsulate. Reads and fills `flows`.
+// Takes burst.classify; what a PROTECT policy covers goes to burst.encapsulate, and what cannot be forwarded
+// to burst.refuse. Reads and fills `flows`.
 void classify(Burst& burst, const Tables& tables, FlowCaches& flows, const ClassifyOutputs& out,
               StageClock* clock);
 

@@ -4,8 +4,11 @@
 #include <rte_cycles.h>
 
 #include <bit>
+#include <span>
+#include <utility>
 
 #include "dp/ipsec/esp_out.h"
+#include "dp/packet/fragment.h"
 #include "dp/worker/sa_limits.h"
 
 namespace simplon::dp {
@@ -33,28 +36,39 @@ void turn_away(const EncapsulateWork& work, const PacketInfo& packet, const Enca
   drop(packet.m, Drop::kNoSa, out.counters);
 }
 
-// From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not. Sequence
-// numbers are taken here, one after the other by the one owner (RFC 4303 §3.3.3).
+// Takes a sequence number, one after the other by the one owner (RFC 4303 §3.3.3).
+template <auto kEncapsulate>
+inline Drop begin(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, const EncapsulateOutputs& out) {
+  if ((sa.next_seq > sa.check_at_packets || sa.bytes >= sa.check_at_bytes) && !within_limits(sa, out.control))
+    return sa.next_seq > kLastSequence ? Drop::kSequenceExhausted : Drop::kLifetimeExpired;
+  const Drop bad = kEncapsulate(packet.m, packet.headers, !packet.from_host(), sa.next_seq, sa, job);
+  if (bad != Drop::kNone) return bad;
+  ++sa.next_seq;
+  sa.bytes += packet.headers.length;
+  return Drop::kNone;
+}
+
+// A packet that begin() did not take.
+[[gnu::noinline]] void refuse(PacketIndex index, Drop bad, Burst& burst, const EncapsulateOutputs& out) {
+  if (bad == Drop::kTtlExpired) return burst.wait_for_refuse(index, bad);
+  drop(burst.packets[index].m, bad, out.counters);
+}
+
+// From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not.
 template <auto kEncapsulate>
 inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, SaKind kind, unsigned& jobs,
                                 const EncapsulateOutputs& out) {
   const unsigned self = out.mailboxes.self();
   OutboundSa* sa = burst.encapsulate[i].sa;
   do {
-    const PacketInfo& packet = burst.packets[burst.encapsulate[i].packet];
-    if ((sa->next_seq > sa->check_at_packets || sa->bytes >= sa->check_at_bytes) &&
-        !within_limits(*sa, out.control)) {
-      drop(packet.m, sa->next_seq > kLastSequence ? Drop::kSequenceExhausted : Drop::kLifetimeExpired,
-           out.counters);
-    } else if (const Drop bad = kEncapsulate(packet.m, packet.headers, !packet.from_host(), sa->next_seq, *sa,
-                                             burst.jobs[jobs]);
-               bad != Drop::kNone) {
-      drop(packet.m, bad, out.counters);
-    } else {
-      ++sa->next_seq;
-      sa->bytes += packet.headers.length;
+    const EncapsulateWork& work = burst.encapsulate[i];
+    const PacketInfo& packet = burst.packets[work.packet];
+    if (packet.headers.length > sa->inner_mtu)
+      burst.fragment.add() = work;
+    else if (const Drop bad = begin<kEncapsulate>(packet, *sa, burst.jobs[jobs], out); bad != Drop::kNone)
+      refuse(work.packet, bad, burst, out);
+    else
       burst.encapsulating[jobs++] = sa;
-    }
     if (++i == n) break;
     sa = burst.encapsulate[i].sa;
   } while (sa != nullptr && sa->owner == self && sa->kind == kind);
@@ -92,7 +106,48 @@ inline void forward_all(const Burst& burst, unsigned n, std::uint32_t good, cons
   }
 }
 
+Drop begin_of_kind(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, const EncapsulateOutputs& out) {
+  switch (sa.kind) {
+    case SaKind::kEspTunnelAead:
+      return begin<encapsulate_aead>(packet, sa, job, out);
+    case SaKind::kEspTunnelCbc:
+      return begin<encapsulate_cbc>(packet, sa, job, out);
+  }
+  std::unreachable();
+}
+
+// An ESP packet in pieces that fit into the path. The identification is unique for as long as it has to be,
+// since it is the sequence number's (RFC 6864 §5.2); DF must not stand in a fragment.
+bool fragment_outer(rte_mbuf* m, const OutboundSa& sa, std::uint64_t seq, Fragments& fragments) {
+  Headers headers;
+  if (parse_ip(m, 0, headers) != Drop::kNone) return false;
+  if (!sa.v4) return fragment_ipv6(m, headers, sa.outer_mtu, static_cast<std::uint32_t>(seq), fragments);
+  std::uint8_t* ip = bytes_of(m);
+  store_be16(ip + 4, static_cast<std::uint16_t>(seq));
+  store_be16(ip + 6, 0);
+  return fragment_ipv4(m, headers, sa.outer_mtu, fragments);
+}
+
 }  // namespace
+
+void encapsulate_whole(PacketIndex index, OutboundSa& sa, Burst& burst, const Tables& tables, Crypto& crypto,
+                       const EncapsulateOutputs& out) {
+  const PacketInfo& packet = burst.packets[index];
+  const std::uint64_t seq = sa.next_seq;
+  CryptoJob job;
+  if (const Drop bad = begin_of_kind(packet, sa, job, out); bad != Drop::kNone)
+    return refuse(index, bad, burst, out);
+  if (crypto.run(&job, 1) != 1) return drop(packet.m, Drop::kCryptoError, out.counters);
+  ++out.counters.encrypted;
+  const NextHop* hop = route_of(sa, tables);
+  if (hop == nullptr) return drop(packet.m, Drop::kNoRoute, out.counters);
+  set_udp_checksum(packet.m, sa);
+  Fragments fragments;
+  if (!fragment_outer(packet.m, sa, seq, fragments)) return drop(packet.m, Drop::kNoBuffer, out.counters);
+  out.counters.fragments += fragments.count - 1;
+  for (rte_mbuf* piece : std::span(fragments.pieces).first(fragments.count))
+    out.neighbours.forward(piece, *hop, {});
+}
 
 void encapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const EncapsulateOutputs& out,
                  StageClock* clock) {

@@ -22,9 +22,14 @@ struct EncapsulateOutputs {
   WorkerCounters& counters;
 };
 
-// Takes burst.encapsulate. Writes the outbound SAs: sequence numbers, counters, the route of the outer
-// packet.
+// Takes burst.encapsulate; what is too large for its SA goes to burst.fragment, and whose TTL has ended to
+// burst.refuse. Writes the outbound SAs: sequence numbers, counters, the route of the outer packet.
 void encapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const EncapsulateOutputs& out,
                  StageClock* clock);
+
+// One packet, though its outer packet does not fit into the path: that leaves in fragments (RFC 4301 §8,
+// appendix D; RFC 2473 §7.2). `sa` is ours. Cold.
+void encapsulate_whole(PacketIndex index, OutboundSa& sa, Burst& burst, const Tables& tables, Crypto& crypto,
+                       const EncapsulateOutputs& out);
 
 }  // namespace simplon::dp

@@ -9,6 +9,7 @@
 
 #include "dp/worker/stage_decapsulate.h"
 #include "dp/worker/stage_encapsulate.h"
+#include "dp/worker/stage_fragment.h"
 #include "dp/worker/stage_receive.h"
 
 namespace simplon::dp {
@@ -40,14 +41,19 @@ Worker::Worker(WorkerSetup setup)
       transmit_(std::move(setup.sinks), setup.outbox, counters_),
       neighbours_(second_, transmit_, control_, counters_),
       mailboxes_(std::move(setup.mailboxes), setup.index, counters_),
-      acquires_(second_) {}
+      acquires_(second_),
+      path_mtus_(second_, control_),
+      icmp_errors_(second_, setup.icmp.rate, counters_),
+      tell_prohibited_(setup.icmp.prohibited) {}
 
 unsigned Worker::turn() {
   const Tables& tables = *all_tables_.read();
   unsigned taken = 0;
   for (const Source& source : sources_) taken += poll(source, tables);
   taken += transmit_.send_outbox();
-  neighbours_.retry(tables);
+  burst_.count = 0;
+  neighbours_.retry(tables, burst_);
+  if (!burst_.refuse.empty()) run_stages(tables);
   if (clock_) clock_->begin();
   transmit_.flush();
   mark(clock_, Stage::kTransmit);
@@ -92,16 +98,23 @@ void Worker::run_stages(const Tables& tables) {
     if (!burst_.decapsulate.empty())
       decapsulate(burst_, tables, *crypto_, {mailboxes_, control_, counters_}, clock_);
     else if (!burst_.classify.empty())
-      classify(burst_, tables, flows_, {neighbours_, transmit_, control_, counters_}, clock_);
+      classify(burst_, tables, flows_,
+               {neighbours_, transmit_, control_, path_mtus_, counters_, tell_prohibited_}, clock_);
     else if (!burst_.encapsulate.empty())
       encapsulate(burst_, tables, *crypto_, {neighbours_, mailboxes_, control_, acquires_, counters_},
                   clock_);
+    else if (!burst_.fragment.empty())
+      fragment(burst_, pieces_, tables, *crypto_, {neighbours_, mailboxes_, control_, acquires_, counters_});
+    else if (!burst_.refuse.empty())
+      icmp_errors_.send(burst_, tables);
     else
       return;
   }
   drop_all(burst_.decapsulate, burst_, Drop::kTooManyRounds, counters_);
   drop_all(burst_.classify, burst_, Drop::kTooManyRounds, counters_);
   drop_all(burst_.encapsulate, burst_, Drop::kTooManyRounds, counters_);
+  drop_all(burst_.fragment, burst_, Drop::kTooManyRounds, counters_);
+  drop_all(burst_.refuse, burst_, Drop::kTooManyRounds, counters_);
 }
 
 }  // namespace simplon::dp

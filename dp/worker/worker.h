@@ -25,6 +25,7 @@
 #include "dp/worker/rate_limiter.h"
 #include "dp/worker/stage_classify.h"
 #include "dp/worker/stage_clock.h"
+#include "dp/worker/stage_icmp.h"
 #include "dp/worker/transmit.h"
 #include "dp/worker/wakeup.h"
 
@@ -52,6 +53,7 @@ struct WorkerSetup {
   Quiescence* quiescence = nullptr;
   Wakeup* wakeup = nullptr;
   std::unique_ptr<Crypto> crypto;
+  IcmpOptions icmp;
 };
 
 class Worker {
@@ -85,8 +87,12 @@ class Worker {
   NeighbourQueue neighbours_;
   Mailboxes mailboxes_;
   RateLimiter acquires_;
+  PathMtuNotices path_mtus_;
+  IcmpErrors icmp_errors_;
+  const bool tell_prohibited_;
   FlowCaches flows_;
   Burst burst_;
+  Burst pieces_;  // of what stage_fragment fragments
 };
 
 }  // namespace simplon::dp

@@ -34,6 +34,7 @@ struct ChildConfig {
   Lifetime rekey{.time = seconds{3600}};  // soft
   Lifetime life{.time = seconds{3960}};   // hard
   std::uint32_t replay_window = kDefaultReplayWindow;
+  MtuOptions mtu;
   PolicyId policy{};  // the SPD entry made from this child
 
   friend bool operator==(const ChildConfig&, const ChildConfig&) = default;

@@ -67,6 +67,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   sa->replay_window = child.config.replay_window;
   sa->soft = child.config.rekey;
   sa->hard = child.config.life;
+  if (!in) sa->mtu = child.config.mtu;
   sa->policy = child.config.policy;
   sa->selectors = child.selectors;
   return sa;

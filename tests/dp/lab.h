@@ -73,6 +73,7 @@ struct SaOptions {
   Lifetime soft, hard;
   std::uint32_t window = 64;
   std::uint64_t id = 1;
+  MtuOptions mtu;
 };
 
 inline SaRef make_sa(Direction direction, const SaOptions& o) {
@@ -90,6 +91,7 @@ inline SaRef make_sa(Direction direction, const SaOptions& o) {
   sa->replay_window = o.window;
   sa->soft = o.soft;
   sa->hard = o.hard;
+  sa->mtu = o.mtu;
   sa->policy = PolicyId{1};
   sa->selectors = o.selectors;
   return sa;
@@ -97,7 +99,7 @@ inline SaRef make_sa(Direction direction, const SaOptions& o) {
 
 class Lab {
  public:
-  explicit Lab(std::uint16_t queue, bool left)
+  explicit Lab(std::uint16_t queue, bool left, IcmpOptions icmp = {})
       : quiescence_(1),
         registry_(*Shared::get().crypto, quiescence_, 1,
                   {{Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
@@ -124,6 +126,7 @@ class Lab {
     setup.tables = &registry_.tables();
     setup.quiescence = &quiescence_;
     setup.crypto = std::move(*Crypto::make(queue));
+    setup.icmp = icmp;
     worker_ = std::make_unique<Worker>(std::move(setup));
     quiescence_.online(0);
     network(left);
@@ -225,7 +228,8 @@ class Lab {
     NetworkSpec spec;
     spec.addresses = {{address("198.51.100." + n), kWan},
                       {address("2001:db8:ffff::" + n), kWan},
-                      {address("198.18." + n + ".1"), kLan}};
+                      {address("198.18." + n + ".1"), kLan},
+                      {address("2001:db8:" + s + "::1"), kLan}};
     spec.routes = {{*Prefix::parse("198.18." + n + ".0/24"), address("198.18." + n + ".254"), kLan},
                    {*Prefix::parse("2001:db8:" + s + "::/64"), address("2001:db8:" + s + "::254"), kLan},
                    {*Prefix::parse("198.51.100.0/24"), address("198.51.100.254"), kWan},
@@ -245,6 +249,13 @@ class Lab {
   rte_ring *in_, *inject_, *out_, *punts_, *events_;
   std::unique_ptr<Worker> worker_;
 };
+
+// DF of an IPv4 packet.
+inline Buffer with_df(Buffer p) {
+  store_be16(p.data() + 6, static_cast<std::uint16_t>(load_be16(p.data() + 6) | kDontFragment));
+  set_ipv4_checksum(p.data());
+  return p;
+}
 
 // A UDP packet, checksum of IPv4's header right, payload 0, 1, 2, …
 inline Buffer udp4(const char* from, const char* to, unsigned payload = 40, std::uint8_t tos = 0,

@@ -54,6 +54,7 @@ Message worker_message(const dp::WorkerStats& worker) {
       .add("transmitted", worker.transmitted);
   m.add("encrypted", worker.encrypted).add("decrypted", worker.decrypted).add("forwarded", worker.forwarded);
   m.add("punted", worker.punted).add("handed-over", worker.handed_over).add("dropped", dropped);
+  m.add("fragments", worker.fragments).add("icmp-errors", worker.icmp_errors);
   m.add("turns", worker.turns).add("idle-turns", worker.idle_turns);
   return m;
 }

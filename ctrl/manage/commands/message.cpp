@@ -119,7 +119,9 @@ Message child_message(const ike::ChildStatus& child, const CountersOf& counters,
   add_algorithms(m, child.suite.encr, child.suite.integ);
   if (const auto* group = child.group ? ike::find_group(*child.group) : nullptr)
     m.add("dh-group", group->vici);
-  add_counters(m, counters(child.inbound), counters(child.outbound));
+  const std::optional<SaCounters> outbound = counters(child.outbound);
+  add_counters(m, counters(child.inbound), outbound);
+  if (outbound && outbound->mtu != 0) m.add("mtu", outbound->mtu);
   add_coming(m, "rekey-time", child.rekey_at, now);
   add_coming(m, "life-time", child.expire_at, now);
   add_past(m, "install-time", child.installed, now);

@@ -178,6 +178,7 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   m.add("packets", counters.packets).add("bytes", counters.bytes).add("sequence", counters.sequence);
   m.add("replayed", counters.replayed).add("bad-icv", counters.bad_icv);
   m.add("selector-mismatch", counters.selector_mismatch);
+  if (counters.mtu != 0) m.add("mtu", counters.mtu);
   m.add_list("local-ts", texts(sa.selectors.local)).add_list("remote-ts", texts(sa.selectors.remote));
   return m;
 }

@@ -51,6 +51,9 @@ connections:
         rekey_packets: 1000
         life_packets: 2000
         replay_window: 1024
+        df: copy
+        fragment: after
+        mss: 1300
 )");
   ASSERT_TRUE(config) << text(config.error());
   const ike::Connection& c = *config->connections[0];
@@ -69,6 +72,22 @@ connections:
   EXPECT_EQ(child.rekey, (Lifetime{600s, ByteCount{1ull << 30}, PacketCount{1000}}));
   EXPECT_EQ(child.life, (Lifetime{660s, ByteCount{2ull << 30}, PacketCount{2000}}));
   EXPECT_EQ(child.replay_window, 1024u);
+  EXPECT_EQ(child.mtu, (MtuOptions{DfBit::kCopy, Fragmentation::kAfterEsp, 1300}));
+}
+
+TEST(Config, MssIsAutoOffOrANumber) {
+  EXPECT_EQ(with(kSites)->connections[0]->children[0].mtu, MtuOptions{});
+  const auto mss = [](const std::string& value) {
+    std::string sites(kSites);
+    sites.insert(sites.rfind('}'), ", mss: " + value);
+    const auto config = with(sites);
+    return config ? int{config->connections[0]->children[0].mtu.mss} : -1;
+  };
+  EXPECT_EQ(mss("auto"), kMssAuto);
+  EXPECT_EQ(mss("off"), kMssOff);
+  EXPECT_EQ(mss("28"), 28);
+  EXPECT_EQ(mss("65495"), 65495);
+  EXPECT_EQ(mss("65496"), -1);
 }
 
 TEST(Config, APeerOfUnknownAddressKeepsOnlyItsPlaceInTheSpd) {
@@ -170,6 +189,10 @@ constexpr Wrong kWrongChildren[] = {
      "life_bytes must be longer"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, rekey_bytes: 1000}}\n", "did you mean '1000MiB'?"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, replay_window: 8}}\n", "from 32 to 4096"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, df: maybe}}\n", "use set, copy or clear"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, fragment: never}}\n", "use before or after"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, mss: large}}\n", "net.mss: is auto, off, or a number"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, mss: 20}}\n", "from 28 to 65495"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, esp_proposals: [aes128gcm15]}}\n",
      "did you mean 'aes128gcm16'?"},
     {"    children: {net: {remote_ts: 10.0.0.0/8}, also: {remote_ts: 10.0.0.0/8}}\n",

@@ -104,6 +104,7 @@ TEST(ConfigDocs, EveryKeyIsDocumentedAndEveryDocumentedKeyIsAccepted) {
             with_section(accepted("log: {@}"), "categories", accepted("log: {categories: {@}}")));
   EXPECT_EQ(documented(docs, "## management"), accepted("management: {@}"));
   EXPECT_EQ(documented(docs, "## limits"), accepted("limits: {@}"));
+  EXPECT_EQ(documented(docs, "## icmp"), accepted("icmp: {@}"));
   EXPECT_EQ(documented(docs, "## secrets"), accepted_in_secrets("psks: [{@}]"));
 }
 
@@ -116,10 +117,11 @@ TEST(ConfigDocs, EverySectionHasAHeading) {
 TEST(ConfigDocs, TheExampleHasEveryKey) {
   const std::string example = file_of("conf/gateway.yaml");
   const std::string child = "connections: {x: {children: {y: {@}}}}";
-  for (const std::string& yaml : {std::string("@"), std::string("gateway: {@}"), std::string("ports: [{@}]"),
-                                  std::string("routes: [{@}]"), std::string("connections: {x: {@}}"), child,
-                                  std::string("policies: [{@, action: protect}]"), std::string("log: {@}"),
-                                  std::string("management: {@}"), std::string("limits: {@}")})
+  for (const std::string& yaml :
+       {std::string("@"), std::string("gateway: {@}"), std::string("ports: [{@}]"),
+        std::string("routes: [{@}]"), std::string("connections: {x: {@}}"), child,
+        std::string("policies: [{@, action: protect}]"), std::string("log: {@}"),
+        std::string("management: {@}"), std::string("limits: {@}"), std::string("icmp: {@}")})
     for (const std::string& key : accepted(yaml)) EXPECT_THAT(example, HasSubstr(key + ":")) << yaml;
 }
 

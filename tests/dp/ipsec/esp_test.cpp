@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/dp/hex.h"
-#include "tests/dp/lab.h"
+#include "tests/dp/icmp.h"
 
 namespace simplon::dp::test {
 namespace {
@@ -282,7 +282,9 @@ TEST(Rfc4301_5_1_2_1, TtlOfAForwardedPacketGoesDownAndDiesAtZero) {
   left.protect(selectors("198.18.1.0/24", "198.18.2.0/24"));
   SaOptions o{.selectors = selectors("198.18.1.0/24", "198.18.2.0/24")};
   ASSERT_TRUE(left.registry().add_sa(make_sa(Direction::kOut, o)));
-  EXPECT_TRUE(left.pass(udp4("198.18.1.10", "198.18.2.10", 40, 0, 1), Origin::kProtected, kLan).empty());
+  const auto frames = left.pass(udp4("198.18.1.10", "198.18.2.10", 40, 0, 1), Origin::kProtected, kLan);
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(told(frames).size(), 1u) << "its sender is told, and no ESP leaves";
   EXPECT_EQ(left.dropped(Drop::kTtlExpired), 1u);
   EXPECT_EQ(left.registry().counters(SaId{1})->packets, 0u) << "no sequence number was spent on it";
   const auto out = left.pass(udp4("198.18.1.10", "198.18.2.10", 40, 0, 2), Origin::kProtected, kLan);

@@ -347,7 +347,7 @@ TEST(Registry, OuterPacketsFitTheSmallestUnprotectedPort) {
   Control c;
   ASSERT_TRUE(c.registry.add_sa(c.sa(Direction::kOut, 1)));
   ASSERT_TRUE(c.registry.add_policy(c.policy(1)) && c.registry.commit());
-  EXPECT_EQ(c.slot().sa.read()->mtu, 1400);
+  EXPECT_EQ(c.slot().sa.read()->outer_mtu, 1400);
 }
 
 TEST(Rfc4303_3_3_3, WithoutEsnAnSaAsksForARekeyBeforeItsNumbersEnd) {

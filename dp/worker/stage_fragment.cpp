@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dp/worker/stage_fragment.h"
+
+#include <algorithm>
+#include <span>
+
+#include "dp/packet/fragment.h"
+
+namespace simplon::dp {
+namespace {
+
+// What was put back although it is a piece: the SA's MTU became smaller just now.
+template <class Work>
+void drop_all(WorkList<Work>& list, const Burst& pieces, WorkerCounters& counters) {
+  const unsigned n = list.take();
+  for (unsigned i = 0; i < n; ++i) drop(pieces.packets[list[i].packet].m, Drop::kTooBig, counters);
+}
+
+// Before ESP: the pieces are packets like any, and go through the SA together.
+void protect_pieces(const EncapsulateWork& work, const PacketInfo& packet, Burst& pieces,
+                    const Tables& tables, Crypto& crypto, const EncapsulateOutputs& out) {
+  static_assert(Fragments::kMost <= kBurst);
+  Fragments fragments;
+  if (!fragment_ipv4(packet.m, packet.headers, work.sa->inner_mtu, fragments))
+    return drop(packet.m, Drop::kNoBuffer, out.counters);
+  out.counters.fragments += fragments.count - 1;
+  pieces.count = 0;
+  for (rte_mbuf* m : std::span(fragments.pieces).first(fragments.count)) {
+    const auto index = static_cast<PacketIndex>(pieces.count);
+    PacketInfo& piece = pieces.add();
+    piece = {.m = m, .headers = {}, .origin = packet.origin, .port = packet.port};
+    if (const Drop bad = parse_ip(m, 0, piece.headers); bad != Drop::kNone)
+      drop(m, bad, out.counters);
+    else
+      pieces.wait_for_encapsulate(index, *work.slot, work.sa);
+  }
+  encapsulate(pieces, tables, crypto, out, nullptr);
+  drop_all(pieces.fragment, pieces, out.counters);
+  drop_all(pieces.refuse, pieces, out.counters);
+}
+
+// An IPv6 path must carry packets of 1280 octets, so that is the least that its sender may be told; what is
+// smaller and too large nevertheless leaves in outer fragments (RFC 2473 §7.1).
+bool is_below_least(const PacketInfo& packet) {
+  return !packet.headers.v4 && packet.headers.length <= kLeastIpv6Mtu;
+}
+
+}  // namespace
+
+void fragment(Burst& burst, Burst& pieces, const Tables& tables, Crypto& crypto,
+              const EncapsulateOutputs& out) {
+  const unsigned n = burst.fragment.take();
+  for (unsigned i = 0; i < n; ++i) {
+    const EncapsulateWork& work = burst.fragment[i];
+    const PacketInfo& packet = burst.packets[work.packet];
+    const bool v4 = packet.headers.v4;
+    const bool may = may_be_fragmented(ip_of(packet), packet.headers);
+    if (!packet.from_host() && ttl(ip_of(packet), v4) <= 1)
+      burst.wait_for_refuse(work.packet, Drop::kTtlExpired);
+    else if (is_below_least(packet) || (may && work.sa->options.fragmentation == Fragmentation::kAfterEsp))
+      encapsulate_whole(work.packet, *work.sa, burst, tables, crypto, out);
+    else if (may)
+      protect_pieces(work, packet, pieces, tables, crypto, out);
+    else
+      burst.wait_for_refuse(work.packet, Drop::kTooBig,
+                            std::max<std::uint16_t>(work.sa->inner_mtu, v4 ? 0 : kLeastIpv6Mtu));
+  }
+}
+
+}  // namespace simplon::dp

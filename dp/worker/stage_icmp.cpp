@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dp/worker/stage_icmp.h"
+
+#include <rte_cycles.h>
+
+namespace simplon::dp {
+namespace {
+
+const IpAddress* address_on(Side side, const Routes& routes, Family family) {
+  for (std::uint16_t i = 0; i < routes.ports(); ++i)
+    if (routes.side(PortIndex{i}) == side)
+      if (const IpAddress* found = routes.address_of(PortIndex{i}, family)) return found;
+  return nullptr;
+}
+
+// Where the error says it is from (RFC 1812 §4.3.2.4): the port that the packet came in at, which leads back
+// to its sender. What came out of an SA came in at none: then the port that it was to leave by, whose address
+// the SA carries more likely than another's. Our own kernel believes nobody who has an address of ours; to it
+// the error is the destination's.
+std::optional<IpAddress> source_of_error(const PacketInfo& refused, const Routes& routes) {
+  const bool v4 = refused.headers.v4;
+  const Family family = v4 ? Family::kV4 : Family::kV6;
+  const IpAddress destination = destination_of(ip_of(refused), v4);
+  if (refused.from_host()) return destination;
+  const IpAddress* found = nullptr;
+  if (refused.origin == Origin::kDecrypted) {
+    const std::uint32_t hop = routes.find(destination);
+    if (hop != kNoNextHop && routes.next_hop(hop).side == Side::kProtected)
+      found = routes.address_of(routes.next_hop(hop).port, family);
+  } else {
+    found = routes.address_of(refused.port, family);
+  }
+  if (found == nullptr) found = address_on(Side::kProtected, routes, family);
+  if (found == nullptr) found = address_on(Side::kUnprotected, routes, family);
+  return found == nullptr ? std::nullopt : std::optional(*found);
+}
+
+}  // namespace
+
+rte_mbuf* IcmpErrors::make(const PacketInfo& refused, const RefuseWork& work, const Tables& tables) {
+  const IcmpRow* row = find_icmp(work.reason);
+  const std::uint8_t* ip = ip_of(refused);
+  if (row == nullptr || !may_be_answered(ip, refused.headers)) return nullptr;
+  // Somebody else who says that he is one of us.
+  if (!refused.from_host() && tables.routes->local(source_of(ip, refused.headers.v4))) return nullptr;
+  const auto from = source_of_error(refused, *tables.routes);
+  if (!from || !allowed_[static_cast<std::size_t>(row->kind)].take(rte_rdtsc())) return nullptr;
+  return make_icmp_error(refused.m, refused.headers, *row, work.mtu, *from, ++id_);
+}
+
+void IcmpErrors::send(Burst& burst, const Tables& tables) {
+  const unsigned n = burst.refuse.take();
+  for (unsigned i = 0; i < n; ++i) {
+    const RefuseWork work = burst.refuse[i];
+    PacketInfo& packet = burst.packets[work.packet];
+    rte_mbuf* error = make(packet, work, tables);
+    drop(packet.m, work.reason, counters_);
+    if (error == nullptr) continue;
+    packet = {.m = error, .headers = {}, .origin = Origin::kProtected, .port = packet.port};
+    ++counters_.icmp_errors;
+    if (const Drop bad = parse_ip(error, 0, packet.headers); bad != Drop::kNone)
+      drop(error, bad, counters_);
+    else
+      burst.wait_for_classify(work.packet);
+  }
+}
+
+}  // namespace simplon::dp
