@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Packets as large as the hosts like, through a tunnel that takes less: Simplon is gateway A, strongSwan gateway B (site.sh
-# draws them), and every MTU is 1500. One case a run: mtu_test.sh [4|6], the family of the outer packets.
+# Packets as large as the hosts like, through a tunnel that takes less: Simplon is gateway A, strongSwan or another Simplon
+# gateway B (site.sh draws them), and every MTU is 1500. One case a run: mtu_test.sh [4|6] [strongswan|simplon], the family
+# of the outer packets first.
 # TCP works with every default, from hosts and from the gateway itself, and without clamped SYNs by ICMP alone; what may be
 # fragmented is, whoever may not is told the exact MTU; traceroute shows both gateways.
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
-outer=${1:-4}
+outer=${1:-4} peer=${2:-strongswan}
 lab_begin "mtu$outer"
 site_up
 for host in hostA hostB; do ip -n "$lab-$host" link set eth0 mtu 1500; done
@@ -24,16 +25,18 @@ YAML
 }
 configure
 simplon_start gwA || exit 1
-outer=$outer site_strongswan || exit 1
+if [ "$peer" = simplon ]; then outer=$outer start=none site_simplon gwB; else outer=$outer site_strongswan; fi || exit 1
 ok "the capture sees what is sent in clear on purpose" site_watch_clear
 
 child_up() { ctl gwA sas --json | tr -d ' \n' | grep -q '"state":"INSTALLED"'; }
 up() { ctl gwA initiate sites net >"$run/initiate.log" && wait_for 10 child_up; }
 ok "the tunnel is up" up
-# strongSwan's kernel-libipsec has ESP in UDP: 20 or 40 octets of IP, 8 of UDP, 8 of ESP, 8 of IV and 16 of ICV around
-# a multiple of 4 whose last two are the trailer's (RFC 4303 section 2).
-ip_bytes=20; [ "$outer" = 6 ] && ip_bytes=40
-inner=$(((1500 - ip_bytes - 8 - 8 - 8 - 16) / 4 * 4 - 2))
+# 20 or 40 octets of IP, 8 of ESP, 8 of IV and 16 of ICV around a multiple of 4 whose last two are the trailer's (RFC 4303
+# section 2); strongSwan's kernel-libipsec has ESP in UDP, which takes 8 more.
+ip_bytes=20 udp_bytes=8
+[ "$outer" = 6 ] && ip_bytes=40
+[ "$peer" = simplon ] && udp_bytes=0
+inner=$(((1500 - ip_bytes - udp_bytes - 8 - 8 - 16) / 4 * 4 - 2))
 
 declare -A a=([4]=198.18.1.10 [6]=2001:db8:a::10) b=([4]=198.18.2.10 [6]=2001:db8:b::10)
 declare -A gate_a=([4]=198.18.1.1 [6]=2001:db8:a::1) gate_b=([4]=198.18.2.1 [6]=2001:db8:b::1)
@@ -104,9 +107,11 @@ for family in 4 6; do
   ok "traceroute B to A, IPv$family: gateway A" hop hostB "${a[$family]}" 2 "${gate_a[$family]}"
   learn gwA "${b[$family]}" -I "${gate_a[$family]}"
   ok "UDP of 3000 octets from the gateway itself, IPv$family" udp gwA "${b[$family]}" 3000 -B "${gate_a[$family]}"
-  ok "UDP of 8000 octets, B to A, IPv$family" udp hostA "${b[$family]}" 8000 -R
 done
-# In fragments of the host's own. (IPv4's are put together by the driver of these ports, af_packet, and then lost.)
+# In fragments of the host's own. IPv4's are put together by the driver of Simplon's ports here, af_packet, and then lost.
+learn hostB "${a[6]}"
+ok "UDP of 8000 octets, B to A, IPv6" udp hostA "${b[6]}" 8000 -R
+[ "$peer" = simplon ] || ok "UDP of 8000 octets, B to A, IPv4" udp hostA "${b[4]}" 8000 -R
 learn hostA "${b[6]}"
 ok "UDP of 3000 octets, A to B, IPv6" udp hostA "${b[6]}" 3000
 ok "what has no DF is fragmented" on hostA ping -q -M dont -c 3 -i 0.2 -W 2 -s 1472 198.18.2.10
