@@ -60,6 +60,7 @@ class Endpoint::Impl {
   std::vector<Target> targets(const Which& which) const;
   void add_children(IkeSa& sa, const Which& which, std::vector<Target>& out) const;
   bool up(const Connection& connection, const ChildConfig& child) const;
+  void acquire(const Connection& connection, const ChildConfig& child, const Selectors& packet, Now now);
   void start(const Connection& connection, Context::Cause cause, Now now);
   static bool wanted(const ChildConfig& child, Context::Cause cause);
   void reload(IkeSa& sa, Now now);

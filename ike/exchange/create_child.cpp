@@ -19,16 +19,16 @@ DhGroup preferred(const std::vector<Proposal>& proposals) {
   return DhGroup::kNone;
 }
 
-// §2.9: the packet's own selectors come first, so that a responder that cannot take all takes at least these.
-void put_first(const Selectors& packet, Selectors& all) {
-  const auto fits = [](const TrafficSelectors& one, const TrafficSelectors& in) {
-    return !one.empty() && std::ranges::any_of(in, [&](const auto& t) { return t.contains(one[0]); });
-  };
-  if (!fits(packet.local, all.local) || !fits(packet.remote, all.remote)) return;
-  for (const auto& [one, in] :
-       {std::pair(&packet.local, &all.local), std::pair(&packet.remote, &all.remote)}) {
-    std::erase(*in, one->front());
-    in->insert(in->begin(), one->front());
+// §2.9: the packet's own selectors come first, so that a responder that cannot take all takes at least these;
+// those of a replaced SA as well (§2.9.2).
+void put_first(const Selectors& these, Selectors& all) {
+  if (these.local.empty() || these.remote.empty() || !covers(all.local, these.local) ||
+      !covers(all.remote, these.remote))
+    return;
+  for (const auto& [first, in] :
+       {std::pair(&these.local, &all.local), std::pair(&these.remote, &all.remote)}) {
+    std::erase_if(*in, [&](const auto& t) { return std::ranges::find(*first, t) != first->end(); });
+    in->insert(in->begin(), first->begin(), first->end());
     in->resize(std::min(in->size(), kMostSelectors));
   }
 }
@@ -52,11 +52,11 @@ bool retry_with_group(IkeSa& sa, const Payloads& p, Now now) {
 // With jitter, so that two ends that refused each other do not meet again at once.
 Now again(IkeSa& sa, Now now) { return now + kRetryTask + milliseconds(sa.context().entropy.below(3000)); }
 
-// §2.25: the peer is in the middle of something. Whoever waits for our attempt waits for another one. False:
-// nobody does, or it has been too often.
+// §2.25: the peer is in the middle of something. Whoever waits for our attempt, be it a packet, waits for
+// another one. False: nobody does, or it has been too often.
 bool try_later(IkeSa& sa, Now now) {
   auto& attempt = sa.children().attempt();
-  if (attempt->ticket == 0 || attempt->refused >= kMostRefused) return false;
+  if ((attempt->ticket == 0 && !attempt->packet) || attempt->refused >= kMostRefused) return false;
   const Attempt refused = *std::exchange(attempt, std::nullopt);
   const unsigned times = refused.refused + 1;
   Child* const old = sa.children().find(refused.replaces);
@@ -77,7 +77,8 @@ void replaced_is_gone(IkeSa& sa, Now now) {
   auto& attempt = sa.children().attempt();
   if (sa.children().find(attempt->replaces) == nullptr)
     return attempt_failed(sa, "the peer deleted the child", now);
-  const CreateChild again{attempt->config.name, attempt->ticket};
+  const CreateChild again{attempt->config.name, attempt->ticket,
+                          first_of(sa.children().find(attempt->replaces)->selectors)};
   sa.children().remove(attempt->replaces, now, ChildSet::OldInboundSa::kGoes);
   attempt.reset();
   sa.tasks().push_first(again);
@@ -153,6 +154,19 @@ Selectors narrowed(const Payloads& p, const Selectors& want) {
           p.tsr ? without_covered(narrow(*p.tsr, want.remote)) : TrafficSelectors{}};
 }
 
+// The peer may have narrowed the selectors to others than those of the packet that asked for the SA.
+void compare_to_packet(IkeSa& sa, Child& made, const Attempt& attempt, Now now) {
+  if (covers(made.selectors.local, attempt.packet->local) &&
+      covers(made.selectors.remote, attempt.packet->remote))
+    return;
+  sa.log(LogLevel::kWarning, "the peer's SA is not for the packet that asked for it: " +
+                                 attempt.packet->text() + " is outside " + made.selectors.text());
+  sa.context().refusals.add({sa.peer().name, made.config.name}, *attempt.packet, now);
+  if (attempt.ticket != 0 || attempt.replaces != ChildSaId{} || !sa.children().has_twin(made)) return;
+  made.leaving = true;
+  sa.tasks().push(DeleteChild{made.id, 0});
+}
+
 void install_child(IkeSa& sa, const Payloads& p, Bytes shared, const Selectors& selectors, Now now) {
   const Attempt attempt = *std::exchange(sa.children().attempt(), std::nullopt);
   const Proposal& chosen = (*p.sa)[0];
@@ -173,6 +187,7 @@ void install_child(IkeSa& sa, const Payloads& p, Bytes shared, const Selectors& 
   made.replaced = attempt.replaces;  // even if it is gone by now
   made.ours = true;
   sa.context().finish(attempt.ticket, true);
+  if (attempt.packet) compare_to_packet(sa, made, attempt, now);
   // The old one is deleted after the new one carries traffic (§2.8).
   if (sa.children().find(attempt.replaces) != nullptr)
     sa.tasks().push_first(DeleteChild{attempt.replaces, 0});
@@ -185,8 +200,8 @@ void run(IkeSa& sa, const CreateChild& task, Now now) {
   const ChildConfig* config = sa.connection()->child(task.child);
   if (config == nullptr)
     return sa.context().finish(task.ticket, false, "the connection has no child " + task.child);
-  if ((task.ticket == 0 || task.unless_up) && sa.children().up(task.child))
-    return sa.context().finish(task.ticket, true);
+  const bool up = task.packet ? sa.children().covers(task.child, *task.packet) : sa.children().up(task.child);
+  if ((task.ticket == 0 || task.unless_up) && up) return sa.context().finish(task.ticket, true);
   start_attempt(sa,
                 {.config = *config,
                  .group = preferred(config->proposals),
@@ -226,6 +241,7 @@ void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups
   if (with_groups == WithGroups::kYes) out.nonce(attempt.nonce);
   Selectors s = effective_selectors(attempt.config, sa.path());
   if (attempt.packet) put_first(*attempt.packet, s);
+  if (const Child* old = sa.children().find(attempt.replaces)) put_first(old->selectors, s);
   out.ts(PayloadType::kTsi, s.local);
   out.ts(PayloadType::kTsr, s.remote);
 }
@@ -250,6 +266,7 @@ void attempt_failed(IkeSa& sa, const std::string& why, Now now) {
   sa.log(LogLevel::kWarning,
          (failed.of_ike() ? "rekeying the IKE SA" : "child " + failed.config.name) + " failed: " + why);
   context.finish(failed.ticket, false, why);
+  if (failed.packet) context.refusals.add({sa.peer().name, failed.config.name}, *failed.packet, now);
   const Now next = again(sa, now);
   Child* const old = sa.children().find(failed.replaces);
   if (failed.of_ike()) {

@@ -20,10 +20,24 @@ struct Agreed {  // what we found in the request for a child; no config: it is r
   std::string why;
 };
 
+// §2.9: what we take must include the initiator's first selectors, which are those of a packet, if any child
+// can. So the children that take these come before the others; else the configuration's order holds.
+std::vector<const ChildConfig*> in_order_for(const IkeSa& sa, const Payloads& p) {
+  std::vector<const ChildConfig*> all;
+  for (const ChildConfig& config : sa.connection()->children) all.push_back(&config);
+  if (p.tsi->empty() || p.tsr->empty()) return all;
+  std::ranges::stable_partition(all, [&](const ChildConfig* config) {
+    const Selectors want = effective_selectors(*config, sa.path());
+    return covers(want.local, {p.tsr->front()}) && covers(want.remote, {p.tsi->front()});
+  });
+  return all;
+}
+
 // The first child of the configuration that the request fits (`replaces`: only the one of this name).
 Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces) {
   Agreed out{.refusal = NotifyType::kTsUnacceptable, .why = {}};
-  for (const ChildConfig& config : sa.connection()->children) {
+  for (const ChildConfig* candidate : in_order_for(sa, p)) {
+    const ChildConfig& config = *candidate;
     if (replaces && config.name != replaces->config.name) continue;
     const Selectors want = effective_selectors(config, sa.path());
     Selectors got{without_covered(narrow(*p.tsr, want.local)), without_covered(narrow(*p.tsi, want.remote))};

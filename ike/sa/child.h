@@ -71,6 +71,9 @@ struct Attempt {
   bool of_ike() const { return what == What::kIkeSa; }
 };
 
+// Of each side the first: what asks for an SA like the one that has these.
+Selectors first_of(const Selectors& selectors);
+
 // The selectors of a child: an empty side means the outer address itself.
 Selectors effective_selectors(const ChildConfig& config, const Path& path);
 

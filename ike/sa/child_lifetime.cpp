@@ -37,7 +37,7 @@ void ChildSet::reached_hard_limit(Child& child, Now now) {
   if (now - child.installed < kShortLife)
     context_.retry(connection_->name, Context::Again::kLater, Context::Cause::kConfigured, now);
   else
-    tasks_.push(CreateChild{child.config.name, 0});
+    tasks_.push(CreateChild{child.config.name, 0, first_of(child.selectors)});
 }
 
 std::vector<Task> ChildSet::tick(Now now) {
@@ -56,7 +56,7 @@ std::vector<Task> ChildSet::tick(Now now) {
     child.leaving = true;
     due.emplace_back(DeleteChild{id, 0});
     if (!replaced && child.config.start == StartAction::kStart)
-      due.emplace_back(CreateChild{child.config.name, 0});
+      due.emplace_back(CreateChild{child.config.name, 0, first_of(child.selectors)});
   }
   return due;
 }

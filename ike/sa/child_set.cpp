@@ -9,6 +9,7 @@ namespace {
 
 // RFC 7296 §2.8: how long the inbound SA of a replaced child lives on for packets that are still under way.
 constexpr std::chrono::seconds kOldInbound{5};
+constexpr std::size_t kMostAsked = 8;  // SAs of one child that wait to be asked for
 
 }  // namespace
 
@@ -19,11 +20,20 @@ Selectors effective_selectors(const ChildConfig& config, const Path& path) {
   return out;
 }
 
+Selectors first_of(const Selectors& selectors) {
+  return {{selectors.local.front()}, {selectors.remote.front()}};
+}
+
 void ChildSet::log(LogLevel level, std::string text) const {
   context_.log(level, connection_->name, owner_, std::move(text));
 }
 
 Child* ChildSet::find(ChildSaId id) {
+  const auto found = children_.find(id);
+  return found == children_.end() ? nullptr : &found->second;
+}
+
+const Child* ChildSet::find(ChildSaId id) const {
   const auto found = children_.find(id);
   return found == children_.end() ? nullptr : &found->second;
 }
@@ -36,6 +46,27 @@ Child* ChildSet::find_outbound(Spi spi) {
 bool ChildSet::up(std::string_view name) const {
   return std::ranges::any_of(children_,
                              [&](const auto& c) { return c.second.config.name == name && c.second.up(); });
+}
+
+bool ChildSet::covers(std::string_view name, const Selectors& packet) const {
+  return std::ranges::any_of(children_, [&](const auto& c) {
+    return c.second.config.name == name && c.second.up() &&
+           simplon::covers(c.second.selectors.local, packet.local) &&
+           simplon::covers(c.second.selectors.remote, packet.remote);
+  });
+}
+
+bool ChildSet::asks_for(std::string_view name, const Selectors& packet) const {
+  const bool now =
+      attempt_ && !attempt_->of_ike() && attempt_->config.name == name && attempt_->packet == packet;
+  return now || tasks_.creates_for(name, packet) || tasks_.count(name) >= kMostAsked;
+}
+
+bool ChildSet::has_twin(const Child& child) const {
+  return std::ranges::any_of(children_, [&](const auto& c) {
+    return c.first != child.id && c.second.config.name == child.config.name && c.second.up() &&
+           in_order(c.second.selectors) == in_order(child.selectors);
+  });
 }
 
 bool ChildSet::replaced(ChildSaId id) const {

@@ -42,10 +42,16 @@ class ChildSet {
   // ---- what there is ----
   const Children& all() const { return children_; }
   Child* find(ChildSaId id);
+  const Child* find(ChildSaId id) const;
   Child* find_outbound(Spi spi);  // by the SPI that the peer receives with
   bool up(std::string_view name) const;
-  bool replaced(ChildSaId id) const;      // another one that lives was made in its place
-  bool has(std::string_view name) const;  // up, being made, or to be made
+  // One is up that takes this packet: a peer may have narrowed the selectors (§2.9).
+  bool covers(std::string_view name, const Selectors& packet) const;
+  // The packet's SA is being made, or waits for its turn; or so many do that it has to come again.
+  bool asks_for(std::string_view name, const Selectors& packet) const;
+  bool has_twin(const Child& child) const;  // another one of the same name and selectors is up
+  bool replaced(ChildSaId id) const;        // another one that lives was made in its place
+  bool has(std::string_view name) const;    // up, being made, or to be made
   std::vector<ChildStatus> status() const;
 
   // ---- made and replaced ----

@@ -21,6 +21,7 @@
 #include "ike/pad/connection.h"
 #include "ike/sa/final_responses.h"
 #include "ike/sa/outputs.h"
+#include "ike/sa/refusals.h"
 #include "ike/sa/status.h"
 #include "ike/sa/task.h"
 
@@ -112,6 +113,7 @@ struct Context {
   std::map<std::pair<std::uint64_t, SocketAddress>, IkeSaId> by_initiator;
   HalfOpen half_open;
   FinalResponses final_responses;
+  Refusals refusals;
   std::map<SaId, IkeSaId> by_sa;              // whose children they are
   std::unordered_set<std::uint32_t> spis_in;  // SPIs of our inbound SAs: none is given twice
   std::set<IkeSaId> touched;  // to be looked at before the input is done: removed, or woken at another time

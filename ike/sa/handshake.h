@@ -33,6 +33,10 @@ struct Handshake {
   // As responder: the connections that the initiator may mean.
   std::vector<std::shared_ptr<const Connection>> candidates;
 
+  bool wants_for(std::string_view child, const Selectors& packet) const {
+    return std::ranges::any_of(children,
+                               [&](const CreateChild& c) { return c.child == child && c.packet == packet; });
+  }
   bool wants(std::string_view child) const {
     return std::ranges::find(children, child, &CreateChild::child) != children.end();
   }

@@ -96,6 +96,11 @@ bool IkeSa::has_child(std::string_view name) const {
   return children_.has(name) || (handshake_ && handshake_->wants(name));
 }
 
+bool IkeSa::has_child_for(std::string_view name, const Selectors& packet) const {
+  return children_.covers(name, packet) || children_.asks_for(name, packet) ||
+         (handshake_ && handshake_->wants_for(name, packet));
+}
+
 void IkeSa::agreed(Proposal proposal) {
   proposal_ = std::move(proposal);
   state_ = State::kAuth;

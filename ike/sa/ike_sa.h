@@ -145,7 +145,8 @@ class IkeSa {
   TaskQueue& tasks() { return tasks_; }
   Path& path() { return path_; }
   const Path& path() const { return path_; }
-  bool has_child(std::string_view name) const;  // up, being made, or to be made
+  bool has_child(std::string_view name) const;                               // up, being made, or to be made
+  bool has_child_for(std::string_view name, const Selectors& packet) const;  // one that takes the packet
 
   // ---- its times ----
   struct Times {

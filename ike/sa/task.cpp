@@ -39,10 +39,19 @@ std::optional<Now> TaskQueue::deadline() const {
   return next == tasks_.end() ? std::nullopt : std::optional(next->not_before);
 }
 
-bool TaskQueue::creates(std::string_view child) const {
-  return std::ranges::any_of(tasks_, [&](const Waiting& waiting) {
+std::size_t TaskQueue::count(std::string_view child) const {
+  return static_cast<std::size_t>(std::ranges::count_if(tasks_, [&](const Waiting& waiting) {
     const auto* create = std::get_if<CreateChild>(&waiting.task);
     return create != nullptr && create->child == child;
+  }));
+}
+
+bool TaskQueue::creates(std::string_view child) const { return count(child) != 0; }
+
+bool TaskQueue::creates_for(std::string_view child, const Selectors& packet) const {
+  return std::ranges::any_of(tasks_, [&](const Waiting& waiting) {
+    const auto* create = std::get_if<CreateChild>(&waiting.task);
+    return create != nullptr && create->child == child && create->packet == packet;
   });
 }
 
