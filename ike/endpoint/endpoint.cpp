@@ -22,13 +22,13 @@ void Endpoint::Impl::receive(const Datagram& datagram, Now now) {
   const auto header = parse_header(datagram.bytes);
   if (!header) {
     ++context.counters.malformed;
-    return context.log_limited("header", now,
+    return context.log_limited("header", datagram.remote.address, now,
                                "datagram from " + datagram.remote.text() + ": " + header.error().what);
   }
   if (header->version >> 4 != 2) {
     ++context.counters.malformed;
     context.log_limited(
-        "version", now,
+        "version", datagram.remote.address, now,
         "datagram from " + datagram.remote.text() + ": IKE version " + std::to_string(header->version >> 4));
     if (header->version >> 4 > 2 && !header->response())
       answer_clear(*header, datagram, NotifyType::kInvalidMajorVersion, {});
@@ -41,7 +41,7 @@ void Endpoint::Impl::receive(const Datagram& datagram, Now now) {
   if (sa == nullptr || (header->spi_r != 0 && sa->peer_spi() != 0 &&
                         sa->peer_spi() != (header->initiator() ? header->spi_i : header->spi_r))) {
     ++context.counters.unknown_spi;  // §2.21.4: not worth an answer
-    return context.log_limited("spi", now,
+    return context.log_limited("spi", datagram.remote.address, now,
                                "message from " + datagram.remote.text() + " for an IKE SA that is not there");
   }
   context.touched.insert(sa->id());

@@ -38,7 +38,8 @@ void Endpoint::Impl::new_initiator(const Header& header, const Datagram& datagra
     if (IkeSa* sa = context.find(known->second)) return sa->receive(header, datagram, now);
   const auto malformed = [&](std::string_view kind, const std::string& why) {
     ++context.counters.malformed;
-    context.log_limited(kind, now, "IKE_SA_INIT from " + datagram.remote.text() + ": " + why);
+    context.log_limited(kind, datagram.remote.address, now,
+                        "IKE_SA_INIT from " + datagram.remote.text() + ": " + why);
   };
   if (datagram.bytes.size() > kLargestInit) return malformed("init", "too long");
   const auto payloads = parse_payloads(header.next, Bytes(datagram.bytes).subspan(kHeaderBytes));
@@ -51,7 +52,8 @@ void Endpoint::Impl::new_initiator(const Header& header, const Datagram& datagra
   if (!has_all(header, *payloads)) return malformed("init", "lacks payloads");
   if (too_many(context, datagram.remote.address)) {
     ++context.counters.ignored;
-    return context.log_limited("half-open", now, "too many half-open IKE SAs: initiators are ignored");
+    return context.log_limited("half-open", IpAddress::any(Family::kV4), now,
+                               "too many half-open IKE SAs: initiators are ignored");
   }
   if (context.half_open.size() >= context.settings.cookie_threshold &&
       !cookie_shown(*payloads, header, datagram, now))
@@ -66,7 +68,7 @@ void Endpoint::Impl::respond_to(const Header& header, const Payloads& payloads, 
     if (takes(*c, datagram)) candidates.push_back(c);
   if (candidates.empty()) {
     ++context.counters.no_proposal;
-    context.log_limited("address", now,
+    context.log_limited("address", datagram.remote.address, now,
                         "no connection is for " + datagram.remote.text() + " at " + datagram.local.text());
     return answer_clear(header, datagram, NotifyType::kNoProposalChosen, {});
   }

@@ -42,6 +42,12 @@ Step<Authentication> sign(const IkeSa& sa) {
   return sa.context().authenticator_for(sa.peer())->sign(octets(sa, sa.initiator(), id));
 }
 
+// Why a peer's AUTH payload does not prove who it is.
+std::string unproved(const Authentication& auth) {
+  if (auth.method == AuthMethod::kSharedKey) return "does not know the shared key";
+  return "proves itself by " + name(auth.method) + ", and a shared key is configured";
+}
+
 std::string reason(const Payloads& p, const char* otherwise) {
   const Notify* n = p.error();
   return n != nullptr ? name(n->type) : std::string(otherwise);
@@ -100,6 +106,7 @@ void peer_proved(IkeSa& sa, const Payloads& p, Now now) {
 
 void auth_response(IkeSa& sa, const Payloads& p, Now now) {
   const Peer& peer = sa.peer();
+  if (p.eap && !p.auth) return not_believed(sa, "the peer wants EAP, which is not configured", now);
   if (!p.auth || !p.idr) {
     ++sa.context().counters.auth_failed;
     return sa.end("the peer refuses us as '" + peer.local_id.text() + "': " + reason(p, "no AUTH payload") +
@@ -110,10 +117,7 @@ void auth_response(IkeSa& sa, const Payloads& p, Now now) {
     return not_believed(sa, "the peer is '" + p.idr->text() + "', not '" + peer.remote_id.text() + "'", now);
   auto verdict = sa.context().authenticator_for(peer)->verify(octets(sa, false, p.idr_body), *p.auth);
   await<bool>(sa, std::move(verdict), now, [p](IkeSa& waiting, bool proved, Now at) {
-    if (!proved)
-      return not_believed(
-          waiting, "the peer '" + p.idr->text() + "' does not know the shared key, or uses another method",
-          at);
+    if (!proved) return not_believed(waiting, "the peer '" + p.idr->text() + "' " + unproved(*p.auth), at);
     peer_proved(waiting, p, at);
     waiting.run_tasks(at);
   });
@@ -182,7 +186,8 @@ void send_response(IkeSa& sa, const Payloads& p, const Authentication& auth, Now
 
 void refuse(IkeSa& sa, const std::string& why, Now now) {
   ++sa.context().counters.auth_failed;
-  sa.context().log_limited("auth", now, "authentication of " + sa.path().remote.text() + " failed: " + why);
+  sa.context().log_limited("auth", sa.path().remote.address, now,
+                           "authentication of " + sa.path().remote.text() + " failed: " + why);
   sa.respond_error(NotifyType::kAuthenticationFailed);
   sa.keep_final_response(now);
   sa.close("authentication failed", now);
@@ -215,8 +220,8 @@ bool tried(IkeSa& sa, Claim& claim, const Connection& candidate, bool proved, No
   const auto connection = proved ? still_there(sa, candidate) : nullptr;
   if (connection) return initiator_proved(sa, claim.payloads, connection, now), true;
   claim.why = proved ? "connection " + candidate.name + " changed meanwhile"
-                     : "'" + claim.payloads.idi->text() + "' does not know the shared key of connection " +
-                           candidate.name;
+                     : "'" + claim.payloads.idi->text() + "' " + unproved(*claim.payloads.auth) +
+                           " (connection " + candidate.name + ")";
   return false;
 }
 
@@ -246,7 +251,11 @@ void begin_auth(IkeSa& sa, Now now) {
 }
 
 void auth_request(IkeSa& sa, const Payloads& p, Now now) {
-  if (!p.idi || !p.auth) return sa.respond_malformed("IKE_AUTH without IDi or AUTH", now);
+  if (!p.idi) return sa.respond_malformed("IKE_AUTH without IDi", now);
+  if (!p.auth)  // §2.16: it asks us to begin EAP
+    return refuse(
+        sa, "'" + p.idi->text() + "' sends no AUTH payload: the peer wants EAP, which is not configured",
+        now);
   const auto claim =
       std::make_shared<Claim>(Claim{p, "no connection is for '" + p.idi->text() + "'" +
                                            (p.idr ? " asking for '" + p.idr->text() + "'" : "")});

@@ -73,6 +73,8 @@ void follow_group(IkeSa& sa, DhGroup wanted, Now now) {
 void accepted(IkeSa& sa, const Payloads& p, Bytes message, Now now) {
   if (!p.sa || p.sa->size() != 1 || !p.ke || !p.nonce || sa.spi_r() == 0)
     return sa.end("the peer's IKE_SA_INIT response lacks payloads", now);
+  if (!(*p.sa)[0].spi.empty())  // §3.3.1
+    return sa.end("the peer's IKE_SA_INIT response names an SPI in its proposal", now);
   if (!is_choice_of((*p.sa)[0], sa.peer().proposals))
     return sa.end("the peer chose what we did not offer: " + (*p.sa)[0].text(), now);
   // §1.2: the group that was chosen is that of both public values.
@@ -145,7 +147,15 @@ void init_response(IkeSa& sa, const Header& header, const Datagram& datagram, No
   if (!parsed) {
     ++sa.context().counters.malformed;
     return sa.context().log_limited(
-        "init", now, "IKE_SA_INIT response from " + datagram.remote.text() + ": " + parsed.error().what);
+        "init", datagram.remote.address, now,
+        "IKE_SA_INIT response from " + datagram.remote.text() + ": " + parsed.error().what);
+  }
+  if (parsed->unknown_critical) {  // §2.5; in clear, so it may be anybody's: the true response may follow
+    ++sa.context().counters.malformed;
+    return sa.context().log_limited("critical", datagram.remote.address, now,
+                                    "IKE_SA_INIT response from " + datagram.remote.text() +
+                                        ": unknown critical payload " +
+                                        std::to_string(*parsed->unknown_critical));
   }
   if (const Notify* n = parsed->find(NotifyType::kCookie)) return follow_cookie(sa, *n, now);
   if (const Notify* n = parsed->find(NotifyType::kInvalidKePayload); n && n->data.size() == 2)
@@ -164,11 +174,15 @@ void init_request(IkeSa& sa, std::vector<std::shared_ptr<const Connection>> cand
   Context& context = sa.context();
   sa.set_spi_i(header.spi_i);
   const std::vector<Proposal> ours = proposals_of(candidates);
-  const auto proposal = choose(*p.sa, ours);
+  // §3.3.1: of an IKE SA that is new the header names the SPI, and no proposal.
+  std::vector<Proposal> offered = *p.sa;
+  const bool with_spi = std::erase_if(offered, [](const Proposal& o) { return !o.spi.empty(); }) != 0;
+  const auto proposal = choose(offered, ours);
   if (!proposal) {
     ++context.counters.no_proposal;
-    context.log_limited("proposal", now, [&] {
-      return "no proposal of " + sa.path().remote.text() + " fits: " + why_not(*p.sa, ours);
+    context.log_limited("proposal", sa.path().remote.address, now, [&] {
+      return "no proposal of " + sa.path().remote.text() + " fits: " + why_not(offered, ours) +
+             (with_spi ? "; some name an SPI, which IKE_SA_INIT must not" : "");
     });
     return refuse(sa, header, NotifyType::kNoProposalChosen, {}, now);
   }
@@ -180,7 +194,7 @@ void init_request(IkeSa& sa, std::vector<std::shared_ptr<const Connection>> cand
   }
   if (p.ke->data.size() != public_bytes(sa.group())) {
     ++context.counters.malformed;
-    context.log_limited("ke", now,
+    context.log_limited("ke", sa.path().remote.address, now,
                         "IKE_SA_INIT from " + sa.path().remote.text() + ": a public value of another length");
     return refuse(sa, header, NotifyType::kInvalidSyntax, {}, now);
   }

@@ -95,7 +95,8 @@ std::string why_not(const std::vector<Proposal>& offered, const std::vector<Prop
 
 bool is_choice_of(const Proposal& chosen, const std::vector<Proposal>& offered, Pfs pfs) {
   return choose({chosen}, offered, pfs).has_value() && chosen.encrs.size() == 1 && chosen.suite().valid() &&
-         chosen.integs.size() <= 1 && chosen.prfs.size() <= 1 && chosen.groups.size() <= 1;
+         chosen.integs.size() <= 1 && chosen.prfs.size() <= 1 && chosen.groups.size() <= 1 &&
+         chosen.unknown.empty();
 }
 
 std::vector<Proposal> without_groups(std::vector<Proposal> proposals) {

@@ -60,8 +60,9 @@ bool take(PayloadType type, bool critical, Bytes body, Payloads& out) {
     case PayloadType::kCertReq:
     case PayloadType::kVendor:
     case PayloadType::kCp:
-    case PayloadType::kEap:
       return true;
+    case PayloadType::kEap:
+      return out.eap = true;
     default:
       if (critical && !out.unknown_critical) out.unknown_critical = static_cast<std::uint8_t>(type);
       return true;
@@ -69,6 +70,31 @@ bool take(PayloadType type, bool critical, Bytes body, Payloads& out) {
 }
 
 }  // namespace
+
+std::string name(AuthMethod method) {
+  const auto number = static_cast<unsigned>(method);
+  const auto kind = [number] {
+    switch (number) {
+      case 1:
+        return "an RSA signature";
+      case 2:
+        return "a shared key";
+      case 3:
+        return "a DSS signature";
+      case 9:
+      case 10:
+      case 11:
+        return "an ECDSA signature";
+      case 13:
+        return "nothing at all (NULL)";
+      case 14:
+        return "a digital signature";
+      default:
+        return "something unknown";
+    }
+  };
+  return std::string(kind()) + " (method " + std::to_string(number) + ")";
+}
 
 const Notify* Payloads::find(NotifyType type) const {
   for (const Notify& n : notifies)

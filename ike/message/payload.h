@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "dp/base/bytes.h"
@@ -44,7 +45,8 @@ struct KeyExchange {
   std::uint16_t group = 0;  // as it stands there; may be one we do not know
   Buffer data;
 };
-enum class AuthMethod : std::uint8_t { kSharedKey = 2 };  // RFC 7296 §3.8
+enum class AuthMethod : std::uint8_t { kSharedKey = 2 };  // RFC 7296 §3.8; others as they stand there
+std::string name(AuthMethod method);                      // "an ECDSA signature (method 9)"
 struct Authentication {
   AuthMethod method{};
   Buffer data;
@@ -60,6 +62,7 @@ struct Payloads {
   std::vector<Notify> notifies;
   std::vector<Delete> deletes;
   std::optional<TrafficSelectors> tsi, tsr;
+  bool eap = false;  // there is an EAP payload
   std::optional<std::uint8_t> unknown_critical;
 
   const Notify* find(NotifyType type) const;

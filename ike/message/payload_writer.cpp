@@ -6,14 +6,14 @@
 
 namespace simplon::ike {
 
-void PayloadWriter::add(PayloadType type, Bytes body) {
+void PayloadWriter::add(PayloadType type, Bytes body, Critical critical) {
   if (out_.size() == 0)
     first_ = static_cast<std::uint8_t>(type);
   else
     out_.patch_u8(last_, static_cast<std::uint8_t>(type));
   last_ = out_.size();
   out_.u8(0);
-  out_.u8(0);
+  out_.u8(static_cast<std::uint8_t>(critical));
   out_.be16(static_cast<std::uint16_t>(body.size() + 4));
   out_.bytes(body);
 }

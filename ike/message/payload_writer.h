@@ -10,9 +10,14 @@
 
 namespace simplon::ike {
 
+enum class Critical : std::uint8_t {
+  kNo = 0,
+  kYes = 0x80
+};  // §2.5: never of a payload that RFC 7296 defines
+
 class PayloadWriter {
  public:
-  void add(PayloadType type, Bytes body);
+  void add(PayloadType type, Bytes body, Critical critical = Critical::kNo);
   void sa(const std::vector<Proposal>& proposals);
   void ke(DhGroup group, Bytes data);
   void id(PayloadType type, const Identity& identity);

@@ -52,12 +52,13 @@ Result<Proposal> check(Proposal p, const std::string& quoted) {
 
 std::string group_name(DhGroup id) {
   if (const Group* g = find_group(id)) return std::string(g->name);
-  return id == DhGroup::kNone ? "none" : "group" + std::to_string(static_cast<unsigned>(id));
+  if (id == DhGroup::kNone) return "none";
+  return Transform{TransformType::kKe, static_cast<std::uint16_t>(id)}.text();
 }
 
 std::string prf_name(PrfId id) {
   if (const Prf* p = find_prf(id)) return std::string(p->name);
-  return "prf" + std::to_string(static_cast<unsigned>(id));
+  return Transform{TransformType::kPrf, static_cast<std::uint16_t>(id)}.text();
 }
 
 }  // namespace
@@ -98,6 +99,7 @@ std::string Proposal::text() const {
   for (const Integ* i : integs) add(i->name);
   for (PrfId id : prfs) add(prf_name(id));
   for (DhGroup id : groups) add(group_name(id));
+  for (const Transform& t : unknown) add(t.text());
   return out.empty() ? "(nothing we know)" : out;
 }
 

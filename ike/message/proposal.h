@@ -16,6 +16,7 @@
 #include "dp/base/bytes.h"
 #include "dp/base/result.h"
 #include "dp/base/suite.h"
+#include "ike/message/transform.h"
 
 namespace simplon::ike {
 
@@ -54,8 +55,7 @@ const Prf* find_prf(PrfId id);
 const Group* find_group(DhGroup id);
 std::size_t public_bytes(DhGroup group);  // zero: a group that is not ours
 
-// Alternatives of each transform type, best first. Pointers and ids into the tables; what we do not know is
-// not kept.
+// Alternatives of each transform type, best first. Pointers and ids into the tables.
 struct Proposal {
   ProtocolId protocol = ProtocolId::kIke;
   std::uint8_t number = 1;
@@ -65,6 +65,7 @@ struct Proposal {
   std::vector<PrfId> prfs;           // IKE only
   std::vector<DhGroup> groups;       // ESP: empty or kNone means no PFS
   std::vector<EsnId> esns;           // ESP only; kOff is all that is offered today
+  std::vector<Transform> unknown;    // ciphers and integrity algorithms of a peer that are not in the tables
 
   static Result<Proposal> parse(std::string_view text, ProtocolId protocol);
   std::string text() const;

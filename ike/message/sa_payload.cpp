@@ -13,11 +13,17 @@ enum : std::uint8_t { kEncrType = 1, kPrfType = 2, kIntegType = 3, kDhType = 4, 
 
 void keep_transform(std::uint8_t type, std::uint16_t id, unsigned key_bits, Proposal& p) {
   if (type == kEncrType) {
-    if (const Encr* e = find_encr(EncrId{id}, key_bits)) p.encrs.push_back(e);
+    if (const Encr* e = find_encr(EncrId{id}, key_bits))
+      p.encrs.push_back(e);
+    else
+      p.unknown.push_back({TransformType::kEncr, id, key_bits});
   } else if (type == kPrfType) {
     p.prfs.push_back(PrfId{id});
   } else if (type == kIntegType) {
-    if (const Integ* i = find_integ(IntegId{id})) p.integs.push_back(i);
+    if (const Integ* i = find_integ(IntegId{id}))
+      p.integs.push_back(i);
+    else if (id != 0)  // NONE, beside an AEAD
+      p.unknown.push_back({TransformType::kInteg, id});
   } else if (type == kDhType) {
     p.groups.push_back(DhGroup{id});
   } else if (type == kEsnType) {

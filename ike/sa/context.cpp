@@ -6,29 +6,19 @@
 #include "ike/sa/ike_sa.h"
 
 namespace simplon::ike {
-namespace {
-
-IpAddress host(const IpAddress& address) {
-  if (address.is_v4()) return address;
-  Buffer bytes(address.bytes().begin(), address.bytes().end());
-  std::fill(bytes.begin() + 8, bytes.end(), 0);
-  return *IpAddress::from_bytes(bytes);
-}
-
-}  // namespace
 
 void HalfOpen::add(IkeSaId id, const IpAddress& from) {
-  if (all_.insert(id).second) ++by_host_[host(from)];
+  if (all_.insert(id).second) ++by_host_[host_of(from)];
 }
 
 void HalfOpen::remove(IkeSaId id, const IpAddress& from) {
   if (all_.erase(id) == 0) return;
-  const auto found = by_host_.find(host(from));
+  const auto found = by_host_.find(host_of(from));
   if (--found->second == 0) by_host_.erase(found);
 }
 
 std::size_t HalfOpen::of(const IpAddress& from) const {
-  const auto found = by_host_.find(host(from));
+  const auto found = by_host_.find(host_of(from));
   return found == by_host_.end() ? 0 : found->second;
 }
 
@@ -36,17 +26,12 @@ Context::Context(Settings s, const Secret& seed, const Exchanges& e, Authenticat
     : settings(s), entropy(seed), exchanges(e), authenticator_for(std::move(a)) {}
 Context::~Context() = default;
 
-void Context::log_limited(std::string_view kind, Now now, const std::function<std::string()>& text) {
-  auto found = limited.find(kind);
-  if (found == limited.end()) found = limited.emplace(std::string(kind), Limited{}).first;
-  Limited& last = found->second;
-  if (last.at != Now{} && now - last.at < kLogEvery) {
-    ++last.kept_back;
-    return;
-  }
+void Context::log_limited(std::string_view kind, const IpAddress& from, Now now,
+                          const std::function<std::string()>& text) {
+  const auto kept_back = log_limit.allow(kind, from, now);
+  if (!kept_back) return;
   std::string line = text();
-  if (last.kept_back != 0) line += " (and " + std::to_string(last.kept_back) + " more like it)";
-  last = {now, 0};
+  if (*kept_back != 0) line += " (and " + std::to_string(*kept_back) + " more like it)";
   log(LogLevel::kWarning, {}, IkeSaId{}, std::move(line));
 }
 

@@ -20,6 +20,7 @@
 #include "ike/message/payload.h"
 #include "ike/pad/connection.h"
 #include "ike/sa/final_responses.h"
+#include "ike/sa/log_limit.h"
 #include "ike/sa/outputs.h"
 #include "ike/sa/refusals.h"
 #include "ike/sa/status.h"
@@ -28,9 +29,6 @@
 namespace simplon::ike {
 
 class IkeSa;
-
-// How often somebody who is not authenticated may cause the same kind of line.
-inline constexpr std::chrono::seconds kLogEvery{1};
 
 // Responders whose initiator is not authenticated yet, and how many each host has of them. An IPv6 host has
 // a /64 to choose its addresses from.
@@ -67,10 +65,12 @@ struct Context {
   void log(LogLevel level, const std::string& connection, IkeSaId ike, std::string text) {
     outputs.emplace_back(LogLine{level, connection, ike, std::move(text)});
   }
-  // The same `kind` at most once a second; how many were kept back is told with the next.
-  void log_limited(std::string_view kind, Now now, const std::function<std::string()>& text);
-  void log_limited(std::string_view kind, Now now, std::string text) {
-    log_limited(kind, now, [&] { return std::move(text); });
+  // What a host that is not authenticated can cause, as often as LogLimit allows for this kind and host; how
+  // many were kept back is told with the next.
+  void log_limited(std::string_view kind, const IpAddress& from, Now now,
+                   const std::function<std::string()>& text);
+  void log_limited(std::string_view kind, const IpAddress& from, Now now, std::string text) {
+    log_limited(kind, from, now, [&] { return std::move(text); });
   }
   // `then` is called with the result, if the IKE SA still lives.
   void submit_work(IkeSaId sa, Work work, OnWorkResult then);
@@ -132,11 +132,7 @@ struct Context {
     OnWorkResult then;
   };
   std::map<JobId, Waiting> jobs;
-  struct Limited {  // a kind of log line
-    Now at{};
-    std::uint64_t kept_back = 0;
-  };
-  std::map<std::string, Limited, std::less<>> limited;
+  LogLimit log_limit;
 };
 
 }  // namespace simplon::ike

@@ -245,7 +245,8 @@ std::optional<Now> IkeSa::deadline() const {
 void IkeSa::end(const std::string& why, Now now) {
   if (dead()) return;
   if (half_open() && !initiator()) {
-    context_.log_limited("half-open", now, "initiator " + path_.remote.text() + ": " + why);
+    context_.log_limited("half-open", path_.remote.address, now,
+                         "initiator " + path_.remote.text() + ": " + why);
   } else {
     mark(End::kLost);
     log(lost() ? LogLevel::kWarning : LogLevel::kInfo, why);

@@ -133,6 +133,13 @@ void IkeSa::receive_response(const Header& h, const Datagram& datagram, Now now)
   if (!payloads) return;
   if (!half_open() && payloads->find(NotifyType::kInvalidSyntax))  // fatal at both ends (§2.21.3)
     return end("the peer calls our request malformed", now);
+  if (payloads->unknown_critical) {  // §2.5: rejected, and no other response will come
+    window_.take_pending();
+    delete_without_waiting(std::nullopt, now);
+    return end("the peer's response has payload " + std::to_string(*payloads->unknown_critical) +
+                   ", which is critical and unknown",
+               now);
+  }
   const auto answered = window_.take_pending();
   if (answered->then) answered->then(*this, *payloads, now);
   run_tasks(now);
@@ -144,13 +151,14 @@ std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagr
   const auto sk = find_sk(datagram.bytes);
   if (!sk) {
     ++context_.counters.malformed;
-    context_.log_limited("sk", now, "message from " + datagram.remote.text() + ": " + sk.error().what);
+    context_.log_limited("sk", datagram.remote.address, now,
+                         "message from " + datagram.remote.text() + ": " + sk.error().what);
     return std::nullopt;
   }
   const auto inner = ike::unprotect(*keys_, h.initiator(), datagram.bytes, *sk);
   if (!inner) {
     ++context_.counters.bad_icv;
-    context_.log_limited("icv", now,
+    context_.log_limited("icv", datagram.remote.address, now,
                          "message from " + datagram.remote.text() + ": its integrity check failed");
     return std::nullopt;
   }
@@ -168,7 +176,7 @@ std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagr
     respond_malformed(why, now);
   } else {
     ++context_.counters.malformed;
-    context_.log_limited("response", now, why);
+    context_.log_limited("response", datagram.remote.address, now, why);
   }
   return std::nullopt;
 }

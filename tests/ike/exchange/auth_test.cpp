@@ -217,6 +217,89 @@ TEST(Rfc7296_2_21_2, AnUnauthenticatedInitiatorCausesOneLineASecond) {
   EXPECT_TRUE(side.endpoint.status().empty());
 }
 
+TEST(Rfc7296_2_16, AnInitiatorThatWantsEapIsRefusedAndTheReasonIsSaid) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.initiate();
+  PayloadWriter out;
+  out.id(PayloadType::kIdi, *Identity::parse("b.example"));
+  BarePeer::add_child(out, "aes128gcm16", 0x1000);
+  peer.say(Exchange::kIkeAuth, false, 1, out);
+  const auto answer = peer.hear();
+  ASSERT_TRUE(answer);
+  EXPECT_NE(answer->payloads.find(NotifyType::kAuthenticationFailed), nullptr);
+  EXPECT_TRUE(side.logged("the peer wants EAP, which is not configured"));
+}
+
+TEST(Rfc7296_2_16, AResponderThatWantsEapIsToldSo) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  side.endpoint.initiate("sites", "net", 1, now);
+  BarePeer peer(side, now);
+  peer.answer_init();
+  ASSERT_TRUE(peer.hear());
+  PayloadWriter out;
+  out.id(PayloadType::kIdr, *Identity::parse("b.example"));
+  out.add(PayloadType::kEap, Buffer{1, 1, 0, 5, 1});
+  peer.say(Exchange::kIkeAuth, true, 1, out);
+  ASSERT_TRUE(peer.hear());
+  EXPECT_TRUE(side.logged("the peer wants EAP, which is not configured"));
+  EXPECT_FALSE(side.done(1)->ok);
+}
+
+TEST(Rfc7296_2_15, ASignatureIsSaidToBeOne) {
+  for (const bool initiator : {true, false}) {
+    Side side(1);
+    Now now{1000s};
+    side.endpoint.configure({connection(true)}, now);
+    BarePeer peer(side, now);
+    PayloadWriter out;
+    if (initiator) {
+      peer.initiate();
+    } else {
+      side.endpoint.initiate("sites", "net", 1, now);
+      peer.answer_init();
+      ASSERT_TRUE(peer.hear());
+    }
+    out.id(initiator ? PayloadType::kIdi : PayloadType::kIdr, *Identity::parse("b.example"));
+    out.auth(Buffer(256, 1), AuthMethod{14});
+    peer.say(Exchange::kIkeAuth, !initiator, 1, out);
+    ASSERT_TRUE(peer.hear());
+    EXPECT_TRUE(
+        side.logged("proves itself by a digital signature (method 14), and a shared key is configured"));
+  }
+}
+
+TEST(Rfc7296_2_5, AnUnknownCriticalPayloadInAResponseEndsTheIkeSa) {
+  for (const bool in_auth : {true, false}) {
+    Side side(1);
+    Now now{1000s};
+    side.endpoint.configure({connection(true)}, now);
+    BarePeer peer(side, now);
+    if (in_auth) {
+      side.endpoint.initiate("sites", "net", 1, now);
+      peer.answer_init();
+      ASSERT_TRUE(peer.hear());
+    } else {
+      peer.authenticate_with_child(0x1000);
+      side.endpoint.rekey(ByName{"sites", "net"}, 1, now);
+      ASSERT_TRUE(peer.hear());
+    }
+    PayloadWriter out = in_auth ? peer.authenticated() : PayloadWriter{};
+    out.add(PayloadType{200}, Buffer(4, 0), Critical::kYes);
+    peer.say(in_auth ? Exchange::kIkeAuth : Exchange::kCreateChildSa, true, in_auth ? 1 : 0, out);
+    const auto deletes = peer.hear();
+    ASSERT_TRUE(deletes);
+    EXPECT_EQ(deletes->payloads.deletes.at(0).protocol, ProtocolId::kIke);
+    EXPECT_TRUE(side.logged("payload 200, which is critical and unknown"));
+    EXPECT_TRUE(side.endpoint.status().empty() && side.installed.empty());
+    EXPECT_FALSE(side.done(1)->ok);
+  }
+}
+
 TEST(Rfc7296_2_4, APeerThatComesForEverMoreLosesItsOldestIkeSas) {
   Side side(1);
   Now now{1000s};

@@ -226,6 +226,30 @@ TEST(Rfc7296_2_7, ARefusedInitiatorSaysWhatItOffered) {
   EXPECT_TRUE(pair.left.logged("NO_PROPOSAL_CHOSEN; we offered aes128gcm16-prfsha256-x25519"));
 }
 
+TEST(Rfc7296_3_3_1, AProposalOfANewIkeSaNamesNoSpi) {
+  for (const bool another : {false, true}) {
+    Side side(1);
+    Now now{1000s};
+    side.endpoint.configure({connection(true)}, now);
+    BarePeer peer(side, now);
+    Proposal with_spi = connection(false)->proposals[0], without = with_spi;
+    with_spi.spi = Buffer(8, 1);
+    without.number = 2;
+    PayloadWriter out;
+    out.sa(another ? std::vector{with_spi, without} : std::vector{with_spi});
+    out.ke(with_spi.groups[0],
+           run(DiffieHellman{with_spi.groups[0], Secret(Buffer(64, 3)), {}}).public_value);
+    out.nonce(Buffer(32, 7));
+    peer.deliver(write_message(
+        {.spi_i = 5, .exchange = Exchange::kIkeSaInit, .flags = kFlagInitiator, .message_id = 0}, out));
+    ASSERT_EQ(peer.waiting(), 1u);
+    const Payloads p = *parse_payloads(side.sent[0][16], Bytes(side.sent[0]).subspan(kHeaderBytes));
+    EXPECT_EQ(p.find(NotifyType::kNoProposalChosen) == nullptr, another);
+    EXPECT_EQ(side.logged("some name an SPI"), !another);
+    EXPECT_TRUE(!another || (*p.sa)[0].number == 2);
+  }
+}
+
 TEST(Rfc7296_2_5, UnknownMajorVersionIsAnsweredUnknownCriticalPayloadToo) {
   Side side(1);
   Now now{1000s};

@@ -142,6 +142,20 @@ TEST(Rfc7296_3_3_6, TransformsThatWeDoNotKnowAreSkipped) {
   EXPECT_TRUE(offered(2, "03 00 000c 01 00 0014 800e 0080  00 00 0008 09 00 0000").empty());
 }
 
+TEST(Rfc7296_3_3_2, WhatWeDoNotKnowIsNamedByNameAndNumber) {
+  const auto unknown =
+      offered(5,
+              "03 00 0008 01 00 0003  03 00 0008 03 00 0002  03 00 0008 02 00 0002  03 00 0008 04 00 0002"
+              "  00 00 0008 01 00 0063");
+  ASSERT_EQ(unknown.size(), 1U);
+  const std::string text = unknown[0].text();
+  for (const char* word :
+       {"3DES (ENCR 3)", "HMAC_SHA1_96 (INTEG 2)", "HMAC_SHA1 (PRF 2)", "MODP_1024 (KE 2)", "ENCR 99"})
+    EXPECT_THAT(text, HasSubstr(word));
+  const auto odd = offered(1, "00 00 000c 01 00 0014 800e 0081");
+  EXPECT_THAT(odd.at(0).text(), HasSubstr("AES_GCM_16_129 (ENCR 20)"));
+}
+
 TEST(Rfc7296_3_3_6, ATransformWithAnAttributeThatWeDoNotKnowIsRejected) {
   EXPECT_FALSE(choose(offered(1, "00 00 0010 01 00 0014 800e 0080 800f 0001"), {esp("aes128gcm16")}));
   EXPECT_FALSE(choose(offered(1, "00 00 0012 01 00 0014 800e 0080 000f 0002 0102"), {esp("aes128gcm16")}));
