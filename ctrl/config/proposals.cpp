@@ -15,6 +15,8 @@ std::vector<std::string_view> algorithm_names(ike::ProtocolId protocol) {
   for (const ike::Group& g : ike::kGroups) names.push_back(g.name);
   if (protocol == ike::ProtocolId::kIke)
     for (const ike::Prf& p : ike::kPrfs) names.push_back(p.name);
+  else
+    names.push_back(ike::kNoGroup);
   return names;
 }
 
@@ -34,9 +36,14 @@ std::string unknown_algorithm(std::string_view text, ike::ProtocolId protocol) {
   return {};
 }
 
+// What the common clients agree to as they come (docs/configuration.md), and nothing that is weak: AEADs
+// first; for a rekey forward secrecy where the peer has it.
 std::vector<std::string_view> defaults(ike::ProtocolId protocol) {
-  if (protocol == ike::ProtocolId::kEsp) return {"aes128gcm16-x25519", "aes256gcm16-x25519"};
-  return {"aes128gcm16-prfsha256-x25519", "aes256gcm16-prfsha384-ecp384", "aes256-sha256-prfsha256-ecp256"};
+  if (protocol == ike::ProtocolId::kEsp)
+    return {"aes128gcm16-aes256gcm16-x25519-ecp256-ecp384-modp2048-none",
+            "aes128-aes256-sha256-sha384-sha512-x25519-ecp256-ecp384-modp2048-none"};
+  return {"aes128gcm16-aes256gcm16-prfsha256-prfsha384-prfsha512-x25519-ecp256-ecp384-modp2048",
+          "aes128-aes256-sha256-sha384-sha512-x25519-ecp256-ecp384-modp2048"};
 }
 
 }  // namespace

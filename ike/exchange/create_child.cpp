@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds kRetryTask{3};  // after TEMPORARY_FAILURE, plus jitter
 constexpr unsigned kMostGroups = 3;            // other groups that one attempt follows
+constexpr unsigned kMostDoublings = 5;         // of it, when a rekey fails again and again
 constexpr unsigned kMostRefused = 10;          // times that whoever waits waits through TEMPORARY_FAILURE
 
 DhGroup preferred(const std::vector<Proposal>& proposals) {
@@ -49,8 +50,12 @@ bool retry_with_group(IkeSa& sa, const Payloads& p, Now now) {
   return true;
 }
 
-// With jitter, so that two ends that refused each other do not meet again at once.
-Now again(IkeSa& sa, Now now) { return now + kRetryTask + milliseconds(sa.context().entropy.below(3000)); }
+// With jitter, so that two ends that refused each other do not meet again at once. `failed`: how often so
+// far.
+Now again(IkeSa& sa, Now now, unsigned failed = 0) {
+  return now + kRetryTask * (1u << std::min(failed, kMostDoublings)) +
+         milliseconds(sa.context().entropy.below(3000));
+}
 
 // §2.25: the peer is in the middle of something. Whoever waits for our attempt, be it a packet, waits for
 // another one. False: nobody does, or it has been too often.
@@ -84,6 +89,12 @@ void replaced_is_gone(IkeSa& sa, Now now) {
   sa.tasks().push_first(again);
 }
 
+std::string offer_text(const IkeSa& sa) {
+  const Attempt& attempt = *sa.children().attempt();
+  if (attempt.of_ike()) return text(sa.peer().proposals);
+  return text(attempt.config.proposals) + " for " + effective_selectors(attempt.config, sa.path()).text();
+}
+
 void refused(IkeSa& sa, const Payloads& p, const Notify& n, Now now) {
   if (sa.children().attempt_done_by_peer() || retry_with_group(sa, p, now)) return;
   if (n.type == NotifyType::kChildSaNotFound && sa.children().attempt()->replaces != ChildSaId{})
@@ -91,7 +102,9 @@ void refused(IkeSa& sa, const Payloads& p, const Notify& n, Now now) {
   if (n.type == NotifyType::kTemporaryFailure && try_later(sa, now)) return;
   if (n.type == NotifyType::kTsUnacceptable) ++sa.context().counters.ts_unacceptable;
   if (n.type == NotifyType::kNoProposalChosen) ++sa.context().counters.no_proposal;
-  attempt_failed(sa, "the peer refuses: " + name(n.type), now);
+  if (n.type == NotifyType::kTemporaryFailure)
+    return attempt_failed(sa, "the peer refuses: " + name(n.type), now, Failure::kTemporary);
+  attempt_failed(sa, "the peer refuses: " + name(n.type) + "; we offered " + offer_text(sa), now);
 }
 
 // What the peer agreed to we cannot take: it has the child, and is to delete it.
@@ -260,20 +273,22 @@ void start_attempt(IkeSa& sa, Attempt attempt, Now now) {
                  });
 }
 
-void attempt_failed(IkeSa& sa, const std::string& why, Now now) {
+void attempt_failed(IkeSa& sa, const std::string& why, Now now, Failure failure) {
   Context& context = sa.context();
   const Attempt failed = *std::exchange(sa.children().attempt(), std::nullopt);
   sa.log(LogLevel::kWarning,
          (failed.of_ike() ? "rekeying the IKE SA" : "child " + failed.config.name) + " failed: " + why);
   context.finish(failed.ticket, false, why);
   if (failed.packet) context.refusals.add({sa.peer().name, failed.config.name}, *failed.packet, now);
-  const Now next = again(sa, now);
+  const auto next = [&](unsigned& failures) {
+    return again(sa, now, failure == Failure::kLasting ? failures++ : 0);
+  };
   Child* const old = sa.children().find(failed.replaces);
   if (failed.of_ike()) {
-    sa.times().rekey_at = next;
+    sa.times().rekey_at = next(sa.times().rekeys_failed);
   } else if (old != nullptr) {
     if (old->state == ChildState::kRekeying) old->state = ChildState::kInstalled;
-    old->rekey_at = next;
+    old->rekey_at = next(old->rekeys_failed);
   } else if (failed.config.start == StartAction::kStart) {
     context.retry(sa.peer().name, Context::Again::kLater, Context::Cause::kConfigured, now);
   }

@@ -18,6 +18,7 @@ bool add_token(std::string_view token, Proposal& p) {
     if (prf.name == token) return add_once(p.prfs, prf.id), true;
   for (const Group& g : kGroups)
     if (g.name == token) return add_once(p.groups, g.id), true;
+  if (token == kNoGroup) return add_once(p.groups, DhGroup::kNone), true;
   return false;
 }
 
@@ -43,6 +44,8 @@ Result<Proposal> check(Proposal p, const std::string& quoted) {
     return fail(quoted + " names no integrity algorithm (sha256, sha384, sha512)");
   if (p.protocol == ProtocolId::kIke) {
     if (p.prfs.empty()) return fail(quoted + " names no PRF (prfsha256, prfsha384, prfsha512)");
+    if (std::ranges::find(p.groups, DhGroup::kNone) != p.groups.end())
+      return fail(quoted + ": IKE needs a key exchange; none is for ESP");
     if (p.groups.empty()) return fail(quoted + " names no key exchange (x25519, ecp256, ecp384, modp2048)");
   } else if (!p.prfs.empty()) {
     return fail(quoted + ": ESP has no PRF");
@@ -52,7 +55,7 @@ Result<Proposal> check(Proposal p, const std::string& quoted) {
 
 std::string group_name(DhGroup id) {
   if (const Group* g = find_group(id)) return std::string(g->name);
-  if (id == DhGroup::kNone) return "none";
+  if (id == DhGroup::kNone) return std::string(kNoGroup);
   return Transform{TransformType::kKe, static_cast<std::uint16_t>(id)}.text();
 }
 

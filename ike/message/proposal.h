@@ -2,8 +2,8 @@
 // Proposals: what the configuration allows, what a peer offers, and what is chosen (RFC 7296 §2.7, §3.3).
 //
 // In text a proposal is what swanctl.conf writes: "aes128gcm16-prfsha256-x25519", "aes256-sha256-modp2048",
-// and for ESP "aes128gcm16-x25519" (with PFS) or "aes128gcm16". Several of one kind are alternatives within
-// one proposal.
+// and for ESP "aes128gcm16-x25519" (with PFS), "aes128gcm16" (without) or "aes128gcm16-x25519-none" (either).
+// Several of one kind are alternatives within one proposal.
 #pragma once
 
 #include <array>
@@ -49,6 +49,8 @@ struct Group {
 inline constexpr std::array kGroups{
     Group{"modp2048", DhGroup::kModp2048, 256, "MODP_2048"}, Group{"ecp256", DhGroup::kEcp256, 64, "ECP_256"},
     Group{"ecp384", DhGroup::kEcp384, 96, "ECP_384"}, Group{"x25519", DhGroup::kX25519, 32, "CURVE_25519"}};
+
+inline constexpr std::string_view kNoGroup = "none";  // kNone as an alternative to groups
 
 // Null: none of ours.
 const Prf* find_prf(PrfId id);

@@ -29,6 +29,7 @@ struct Child {
   std::optional<DhGroup> group;  // PFS
   Selectors selectors;           // as negotiated
   Now installed{}, rekey_at{}, expire_at{};
+  unsigned rekeys_failed = 0;
   bool leaving = false;  // to be deleted when its turn comes: does not count as up
   ChildSaId replaced{};  // the child in whose place it was made
   bool ours = false;     // whether we asked for it

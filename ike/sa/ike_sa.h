@@ -152,7 +152,8 @@ class IkeSa {
   struct Times {
     Now created{}, established{}, heard{};  // heard: of the peer, last
     Now rekey_at{}, expire_at{}, keepalive_at{};
-    Now replaced{};    // by a successor
+    Now replaced{};  // by a successor
+    unsigned rekeys_failed = 0;
     Now recheck_at{};  // simultaneous initiation: whether the peer has deleted the one that is its to delete
   };
   Times& times() { return times_; }

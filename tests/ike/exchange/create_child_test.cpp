@@ -238,6 +238,45 @@ TEST(Rfc7296_2_25, AnswersThatMakeNoSenseEndTheAttempt) {
   }
 }
 
+TEST(Rfc7296_1_3_1, ARekeyThatFailsForPfsIsTriedLessAndLess) {
+  auto l = connection(true);
+  l->children[0].proposals = {*Proposal::parse("aes128gcm16-x25519", ProtocolId::kEsp)};
+  l->children[0].rekey.time = 60s;
+  l->children[0].life.time = 600s;
+  Pair pair(l, connection(false));
+  pair.initiate();
+  pair.wait(500s);
+  EXPECT_TRUE(pair.left.logged("NO_PROPOSAL_CHOSEN; we offered aes128gcm16-x25519 for 198.18.1.0/24"));
+  EXPECT_TRUE(pair.right.logged(
+      "offered aes128gcm16-x25519; we take aes128gcm16; no key exchange in common for child net"));
+  const auto tries = std::ranges::count_if(pair.left.log, [](const std::string& line) {
+    return line.find("NO_PROPOSAL_CHOSEN") != std::string::npos;
+  });
+  EXPECT_GE(tries, 5);
+  EXPECT_LE(tries, 9);
+  pair.expect_working();
+}
+
+TEST(Rfc7296_1_3_1, PfsIsTakenWhereBothHaveItAndGoesWithoutWhereOneHasNot) {
+  for (const auto& [theirs, group] :
+       {std::pair("aes128gcm16", DhGroup::kNone), std::pair("aes128gcm16-modp2048", DhGroup::kModp2048),
+        std::pair("aes128gcm16-x25519-none", DhGroup::kX25519)})
+    for (const bool by_left : {true, false}) {
+      auto l = connection(true), r = connection(false);
+      l->children[0].proposals = {*Proposal::parse("aes128gcm16-x25519-modp2048-none", ProtocolId::kEsp)};
+      r->children[0].proposals = {*Proposal::parse(theirs, ProtocolId::kEsp)};
+      Pair pair(l, r);
+      pair.initiate();
+      Side& side = by_left ? pair.left : pair.right;
+      side.endpoint.rekey(ByName{"sites", "net"}, 4, pair.now);
+      pair.pump();
+      ASSERT_TRUE(side.done(4));
+      EXPECT_TRUE(side.done(4)->ok) << theirs;
+      EXPECT_EQ(pair.left.status().children[0].group.value_or(DhGroup::kNone), group) << theirs;
+      pair.expect_working();
+    }
+}
+
 TEST(Rfc7296_2_21_3, AnAnsweredChildThatWeCannotTakeIsDeletedOverThere) {
   // Another cipher than was offered; a public value that is not valid.
   for (const bool other_cipher : {true, false}) {
