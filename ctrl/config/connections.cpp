@@ -12,6 +12,12 @@ using namespace std::chrono_literals;
 using ike::Connection;
 using std::chrono::seconds;
 
+constexpr std::string_view kLinkLocal =
+    "tunnels between link-local addresses are not supported; use global or unique local ones";
+
+bool is_link_local(const IpAddress& a) { return !a.is_v4() && a.is_link_local(); }
+bool is_link_local(const AddressRange& r) { return is_link_local(r.first); }
+
 // `address` or `addresses`, one or several; "any" is what an absent key means too.
 template <class T, class Parse>
 std::vector<T> read_addresses(Section& side, Parse parse) {
@@ -24,7 +30,15 @@ std::vector<T> read_addresses(Section& side, Parse parse) {
       if (items.size() > 1) item.error("'any' stands alone");
       continue;
     }
-    if (const std::optional<T> address = parse(item)) out.push_back(*address);
+    if (item.node()->text.find('%') != std::string::npos) {
+      item.error(kLinkLocal);
+      continue;
+    }
+    const std::optional<T> address = parse(item);
+    if (address && is_link_local(*address))
+      item.error(kLinkLocal);
+    else if (address)
+      out.push_back(*address);
   }
   return out;
 }

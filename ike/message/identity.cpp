@@ -47,6 +47,18 @@ std::string hexadecimal(Bytes data) {
   return data.size() > kMostShown ? out + "..." : out;
 }
 
+// What other daemons have and we have not; taken for a name it would never match.
+std::string_view why_no_name(std::string_view text) {
+  if (text.find('*') != text.npos) return "wildcards are not supported; one identity, or %any for every peer";
+  if (text.find('=') != text.npos) return "distinguished names need certificates, which are not supported";
+  if (text.find('%') != text.npos)
+    return "only %any has a per cent sign; a link-local address is no identity";
+  if (text.find('/') != text.npos) return "a network is no identity; one address, or %any for every peer";
+  if (text.find(':') != text.npos)
+    return "neither an IPv6 address nor a name; kinds are not written before names";
+  return {};
+}
+
 }  // namespace
 
 Result<Identity> Identity::parse(std::string_view text) {
@@ -60,11 +72,14 @@ Result<Identity> Identity::parse(std::string_view text) {
   if (const auto address = IpAddress::parse(text))
     return Identity{address->is_v4() ? IdType::kIpv4 : IdType::kIpv6,
                     Buffer(address->bytes().begin(), address->bytes().end())};
+  const std::string quoted = "'" + std::string(text.substr(0, 100)) + "'";
+  if (const std::string_view why = why_no_name(text); !why.empty())
+    return fail(quoted + ": " + std::string(why));
   const std::size_t at = text.find('@');
   if (at == 0) text.remove_prefix(1);  // "@name" is a name that must not be resolved, as strongSwan writes it
   const bool mail = at != std::string_view::npos && at != 0;
   if (text.empty() || std::ranges::any_of(text, [](unsigned char c) { return c <= 0x20 || c == 0x7f; }))
-    return fail("'" + std::string(text) + "' is no identity: no spaces or control characters");
+    return fail(quoted + " is no identity: no spaces or control characters");
   return Identity{mail ? IdType::kEmail : IdType::kFqdn, Buffer(text.begin(), text.end())};
 }
 

@@ -2,6 +2,7 @@
 // Identities in text and as payload contents (RFC 7296 §3.5), and the seeded generator.
 #include "ike/message/identity.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/provider.h>
 
@@ -38,6 +39,22 @@ TEST(Rfc7296_3_5, TextIsReadAgain) {
 TEST(Rfc7296_3_5, WhatIsNoIdentity) {
   for (const char* text : {"", "@", "@#", "@#abc", "@#zz", "two words", "tab\there"})
     EXPECT_FALSE(Identity::parse(text)) << text;
+}
+
+TEST(Rfc7296_3_5, WhatOthersHaveAndWeHaveNotIsSaid) {
+  const auto why = [](const char* text) {
+    const auto id = Identity::parse(text);
+    return id ? "taken as " + id->text() : id.error().what;
+  };
+  for (const char* text : {"*.example", "*@gw.example", "*"})
+    EXPECT_THAT(why(text), testing::HasSubstr("wildcards are not supported")) << text;
+  for (const char* text : {"C=CH, O=Example, CN=gw", "CN=gw.example", "dn:CN=gw"})
+    EXPECT_THAT(why(text), testing::HasSubstr("distinguished names need certificates")) << text;
+  for (const char* text : {"%any6", "fe80::1%wan"})
+    EXPECT_THAT(why(text), testing::HasSubstr("only %any has a per cent sign")) << text;
+  EXPECT_THAT(why("192.0.2.0/24"), testing::HasSubstr("a network is no identity"));
+  for (const char* text : {"fqdn:gw.example", "2001:db8::zz"})
+    EXPECT_THAT(why(text), testing::HasSubstr("neither an IPv6 address nor a name")) << text;
 }
 
 TEST(Rfc7296_3_5, AnyMatchesAllAndOthersOnlyThemselves) {
