@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "ike/exchange/create_child.h"
+#include "ike/exchange/create_child_failed.h"
 #include "ike/exchange/create_child_request.h"
+#include "ike/exchange/init.h"
 #include "ike/feature/feature.h"
 #include "ike/sa/simultaneous.h"
 
@@ -105,6 +107,7 @@ void peer_proved(IkeSa& sa, const Payloads& p, Now now) {
 }
 
 void auth_response(IkeSa& sa, const Payloads& p, Now now) {
+  if (!p.auth && p.find(NotifyType::kAuthenticationFailed) && initiate_anew(sa, now)) return;
   const Peer& peer = sa.peer();
   if (p.eap && !p.auth) return not_believed(sa, "the peer wants EAP, which is not configured", now);
   if (!p.auth || !p.idr) {

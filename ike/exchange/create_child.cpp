@@ -4,15 +4,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/exchange/create_child_failed.h"
 #include "ike/exchange/rekey.h"
 
 namespace simplon::ike {
 namespace {
-
-constexpr std::chrono::seconds kRetryTask{3};  // after TEMPORARY_FAILURE, plus jitter
-constexpr unsigned kMostGroups = 3;            // other groups that one attempt follows
-constexpr unsigned kMostDoublings = 5;         // of it, when a rekey fails again and again
-constexpr unsigned kMostRefused = 10;          // times that whoever waits waits through TEMPORARY_FAILURE
 
 DhGroup preferred(const std::vector<Proposal>& proposals) {
   for (const Proposal& p : proposals)
@@ -32,86 +28,6 @@ void put_first(const Selectors& these, Selectors& all) {
     in->insert(in->begin(), first->begin(), first->end());
     in->resize(std::min(in->size(), kMostSelectors));
   }
-}
-
-// Another group that the peer asks for. True: the attempt goes on with it.
-bool retry_with_group(IkeSa& sa, const Payloads& p, Now now) {
-  const Notify* n = p.find(NotifyType::kInvalidKePayload);
-  if (n == nullptr || n->data.size() != 2) return false;
-  auto& attempt = sa.children().attempt();
-  const DhGroup wanted{load_be16(n->data.data())};
-  const auto& proposals = attempt->of_ike() ? sa.peer().proposals : attempt->config.proposals;
-  const bool ours = std::ranges::any_of(
-      proposals, [&](const Proposal& q) { return std::ranges::find(q.groups, wanted) != q.groups.end(); });
-  if (!ours || wanted == attempt->group || ++attempt->tries > kMostGroups) return false;
-  Attempt again = *std::exchange(attempt, std::nullopt);
-  again.group = wanted;
-  start_attempt(sa, std::move(again), now);
-  return true;
-}
-
-// With jitter, so that two ends that refused each other do not meet again at once. `failed`: how often so
-// far.
-Now again(IkeSa& sa, Now now, unsigned failed = 0) {
-  return now + kRetryTask * (1u << std::min(failed, kMostDoublings)) +
-         milliseconds(sa.context().entropy.below(3000));
-}
-
-// §2.25: the peer is in the middle of something. Whoever waits for our attempt, be it a packet, waits for
-// another one. False: nobody does, or it has been too often.
-bool try_later(IkeSa& sa, Now now) {
-  auto& attempt = sa.children().attempt();
-  if ((attempt->ticket == 0 && !attempt->packet) || attempt->refused >= kMostRefused) return false;
-  const Attempt refused = *std::exchange(attempt, std::nullopt);
-  const unsigned times = refused.refused + 1;
-  Child* const old = sa.children().find(refused.replaces);
-  if (old != nullptr && old->state == ChildState::kRekeying) old->state = ChildState::kInstalled;
-  Task task = RekeyIke{refused.ticket, times};
-  if (refused.replaces != ChildSaId{})
-    task = RekeyChild{refused.replaces, refused.ticket, times};
-  else if (!refused.of_ike())
-    task = CreateChild{
-        .child = refused.config.name, .ticket = refused.ticket, .packet = refused.packet, .refused = times};
-  sa.tasks().push_later(std::move(task), again(sa, now));
-  sa.run_tasks(now);
-  return true;
-}
-
-// The peer does not know the child that is to be replaced: a new one instead (§2.25).
-void replaced_is_gone(IkeSa& sa, Now now) {
-  auto& attempt = sa.children().attempt();
-  if (sa.children().find(attempt->replaces) == nullptr)
-    return attempt_failed(sa, "the peer deleted the child", now);
-  const CreateChild again{attempt->config.name, attempt->ticket,
-                          first_of(sa.children().find(attempt->replaces)->selectors)};
-  sa.children().remove(attempt->replaces, now, ChildSet::OldInboundSa::kGoes);
-  attempt.reset();
-  sa.tasks().push_first(again);
-}
-
-std::string offer_text(const IkeSa& sa) {
-  const Attempt& attempt = *sa.children().attempt();
-  if (attempt.of_ike()) return text(sa.peer().proposals);
-  return text(attempt.config.proposals) + " for " + effective_selectors(attempt.config, sa.path()).text();
-}
-
-void refused(IkeSa& sa, const Payloads& p, const Notify& n, Now now) {
-  if (sa.children().attempt_done_by_peer() || retry_with_group(sa, p, now)) return;
-  if (n.type == NotifyType::kChildSaNotFound && sa.children().attempt()->replaces != ChildSaId{})
-    return replaced_is_gone(sa, now);
-  if (n.type == NotifyType::kTemporaryFailure && try_later(sa, now)) return;
-  if (n.type == NotifyType::kTsUnacceptable) ++sa.context().counters.ts_unacceptable;
-  if (n.type == NotifyType::kNoProposalChosen) ++sa.context().counters.no_proposal;
-  if (n.type == NotifyType::kTemporaryFailure)
-    return attempt_failed(sa, "the peer refuses: " + name(n.type), now, Failure::kTemporary);
-  attempt_failed(sa, "the peer refuses: " + name(n.type) + "; we offered " + offer_text(sa), now);
-}
-
-// What the peer agreed to we cannot take: it has the child, and is to delete it.
-void not_taken(IkeSa& sa, const std::string& why, Now now) {
-  if (const Attempt& attempt = *sa.children().attempt(); !attempt.of_ike())
-    sa.tasks().push_first(DeleteUnmade{attempt.spi});
-  attempt_failed(sa, why, now);
 }
 
 void agreed(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {
@@ -271,28 +187,6 @@ void start_attempt(IkeSa& sa, Attempt attempt, Now now) {
                    if (waiting.children().attempt() && waiting.established())
                      send_attempt(waiting, result.public_value, at);
                  });
-}
-
-void attempt_failed(IkeSa& sa, const std::string& why, Now now, Failure failure) {
-  Context& context = sa.context();
-  const Attempt failed = *std::exchange(sa.children().attempt(), std::nullopt);
-  sa.log(LogLevel::kWarning,
-         (failed.of_ike() ? "rekeying the IKE SA" : "child " + failed.config.name) + " failed: " + why);
-  context.finish(failed.ticket, false, why);
-  if (failed.packet) context.refusals.add({sa.peer().name, failed.config.name}, *failed.packet, now);
-  const auto next = [&](unsigned& failures) {
-    return again(sa, now, failure == Failure::kLasting ? failures++ : 0);
-  };
-  Child* const old = sa.children().find(failed.replaces);
-  if (failed.of_ike()) {
-    sa.times().rekey_at = next(sa.times().rekeys_failed);
-  } else if (old != nullptr) {
-    if (old->state == ChildState::kRekeying) old->state = ChildState::kInstalled;
-    old->rekey_at = next(old->rekeys_failed);
-  } else if (failed.config.start == StartAction::kStart) {
-    context.retry(sa.peer().name, Context::Again::kLater, Context::Cause::kConfigured, now);
-  }
-  sa.run_tasks(now);
 }
 
 void complete_child(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {

@@ -17,8 +17,4 @@ void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups
 void start_attempt(IkeSa& sa, Attempt attempt, Now now);
 // What the peer chose is installed, if it may be. `shared` is empty without PFS.
 void complete_child(IkeSa& sa, const Payloads& payloads, Bytes shared, Now now);
-// kLasting: the next rekey comes each time later.
-enum class Failure : std::uint8_t { kTemporary, kLasting };
-void attempt_failed(IkeSa& sa, const std::string& why, Now now, Failure failure = Failure::kLasting);
-
 }  // namespace simplon::ike

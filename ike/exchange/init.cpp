@@ -142,6 +142,28 @@ void initiate(IkeSa& sa, std::shared_ptr<const Connection> connection, std::vect
   begin(sa);
 }
 
+bool initiate_anew(IkeSa& sa, Now now) {
+  Handshake& h = *sa.handshake();
+  Context& context = sa.context();
+  const auto connection = context.connection(sa.peer().name);
+  if (h.cookie.empty() || h.anew || !connection) return false;
+  const Port port = sa.first_remote().port == kNatTraversalPort ? kNatTraversalPort : kIkePort;
+  IkeSa& next = context.add(std::make_unique<IkeSa>(context, IkeSaId{context.next_ike++}, Role::kInitiator,
+                                                    SocketAddress{sa.path().local.address, port},
+                                                    sa.first_remote(), now));
+  next.handshake()->anew = true;
+  next.handshake()->tickets = std::exchange(h.tickets, {});
+  std::vector<CreateChild> children = std::exchange(h.children, {});
+  if (const auto attempt = std::exchange(sa.children().attempt(), std::nullopt))
+    children.insert(children.begin(),
+                    {.child = attempt->config.name, .ticket = attempt->ticket, .packet = attempt->packet});
+  for (Task& task : sa.tasks().take_all()) next.tasks().push(std::move(task));
+  sa.log(LogLevel::kInfo, "the peer refuses us after it asked for a cookie: once more");
+  initiate(next, connection, std::move(children), 0);
+  sa.close("begun anew", now);
+  return true;
+}
+
 void init_response(IkeSa& sa, const Header& header, const Datagram& datagram, Now now) {
   const auto parsed = parse_payloads(header.next, Bytes(datagram.bytes).subspan(kHeaderBytes));
   if (!parsed) {

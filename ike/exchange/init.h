@@ -12,6 +12,10 @@ namespace simplon::ike {
 // The first child goes with IKE_AUTH. `ticket`: of whoever waits for the IKE SA itself.
 void initiate(IkeSa& sa, std::shared_ptr<const Connection> connection, std::vector<CreateChild> children,
               std::uint64_t ticket);
+// The peer refuses our AUTH, which is over our IKE_SA_INIT request. When it asked for a cookie, and a copy of
+// the request without one reached it too, its response does not show which of the two it is to (§2.6): the
+// refusal may mean that it was the other. So once more, by another IKE SA. False: that is not so.
+bool initiate_anew(IkeSa& sa, Now now);
 void init_response(IkeSa& sa, const Header& header, const Datagram& datagram, Now now);
 
 // `payloads` has SA, KE and nonce; `candidates` are the connections that the initiator may mean.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ike/exchange/create_child.h"
+#include "ike/exchange/create_child_failed.h"
 #include "ike/exchange/create_child_request.h"
 
 namespace simplon::ike {

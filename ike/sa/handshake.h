@@ -22,6 +22,7 @@ struct Handshake {
   Buffer public_value;  // ours, as initiator
   Buffer cookie;        // that the responder asked for (§2.6)
   unsigned tries = 0;   // of IKE_SA_INIT: cookies and other groups that were followed
+  bool anew = false;    // it is the second attempt: the first was refused after a cookie
   // The first messages of both, as they travelled: AUTH is over them (§2.15).
   Buffer init_request, init_response;
   bool pretend_nat = false;  // so that ESP travels in UDP

@@ -27,6 +27,9 @@
 
 namespace simplon::ike {
 
+// RFC 3948 §4: behind a NAT something is sent this often, so that it does not forget us.
+inline constexpr std::chrono::seconds kKeepalive{20};
+
 enum class Role : std::uint8_t { kInitiator, kResponder };
 
 // Why an IKE SA ends, or is going to. What stands later wins: an SA that we close is not lost when its peer

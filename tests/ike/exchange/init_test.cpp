@@ -150,6 +150,35 @@ TEST(Rfc7296_2_6, AWrongCookieIsAskedForAgain) {
   EXPECT_TRUE(side.endpoint.status().empty());
 }
 
+TEST(Rfc7296_2_6, WhoIsRefusedAfterACookieTriesOnceMoreFromTheBeginning) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  side.endpoint.initiate("sites", "net", 1, now);
+  for (const bool second : {false, true}) {
+    BarePeer peer(side, now);
+    ASSERT_EQ(peer.waiting(), 1u) << "IKE_SA_INIT";
+    PayloadWriter cookie, refusal;
+    cookie.notify(NotifyType::kCookie, Buffer(20, 7));
+    refusal.notify(NotifyType::kAuthenticationFailed);
+    // The cookie, and an answer to the request before it: which of our two requests AUTH is over is a guess.
+    peer.deliver(write_message({.spi_i = parse_header(side.sent.back())->spi_i,
+                                .exchange = Exchange::kIkeSaInit,
+                                .flags = kFlagResponse},
+                               cookie));
+    peer.answer_init();
+    peer.skip();  // the request with the cookie
+    ASSERT_TRUE(peer.hear());
+    EXPECT_EQ(side.done(1), nullptr);
+    peer.say(Exchange::kIkeAuth, true, 1, refusal);
+    if (!second) continue;
+    EXPECT_EQ(peer.waiting(), 0u);
+    ASSERT_TRUE(side.done(1));
+    EXPECT_FALSE(side.done(1)->ok);
+    EXPECT_TRUE(side.endpoint.status().empty());
+  }
+}
+
 TEST(Rfc7296_2_6, AboveTheLimitInitiatorsAreIgnored) {
   Side side(1, Settings{.half_open_limit = 0});
   Now now{1000s};
