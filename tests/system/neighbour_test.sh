@@ -13,10 +13,14 @@ source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
 outer=${1:-4}
 lab_begin "neighbour$outer"
-to=198.18.1.10 router=198.51.100.2 us_wan=198.51.100.1 us_lan=198.18.1.1
-[ "$outer" = 6 ] && to=2001:db8:a::10 router=2001:db8:ffff::2 us_wan=2001:db8:ffff::1 us_lan=2001:db8:a::1
+to=198.18.1.10 from=198.18.2.10 router=198.51.100.2 us_wan=198.51.100.1 us_lan=198.18.1.1
+[ "$outer" = 6 ] && to=2001:db8:a::10 from=2001:db8:b::10 router=2001:db8:ffff::2 us_wan=2001:db8:ffff::1 us_lan=2001:db8:a::1
 
-mute() { # NAME : no request of its own
+settle() { # NAME IFA ADDRESS : knows for good where its neighbour is
+  local mac; mac=$(ip -n "$lab-$1" neigh show "$3" dev "$2" | sed -n 's/.*lladdr \([0-9a-f:]*\).*/\1/p')
+  [ -n "$mac" ] && ip -n "$lab-$1" neigh replace "$3" lladdr "$mac" dev "$2" nud permanent
+}
+mute() { # NAME : no request of its own; its neighbours are settled before
   on "$1" nft -f - <<'NFT'
 table arp quiet {
   chain out {
@@ -88,12 +92,14 @@ site_strongswan || exit 1
 ok "Simplon initiates" ctl gwA initiate sites net
 ok "pings A to B" site_pings hostA 198.18.2.10
 ok "pings B to A, IPv6" site_pings hostB 2001:db8:a::10
+ok "pings B to A" site_pings hostB $to
+ok "gwB and hostA know their neighbours" eval 'settle gwB wan0 $us_wan && settle gwB lan0 $from && settle hostA eth0 $us_lan'
 for name in gwB hostA; do ok "$name asks for nobody's MAC" mute $name; done
 
-change router silently gwB wan0 02:00:00:00:0b:01 $us_wan $router 12
-change router silently gwB wan0 02:00:00:00:0b:02 $us_wan $router 12
-change router aloud gwB wan0 02:00:00:00:0b:03 $us_wan $router 1
-change host silently hostA eth0 02:00:00:00:0a:01 $us_lan $to 12
-change host silently hostA eth0 02:00:00:00:0a:02 $us_lan $to 12
-change host aloud hostA eth0 02:00:00:00:0a:03 $us_lan $to 1
+change router silently gwB wan0 02:00:00:00:0b:01 $us_wan $router 30
+change router silently gwB wan0 02:00:00:00:0b:02 $us_wan $router 30
+change router aloud gwB wan0 02:00:00:00:0b:03 $us_wan $router 5
+change host silently hostA eth0 02:00:00:00:0a:01 $us_lan $to 30
+change host silently hostA eth0 02:00:00:00:0a:02 $us_lan $to 30
+change host aloud hostA eth0 02:00:00:00:0a:03 $us_lan $to 5
 lab_end
