@@ -120,7 +120,8 @@ void install_child(IkeSa& sa, const Payloads& p, Bytes shared, const Selectors& 
   // The old one is deleted after the new one carries traffic (§2.8).
   if (sa.children().find(attempt.replaces) != nullptr)
     sa.tasks().push_first(DeleteChild{attempt.replaces, 0});
-  if (own_nonces) sa.children().resolve_simultaneous_rekey(made, std::min(attempt.nonce, *p.nonce), attempt);
+  if (own_nonces)
+    sa.children().resolve_simultaneous_rekey(made, std::min(attempt.nonce, *p.nonce), attempt, now);
 }
 
 }  // namespace

@@ -48,8 +48,12 @@ std::vector<Task> ChildSet::tick(Now now) {
       due.emplace_back(RekeyChild{id, 0});
     }
     if (!child.may_expire() || now < child.expire_at) continue;
-    child.expire_at = {};
     const bool replaced = child.state == ChildState::kRekeyed;
+    if (replaced && !may_name_all(now)) {  // without the old one the peer may have none
+      child.expire_at = now + kAskAgain;
+      continue;
+    }
+    child.expire_at = {};
     log(LogLevel::kWarning,
         "child " + child.config.name +
             (replaced ? ": the peer never deleted the SA that it replaced" : " reached the end of its life"));

@@ -9,8 +9,9 @@
 namespace simplon::ike {
 namespace {
 
-// A replaced child lives at least this long after it was replaced.
-constexpr std::chrono::seconds kReplacedLives{5};
+// Whoever began the rekey deletes the replaced child. There are peers that forget it: then we do.
+constexpr std::chrono::seconds kReplacedLives{60};
+constexpr std::chrono::seconds kRekeyAgain{5};  // one whose replacement the peer deleted, plus jitter
 // A peer that has not repeated its request for this long has our response, or has given up.
 constexpr std::chrono::seconds kShown{30};
 // After this long it has given up, whoever repeats the request.
@@ -22,7 +23,7 @@ void ChildSet::replace(Child& old, Child& by, Now now) {
   by.replaced = old.id;
   const bool first = old.state != ChildState::kRekeyed;  // else both ends replaced it, and this is the second
   old.state = ChildState::kRekeyed;
-  if (Now& end = old.expire_at; end != Now{}) end = std::max(end, now + kReplacedLives);
+  old.expire_at = now + kReplacedLives;
   if (first) inherit_delete(old, by);
   context_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, owner_, by.id, old.id});
 }
@@ -39,7 +40,8 @@ void ChildSet::note_rival(const Child& theirs, Buffer lowest_nonce) {
   attempt_->rival_nonce = std::move(lowest_nonce);
 }
 
-void ChildSet::resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonce, const Attempt& attempt) {
+void ChildSet::resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonce, const Attempt& attempt,
+                                          Now now) {
   if (attempt.rival == ChildSaId{}) return;
   Child* const theirs = find(attempt.rival);  // none: it may be replaced itself by now
   if (attempt.rival_nonce <= lowest_nonce) {
@@ -47,6 +49,7 @@ void ChildSet::resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonc
     inherit_delete(*theirs, made);
     theirs->leaving = false;
     theirs->state = ChildState::kRekeyed;
+    theirs->expire_at = now + kReplacedLives;
     return;
   }
   if (theirs != nullptr) inherit_delete(made, *theirs);
@@ -131,9 +134,11 @@ bool ChildSet::revive_replaced(const Child& from, Now now) {
         return c.first != from.id && c.second.replaced == old->id && c.second.state != ChildState::kRekeyed;
       }))
     return false;
+  const auto life = old->config.life.time;
+  old->expire_at = life.count() != 0 ? old->installed + life : Now{};
   old->state = replacing(old->id) ? ChildState::kRekeying : ChildState::kInstalled;
   if (old->rekey_at == Now{} && old->config.rekey.time.count() != 0)
-    old->rekey_at = now + kReplacedLives + milliseconds(context_.entropy.below(3000));
+    old->rekey_at = now + kRekeyAgain + milliseconds(context_.entropy.below(3000));
   inherit_delete(from, *old);
   context_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, owner_, old->id, from.id});
   return true;

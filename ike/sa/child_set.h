@@ -73,7 +73,7 @@ class ChildSet {
   void note_rival(const Child& theirs, Buffer lowest_nonce);
   // `made` came of our attempt. Of it and its rival the one goes whose exchange had the lowest nonce, by the
   // end that made it; the child that both replace is deleted by the other end.
-  void resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonce, const Attempt& attempt);
+  void resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonce, const Attempt& attempt, Now now);
 
   // ---- whether the peer has them (RFC 7296 §2.8, §2.25) ----
   // It sent another request, so it has our response to each one before it; or came through the inbound SA.

@@ -91,6 +91,17 @@ TEST_F(Children, Rfc7296_2_8_OrComesThroughTheNewOneItself) {
   EXPECT_EQ(outputs(), " +2001");
 }
 
+TEST_F(Children, Rfc7296_2_8_AReplacedChildThatThePeerForgetsIsDeletedByUs) {
+  const ChildSaId old = install(1000, true).id;
+  install(2000, false, old);
+  EXPECT_TRUE(set.tick(now + 59s).empty());
+  set.request_repeated(now + 59s);
+  EXPECT_TRUE(set.tick(now + 60s).empty()) << "the peer may not have the new one";
+  const auto due = set.tick(now + 90s);
+  ASSERT_EQ(due.size(), 1u);
+  EXPECT_EQ(std::get<DeleteChild>(due[0]).id, old);
+}
+
 TEST_F(Children, Rfc7296_2_8_OrTheOldOneCarriesNothingAnyMore) {
   const Child& old = install(1000, true);
   install(2000, false, old.id);
@@ -119,7 +130,7 @@ TEST_F(Children, Rfc7296_2_8_1_OfTwoReplacementsTheOneWithTheLowestNonceIsDelete
     Child& ours = install(3000, true, old);
     ours.ours = true;
     tasks.push_first(DeleteChild{old, 0});
-    set.resolve_simultaneous_rekey(ours, {static_cast<std::uint8_t>(ours_is_lower ? 4 : 6)}, attempt);
+    set.resolve_simultaneous_rekey(ours, {static_cast<std::uint8_t>(ours_is_lower ? 4 : 6)}, attempt, now);
     ASSERT_FALSE(tasks.empty());
     const auto goes = std::get<DeleteChild>(*tasks.take(now)).id;
     EXPECT_EQ(goes, ours_is_lower ? ours.id : old) << "the peer deletes the other one";
@@ -138,7 +149,7 @@ TEST_F(Children, Rfc4303_3_3_3_AnSaThatWasStoppedIsNeverSentThroughAgain) {
   Attempt attempt{};
   attempt.rival = theirs;
   attempt.rival_nonce = Buffer(32, 9);
-  set.resolve_simultaneous_rekey(lost, Buffer(32, 1), attempt);
+  set.resolve_simultaneous_rekey(lost, Buffer(32, 1), attempt, now);
   const Child& again = install(4000, false, lost.id);
   (void)outputs();
   EXPECT_FALSE(set.revive_replaced(again, now));
