@@ -151,6 +151,10 @@ void rekey_request(IkeSa& sa, const Payloads& p, const Notify& rekey, Now now) {
     out.notify(NotifyType::kChildSaNotFound, {}, ProtocolId::kEsp, rekey.spi);
     return sa.respond(out);
   }
+  // One replacement after the other: the one that we made has not concluded before the child that it replaced
+  // is deleted. strongSwan 6.0.1 loses the child in between.
+  if (old->ours && sa.children().find(old->replaced) != nullptr)
+    return sa.respond_error(NotifyType::kTemporaryFailure);
   // One that we are replacing ourselves the peer may replace as well (§2.25.1).
   const bool both = old->state == ChildState::kRekeying && sa.children().replacing(old->id);
   if (old->state != ChildState::kInstalled && !both) return sa.respond_error(NotifyType::kTemporaryFailure);

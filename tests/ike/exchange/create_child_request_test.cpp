@@ -144,6 +144,31 @@ TEST(Rfc7296_2_25, AChildWhoseResponseIsUnderWayIsRekeyedLater) {
   EXPECT_NE(unknown->payloads.find(NotifyType::kChildSaNotFound), nullptr);
 }
 
+TEST(Rfc7296_2_25, AReplacementIsReplacedWhenTheOldChildIsDeleted) {
+  Side side(1);
+  Now now{1000s};
+  side.endpoint.configure({connection(true)}, now);
+  BarePeer peer(side, now);
+  peer.authenticate_with_child(0x1000);
+  side.endpoint.rekey(ByName{"sites", "net"}, 1, now);
+  ASSERT_TRUE(peer.hear());
+  PayloadWriter out;
+  auto esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
+  esp.spi = spi_bytes(0x2000);
+  out.sa({esp});
+  out.nonce(Buffer(32, 9));
+  out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.1.0/24")});
+  out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.2.0/24")});
+  peer.say(Exchange::kCreateChildSa, true, 0, out);
+  const auto deletes = peer.hear();
+  ASSERT_TRUE(deletes);
+  peer.say(Exchange::kCreateChildSa, false, 2, rekey_of(0x2000, 0x2001));
+  EXPECT_NE(peer.hear()->payloads.find(NotifyType::kTemporaryFailure), nullptr);
+  peer.say(Exchange::kInformational, true, deletes->header.message_id, {});
+  peer.say(Exchange::kCreateChildSa, false, 3, rekey_of(0x2000, 0x2001));
+  EXPECT_TRUE(peer.hear()->payloads.sa);
+}
+
 TEST(Rfc7296_2_8, AReplacementThatThePeerDeletesLeavesTheOldChildInstalled) {
   for (const bool wanted_gone : {false, true}) {
     Side side(1);
