@@ -152,7 +152,9 @@ nothing_in_clear() {
   echo "   $clear_sent packets sent in clear on purpose were seen, and nothing else"
 }
 
-strongswan_start() { # NAME ; environment CHARON: more lines for charon { }, LIBIPSEC: for its kernel-libipsec { }
+# Environment: CHARON: more lines for charon { }; LIBIPSEC: for its kernel-libipsec { }; CHARON_IN: what runs it, as
+# "debian13.sh in".
+strongswan_start() { # NAME
   local name=$1 dir=$run/$1 plugins=
   local p
   for p in random nonce openssl sha1 sha2 aes gcm hmac kdf curve25519 pem pkcs1 pkcs8 x509 pubkey kernel-libipsec \
@@ -178,8 +180,8 @@ charon {
   }
 }
 CONF
-  start "$name" "$name" env STRONGSWAN_CONF="$dir/strongswan.conf" SWANCTL_DIR="$dir/swanctl" /usr/sbin/charon-systemd
-  wait_for 20 test -S "$dir/charon.vici" && swan "$name" --load-all --noprompt >"$dir/load.log" 2>&1 ||
+  start "$name" "$name" ${CHARON_IN:-} env STRONGSWAN_CONF="$dir/strongswan.conf" SWANCTL_DIR="$dir/swanctl" /usr/sbin/charon-systemd
+  wait_for 60 test -S "$dir/charon.vici" && swan "$name" --load-all --noprompt >"$dir/load.log" 2>&1 ||
     { cat "$dir/load.log" "$dir/charon.log"; return 1; }
 }
 

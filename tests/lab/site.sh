@@ -5,12 +5,23 @@
 #           2001:db8:a::/64              2001:db8:ffff::/64                  2001:db8:b::/64
 #
 # The LANs' MTU leaves room for ESP: 1400. A Simplon gateway owns lan0 and wan0 through af_packet and shows the kernel
-# its ports "lan" and "wan"; a strongSwan gateway uses them as they are.
+# its ports "lan" and "wan"; a strongSwan gateway uses them as they are. With relay=PERCENT the WAN wire goes through
+# lossy_relay.py, which harms IKE datagrams alone, from $seed, and none while $run/calm exists:
+#
+#   gwA wan0 --- toA [relay] toB --- wan0 gwB
 
 site_up() {
   ns hostA gwA gwB hostB
   wire hostA eth0 gwA lan0
-  wire gwA wan0 gwB wan0
+  if [ -n "${relay:-}" ]; then
+    ns relay
+    wire gwA wan0 relay toA
+    wire relay toB gwB wan0
+    start relay relay /usr/bin/python3 "$here/lossy_relay.py" toA toB "$relay" "${seed:-1}" "$run/calm"
+    wait_for 10 grep -q ready "$run/relay.log"
+  else
+    wire gwA wan0 gwB wan0
+  fi
   wire gwB lan0 hostB eth0
   local side n
   for side in "A 1 a" "B 2 b"; do
