@@ -202,7 +202,7 @@ void Endpoint::active(SaId sa, Now now) {
   impl_->after_input(now);
 }
 void Endpoint::moved(SaId sa, const SocketAddress& remote, Now now) {
-  impl_->moved(sa, remote);
+  impl_->moved(sa, remote, now);
   impl_->after_input(now);
 }
 void Endpoint::shut_down(Now now) {

@@ -31,7 +31,7 @@ class Endpoint::Impl {
   void rekey(const Which& which, std::uint64_t ticket, Now now);
   void acquire(PolicyId policy, const Selectors& packet, Now now);
   void expired(SaId sa, bool hard, Now now);
-  void moved(SaId sa, const SocketAddress& remote);
+  void moved(SaId sa, const SocketAddress& remote, Now now);
   void shut_down(Now now);
 
   Context context;

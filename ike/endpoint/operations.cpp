@@ -165,10 +165,12 @@ void Endpoint::Impl::expired(SaId sa, bool hard, Now now) {
   if (IkeSa* ike = context.find(id)) ike->expired(sa, hard, now);
 }
 
-void Endpoint::Impl::moved(SaId sa, const SocketAddress& remote) {
+void Endpoint::Impl::moved(SaId sa, const SocketAddress& remote, Now now) {
   const auto found = context.by_sa.find(sa);
   if (found == context.by_sa.end()) return;
-  if (IkeSa* ike = context.find(found->second)) ike->moved(sa, remote);
+  const IkeSaId id = found->second;
+  context.touched.insert(id);
+  if (IkeSa* ike = context.find(id)) ike->moved(sa, remote, now);
 }
 
 void Endpoint::Impl::shut_down(Now now) {

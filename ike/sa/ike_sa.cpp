@@ -143,8 +143,8 @@ void IkeSa::active(SaId sa, Now now) {
   if (children_.peer_uses(sa)) context_.touched.insert(id_);
 }
 
-void IkeSa::moved(SaId sa, const SocketAddress& remote) {
-  if (established() && path_.follows_peer() && children_.owns_inbound(sa)) follow_peer(remote);
+void IkeSa::moved(SaId sa, const SocketAddress& remote, Now now) {
+  if (!half_open() && !dead() && path_.follows_peer() && children_.owns_inbound(sa)) follow_peer(remote, now);
 }
 
 void IkeSa::adopt(std::shared_ptr<const Connection> connection, Now now) {

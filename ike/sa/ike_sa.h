@@ -65,7 +65,7 @@ class IkeSa {
   void run_tasks(Now now);  // begins the next, if it may begin
   void expired(SaId sa, bool hard, Now now);
   void active(SaId sa, Now now);
-  void moved(SaId sa, const SocketAddress& remote);
+  void moved(SaId sa, const SocketAddress& remote, Now now);
   // Reload: the same peer, perhaps other children.
   void adopt(std::shared_ptr<const Connection> connection, Now now);
   // Reload: which connections a half-open responder may still become.
@@ -172,8 +172,8 @@ class IkeSa {
   void receive_request(const Header& header, const Datagram& datagram, Now now);
   void receive_response(const Header& header, const Datagram& datagram, Now now);
   void request_repeated(Now now);  // the peer has not got our response yet
-  void update_path(const Datagram& datagram);
-  void follow_peer(const SocketAddress& remote);
+  void update_path(const Datagram& datagram, Now now);
+  void follow_peer(const SocketAddress& remote, Now now);
   void retransmit(Now now);
   const Retransmission& retransmission() const;
 

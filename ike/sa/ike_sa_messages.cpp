@@ -163,7 +163,7 @@ std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagr
     return std::nullopt;
   }
   times_.heard = now;
-  update_path(datagram);
+  update_path(datagram, now);
   if (!h.response()) {
     window_.begin(datagram.bytes, h.exchange);
     asked_at_ = datagram.local;
@@ -182,25 +182,26 @@ std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagr
 }
 
 // Of a message that is authenticated and fresh: a request that is new, or the response to our request.
-void IkeSa::update_path(const Datagram& d) {
+void IkeSa::update_path(const Datagram& d, Now now) {
   const bool floating = authenticating() && !initiator();  // to port 4500
   if (floating) {
     path_.local = d.local;
     path_.remote = d.remote;
   } else if (path_.follows_peer() && d.local == path_.local) {
-    follow_peer(d.remote);
+    follow_peer(d.remote, now);
   }
 }
 
 // A NAT may give the peer another address or port at any time (§2.23), within what the configuration says of
 // it. All that goes to the peer goes there from now on: requests of ours that are sent again, keepalives, and
 // ESP by the SAs that there are.
-void IkeSa::follow_peer(const SocketAddress& remote) {
+void IkeSa::follow_peer(const SocketAddress& remote, Now now) {
   if (remote == path_.remote || remote.address.family() != path_.remote.address.family()) return;
   if (remote.address != path_.remote.address && !peer().may_be_at(remote.address)) return;
   log(LogLevel::kInfo, "the peer has moved from " + path_.remote.text() + " to " + remote.text());
   path_.remote = remote;
   children_.follow_peer(remote);
+  window_.start_over(retransmission(), now);
 }
 
 void IkeSa::retransmit(Now now) {

@@ -32,6 +32,13 @@ MessageWindow::Due MessageWindow::due(const Retransmission& times, Now now) {
   return Due::kRetransmit;
 }
 
+void MessageWindow::start_over(const Retransmission& times, Now now) {
+  if (!pending_) return;
+  pending_->tries = 0;
+  pending_->wait = std::max(times.first / 2, milliseconds(1));  // due() doubles it
+  pending_->next = now + milliseconds(1);                       // tick() sends it
+}
+
 MessageWindow::Arrival MessageWindow::arrival(std::uint32_t message_id, Bytes message) const {
   if (message_id + 1 == next_expected_) {
     // The peer did not get our response. An attacker who made another message of this ID gets nothing.

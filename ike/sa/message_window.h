@@ -52,6 +52,8 @@ class MessageWindow {
   std::optional<Pending> take_pending();  // it is answered, or nobody waits for the response any more
   enum class Due : std::uint8_t { kNothing, kRetransmit, kGiveUp };
   Due due(const Retransmission& times, Now now);  // kRetransmit: pending() is to be sent now
+  // The peer is elsewhere, where it has not got our request yet: it is due now, and as often as a new one.
+  void start_over(const Retransmission& times, Now now);
 
   // ---- the peer's requests ----
   enum class Arrival : std::uint8_t { kNew, kRepeated, kIgnored };

@@ -175,10 +175,25 @@ TEST(Rfc7296_2_23, EspFromAnotherAddressMovesTheSasAndWhatIsSentAgainGoesThere) 
   pair.expect_at(kElsewhere);
   pair.expect_same_sas();
   EXPECT_EQ(std::ranges::count(pair.right.order, "move"), 2) << "once for each SA";
-  pair.wait(5s);
+  pair.wait(100ms);  // now, and not when the request would have been sent again to the old mapping
   ASSERT_TRUE(pair.right.done(5));
   EXPECT_TRUE(pair.right.done(5)->ok);
   pair.expect_at(kElsewhere);
+}
+
+TEST(Rfc7296_2_23, PeerThatMovedBeforeTheLastTryIsNotGivenUp) {
+  NatPair pair;
+  pair.nat_box.mapped = kElsewhere;
+  pair.right.endpoint.rekey(ByName{"sites", "net"}, 5, pair.now);
+  pair.pump();
+  pair.wait(29s);  // six times, the last after 15.5 s
+  EXPECT_EQ(pair.nat_box.lost, 6u);
+  EXPECT_FALSE(pair.right.done(5));
+  pair.right.endpoint.moved(pair.inbound(), kElsewhere, pair.now);
+  pair.wait(100ms);
+  ASSERT_TRUE(pair.right.done(5));
+  EXPECT_TRUE(pair.right.done(5)->ok);
+  EXPECT_TRUE(pair.left.up() && pair.right.up());
 }
 
 TEST(Rfc7296_2_23, EspMovesNothingOfAnotherFamilyOrOfAnSaThatIsNotThere) {
