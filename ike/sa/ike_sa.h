@@ -154,6 +154,7 @@ class IkeSa {
   // ---- its times ----
   struct Times {
     Now created{}, established{}, heard{};  // heard: of the peer, last
+    Now followed{};                         // the peer was last followed to another place
     Now rekey_at{}, expire_at{}, keepalive_at{};
     Now replaced{};  // by a successor
     unsigned rekeys_failed = 0;

@@ -6,6 +6,13 @@
 #include "ike/sa/ike_sa.h"
 
 namespace simplon::ike {
+namespace {
+
+// A peer that is in two places at once has all its SAs moved this often at most; its next message or packet
+// tells where it is by then.
+constexpr milliseconds kFollowEvery{100};
+
+}  // namespace
 
 Header IkeSa::header(Exchange exchange, bool response, std::uint32_t message_id) const {
   return {
@@ -198,6 +205,8 @@ void IkeSa::update_path(const Datagram& d, Now now) {
 void IkeSa::follow_peer(const SocketAddress& remote, Now now) {
   if (remote == path_.remote || remote.address.family() != path_.remote.address.family()) return;
   if (remote.address != path_.remote.address && !peer().may_be_at(remote.address)) return;
+  if (times_.followed != Now{} && now - times_.followed < kFollowEvery) return;
+  times_.followed = now;
   log(LogLevel::kInfo, "the peer has moved from " + path_.remote.text() + " to " + remote.text());
   path_.remote = remote;
   children_.follow_peer(remote);

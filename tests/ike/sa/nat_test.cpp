@@ -217,6 +217,21 @@ TEST(Rfc7296_2_23, PeerIsFollowedWithinTheAddressesThatTheConfigurationSays) {
   pair.expect_at(port);
 }
 
+TEST(Rfc7296_2_23, PeerInTwoPlacesAtOnceIsFollowedTenTimesASecond) {
+  NatPair pair;
+  const SocketAddress home = pair.right.status().remote;
+  for (int i = 0; i < 1000; ++i) {
+    pair.right.endpoint.moved(pair.inbound(), i % 2 == 0 ? kElsewhere : home, pair.now);
+    pair.now += 1ms;
+    pair.pump();
+  }
+  EXPECT_EQ(std::ranges::count(pair.right.order, "move"), 2 * 10);
+  pair.now += 100ms;
+  pair.right.endpoint.moved(pair.inbound(), kElsewhere, pair.now);
+  pair.pump();
+  pair.expect_at(kElsewhere);
+}
+
 TEST(Rfc7296_2_23, TheSaThatWaitsForTheEndOfARekeyMovesToo) {
   NatPair pair;
   pair.left.endpoint.rekey(ByName{"sites", "net"}, 0, pair.now);
