@@ -6,11 +6,6 @@
 #include "ike/endpoint/endpoint_impl.h"
 
 namespace simplon::ike {
-namespace {
-
-constexpr std::chrono::seconds kShortLife{10};
-
-}  // namespace
 
 IkeSa* Endpoint::Impl::owner(std::uint64_t spi) const {
   const auto id = context.by_spi.find(spi);
@@ -81,6 +76,8 @@ void Endpoint::Impl::tick(Now now) {
   }
   after_input(now);
   context.final_responses.expire(now);
+  std::erase_if(context.retries,
+                [&](const auto& r) { return r.second.forget_at && *r.second.forget_at <= now; });
   std::vector<std::pair<std::string, Context::Cause>> again;
   for (auto& [name, retry] : context.retries)
     if (retry.at && *retry.at <= now) {
@@ -98,7 +95,10 @@ std::optional<Now> Endpoint::Impl::deadline() const {
     if (at) soonest = soonest ? std::min(*soonest, *at) : *at;
   };
   sooner(context.final_responses.deadline());
-  for (const auto& [name, retry] : context.retries) sooner(retry.at);
+  for (const auto& [name, retry] : context.retries) {
+    sooner(retry.at);
+    sooner(retry.forget_at);
+  }
   return soonest;
 }
 
@@ -193,6 +193,10 @@ void Endpoint::acquire(PolicyId policy, const TrafficSelector& source, const Tra
 }
 void Endpoint::expired(SaId sa, bool hard, Now now) {
   impl_->expired(sa, hard, now);
+  impl_->after_input(now);
+}
+void Endpoint::not_installed(SaId sa, const std::string& why, Now now) {
+  impl_->not_installed(sa, why, now);
   impl_->after_input(now);
 }
 void Endpoint::active(SaId sa, Now now) {

@@ -63,6 +63,9 @@ class Endpoint {
   void acquire(PolicyId policy, const TrafficSelector& source, const TrafficSelector& destination, Now now);
   // A volume lifetime ended (RFC 4301 §4.4.2.1): soft rekeys, hard deletes.
   void expired(SaId sa, bool hard, Now now);
+  // This SA, or the policy that sends through it, could not be installed: its child is deleted and asked for
+  // later, each time later.
+  void not_installed(SaId sa, const std::string& why, Now now);
   // An ESP packet came through this inbound SA lately: its peer is alive, no liveness check is needed (§2.4).
   void active(SaId sa, Now now);
   // A fresh ESP packet came through this inbound SA from there. A peer behind a NAT is followed (§2.23).

@@ -50,6 +50,8 @@ void Endpoint::Impl::initiate(std::string_view name, CreateChild child, Now now)
   if (!alone && c->child(child.child) == nullptr)
     return context.finish(ticket, false,
                           "connection '" + std::string(name) + "' has no child '" + child.child + "'");
+  if (!alone && c->child(child.child)->proposals.empty())
+    return context.finish(ticket, false, "child " + child.child + ": " + std::string(kNoSuite));
   if (IkeSa* sa = serving(name)) {
     context.touched.insert(sa->id());
     if (!alone) return sa->add_task(std::move(child), now);
@@ -153,7 +155,7 @@ void Endpoint::Impl::acquire(const Connection& c, const ChildConfig& child, cons
         return sa->serving() && sa->has_child_for(child.name, packet);
       }))
     return;
-  if (!context.refusals.hold({c.name, child.name}, packet, now))
+  if (!context.held(child.policy, now) && !context.refusals.hold({c.name, child.name}, packet, now))
     initiate(c.name, {child.name, 0, packet}, now);
 }
 
@@ -171,6 +173,14 @@ void Endpoint::Impl::moved(SaId sa, const SocketAddress& remote, Now now) {
   const IkeSaId id = found->second;
   context.touched.insert(id);
   if (IkeSa* ike = context.find(id)) ike->moved(sa, remote, now);
+}
+
+void Endpoint::Impl::not_installed(SaId sa, const std::string& why, Now now) {
+  const auto found = context.by_sa.find(sa);
+  if (found == context.by_sa.end()) return;
+  const IkeSaId id = found->second;
+  context.touched.insert(id);
+  if (IkeSa* ike = context.find(id)) ike->not_installed(sa, why, now);
 }
 
 void Endpoint::Impl::shut_down(Now now) {
@@ -207,6 +217,7 @@ void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> co
   for (const IkeSaId id : there)
     if (IkeSa* sa = context.find(id)) reload(*sa, now);
   std::erase_if(context.retries, [&](const auto& r) { return !context.connection(r.first); });
+  context.holds.clear();
   after_input(now);
   for (const auto& c : context.connections) start(*c, Context::Cause::kConfigured, now);
 }

@@ -71,6 +71,8 @@ void offer_first_child(IkeSa& sa, PayloadWriter& out) {
   const ChildConfig* config = sa.connection()->child(first.child);
   if (config == nullptr)
     return sa.context().finish(first.ticket, false, "the connection has no child " + first.child);
+  if (config->proposals.empty())
+    return sa.context().finish(first.ticket, false, "child " + first.child + ": " + std::string(kNoSuite));
   sa.children().attempt() = Attempt{
       .config = *config, .spi = sa.context().fresh_spi(), .ticket = first.ticket, .packet = first.packet};
   offer_child(sa, *sa.children().attempt(), WithGroups::kNo, out);

@@ -115,7 +115,7 @@ void install_child(IkeSa& sa, const Payloads& p, Bytes shared, const Selectors& 
                                       sa.path(), now);
   made.replaced = attempt.replaces;  // even if it is gone by now
   made.ours = true;
-  sa.context().finish(attempt.ticket, true);
+  sa.context().finish(attempt.ticket, true, {}, made.id);
   if (attempt.packet) compare_to_packet(sa, made, attempt, now);
   // The old one is deleted after the new one carries traffic (§2.8).
   if (sa.children().find(attempt.replaces) != nullptr)
@@ -130,6 +130,8 @@ void run(IkeSa& sa, const CreateChild& task, Now now) {
   const ChildConfig* config = sa.connection()->child(task.child);
   if (config == nullptr)
     return sa.context().finish(task.ticket, false, "the connection has no child " + task.child);
+  if (config->proposals.empty())
+    return sa.context().finish(task.ticket, false, "child " + task.child + ": " + std::string(kNoSuite));
   const bool up = task.packet ? sa.children().covers(task.child, *task.packet) : sa.children().up(task.child);
   if ((task.ticket == 0 || task.unless_up) && up) return sa.context().finish(task.ticket, true);
   start_attempt(sa,

@@ -6,27 +6,38 @@
 #include "ike/sa/child_set.h"
 
 namespace simplon::ike {
-namespace {
-
-// A child that ends sooner than this after it was made is not made again at once: one that could not be
-// installed ends like this as well, again and again.
-constexpr std::chrono::seconds kShortLife{10};
-
-}  // namespace
 
 void ChildSet::expired(SaId sa, bool hard, Now now) {
-  const auto found = std::ranges::find_if(
-      children_, [&](const auto& c) { return c.second.in->id == sa || c.second.out->id == sa; });
-  if (found == children_.end()) return;
-  Child& child = found->second;
-  if (hard && child.state == ChildState::kRekeyed) use_instead_of(child.id);
-  if (child.state == ChildState::kRekeyed || child.state == ChildState::kDeleting || child.leaving) return;
-  if (hard && child.state == ChildState::kRekeying)
-    child.expire_at = now;  // it carries no packet any more; it is deleted unless the rekey replaces it
+  Child* const child = find_sa(sa);
+  if (child == nullptr) return;
+  if (hard && child->state == ChildState::kRekeyed) use_instead_of(child->id);
+  if (!ends(*child)) return;
+  if (hard && child->state == ChildState::kRekeying)
+    child->expire_at = now;  // it carries no packet any more; it is deleted unless the rekey replaces it
   else if (hard)
-    reached_hard_limit(child, now);
-  else if (child.state == ChildState::kInstalled)
-    tasks_.push(RekeyChild{child.id, 0});
+    reached_hard_limit(*child, now);
+  else if (child->state == ChildState::kInstalled)
+    tasks_.push(RekeyChild{child->id, 0});
+}
+
+// Whether its end is news: it is not replaced, and not deleted already.
+bool ChildSet::ends(const Child& child) const {
+  return child.state != ChildState::kRekeyed && child.state != ChildState::kDeleting && !child.leaving;
+}
+
+void ChildSet::not_installed(SaId sa, const std::string& why, Now now) {
+  Child* const child = find_sa(sa);
+  if (child == nullptr || !ends(*child)) return;
+  log(LogLevel::kWarning, "child " + child->config.name + " could not be installed: " + why);
+  context_.hold(child->config.policy, now);
+  if (child->state == ChildState::kRekeying) {
+    child->expire_at = now;
+    return;
+  }
+  child->leaving = true;
+  tasks_.push(DeleteChild{child->id, 0});
+  if (child->config.start == StartAction::kStart)
+    context_.retry(connection_->name, Context::Again::kLater, Context::Cause::kConfigured, now);
 }
 
 void ChildSet::reached_hard_limit(Child& child, Now now) {

@@ -63,7 +63,7 @@ void ChildSet::resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonc
 
 bool ChildSet::attempt_done_by_peer() {
   if (attempt_->rival == ChildSaId{}) return false;
-  context_.finish(attempt_->ticket, true);
+  context_.finish(attempt_->ticket, true, {}, attempt_->rival);
   attempt_.reset();
   return true;
 }

@@ -43,6 +43,12 @@ Child* ChildSet::find_outbound(Spi spi) {
   return found == children_.end() ? nullptr : &found->second;
 }
 
+Child* ChildSet::find_sa(SaId sa) {
+  const auto found = std::ranges::find_if(
+      children_, [&](const auto& c) { return c.second.in->id == sa || c.second.out->id == sa; });
+  return found == children_.end() ? nullptr : &found->second;
+}
+
 bool ChildSet::up(std::string_view name) const {
   return std::ranges::any_of(children_,
                              [&](const auto& c) { return c.second.config.name == name && c.second.up(); });
@@ -120,7 +126,7 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
   if (n.config.life.time.count() != 0) child.expire_at = now + n.config.life.time;
   context_.by_sa[child.in->id] = context_.by_sa[child.out->id] = owner_;
   context_.spis_in.insert(static_cast<std::uint32_t>(n.spi_in));
-  end_retries(n.config.name);
+  end_retries(n.config.name, now);
   install_sa(child.in, child);
   Child* const old = find(n.replaces);
   if (!n.shown) {
@@ -132,7 +138,9 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
     child.deferred_out = child.out;
   else
     install_sa(child.out, child);
-  log(LogLevel::kInfo, "child " + n.config.name + " up, " + n.proposal.text() + ", " + n.selectors.text());
+  context_.outputs.emplace_back(
+      LogLine{LogLevel::kInfo, connection_->name, owner_,
+              "child " + n.config.name + " up, " + n.proposal.text() + ", " + n.selectors.text(), child.id});
   Child& made = children_.emplace(child.id, std::move(child)).first->second;
   compare_to_configuration(made);
   if (old != nullptr)
@@ -143,11 +151,11 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
 }
 
 // Nothing is to be tried again, unless another child that should be up was refused.
-void ChildSet::end_retries(std::string_view installed) {
+void ChildSet::end_retries(std::string_view installed, Now now) {
   if (std::ranges::all_of(connection_->children, [&](const ChildConfig& c) {
         return c.start != StartAction::kStart || c.name == installed || has(c.name);
       }))
-    context_.retries.erase(connection_->name);
+    context_.end_retry(connection_->name, now);
 }
 
 // The configuration may have changed while this child was being negotiated.

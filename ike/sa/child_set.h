@@ -44,6 +44,7 @@ class ChildSet {
   Child* find(ChildSaId id);
   const Child* find(ChildSaId id) const;
   Child* find_outbound(Spi spi);  // by the SPI that the peer receives with
+  Child* find_sa(SaId sa);
   bool up(std::string_view name) const;
   // One is up that takes this packet: a peer may have narrowed the selectors (§2.9).
   bool covers(std::string_view name, const Selectors& packet) const;
@@ -101,7 +102,10 @@ class ChildSet {
 
   // ---- lifetimes (RFC 4301 §4.4.2.1) ----
   void expired(SaId sa, bool hard, Now now);  // by volume: what follows is in the tasks
-  std::vector<Task> tick(Now now);            // by time: what is due
+  // The child of this SA was negotiated, but its SAs or its policy could not be installed: it is deleted, and
+  // asked for later, each time later.
+  void not_installed(SaId sa, const std::string& why, Now now);
+  std::vector<Task> tick(Now now);  // by time: what is due
   void remove_old_inbound(Now now);
   bool owns_inbound(SaId sa) const;
   std::optional<Now> old_inbound_deadline() const;
@@ -120,7 +124,7 @@ class ChildSet {
   SaRef make_sa(Direction direction, const Negotiated& child, const Path& path) const;
   void replace(Child& old, Child& by, Now now);
   void inherit_delete(const Child& from, Child& to);
-  void end_retries(std::string_view installed);
+  void end_retries(std::string_view installed, Now now);
   void compare_to_configuration(Child& child);
   void install_sa(const SaRef& sa, const Child& child);
   void remove_sa(const SaRef& sa);
@@ -128,6 +132,7 @@ class ChildSet {
   void use_deferred(Child& child);
   void stop_sending(Child& child);
   bool replaces(const Child& child, ChildSaId old) const;
+  bool ends(const Child& child) const;
   void reached_hard_limit(Child& child, Now now);
 
   struct OldInbound {

@@ -82,17 +82,39 @@ std::uint64_t Context::fresh_ike_spi() {
   }
 }
 
-// With a quarter of jitter, so that a hundred connections to one peer are not tried all at once.
 void Context::retry(const std::string& name, Again again, Cause cause, Now now) {
   Retry& r = retries[name];
+  if (r.forget_at && now >= *r.forget_at) r = {};
+  r.forget_at.reset();
   if (cause != Cause::kConfigured) r.cause = cause;
-  if (again == Again::kAtOnce) {
-    r.at = now;
-    r.wait = {};
-    return;
-  }
+  if (again == Again::kLater) return wait_longer(r, now);
+  r.at = now;
+  r.wait = {};
+}
+
+// With a quarter of jitter, so that a hundred connections to one peer are not tried all at once.
+void Context::wait_longer(Retry& r, Now now) {
   r.wait = r.wait.count() == 0 ? settings.retry_first : std::min(r.wait * 2, settings.retry_longest);
   r.at = now + r.wait + milliseconds(entropy.below(static_cast<std::uint64_t>(r.wait.count()) / 4 + 1));
+}
+
+void Context::end_retry(const std::string& name, Now now) {
+  const auto found = retries.find(name);
+  if (found == retries.end()) return;
+  found->second.at.reset();
+  found->second.forget_at = now + kShortLife;
+}
+
+void Context::hold(PolicyId policy, Now now) {
+  Retry& r = holds[policy];
+  if (r.forget_at && now >= *r.forget_at) r = {};
+  wait_longer(r, now);
+  r.forget_at = *r.at + settings.retry_longest;
+}
+
+bool Context::held(PolicyId policy, Now now) const {
+  const auto found = holds.find(policy);
+  return found != holds.end() && now < *found->second.at;
 }
 
 }  // namespace simplon::ike

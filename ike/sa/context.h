@@ -30,6 +30,15 @@ namespace simplon::ike {
 
 class IkeSa;
 
+// An SA that ends sooner than this after it was made is not made again at once, and what was waited before it
+// is not forgotten: one that cannot be installed, or that the peer does not want, ends like this again and
+// again.
+inline constexpr std::chrono::seconds kShortLife{10};
+
+// Why a child without proposals is not asked for.
+inline constexpr std::string_view kNoSuite =
+    "none of its esp_proposals can be installed here; the log of the start or the last reload says why";
+
 // Responders whose initiator is not authenticated yet, and how many each host has of them. An IPv6 host has
 // a /64 to choose its addresses from.
 class HalfOpen {
@@ -80,8 +89,8 @@ struct Context {
       then(s, std::get<typename W::Result>(r), now);
     });
   }
-  void finish(std::uint64_t ticket, bool ok, std::string why = {}) {
-    if (ticket != 0) outputs.emplace_back(Finished{ticket, ok, std::move(why)});
+  void finish(std::uint64_t ticket, bool ok, std::string why = {}, ChildSaId child = {}) {
+    if (ticket != 0) outputs.emplace_back(Finished{ticket, ok, std::move(why), child});
   }
   IkeSa& add(std::unique_ptr<IkeSa> sa);
   IkeSa* find(IkeSaId id) const;
@@ -96,6 +105,11 @@ struct Context {
   // action says so of a peer that was lost or has closed.
   enum class Cause : std::uint8_t { kConfigured, kLost, kClosed };
   void retry(const std::string& connection, Again again, Cause cause, Now now);
+  // What should be up is up: the wait begins anew when it has lived for kShortLife.
+  void end_retry(const std::string& connection, Now now);
+  // The child of this policy could not be installed: packets do not ask for it for a while, each time longer.
+  void hold(PolicyId policy, Now now);
+  bool held(PolicyId policy, Now now) const;
 
   Settings settings;
   Entropy entropy;
@@ -124,8 +138,11 @@ struct Context {
     std::optional<Now> at;
     milliseconds wait{};
     Cause cause = Cause::kConfigured;
+    std::optional<Now> forget_at = {};
   };
+  void wait_longer(Retry& retry, Now now);
   std::map<std::string, Retry, std::less<>> retries;
+  std::map<PolicyId, Retry> holds;  // until a reload
 
   struct Waiting {
     IkeSaId sa{};

@@ -138,6 +138,11 @@ void IkeSa::expired(SaId sa, bool hard, Now now) {
   run_tasks(now);
 }
 
+void IkeSa::not_installed(SaId sa, const std::string& why, Now now) {
+  children_.not_installed(sa, why, now);
+  run_tasks(now);
+}
+
 void IkeSa::active(SaId sa, Now now) {
   if (children_.owns_inbound(sa)) times_.heard = now;
   if (children_.peer_uses(sa)) context_.touched.insert(id_);

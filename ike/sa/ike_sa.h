@@ -64,6 +64,7 @@ class IkeSa {
   void add_task(Task task, Now now);
   void run_tasks(Now now);  // begins the next, if it may begin
   void expired(SaId sa, bool hard, Now now);
+  void not_installed(SaId sa, const std::string& why, Now now);
   void active(SaId sa, Now now);
   void moved(SaId sa, const SocketAddress& remote, Now now);
   // Reload: the same peer, perhaps other children.

@@ -56,11 +56,13 @@ struct LogLine {  // already rate limited where an unauthenticated host can caus
   std::string connection;  // empty when none is known
   IkeSaId ike{};
   std::string text;
+  ChildSaId child{};  // says that this one is up: not true of one that could not be installed
 };
 struct Finished {  // the answer to initiate/terminate/rekey with this ticket
   std::uint64_t ticket = 0;
   bool ok = false;
-  std::string why;  // when not ok
+  std::string why;    // when not ok
+  ChildSaId child{};  // that was made: ok only if it could be installed
 };
 using Output = std::variant<Datagram, Keepalive, InstallSa, MoveSa, RemoveSa, Job, IkeEvent, ChildEvent,
                             LogLine, Finished>;

@@ -70,5 +70,90 @@ TEST(Rfc4301_4_4_2_1, AChildThatCannotBeInstalledIsNotMadeWithoutAPause) {
   EXPECT_GT(ups, 2);
 }
 
+// Negotiated well each time, and never to be installed: the wait grows up to the longest, and begins anew
+// once a child has lived.
+TEST(Rfc7296_1_3, AChildThatCannotBeInstalledIsAskedForLaterEachTime) {
+  auto l = connection(true);
+  l->children[0].start = StartAction::kStart;
+  Pair pair(l, connection(false));
+  std::vector<Now> ups;
+  const auto refuse = [&] {
+    if (!pair.left.up()) return;
+    ups.push_back(pair.now);
+    pair.left.endpoint.not_installed(pair.left.sas(Direction::kOut)[0]->id, "no such cipher", pair.now);
+    pair.pump();
+  };
+  for (int i = 0; i < 3000; ++i) {
+    refuse();
+    pair.wait(100ms);
+  }
+  ASSERT_GT(ups.size(), 6u);
+  EXPECT_LT(ups.size(), 12u);
+  EXPECT_GE(ups.back() - ups[ups.size() - 2], 60s);
+  EXPECT_TRUE(pair.left.logged("child net could not be installed: no such cipher"));
+  EXPECT_FALSE(pair.left.logged("end of its life"));
+  EXPECT_TRUE(pair.left.endpoint.status().size() == 1 && pair.right.endpoint.status().size() == 1);
+
+  pair.wait(100s);
+  ASSERT_TRUE(pair.left.up());
+  ups.clear();
+  for (int i = 0; i < 60; ++i) {
+    refuse();
+    pair.wait(100ms);
+  }
+  EXPECT_EQ(ups.size(), 2u) << "it had lived";
+}
+
+TEST(Rfc7296_1_3, NorDoPacketsAskForItWithoutAPause) {
+  for (const StartAction start : {StartAction::kTrap, StartAction::kStart}) {
+    auto l = connection(true);
+    l->children[0].start = start;
+    Pair pair(l, connection(false));
+    const Selectors packet{{*TrafficSelector::parse("198.18.1.1/32")},
+                           {*TrafficSelector::parse("198.18.2.1/32")}};
+    std::size_t made = 0;
+    for (int i = 0; i < 600; ++i) {
+      pair.left.endpoint.acquire(PolicyId{7}, packet.local[0], packet.remote[0], pair.now);
+      pair.pump();
+      if (pair.left.up()) {
+        ++made;
+        pair.left.endpoint.not_installed(pair.left.sas(Direction::kIn)[0]->id, "no room", pair.now);
+        pair.pump();
+      }
+      pair.wait(100ms);
+    }
+    EXPECT_GT(made, 3u);
+    EXPECT_LT(made, 8u);
+  }
+}
+
+TEST(Rfc7296_1_3, AnAnswerAndALineNameTheChildThatTheyAreAbout) {
+  Pair pair;
+  pair.initiate();
+  ASSERT_NE(pair.left.done(1), nullptr);
+  EXPECT_EQ(pair.left.done(1)->child, pair.left.status().children[0].id);
+  pair.left.endpoint.rekey(ByName{"sites", "net"}, 2, pair.now);
+  pair.pump();
+  ASSERT_NE(pair.left.done(2), nullptr);
+  EXPECT_EQ(pair.left.done(2)->child, pair.left.status().children[0].id);
+}
+
+TEST(Rfc7296_2_7, AChildWithoutASuiteIsNeitherAskedForNorAgreedTo) {
+  auto l = connection(true);
+  l->children[0].proposals.clear();
+  l->children[0].start = StartAction::kStart;
+  Pair pair(l, connection(false));
+  EXPECT_TRUE(pair.left.sent.empty()) << "nothing to ask for";
+  pair.initiate();
+  ASSERT_NE(pair.left.done(1), nullptr);
+  EXPECT_FALSE(pair.left.done(1)->ok);
+  EXPECT_THAT(pair.left.done(1)->why, testing::HasSubstr("esp_proposals can be installed"));
+  pair.right.endpoint.initiate("sites", "net", 2, pair.now);
+  pair.pump();
+  ASSERT_NE(pair.right.done(2), nullptr);
+  EXPECT_THAT(pair.right.done(2)->why, testing::HasSubstr("NO_PROPOSAL_CHOSEN"));
+  EXPECT_TRUE(pair.left.installed.empty() && pair.right.installed.empty());
+}
+
 }  // namespace
 }  // namespace simplon::ike::test
