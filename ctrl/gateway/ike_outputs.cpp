@@ -15,9 +15,17 @@ void IkeOutputs::apply_all(Now now) {
 // traffic in.
 Result<void> IkeOutputs::install_changes(Now now) {
   auto done = parts_.reconciler.reconcile(now);
-  if (!done)
-    for (const SaId id : parts_.reconciler.not_installed()) parts_.endpoint.expired(id, true, now);
+  if (done) return done;
+  for (const SaId id : parts_.reconciler.not_installed()) {
+    not_installed_[parts_.reconciler.children().sas().at(id).of].why = done.error().what;
+    parts_.endpoint.not_installed(id, done.error().what, now);
+  }
   return done;
+}
+
+const std::string* IkeOutputs::why_not_installed(ike::ChildSaId child) const {
+  const auto found = not_installed_.find(child);
+  return found == not_installed_.end() ? nullptr : &found->second.why;
 }
 
 void IkeOutputs::apply_output(ike::Datagram& output, Now now) {
@@ -43,7 +51,18 @@ void IkeOutputs::apply_output(ike::Job& output, Now) { parts_.jobs.submit(std::m
 
 void IkeOutputs::apply_output(ike::IkeEvent& output, Now now) { tell_consoles(output, now); }
 
-void IkeOutputs::apply_output(ike::ChildEvent& output, Now now) { tell_consoles(output, now); }
+void IkeOutputs::apply_output(ike::ChildEvent& output, Now now) {
+  [[maybe_unused]] const auto logged = install_changes(now);
+  const auto found = not_installed_.find(output.child);
+  if (found != not_installed_.end() && output.what == ike::UpDown::kUp) {
+    found->second.untold = true;
+    return;
+  }
+  const bool told = found == not_installed_.end() || !found->second.untold;
+  if (output.what == ike::UpDown::kDown) not_installed_.erase(output.child);
+  if (output.what == ike::UpDown::kRekeyed) not_installed_.erase(output.replaced);
+  if (told) tell_consoles(output, now);
+}
 
 // Whoever hears that an SA is up may use it at once.
 void IkeOutputs::tell_consoles(const auto& event, Now now) {
@@ -51,7 +70,11 @@ void IkeOutputs::tell_consoles(const auto& event, Now now) {
   for (const auto& console : parts_.consoles) console->event(event, now);
 }
 
-void IkeOutputs::apply_output(ike::LogLine& output, Now) {
+void IkeOutputs::apply_output(ike::LogLine& output, Now now) {
+  if (output.child != ike::ChildSaId{}) {
+    [[maybe_unused]] const auto logged = install_changes(now);
+    if (why_not_installed(output.child)) return;
+  }
   parts_.log.write({output.level == ike::LogLevel::kWarning ? Level::kWarning : Level::kInfo, Category::kIke,
                     std::move(output.connection), static_cast<std::uint32_t>(output.ike),
                     std::move(output.text)});
@@ -61,7 +84,10 @@ void IkeOutputs::apply_output(ike::Finished& output, Now now) {
   const Done done = parts_.tickets.take(output.ticket);
   if (!done) return;
   [[maybe_unused]] const auto logged = install_changes(now);
-  done(output.ok ? Result<void>{} : fail(output.why));
+  if (!output.ok) return done(fail(output.why));
+  if (const std::string* why = why_not_installed(output.child))
+    return done(fail("the child was negotiated, but could not be installed: " + *why));
+  done({});
 }
 
 }  // namespace simplon::ctrl

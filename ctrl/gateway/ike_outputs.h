@@ -5,7 +5,9 @@
 // installed before the peer hears of them. Control thread.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "ctrl/gateway/tickets.h"
@@ -35,6 +37,7 @@ class IkeOutputs {
   // Applies all outputs that the endpoint has, and installs what they changed.
   void apply_all(ike::Now now);
   // Reconciles. Each SA of IKE that could not be installed is told to the endpoint, which deletes the child.
+  // Nobody is told that such a child is up.
   Result<void> install_changes(ike::Now now);
 
  private:
@@ -50,8 +53,14 @@ class IkeOutputs {
   void apply_output(ike::Finished& output, ike::Now now);
   void send(const auto& message);
   void tell_consoles(const auto& event, ike::Now now);
+  const std::string* why_not_installed(ike::ChildSaId child) const;
 
   Parts parts_;
+  struct NotInstalled {
+    std::string why;
+    bool untold = false;  // that it came up
+  };
+  std::map<ike::ChildSaId, NotInstalled> not_installed_;  // until the endpoint has deleted them
 };
 
 }  // namespace simplon::ctrl

@@ -35,7 +35,7 @@ SaRef ChildSaTable::add(const ike::InstallSa& install, const Config& config, Pol
   SaRef sa = install.sa;
   if (parent && !covers_entry(*sa, *parent)) sa = with_policy(*sa, narrow(*sa, *parent, ids), parent->id);
   if (sa->direction == Direction::kOut) outbound_[sa->policy].insert(sa->id);
-  sas_[sa->id] = {sa, install.connection, install.child_name};
+  sas_[sa->id] = {sa, install.connection, install.child_name, install.child};
   return sa;
 }
 

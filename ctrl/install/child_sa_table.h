@@ -28,6 +28,7 @@ class ChildSaTable {
   struct Entry {
     SaRef sa;
     std::string connection, child;  // names
+    ike::ChildSaId of{};
   };
 
   // Returns the SA to install: `install.sa` itself, or a copy of it that names an entry of its own.
