@@ -157,6 +157,8 @@ Result<void> Gateway::start_ike() {
     while (auto result = jobs_->take()) endpoint_->complete(*result, clock_now());
   });
   for (const int fd : reconciler_.fds()) poller_.add(fd, [] {});  // wakes the turn, which polls
+  for (const std::string& warning : reconciler_.withdraw_impossible(config_.connections))
+    log_.warning(Category::kConfig, warning);
   endpoint_->configure(config_.connections, clock_now());
   return {};
 }

@@ -67,6 +67,8 @@ ReloadOutcome Reload::run() {
   if (auto done = parts_.outputs.install_changes(now); !done) outcome.errors.push_back(done.error().what);
   parts_.outputs.apply_all(now);
   for (const std::string& warning : config.warnings) log.warning(Category::kConfig, warning);
+  std::ranges::move(parts_.reconciler.withdraw_impossible(config.connections),
+                    std::back_inserter(config.warnings));
   for (const std::string& error : outcome.errors) log.error(Category::kConfig, error);
   log.info(Category::kConfig, "reloaded " + config.file + ": " + outcome.summary);
   return outcome;

@@ -11,7 +11,7 @@ std::string_view name(BackendId id) { return id == BackendId::kKernel ? "the ker
 Placement placement(Mode mode, State desired, const Capabilities& backends) {
   Placement out;
   for (const auto& [id, can] : backends) out.states[id];
-  const BackendId only = mode == Mode::kKernel ? BackendId::kKernel : BackendId::kDataPath;
+  const BackendId only = backend_of(mode);
   const Can& can = backends.at(only);
   State& state = out.states.at(only);
   state.policies = std::move(desired.policies);

@@ -16,6 +16,11 @@ namespace simplon::ctrl {
 
 enum class BackendId : std::uint8_t { kDataPath, kKernel };
 
+// In both modes one backend gets everything.
+constexpr BackendId backend_of(Mode mode) {
+  return mode == Mode::kKernel ? BackendId::kKernel : BackendId::kDataPath;
+}
+
 // Backend::can of each backend that runs.
 using Can = std::function<Result<void>(const SaSpec&)>;
 using Capabilities = std::map<BackendId, Can>;
@@ -30,8 +35,8 @@ struct Placement {
   std::vector<RefusedSa> refused;     // no backend can do them; their policies are placed all the same
 };
 
-// In both modes one backend gets everything: the data path (mode dp) or the kernel (mode kernel); it must be
-// among `backends`. Its cost is that of `desired`, which may be a part of what is wanted.
+// backend_of(mode) must be among `backends`. Its cost is that of `desired`, which may be a part of what is
+// wanted.
 Placement placement(Mode mode, State desired, const Capabilities& backends);
 
 }  // namespace simplon::ctrl

@@ -29,6 +29,10 @@ Capabilities Reconciler::capabilities() {
   return out;
 }
 
+std::vector<std::string> Reconciler::withdraw_impossible(Connections& connections) {
+  return ctrl::withdraw_impossible(connections, capabilities().at(backend_of(config_.mode)));
+}
+
 Result<void> Reconciler::reconcile(Now now) {
   const bool whole = all_changed_ || std::ranges::any_of(installers_, [&](const auto& i) {
                        return i.second.retry() && now >= *i.second.retry();

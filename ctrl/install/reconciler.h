@@ -17,6 +17,7 @@
 #include "ctrl/install/child_sa_table.h"
 #include "ctrl/install/installer.h"
 #include "ctrl/install/manual_entries.h"
+#include "ctrl/install/offers.h"
 #include "ctrl/install/placement.h"
 
 namespace simplon::ctrl {
@@ -30,6 +31,9 @@ class Reconciler {
 
   // Takes over what a former run left in the backend, and closes it (Installer::start).
   Result<void> start(BackendId id, std::unique_ptr<Backend> backend);
+
+  // What no backend can do is not offered (offers.h); returns a warning for each.
+  std::vector<std::string> withdraw_impossible(Connections& connections);
 
   // IKE's SAs. Installed by the next reconcile(), whose cost is that of these SAs.
   void add_child_sa(const ike::InstallSa& install);

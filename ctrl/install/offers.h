@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Offers to peers only what can be installed here: a suite of esp_proposals that no backend can do would be
+// negotiated, and its child deleted at once. A pure function of the configuration and of what the backends
+// can.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ctrl/install/placement.h"
+#include "ike/pad/connection.h"
+
+namespace simplon::ctrl {
+
+using Connections = std::vector<std::shared_ptr<const ike::Connection>>;
+
+// Takes these suites out of the proposals of `connections`, and returns a warning for each. A child of which
+// nothing is left is neither asked for nor agreed to.
+std::vector<std::string> withdraw_impossible(Connections& connections, const Can& can);
+
+}  // namespace simplon::ctrl

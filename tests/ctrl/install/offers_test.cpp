@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctrl/install/offers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace simplon::ctrl::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Connections sites(std::vector<std::string> esp) {
+  auto connection = std::make_shared<ike::Connection>();
+  connection->name = "sites";
+  ike::ChildConfig child;
+  child.name = "net";
+  for (const std::string& text : esp)
+    child.proposals.push_back(*ike::Proposal::parse(text, ike::ProtocolId::kEsp));
+  connection->children = {child};
+  return {connection};
+}
+
+std::vector<std::string> offered(const Connections& connections) {
+  std::vector<std::string> out;
+  for (const ike::Proposal& p : connections[0]->children[0].proposals) out.push_back(p.text());
+  return out;
+}
+
+// Of a device without AES-128-GCM and SHA-384, and with a short replay window.
+Result<void> can(const SaSpec& sa) {
+  EXPECT_EQ(sa.encr_key.size(), sa.suite.encr->key);
+  if (suite_name(sa.suite) == "aes128gcm16" || suite_name(sa.suite).ends_with("sha384"))
+    return fail("no device takes " + suite_name(sa.suite));
+  if (sa.replay_window > 4096) return fail("too long a window");
+  return {};
+}
+
+TEST(Rfc7296_2_7, ASuiteThatNobodyHereCanDoIsNotOffered) {
+  Connections connections = sites({"aes128gcm16-x25519", "aes256gcm16-x25519"});
+  const Connections before = connections;
+  EXPECT_THAT(withdraw_impossible(connections, can),
+              ElementsAre("child sites/net: aes128gcm16-x25519 is not offered: no device takes aes128gcm16"));
+  EXPECT_THAT(offered(connections), ElementsAre("aes256gcm16-x25519"));
+  EXPECT_THAT(offered(before), ElementsAre("aes128gcm16-x25519", "aes256gcm16-x25519"))
+      << "the configuration's own value is shared";
+}
+
+TEST(Rfc7296_2_7, OfAlternativesThePossibleOnesStay) {
+  Connections connections = sites({"aes128gcm16-aes256gcm16", "aes128-aes256-sha384-sha256-x25519"});
+  EXPECT_THAT(
+      withdraw_impossible(connections, can),
+      ElementsAre("child sites/net: a part of aes128gcm16-aes256gcm16 is not offered: no device takes "
+                  "aes128gcm16",
+                  "child sites/net: a part of aes128-aes256-sha384-sha256-x25519 is not offered: no "
+                  "device takes aes256-sha384"));
+  EXPECT_THAT(offered(connections), ElementsAre("aes256gcm16", "aes128-aes256-sha256-x25519"));
+}
+
+TEST(Rfc7296_2_7, AChildOfWhichNothingIsLeftIsWarnedOf) {
+  Connections connections = sites({"aes128gcm16", "aes256-sha384"});
+  EXPECT_THAT(
+      withdraw_impossible(connections, can),
+      ElementsAre("child sites/net: aes128gcm16 is not offered: no device takes aes128gcm16",
+                  "child sites/net: aes256-sha384 is not offered: no device takes aes256-sha384",
+                  "child sites/net: none of its esp_proposals can be installed here; it cannot come up"));
+}
+
+TEST(Rfc7296_2_7, WhatCanBeDoneStaysAsItIs) {
+  Connections connections = sites({"aes256gcm16", "aes256-sha256"});
+  const auto before = connections[0];
+  EXPECT_THAT(withdraw_impossible(connections, can), IsEmpty());
+  EXPECT_EQ(connections[0], before) << "the same value: a reload compares";
+}
+
+}  // namespace
+}  // namespace simplon::ctrl::test
