@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sections `gateway`, `crypto`, `icmp`, `log`, `management` and `limits`.
 #include <grp.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <filesystem>
 
 #include "ctrl/config/parts.h"
 #include "ctrl/vici/client.h"
@@ -164,6 +168,25 @@ void read_gateway(const Value& value, Section& root, const Machine& machine, Con
       extra.warning("is not used in mode 'kernel': the kernel's own interfaces, addresses and routes serve");
 }
 
+namespace {
+
+// What an open for appending would say, without making the file.
+void check_log_file(const Value& value, const std::string& file) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path path(file), folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  if (fs::is_directory(path, error)) return value.error("'" + file + "' is a folder; name a file in it");
+  if (!fs::exists(path, error) && !fs::is_directory(folder, error))
+    return value.error("there is no folder '" + folder.string() + "'; make it first");
+  const fs::path& written = fs::exists(path, error) ? path : folder;
+  if (access(written.c_str(), W_OK) == 0) return;
+  const std::string what = "'" + written.string() + "' cannot be written: " + std::strerror(errno);
+  // Who checks a file need not be who runs it.
+  geteuid() == 0 ? value.error(what) : value.warning(what);
+}
+
+}  // namespace
+
 void read_log(const Value& value, LogConfig& out) {
   Section log(value);
   const auto level = [](const Value& v) {
@@ -173,7 +196,11 @@ void read_log(const Value& value, LogConfig& out) {
                             {"debug", Level::kDebug}});
   };
   if (const auto given = level(log.get("level"))) out.level = *given;
-  if (const auto file = log.get("file").text()) out.file = *file;
+  const Value file = log.get("file");
+  if (const auto path = file.text()) {
+    out.file = *path;
+    check_log_file(file, *path);
+  }
   Section categories(log.get("categories"));
   constexpr std::pair<const char*, Category> kCategories[] = {
       {"daemon", Category::kDaemon},   {"config", Category::kConfig},      {"ike", Category::kIke},

@@ -49,13 +49,18 @@ ReloadOutcome Reload::run() {
     for (const std::string& error : loaded.error()) log.error(Category::kConfig, error);
     return {.errors = loaded.error(), .summary = {}};
   }
+  const auto log_target = Log::open_target(loaded->log.file);
+  if (!log_target) {
+    log.error(Category::kConfig, log_target.error().what);
+    return {.errors = {log_target.error().what}, .summary = {}};
+  }
   const std::vector<std::string> kept = keep_until_restart(*loaded, config);
   const Config before = std::exchange(config, std::move(*loaded));
   ReloadOutcome outcome;
   outcome.summary = summary(config, before, kept);
   log.set_level(config.log.level);
   log.set_categories(config.log.categories);
-  if (auto done = log.reopen(config.log.file); !done) outcome.errors.push_back(done.error().what);
+  log.use(**log_target);
   if (parts_.network)
     std::ranges::move(parts_.network->configure(config, before.addresses, before.routes),
                       std::back_inserter(outcome.errors));

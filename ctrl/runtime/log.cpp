@@ -127,16 +127,23 @@ Result<std::unique_ptr<Log>> Log::open(Level level, const std::string& file) {
   return std::unique_ptr<Log>(new Log(std::move(sink)));
 }
 
-Result<void> Log::reopen(const std::string& file) {
+struct Log::Target {
+  std::shared_ptr<WriterSink> out;
+};
+
+Result<std::shared_ptr<Log::Target>> Log::open_target(const std::string& file) {
   auto out = sink_to(file);
   if (!out) return std::unexpected(out.error());
   sink_->add_lost();
   sink_->out->writer.leave();
-  sink_->out = std::move(*out);
+  sink_->out = target.out;
   sink_->logger->sinks() = {sink_->out};
-  return {};
 }
 
+  return std::make_shared<Target>(Target{std::move(*out)});
+}
+
+void Log::use(const Target& target) {
 bool Log::drain(std::chrono::milliseconds most) { return sink_->out->writer.drain(most); }
 void Log::follow_affinity() { sink_->out->writer.follow_affinity(); }
 

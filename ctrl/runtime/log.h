@@ -45,8 +45,11 @@ class Log {
   bool drain(std::chrono::milliseconds most);
   // The thread that writes may run where the calling thread may: not on a worker's core.
   void follow_affinity();
-  // The same file opened anew, after it was moved away, or another one. When it cannot be, what was stays.
-  Result<void> reopen(const std::string& file);
+  // The same file opened anew, after it was moved away, or another one: opened first, so that whoever changes
+  // more than the log can refuse a file before anything has changed.
+  struct Target;
+  static Result<std::shared_ptr<Target>> open_target(const std::string& file);
+  void use(const Target& target);
   void set_level(Level level);
   // Categories that log more or less than set_level() says; replaces the ones set before.
   void set_categories(std::map<Category, Level> categories);

@@ -62,6 +62,15 @@ ok "what is held back is named" grep -q "only at the next start: management" "$r
 ok "the rest is not" eval 'on gwA ip addr show dev wan | grep -q 198.51.100.77'
 ok "the log goes on in the new file" grep -q reloaded "$run/moved.log"
 
+cp "$run/gwA.yaml" "$run/good.yaml"
+printf 'policies: [{child: sites/net}, {name: opened, action: bypass, local: 198.18.1.0/24, remote: 198.51.100.0/24}]\n' >>"$run/gwA.yaml"
+sed -i "s|$run/moved.log|/nonexistent/folder/x.log|" "$run/gwA.yaml"
+ok "a log file that cannot be opened is refused" eval '! ctl gwA reload >"$run/reload.txt" 2>&1'
+ok "its line is named" grep -q 'gwA.yaml:[0-9]*:[0-9]*: log.file: there is no folder' "$run/reload.txt"
+ok "and by a check" eval '! ctl gwA config-check >"$run/reload.txt" 2>&1 && grep -q log.file: "$run/reload.txt"'
+ok "nothing of it is applied" tells_not gwA opened policies
+cp "$run/good.yaml" "$run/gwA.yaml"
+
 printf 'aabbccddeeff00112233445566778899aabbccdd' >"$run/key.hex"
 ok "an SA by hand with limits of its age" ctl gwA sa add --direction in --spi 0x4321 --source 198.51.100.2 \
   --destination 198.51.100.1 --suite aes128gcm16 --key "@$run/key.hex" --policy sites/net --soft-time 1 --hard-time 2

@@ -103,5 +103,18 @@ TEST_F(ConfigFile, ExamplesOfTheTreeAreGood) {
   EXPECT_GE(seen, 4);
 }
 
+TEST_F(ConfigFile, ALogFileThatCannotBeOpenedIsRefused) {
+  const auto logs_to = [&](const std::string& file) {
+    return load(write("gateway.yaml", whole() + "log: {file: \"" + file + "\"}\n"));
+  };
+  EXPECT_TRUE(logs_to(folder_ + "/new.log"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/new.log")) << "a check makes nothing";
+  EXPECT_TRUE(logs_to(write("old.log", "lines\n")));
+  EXPECT_THAT(error_of(logs_to(folder_)), HasSubstr("log.file: '" + folder_ + "' is a folder"));
+  EXPECT_THAT(error_of(logs_to(folder_ + "/none/x.log")),
+              HasSubstr("log.file: there is no folder '" + folder_ + "/none'; make it first"));
+  EXPECT_THAT(error_of(logs_to(folder_ + "/old.log/x.log")), HasSubstr("log.file: there is no folder"));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

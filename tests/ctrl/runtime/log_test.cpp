@@ -30,12 +30,14 @@ TEST(Log, IsOpenedAnewAfterItsFileWasMovedAway) {
   (*log)->info(Category::kDaemon, "before");
   ASSERT_TRUE((*log)->drain(kLong));
   ASSERT_EQ(std::rename(path.c_str(), moved.c_str()), 0);
-  ASSERT_TRUE((*log)->reopen(path));
+  const auto target = Log::open_target(path);
+  ASSERT_TRUE(target) << target.error().what;
+  (*log)->use(**target);
   (*log)->info(Category::kDaemon, "after");
   ASSERT_TRUE((*log)->drain(kLong));
   EXPECT_THAT(content(moved), HasSubstr("info [DMN] before\n"));
   EXPECT_THAT(content(path), HasSubstr("info [DMN] after\n"));
-  EXPECT_FALSE((*log)->reopen("/proc/no/such/file"));
+  EXPECT_FALSE(Log::open_target("/proc/no/such/file"));
   (*log)->info(Category::kDaemon, "still there");
   ASSERT_TRUE((*log)->drain(kLong));
   EXPECT_THAT(content(path), HasSubstr("still there"));
