@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -28,6 +29,12 @@ spdlog::level::level_enum spdlog_level(Level level) {
       return spdlog::level::debug;
   }
   return spdlog::level::info;
+}
+
+// Of ASCII: a line ends where we end it, and a terminal is not told anything.
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte < 0x20 || byte == 0x7f;
 }
 
 // spdlog makes a line of each entry; the writer's thread writes it.
@@ -134,16 +141,16 @@ struct Log::Target {
 Result<std::shared_ptr<Log::Target>> Log::open_target(const std::string& file) {
   auto out = sink_to(file);
   if (!out) return std::unexpected(out.error());
+  return std::make_shared<Target>(Target{std::move(*out)});
+}
+
+void Log::use(const Target& target) {
   sink_->add_lost();
   sink_->out->writer.leave();
   sink_->out = target.out;
   sink_->logger->sinks() = {sink_->out};
 }
 
-  return std::make_shared<Target>(Target{std::move(*out)});
-}
-
-void Log::use(const Target& target) {
 bool Log::drain(std::chrono::milliseconds most) { return sink_->out->writer.drain(most); }
 void Log::follow_affinity() { sink_->out->writer.follow_affinity(); }
 
@@ -162,6 +169,7 @@ void Log::tell_lost() {
 }
 
 void Log::write(LogEntry entry) {
+  for (std::string* text : {&entry.connection, &entry.text}) std::ranges::replace_if(*text, is_control, '?');
   const std::string about =
       entry.connection.empty() ? "" : " <" + entry.connection + "|" + std::to_string(entry.ike) + ">";
   const auto own = sink_->categories.find(entry.category);

@@ -2,8 +2,9 @@
 // The log of the control thread: one line has a level, a category and, for IKE, the connection it is about.
 //
 // Lines go to the terminal or a file, by a thread of their own that never holds up the control thread
-// (log_writer.h), and to one listener (the console's `log` events). Workers never log: they count. Every call
-// is the control thread's.
+// (log_writer.h), and to one listener (the console's `log` events). Control characters, which a peer or a
+// user may have put into a text, are replaced: one entry is one line. Workers never log: they count. Every
+// call is the control thread's.
 #pragma once
 
 #include <chrono>

@@ -45,6 +45,19 @@ TEST(Log, IsOpenedAnewAfterItsFileWasMovedAway) {
   std::remove(moved.c_str());
 }
 
+TEST(Log, OneEntryIsOneLineWhateverIsInIt) {
+  const std::string path = testing::TempDir() + "log_line_test." + std::to_string(getpid());
+  const auto log = Log::open(Level::kInfo, path);
+  ASSERT_TRUE(log) << log.error().what;
+  std::string heard;
+  (*log)->set_listener([&](const LogEntry& entry) { heard = entry.connection + "|" + entry.text; });
+  (*log)->write({Level::kInfo, Category::kIke, "si\ntes", 1, "a\nb\x1b[2J\r\x7f\tc \xc3\xa4"});
+  ASSERT_TRUE((*log)->drain(kLong));
+  EXPECT_THAT(content(path), testing::EndsWith("info [IKE] <si?tes|1> a?b?[2J???c \xc3\xa4\n"));
+  EXPECT_EQ(heard, "si?tes|a?b?[2J???c \xc3\xa4");
+  std::remove(path.c_str());
+}
+
 // Standard error is this pipe while the log is opened.
 std::unique_ptr<Log> log_to(int fd) {
   const int before = dup(STDERR_FILENO);
