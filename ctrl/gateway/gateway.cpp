@@ -165,7 +165,7 @@ Result<void> Gateway::start_ike() {
 
 Result<void> Gateway::start_console() {
   reload_.emplace(Reload::Parts{config_, ids_, machine_, log_, network_.get(), *endpoint_, reconciler_,
-                                *outputs_, [this] { recheck(); }});
+                                *outputs_, manual_, [this] { recheck(); }});
   const ConsoleParts parts{config_, log_,     datapath_.get(), *jobs_, *endpoint_, reconciler_,
                            manual_, *reload_, tickets_,        since_, started_};
   for (const std::string& path : config_.management.sockets) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/gateway/manual_operations.h"
 
+#include <algorithm>
+
 #include "ctrl/gateway/clock.h"
 
 namespace simplon::ctrl {
@@ -28,9 +30,9 @@ Result<SaId> ManualOperations::add(SaSpec sa) {
 }
 
 Result<void> ManualOperations::remove(SaId id) {
-  if (!reconciler_.manual().remove(id)) return fail("there is no manual SA with this id; see sa-list");
-  reconciler_.all_changed();
-  return {};
+  const SaRef gone = reconciler_.manual().remove(id);
+  if (!gone) return fail("there is no manual SA with this id; see sa-list");
+  return reconciler_.uninstall({.sas = {{id, gone}}});
 }
 
 Result<PolicyId> ManualOperations::add(PolicySpec policy) {
@@ -48,11 +50,33 @@ Result<PolicyId> ManualOperations::add(PolicySpec policy) {
   return policy.id;
 }
 
+// Without it an SA would be one that nothing sends through, and whose packets are let in by none.
 Result<void> ManualOperations::remove(PolicyId id) {
-  if (!reconciler_.manual().remove(id))
+  std::string users;
+  for (const SaRef& sa : reconciler_.manual().sas())
+    if (sa->policy == id)
+      users += (users.empty() ? "" : ", ") + text(*sa) + " (id " +
+               std::to_string(static_cast<std::uint64_t>(sa->id)) + ")";
+  if (!users.empty()) return fail("SAs made by hand name this policy; remove them first: " + users);
+  const std::optional<PolicySpec> gone = reconciler_.manual().remove(id);
+  if (!gone)
     return fail("there is no manual policy with this id; those of the configuration are changed there");
-  reconciler_.all_changed();
-  return {};
+  return reconciler_.uninstall({.policies = {{id, *gone}}});
+}
+
+std::vector<std::string> ManualOperations::conflicts(const Config& config) const {
+  std::vector<std::string> out;
+  for (const PolicySpec& policy : reconciler_.manual().policies())
+    if (std::ranges::find(config.policies, policy.name, &PolicySpec::name) != config.policies.end())
+      out.push_back("policy '" + policy.name +
+                    "' of the file has the name of one made by hand, which stays beside it; remove that one");
+  const auto& by_hand = reconciler_.manual().policies();
+  for (const SaRef& sa : reconciler_.manual().sas())
+    if (!config.policy(sa->policy) &&
+        std::ranges::find(by_hand, sa->policy, &PolicySpec::id) == by_hand.end())
+      out.push_back("the policy that manual " + text(*sa) +
+                    " names is not in the file any more; replace the SA");
+  return out;
 }
 
 void ManualOperations::watch_ages(Now now) {
@@ -69,7 +93,8 @@ void ManualOperations::apply_limit(const ManualEntries::Limit& limit) {
   const std::string what = "manual " + text(*limit.sa);
   if (!limit.hard) return log_.warning(Category::kDaemon, what + " has reached its soft limit; replace it");
   log_.warning(Category::kDaemon, what + " has reached its hard limit and is removed");
-  [[maybe_unused]] const auto removed = remove(limit.sa->id);
+  if (const auto removed = remove(limit.sa->id); !removed)
+    log_.error(Category::kDaemon, removed.error().what);
 }
 
 }  // namespace simplon::ctrl

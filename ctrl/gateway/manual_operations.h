@@ -4,6 +4,9 @@
 // limit. Control thread.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "ctrl/install/reconciler.h"
 #include "ctrl/manage/commands/commands.h"
 #include "ctrl/runtime/log.h"
@@ -18,6 +21,9 @@ class ManualOperations {
 
   // Sets the members of `operations` that are about entries made by hand.
   void bind(Operations& operations);
+
+  // A line for each entry made by hand that gets along badly with this configuration.
+  std::vector<std::string> conflicts(const Config& config) const;
 
   // Looks for SAs that have reached the age of a limit; the backends watch bytes and packets.
   void watch_ages(Now now);

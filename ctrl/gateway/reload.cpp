@@ -65,15 +65,16 @@ ReloadOutcome Reload::run() {
     std::ranges::move(parts_.network->configure(config, before.addresses, before.routes),
                       std::back_inserter(outcome.errors));
   const Now now = clock_now();
+  std::ranges::move(parts_.manual.conflicts(config), std::back_inserter(config.warnings));
   parts_.endpoint.configure(config.ike);
+  std::ranges::move(parts_.reconciler.withdraw_impossible(config.connections),
+                    std::back_inserter(config.warnings));
   parts_.endpoint.configure(config.connections, now);
   parts_.reconciler.all_changed();
   parts_.recheck();
   if (auto done = parts_.outputs.install_changes(now); !done) outcome.errors.push_back(done.error().what);
   parts_.outputs.apply_all(now);
   for (const std::string& warning : config.warnings) log.warning(Category::kConfig, warning);
-  std::ranges::move(parts_.reconciler.withdraw_impossible(config.connections),
-                    std::back_inserter(config.warnings));
   for (const std::string& error : outcome.errors) log.error(Category::kConfig, error);
   log.info(Category::kConfig, "reloaded " + config.file + ": " + outcome.summary);
   return outcome;
@@ -83,7 +84,9 @@ ConfigCheck Reload::check(const std::string& file) const {
   PolicyIds scratch = parts_.ids;  // checking gives out no ids
   const auto loaded = load_config(file.empty() ? parts_.config.file : file, scratch, parts_.machine);
   if (!loaded) return {.errors = loaded.error(), .warnings = {}};
-  return {.errors = {}, .warnings = loaded->warnings};
+  ConfigCheck out{.errors = {}, .warnings = loaded->warnings};
+  if (file.empty()) std::ranges::move(parts_.manual.conflicts(*loaded), std::back_inserter(out.warnings));
+  return out;
 }
 
 }  // namespace simplon::ctrl

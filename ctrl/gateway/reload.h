@@ -9,6 +9,7 @@
 
 #include "ctrl/config/config.h"
 #include "ctrl/gateway/ike_outputs.h"
+#include "ctrl/gateway/manual_operations.h"
 #include "ctrl/gateway/network.h"
 #include "ctrl/install/reconciler.h"
 #include "ctrl/manage/commands/commands.h"
@@ -29,6 +30,7 @@ class Reload {
     ike::Endpoint& endpoint;
     Reconciler& reconciler;
     IkeOutputs& outputs;
+    const ManualOperations& manual;
     std::function<void()> recheck;  // compares mutes and what is installed with what is in the kernel
   };
   explicit Reload(Parts parts) : parts_(std::move(parts)) {}

@@ -45,6 +45,20 @@ Result<void> Installer::add(const State& added) {
   return apply(changes, *backend_, now_);
 }
 
+Result<void> Installer::remove(const State& gone) {
+  Changes changes;
+  for (const auto& [id, sa] : gone.sas)
+    if (now_.sas.contains(id))
+      (sa->direction == Direction::kIn ? changes.remove_in : changes.remove_out).push_back(sa);
+  for (const auto& [id, policy] : gone.policies) {
+    if (!now_.policies.contains(id) && !now_.partially_installed.contains(id)) continue;
+    if (policy.action != Action::kBypass && retry_)
+      return fail("a policy that closes is not installed yet (the log says why); it is removed after that");
+    (policy.action == Action::kBypass ? changes.remove_bypasses : changes.remove_policies).push_back(policy);
+  }
+  return apply(changes, *backend_, now_);
+}
+
 Result<void> Installer::remove_sas() {
   Changes gone;
   for (const auto& [id, sa] : now_.sas)

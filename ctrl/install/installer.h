@@ -35,6 +35,8 @@ class Installer {
   // Installs new SAs and policies for a caller who handles the error: it is not logged, and nothing is tried
   // again.
   Result<void> add(const State& added);
+  // Removes these, which are wanted no more, for a caller who handles the error. The cost is theirs alone.
+  Result<void> remove(const State& gone);
   // Removes all SAs. The policies stay, so what they protect stays closed.
   Result<void> remove_sas();
 

@@ -13,13 +13,21 @@ SaRef ManualEntries::add(SaSpec sa, Now now) {
   return sas_.back();
 }
 
-bool ManualEntries::remove(SaId id) {
+SaRef ManualEntries::remove(SaId id) {
+  const auto found = std::ranges::find(sas_, id, [](const SaRef& sa) { return sa->id; });
+  if (found == sas_.end()) return nullptr;
+  SaRef out = std::move(*found);
+  sas_.erase(found);
   ages_.erase(id);
-  return std::erase_if(sas_, [id](const SaRef& sa) { return sa->id == id; }) != 0;
+  return out;
 }
 
-bool ManualEntries::remove(PolicyId id) {
-  return std::erase_if(policies_, [id](const PolicySpec& p) { return p.id == id; }) != 0;
+std::optional<PolicySpec> ManualEntries::remove(PolicyId id) {
+  const auto found = std::ranges::find(policies_, id, &PolicySpec::id);
+  if (found == policies_.end()) return std::nullopt;
+  PolicySpec out = std::move(*found);
+  policies_.erase(found);
+  return out;
 }
 
 std::vector<ManualEntries::Limit> ManualEntries::aged(Now now) {

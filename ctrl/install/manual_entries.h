@@ -24,8 +24,8 @@ class ManualEntries {
   // Gives the SA its id, apart from those that IKE gives.
   SaRef add(SaSpec sa, Now now);
   void add(const PolicySpec& policy) { policies_.push_back(policy); }
-  bool remove(SaId id);  // false: there is none
-  bool remove(PolicyId id);
+  SaRef remove(SaId id);  // what was removed; none: there is none
+  std::optional<PolicySpec> remove(PolicyId id);
 
   struct Limit {
     SaRef sa;

@@ -84,6 +84,14 @@ Result<void> Reconciler::install_new(State added) {
   return {};
 }
 
+Result<void> Reconciler::uninstall(const State& gone) {
+  Result<void> first;
+  for (auto& [id, installer] : installers_)
+    if (auto done = installer.remove(gone); !done && first) first = done;
+  if (!first) all_changed_ = true;
+  return first;
+}
+
 Result<void> Reconciler::remove_sas() {
   Result<void> first;
   for (auto& [id, installer] : installers_)

@@ -56,6 +56,9 @@ class Reconciler {
   // Installs new SAs and policies for a caller who handles the error: nothing is logged or tried again. The
   // caller also adds them to manual(), or the next reconcile() of everything removes them.
   Result<void> install_new(State added);
+  // Removes at once what the caller has taken out of manual(). After an error, which the caller tells, it is
+  // tried again.
+  Result<void> uninstall(const State& gone);
   Result<void> remove_sas();  // all, for the end; the policies stay
   Result<void> set_gateway(bool on);
   bool gateway_on() const { return gateway_on_; }
