@@ -111,7 +111,6 @@ void read_actions(Section& section, const Connection& connection, ChildConfig& o
     close.error("needs a peer whose address is known; use none");
 }
 
-// A selector pairs with those of its own family only (RFC 4301 §4.4.1.1).
 void check_selectors(const Value& value, const ike::Connection& connection, const ChildConfig& child) {
   const Selectors effective = child_policy(connection, child).selectors;
   if (effective.local.empty() || effective.remote.empty()) return;
@@ -119,10 +118,8 @@ void check_selectors(const Value& value, const ike::Connection& connection, cons
     return std::ranges::any_of(side,
                                [&](const TrafficSelector& ts) { return ts.addresses.first.family() == f; });
   };
-  bool any = false;
-  for (Family f : {Family::kV4, Family::kV6})
-    any = any || (has(effective.local, f) && has(effective.remote, f));
-  if (!any) return value.error("local_ts and remote_ts have no family in common: no packet can match");
+  if (!have_common_family(effective))
+    return value.error("local_ts and remote_ts have no family in common: no packet can match");
   for (Family f : {Family::kV4, Family::kV6})
     if (has(effective.local, f) != has(effective.remote, f))
       value.warning(std::string("only ") + (has(effective.local, f) ? "local_ts" : "remote_ts") + " has IPv" +

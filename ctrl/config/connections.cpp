@@ -187,13 +187,6 @@ void check_twins(const std::vector<ConnectionDraft>& drafts) {
 
 }  // namespace
 
-bool valid_name(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '-' || c == '_';
-  });
-}
-
 std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids) {
   std::vector<ConnectionDraft> drafts;
   for (auto& [name, item] : Section(value).members()) {

@@ -10,13 +10,10 @@
 #include <vector>
 
 #include "ctrl/config/config.h"
+#include "ctrl/config/rules.h"
 #include "ctrl/config/section.h"
 
 namespace simplon::ctrl {
-
-// Names of connections, children and policies: they appear in paths, in messages and on the wire of vici.
-bool valid_name(std::string_view name);
-inline constexpr std::string_view kNameRule = "a name is 1 to 64 letters, digits, '.', '-' or '_'";
 
 // gateway.cpp
 // The sections gateway and crypto. Warns about keys, also of `root`, that the mode does not use.

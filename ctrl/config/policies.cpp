@@ -29,6 +29,9 @@ void read_protect(const Value& value, Section& section, Mode mode, PolicySpec& o
     const Value local = tunnel.require("local", "our outer address"),
                 remote = tunnel.require("remote", "the peer's");
     const auto l = local.address(), r = remote.address();
+    for (const auto& [end, at] : {std::pair(l, local), std::pair(r, remote)})
+      if (end && !not_an_end(*end).empty())
+        at.error("'" + end->text() + "' " + std::string(not_an_end(*end)) + "; no tunnel ends there");
     if (l && r && l->family() != r->family())
       remote.error("both ends of a tunnel must be of one family");
     else if (l && r)
@@ -115,7 +118,7 @@ class List {
     const std::string number = std::to_string(++unnamed_);
     policy.name = "policy-" + number;
     if (const auto text = name_value.text()) {
-      if (!valid_name(*text)) name_value.error(kNameRule);
+      if (!valid_policy_name(*text)) name_value.error(kPolicyNameRule);
       if (!names_.insert(*text).second)
         name_value.error("there is a policy '" + text->substr(0, 64) + "' already");
       policy.name = *text;
@@ -123,6 +126,8 @@ class List {
     for (const char* key : {"local", "remote"})
       section.require(key, "use selectors like 192.0.2.0/24, any, any[udp/53]");
     policy.selectors = {read_selectors(local), read_selectors(remote)};
+    if (!have_common_family(policy.selectors))
+      value.error("local and remote have no family in common: no packet can match");
     if (const auto d = section.get("direction")
                            .choice<PolicyDirection>({{"both", PolicyDirection::kBoth},
                                                      {"out", PolicyDirection::kOut},

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "ctrl/config/rules.h"
 #include "ctrl/manage/commands/table.h"
 
 namespace simplon::ctrl {
@@ -99,6 +100,13 @@ IpAddress Arguments::address(std::string_view key) {
   const std::optional<IpAddress> parsed = IpAddress::parse(value);
   if (!parsed) refuse(std::string(key) + ": '" + std::string(value) + "' is no IP address");
   return parsed.value_or(IpAddress{});
+}
+
+IpAddress Arguments::end(std::string_view key) {
+  const IpAddress out = address(key);
+  if (const std::string_view why = not_an_end(out); !why.empty())
+    refuse(std::string(key) + ": '" + out.text() + "' " + std::string(why) + "; no SA ends there");
+  return out;
 }
 
 TrafficSelectors Arguments::selectors(std::string_view key) {

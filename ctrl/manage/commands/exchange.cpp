@@ -90,19 +90,20 @@ struct Matches {
 
 bool matches(std::string_view wanted, std::string_view name) { return wanted.empty() || wanted == name; }
 template <class Id>
-bool matches_id(std::string_view wanted, Id id) {
-  return wanted.empty() || wanted == std::to_string(static_cast<std::uint32_t>(id));
+bool matches_id(std::uint64_t wanted, Id id) {
+  return wanted == 0 || wanted == static_cast<std::uint64_t>(id);
 }
 
-Matches find_matches(const Operations& gateway, const Message& m) {
+Matches find_matches(const Operations& gateway, const Message& m, Arguments& in) {
+  const std::uint64_t ike_id = in.sa_number("ike-id"), child_id = in.sa_number("child-id");
   const bool by_child = m.value("child") || m.value("child-id");
   Matches out;
   for (const ike::IkeStatus& ike : gateway.ikes()) {
-    if (!matches(m.get("ike"), ike.connection) || !matches_id(m.get("ike-id"), ike.id)) continue;
+    if (!matches(m.get("ike"), ike.connection) || !matches_id(ike_id, ike.id)) continue;
     const std::size_t before = out.which.size();
     if (!by_child) out.which.emplace_back(ike::IkeSaOnly{ike.id});
     for (const ike::ChildStatus& child : ike.children)
-      if (by_child && matches(m.get("child"), child.name) && matches_id(m.get("child-id"), child.id))
+      if (by_child && matches(m.get("child"), child.name) && matches_id(child_id, child.id))
         out.which.emplace_back(ike::ChildSaOnly{child.id});
     if (out.which.size() > before) out.connections.insert(ike.connection);
   }
@@ -133,7 +134,9 @@ Answer exchange_with_all(Call& call, const Exchange& exchange, std::string_view 
   if (!wait.ok()) return failed(wait.error());
   if (!m.value("child") && !m.value("ike") && !m.value("child-id") && !m.value("ike-id"))
     return failed("missing selector: give child, ike, child-id or ike-id");
-  const Matches found = find_matches(call.gateway, m);
+  Arguments in(m);
+  const Matches found = find_matches(call.gateway, m, in);
+  if (!in.ok()) return failed(in.error());
   auto tally = std::make_shared<Tally>(Tally{.counted = counted, .matches = found.which.size()});
   if (found.which.empty()) return tally->message("no matching SAs to " + std::string(verb) + " found");
   call.log_change(std::string(verb) + " " + std::to_string(found.which.size()) + " SAs");

@@ -14,8 +14,8 @@ using vici::Message;
 // An empty filter lets everything pass.
 bool passes(std::string_view filter, std::string_view name) { return filter.empty() || filter == name; }
 template <class Id>
-bool passes_id(std::string_view filter, Id id) {
-  return filter.empty() || filter == std::to_string(static_cast<std::uint64_t>(id));
+bool passes_id(std::uint64_t filter, Id id) {
+  return filter == 0 || filter == static_cast<std::uint64_t>(id);
 }
 
 // Streams the messages that `of` makes of the elements of a snapshot; without a message the element is left
@@ -32,21 +32,27 @@ Stream listing(const Call& call, std::vector<T> snapshot, Of of) {
 }
 
 struct SaFilter {
-  std::string ike, ike_id, child, child_id;
+  std::string ike, child;
+  std::uint64_t ike_id = 0, child_id = 0;
 
-  explicit SaFilter(const Message& m)
-      : ike(m.get("ike")), ike_id(m.get("ike-id")), child(m.get("child")), child_id(m.get("child-id")) {}
+  SaFilter(const Message& m, Arguments& in)
+      : ike(m.get("ike")),
+        child(m.get("child")),
+        ike_id(in.sa_number("ike-id")),
+        child_id(in.sa_number("child-id")) {}
   bool wants(const ike::IkeStatus& sa) const {
     return passes(ike, sa.connection) && passes_id(ike_id, sa.id);
   }
   bool wants(const ike::ChildStatus& sa) const {
     return passes(child, sa.name) && passes_id(child_id, sa.id);
   }
-  bool by_child() const { return !child.empty() || !child_id.empty(); }
+  bool by_child() const { return !child.empty() || child_id != 0; }
 };
 
 Answer list_sas(Call& call) {
-  const SaFilter filter(call.arguments());
+  Arguments in(call.arguments());
+  const SaFilter filter(call.arguments(), in);
+  if (!in.ok()) return failed(in.error());
   auto of = [filter, counters = call.gateway.sa_counters,
              now = call.request.now](const ike::IkeStatus& sa) -> std::optional<Message> {
     if (!filter.wants(sa)) return std::nullopt;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ctrl/config/rules.h"
 #include "ctrl/manage/commands/message.h"
 #include "ctrl/manage/commands/table.h"
 
@@ -18,7 +19,7 @@ constexpr std::uint32_t kDefaultOrder = 0x0f000000;
 
 void read_tunnel(Arguments& in, PolicySpec& policy) {
   if (!in.has("tunnel-local") && !in.has("tunnel-remote")) return;
-  policy.tunnel = TunnelEnds{in.address("tunnel-local"), in.address("tunnel-remote")};
+  policy.tunnel = TunnelEnds{in.end("tunnel-local"), in.end("tunnel-remote")};
   if (policy.tunnel->local.family() != policy.tunnel->remote.family())
     in.refuse("tunnel-local and tunnel-remote are of different families");
   if (policy.action != Action::kProtect) in.refuse("only a policy with action protect has a tunnel");
@@ -28,8 +29,7 @@ Result<PolicySpec> read_policy(Call& call) {
   Arguments in(call.arguments());
   PolicySpec policy;
   policy.name = in.text("name");
-  if (policy.name.size() > vici::kMaxNameBytes)
-    in.refuse("name: at most " + std::to_string(vici::kMaxNameBytes) + " characters are allowed");
+  if (in.ok() && !valid_policy_name(policy.name)) in.refuse("name: " + std::string(kPolicyNameRule));
   policy.action = in.choice<Action>(
       "action", {{"protect", Action::kProtect}, {"bypass", Action::kBypass}, {"discard", Action::kDiscard}},
       Action::kDiscard);
@@ -39,6 +39,8 @@ Result<PolicySpec> read_policy(Call& call) {
       PolicyDirection::kBoth);
   policy.order = static_cast<std::uint32_t>(in.number("order", 0, 0xffffffff, kDefaultOrder));
   policy.selectors = {in.selectors("local-ts"), in.selectors("remote-ts")};
+  if (!have_common_family(policy.selectors))
+    in.refuse("local-ts and remote-ts have no family in common: no packet can match");
   read_tunnel(in, policy);
   if (!in.ok()) return fail(in.error());
   for (const PolicySpec& other : call.gateway.policies())

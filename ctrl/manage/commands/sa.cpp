@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ctrl/config/rules.h"
 #include "ctrl/manage/commands/table.h"
 
 namespace simplon::ctrl {
@@ -48,14 +49,22 @@ Lifetime read_lifetime(Arguments& in, const std::string& kind) {
           .packets = PacketCount{in.number(kind + "-packets", 0, kMost, 0)}};
 }
 
-// By name or by id.
+template <class T>
+void check_limit(Arguments& in, const std::string& kind, T soft, T hard) {
+  if (soft != T{} && hard != T{} && soft >= hard)
+    in.refuse("hard-" + kind + " must be more than soft-" + kind + ", or the SA ends before it is told of");
+}
+
+// By name; else by id.
 void read_policy(Arguments& in, const Operations& gateway, SaSpec& sa) {
   const std::string wanted(in.text("policy"));
   if (!in.ok()) return;
   const std::vector<PolicySpec> policies = gateway.policies();
-  const auto found = std::ranges::find_if(policies, [&](const PolicySpec& p) {
-    return p.name == wanted || std::to_string(static_cast<std::uint32_t>(p.id)) == wanted;
-  });
+  auto found = std::ranges::find(policies, wanted, &PolicySpec::name);
+  if (found == policies.end())
+    found = std::ranges::find_if(policies, [&](const PolicySpec& p) {
+      return std::to_string(static_cast<std::uint32_t>(p.id)) == wanted;
+    });
   const PolicyDirection other =
       sa.direction == Direction::kOut ? PolicyDirection::kIn : PolicyDirection::kOut;
   if (found == policies.end())
@@ -86,8 +95,8 @@ Result<SaSpec> read_sa(Call& call) {
       in.choice<Direction>("direction", {{"out", Direction::kOut}, {"in", Direction::kIn}}, Direction::kOut);
   sa.spi =
       Spi{static_cast<std::uint32_t>(in.number("spi", static_cast<std::uint32_t>(kFirstSpi), 0xffffffff, 0))};
-  sa.source = in.address("source");
-  sa.destination = in.address("destination");
+  sa.source = in.end("source");
+  sa.destination = in.end("destination");
   if (sa.source.family() != sa.destination.family())
     in.refuse("source and destination are of different families");
   const Result<EspSuite> suite = parse_suite(in.text("suite"));
@@ -107,11 +116,16 @@ Result<SaSpec> read_sa(Call& call) {
       static_cast<std::uint32_t>(in.number("replay-window", 0, kLargestWindow, kDefaultReplayWindow));
   sa.soft = read_lifetime(in, "soft");
   sa.hard = read_lifetime(in, "hard");
+  check_limit(in, "time", sa.soft.time, sa.hard.time);
+  check_limit(in, "bytes", sa.soft.bytes, sa.hard.bytes);
+  check_limit(in, "packets", sa.soft.packets, sa.hard.packets);
   read_policy(in, call.gateway, sa);
   if (TrafficSelectors local = in.selectors("local-ts"); !local.empty())
     sa.selectors.local = std::move(local);
   if (TrafficSelectors remote = in.selectors("remote-ts"); !remote.empty())
     sa.selectors.remote = std::move(remote);
+  if (!have_common_family(sa.selectors))
+    in.refuse("local-ts and remote-ts have no family in common: no packet can match");
   if (in.ok()) refuse_key_reuse(in, call.gateway, sa);
   if (!in.ok()) return fail(in.error());
   return sa;

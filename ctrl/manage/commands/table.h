@@ -66,6 +66,9 @@ class Arguments {
     return otherwise;
   }
   IpAddress address(std::string_view key);  // required
+  IpAddress end(std::string_view key);      // the same, of an SA or a tunnel: one host's
+  // The number of an SA; zero when it is not there.
+  std::uint64_t sa_number(std::string_view key) { return number(key, 1, 0xffffffff, 0); }
   TrafficSelectors selectors(std::string_view key);
   Secret hex(std::string_view key, std::size_t bytes);  // required; the error does not show it
 

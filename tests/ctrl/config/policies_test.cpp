@@ -61,6 +61,15 @@ constexpr Wrong kWrong[] = {
     {"policies: [{action: discard, local: any, remote: any, tunnel: {local: 10.0.0.1, remote: "
      "10.0.0.2}}]\n",
      "is for action protect"},
+    {"policies: [{action: discard, name: '7', local: any, remote: any}]\n", "and not digits alone"},
+    {"policies: [{action: discard, local: 192.0.2.0/24, remote: '2001:db8::/64'}]\n", "no family in common"},
+    {"policies: [{action: discard, local: '2001:db8::/64', remote: 192.0.2.0/24}]\n", "no family in common"},
+    {"policies: [{action: protect, local: any, remote: 192.0.2.0/24, tunnel: {local: 0.0.0.0, remote: "
+     "10.0.0.2}}]\n",
+     "policies[0].tunnel.local: '0.0.0.0' is unspecified; no tunnel ends there"},
+    {"policies: [{action: protect, local: any, remote: 192.0.2.0/24, tunnel: {local: '2001:db8::1', remote: "
+     "'ff02::1'}}]\n",
+     "'ff02::1' is a multicast address"},
     {"policies: {action: discard}\n", "policies: needs a list"}};
 
 TEST(ConfigPolicies, WrongEntriesAreNamed) {

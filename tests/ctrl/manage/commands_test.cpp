@@ -105,6 +105,10 @@ TEST_F(ViciSocket, SaAddSaysWhatIsWrongAndWhatIsAllowed) {
             {"udp-source", "4500", "udp-destination is missing"},
             {"replay-window", "-1", "no number"},
             {"hard-time", "1h", "no number"},
+            {"source", "0.0.0.0", "source: '0.0.0.0' is unspecified; no SA ends there"},
+            {"source", "255.255.255.255", "is the broadcast address"},
+            {"destination", "224.0.0.5", "destination: '224.0.0.5' is a multicast address"},
+            {"remote-ts", "2001:db8::/64", "no family in common"},
             {"local-ts", "198.18.1.0/33", "local-ts"},
             {"colour", "red", "unknown argument 'colour'; allowed: direction, spi"}};
   for (const auto& c : cases) {
@@ -114,6 +118,63 @@ TEST_F(ViciSocket, SaAddSaysWhatIsWrongAndWhatIsAllowed) {
     EXPECT_THAT(std::string(answer.get("errmsg")), Not(HasSubstr("445566"))) << "a key is told";
   }
   EXPECT_TRUE(gateway_.manual_sas.empty());
+}
+
+TEST_F(ViciSocket, SaAddRefusesTheEndsOfIpv6ThatAreNoHosts) {
+  for (const auto& [end, why] :
+       {std::pair("::", "is unspecified"), std::pair("ff02::1", "is a multicast address")}) {
+    const Message one = with(with(manual_sa(), "source", "2001:db8::1"), "destination", end);
+    EXPECT_THAT(std::string(ask("sa-add", one).get("errmsg")), HasSubstr(why));
+  }
+}
+
+TEST_F(ViciSocket, SaAddFindsAPolicyByNameBeforeById) {
+  gateway_.policies.push_back({.id = PolicyId{6}, .name = "5", .action = Action::kProtect});
+  ASSERT_EQ(ask("sa-add", with(manual_sa(), "policy", "5")).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_sas.back()->policy, PolicyId{6});
+  Message other = with(with(manual_sa(), "policy", "6"), "spi", "0x2000");
+  other = with(other, "key", "10112233445566778899aabbccddeeff01020304");
+  ASSERT_EQ(ask("sa-add", other).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_sas.back()->policy, PolicyId{6}) << "by its id";
+}
+
+// As rekey_bytes and life_bytes of the file.
+TEST_F(ViciSocket, SaAddRefusesAHardLimitThatComesFirst) {
+  for (const std::string kind : {"time", "bytes", "packets"}) {
+    for (const char* hard : {"10", "1000"}) {
+      Message m = manual_sa();
+      m.add("soft-" + kind, "1000").add("hard-" + kind, hard);
+      EXPECT_THAT(std::string(ask("sa-add", m).get("errmsg")),
+                  HasSubstr("hard-" + kind + " must be more than soft-" + kind));
+    }
+    Message m = with(manual_sa(), "direction", "in");
+    m.add("soft-" + kind, "1000");
+    EXPECT_EQ(ask("sa-add", m).get("success"), "yes") << "no hard limit at all";
+  }
+}
+
+TEST_F(ViciSocket, PolicyAddTakesTheNamesOfTheFileAlone) {
+  const std::string too_long(65, 'x');
+  for (const std::string_view name :
+       {"a\nb", "a b", "sites/net", "7", "1234567890", "\x1b[2J", too_long.c_str()}) {
+    Message m;
+    m.add("name", name).add("action", "discard");
+    m.add("local-ts", "192.0.2.0/24").add("remote-ts", "192.0.2.0/24");
+    EXPECT_THAT(std::string(ask("policy-add", m).get("errmsg")), HasSubstr("the name of a policy is"))
+        << name;
+  }
+  EXPECT_TRUE(gateway_.manual_policies.empty());
+}
+
+TEST_F(ViciSocket, Rfc4301_4_4_1_1_APolicyThatCanMatchNothingIsRefused) {
+  Message m;
+  m.add("name", "odd").add("action", "discard").add("local-ts", "192.0.2.0/24");
+  m.add("remote-ts", "2001:db8::/64");
+  EXPECT_THAT(std::string(ask("policy-add", m).get("errmsg")), HasSubstr("no family in common"));
+  m = with(with(m, "remote-ts", "198.18.1.0/24"), "action", "protect");
+  m.add("tunnel-local", "224.0.0.1").add("tunnel-remote", "192.0.2.1");
+  EXPECT_THAT(std::string(ask("policy-add", m).get("errmsg")), HasSubstr("tunnel-local: '224.0.0.1'"));
+  EXPECT_TRUE(gateway_.manual_policies.empty());
 }
 
 TEST_F(ViciSocket, Rfc4106_3_NoTwoOutboundSasShareAnAeadKey) {

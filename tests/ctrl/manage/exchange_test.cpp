@@ -99,6 +99,16 @@ TEST_F(ViciSocket, TerminateAndRekeyFindSasByNameAndNumber) {
   EXPECT_EQ(ask("rekey", {}).get("success"), "no");
 }
 
+TEST_F(ViciSocket, ANumberOfAnSaThatIsNoneIsRefused) {
+  for (const char* command : {"terminate", "rekey", "list-sas"})
+    for (const char* key : {"ike-id", "child-id"})
+      for (const char* value : {"abc", "1x", "-1", "4294967296"})
+        EXPECT_THAT(std::string(ask(command, Message().add(key, value)).get("errmsg")),
+                    testing::HasSubstr(std::string(key) + ": '" + value + "' is no number"))
+            << command;
+  EXPECT_TRUE(gateway_.waiting.empty());
+}
+
 TEST_F(ViciSocket, AClientThatLeavesDuringItsCommandLeavesNothingBehind) {
   const int fd = raw_connect(path_);
   raw_send(fd, {PacketType::kCommandRequest, "initiate", Message().add("child", "net")});

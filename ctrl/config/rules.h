@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules of the configuration that hold for what is made at the console as well.
+#pragma once
+
+#include <algorithm>
+#include <initializer_list>
+#include <string_view>
+
+#include "dp/base/selector.h"
+
+namespace simplon::ctrl {
+
+// Names of connections, children and policies: they appear in paths, in messages and on the wire of vici.
+inline bool valid_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+  });
+}
+inline constexpr std::string_view kNameRule = "a name is 1 to 64 letters, digits, '.', '-' or '_'";
+
+// A policy may be named by its id too, so digits alone are no name.
+inline bool valid_policy_name(std::string_view name) {
+  return valid_name(name) && !std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+}
+inline constexpr std::string_view kPolicyNameRule =
+    "the name of a policy is 1 to 64 letters, digits, '.', '-' or '_', and not digits alone: they are an id";
+
+// A selector pairs with those of its own family only (RFC 4301 §4.4.1.1). Without, no packet can match.
+inline bool have_common_family(const Selectors& selectors) {
+  if (selectors.local.empty() || selectors.remote.empty()) return true;
+  const auto has = [](const TrafficSelectors& side, Family family) {
+    return std::ranges::any_of(
+        side, [family](const TrafficSelector& ts) { return ts.addresses.first.family() == family; });
+  };
+  return std::ranges::any_of(std::initializer_list<Family>{Family::kV4, Family::kV6}, [&](Family family) {
+    return has(selectors.local, family) && has(selectors.remote, family);
+  });
+}
+
+// What keeps an address from being the end of an SA or a tunnel; empty: nothing does.
+inline std::string_view not_an_end(const IpAddress& address) {
+  if (address.is_unspecified()) return "is unspecified";
+  if (!address.is_v4()) return address.bytes()[0] == 0xff ? "is a multicast address" : "";
+  if (address.v4_host() == 0xffffffff) return "is the broadcast address";
+  return address.v4_host() >> 28 == 0xe ? "is a multicast address" : "";
+}
+
+}  // namespace simplon::ctrl
