@@ -9,6 +9,10 @@ namespace {
 using Lane = CryptoSession::Lane;
 using MadeSession = Result<std::unique_ptr<const CryptoSession>>;
 
+std::string direct_lacks() {
+  return "IPsec-MB cannot be called directly: this processor lacks " + std::string(missing_imb_feature());
+}
+
 }  // namespace
 
 CryptoBackend backend_of(const CryptoSession& session) {
@@ -27,6 +31,8 @@ CryptoBackend backend_of(const CryptoSession& session) {
 Result<std::unique_ptr<CryptoBackends>> CryptoBackends::open(const CryptoSetup& setup) {
   auto manager = make_imb_manager();
   if (!manager) return std::unexpected(manager.error());
+  if (!*manager && setup.devices.empty())
+    return fail("no crypto back end: there is no crypto device, and " + direct_lacks());
   auto devices = CryptoDevices::open(setup.devices, setup.workers, setup.sessions);
   if (!devices) return std::unexpected(devices.error());
   return std::unique_ptr<CryptoBackends>(
@@ -40,6 +46,7 @@ MadeSession CryptoBackends::make_session(const SaSpec& sa, CryptoBackend backend
     return fail("the keys of the SA do not have the lengths of " + suite_name(sa.suite));
   switch (backend) {
     case CryptoBackend::kDirect:
+      if (!manager_) return nullptr;
       return sa.suite.encr->aead() ? make_gcm_session(*manager_, sa) : make_hmac_session(*manager_, sa);
     case CryptoBackend::kCpu:
       return devices_->make_session(sa, Lane::kCpu);
@@ -55,7 +62,8 @@ MadeSession CryptoBackends::make_session(const SaSpec& sa) const {
     auto made = make_session(sa, chosen->backend);
     if (made && *made == nullptr)
       return fail(suite_name(sa.suite) + " cannot be done by '" + std::string(name(chosen->backend)) +
-                  "', which the key 'crypto.prefer' asks for; choose another, or another device");
+                  "', which the key 'crypto.prefer' asks for; choose another, or another device" +
+                  (manager_ ? "" : "; " + direct_lacks()));
     return made;
   }
   const CryptoOrder* order = find_crypto_order(sa.suite.encr->id);
@@ -68,7 +76,8 @@ MadeSession CryptoBackends::make_session(const SaSpec& sa) const {
     if (!made) refused = std::move(made);
   }
   if (!refused) return refused;
-  return fail("no crypto back end takes " + suite_name(sa.suite) + "; see the key 'crypto'");
+  return fail("no crypto back end takes " + suite_name(sa.suite) + "; see the key 'crypto'" +
+              (manager_ ? "" : "; " + direct_lacks()));
 }
 
 Result<std::unique_ptr<Crypto>> Crypto::make(std::uint16_t queue) {

@@ -27,6 +27,7 @@ struct CryptoSetup {
 
 class CryptoBackends {
  public:
+  // On a processor that IPsec-MB cannot use, the back end kDirect takes nothing, and the devices serve.
   static Result<std::unique_ptr<CryptoBackends>> open(const CryptoSetup& setup);
 
   // By the back end that was chosen for the suite; else by an accelerator that stands before the other
@@ -40,7 +41,7 @@ class CryptoBackends {
   CryptoBackends(ImbManager manager, std::unique_ptr<CryptoDevices> devices, CryptoChoices prefer)
       : manager_(std::move(manager)), devices_(std::move(devices)), prefer_(std::move(prefer)) {}
 
-  ImbManager manager_;
+  ImbManager manager_;  // none: see open()
   std::unique_ptr<CryptoDevices> devices_;
   CryptoChoices prefer_;
 };

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstring>
+#include <utility>
 
 namespace simplon::dp {
 namespace {
@@ -38,9 +39,23 @@ bool is_equal(const std::array<std::uint64_t, 2>& tag, const std::uint8_t* icv) 
 
 }  // namespace
 
+std::string_view missing_imb_feature(std::uint64_t features) {
+  constexpr std::pair<std::uint64_t, std::string_view> kNeeded[] = {
+      {IMB_FEATURE_AESNI, "AES-NI"}, {IMB_FEATURE_PCLMULQDQ, "PCLMULQDQ"}, {IMB_FEATURE_SSE4_2, "SSE4.2"}};
+  for (const auto& [feature, name] : kNeeded)
+    if ((features & feature) == 0) return name;
+  return {};
+}
+
+std::string_view missing_imb_feature() {
+  const ImbManager manager(alloc_mb_mgr(0));
+  return manager ? missing_imb_feature(manager->features) : std::string_view();
+}
+
 Result<ImbManager> make_imb_manager() {
   ImbManager manager(alloc_mb_mgr(0));
   if (!manager) return fail("IPsec-MB: no memory for its manager");
+  if (!missing_imb_feature(manager->features).empty()) return nullptr;
   init_mb_mgr_auto(manager.get(), nullptr);
   if (const int error = imb_get_errno(manager.get()); error != 0)
     return fail(std::string("IPsec-MB does not start: ") + imb_get_strerror(error));

@@ -5,7 +5,9 @@
 
 #include <intel-ipsec-mb.h>
 
+#include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "dp/base/result.h"
 #include "dp/base/sa_spec.h"
@@ -17,7 +19,11 @@ struct FreeImbManager {
   void operator()(IMB_MGR* m) const { free_mb_mgr(m); }
 };
 using ImbManager = std::unique_ptr<IMB_MGR, FreeImbManager>;
+// Null: this processor lacks what the library needs; missing_imb_feature() names it.
 Result<ImbManager> make_imb_manager();
+// "AES-NI"; empty: nothing is missing. `features` are those of the library's IMB_FEATURE_... .
+std::string_view missing_imb_feature(std::uint64_t features);
+std::string_view missing_imb_feature();  // of this processor
 
 // `manager` holds the functions for this CPU; they keep no state in it, so one serves all threads. Null when
 // the suite is none of ours. The keys are wiped with the session.

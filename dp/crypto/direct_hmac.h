@@ -19,6 +19,7 @@ std::unique_ptr<const CryptoSession> make_hmac_session(IMB_MGR& manager, const S
 // One worker's: the library keeps the packets of a burst in its manager while it works on them.
 class HmacRun {
  public:
+  // On a processor that IPsec-MB cannot use, it is given no jobs.
   static Result<std::unique_ptr<HmacRun>> make();
 
   // Jobs of lane kHmac. The answer is Crypto::run()'s. ICVs are compared in constant time, and what has a bad

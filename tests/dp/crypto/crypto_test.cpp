@@ -124,5 +124,14 @@ TEST(Crypto, NoRoomForAnotherSaIsNotToldAsAnAlgorithmThatIsNotThere) {
   EXPECT_GT(kept.size(), 100u);
 }
 
+TEST(Crypto, WhatTheProcessorLacksForIpsecMbIsNamed) {
+  constexpr std::uint64_t kAll = IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ | IMB_FEATURE_SSE4_2;
+  EXPECT_EQ(missing_imb_feature(kAll), "");
+  EXPECT_EQ(missing_imb_feature(kAll & ~IMB_FEATURE_AESNI), "AES-NI");
+  EXPECT_EQ(missing_imb_feature(kAll & ~IMB_FEATURE_PCLMULQDQ), "PCLMULQDQ");
+  EXPECT_EQ(missing_imb_feature(0), "AES-NI");
+  EXPECT_EQ(missing_imb_feature(), "") << "or these tests would not run";
+}
+
 }  // namespace
 }  // namespace simplon::dp::test
