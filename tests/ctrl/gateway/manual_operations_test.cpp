@@ -87,8 +87,8 @@ TEST_F(ByHand, ARemovalThatFailsIsToldAndTriedAgain) {
 TEST_F(ByHand, NothingIsOpenedWhileAnEntryThatClosesIsMissing) {
   const auto id = console.add_policy(policy(Action::kDiscard));
   ASSERT_TRUE(id);
-  configuration.policies[1].order = 77;
-  journal->fails_at = "+policy 2";
+  configuration.policies[0].order = 77;
+  journal->fails_at = "+policy 1";
   reconciler.all_changed();
   ASSERT_FALSE(reconciler.reconcile({}));
   EXPECT_FALSE(console.remove_policy(*id));

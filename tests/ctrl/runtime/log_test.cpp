@@ -122,7 +122,9 @@ TEST(Log, FullDiskIsToldWhenItHasRoomAgain) {
   for (int i = 0; i < 3; ++i) (*log)->info(Category::kDaemon, "lost");
   ASSERT_TRUE((*log)->drain(kLong));
   const std::string path = testing::TempDir() + "full_test." + std::to_string(getpid());
-  ASSERT_TRUE((*log)->reopen(path));
+  const auto target = Log::open_target(path);
+  ASSERT_TRUE(target) << target.error().what;
+  (*log)->use(**target);
   (*log)->info(Category::kDaemon, "after");
   ASSERT_TRUE((*log)->drain(kLong));
   EXPECT_THAT(content(path), HasSubstr("3 lines of the log were lost: No space left on device\n"));
