@@ -141,13 +141,14 @@ Result<void> Registry::add_outbound(Entry& entry) {
 // the route need not be asked.
 void Registry::set_mtu(const Entry& entry) {
   OutboundSa& sa = *entry.out;
+  const IpAddress& destination = entry.spec->destination;  // that of the SA is its owner's
   auto [mtu, most] = outer_mtus(ports_);
   const Tables* tables = tables_.read();
   if (mtu != most && tables != nullptr && tables->routes) {
-    const std::uint32_t hop = tables->routes->find(sa.destination);
+    const std::uint32_t hop = tables->routes->find(destination);
     if (hop != kNoNextHop) mtu = tables->routes->next_hop(hop).mtu;
   }
-  if (!path_mtus_.empty()) mtu = std::min(mtu, path_mtus_.of(sa.destination, now_));
+  if (!path_mtus_.empty()) mtu = std::min(mtu, path_mtus_.of(destination, now_));
   if (mtu == sa.outer_mtu) return;
   sa.outer_mtu = mtu;
   sa.inner_mtu = inner_mtu(sa, mtu);
@@ -202,13 +203,16 @@ void Registry::remove_sa(SaId id) {
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.
     SlotUse& use = slots_.at(entry->spec->policy);
     std::erase(use.sas, id);
-    if (const auto by_spi = outbound_ids_.find({entry->spec->spi, entry->spec->destination});
-        by_spi != outbound_ids_.end() && by_spi->second == id)
-      outbound_ids_.erase(by_spi);
+    forget_outbound(*entry->spec);
     outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
     release(entry->spec->policy);
   }
   retire([entry] {});
+}
+
+void Registry::forget_outbound(const SaSpec& sa) {
+  const auto found = outbound_ids_.find({sa.spi, sa.destination});
+  if (found != outbound_ids_.end() && found->second == sa.id) outbound_ids_.erase(found);
 }
 
 // What is left for the owner lives as long as the SA, or until it is replaced.
@@ -226,11 +230,16 @@ Result<void> Registry::move_sa(const SaRef& sa) {
     hot.check_at_packets.trip();
     retire([replaced = std::exchange(entry.moved, std::move(left))] {});
   };
-  if (entry.out)
-    leave(*entry.out, outer_header(*sa));
-  else
+  if (entry.in) {
     leave(*entry.in, peer_end(*sa));
+    entry.spec = sa;
+    return {};
+  }
+  leave(*entry.out, outer_header(*sa));
+  forget_outbound(was);
+  outbound_ids_[{sa->spi, sa->destination}] = sa->id;
   entry.spec = sa;
+  set_mtu(entry);  // another path
   return {};
 }
 

@@ -93,6 +93,7 @@ class Registry {
   Result<void> add_outbound(Entry& entry);
   Result<void> add_inbound(Entry& entry);
   std::uint16_t least_loaded(Direction direction) const;
+  void forget_outbound(const SaSpec& sa);  // in outbound_ids_
   void set_mtu(const Entry& entry);
   // Of a policy, or of one that is still to come: an SA may be there first, and may outlive it.
   struct SlotUse {

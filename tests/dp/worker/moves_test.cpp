@@ -177,6 +177,23 @@ TEST(Rfc7296_2_23, LimitsHoldForAnSaThatIsMoved) {
   EXPECT_EQ(pair.left.dropped(Drop::kLifetimeExpired), 1u);
 }
 
+TEST(Rfc1191_3, AnSaThatIsMovedHasTheMtuOfItsNewPath) {
+  Pair pair;
+  const IpAddress home = pair.out->destination, elsewhere = *IpAddress::parse("203.0.113.9");
+  const auto learns = [&](const IpAddress& to, std::uint32_t sequence, std::uint16_t mtu) {
+    return pair.left.registry().learn_path_mtu(Spi{0x1001}, to, sequence, mtu);
+  };
+  pair.seal();
+  EXPECT_TRUE(learns(home, 1, 1300));
+  ASSERT_TRUE(pair.left.registry().move_sa(with(pair.out, [&](SaSpec& sa) { sa.destination = elsewhere; })));
+  pair.seal();
+  EXPECT_FALSE(learns(home, 2, 1200)) << "nothing is sent there";
+  EXPECT_TRUE(learns(elsewhere, 2, 1400)) << "a path of its own, not yet known";
+  pair.left.registry().remove_sa(SaId{1});
+  EXPECT_FALSE(learns(home, 2, 1200));
+  EXPECT_FALSE(learns(elsewhere, 2, 1200));
+}
+
 TEST(Rfc7296_2_23, AnSaDoesNotMoveToAnotherFamilyOrOutOfUdpAndItsOwnEndStays) {
   Pair pair;
   EXPECT_FALSE(pair.left.registry().move_sa(
