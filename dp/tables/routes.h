@@ -66,7 +66,8 @@ class Routes {
     const auto& found = ports_addresses_[static_cast<std::size_t>(port)][family == Family::kV4 ? 0 : 1];
     return found ? &*found : nullptr;
   }
-  std::size_t ports() const { return ports_.size(); }
+  // Behind the last port.
+  PortIndex end() const { return PortIndex{static_cast<std::uint16_t>(ports_.size())}; }
   Side side(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].side; }
   Mac mac(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].mac; }
 

@@ -7,7 +7,7 @@ namespace simplon::dp {
 namespace {
 
 const IpAddress* address_on(Side side, const Routes& routes, Family family) {
-  for (std::uint16_t i = 0; i < routes.ports(); ++i)
+  for (std::uint16_t i = 0; PortIndex{i} < routes.end(); ++i)
     if (routes.side(PortIndex{i}) == side)
       if (const IpAddress* found = routes.address_of(PortIndex{i}, family)) return found;
   return nullptr;
