@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # A client behind a NAT that maps it anew, in the middle of its traffic: another port, another address, both. Simplon
 # (gateway A) follows it by its ESP, and by its IKE when it sends no ESP (RFC 7296 §2.23): the SAs of both ends stay, and
-# the longest gap is printed (below one second on a machine that has nothing else to do). What an attacker sends again from elsewhere moves nothing. One case a run:
+# the longest gap is printed (below one second on a machine that has nothing else to do). What an attacker sends again from
+# elsewhere moves nothing. One case a run:
 #   nat_test.sh strongswan|simplon [4|6]        the client, and the family outside
 #   nat_test.sh kernel                          both gateways are Simplons without a data path, in a User Mode Linux guest:
 #                                               its kernel has ESP, but no NAT that nft could use, so lab/nat.py is the NAT
