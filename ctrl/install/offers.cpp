@@ -70,9 +70,13 @@ std::vector<std::string> withdraw_impossible(Connections& connections, const Can
       for (const ike::Proposal& proposal : child.proposals) {
         std::string why;
         ike::Proposal offer = possible(proposal, child.replay_window, suites, why);
-        if (offer != proposal)
-          warnings.push_back(name + (offer.encrs.empty() ? "" : "a part of ") + proposal.text() +
-                             " is not offered: " + why);
+        if (offer != proposal) {
+          std::string& warning = warnings.emplace_back(name);
+          warning += offer.encrs.empty() ? "" : "a part of ";
+          warning += proposal.text();
+          warning += " is not offered: ";
+          warning += why;
+        }
         if (!offer.encrs.empty()) left.push_back(std::move(offer));
       }
       if (left.empty())

@@ -35,6 +35,13 @@ std::optional<IpAddress> source_of_error(const PacketInfo& refused, const Routes
   return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
+// By a BYPASS entry.
+bool leaves_in_clear(const PacketInfo& packet, const Tables& tables) {
+  const Decision decision = decide(tables, flow_of(packet));
+  return decision.kind == Decision::Kind::kForward &&
+         tables.routes->next_hop(decision.index).side == Side::kUnprotected;
+}
+
 }  // namespace
 
 rte_mbuf* IcmpErrors::make(const PacketInfo& refused, const RefuseWork& work, const Tables& tables) {
@@ -53,15 +60,19 @@ void IcmpErrors::send(Burst& burst, const Tables& tables) {
   for (unsigned i = 0; i < n; ++i) {
     const RefuseWork work = burst.refuse[i];
     PacketInfo& packet = burst.packets[work.packet];
+    const bool decrypted = packet.origin == Origin::kDecrypted;
     rte_mbuf* error = make(packet, work, tables);
     drop(packet.m, work.reason, counters_);
     if (error == nullptr) continue;
     packet = {.m = error, .headers = {}, .origin = Origin::kProtected, .port = packet.port};
+    const Drop bad = parse_ip(error, 0, packet.headers);
+    // What came out of an SA does not leave in clear, not even quoted in part.
+    if (bad != Drop::kNone || (decrypted && leaves_in_clear(packet, tables))) {
+      rte_pktmbuf_free(error);
+      continue;
+    }
     ++counters_.icmp_errors;
-    if (const Drop bad = parse_ip(error, 0, packet.headers); bad != Drop::kNone)
-      drop(error, bad, counters_);
-    else
-      burst.wait_for_classify(work.packet);
+    burst.wait_for_classify(work.packet);
   }
 }
 

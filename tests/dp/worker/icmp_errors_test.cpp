@@ -67,6 +67,19 @@ TEST(Rfc1812_5_3_1, TracerouteThroughATunnelShowsBothGateways) {
   }
 }
 
+// What came out of an SA is quoted in the error: a BYPASS entry must not let it out in clear.
+TEST(Rfc4301_5_1, AnErrorAboutWhatWasDecryptedNeverLeavesInClear) {
+  Lab lab(0, true);
+  lab.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), Action::kBypass, 1);
+  const auto expired = [&](Origin origin) {
+    return told(lab.pass(udp4("203.0.113.5", "198.18.1.10", 40, 0, 1), origin, kWan));
+  };
+  EXPECT_TRUE(expired(Origin::kDecrypted).empty());
+  EXPECT_EQ(lab.dropped(Drop::kTtlExpired), 1u);
+  EXPECT_EQ(lab.worker().counters().icmp_errors, 0u);
+  EXPECT_EQ(expired(Origin::kUnprotected).size(), 1u) << "the control: what came in clear is told";
+}
+
 TEST(Rfc1812_5_2_7_1, WithoutARouteTheNetworkIsUnreachable) {
   Lab lab(0, true);
   lab.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), Action::kBypass, 1);
