@@ -363,6 +363,12 @@ TEST_F(XfrmPolicy, PolicyOfAnotherThatLetsPassBeforeOursIsTold) {
       told().find("OPEN another program has set a kernel policy that comes before Simplon's: 192.0.2.0/24"),
       std::string::npos);
   EXPECT_EQ(count(policies(), "priority 5 "), 1) << "it is another's: it stays";
+  // Behind our entries, but before the block of what none of them matches.
+  ASSERT_TRUE(
+      runs("ip xfrm policy add src 203.0.113.0/24 dst 0.0.0.0/0 dir fwd priority 536870000 action allow"));
+  EXPECT_NE(
+      told().find("OPEN another program has set a kernel policy that comes before Simplon's: 203.0.113.0/24"),
+      std::string::npos);
 }
 
 TEST_F(XfrmPolicy, OpenedDefaultBlocksAgain) {

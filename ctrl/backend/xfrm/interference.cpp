@@ -118,7 +118,10 @@ void XfrmBackend::suspect(const KernelPolicy& key) {
 void XfrmBackend::read_foreign_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info,
                                       std::vector<BackendEvent>& out) {
   suspect({info.dir, info.sel});
-  if (info.dir > XFRM_POLICY_FWD || info.priority >= kPriorityBase || !passes_in_clear(message, info)) return;
+  const bool before_ours = info.priority <= kPriorityBase + kRestOrder;
+  if (info.dir > XFRM_POLICY_FWD || !before_ours || claims_.contains({info.dir, info.sel}) ||
+      !passes_in_clear(message, info))
+    return;
   out.emplace_back(ChangedEvent{"another program has set a kernel policy that comes before Simplon's: " +
                                     text(info.sel) + " passes in clear",
                                 true});
