@@ -11,6 +11,7 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr std::size_t kReceiveBytes = 1u << 16;
+constexpr int kDumpAttempts = 5;
 constexpr int kSocketBuffer = 4 << 20;  // bytes of notices that can wait while the control thread is busy
 
 int call_each(const nlmsghdr* message, void* each) {
@@ -107,6 +108,15 @@ Result<void> Netlink::request(NetlinkMessage& message, const std::string& what, 
     explicit_bzero(buffer_.data(), size);
     if (more < 0) return failed(what, error, words);
     if (more == MNL_CB_STOP) return {};
+  }
+}
+
+Result<void> Netlink::dump(NetlinkMessage& message, const std::string& what,
+                           const std::function<void()>& begin, const Each& each) {
+  for (int attempt = 1;; ++attempt) {
+    begin();
+    auto done = request(message, what, each);
+    if (done || error_ != EINTR || attempt == kDumpAttempts) return done;
   }
 }
 

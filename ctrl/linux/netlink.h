@@ -80,6 +80,11 @@ class Netlink {
   // Sends the message and waits for its acknowledgement. `what` names the request in an error. `each` is
   // called for each message of the answer, and must not use this socket.
   Result<void> request(NetlinkMessage& message, const std::string& what, const Each& each = {});
+  // The same for a dump. When something changes in its middle, the kernel says EINTR, and entries may be
+  // missing: it starts again, a few times at most. `begin` is called before each attempt, to forget what the
+  // one before brought.
+  Result<void> dump(NetlinkMessage& message, const std::string& what, const std::function<void()>& begin,
+                    const Each& each);
   // The errno of the last request; 0 when it went well. EINTR: something changed in the middle of a dump.
   int error() const { return error_; }
   // Calls `each` for the notices that have come. False when the kernel lost some (ENOBUFS): then everything

@@ -4,7 +4,6 @@
 #include <linux/netlink.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "ctrl/backend/xfrm/backend.h"
@@ -12,8 +11,6 @@
 
 namespace simplon::ctrl {
 namespace {
-
-constexpr int kReadAttempts = 5;
 
 // The first id for policies of a former process. PolicyIds never counts up to it; the fence's ids are above.
 constexpr std::uint32_t kFormerPolicies = 0x80000000;
@@ -59,19 +56,13 @@ Result<Installed> XfrmBackend::dump() {
   return out;
 }
 
-// When the SAs change in the middle of a dump, the kernel says EINTR, and some may be missing: `begin` is
-// called, and the dump starts again.
 Result<void> XfrmBackend::each_sa(const std::function<void()>& begin,
                                   const std::function<void(const xfrm_usersa_info&)>& each) {
-  for (int attempt = 1;; ++attempt) {
-    begin();
-    NetlinkMessage message(XFRM_MSG_GETSA, NLM_F_DUMP);
-    auto done = requests_.request(message, "reading the kernel's SAs", [&](const nlmsghdr& m) {
-      const auto* info = fixed_header<xfrm_usersa_info>(m);
-      if (info != nullptr && is_our_sa(*info)) each(*info);
-    });
-    if (done || requests_.error() != EINTR || attempt == kReadAttempts) return done;
-  }
+  NetlinkMessage message(XFRM_MSG_GETSA, NLM_F_DUMP);
+  return requests_.dump(message, "reading the kernel's SAs", begin, [&](const nlmsghdr& m) {
+    const auto* info = fixed_header<xfrm_usersa_info>(m);
+    if (info != nullptr && is_our_sa(*info)) each(*info);
+  });
 }
 
 Result<void> XfrmBackend::dump_sas(Installed& out) {
@@ -105,14 +96,13 @@ std::map<SaId, std::uint64_t> XfrmBackend::packets(const std::vector<SaRef>& sas
 }
 
 Result<void> XfrmBackend::dump_policies(Installed& out) {
-  for (int attempt = 1;; ++attempt) {
+  NetlinkMessage message(XFRM_MSG_GETPOLICY, NLM_F_DUMP);
+  const auto begin = [&] {
     out.policies.clear();
     former_.clear();
-    NetlinkMessage message(XFRM_MSG_GETPOLICY, NLM_F_DUMP);
-    auto done = requests_.request(message, "reading the kernel's policies",
-                                  [&](const nlmsghdr& m) { read_policy(m, out); });
-    if (done || requests_.error() != EINTR || attempt == kReadAttempts) return done;
-  }
+  };
+  return requests_.dump(message, "reading the kernel's policies", begin,
+                        [&](const nlmsghdr& m) { read_policy(m, out); });
 }
 
 void XfrmBackend::read_policy(const nlmsghdr& message, Installed& out) {

@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -16,7 +15,6 @@
 namespace simplon::ctrl {
 namespace {
 
-constexpr int kReadAttempts = 5;
 constexpr xfrm_userpolicy_default kBlock{
     .in = XFRM_USERPOLICY_BLOCK, .fwd = XFRM_USERPOLICY_BLOCK, .out = XFRM_USERPOLICY_BLOCK};
 constexpr xfrm_userpolicy_default kAccept{
@@ -129,23 +127,23 @@ void XfrmBackend::read_foreign_policy(const nlmsghdr& message, const xfrm_userpo
 
 // The policies that are not what they should be.
 Result<std::set<KernelPolicy>> XfrmBackend::wrong_policies() {
-  for (int attempt = 1;; ++attempt) {
-    std::set<KernelPolicy> wrong;
+  std::set<KernelPolicy> wrong;
+  const auto begin = [&] {
     for (const auto& [key, claims] : claims_)
       if (!claims.empty()) wrong.insert(key);
-    NetlinkMessage message(XFRM_MSG_GETPOLICY, NLM_F_DUMP);
-    const auto done = requests_.request(message, "reading the kernel's policies", [&](const nlmsghdr& m) {
-      const auto* info = fixed_header<xfrm_userpolicy_info>(m);
-      if (info == nullptr) return;
-      const auto found = claims_.find({info->dir, info->sel});
-      if (found == claims_.end() || found->second.empty()) return;
-      const NetlinkMessage ours = wanted_policy(found->first, *found->second.begin());
-      if (facts_of(m, *info) == facts_of(*ours.raw(), *fixed_header<xfrm_userpolicy_info>(*ours.raw())))
-        wrong.erase(found->first);
-    });
-    if (done) return wrong;
-    if (requests_.error() != EINTR || attempt == kReadAttempts) return std::unexpected(done.error());
-  }
+  };
+  NetlinkMessage message(XFRM_MSG_GETPOLICY, NLM_F_DUMP);
+  const auto done = requests_.dump(message, "reading the kernel's policies", begin, [&](const nlmsghdr& m) {
+    const auto* info = fixed_header<xfrm_userpolicy_info>(m);
+    if (info == nullptr) return;
+    const auto found = claims_.find({info->dir, info->sel});
+    if (found == claims_.end() || found->second.empty()) return;
+    const NetlinkMessage ours = wanted_policy(found->first, *found->second.begin());
+    if (facts_of(m, *info) == facts_of(*ours.raw(), *fixed_header<xfrm_userpolicy_info>(*ours.raw())))
+      wrong.erase(found->first);
+  });
+  if (!done) return std::unexpected(done.error());
+  return wrong;
 }
 
 // What could not be put back stays suspect, and the next poll() tries again.
