@@ -34,8 +34,11 @@ log_from=$(wc -l <"$run/A.log")
 ok "one policy is removed" on A ip xfrm policy delete src 198.18.1.0/24 dst 198.18.2.0/24 dir out
 ok "and is back" wait_for 5 protects
 log_from=$(wc -l <"$run/A.log")
+# An order to let pass is obeyed until it is taken back: the default to block has no say in it. So nothing is sent meanwhile.
+kill -STOP "${pids[sender]}"
 ok "it is replaced by one that lets pass" on A ip xfrm policy update src 198.18.1.0/24 dst 198.18.2.0/24 dir out priority 1 action allow
 ok "and is back" wait_for 5 protects
+kill -CONT "${pids[sender]}"
 log_from=$(wc -l <"$run/A.log")
 ok "the default is opened" on A ip xfrm policy setdefault out accept fwd accept in accept
 ok "it is told" wait_for 5 says "opened the kernel's default policy"
