@@ -9,26 +9,32 @@ constexpr std::uint16_t kKeyLength = 0x800e;  // attribute type 14, fixed length
 
 constexpr std::uint16_t kRejected = 0xffff;  // for private use in all five registries, and not used
 
-enum : std::uint8_t { kEncrType = 1, kPrfType = 2, kIntegType = 3, kDhType = 4, kEsnType = 5 };
-
-void keep_transform(std::uint8_t type, std::uint16_t id, unsigned key_bits, Proposal& p) {
-  if (type == kEncrType) {
-    if (const Encr* e = find_encr(EncrId{id}, key_bits))
-      p.encrs.push_back(e);
-    else
-      p.unknown.push_back({TransformType::kEncr, id, key_bits});
-  } else if (type == kPrfType) {
-    p.prfs.push_back(PrfId{id});
-  } else if (type == kIntegType) {
-    if (const Integ* i = find_integ(IntegId{id}))
-      p.integs.push_back(i);
-    else if (id != 0)  // NONE, beside an AEAD
-      p.unknown.push_back({TransformType::kInteg, id});
-  } else if (type == kDhType) {
-    p.groups.push_back(DhGroup{id});
-  } else if (type == kEsnType) {
-    p.esns.push_back(EsnId{id});
+// False: of a type that we do not know.
+bool keep_transform(const Transform& t, Proposal& p) {
+  switch (t.type) {
+    case TransformType::kEncr:
+      if (const Encr* e = find_encr(EncrId{t.id}, t.key_bits))
+        p.encrs.push_back(e);
+      else
+        p.unknown.push_back(t);
+      return true;
+    case TransformType::kPrf:
+      p.prfs.push_back(PrfId{t.id});
+      return true;
+    case TransformType::kInteg:
+      if (const Integ* i = find_integ(IntegId{t.id}))
+        p.integs.push_back(i);
+      else if (t.id != 0)  // NONE, beside an AEAD
+        p.unknown.push_back({t.type, t.id});
+      return true;
+    case TransformType::kKe:
+      p.groups.push_back(DhGroup{t.id});
+      return true;
+    case TransformType::kEsn:
+      p.esns.push_back(EsnId{t.id});
+      return true;
   }
+  return false;
 }
 
 // One transform (§3.3.2). False: malformed, or of a type that we do not know, which makes its proposal
@@ -52,41 +58,41 @@ bool parse_transform(Reader& in, Proposal& p) {
     if ((attribute & 0x8000) == 0) t.take(value);
   }
   if (!t.ok() || !in.ok()) return false;
-  if (type < kEncrType || type > kEsnType) return false;
   // §3.3.6: with an attribute that we do not understand it is rejected, others of its type are not. It stays
   // as an id that nothing matches: a proposal whose only group is rejected must not look like one without
   // PFS.
-  keep_transform(type, understood ? id : kRejected, key_bits, p);
-  return true;
+  return keep_transform({TransformType{type}, understood ? id : kRejected, key_bits}, p);
 }
 
-void write_transform(Writer& out, bool last, std::uint8_t type, std::uint16_t id, unsigned key_bits) {
+void write_transform(Writer& out, bool last, const Transform& t) {
   out.u8(last ? 0 : 3);
   out.u8(0);
-  out.be16(key_bits != 0 ? 12 : 8);
-  out.u8(type);
+  out.be16(t.key_bits != 0 ? 12 : 8);
+  out.u8(static_cast<std::uint8_t>(t.type));
   out.u8(0);
-  out.be16(id);
-  if (key_bits != 0) {
+  out.be16(t.id);
+  if (t.key_bits != 0) {
     out.be16(kKeyLength);
-    out.be16(static_cast<std::uint16_t>(key_bits));
+    out.be16(static_cast<std::uint16_t>(t.key_bits));
   }
 }
 
-void write_proposal(Writer& out, const Proposal& p, bool last) {
-  struct T {
-    std::uint8_t type;
-    std::uint16_t id;
-    unsigned bits;
+std::vector<Transform> transforms_of(const Proposal& p) {
+  std::vector<Transform> out;
+  const auto add = [&out](TransformType type, auto id, unsigned key_bits = 0) {
+    out.push_back({type, static_cast<std::uint16_t>(id), key_bits});
   };
-  std::vector<T> transforms;
-  transforms.reserve(p.encrs.size() + p.prfs.size() + p.integs.size() + p.groups.size() + p.esns.size());
-  for (const Encr* e : p.encrs)
-    transforms.push_back({kEncrType, static_cast<std::uint16_t>(e->id), e->sent_key_bits()});
-  for (PrfId id : p.prfs) transforms.push_back({kPrfType, static_cast<std::uint16_t>(id), 0});
-  for (const Integ* i : p.integs) transforms.push_back({kIntegType, static_cast<std::uint16_t>(i->id), 0});
-  for (DhGroup g : p.groups) transforms.push_back({kDhType, static_cast<std::uint16_t>(g), 0});
-  for (EsnId e : p.esns) transforms.push_back({kEsnType, static_cast<std::uint16_t>(e), 0});
+  for (const Encr* e : p.encrs) add(TransformType::kEncr, e->id, e->sent_key_bits());
+  for (PrfId id : p.prfs) add(TransformType::kPrf, id);
+  for (const Integ* i : p.integs) add(TransformType::kInteg, i->id);
+  for (DhGroup g : p.groups) add(TransformType::kKe, g);
+  for (EsnId e : p.esns) add(TransformType::kEsn, e);
+  out.insert(out.end(), p.unknown.begin(), p.unknown.end());
+  return out;
+}
+
+void write_proposal(Writer& out, const Proposal& p, bool last) {
+  const std::vector<Transform> transforms = transforms_of(p);
   const std::size_t begin = out.size();
   out.u8(last ? 0 : 2);
   out.u8(0);
@@ -96,7 +102,7 @@ void write_proposal(Writer& out, const Proposal& p, bool last) {
   out.u8(static_cast<std::uint8_t>(p.spi.size()));
   out.u8(static_cast<std::uint8_t>(transforms.size()));
   out.bytes(p.spi);
-  for (const T& t : transforms) write_transform(out, &t == &transforms.back(), t.type, t.id, t.bits);
+  for (const Transform& t : transforms) write_transform(out, &t == &transforms.back(), t);
   out.patch_be16(begin + 2, static_cast<std::uint16_t>(out.size() - begin));
 }
 

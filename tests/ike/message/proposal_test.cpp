@@ -8,6 +8,7 @@
 #include "ike/message/negotiation.h"
 #include "ike/message/payload.h"
 #include "ike/message/payload_writer.h"
+#include "ike/message/sa_payload.h"
 #include "ike/pad/connection.h"
 #include "tests/ike/hex.h"
 
@@ -152,6 +153,7 @@ TEST(Rfc7296_3_3_2, WhatWeDoNotKnowIsNamedByNameAndNumber) {
   for (const char* word :
        {"3DES (ENCR 3)", "HMAC_SHA1_96 (INTEG 2)", "HMAC_SHA1 (PRF 2)", "MODP_1024 (KE 2)", "ENCR 99"})
     EXPECT_THAT(text, HasSubstr(word));
+  EXPECT_EQ(parse_sa(sa_body(unknown)), unknown);
   const auto odd = offered(1, "00 00 000c 01 00 0014 800e 0081");
   EXPECT_THAT(odd.at(0).text(), HasSubstr("AES_GCM_16_129 (ENCR 20)"));
 }
