@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "ctrl/config/parts.h"
+#include "ctrl/config/quantity.h"
+#include "ctrl/config/rules.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -54,30 +56,11 @@ void read_lifetimes(Section& section, ChildConfig& out) {
   out.rekey.packets = PacketCount{soft}, out.life.packets = PacketCount{hard};
 }
 
-// The least is what 68 octets, the least MTU that a link may have (RFC 791), leave of a segment.
-constexpr std::uint64_t kLeastMss = 28, kMostMss = 65495;
-
-void read_mss(const Value& value, std::uint16_t& out) {
-  const auto text = value.text();
-  if (!text || *text == "auto") return;
-  if (*text == "off") {
-    out = kMssOff;
-    return;
-  }
-  if (text->find_first_not_of("0123456789") != std::string::npos)
-    return value.error("is auto, off, or a number of octets");
-  if (const auto most = value.number(kLeastMss, kMostMss)) out = static_cast<std::uint16_t>(*most);
-}
-
 void read_mtu(Section& section, MtuOptions& out) {
-  if (const auto df = section.get("df").choice<DfBit>(
-          {{"set", DfBit::kSet}, {"copy", DfBit::kCopy}, {"clear", DfBit::kClear}}))
-    out.df = *df;
-  if (const auto when = section.get("fragment")
-                            .choice<Fragmentation>(
-                                {{"before", Fragmentation::kBeforeEsp}, {"after", Fragmentation::kAfterEsp}}))
+  if (const auto df = section.get("df").choice<DfBit>(kDfBits)) out.df = *df;
+  if (const auto when = section.get("fragment").choice<Fragmentation>(kFragmentations))
     out.fragmentation = *when;
-  read_mss(section.get("mss"), out.mss);
+  if (const auto most = section.get("mss").parsed<std::uint16_t>(parse_mss)) out.mss = *most;
 }
 
 bool can_initiate(const Connection& connection) {
@@ -127,6 +110,16 @@ void check_selectors(const Value& value, const ike::Connection& connection, cons
 }
 
 }  // namespace
+
+Result<std::uint16_t> parse_mss(std::string_view text) {
+  constexpr std::uint64_t kLeast = 28, kMost = 65495;
+  if (text == "auto") return kMssAuto;
+  if (text == "off") return kMssOff;
+  const auto octets = digits(text);
+  if (!octets || *octets < kLeast || *octets > kMost)
+    return fail("is auto, off, or octets from " + std::to_string(kLeast) + " to " + std::to_string(kMost));
+  return static_cast<std::uint16_t>(*octets);
+}
 
 ike::ChildConfig read_child(const std::string& name, const Value& value, const Connection& connection) {
   Section section(value);

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <initializer_list>
 #include <string_view>
+#include <utility>
 
+#include "dp/base/result.h"
+#include "dp/base/sa_spec.h"
 #include "dp/base/selector.h"
 
 namespace simplon::ctrl {
@@ -45,5 +48,14 @@ inline std::string_view not_an_end(const IpAddress& address) {
   if (address.v4_host() == 0xffffffff) return "is the broadcast address";
   return address.v4_host() >> 28 == 0xe ? "is a multicast address" : "";
 }
+
+// The words for MtuOptions.
+inline const std::initializer_list<std::pair<std::string_view, DfBit>> kDfBits{
+    {"set", DfBit::kSet}, {"copy", DfBit::kCopy}, {"clear", DfBit::kClear}};
+inline const std::initializer_list<std::pair<std::string_view, Fragmentation>> kFragmentations{
+    {"before", Fragmentation::kBeforeEsp}, {"after", Fragmentation::kAfterEsp}};
+// auto, off, or octets. The least is what 68 octets, the least MTU that a link may have (RFC 791), leave of a
+// segment.
+Result<std::uint16_t> parse_mss(std::string_view text);
 
 }  // namespace simplon::ctrl

@@ -97,6 +97,10 @@ inline constexpr std::array kSaAdd{
     Argument{.name = "udp-source", .help = "UDP encapsulation: source port as it travels"},
     Argument{.name = "udp-destination", .help = "UDP encapsulation: destination port"},
     Argument{.name = "replay-window", .help = "packets; 0 switches the replay check off"},
+    Argument{.name = "df", .help = "DF of the outer IPv4 header", .choices = "set copy clear"},
+    Argument{
+        .name = "fragment", .help = "what is fragmented: before or after ESP", .choices = "before after"},
+    Argument{.name = "mss", .help = "largest TCP segment that a SYN offers: auto, off or octets"},
     Argument{.name = "soft-time", .help = "seconds until a warning"},
     Argument{.name = "soft-bytes", .help = "bytes until a warning"},
     Argument{.name = "soft-packets", .help = "packets until a warning"},

@@ -78,6 +78,19 @@ void read_policy(Arguments& in, const Operations& gateway, SaSpec& sa) {
   sa.selectors = found->selectors;
 }
 
+void read_mtu(Arguments& in, SaSpec& sa) {
+  sa.mtu.df = in.choice<DfBit>("df", kDfBits, sa.mtu.df);
+  sa.mtu.fragmentation = in.choice<Fragmentation>("fragment", kFragmentations, sa.mtu.fragmentation);
+  if (in.has("mss")) {
+    if (const auto most = parse_mss(in.text("mss")))
+      sa.mtu.mss = *most;
+    else
+      in.refuse("mss: '" + std::string(in.text("mss")) + "' " + most.error().what);
+  }
+  if (sa.direction == Direction::kIn && sa.mtu != MtuOptions{})
+    in.refuse("df, fragment and mss are for outbound SAs");
+}
+
 // RFC 4106 §3: with one key no nonce may be used twice, and every SA starts to count at 1.
 void refuse_key_reuse(Arguments& in, const Operations& gateway, const SaSpec& sa) {
   if (sa.direction != Direction::kOut || !sa.suite.encr->aead()) return;
@@ -119,6 +132,7 @@ Result<SaSpec> read_sa(Call& call) {
   check_limit(in, "time", sa.soft.time, sa.hard.time);
   check_limit(in, "bytes", sa.soft.bytes, sa.hard.bytes);
   check_limit(in, "packets", sa.soft.packets, sa.hard.packets);
+  read_mtu(in, sa);
   read_policy(in, call.gateway, sa);
   if (TrafficSelectors local = in.selectors("local-ts"); !local.empty())
     sa.selectors.local = std::move(local);
@@ -170,6 +184,16 @@ void add_lifetime(Message& m, const std::string& kind, const Lifetime& life) {
   if (life.packets != PacketCount{}) m.add(kind + "-packets", static_cast<std::uint64_t>(life.packets));
 }
 
+template <class T>
+std::string_view word_for(std::initializer_list<std::pair<std::string_view, T>> words, T value) {
+  return std::ranges::find(words, value, [](const auto& word) { return word.second; })->first;
+}
+
+void add_mtu_options(Message& m, const MtuOptions& mtu) {
+  m.add("df", word_for(kDfBits, mtu.df)).add("fragment", word_for(kFragmentations, mtu.fragmentation));
+  m.add("mss", mtu.mss == kMssAuto ? "auto" : mtu.mss == kMssOff ? "off" : std::to_string(mtu.mss));
+}
+
 List texts(const TrafficSelectors& selectors) {
   List out;
   for (const TrafficSelector& selector : selectors) out.push_back(selector.text());
@@ -187,6 +211,7 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
       .add_if(!counters.crypto.empty(), "crypto", counters.crypto)
       .add("policy", static_cast<std::uint64_t>(sa.policy));
   if (sa.direction == Direction::kIn) m.add("replay-window", sa.replay_window);
+  if (sa.direction == Direction::kOut) add_mtu_options(m, sa.mtu);
   add_lifetime(m, "soft", sa.soft);
   add_lifetime(m, "hard", sa.hard);
   m.add("packets", counters.packets).add("bytes", counters.bytes).add("sequence", counters.sequence);

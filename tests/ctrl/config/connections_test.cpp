@@ -197,7 +197,7 @@ constexpr Wrong kWrongChildren[] = {
     {"    children: {net: {remote_ts: 10.0.0.0/8, replay_window: 8}}\n", "from 32 to 4096"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, df: maybe}}\n", "use set, copy or clear"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, fragment: never}}\n", "use before or after"},
-    {"    children: {net: {remote_ts: 10.0.0.0/8, mss: large}}\n", "net.mss: is auto, off, or a number"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, mss: large}}\n", "net.mss: is auto, off, or octets"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, mss: 20}}\n", "from 28 to 65495"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, esp_proposals: [aes128gcm15]}}\n",
      "did you mean 'aes128gcm16'?"},

@@ -138,6 +138,21 @@ TEST_F(ViciSocket, SaAddFindsAPolicyByNameBeforeById) {
   EXPECT_EQ(gateway_.manual_sas.back()->policy, PolicyId{6}) << "by its id";
 }
 
+// As df, fragment and mss of a child.
+TEST_F(ViciSocket, SaAddTakesTheMtuOptionsOfAnOutboundSa) {
+  Message m = manual_sa();
+  m.add("df", "copy").add("fragment", "after").add("mss", "1300");
+  EXPECT_EQ(ask("sa-add", m).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_sas.back()->mtu, (MtuOptions{DfBit::kCopy, Fragmentation::kAfterEsp, 1300}));
+  EXPECT_THAT(std::string(ask("sa-add", with(manual_sa(), "mss", "27")).get("errmsg")),
+              HasSubstr("mss: '27' is auto, off, or octets from 28 to 65495"));
+  EXPECT_THAT(std::string(ask("sa-add", with(manual_sa(), "df", "maybe")).get("errmsg")),
+              HasSubstr("'maybe' is not one of set, copy, clear"));
+  EXPECT_THAT(
+      std::string(ask("sa-add", with(with(manual_sa(), "mss", "off"), "direction", "in")).get("errmsg")),
+      HasSubstr("for outbound SAs"));
+}
+
 // As rekey_bytes and life_bytes of the file.
 TEST_F(ViciSocket, SaAddRefusesAHardLimitThatComesFirst) {
   for (const std::string kind : {"time", "bytes", "packets"}) {
