@@ -118,7 +118,7 @@ class XfrmBackend final : public Backend {
   std::map<PolicyId, Entry> policies_;
   std::map<KernelPolicy, std::set<Claim>> claims_;
   std::map<PolicyId, KernelPolicy> former_;  // of a former run, by the ids that the last dump() gave them
-  std::vector<SaId> gone_;                   // were lost on the way to another address; to be told as expired
+  std::vector<ExpireEvent> left_;            // SAs that did not get to another address; for the next poll()
   bool on_ = true;
   bool fenced_ = false;                              // the kernel's default was set to block
   bool check_sas_ = false, check_policies_ = false;  // the next poll() compares all of them

@@ -155,7 +155,7 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
 // another. A lost soft limit is noticed when the hard one comes.
 std::vector<BackendEvent> XfrmBackend::poll() {
   std::vector<BackendEvent> out;
-  for (const SaId id : std::exchange(gone_, {})) out.emplace_back(ExpireEvent{id, true});
+  for (const ExpireEvent& event : std::exchange(left_, {})) out.emplace_back(event);
   if (!events_.notices([&](const nlmsghdr& m) { read_event(m, out); })) recheck();
   if (check_policies_ || !suspects_.empty()) repair(out);
   if (check_sas_ && miss_sas(out)) check_sas_ = false;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "ctrl/backend/xfrm/backend.h"
@@ -42,36 +43,49 @@ std::optional<Progress> progress_of(const nlmsghdr& notice, const SaSpec& sa) {
 // kernel's notice of the removal tells them. After that notice no packet has left by it (the kernel's own
 // XFRM_MSG_MIGRATE copies the numbers while packets still leave). What arrives or wants to leave between the
 // two is lost.
+//
+// Not so an outbound SA whose IV is a counter. The kernel makes that IV of the sequence number and of a
+// random number that it draws whenever it sets up the cipher, with XFRM_MSG_MIGRATE as well, and lets nobody
+// set: the IVs after a move might repeat those before (RFC 4106 §3.1). It ends, nothing leaves meanwhile, and
+// IKE is told to replace it at once.
 Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
   const std::string what = "moving ESP SA " + text(from->spi) + " in the kernel";
+  if (from->id != to->id || from->spi != to->spi || from->direction != to->direction ||
+      from->policy != to->policy || from->udp.has_value() != to->udp.has_value())
+    return fail(what + ": more than its peer's address and port would change");
   if (from->source == to->source && from->destination == to->destination) {
     NetlinkMessage message = sa_message(*to, XFRM_MSG_UPDSA);
     return requests_.request(message, what);
   }
-  auto moved = replace_sa(*from, *to, what);
-  if (moved) return {};
-  // Without its sequence numbers it must not come back: IKE makes another one.
-  gone_.push_back(from->id);
-  return moved;
+  if (from->direction == Direction::kIn || from->suite.encr->salt == 0) return replace_sa(*from, *to, what);
+  auto removed = remove_sa(from);
+  if (removed) left_.push_back({from->id, false});
+  return removed;
 }
 
+// An error before the SA is removed leaves it as it is, to be tried again. Without its sequence numbers it
+// must not come back: then it is told as expired, and IKE makes another one.
 Result<void> XfrmBackend::replace_sa(const SaSpec& from, const SaSpec& to, const std::string& what) {
   auto notices = Netlink::open(NETLINK_XFRM, 0);
-  if (!notices) return std::unexpected(notices.error());
-  if (auto done = notices->join(XFRMNLGRP_SA); !done) return done;
+  if (!notices) return fail(what + ": " + notices.error().what);
+  if (auto done = notices->join(XFRMNLGRP_SA); !done) return fail(what + ": " + done.error().what);
   NetlinkMessage removal(XFRM_MSG_DELSA, 0);
   removal.header<xfrm_usersa_id>() = sa_id(from.spi, from.destination);
-  if (auto done = requests_.request(removal, what); !done) return done;
+  auto removed = requests_.request(removal, what);
+  if (!removed && requests_.error() != ESRCH) return removed;
   const auto known = known_.extract({from.spi, from.destination});
   std::optional<Progress> progress;
   notices->notices([&](const nlmsghdr& m) {
     if (auto told = progress_of(m, from)) progress = std::move(told);
   });
-  if (!progress) return fail(what + ": the kernel did not tell its sequence number");
-  NetlinkMessage message = sa_message(to, XFRM_MSG_NEWSA, &*progress);
-  if (auto done = requests_.request(message, what); !done) return done;
-  if (!known.empty()) known_[{to.spi, to.destination}] = known.mapped();
-  return {};
+  if (removed && !progress) removed = fail(what + ": the kernel did not tell its sequence number");
+  if (removed) {
+    NetlinkMessage message = sa_message(to, XFRM_MSG_NEWSA, &*progress);
+    removed = requests_.request(message, what);
+  }
+  if (!removed) left_.push_back({from.id, true});
+  if (removed && !known.empty()) known_[{to.spi, to.destination}] = known.mapped();
+  return removed;
 }
 
 }  // namespace simplon::ctrl
