@@ -38,6 +38,8 @@ int write_line(int fd, const std::string& line) {
     const ssize_t n = write(fd, line.data() + at, line.size() - at);
     if (n > 0) {
       at += static_cast<std::size_t>(n);
+    } else if (n == 0) {  // it takes nothing and says no reason
+      return EIO;
     } else if (errno == EAGAIN) {  // another process made what we share with it non-blocking
       pollfd wanted{fd, POLLOUT, 0};
       poll(&wanted, 1, -1);

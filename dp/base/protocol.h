@@ -37,6 +37,7 @@ inline constexpr std::uint8_t kIcmpNetUnreachable = 0, kIcmpHostUnreachable = 1,
 // ICMPv6 (RFC 4443 §2.1): types below this one report an error; codes of kIcmpv6Unreachable (§3.1).
 inline constexpr std::uint8_t kFirstIcmpv6Information = 128;
 inline constexpr std::uint8_t kIcmpv6Unreachable = 1, kIcmpv6TooBig = 2, kIcmpv6TimeExceeded = 3;
+inline constexpr std::uint8_t kIcmpv6Redirect = 137;  // RFC 4861 §4.5
 inline constexpr std::uint8_t kIcmpv6NoRoute = 0, kIcmpv6Prohibited = 1, kIcmpv6AddressUnreachable = 3;
 
 // The least MTU of a path: what every host must take whole (RFC 791 §3.1), what every link must carry (RFC

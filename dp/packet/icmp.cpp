@@ -78,9 +78,11 @@ bool is_icmp_error(const Headers& headers) {
           type == kIcmpTimeExceeded || type == kIcmpParameterProblem);
 }
 
-bool may_be_answered(const std::uint8_t* ip, const Headers& headers) {
-  return !headers.fragment && !is_icmp_error(headers) && is_one_host(source_of(ip, headers.v4)) &&
-         !is_multicast(destination_of(ip, headers.v4));
+bool may_be_answered(const std::uint8_t* ip, const Headers& headers, IcmpKind kind) {
+  if (headers.fragment || is_icmp_error(headers)) return false;
+  if (!headers.v4 && headers.protocol == kIcmpv6 && type_of(headers) == kIcmpv6Redirect) return false;
+  const bool to_many = is_multicast(destination_of(ip, headers.v4));
+  return is_one_host(source_of(ip, headers.v4)) && (!to_many || (!headers.v4 && kind == IcmpKind::kTooBig));
 }
 
 rte_mbuf* make_icmp_error(rte_mbuf* about, const Headers& headers, const IcmpRow& row, std::uint16_t mtu,

@@ -47,9 +47,10 @@ constexpr const IcmpRow* find_icmp(Drop reason) {
 // An ICMP message that reports an error: none of these is answered with another (RFC 1122 §3.2.2, RFC 4443
 // §2.4 e).
 bool is_icmp_error(const Headers& headers);
-// Whether an error about this packet may be sent: not about an ICMP error, a later fragment, a packet to
-// many, or one whose source is nobody's alone.
-bool may_be_answered(const std::uint8_t* ip, const Headers& headers);
+// Whether an error of this kind about this packet may be sent: not about an ICMP error or a redirect, a later
+// fragment, a packet to many (but in IPv6, that it is too big: RFC 4443 §2.4 e.3), or one whose source is
+// nobody's alone.
+bool may_be_answered(const std::uint8_t* ip, const Headers& headers, IcmpKind kind);
 
 // The error about the packet at `headers`, from `from`, which is of its family, to its source; it quotes as
 // much as fits into 576 (IPv4) or 1280 octets. `mtu`: of kTooBig, else 0. `id`: of the IPv4 packet. Null:

@@ -221,6 +221,8 @@ Result<void> Registry::move_sa(const SaRef& sa) {
   if (found == sas_.end()) return fail("there is no SA of this id");
   Entry& entry = found->second;
   const SaSpec& was = *entry.spec;
+  if (was.spi != sa->spi || was.direction != sa->direction || was.policy != sa->policy)
+    return fail("it would be another SA");
   if (was.destination.family() != sa->destination.family() || was.udp.has_value() != sa->udp.has_value() ||
       (entry.in && was.destination != sa->destination))
     return fail("an SA moves to another address of its peer only");

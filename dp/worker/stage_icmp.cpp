@@ -47,7 +47,7 @@ bool leaves_in_clear(const PacketInfo& packet, const Tables& tables) {
 rte_mbuf* IcmpErrors::make(const PacketInfo& refused, const RefuseWork& work, const Tables& tables) {
   const IcmpRow* row = find_icmp(work.reason);
   const std::uint8_t* ip = ip_of(refused);
-  if (row == nullptr || !may_be_answered(ip, refused.headers)) return nullptr;
+  if (row == nullptr || !may_be_answered(ip, refused.headers, row->kind)) return nullptr;
   // Somebody else who says that he is one of us.
   if (!refused.from_host() && tables.routes->local(source_of(ip, refused.headers.v4))) return nullptr;
   const auto from = source_of_error(refused, *tables.routes);

@@ -23,9 +23,9 @@ struct Parsed {
   }
 };
 
-bool answered(const Buffer& p) {
+bool answered(const Buffer& p, IcmpKind kind = IcmpKind::kUnreachable) {
   const Parsed parsed(p);
-  return may_be_answered(parsed.bytes.data(), parsed.headers);
+  return may_be_answered(parsed.bytes.data(), parsed.headers, kind);
 }
 
 TEST(Rfc1812_4_3_2_7, WhatIsNotAnswered) {
@@ -36,7 +36,8 @@ TEST(Rfc1812_4_3_2_7, WhatIsNotAnswered) {
   for (const char* from : {"0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"})
     EXPECT_FALSE(answered(udp4(from, "198.18.2.10"))) << from;
   for (const char* to : {"224.0.0.1", "239.1.2.3", "255.255.255.255"})
-    EXPECT_FALSE(answered(udp4("198.18.1.10", to))) << to;
+    for (const IcmpKind kind : {IcmpKind::kUnreachable, IcmpKind::kTooBig})
+      EXPECT_FALSE(answered(udp4("198.18.1.10", to), kind)) << to;
   Buffer fragment = udp4("198.18.1.10", "198.18.2.10");
   store_be16(fragment.data() + 6, kMoreFragments);
   set_ipv4_checksum(fragment.data());
@@ -53,7 +54,13 @@ TEST(Rfc4443_2_4, WhatIsNotAnswered) {
     EXPECT_FALSE(answered(icmp6("2001:db8:a::10", "2001:db8:b::10", type, 0))) << unsigned(type);
   for (const char* from : {"::", "::1", "ff02::1"})
     EXPECT_FALSE(answered(udp6(from, "2001:db8:b::10"))) << from;
-  EXPECT_FALSE(answered(udp6("2001:db8:a::10", "ff05::2")));
+  EXPECT_FALSE(answered(icmp6("2001:db8:a::10", "2001:db8:b::10", 137, 0))) << "e.2: a redirect";
+  EXPECT_FALSE(answered(icmp6("2001:db8:a::10", "2001:db8:b::10", 137, 0), IcmpKind::kTooBig));
+  EXPECT_TRUE(answered(icmp6("2001:db8:a::10", "2001:db8:b::10", 136, 0)));
+  for (const IcmpKind kind : {IcmpKind::kUnreachable, IcmpKind::kTimeExceeded})
+    EXPECT_FALSE(answered(udp6("2001:db8:a::10", "ff05::2"), kind));
+  EXPECT_TRUE(answered(udp6("2001:db8:a::10", "ff05::2"), IcmpKind::kTooBig)) << "e.3: path MTU discovery";
+  EXPECT_FALSE(answered(udp6("::", "ff05::2"), IcmpKind::kTooBig)) << "e.6";
 }
 
 Buffer error_about(const Buffer& p, Drop reason, std::uint16_t mtu, const char* from) {

@@ -194,12 +194,16 @@ TEST(Rfc1191_3, AnSaThatIsMovedHasTheMtuOfItsNewPath) {
   EXPECT_FALSE(learns(elsewhere, 2, 1200));
 }
 
-TEST(Rfc7296_2_23, AnSaDoesNotMoveToAnotherFamilyOrOutOfUdpAndItsOwnEndStays) {
+TEST(Rfc7296_2_23, AnSaMovesToNoOtherFamilyOrPolicyNorOutOfUdpAndItsOwnEndStays) {
   Pair pair;
   EXPECT_FALSE(pair.left.registry().move_sa(
       with(pair.out, [](SaSpec& sa) { sa.destination = *IpAddress::parse("2001:db8::1"); })));
   EXPECT_FALSE(pair.left.registry().move_sa(with(pair.out, [](SaSpec& sa) { sa.udp.reset(); })));
   EXPECT_FALSE(pair.left.registry().move_sa(with(pair.out, [](SaSpec& sa) { sa.id = SaId{9}; })));
+  EXPECT_FALSE(pair.left.registry().move_sa(with(pair.out, [](SaSpec& sa) { sa.spi = Spi{9}; })));
+  EXPECT_FALSE(pair.left.registry().move_sa(with(pair.out, [](SaSpec& sa) { sa.policy = PolicyId{9}; })));
+  EXPECT_FALSE(
+      pair.left.registry().move_sa(with(pair.out, [](SaSpec& sa) { sa.direction = Direction::kIn; })));
   EXPECT_FALSE(pair.right.registry().move_sa(
       with(pair.in, [](SaSpec& sa) { sa.destination = *IpAddress::parse("198.51.100.7"); })));
   EXPECT_TRUE(pair.open(pair.seal()));
