@@ -5,14 +5,13 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <nftables/libnftables.h>
 
 #include <cctype>
 #include <cerrno>
 #include <cstdio>
-#include <memory>
 
 #include "ctrl/linux/netlink.h"
+#include "ctrl/linux/nft.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -32,16 +31,6 @@ std::string table_of(const std::string& interface) {
       name += hex;
   }
   return name;
-}
-
-Result<void> nft(const std::string& commands) {
-  const std::unique_ptr<nft_ctx, decltype(&nft_ctx_free)> context(nft_ctx_new(NFT_CTX_DEFAULT),
-                                                                  &nft_ctx_free);
-  if (!context) return fail("nftables has no memory");
-  nft_ctx_buffer_error(context.get());
-  nft_ctx_buffer_output(context.get());
-  if (nft_run_cmd_from_buffer(context.get(), commands.c_str()) == 0) return {};
-  return fail(std::string("nftables: ") + nft_ctx_get_error_buffer(context.get()));
 }
 
 // A chain as the kernel tells of it.

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctrl/backend/xfrm/nft_fence.h"
+
+#include <utility>
+
+namespace simplon::ctrl {
+namespace {
+
+constexpr std::chrono::seconds kRetryAfter{5};
+
+}  // namespace
+
+Result<NftFence> NftFence::open() {
+  auto watch = NftTableWatch::open(kNftTable);
+  if (!watch) return std::unexpected(watch.error());
+  return NftFence(std::move(*watch));
+}
+
+void NftFence::release() {
+  const std::string table = std::string("inet ") + kNftTable;
+  (void)nft("add table " + table + "\ndelete table " + table + "\n");
+}
+
+// After an error the table is not what the rules believe: all of it is written.
+void NftFence::write(const std::string& commands) {
+  if (commands.empty()) return;
+  const auto done = watch_.write(written_ && failed_.empty() ? commands : rules_.whole());
+  failed_ = done ? std::string() : done.error().what;
+  written_ = written_ || done;
+}
+
+std::vector<std::string> NftFence::poll(Now now) {
+  std::vector<std::string> out;
+  const bool changed = watch_.changed_by_others() && written_;
+  if (changed || again_ || (!failed_.empty() && now - tried_ >= kRetryAfter)) {
+    tried_ = now;
+    again_ = false;
+    write(rules_.whole());
+    if (changed && failed_.empty())
+      out.emplace_back(
+          "another program has changed the fence that Simplon has in nftables (table inet simplon); written "
+          "again, and the kernel's policies held meanwhile");
+  }
+  if (std::exchange(told_, failed_) == failed_) return out;
+  out.push_back(failed_.empty() ? "the fence in nftables is written"
+                                : "there is no fence in nftables beside the kernel's policies: what another "
+                                  "program's policy lets pass leaves in clear until it is put right; " +
+                                      failed_);
+  return out;
+}
+
+}  // namespace simplon::ctrl

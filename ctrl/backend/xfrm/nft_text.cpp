@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctrl/backend/xfrm/nft_text.h"
+
+#include <arpa/inet.h>
+
+#include <vector>
+
+namespace simplon::ctrl {
+namespace {
+
+const std::string kTable = std::string("inet ") + kNftTable;
+
+// What comes before all entries, at the end of the way out: after source NAT, which the kernel's policies
+// follow. ESP and IKE are the gateway's own, and neighbour discovery is the host's (RFC 4861 §4: a hop limit
+// of 255, so that nobody forwarded it).
+constexpr const char* kLeaving = R"(
+  chain leaving {
+    type filter hook postrouting priority 350; policy accept;
+    rt ipsec exists accept
+    oiftype loopback accept
+    icmpv6 type 133-137 ip6 hoplimit 255 accept
+    meta l4proto esp fib saddr type local accept
+    udp sport { 500, 4500 } fib saddr type local accept
+)";
+// At the beginning of the way in: before destination NAT, since the kernel's policies are asked for the
+// packet as it came. A later fragment has no ports, and is of no use to the host without the first one; if it
+// is forwarded, it is looked at there (address translation would have reassembled it).
+constexpr const char* kArriving = R"(
+  chain arriving {
+    type filter hook prerouting priority -350; policy accept;
+    meta ipsec exists accept
+    iiftype loopback accept
+    icmpv6 type 133-137 ip6 hoplimit 255 accept
+    ip frag-off & 0x1fff != 0 accept
+    frag frag-off != 0 accept
+    meta l4proto esp fib daddr type local accept
+    udp dport { 500, 4500 } fib daddr type local accept
+    goto arrived
+  }
+  chain forwarded {
+    type filter hook forward priority -350; policy accept;
+    meta ipsec exists accept
+    ip frag-off & 0x1fff != 0 goto arrived
+    frag frag-off != 0 goto arrived
+  }
+  chain arrived {
+)";
+
+struct Field {
+  std::string type, expression;
+};
+
+std::string mask_of(bool v4, std::uint8_t length) {
+  xfrm_address_t mask{};
+  auto* bytes = reinterpret_cast<std::uint8_t*>(&mask);
+  for (unsigned bit = 0; bit < length; ++bit) bytes[bit / 8] |= static_cast<std::uint8_t>(0x80 >> bit % 8);
+  return from_kernel(mask, v4 ? AF_INET : AF_INET6).text();
+}
+
+std::string masked(const std::string& field, std::uint16_t mask) {
+  return mask == 0xffff ? field : field + " & " + std::to_string(mask);
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : " . ") + part;
+  return out;
+}
+
+bool is_icmp(std::uint8_t protocol) { return protocol == kIcmp || protocol == kIcmpv6; }
+
+std::string name_of(const NftShape& s) {
+  std::string out = s.out ? "out" : "in";
+  out += std::string(s.v4 ? "4_" : "6_") + (s.closes ? "close" : "bypass") + std::to_string(s.level);
+  for (const unsigned part : {unsigned{s.source}, unsigned{s.destination}, unsigned{s.protocol},
+                              unsigned{s.sport}, unsigned{s.dport}})
+    out += "_" + std::to_string(part);
+  return out;
+}
+
+std::vector<Field> fields_of(const NftShape& s) {
+  std::vector<Field> out;
+  const std::string ip = s.v4 ? "ip " : "ip6 ", address = s.v4 ? "ipv4_addr" : "ipv6_addr";
+  const auto prefix = [&](const char* side, std::uint8_t length) {
+    if (length == 0) return;
+    const bool whole = length == (s.v4 ? 32 : 128);
+    out.push_back({address, ip + side + (whole ? "" : " & " + mask_of(s.v4, length))});
+  };
+  prefix("saddr", s.source);
+  prefix("daddr", s.destination);
+  if (s.protocol) out.push_back({"inet_proto", "meta l4proto"});
+  if (s.sport != 0) out.push_back({"inet_service", masked("th sport", s.sport)});
+  if (s.dport != 0) out.push_back({"inet_service", masked("th dport", s.dport)});
+  return out;
+}
+
+// A shape without fields takes every packet of its family: it needs no set.
+std::string set_of(const NftShape& shape, const std::map<std::string, unsigned>& elements) {
+  std::vector<std::string> types;
+  for (const Field& field : fields_of(shape)) types.push_back(field.type);
+  if (types.empty()) return {};
+  std::string out = "  set " + name_of(shape) + " {\n    type " + joined(types) + "\n";
+  std::string list;
+  for (const auto& [element, count] : elements) list += (list.empty() ? "" : ", ") + element;
+  if (!list.empty()) out += "    elements = { " + list + " }\n";
+  return out + "  }\n";
+}
+
+std::string rule_of(const NftShape& shape) {
+  std::vector<std::string> expressions;
+  for (const Field& field : fields_of(shape)) expressions.push_back(field.expression);
+  std::string out = std::string("    meta nfproto ") + (shape.v4 ? "ipv4 " : "ipv6 ");
+  if (!expressions.empty()) out += joined(expressions) + " @" + name_of(shape) + " ";
+  return out + (shape.closes ? "goto closed\n" : "accept\n");
+}
+
+}  // namespace
+
+NftElement nft_element(const xfrm_selector& s, bool out) {
+  NftShape shape{.out = out,
+                 .v4 = s.family == AF_INET,
+                 .source = s.prefixlen_s,
+                 .destination = s.prefixlen_d,
+                 .protocol = s.proto != kAnyProtocol,
+                 .sport = ntohs(s.sport_mask),
+                 .dport = ntohs(s.dport_mask)};
+  std::uint16_t sport = ntohs(s.sport), dport = ntohs(s.dport);
+  if (is_icmp(s.proto)) {  // type and code are the first two octets, as a source port is
+    const auto both = [](std::uint16_t type, std::uint16_t code) {
+      return static_cast<std::uint16_t>((type & 0xff) << 8 | (code & 0xff));
+    };
+    shape.sport = both(shape.sport, shape.dport);
+    sport = both(sport, dport);
+    shape.dport = 0;
+  }
+  std::vector<std::string> fields;
+  if (shape.source != 0) fields.push_back(from_kernel(s.saddr, s.family).text());
+  if (shape.destination != 0) fields.push_back(from_kernel(s.daddr, s.family).text());
+  if (shape.protocol) fields.push_back(std::to_string(s.proto));
+  if (shape.sport != 0) fields.push_back(std::to_string(sport & shape.sport));
+  if (shape.dport != 0) fields.push_back(std::to_string(dport & shape.dport));
+  return {shape, joined(fields)};
+}
+
+std::string nft_change(const char* verb, const NftElement& element) {
+  if (element.second.empty()) return {};
+  return std::string(verb) + " element " + kTable + " " + name_of(element.first) + " { " + element.second +
+         " }\n";
+}
+
+std::string nft_table(const NftSets& sets) {
+  std::string all, out, in;
+  for (const auto& [shape, elements] : sets) {
+    all += set_of(shape, elements);
+    (shape.out ? out : in) += rule_of(shape);
+  }
+  return "add table " + kTable + "\ndelete table " + kTable + "\ntable " + kTable + " {\n" + all +
+         "  chain closed {\n    counter drop\n  }\n" + kLeaving + out + "  }" + kArriving + in + "  }\n}\n";
+}
+
+}  // namespace simplon::ctrl
