@@ -64,6 +64,8 @@ class Backend {
   // sequence numbers go on: no number and no IV is sent twice. A backend that cannot promise that ends the
   // SA: nothing leaves by it, and poll() tells its soft limit, so that it is replaced at once.
   virtual Result<void> move_sa(const SaRef& from, const SaRef& to) = 0;
+  // These are about to be added: what a backend has to do for all of them at once.
+  virtual void prepare(const std::vector<PolicySpec>&) {}
   virtual Result<void> add_policy(const PolicySpec& policy) = 0;  // same id: replaced
   virtual Result<void> remove_policy(const PolicySpec& policy) = 0;
   virtual Result<void> set_gateway(bool on) = 0;  // off: fail closed, see dp/device/datapath.h
@@ -74,7 +76,7 @@ class Backend {
   virtual std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) = 0;
   // The next poll() compares what is installed with what should be, whatever the notices said.
   virtual void recheck() = 0;
-  virtual int fd() const = 0;  // readable when poll() has news
+  virtual std::vector<int> fds() const = 0;  // readable when poll() has news
   virtual std::vector<BackendEvent> poll() = 0;
 };
 

@@ -35,7 +35,7 @@ class DpBackend final : public Backend {
   Result<SaCounters> counters(const SaRef& sa) override;
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;
   void recheck() override {}  // nobody else reaches the data path's tables
-  int fd() const override { return datapath_.fd(); }
+  std::vector<int> fds() const override { return {datapath_.fd()}; }
   std::vector<BackendEvent> poll() override;
 
  private:

@@ -101,6 +101,7 @@ Result<void> apply(const Changes& changes, Backend& backend, State& now) {
   applier.add(changes.add_in);
   applier.add(changes.add_out);
   applier.move(changes.move_sas);
+  if (!changes.set_policies.empty()) backend.prepare(changes.set_policies);
   applier.set(changes.set_policies);
   applier.remove(changes.remove_policies);
   applier.remove(changes.remove_out);

@@ -2,6 +2,7 @@
 #include "ctrl/install/reconciler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace simplon::ctrl {
@@ -162,8 +163,8 @@ void Reconciler::recheck() {
 
 std::vector<int> Reconciler::fds() const {
   std::vector<int> out;
-  out.reserve(installers_.size());
-  for (const auto& [id, installer] : installers_) out.push_back(installer.backend().fd());
+  for (const auto& [id, installer] : installers_)
+    std::ranges::copy(installer.backend().fds(), std::back_inserter(out));
   return out;
 }
 

@@ -64,7 +64,7 @@ class XfrmPolicy : public ::testing::Test {
   // What the backend tells of others' changes, once it tells of any.
   std::string told() {
     std::string out;
-    wait_for(backend_->fd(), [&] {
+    wait_for(backend_->fds()[0], [&] {
       for (const BackendEvent& event : backend_->poll())
         if (const auto* changed = std::get_if<ChangedEvent>(&event))
           out += (changed->open ? "OPEN " : "") + changed->what + "\n";
@@ -276,7 +276,7 @@ TEST_F(XfrmPolicy, PacketWithoutAnSaIsAnAcquireWithItsSelectors) {
   add(office(7));
   EXPECT_FALSE(runs("ping -c1 -W1 -I 192.0.2.1 198.51.100.5")) << "there is no SA";
   std::vector<BackendEvent> events;
-  ASSERT_TRUE(wait_for(backend_->fd(), [&] {
+  ASSERT_TRUE(wait_for(backend_->fds()[0], [&] {
     for (BackendEvent& e : backend_->poll()) events.push_back(std::move(e));
     return !events.empty();
   }));
@@ -371,6 +371,32 @@ TEST_F(XfrmPolicy, PolicyOfAnotherThatLetsPassBeforeOursIsTold) {
       std::string::npos);
 }
 
+// No notice told of those that were set before the start; what a former run left is not another's.
+TEST_F(XfrmPolicy, PolicyOfAnotherFromBeforeTheStartIsToldOnce) {
+  PolicySpec clear = office(8);
+  clear.action = Action::kBypass;
+  clear.selectors.remote = {ts("198.51.101.0/24")};
+  clear.tunnel.reset();
+  add(clear);
+  ASSERT_TRUE(runs("ip xfrm policy add src 192.0.2.0/24 dst 0.0.0.0/0 dir out priority 5 action allow"));
+  ASSERT_TRUE(runs("ip xfrm policy add src 192.0.2.0/24 dst 10.0.0.0/8 dir out priority 5 action block"));
+  auto restarted = XfrmBackend::open();
+  ASSERT_TRUE(restarted);
+  backend_ = std::move(*restarted);
+  ASSERT_TRUE(backend_->dump());
+  ASSERT_TRUE(backend_->fence());
+  add(office());
+  const std::string said = told_at_once();
+  EXPECT_EQ(count(said, "comes before Simplon's"), 1) << said;
+  EXPECT_NE(said.find("192.0.2.0/24 to 0.0.0.0/0"), std::string::npos) << said;
+  backend_->recheck();
+  EXPECT_EQ(told_at_once(), "");
+  ASSERT_TRUE(runs("ip xfrm policy delete src 192.0.2.0/24 dst 0.0.0.0/0 dir out"));
+  EXPECT_EQ(told_at_once(), "");
+  ASSERT_TRUE(runs("ip xfrm policy add src 192.0.2.0/24 dst 0.0.0.0/0 dir out priority 5 action allow"));
+  EXPECT_EQ(count(told(), "comes before Simplon's"), 1) << "it is there again";
+}
+
 TEST_F(XfrmPolicy, OpenedDefaultBlocksAgain) {
   ASSERT_TRUE(backend_->fence());
   ASSERT_TRUE(runs("ip xfrm policy setdefault out accept"));
@@ -387,7 +413,7 @@ TEST_F(XfrmPolicy, RecheckFindsWhatNoNoticeTold) {
   ASSERT_TRUE(runs("ip xfrm policy flush"));
   for (int i = 0; i < 10; ++i) {  // the notices are read and forgotten
     char notices[65536];
-    if (recv(backend_->fd(), notices, sizeof notices, MSG_DONTWAIT) <= 0) break;
+    if (recv(backend_->fds()[0], notices, sizeof notices, MSG_DONTWAIT) <= 0) break;
   }
   EXPECT_EQ(told_at_once(), "");
   backend_->recheck();

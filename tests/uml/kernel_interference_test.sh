@@ -1,10 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Mode kernel, in User Mode Linux: another program flushes the kernel's policies and SAs, removes one, opens the default.
-# Nothing of what is protected leaves in clear, what protects is back by itself, and the tunnel carries again.
-# kernel_sites.sh draws the two gateways. A sends to B all the time; what leaves A's wire is watched.
+# Mode kernel: another program flushes the kernel's policies and SAs, removes one, has one let pass, opens the default,
+# flushes nftables. Nothing of what is protected leaves in clear, what protects is back by itself, and the tunnel carries
+# again. kernel_sites.sh draws the two gateways. A sends to B all the time; what leaves A's wire is watched.
+#   kernel_interference_test.sh uml    in User Mode Linux, whose kernel has no nftables, and so no fence in it
+#   kernel_interference_test.sh qemu   in QEMU with Debian's kernel, which has
 here=$(dirname "$(realpath "$0")")
-[ "${1:-}" = inside ] || exec "$here/uml-run" -t 260 -m 768M -- "$0" inside
+guest=${1:-uml}
+case $guest in
+  uml) runner=("$here/uml-run" -t 260) ;;
+  qemu) runner=("$here/../qemu/qemu-run" -t 560) ;;
+esac
+[ "${2:-}" = inside ] || exec "${runner[@]}" -m 768M -- "$0" "$guest" inside
 source "$here/../lab/lab.sh"
 source "$(dirname "$(realpath "$0")")/kernel_sites.sh"
 lab_begin kmeddle
@@ -27,6 +34,12 @@ gap() {
   echo "   back after $((($(date +%s%N) - from) / 1000000)) ms"
 }
 log_from=0
+fence() { on A nft list chain inet simplon leaving 2>/dev/null | grep -q 'goto closed'; }
+if [ "$guest" = uml ]; then
+  ok "that this kernel has no fence is said aloud" says "there is no fence in nftables"
+else
+  ok "the fence stands" fence
+fi
 for i in 1 2 3; do ok "policies are flushed and come back" gap; done
 ok "it is told" wait_for 5 says "another program has removed or changed .* kernel's default blocked meanwhile"
 ok "the tunnel carries" carries
@@ -34,11 +47,30 @@ log_from=$(wc -l <"$run/A.log")
 ok "one policy is removed" on A ip xfrm policy delete src 198.18.1.0/24 dst 198.18.2.0/24 dir out
 ok "and is back" wait_for 5 protects
 log_from=$(wc -l <"$run/A.log")
-# An order to let pass is obeyed until it is taken back: the default to block has no say in it. So nothing is sent meanwhile.
-kill -STOP "${pids[sender]}"
-ok "it is replaced by one that lets pass" on A ip xfrm policy update src 198.18.1.0/24 dst 198.18.2.0/24 dir out priority 1 action allow
-ok "and is back" wait_for 5 protects
+# The kernel obeys an order to let pass until it is taken back, whatever its default; the fence in nftables does not.
+# Where there is none, nothing is sent meanwhile.
+[ "$guest" != uml ] || kill -STOP "${pids[sender]}"
+for i in 1 2 3; do
+  ok "it is replaced by one that lets pass" on A ip xfrm policy update src 198.18.1.0/24 dst 198.18.2.0/24 dir out priority 1 action allow
+  ok "and is back" wait_for 5 protects
+done
 kill -CONT "${pids[sender]}"
+if [ "$guest" != uml ]; then
+  log_from=$(wc -l <"$run/A.log")
+  closed() { on A nft list chain inet simplon closed | sed -n 's/.*packets \([0-9]*\).*/\1/p'; }
+  kill -STOP "${pids[A]}" # it cannot take the order back now
+  before=$(closed)
+  ok "one lets pass for as long as nobody looks" on A ip xfrm policy update src 198.18.1.0/24 dst 198.18.2.0/24 dir out priority 1 action allow
+  stopped() { [ "$(closed)" -gt $((before + 5)) ]; }
+  ok "the fence stops what it lets pass" wait_for 10 stopped
+  kill -CONT "${pids[A]}"
+  ok "and ours is back" wait_for 5 protects
+  log_from=$(wc -l <"$run/A.log")
+  ok "nftables is flushed" on A nft flush ruleset
+  ok "the fence is back" wait_for 5 fence
+  ok "it is told" wait_for 5 says "another program has changed the fence"
+  ok "the tunnel carries" carries
+fi
 log_from=$(wc -l <"$run/A.log")
 ok "the default is opened" on A ip xfrm policy setdefault out accept fwd accept in accept
 ok "it is told" wait_for 5 says "opened the kernel's default policy"
@@ -52,6 +84,7 @@ ok "the gateway's own traffic passes" on A ping -q -c 1 -W 2 198.51.100.2
 kill -9 "${pids[A]}"
 on A ip xfrm policy flush
 ok "flushed while no gateway runs: it stays closed" no_answer A -I 198.18.1.1 198.18.2.1
+[ "$guest" = uml ] || ok "and the fence stands" fence
 stop sender INT
 ok "nothing was ever seen in clear" nothing_in_clear
 # The control: opened as an administrator would, the same packets are seen in clear.

@@ -16,7 +16,7 @@ class XfrmEvent : public test::TwoGateways {
  protected:
   template <class T>
   bool arrives(XfrmBackend& backend, std::function<bool(const T&)> is) {
-    return wait_for(backend.fd(), [&] {
+    return wait_for(backend.fds()[0], [&] {
       for (BackendEvent& e : backend.poll()) events_.push_back(std::move(e));
       return has(is);
     });
@@ -71,6 +71,20 @@ TEST_F(XfrmEvent, BytesCountAsWell) {
   policies();
   (void)pings(true, 6);
   EXPECT_TRUE(arrives<ExpireEvent>(*a_, [&](const ExpireEvent& e) { return e.sa == id && !e.hard; }));
+}
+
+TEST_F(XfrmEvent, AnSaThatAnotherProgramRemovesIsToldOnce) {
+  tunnel(suite("aes128gcm16"));
+  const auto told = [&] {
+    unsigned n = 0;
+    for (const BackendEvent& e : a_->poll()) n += std::get_if<ExpireEvent>(&e) != nullptr ? 1u : 0u;
+    return n;
+  };
+  EXPECT_EQ(told(), 0u);
+  shell("ip -n A xfrm state flush");
+  EXPECT_EQ(told(), 2u);
+  a_->recheck();
+  EXPECT_EQ(told(), 0u);
 }
 
 TEST_F(XfrmEvent, AcquireComesForBothFamiliesAndAgainAfterAHardExpiry) {

@@ -45,7 +45,7 @@ class XfrmMove : public test::TwoGateways {
   }
   std::optional<MovedEvent> told(XfrmBackend& backend) {
     std::optional<MovedEvent> out;
-    (void)wait_for(backend.fd(), [&] {
+    (void)wait_for(backend.fds()[0], [&] {
       for (const BackendEvent& e : backend.poll())
         if (const auto* moved = std::get_if<MovedEvent>(&e)) out = *moved;
       return out.has_value();

@@ -102,11 +102,27 @@ void XfrmBackend::drop_claims(PolicyId id) {
   for (const KernelPolicy& key : entry.kernel) claims_[key].erase(claim(key, entry.spec));
 }
 
+// The fence stands before the policies do.
+void XfrmBackend::prepare(const std::vector<PolicySpec>& policies) {
+  if (!nft_) return;
+  for (const PolicySpec& policy : policies)
+    if (const auto kernel = kernel_policies(policy)) nft_->put(policy, *kernel);
+  nft_->close();
+}
+
+void XfrmBackend::commit() {
+  if (nft_) nft_->commit();
+}
+
 // First the policies for the new selectors are written, then those for selectors that the entry no longer has
 // are removed: nothing is open in between.
 Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
   auto kernel = kernel_policies(policy);
   if (!kernel) return std::unexpected(kernel.error());
+  if (nft_) {
+    nft_->put(policy, *kernel);
+    nft_->close();
+  }
   std::vector<KernelPolicy> before;
   if (const auto old = policies_.find(policy.id); old != policies_.end()) {
     before = old->second.kernel;
@@ -129,6 +145,7 @@ Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
 }
 
 Result<void> XfrmBackend::remove_policy(const PolicySpec& policy) {
+  if (nft_) nft_->remove(policy.id);
   const auto found = policies_.find(policy.id);
   if (found != policies_.end()) {
     drop_claims(policy.id);
@@ -184,6 +201,12 @@ Result<void> XfrmBackend::fence() {
   p.action = Action::kBypass;
   if (auto done = write_fence(p, {XFRM_POLICY_OUT, XFRM_POLICY_IN}); !done) return done;
   fenced_ = set_default(true).has_value();
+  auto nft = NftFence::open();
+  if (nft)
+    nft_.emplace(std::move(*nft));
+  else
+    told_.push_back("there is no fence in nftables beside the kernel's policies: " + nft.error().what);
+  check_policies_ = true;  // what others had set before
   return {};
 }
 

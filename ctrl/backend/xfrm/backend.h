@@ -10,7 +10,8 @@
 // them claims it: the first in the order of the SPD gets it, and when that entry is removed, the next.
 //
 // Other programs share the kernel. What they remove or change of ours is noticed and put back
-// (interference.cpp); until it is, the kernel's default policy, which is to block, holds.
+// (interference.cpp); until it is, the kernel's default policy, which is to block, holds, and a fence in
+// nftables stops what another's policy lets pass.
 //
 // A later run recognises our policies by their priorities, and our SAs by a mark in their netlink sequence
 // number. Policies and SAs of other programs are left alone.
@@ -25,6 +26,7 @@
 
 #include "ctrl/backend/backend.h"
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/backend/xfrm/nft_fence.h"
 #include "ctrl/linux/netlink.h"
 
 namespace simplon::ctrl {
@@ -44,20 +46,23 @@ class XfrmBackend final : public Backend {
   // Policies that hold whatever the entries say: the host's own neighbour discovery passes, forwarded
   // neighbour discovery does not, and nothing is forwarded that no entry matches. Traffic of the host itself
   // that no entry matches passes: else the gateway could not be reached any more. Then the kernel's default
-  // is set to block (Linux 5.15): it holds when somebody removes our policies. release() sets it back.
+  // is set to block (Linux 5.15): it holds when somebody removes our policies. release() sets it back. From
+  // now on a second lock stands beside the policies (nft_fence.h).
   Result<void> fence() override;
   Result<void> add_sa(const SaRef& sa) override;
   Result<void> remove_sa(const SaRef& sa) override;
   Result<void> move_sa(const SaRef& from, const SaRef& to) override;
+  void prepare(const std::vector<PolicySpec>& policies) override;
   Result<void> add_policy(const PolicySpec& policy) override;
   Result<void> remove_policy(const PolicySpec& policy) override;
   Result<void> set_gateway(bool on) override;
-  void commit() override {}  // the kernel takes each change at once
+  // The kernel takes each change of a policy at once; the fence in nftables opens here.
+  void commit() override;
   Result<SaCounters> counters(const SaRef& sa) override;
   // Looks at all SAs of ours, not at `sas` alone.
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;
-  void recheck() override { check_policies_ = check_sas_ = true; }
-  int fd() const override { return events_.fd(); }
+  void recheck() override;
+  std::vector<int> fds() const override;
   std::vector<BackendEvent> poll() override;
 
  private:
@@ -101,12 +106,16 @@ class XfrmBackend final : public Backend {
   void read_change(const nlmsghdr& message, std::vector<BackendEvent>& out);
   void read_foreign_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info,
                            std::vector<BackendEvent>& out);
+  bool is_foreign_opening(const nlmsghdr& message, const xfrm_userpolicy_info& info) const;
+  void tell_foreign(const xfrm_selector& selector, std::vector<BackendEvent>& out) const;
+  Result<void> compare_policies(std::vector<BackendEvent>& out);
   void suspect(const KernelPolicy& key);
-  Result<std::set<KernelPolicy>> wrong_policies();
+  void forget(const KernelPolicy& key);
   void repair(std::vector<BackendEvent>& out);
   bool miss_sas(std::vector<BackendEvent>& out);
 
   Netlink requests_, events_;
+  std::optional<NftFence> nft_;  // none before fence()
   // Our SAs, by SPI and destination. The kernel tells of no ESP packet's time before Linux 6.2, so packets()
   // compares each SA's packet counter with what it was.
   struct Known {
@@ -123,6 +132,8 @@ class XfrmBackend final : public Backend {
   bool fenced_ = false;                              // the kernel's default was set to block
   bool check_sas_ = false, check_policies_ = false;  // the next poll() compares all of them
   std::set<KernelPolicy> suspects_;                  // policies that the next poll() writes again
+  std::set<KernelPolicy> foreign_;  // policies of others that let pass before ours, and were told
+  std::vector<std::string> told_;   // for the next poll() to tell
 };
 
 }  // namespace simplon::ctrl

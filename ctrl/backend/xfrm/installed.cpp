@@ -151,12 +151,26 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
   }
 }
 
+void XfrmBackend::recheck() {
+  check_policies_ = check_sas_ = true;
+  if (nft_) nft_->recheck();
+}
+
+std::vector<int> XfrmBackend::fds() const {
+  std::vector<int> out{events_.fd()};
+  if (nft_) out.push_back(nft_->fd());
+  return out;
+}
+
 // After notices were lost, everything is compared. A lost acquire needs nothing: the next packet causes
 // another. A lost soft limit is noticed when the hard one comes.
 std::vector<BackendEvent> XfrmBackend::poll() {
   std::vector<BackendEvent> out;
   for (const ExpireEvent& event : std::exchange(left_, {})) out.emplace_back(event);
   if (!events_.notices([&](const nlmsghdr& m) { read_event(m, out); })) recheck();
+  if (nft_)
+    for (std::string& what : nft_->poll(Clock::now())) told_.push_back(std::move(what));
+  for (std::string& what : std::exchange(told_, {})) out.emplace_back(ChangedEvent{std::move(what), false});
   if (check_policies_ || !suspects_.empty()) repair(out);
   if (check_sas_ && miss_sas(out)) check_sas_ = false;
   return out;
@@ -171,6 +185,7 @@ Result<void> XfrmBackend::release() {
     if (auto done = (*backend)->remove_sa(sa); !done) return done;
   for (const PolicySpec& policy : installed->policies)
     if (auto done = (*backend)->remove_policy(policy); !done) return done;
+  NftFence::release();
   if ((*backend)->default_blocks()) return (*backend)->set_default(false);
   return {};
 }

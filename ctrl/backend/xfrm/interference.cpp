@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -86,10 +87,10 @@ void XfrmBackend::read_change(const nlmsghdr& message, std::vector<BackendEvent>
       break;
     case XFRM_MSG_POLEXPIRE:
       if (const auto* gone = fixed_header<xfrm_user_polexpire>(message))
-        suspect({gone->pol.dir, gone->pol.sel});
+        forget({gone->pol.dir, gone->pol.sel});
       break;
     case XFRM_MSG_DELPOLICY:
-      if (const auto* gone = fixed_header<xfrm_userpolicy_id>(message)) suspect({gone->dir, gone->sel});
+      if (const auto* gone = fixed_header<xfrm_userpolicy_id>(message)) forget({gone->dir, gone->sel});
       break;
     case XFRM_MSG_FLUSHSA:
       check_sas_ = true;
@@ -112,38 +113,66 @@ void XfrmBackend::suspect(const KernelPolicy& key) {
   if (claims_.contains(key)) suspects_.insert(key);
 }
 
+// It is gone from the kernel.
+void XfrmBackend::forget(const KernelPolicy& key) {
+  suspect(key);
+  foreign_.erase(key);
+}
+
+// A policy of another program that comes before ours and lets pass. Those of a former run are ours.
+bool XfrmBackend::is_foreign_opening(const nlmsghdr& message, const xfrm_userpolicy_info& info) const {
+  const KernelPolicy key{info.dir, info.sel};
+  return info.dir <= XFRM_POLICY_FWD && info.priority <= kPriorityBase + kRestOrder &&
+         !claims_.contains(key) &&
+         std::ranges::none_of(former_,
+                              [&](const auto& f) { return !(f.second < key) && !(key < f.second); }) &&
+         passes_in_clear(message, info);
+}
+
+void XfrmBackend::tell_foreign(const xfrm_selector& selector, std::vector<BackendEvent>& out) const {
+  out.emplace_back(
+      ChangedEvent{"another program has set a kernel policy that comes before Simplon's: " + text(selector) +
+                       " passes in clear" +
+                       (nft_ && nft_->stands() ? ", but for what Simplon's entries protect or discard" : ""),
+                   true});
+}
+
 // A policy of another program that takes the place of one of ours, or that comes before ours and lets pass.
 void XfrmBackend::read_foreign_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info,
                                       std::vector<BackendEvent>& out) {
   suspect({info.dir, info.sel});
-  const bool before_ours = info.priority <= kPriorityBase + kRestOrder;
-  if (info.dir > XFRM_POLICY_FWD || !before_ours || claims_.contains({info.dir, info.sel}) ||
-      !passes_in_clear(message, info))
-    return;
-  out.emplace_back(ChangedEvent{"another program has set a kernel policy that comes before Simplon's: " +
-                                    text(info.sel) + " passes in clear",
-                                true});
+  foreign_.erase({info.dir, info.sel});
+  if (!is_foreign_opening(message, info)) return;
+  foreign_.insert({info.dir, info.sel});
+  tell_foreign(info.sel, out);
 }
 
-// The policies that are not what they should be.
-Result<std::set<KernelPolicy>> XfrmBackend::wrong_policies() {
-  std::set<KernelPolicy> wrong;
+// All policies, whatever the notices said: ours that are not what they should be become suspect; of others'
+// those are told that let pass before ours and were not told yet.
+Result<void> XfrmBackend::compare_policies(std::vector<BackendEvent>& out) {
+  std::set<KernelPolicy> wrong, foreign;
   const auto begin = [&] {
     for (const auto& [key, claims] : claims_)
       if (!claims.empty()) wrong.insert(key);
+    foreign.clear();
   };
   NetlinkMessage message(XFRM_MSG_GETPOLICY, NLM_F_DUMP);
-  const auto done = requests_.dump(message, "reading the kernel's policies", begin, [&](const nlmsghdr& m) {
+  auto done = requests_.dump(message, "reading the kernel's policies", begin, [&](const nlmsghdr& m) {
     const auto* info = fixed_header<xfrm_userpolicy_info>(m);
     if (info == nullptr) return;
+    if (is_foreign_opening(m, *info)) foreign.insert({info->dir, info->sel});
     const auto found = claims_.find({info->dir, info->sel});
     if (found == claims_.end() || found->second.empty()) return;
     const NetlinkMessage ours = wanted_policy(found->first, *found->second.begin());
     if (facts_of(m, *info) == facts_of(*ours.raw(), *fixed_header<xfrm_userpolicy_info>(*ours.raw())))
       wrong.erase(found->first);
   });
-  if (!done) return std::unexpected(done.error());
-  return wrong;
+  if (!done) return done;
+  for (const KernelPolicy& key : foreign)
+    if (!foreign_.contains(key)) tell_foreign(key.selector, out);
+  foreign_ = std::move(foreign);
+  suspects_.merge(wrong);
+  return {};
 }
 
 // What could not be put back stays suspect, and the next poll() tries again.
@@ -152,12 +181,8 @@ void XfrmBackend::repair(std::vector<BackendEvent>& out) {
   if (fenced_ && !blocked && set_default(true))
     out.emplace_back(
         ChangedEvent{"another program has opened the kernel's default policy; it blocks again", true});
-  if (check_policies_) {
-    auto wrong = wrong_policies();
-    if (!wrong) return;
-    suspects_.merge(*wrong);
-    check_policies_ = false;
-  }
+  if (check_policies_ && !compare_policies(out)) return;
+  check_policies_ = false;
   std::size_t repaired = 0;
   for (auto key = suspects_.begin(); key != suspects_.end();) {
     if (!write_policy(*key, "of Simplon")) {
@@ -182,11 +207,15 @@ bool XfrmBackend::miss_sas(std::vector<BackendEvent>& out) {
   std::set<SaId> there;
   for (const SaRef& sa : installed.sas) there.insert(sa->id);
   std::size_t gone = 0;
-  for (const auto& [key, sa] : known_)
-    if (!there.contains(sa.id)) {
-      out.emplace_back(ExpireEvent{sa.id, true});
-      ++gone;
+  for (auto sa = known_.begin(); sa != known_.end();) {
+    if (there.contains(sa->second.id)) {
+      ++sa;
+      continue;
     }
+    out.emplace_back(ExpireEvent{sa->second.id, true});
+    sa = known_.erase(sa);
+    ++gone;
+  }
   if (gone != 0)
     out.emplace_back(ChangedEvent{counted(gone, "SA") + " of Simplon's left the kernel by another program; " +
                                       "their numbers must not begin anew, so they count as expired",

@@ -105,7 +105,7 @@ class Journal final : public Backend {
   Result<SaCounters> counters(const SaRef&) override { return SaCounters{}; }
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>&) override { return {}; }
   void recheck() override { calls.emplace_back("recheck"); }
-  int fd() const override { return -1; }
+  std::vector<int> fds() const override { return {}; }
   std::vector<BackendEvent> poll() override { return {}; }
 
  private:

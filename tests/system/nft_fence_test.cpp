@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fence in nftables beside XfrmBackend's policies: what it stops while another program has opened these,
+// and what it lets pass. This machine's kernel needs no ESP for it: the packets are those that should not be
+// in clear.
+//
+//   this namespace: 192.0.2.1 xa ----- xb 198.51.100.5 peer
+#include "ctrl/backend/xfrm/backend.h"
+#include "tests/system/own_namespace.h"
+
+namespace simplon::ctrl {
+namespace {
+
+using test::runs;
+using test::shell;
+using test::wait_for;
+
+TrafficSelector ts(const char* text) { return *TrafficSelector::parse(text); }
+
+PolicySpec entry(std::uint32_t id, Action action, const char* local, const char* remote) {
+  PolicySpec out{.id = PolicyId{id},
+                 .name = "entry-" + std::to_string(id),
+                 .order = 16 * id,
+                 .action = action,
+                 .selectors = {{ts(local)}, {ts(remote)}},
+                 .tunnel = {}};
+  if (action == Action::kProtect)
+    out.tunnel = TunnelEnds{*IpAddress::parse("203.0.113.1"), *IpAddress::parse("203.0.113.2")};
+  return out;
+}
+PolicySpec office() { return entry(7, Action::kProtect, "192.0.2.0/25", "198.51.100.0/24"); }
+
+class NftFence : public ::testing::Test {
+ protected:
+  static std::string peer() { return "nftfence" + std::to_string(getpid()); }
+  static std::string at_peer(const std::string& command) { return "ip netns exec " + peer() + " " + command; }
+  static void SetUpTestSuite() {
+    const std::string p = peer();
+    ASSERT_TRUE(runs("ip netns add " + p + " && ip link add xa type veth peer name xb netns " + p +
+                     " && ip addr add 192.0.2.1/25 dev xa && ip link set xa up && ip -n " + p +
+                     " addr add 198.51.100.5/24 dev xb && ip -n " + p + " link set xb up && ip -n " + p +
+                     " route add 192.0.2.0/25 dev xb && ip route add 198.51.100.0/24 dev xa src 192.0.2.1"));
+    ASSERT_TRUE(runs(
+        at_peer("nft 'add table inet count; add counter inet count udp500; add counter inet count udp501; "
+                "add counter inet count echo; "
+                "add chain inet count c { type filter hook prerouting priority -400; }; "
+                "add rule inet count c udp sport 500 counter name udp500; "
+                "add rule inet count c udp sport 501 counter name udp501; "
+                "add rule inet count c icmp type echo-request counter name echo'")));
+  }
+  static void TearDownTestSuite() { ASSERT_TRUE(runs("ip link del xa; ip netns del " + peer())); }
+  void SetUp() override {
+    ASSERT_TRUE(
+        runs("ip xfrm policy flush; ip xfrm policy setdefault in accept fwd accept out accept; nft flush "
+             "ruleset"));
+    ASSERT_TRUE(runs("ping -q -c1 -W5 198.51.100.5")) << "the wire is up";
+    auto opened = XfrmBackend::open();
+    ASSERT_TRUE(opened) << opened.error().what;
+    backend_ = std::move(*opened);
+    ASSERT_TRUE(backend_->fence());
+  }
+  void TearDown() override { ASSERT_TRUE(XfrmBackend::release()); }
+  void add(const PolicySpec& policy) {
+    const auto done = backend_->add_policy(policy);
+    ASSERT_TRUE(done) << done.error().what;
+    backend_->commit();
+  }
+  static unsigned long seen(const std::string& counter) {
+    return std::stoul(shell(
+        at_peer("nft list counter inet count " + counter + " | sed -n 's/.*packets \\([0-9]*\\).*/\\1/p'")));
+  }
+  static unsigned long echoes_taken() {
+    return std::stoul(
+        shell("awk '$1 == \"IcmpMsg:\" {for (i = 1; i <= NF; i++) v[n + 0, i] = $i; n++; m = NF} "
+              "END {for (i = 1; i <= m; i++) if (v[0, i] == \"InType8\") print v[1, i]}' /proc/net/snmp; "
+              "echo 0"));
+  }
+  // Pings in both directions: how many requests arrived, there and here.
+  static std::pair<unsigned long, unsigned long> arrived() {
+    const auto there = seen("echo"), here = echoes_taken();
+    (void)test::status_and_output("ping -q -c2 -i0.05 -W0.3 198.51.100.5");
+    (void)test::status_and_output(at_peer("ping -q -c2 -i0.05 -W0.3 192.0.2.1"));
+    return {seen("echo") - there, echoes_taken() - here};
+  }
+  // Another program takes the place of our policies by such that let pass.
+  static ::testing::AssertionResult let_pass() {
+    return runs(
+        "for d in out fwd; do ip xfrm policy update src 192.0.2.0/25 dst 198.51.100.0/24 dir $d priority 1 "
+        "action allow; done; for d in in fwd; do ip xfrm policy update src 198.51.100.0/24 dst 192.0.2.0/25 "
+        "dir $d priority 1 action allow; done");
+  }
+  std::string told() {
+    std::string out;
+    wait_for(backend_->fds()[1], [&] {
+      out += told_at_once();
+      return !out.empty();
+    });
+    return out;
+  }
+  std::string told_at_once() {
+    std::string out;
+    for (const BackendEvent& event : backend_->poll())
+      if (const auto* changed = std::get_if<ChangedEvent>(&event)) out += changed->what + "\n";
+    return out;
+  }
+  static std::string table() { return test::status_and_output("nft list table inet simplon").second; }
+  std::unique_ptr<XfrmBackend> backend_;
+};
+using Pair = std::pair<unsigned long, unsigned long>;
+
+TEST_F(NftFence, APolicyOfAnotherThatLetsPassIsStoppedInBothDirections) {
+  add(office());
+  EXPECT_EQ(told_at_once(), "");
+  ASSERT_TRUE(let_pass());
+  EXPECT_EQ(arrived(), Pair(0, 0));
+  EXPECT_NE(told_at_once().find("4 of Simplon's kernel policies"), std::string::npos);
+  // The control: without the fence the same policies let pass.
+  ASSERT_TRUE(let_pass());
+  ASSERT_TRUE(runs("nft delete table inet simplon"));
+  const Pair open = arrived();
+  EXPECT_EQ(open.first, 2u);
+  EXPECT_EQ(open.second, 2u);
+  EXPECT_NE(told().find("fence that Simplon has in nftables"), std::string::npos);
+  ASSERT_TRUE(let_pass());
+  EXPECT_EQ(arrived(), Pair(0, 0)) << "it stands again " << table();
+}
+
+TEST_F(NftFence, FlushedRulesetIsWrittenAgainAndThePoliciesHoldMeanwhile) {
+  add(office());
+  const std::string before = table();
+  for (const char* command :
+       {"nft flush ruleset", "nft flush table inet simplon", "nft delete table inet simplon",
+        "nft insert rule inet simplon leaving accept", "nft 'add table inet simplon { flags dormant; }'"}) {
+    EXPECT_EQ(told_at_once(), "") << command;
+    ASSERT_TRUE(runs(command));
+    EXPECT_NE(table(), before) << command;
+    EXPECT_EQ(arrived(), Pair(0, 0)) << command;
+    EXPECT_NE(told().find("written again"), std::string::npos) << command;
+    EXPECT_EQ(table(), before) << command;
+  }
+  ASSERT_TRUE(runs("nft add table inet other && nft add chain inet other c && nft delete table inet other"));
+  EXPECT_EQ(told_at_once(), "") << "another's table is no news";
+}
+
+TEST_F(NftFence, TheFirstEntryDecides) {
+  PolicySpec bypass = entry(3, Action::kBypass, "192.0.2.0/25[icmp]", "198.51.100.5[icmp]");
+  add(office());
+  add(bypass);
+  const Pair open = arrived();
+  EXPECT_EQ(open.first, 2u) << table();
+  EXPECT_EQ(open.second, 2u) << table();
+  add(entry(2, Action::kDiscard, "192.0.2.1", "198.51.100.5"));
+  ASSERT_TRUE(let_pass());
+  ASSERT_TRUE(runs("ip xfrm policy flush; ip xfrm policy setdefault out accept fwd accept in accept"));
+  EXPECT_EQ(arrived(), Pair(0, 0)) << table();
+  ASSERT_TRUE(backend_->remove_policy(entry(2, Action::kDiscard, "192.0.2.1", "198.51.100.5")));
+  backend_->commit();
+  EXPECT_EQ(arrived(), Pair(2, 2)) << table();
+}
+
+// RFC 7296 §2: IKE and ESP of the gateway's own are not covered by its policies.
+TEST_F(NftFence, IkePassesWhatItCovers) {
+  add(office());
+  ASSERT_TRUE(let_pass());
+  const auto send = [](const char* port) {
+    return runs(
+        std::string(
+            "/usr/bin/python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+            "s.bind((\"192.0.2.1\", ") +
+        port + ")); s.sendto(b\"x\", (\"198.51.100.5\", 500))'");
+  };
+  const auto ike = seen("udp500"), other = seen("udp501");
+  EXPECT_TRUE(send("500"));
+  EXPECT_FALSE(send("501")) << "EPERM: nftables dropped it";
+  EXPECT_EQ(seen("udp500") - ike, 1u);
+  EXPECT_EQ(seen("udp501") - other, 0u);
+}
+
+// As a crashed gateway leaves it, and the next one finds it.
+TEST_F(NftFence, StaysWhenTheProcessEndsAndIsReleasedOnRequest) {
+  add(office());
+  backend_.reset();
+  EXPECT_NE(table().find("chain leaving"), std::string::npos);
+  ASSERT_TRUE(let_pass());
+  EXPECT_EQ(arrived(), Pair(0, 0));
+  ASSERT_TRUE(XfrmBackend::release());
+  EXPECT_EQ(table().find("chain leaving"), std::string::npos);
+  ASSERT_TRUE(runs("ip xfrm policy flush"));
+  EXPECT_EQ(arrived(), Pair(2, 2));
+}
+
+}  // namespace
+}  // namespace simplon::ctrl
