@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ctrl/config/parts.h"
+#include "dp/device/pci.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -41,8 +42,8 @@ std::string meant_driver(std::string_view device) {
 void read_device(const Value& device, const Config& out, dp::PortSetup& setup) {
   const auto text = device.text();
   if (!text) return;
-  setup.device = *text;
-  const std::string_view id = std::string_view(*text).substr(0, text->find(','));
+  setup.device = dp::full_pci_address(*text);
+  const std::string_view id = std::string_view(setup.device).substr(0, setup.device.find(','));
   if (!valid_device(*text))
     return device.error("'" + text->substr(0, 60) +
                         "' is no device; use a PCI address (0000:01:00.0) or a virtual device with its "

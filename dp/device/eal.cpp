@@ -10,6 +10,8 @@
 #include <fstream>
 #include <vector>
 
+#include "dp/device/pci.h"
+
 namespace simplon::dp {
 namespace {
 
@@ -80,12 +82,6 @@ std::vector<std::string> arguments(const Setup& setup, bool huge) {
 }
 
 }  // namespace
-
-bool is_pci_address(const std::string& device) {
-  const std::string name = device.substr(0, device.find(','));
-  return name.find(':') != std::string::npos && name.find('.') != std::string::npos &&
-         name.find('=') == std::string::npos;
-}
 
 Result<std::string> start_eal(const Setup& setup) {
   if (auto done = check_cores(setup); !done) return std::unexpected(done.error());

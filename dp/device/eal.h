@@ -14,6 +14,4 @@ namespace simplon::dp {
 // are enough, ordinary pages otherwise.
 Result<std::string> start_eal(const Setup& setup);
 
-bool is_pci_address(const std::string& device);  // "0000:01:00.0"
-
 }  // namespace simplon::dp

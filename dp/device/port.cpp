@@ -2,12 +2,13 @@
 #include "dp/device/port.h"
 
 #include <rte_dev.h>
+#include <rte_eal.h>
 #include <rte_ethdev.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "dp/device/eal.h"
+#include "dp/device/pci.h"
 
 namespace simplon::dp {
 namespace {
@@ -22,7 +23,7 @@ Result<std::unique_ptr<Port>> Port::open(const PortSetup& setup, unsigned worker
   const std::string name = name_of(setup.device);
   if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0)
     return fail("port " + setup.name + ": there is no device '" + setup.device + "'; " +
-                (is_pci_address(name) ? "is it bound to vfio-pci, and its address right?"
+                (is_pci_address(name) ? pci_hindrance(name, rte_eal_has_hugepages() != 0)
                                       : "is its interface there, are its arguments right?"));
   std::unique_ptr<Port> port(new Port(setup, id, buffers));
   if (auto done = port->configure(workers); !done)

@@ -44,6 +44,9 @@ TEST(Config, PortsAreChecked) {
               HasSubstr("there is a port 'lan' already"));
   EXPECT_THAT(ports(lan + "  - {name: l2, device: \"net_tap0,x=1\", side: protected}\n"),
               HasSubstr("another port has device 'net_tap0'"));
+  EXPECT_THAT(ports("  - {name: l1, device: \"0000:0a:00.0\", side: protected}\n"
+                    "  - {name: l2, device: \"0A:0.0,x=1\", side: protected}\n"),
+              HasSubstr("another port has device '0000:0a:00.0'"));
   EXPECT_THAT(ports(lan + "  - {name: l2, device: net_tap1, side: protected, addresses: 10.0.0.9/25}\n"),
               HasSubstr("overlaps 10.0.0.1/24 of port 'lan'"));
   EXPECT_THAT(ports(lan + "  - {name: l2, device: net_tap1, side: protected, addresses: 10.0.0.1/24}\n"),

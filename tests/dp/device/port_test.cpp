@@ -27,13 +27,6 @@ Result<std::unique_ptr<Port>> open(const PortSetup& setup, unsigned workers = 1)
   return Port::open(setup, workers, Shared::get().buffers);
 }
 
-TEST(Port, PciAddressIsToldFromAVdev) {
-  EXPECT_TRUE(is_pci_address("0000:01:00.0"));
-  EXPECT_TRUE(is_pci_address("01:00.0,some=argument"));
-  EXPECT_FALSE(is_pci_address("net_pcap0,rx_pcap=/tmp/0000:01:00.0"));
-  EXPECT_FALSE(is_pci_address("net_null0"));
-}
-
 TEST(Port, DeviceThatIsNotThereIsNamed) {
   const auto port = open({.name = "lan", .device = "net_null77,size=64"});
   ASSERT_FALSE(port);
