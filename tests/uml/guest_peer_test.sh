@@ -9,6 +9,7 @@
 # The guest's two ports are TAPs of the namespace gwB, bridged with the wires that site.sh lays to it.
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
+source "$here/guest.sh"
 peer=$1
 case $peer in
   libreswan) daemon=/usr/libexec/ipsec/pluto esp=aes128gcm16-x25519 ;;
@@ -22,14 +23,6 @@ lab_begin "$peer"
 dir=$run/guest
 mkdir "$dir"
 site_up
-
-bridge() { # WIRE TAP
-  ip -n "$lab-gwB" tuntap add dev "$2" mode tap
-  ip -n "$lab-gwB" link add "br-$1" type bridge
-  local port
-  for port in "$1" "$2"; do ip -n "$lab-gwB" link set "$port" master "br-$1" up; done
-  ip -n "$lab-gwB" link set "br-$1" up
-}
 
 simplon_yaml() {
   site_simplon_ports gwA
@@ -115,29 +108,11 @@ for ((i = 0; i < 100; i++)); do [ -S /run/iked.sock ] && break; sleep 0.1; done
 SH
 }
 
-# The guest: orders are files of $dir, each run once; what it printed and its status lie beside it.
 guest_start() {
-  { guest_begin
-    cat <<SH
-touch $dir/ready
-for ((n = 1; ; n++)); do
-  while [ ! -e $dir/\$n.order ]; do sleep 0.1; done
-  bash $dir/\$n.order >$dir/\$n.out 2>&1
-  echo \$? >$dir/\$n.new && mv $dir/\$n.new $dir/\$n.status
-done
-SH
-  } >"$run/guest.sh"
+  { guest_begin; guest_orders; } >"$run/guest.sh"
   cp "$run/guest.sh" "$dir/"
   start gwB guest "$here/../uml/uml-run" -t 250 -m 384M -w "$dir" -n tap-wan -n tap-lan -- bash "$dir/guest.sh"
-  wait_for 60 test -e "$dir/ready" || { cat "$run/guest.log"; return 1; }
-}
-orders=0
-guest() { # COMMAND...
-  orders=$((orders + 1))
-  echo "$@" >"$dir/$orders.new" && mv "$dir/$orders.new" "$dir/$orders.order"
-  wait_for 30 test -e "$dir/$orders.status" || return 1
-  cat "$dir/$orders.out"
-  return "$(cat "$dir/$orders.status")"
+  guest_ready 60
 }
 
 children() { ctl gwA sas --json | tr -d ' \n' | grep -o '"spi-in":"[0-9a-f]*"' | sort -u | tr '\n' ' '; }
@@ -171,8 +146,8 @@ no_gap() {
     awk -v may="${may_lose:-0}" '{last = $1} END {print last - NR " lost of " last; exit NR < 5 || last - NR > may}'
 }
 
-bridge wan0 tap-wan
-bridge lan0 tap-lan
+guest_port gwB wan0 tap-wan
+guest_port gwB lan0 tap-lan
 simplon_yaml >"$run/gwA.yaml"
 simplon_start gwA || exit 1
 guest_start || { failed=1; lab_end; }
