@@ -9,10 +9,40 @@
 # lossy_relay.py, which harms IKE datagrams alone, from $seed, and none while $run/calm exists:
 #
 #   gwA wan0 --- toA [relay] toB --- wan0 gwB
+#
+# port_kind=KIND makes gwA's ports of another driver: af_packet (the default), af_xdp, pcap, tap. The devices of "tap" are
+# interfaces that Simplon makes: site_plug, after its start, gives them to hostA and gwB in place of the wires.
+
+site_device() { # NUMBER INTERFACE : of gwA's port
+  case ${port_kind:-af_packet} in
+    tap) [ "$2" = lan0 ] && echo "net_tap$1,iface=eth0" || echo "net_tap$1,iface=wan0" ;;
+    *) echo "net_${port_kind:-af_packet}$1,iface=$2" ;;
+  esac
+}
+
+site_plug() {
+  [ "${port_kind:-}" = tap ] || return 0
+  ip -n "$lab-gwA" link set eth0 netns "$lab-hostA" && ip -n "$lab-gwA" link set wan0 netns "$lab-gwB" || return 1
+  ip -n "$lab-hostA" link set eth0 up
+  ip -n "$lab-gwB" link set wan0 up
+  site_host A 1 a
+}
+
+site_host() { # A|B NUMBER LETTER : its interface
+  ip -n "$lab-host$1" link set eth0 mtu 1400
+  ip -n "$lab-host$1" addr add "198.18.$2.10/24" dev eth0
+  ip -n "$lab-host$1" addr add "2001:db8:$3::10/64" dev eth0 nodad
+  ip -n "$lab-host$1" route add default via "198.18.$2.1"
+  ip -n "$lab-host$1" -6 route add default via "2001:db8:$3::1"
+}
 
 site_up() {
   ns hostA gwA gwB hostB
+  wire gwB lan0 hostB eth0
+  site_host B 2 b
+  [ "${port_kind:-}" != tap ] || return 0
   wire hostA eth0 gwA lan0
+  site_host A 1 a
   if [ -n "${relay:-}" ]; then
     ns relay
     wire gwA wan0 relay toA
@@ -22,16 +52,6 @@ site_up() {
   else
     wire gwA wan0 gwB wan0
   fi
-  wire gwB lan0 hostB eth0
-  local side n
-  for side in "A 1 a" "B 2 b"; do
-    set -- $side
-    ip -n "$lab-host$1" link set eth0 mtu 1400
-    ip -n "$lab-host$1" addr add "198.18.$2.10/24" dev eth0
-    ip -n "$lab-host$1" addr add "2001:db8:$3::10/64" dev eth0 nodad
-    ip -n "$lab-host$1" route add default via "198.18.$2.1"
-    ip -n "$lab-host$1" -6 route add default via "2001:db8:$3::1"
-  done
 }
 
 # The addresses of gateway B when it is a kernel that forwards (strongSwan).
@@ -58,11 +78,11 @@ gateway:
 crypto: [crypto_aesni_gcm, crypto_aesni_mb]
 ports:
   - name: lan
-    device: net_af_packet0,iface=lan0
+    device: $([ $1 = gwB ] && port_kind=; site_device 0 lan0)
     side: protected
     addresses: [198.18.$n.1/24, "2001:db8:$h::1/64"]
   - name: wan
-    device: net_af_packet1,iface=wan0
+    device: $([ $1 = gwB ] && port_kind=; site_device 1 wan0)
     side: unprotected
     addresses: [198.51.100.$n/24, "2001:db8:ffff::$n/64"]
 management:
@@ -148,7 +168,7 @@ site_tcp() { # [-4|-6]
   local to=198.18.2.10; [ "${1:-}" = -6 ] && to=2001:db8:b::10
   start hostB iperf iperf3 -s -1
   wait_for 10 sh -c "ip netns exec $lab-hostB ss -Hltn sport = 5201 | grep -q 5201" || return 1
-  on hostA iperf3 -c "$to" -n 4M -J >"$run/iperf.json"
+  on hostA timeout 60 iperf3 -c "$to" -n 4M -J >"$run/iperf.json"
   local status=$?
   stop iperf
   [ $status = 0 ] && /usr/bin/python3 -c '

@@ -1,21 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # scapy as the other ESP implementation: it opens what Simplon sends, and sends what Simplon must take and must refuse
-# (esp_peer.py tells each case). SAs by hand, from the console. scapy_test.sh gcm|cbc 4|6|udp
+# (esp_peer.py tells each case). SAs by hand, from the console. scapy_test.sh gcm|cbc 4|6 [af_packet|af_xdp|pcap|tap]
 #
 #   hostA .10 --- 198.18.1.0/24 --- .1 gwA .1 --- 198.51.100.0/24 --- .2 gwB (scapy on wan0)
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
-suite=$1 outer=$2
+suite=$1 outer=$2 port_kind=${3:-af_packet}
 lab_begin "scapy$suite$outer"
 site_up
-site_kernel_addresses gwB
-on gwB sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
-on gwB sysctl -qw net.ipv4.icmp_ratelimit=1000
 us=198.51.100.1 them=198.51.100.2
 [ "$outer" = 6 ] && us=2001:db8:ffff::1 them=2001:db8:ffff::2
 site_simplon_ports gwA >"$run/gwA.yaml"
-simplon_start gwA || exit 1
+simplon_start gwA && site_plug || exit 1
+site_kernel_addresses gwB
+on gwB sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+on gwB sysctl -qw net.ipv4.icmp_ratelimit=1000
 ok "a policy by hand" ctl gwA policy add lab --action protect --local-ts 198.18.1.0/24 --local-ts 2001:db8:a::/64 \
   --remote-ts 198.18.2.0/24 --remote-ts 2001:db8:b::/64
 bytes() { /usr/bin/python3 -c "print(''.join('%02x' % b for b in range($1, $2)))"; }
