@@ -98,9 +98,9 @@ void show_ports(std::ostream& out, const Reply& reply) {
 
 namespace {
 
-constexpr std::array<std::string_view, 10> kWorkerCounts{
-    "received", "transmitted", "encrypted", "decrypted", "forwarded",
-    "punted",   "handed-over", "dropped",   "fragments", "icmp-errors"};
+constexpr std::array<std::string_view, 12> kWorkerCounts{
+    "received",    "transmitted", "encrypted",   "decrypted", "forwarded",   "punted",
+    "handed-over", "dropped",     "reassembled", "fragments", "icmp-errors", "waiting"};
 
 }  // namespace
 

@@ -43,6 +43,13 @@ Ring make_ring(const std::string& name, unsigned flags) {
   return Ring(rte_ring_create(name.c_str(), kRingSlots, SOCKET_ID_ANY, flags));
 }
 
+Result<rte_mempool*> make_pool(const char* name, unsigned count, unsigned cache, std::uint16_t room) {
+  rte_mempool* pool = rte_pktmbuf_pool_create(name, count, cache, 0, room, SOCKET_ID_ANY);
+  if (pool != nullptr) return pool;
+  return fail("no memory for " + std::to_string(count) + " packet buffers of " + std::to_string(room) +
+              " bytes; raise 'memory' or lower 'buffers'");
+}
+
 // A frame of the largest port lies in one buffer, VLAN tag included. What ESP adds is part of the outer
 // packet, and that is checked against the MTU; a packet from one tunnel into another begins deeper in its
 // buffer.
@@ -118,7 +125,7 @@ class DpdkDataPath final : public DataPath {
 
   Setup setup_;
   std::string memory_;
-  rte_mempool* buffers_ = nullptr;
+  rte_mempool *buffers_ = nullptr, *datagrams_ = nullptr;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<Ring> mailboxes_, outboxes_, injects_;
   Ring punts_, events_;
@@ -136,11 +143,12 @@ Result<void> DpdkDataPath::start() {
   if (!memory) return std::unexpected(memory.error());
   memory_ = *memory;
   const auto workers = static_cast<unsigned>(setup_.worker_cores.size());
-  const std::uint16_t room = buffer_room(setup_.ports);
-  buffers_ = rte_pktmbuf_pool_create("packets", setup_.buffers, 256, 0, room, SOCKET_ID_ANY);
-  if (buffers_ == nullptr)
-    return fail("no memory for " + std::to_string(setup_.buffers) + " packet buffers of " +
-                std::to_string(room) + " bytes; raise 'memory' or lower 'buffers'");
+  auto buffers = make_pool("packets", setup_.buffers, 256, buffer_room(setup_.ports));
+  if (!buffers) return std::unexpected(buffers.error());
+  buffers_ = *buffers;
+  auto datagrams = make_pool("datagrams", workers * Reassemblies::kBuffers, 0, Reassembly::kBufferRoom);
+  if (!datagrams) return std::unexpected(datagrams.error());
+  datagrams_ = *datagrams;
   auto crypto = CryptoBackends::open({.devices = setup_.crypto_devices,
                                       .prefer = setup_.crypto_prefer,
                                       .workers = workers,
@@ -238,6 +246,8 @@ Result<void> DpdkDataPath::make_worker(unsigned index) {
   setup.sources = sources_of(index);
   for (const auto& port : ports_) setup.sinks.push_back(sink_of(*port, index));
   for (const Ring& mailbox : mailboxes_) setup.mailboxes.push_back(mailbox.get());
+  setup.buffers = buffers_;
+  setup.datagrams = datagrams_;
   setup.outbox = outboxes_[index].get();
   setup.punts = punts_.get();
   setup.events = events_.get();
@@ -345,8 +355,11 @@ Stats DpdkDataPath::stats() const {
                            .forwarded = c.forwarded,
                            .punted = c.punted,
                            .handed_over = c.handed_over,
+                           .reassembled = c.reassembled,
                            .fragments = c.fragments,
                            .icmp_errors = c.icmp_errors,
+                           .joined = c.joined,
+                           .waiting = c.waiting,
                            .turns = c.turns,
                            .idle_turns = c.idle_turns,
                            .dropped = {c.dropped.begin(), c.dropped.end()}});

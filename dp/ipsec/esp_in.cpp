@@ -20,12 +20,15 @@ constexpr std::uint8_t kEcn[4][4] = {
     {3, 3, 3, 3},         // CE
 };
 
+bool within(const CompactSelector& c, AddressKey source, AddressKey destination, bool v4) {
+  return c.v4 == v4 && c.source_first <= source && source <= c.source_last &&
+         c.destination_first <= destination && destination <= c.destination_last;
+}
+
 bool matches(const CompactSelector& c, AddressKey source, AddressKey destination, const Headers& h) {
-  return c.v4 == h.v4 && c.source_first <= source && source <= c.source_last &&
-         c.destination_first <= destination && destination <= c.destination_last &&
-         (c.protocol == kAnyProtocol || c.protocol == h.protocol) && !(h.fragment && c.asks_ports) &&
-         c.sport_first <= h.sport && h.sport <= c.sport_last && c.dport_first <= h.dport &&
-         h.dport <= c.dport_last;
+  return within(c, source, destination, h.v4) && (c.protocol == kAnyProtocol || c.protocol == h.protocol) &&
+         !(h.partial && c.asks_ports) && c.sport_first <= h.sport && h.sport <= c.sport_last &&
+         c.dport_first <= h.dport && h.dport <= c.dport_last;
 }
 
 Drop check_replay(const ReplayWindow& window, std::uint64_t seq) {
@@ -62,6 +65,19 @@ bool selected(const InboundSa& sa, AddressKey source, AddressKey destination, co
   return false;
 }
 
+// Whether a fragment's datagram may be selected, once its ports are known, and its protocol where that stands
+// behind another extension header.
+[[gnu::noinline]] bool may_be_selected(const InboundSa& sa, AddressKey source, AddressKey destination,
+                                       const Headers& h) {
+  const bool unknown = is_extension_header(h.protocol) && !h.v4;
+  for (unsigned i = 0; i < sa.selector_count; ++i) {
+    const CompactSelector& c = sa.selectors[i];
+    if (within(c, source, destination, h.v4) && (unknown || !c.protocol || c.protocol == h.protocol))
+      return true;
+  }
+  return false;
+}
+
 // RFC 4301 §6.2: an ICMP error that is itself outside the selectors passes where what answers the packet that
 // it quotes is inside them. It must go to whom that packet came from: the quotation must not open the way to
 // anybody else.
@@ -73,7 +89,7 @@ bool selected(const InboundSa& sa, AddressKey source, AddressKey destination, co
   answer.protocol = flow->protocol;
   answer.sport = flow->sport;
   answer.dport = flow->dport;
-  answer.fragment = flow->fragment;
+  answer.partial = flow->fragment;
   return selected(sa, address_key(flow->source), address_key(flow->destination), answer);
 }
 
@@ -133,16 +149,19 @@ Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Hea
   if (const Drop bad = parse_ip(m, 0, inner); bad != Drop::kNone) return bad;
   if (inner.v4 != (next == kIpip)) return Drop::kBadNextHeader;
   std::uint8_t* ip = bytes_of(m);
-  if (!selected(sa, ip, inner) && !quotes_selected(sa, ip, inner)) return Drop::kSelectorMismatch;
   const std::uint8_t ecn = kEcn[traffic_class(ip, inner.v4) & 3][packet.ecn];
   if (ecn == kEcnDrop) return Drop::kEcn;
   if (ecn != (traffic_class(ip, inner.v4) & 3)) set_ecn(ip, inner.v4, ecn);
-  return Drop::kNone;
+  return check_selectors(sa, ip, inner);
 }
 
-bool selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
-  return selected(sa, address_key(ip + (inner.v4 ? 12 : 8), inner.v4),
-                  address_key(ip + (inner.v4 ? 16 : 24), inner.v4), inner);
+Drop check_selectors(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
+  const AddressKey source = address_key(ip + (inner.v4 ? 12 : 8), inner.v4),
+                   destination = address_key(ip + (inner.v4 ? 16 : 24), inner.v4);
+  if (selected(sa, source, destination, inner)) return Drop::kNone;
+  if (inner.partial)
+    return may_be_selected(sa, source, destination, inner) ? Drop::kFragment : Drop::kSelectorMismatch;
+  return quotes_selected(sa, ip, inner) ? Drop::kNone : Drop::kSelectorMismatch;
 }
 
 // Inbound: the peer's side is the source.

@@ -26,7 +26,8 @@ Drop decapsulate_cbc_begin(rte_mbuf* m, const Headers& headers, std::uint16_t es
 
 // After a good ICV: moves the window, strips the ESP trailer and the outer headers, joins the ECN fields,
 // checks the inner packet against the SA's selectors. The mbuf then begins with the inner IP header,
-// described by `inner`.
+// described by `inner`. kFragment: all is well, but the selectors ask for ports; the whole datagram is to be
+// checked.
 Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner);
 
 void set_selectors(const SaSpec& spec, InboundSa& sa);
@@ -40,7 +41,8 @@ inline bool has_moved(const InboundSa& sa, const std::uint8_t* ip, const Headers
          (outer.sport != sa.peer_port || address_key(ip + (outer.v4 ? 12 : 8), outer.v4) != sa.peer) &&
          seq > sa.window.top();
 }
-// Whether the packet is within the SA's selectors.
-bool selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner);
+// Whether the packet is within the SA's selectors: kNone, kSelectorMismatch, or kFragment: it is a fragment,
+// and its ports would have to be known (RFC 4301 §7).
+Drop check_selectors(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner);
 
 }  // namespace simplon::dp

@@ -5,6 +5,7 @@
 #include <rte_ip.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace simplon::dp {
@@ -12,6 +13,17 @@ namespace {
 
 constexpr std::uint8_t kOuterTtl = 64;
 constexpr unsigned kTrailerBytes = 2;  // pad length, next header
+
+std::uint32_t random_word() {
+  std::uint32_t word;
+  if (getrandom(&word, sizeof word, 0) != sizeof word) rte_panic("the kernel gives no randomness\n");
+  return word;
+}
+
+bool asks_ports(const Selectors& selectors) {
+  const auto asks = [](const TrafficSelector& s) { return !s.ports.is_any(); };
+  return std::ranges::any_of(selectors.local, asks) || std::ranges::any_of(selectors.remote, asks);
+}
 
 void ipv4_header(const SaSpec& spec, std::uint8_t* h) {
   h[0] = 0x45;
@@ -42,7 +54,7 @@ std::uint32_t complete_more_fields(std::uint8_t* outer, const OutboundSa& sa, co
   // The UDP checksum stays zero here; over IPv6 set_udp_checksum() sets it.
   if (sa.udp) store_be16(outer + sa.ip_bytes + 4, static_cast<std::uint16_t>(total - sa.ip_bytes));
   if (!sa.v4 || sa.options.df == DfBit::kSet) return 0;
-  const auto id = static_cast<std::uint16_t>(seq);
+  const auto id = static_cast<std::uint16_t>(identification(sa, seq));
   const bool df = sa.options.df == DfBit::kCopy && (!inner_v4 || (load_be16(inner + 6) & kDontFragment) != 0);
   const std::uint16_t word = df ? kDontFragment : 0;
   store_be16(outer + 4, id);
@@ -157,6 +169,8 @@ void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
   sa.v4 = spec.destination.is_v4();
   sa.udp = spec.udp.has_value();
   sa.options = spec.mtu;
+  // A fragment has no ports, and its peer could not tell whether the SA is for it (RFC 4301 §7.3).
+  if (asks_ports(spec.selectors)) sa.options.fragmentation = Fragmentation::kAfterEsp;
   sa.more_fields = sa.udp || (sa.v4 && spec.mtu.df != DfBit::kSet);
   sa.kind = sa_kind(spec);
   sa.ip_bytes = sa.v4 ? kIpv4Bytes : kIpv6Bytes;
@@ -165,10 +179,11 @@ void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
   sa.icv = static_cast<std::uint8_t>(spec.suite.icv());
   sa.block = spec.suite.encr->block;
   set_outer_header(outer_header(spec), sa);
+  sa.first_identification = random_word();
   if (spec.suite.encr->aead())
     std::memcpy(&sa.salt, spec.salt.bytes().data(), sizeof sa.salt);
-  else if (getrandom(&sa.salt, sizeof sa.salt, 0) != sizeof sa.salt)
-    rte_panic("the kernel gives no randomness for IVs\n");
+  else
+    sa.salt = random_word();
 }
 
 std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer) {

@@ -73,7 +73,8 @@ inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
     {Drop::kNotForUs, "not-for-us", "sent to another host's MAC, or to a group that stays on its link"},
     {Drop::kNotFromHost, "not-from-host",
      "out of the host's kernel with a source that is none of the host's addresses: forwarded by the kernel"},
-    {Drop::kFragment, "fragment", "a fragment where the whole packet is needed"},
+    {Drop::kFragment, "fragment",
+     "a fragment of a datagram that waited for its neighbour; the policies have changed and ask for ports"},
     {Drop::kFragmentOverlap, "fragment-overlap", "fragments of a datagram that contradict each other"},
     {Drop::kFragmentLimit, "fragment-limit", "fragments that made room for those of newer datagrams"},
     {Drop::kFragmentTimeout, "fragment-timeout", "fragments of a datagram whose rest did not come in time"},
@@ -104,7 +105,7 @@ inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
     {Drop::kTxFull, "tx-full", "the transmit queue of the port is full"},
     {Drop::kPortDown, "port-down", "the device of the port is gone"},
     {Drop::kPuntFull, "punt-full", "the queue to the kernel is full"},
-    {Drop::kNoBuffer, "no-buffer", "no room for a header in the packet buffer"},
+    {Drop::kNoBuffer, "no-buffer", "no packet buffer is free, or there is no room for a header in it"},
     {Drop::kTooManyRounds, "too-many-rounds",
      "went through the stages of its worker more often than any packet should"},
 }};

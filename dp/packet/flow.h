@@ -29,9 +29,15 @@ struct Flow {
   std::uint16_t sport = 0, dport = 0;
   std::uint8_t protocol = 0;
   Origin origin{};
-  PortIndex port{};       // where it came in
-  bool fragment = false;  // a later one: ports are not known
+  PortIndex port{};  // where it came in
+  // A fragment, the first one as well: ports are not known, and the protocol may be an extension header.
+  bool fragment = false;
 };
+
+// Of a fragment whose own fragment header names another extension header.
+inline bool is_protocol_unknown(const Flow& flow) {
+  return flow.fragment && !flow.source.is_v4() && is_extension_header(flow.protocol);
+}
 
 struct Decision {
   enum class Kind : std::uint8_t {

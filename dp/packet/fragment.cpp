@@ -2,25 +2,30 @@
 #include "dp/packet/fragment.h"
 
 #include <algorithm>
+#include <span>
 
 namespace simplon::dp {
 namespace {
 
 constexpr std::uint16_t kOffsetMask = 0x1fff;
-constexpr unsigned kFragmentHeaderBytes = 8, kMostIpv4Header = 60;
+constexpr unsigned kFragmentHeaderBytes = 8, kMostHeader = 264;
 
 // What stands before the data of the pieces.
 struct Header {
-  std::array<std::uint8_t, kMostIpv4Header> bytes;
+  std::array<std::uint8_t, kMostHeader> bytes;
   unsigned size;
 };
+Header header_of(const std::uint8_t* ip, unsigned size) {
+  Header out;
+  std::memcpy(out.bytes.data(), ip, size);
+  out.size = size;
+  return out;
+}
 
 // RFC 791 §3.1: only options whose first bit is set go into every fragment.
 Header later_ipv4_header(const std::uint8_t* ip) {
-  Header out{};
   const unsigned length = (ip[0] & 0x0fu) * 4u;
-  std::memcpy(out.bytes.data(), ip, kIpv4Bytes);
-  out.size = kIpv4Bytes;
+  Header out = header_of(ip, kIpv4Bytes);
   for (unsigned at = kIpv4Bytes; at < length && ip[at] != 0;) {
     const unsigned bytes = ip[at] == 1 || at + 1 == length ? 1u : ip[at + 1];
     if (bytes == 0 || at + bytes > length) break;
@@ -41,96 +46,111 @@ void complete_ipv4(std::uint8_t* ip, unsigned size, std::uint16_t word) {
   set_ipv4_checksum(ip);
 }
 
-// The mbuf begins at the IP header and ends with the packet.
-void trim_to_packet(rte_mbuf* m, const Headers& headers) {
-  m->data_off = static_cast<std::uint16_t>(m->data_off + headers.ip);
-  m->data_len = headers.length;
-  m->pkt_len = headers.length;
-}
-
-void set_length(rte_mbuf* m, unsigned bytes) {
-  m->data_len = static_cast<std::uint16_t>(bytes);
-  m->pkt_len = bytes;
-}
-
-// Buffers for `n` pieces, of which the first is there already.
-bool get_buffers(rte_mbuf* m, unsigned n, Fragments& out) {
-  if (n > Fragments::kMost || rte_pktmbuf_alloc_bulk(m->pool, out.pieces.data() + 1, n - 1) != 0)
-    return false;
-  out.pieces[0] = m;
-  out.count = n;
-  return true;
-}
-
-// A header, and `bytes` of the packet's data behind it.
-std::uint8_t* fill(rte_mbuf* piece, const Header& header, const std::uint8_t* data, unsigned bytes) {
-  set_length(piece, header.size + bytes);
+// A header, and a part of the packet's data behind it.
+std::uint8_t* fill(rte_mbuf* piece, const Header& header, std::span<const std::uint8_t> data) {
+  const auto bytes = static_cast<std::uint16_t>(header.size + data.size());
+  piece->data_len = bytes;
+  piece->pkt_len = bytes;
   std::uint8_t* ip = bytes_of(piece);
   std::memcpy(ip, header.bytes.data(), header.size);
-  std::memcpy(ip + header.size, data, bytes);
+  std::memcpy(ip + header.size, data.data(), data.size());
   return ip;
 }
 
-// How many pieces of `each` octets hold `bytes`, after a first one of `first`.
-unsigned pieces_for(unsigned bytes, unsigned first, unsigned each) {
-  return 1 + (bytes - first + each - 1) / each;
-}
-
-bool fits(rte_mbuf* m, unsigned mtu) { return RTE_PKTMBUF_HEADROOM + mtu <= m->buf_len; }
-
-}  // namespace
-
-bool fragment_ipv4(rte_mbuf* m, const Headers& headers, std::uint16_t mtu, Fragments& out) {
-  std::uint8_t* ip = bytes_of(m) + headers.ip;
-  const unsigned length = (ip[0] & 0x0fu) * 4u, data = headers.length - length;
-  const Header later = later_ipv4_header(ip);
-  if (mtu < kMostIpv4Header + 8 || !fits(m, mtu)) return false;
-  const unsigned first = (mtu - length) & ~7u, each = (mtu - later.size) & ~7u;
-  if (data <= first || !get_buffers(m, pieces_for(data, first, each), out)) return false;
-  const std::uint16_t word = load_be16(ip + 6), more = word & kMoreFragments;
-  const unsigned offset = word & kOffsetMask;
-  for (unsigned i = 1, at = first; i < out.count; ++i, at += each) {
-    const bool last = i + 1 == out.count;
-    const unsigned bytes = last ? data - at : each;
-    std::uint8_t* piece = fill(out.pieces[i], later, ip + length + at, bytes);
-    complete_ipv4(piece, later.size + bytes,
-                  static_cast<std::uint16_t>((last ? more : kMoreFragments) | (offset + at / 8)));
+// The data in pieces, the first of which has another header than the rest. `complete(ip, size, offset, last)`
+// is called for each.
+template <class Complete>
+bool cut(std::span<const std::uint8_t> data, const Header& first, const Header& later, unsigned mtu,
+         rte_mempool* pool, Fragments& out, Complete complete) {
+  if (pool == nullptr || mtu < std::max(first.size, later.size) + 8 ||
+      RTE_PKTMBUF_HEADROOM + mtu > rte_pktmbuf_data_room_size(pool))
+    return false;
+  const std::size_t most = (mtu - first.size) & ~7u, each = (mtu - later.size) & ~7u;
+  if (data.size() <= most) return false;
+  const std::size_t count = 1 + (data.size() - most + each - 1) / each;
+  if (count > Fragments::kMost ||
+      rte_pktmbuf_alloc_bulk(pool, out.pieces.data(), static_cast<unsigned>(count)) != 0)
+    return false;
+  out.count = static_cast<unsigned>(count);
+  for (std::size_t i = 0, at = 0; i < count; ++i) {
+    const Header& header = i == 0 ? first : later;
+    const auto part = data.subspan(at, std::min(i == 0 ? most : each, data.size() - at));
+    complete(fill(out.pieces[i], header, part), static_cast<unsigned>(header.size + part.size()), at,
+             i + 1 == count);
+    at += part.size();
   }
-  trim_to_packet(m, headers);
-  set_length(m, length + first);
-  complete_ipv4(ip, length + first, static_cast<std::uint16_t>(kMoreFragments | offset));
   return true;
 }
 
-bool fragment_ipv6(rte_mbuf* m, const Headers& headers, std::uint16_t mtu, std::uint32_t id, Fragments& out) {
-  std::uint8_t* ip = bytes_of(m) + headers.ip;
-  Header header{};
-  std::memcpy(header.bytes.data(), ip, kIpv6Bytes);
-  header.size = kIpv6Bytes + kFragmentHeaderBytes;
+bool cut_ipv4(const std::uint8_t* ip, const Headers& headers, unsigned mtu, rte_mempool* pool,
+              Fragments& out) {
+  const unsigned length = (ip[0] & 0x0fu) * 4u;
+  const std::uint16_t word = load_be16(ip + 6), more = word & kMoreFragments;
+  const auto complete = [&](std::uint8_t* piece, unsigned size, std::size_t at, bool last) {
+    complete_ipv4(
+        piece, size,
+        static_cast<std::uint16_t>((last ? more : kMoreFragments) | ((word & kOffsetMask) + at / 8)));
+  };
+  return cut({ip + length, headers.length - length}, header_of(ip, length), later_ipv4_header(ip), mtu, pool,
+             out, complete);
+}
+
+// `header` ends with the fragment header.
+bool cut_ipv6(std::span<const std::uint8_t> data, const Header& header, unsigned mtu, rte_mempool* pool,
+              Fragments& out) {
+  const auto complete = [&](std::uint8_t* piece, unsigned size, std::size_t at, bool last) {
+    store_be16(piece + 4, static_cast<std::uint16_t>(size - kIpv6Bytes));
+    store_be16(piece + header.size - kFragmentHeaderBytes + 2,
+               static_cast<std::uint16_t>(at | (last ? 0u : 1u)));
+  };
+  return cut(data, header, header, mtu, pool, out, complete);
+}
+
+// Bytes up to the end of the first fragment header of an IPv6 packet that was parsed; 0: it has none.
+unsigned end_of_fragment_header(const std::uint8_t* ip, const Headers& headers) {
+  const unsigned end = headers.payload - headers.ip + 0u;
+  unsigned at = kIpv6Bytes;
+  for (std::uint8_t next = ip[6]; at + kFragmentHeaderBytes <= end;) {
+    if (next == kIpv6Fragment) return at + kFragmentHeaderBytes;
+    if (!is_extension_header(next)) return 0;
+    next = ip[at];
+    at += (ip[at + 1] + 1u) * 8u;
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool has_fragment_header(const std::uint8_t* ip, const Headers& headers) {
+  return !headers.v4 && end_of_fragment_header(ip, headers) != 0;
+}
+
+bool fragment(rte_mbuf* m, const Headers& headers, std::uint16_t mtu, rte_mempool* pool, Fragments& out) {
+  const std::uint8_t* ip = bytes_of(m) + headers.ip;
+  if (headers.v4) {
+    if (!cut_ipv4(ip, headers, mtu, pool, out)) return false;
+  } else {
+    const unsigned head = end_of_fragment_header(ip, headers);
+    if (head == 0 || head > kMostHeader ||
+        !cut_ipv6({ip + head, headers.length - head}, header_of(ip, head), mtu, pool, out))
+      return false;
+  }
+  rte_pktmbuf_free(m);
+  return true;
+}
+
+bool fragment_ipv6(rte_mbuf* m, const Headers& headers, std::uint16_t mtu, std::uint32_t id,
+                   rte_mempool* pool, Fragments& out) {
+  const std::uint8_t* ip = bytes_of(m) + headers.ip;
+  Header header = header_of(ip, kIpv6Bytes);
   std::uint8_t* extension = header.bytes.data() + kIpv6Bytes;
+  header.size += kFragmentHeaderBytes;
+  std::memset(extension, 0, kFragmentHeaderBytes);
   extension[0] = ip[6];
   header.bytes[6] = kIpv6Fragment;
   store_be32(extension + 4, id);
-  const unsigned data = headers.length - kIpv6Bytes + 0u;
-  if (mtu < header.size + 8 || !fits(m, mtu) || m->data_off + headers.ip < kFragmentHeaderBytes) return false;
-  const unsigned each = (mtu - header.size) & ~7u;
-  if (data <= each || !get_buffers(m, pieces_for(data, each, each), out)) return false;
-  const auto complete = [&](unsigned at, unsigned bytes, bool last) {
-    store_be16(header.bytes.data() + 4, static_cast<std::uint16_t>(kFragmentHeaderBytes + bytes));
-    store_be16(extension + 2, static_cast<std::uint16_t>(at | (last ? 0u : 1u)));
-  };
-  for (unsigned i = 1, at = each; i < out.count; ++i, at += each) {
-    const bool last = i + 1 == out.count;
-    const unsigned bytes = last ? data - at : each;
-    complete(at, bytes, last);
-    fill(out.pieces[i], header, ip + kIpv6Bytes + at, bytes);
-  }
-  // The first one's header moves to the front, where the fragment header needs its room.
-  trim_to_packet(m, headers);
-  m->data_off = static_cast<std::uint16_t>(m->data_off - kFragmentHeaderBytes);
-  set_length(m, header.size + each);
-  complete(0, each, false);
-  std::memcpy(bytes_of(m), header.bytes.data(), header.size);
+  if (!cut_ipv6({ip + kIpv6Bytes, headers.length - kIpv6Bytes + 0u}, header, mtu, pool, out)) return false;
+  rte_pktmbuf_free(m);
   return true;
 }
 

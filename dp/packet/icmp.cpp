@@ -12,7 +12,11 @@ constexpr unsigned kIcmpBytes = 8, kMostIpv4Error = 576,
                    kMostIpv6Error = 1280;                       // RFC 1812 §4.3.2.3, RFC 4443 §2.4 c
 constexpr std::uint8_t kTtl = 64, kInternetworkControl = 0xc0;  // RFC 1812 §4.3.2.5
 
-std::uint8_t type_of(const Headers& headers) { return static_cast<std::uint8_t>(headers.sport >> 8); }
+// Of a first fragment as well; 0 where nothing follows the header.
+std::uint8_t type_of(const std::uint8_t* ip, const Headers& headers) {
+  const int at = headers.payload - headers.ip;
+  return at < headers.length ? ip[at] : 0;
+}
 
 // A host's own address: not unspecified, loopback, multicast, broadcast or class E.
 bool is_one_host(const IpAddress& a) {
@@ -64,14 +68,16 @@ std::optional<Quoted> quoted_ipv6(const std::uint8_t* p, unsigned left) {
   const unsigned total = std::min<unsigned>(left, kIpv6Bytes + load_be16(p + 4));
   Headers h;
   if (detail::parse_ipv6_chain(p, total, h) != Drop::kNone) return std::nullopt;
+  h.fragment = h.fragment || is_extension_header(h.protocol);
+  if (!h.fragment) detail::ports_at(p + h.payload, total - h.payload, h);
   return Quoted{p, h};
 }
 
 }  // namespace
 
-bool is_icmp_error(const Headers& headers) {
+bool is_icmp_error(const std::uint8_t* ip, const Headers& headers) {
   if (headers.fragment) return false;
-  const std::uint8_t type = type_of(headers);
+  const std::uint8_t type = type_of(ip, headers);
   if (!headers.v4) return headers.protocol == kIcmpv6 && type < kFirstIcmpv6Information;
   return headers.protocol == kIcmp &&
          (type == kIcmpUnreachable || type == kIcmpSourceQuench || type == kIcmpRedirect ||
@@ -79,8 +85,8 @@ bool is_icmp_error(const Headers& headers) {
 }
 
 bool may_be_answered(const std::uint8_t* ip, const Headers& headers, IcmpKind kind) {
-  if (headers.fragment || is_icmp_error(headers)) return false;
-  if (!headers.v4 && headers.protocol == kIcmpv6 && type_of(headers) == kIcmpv6Redirect) return false;
+  if (headers.fragment || is_icmp_error(ip, headers)) return false;
+  if (!headers.v4 && headers.protocol == kIcmpv6 && type_of(ip, headers) == kIcmpv6Redirect) return false;
   const bool to_many = is_multicast(destination_of(ip, headers.v4));
   return is_one_host(source_of(ip, headers.v4)) && (!to_many || (!headers.v4 && kind == IcmpKind::kTooBig));
 }
@@ -119,7 +125,7 @@ rte_mbuf* make_icmp_error(rte_mbuf* about, const Headers& headers, const IcmpRow
 
 std::optional<Quoted> quoted_packet(const std::uint8_t* ip, const Headers& headers) {
   const unsigned at = headers.payload - headers.ip + kIcmpBytes;
-  if (!is_icmp_error(headers) || at >= headers.length) return std::nullopt;
+  if (!is_icmp_error(ip, headers) || at >= headers.length) return std::nullopt;
   const unsigned left = headers.length - at;
   auto quoted = headers.v4 ? quoted_ipv4(ip + at, left) : quoted_ipv6(ip + at, left);
   if (!quoted) return std::nullopt;

@@ -46,7 +46,7 @@ constexpr const IcmpRow* find_icmp(Drop reason) {
 
 // An ICMP message that reports an error: none of these is answered with another (RFC 1122 §3.2.2, RFC 4443
 // §2.4 e).
-bool is_icmp_error(const Headers& headers);
+bool is_icmp_error(const std::uint8_t* ip, const Headers& headers);
 // Whether an error of this kind about this packet may be sent: not about an ICMP error or a redirect, a later
 // fragment, a packet to many (but in IPv6, that it is too big: RFC 4443 §2.4 e.3), or one whose source is
 // nobody's alone.

@@ -36,11 +36,15 @@ struct Headers {
   std::uint16_t payload = 0;           // offset of what follows it (extension headers passed)
   std::uint16_t length = 0;            // of the whole IP packet, from `ip`
   std::uint16_t sport = 0, dport = 0;  // host order; see Flow
+  // Of a fragment what its own fragment header names, which may be another extension header (RFC 8200 §4.5).
   std::uint8_t protocol = 0;
   bool v4 = false;
-  bool fragment = false;  // a later fragment: ports are not known
-  bool partial = false;   // any fragment, the first one too
-  bool syn = false;       // TCP that opens a connection
+  bool fragment = false;  // a later fragment
+  // Any fragment. Ports are known of none, also not of the first, so that the policies have one answer for
+  // all fragments of a datagram (RFC 4301 §7).
+  bool partial = false;
+  bool syn = false;          // TCP that opens a connection
+  bool reassembled = false;  // was put together here; parse_ip() does not know
 };
 
 // Sum of an IPv4 header's 32-bit words as they stand in memory: in one's complement the sum of its 16-bit
@@ -104,18 +108,17 @@ inline Drop parse_ipv4(const std::uint8_t* p, unsigned left, Headers& h) {
   h.protocol = p[9];
   h.length = static_cast<std::uint16_t>(total);
   h.payload = static_cast<std::uint16_t>(h.ip + header);
-  h.fragment = (load_be16(p + 6) & 0x1fff) != 0;
   h.partial = (load_be16(p + 6) & 0x3fff) != 0;  // with MORE FRAGMENTS
-  if (!h.fragment) ports_at(p + header, total - header, h);
+  if (h.partial)
+    h.fragment = (load_be16(p + 6) & 0x1fff) != 0;
+  else
+    ports_at(p + header, total - header, h);
   return Drop::kNone;
 }
 
-constexpr bool is_extension_header(std::uint8_t next) {
-  return next == kIpv6HopByHop || next == kIpv6Routing || next == kIpv6Destination || next == kIpv6Fragment;
-}
-
 // The first `total` octets of an IPv6 packet, at least its own header. Skips hop-by-hop, routing, destination
-// and fragment headers (RFC 8200 §4), at most eight of them.
+// and fragment headers (RFC 8200 §4), at most eight of them, and ends behind that of a fragment. Sets no
+// ports.
 inline Drop parse_ipv6_chain(const std::uint8_t* p, unsigned total, Headers& h) {
   unsigned at = kIpv6Bytes;
   std::uint8_t next = p[6];
@@ -123,19 +126,18 @@ inline Drop parse_ipv6_chain(const std::uint8_t* p, unsigned total, Headers& h) 
     if (i == 8 || at + 8 > total) return Drop::kMalformed;
     if (next == kIpv6Fragment) {
       h.fragment = (load_be16(p + at + 2) & 0xfff8) != 0;
-      h.partial = h.partial || (load_be16(p + at + 2) & 0xfff9) != 0;  // an atomic one is whole (RFC 6946)
+      h.partial = (load_be16(p + at + 2) & 0xfff9) != 0;  // an atomic one is whole (RFC 6946)
     }
     const unsigned bytes = next == kIpv6Fragment ? 8 : (p[at + 1] + 1u) * 8u;
     next = p[at];
     at += bytes;
-    if (h.fragment) break;
+    if (h.partial) break;
   }
   if (at > total) return Drop::kMalformed;
   h.v4 = false;
   h.protocol = next;
   h.length = static_cast<std::uint16_t>(total);
   h.payload = static_cast<std::uint16_t>(h.ip + at);
-  if (!h.fragment) ports_at(p + at, total - at, h);
   return Drop::kNone;
 }
 
@@ -143,7 +145,10 @@ inline Drop parse_ipv6(const std::uint8_t* p, unsigned left, Headers& h) {
   if (left < kIpv6Bytes) return Drop::kRunt;
   const unsigned total = kIpv6Bytes + load_be16(p + 4);
   if (total > left || total > 0xffff) return Drop::kRunt;
-  return parse_ipv6_chain(p, total, h);
+  if (const Drop bad = parse_ipv6_chain(p, total, h); bad != Drop::kNone) return bad;
+  const unsigned at = h.payload - h.ip + 0u;
+  if (!h.partial) ports_at(p + at, total - at, h);
+  return Drop::kNone;
 }
 }  // namespace detail
 

@@ -26,7 +26,7 @@ struct CompactSelector {
   std::uint16_t sport_first = 0, sport_last = 65535, dport_first = 0, dport_last = 65535;
   std::uint8_t protocol = kAnyProtocol;
   bool v4 = true;
-  bool asks_ports = false;  // then a later fragment, which has no ports, does not match (RFC 4301 §7)
+  bool asks_ports = false;  // then a fragment, which has no ports, does not match (RFC 4301 §7)
 };
 
 // Where a peer's UDP packets come from, as we see it: behind a NAT, the NAT's (RFC 3948).

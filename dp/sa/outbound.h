@@ -64,7 +64,16 @@ struct alignas(64) OutboundSa {
   Published<const OuterHeader> moved;  // what the owner is to use instead: the peer has moved
   MtuOptions options;
   OneWriter<std::uint16_t> outer_mtu = 0;  // of the path
+  std::uint32_t first_identification = 0;  // see identification()
 };
+// The IP identification of an outer packet that may be fragmented: the sequence number, counted from a random
+// start. So an SA repeats none for as long as the field can tell packets apart (RFC 6864 §4.3), and does not
+// count along with the SA that it took over from, whose packets between the same ends may still be under way.
+// Should two fragments be mixed up nevertheless, the ICV tells.
+inline std::uint32_t identification(const OutboundSa& sa, std::uint64_t seq) {
+  return static_cast<std::uint32_t>(seq) + sa.first_identification;
+}
+
 static_assert(offsetof(OutboundSa, header) == 64 && offsetof(OutboundSa, limits) == 128);
 
 }  // namespace simplon::dp

@@ -35,16 +35,17 @@ bool we_discover(const Tables& tables, const Flow& flow) {
          (flow.source.is_unspecified() || flow.source.is_link_local() || tables.routes->local(flow.source));
 }
 
-// A later fragment at an entry that asks for ports: it may or may not match, so it may not pass (RFC 4301
-// §7).
-bool undecided(const Spd::Entry& entry, const Flow& flow) { return flow.fragment && entry.asks_ports(); }
+// A fragment that is UDP, or may be: whether it is IKE its ports would tell.
+bool may_be_ike(const Flow& flow) {
+  return flow.fragment && (flow.protocol == kUdp || is_protocol_unknown(flow));
+}
 
 // Over the boundary outwards: the SPD's outbound side decides; `pass` is what BYPASS means here.
 Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) {
   if (!tables.gateway_on && pass.kind != Decision::Kind::kSend) return drop(Drop::kGatewayOff);
   const Spd::Entry* entry = tables.spd->find(Direction::kOut, flow);
   if (entry == nullptr) return drop(Drop::kNoPolicy);
-  if (undecided(*entry, flow)) return drop(Drop::kFragment);
+  if (entry->undecided(flow)) return drop(Drop::kFragment);
   switch (entry->action) {
     case Action::kDiscard:
       return drop(Drop::kPolicyDiscard);
@@ -61,7 +62,7 @@ Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) 
 Drop inbound(const Tables& tables, const Flow& flow) {
   const Spd::Entry* entry = tables.spd->find(Direction::kIn, flow);
   if (entry == nullptr) return Drop::kNoPolicy;
-  if (undecided(*entry, flow)) return Drop::kFragment;
+  if (entry->undecided(flow)) return Drop::kFragment;
   switch (entry->action) {
     case Action::kDiscard:
       return Drop::kPolicyDiscard;
@@ -81,6 +82,7 @@ Decision for_us(const Tables& tables, const Flow& flow, const LocalAddress& to) 
   if (flow.origin == Origin::kProtected) return host;
   if (flow.protocol == kUdp && is_ike_port(flow.dport))
     return host;  // RFC 7296 §2: IKE is never protected by ESP
+  if (may_be_ike(flow)) return drop(Drop::kFragment);
   const Drop reason = inbound(tables, flow);
   return reason == Drop::kNone ? host : drop(reason);
 }
@@ -100,14 +102,16 @@ Decision from_host(const Tables& tables, const Flow& flow) {
   if (flow.protocol == kUdp && is_ike_port(flow.sport) && tables.routes->local(flow.source))
     return send(flow.port);
   if (is_link_multicast(flow.destination)) return send(flow.port);
-  return outbound(tables, flow, send(flow.port));
+  const Decision decision = outbound(tables, flow, send(flow.port));
+  const bool may_differ = may_be_ike(flow) && decision != send(flow.port);
+  return may_differ && tables.routes->local(flow.source) ? drop(Drop::kFragment) : decision;
 }
 
 }  // namespace
 
 const OutboundSlot* protecting_slot(const Tables& tables, const Flow& flow) {
   const Spd::Entry* entry = tables.gateway_on ? tables.spd->find(Direction::kOut, flow) : nullptr;
-  if (entry == nullptr || entry->action != Action::kProtect || undecided(*entry, flow)) return nullptr;
+  if (entry == nullptr || entry->action != Action::kProtect || entry->undecided(flow)) return nullptr;
   const OutboundSlot& slot = (*tables.outbound)[entry->slot];
   return slot.sa.read() == nullptr ? nullptr : &slot;
 }

@@ -139,7 +139,8 @@ void Spd::put(Tuple& tuple, const Word& key, std::uint32_t entry) {
 
 // All but what the key has compared.
 bool Spd::matches(const Entry& entry, const Flow& flow) const {
-  if (entry.protocol != kAnyProtocol && entry.protocol != flow.protocol) return false;
+  if (entry.protocol != kAnyProtocol && entry.protocol != flow.protocol && !is_protocol_unknown(flow))
+    return false;
   if (!flow.fragment && !(entry.sports.contains(flow.sport) && entry.dports.contains(flow.dport)))
     return false;
   if (entry.ranges == 0) return true;

@@ -29,7 +29,12 @@ class Spd {
     std::uint32_t next = 0;    // of the chain: index + 1, 0 ends it
     std::uint32_t ranges = 0;  // index + 1 of what the addresses are compared to, 0: the prefixes say it all
 
-    bool asks_ports() const { return !sports.is_any() || !dports.is_any(); }
+    // Whether it asks for what is not known of a fragment: ports, and the protocol where another extension
+    // header stands before it (RFC 4301 §7).
+    bool undecided(const Flow& flow) const {
+      return flow.fragment && (!sports.is_any() || !dports.is_any() ||
+                               (protocol != kAnyProtocol && is_protocol_unknown(flow)));
+    }
   };
   struct Input {
     PolicySpec policy;
@@ -40,8 +45,8 @@ class Spd {
   explicit Spd(std::vector<Input> policies);
 
   // The entry that decides for a flow that crosses the boundary in this direction; null: none matches. For a
-  // later fragment it may be one that asks for ports: then nobody can say whether it matches, and no entry
-  // below it may be used instead (RFC 4301 §7).
+  // fragment it may be one that is undecided(): then nobody can say whether it matches, and no entry below it
+  // may be used instead (RFC 4301 §7).
   const Entry* find(Direction direction, const Flow& flow) const;
   std::size_t entries() const { return entries_.size(); }
 

@@ -59,7 +59,9 @@ struct Tables {
   const OutboundSlots* outbound = nullptr;  // in place
 };
 
-// Every rule of RFC 4301 §5 for a clear packet; cold, its answer is cached per flow.
+// Every rule of RFC 4301 §5 for a clear packet; cold, its answer is cached per flow. kDrop with kFragment:
+// the answer depends on what is not known of a fragment; the whole datagram is to be asked about (RFC 4301
+// §7.4).
 Decision decide(const Tables& tables, const Flow& flow);
 // The slot of the PROTECT entry that an outbound flow goes by, if it has an SA; else null. For what goes the
 // other way than a packet that is looked at: cold.

@@ -26,16 +26,17 @@
 
 namespace simplon::dp {
 
-// A round is one stage that takes its list. The longest way today takes eight: decapsulate, classify,
-// encapsulate, fragment, send_icmp_errors, and the error's classify, encapsulate, fragment. The bound is a
-// guard for stages that put packets back (bundles, reassembly).
-inline constexpr unsigned kMostRounds = 12;
+// A round is one stage that takes its list. The longest way today takes twelve: reassemble, decapsulate,
+// reassemble, classify, reassemble, classify, encapsulate, fragment, send_icmp_errors, and the error's
+// classify, encapsulate, fragment. The bound is a guard for stages that put packets back.
+inline constexpr unsigned kMostRounds = 16;
 
 struct PacketInfo {
   rte_mbuf* m;
   Headers headers;
   Origin origin;
   PortIndex port;  // where it came in
+  Be32 spi;        // kDecrypted: of the SA that it came by; 0: another worker handed it over
   bool from_host() const { return origin == Origin::kHostProtected || origin == Origin::kHostUnprotected; }
 };
 static_assert(sizeof(PacketInfo) == 32);  // two a cache line
@@ -51,7 +52,17 @@ inline Flow flow_of(const PacketInfo& packet) {
           .protocol = h.protocol,
           .origin = packet.origin,
           .port = packet.port,
-          .fragment = h.fragment};
+          .fragment = h.partial};
+}
+
+// Of a datagram that was put together here, bytes of its largest fragment: larger ones may not fit into its
+// path. It stands in the mbuf, since the packet may still go to another worker.
+inline void set_largest_fragment(PacketInfo& packet, std::uint16_t bytes) {
+  packet.headers.reassembled = bytes != 0;
+  packet.m->hash.usr = bytes;
+}
+inline std::uint16_t largest_fragment(const PacketInfo& packet) {
+  return packet.headers.reassembled ? static_cast<std::uint16_t>(packet.m->hash.usr) : 0;
 }
 
 using PacketIndex = std::uint8_t;  // into Burst::packets
@@ -86,6 +97,11 @@ struct ClassifyWork {  // in clear
   Decision decision;  // set by the stage
 };
 
+struct ReassembleWork {  // a fragment where the whole datagram is needed
+  PacketIndex packet;
+  InboundSa* sa;  // whose selectors ask for ports; null: the policies do, or it may be ESP or IKE
+};
+
 // For a PROTECT policy. The SA is read from its slot once: the one whose owner was asked is the one that is
 // used, though the control thread may replace it meanwhile.
 struct EncapsulateWork {
@@ -116,6 +132,7 @@ struct Burst {
   WorkList<ClassifyWork> classify;
   WorkList<EncapsulateWork> encapsulate;
   WorkList<EncapsulateWork> fragment;  // too large for its SA
+  WorkList<ReassembleWork> reassemble;
   WorkList<RefuseWork> refuse;
 
   // Used inside one stage, from before the cryptography until after it. They stand here since to construct
@@ -133,6 +150,7 @@ struct Burst {
     work.slot = &slot;
     work.sa = sa;
   }
+  void wait_for_reassemble(PacketIndex packet, InboundSa* sa = nullptr) { reassemble.add() = {packet, sa}; }
   void wait_for_refuse(PacketIndex packet, Drop reason, std::uint16_t mtu = 0) {
     refuse.add() = {packet, reason, mtu};
   }

@@ -21,7 +21,7 @@ namespace simplon::dp {
 struct WorkerEvent {
   enum class Kind : std::uint8_t { kAcquire, kSoft, kHard, kNeighbour, kMoved, kPathMtu } kind{};
   std::uint8_t protocol = 0;
-  bool fragment = false;  // a later one: ports are not known
+  bool fragment = false;  // ports are not known
   std::uint16_t sport = 0, dport = 0;
   PortIndex port{};
   PolicyId policy{};

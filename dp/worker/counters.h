@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a worker counts. Written by its worker only; the control thread reads at any time and sums.
+// What a worker counts. Written by its worker only; the control thread reads at any time and sums. No packet
+// ends without a count:
+//   received + fragments + icmp_errors
+//     = transmitted + punted + handed_over + dropped (of all reasons) + reassembled + waiting
+// over all workers, since frames that a worker sends through another's queue are that one's `transmitted`.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -16,6 +20,8 @@ struct alignas(64) WorkerCounters {
   Counter reassembled;  // fragments that are part of a whole datagram now, one of each datagram not counted
   // Packets that came to be here: of a fragmented one all pieces but the first, and ICMP errors.
   Counter fragments, icmp_errors;
+  Counter joined;   // packets that came in several buffers each, and are in one now
+  Counter waiting;  // packets that are here now: for their neighbour, or for the rest of their datagram
   Counter turns, idle_turns;
   std::array<Counter, kDropReasons> dropped{};
 };

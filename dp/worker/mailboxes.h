@@ -3,7 +3,7 @@
 // thread: the sending worker.
 //
 // The packet alone travels, never a pointer to an SA: its new worker asks its own tables again. The packet's
-// origin and port go along in the mbuf.
+// origin and port, and of a reassembled one its largest fragment, go along in the mbuf.
 #pragma once
 
 #include <rte_ring.h>

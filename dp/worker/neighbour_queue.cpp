@@ -16,11 +16,14 @@ constexpr unsigned kPlacesPerHop = 8;  // one neighbour that is silent must not 
 // its TTL was counted down and its frame is gone.
 const NextHop* find_next_hop(rte_mbuf* m, const ForwardingContext& context, const Tables& tables,
                              Drop& reason) {
-  PacketInfo packet{.m = m, .headers = {}, .origin = context.origin, .port = context.port};
+  PacketInfo packet{.m = m, .headers = {}, .origin = context.origin, .port = context.port, .spi = {}};
   reason = parse_ip(m, 0, packet.headers);
   if (reason != Drop::kNone) return nullptr;
   std::uint32_t index = kNoNextHop;
   if (context.clear) {
+    Headers& h = packet.headers;
+    if (context.protocol != 0)
+      h.protocol = context.protocol, h.sport = context.sport, h.dport = context.dport, h.partial = false;
     const Decision decision = decide(tables, flow_of(packet));
     reason = decision.kind == Decision::Kind::kDrop ? decision.reason : Drop::kNoNeighbour;
     if (decision.kind == Decision::Kind::kForward) index = decision.index;
@@ -67,7 +70,11 @@ void NeighbourQueue::give_up(const Waiting& waiting, Burst& burst) {
     return drop(waiting.m, Drop::kNoNeighbour, counters_);
   const auto index = static_cast<PacketIndex>(burst.count);
   PacketInfo& packet = burst.packets[index];
-  packet = {.m = waiting.m, .headers = {}, .origin = waiting.context.origin, .port = waiting.context.port};
+  packet = {.m = waiting.m,
+            .headers = {},
+            .origin = waiting.context.origin,
+            .port = waiting.context.port,
+            .spi = {}};
   if (parse_ip(waiting.m, 0, packet.headers) != Drop::kNone)
     return drop(waiting.m, Drop::kNoNeighbour, counters_);
   ++burst.count;

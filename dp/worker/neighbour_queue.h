@@ -24,8 +24,10 @@ namespace simplon::dp {
 // Why a packet may leave: it is ESP of ours, which no policy is asked about, or it is clear.
 struct ForwardingContext {
   bool clear = false;
-  Origin origin{};   // clear
-  PortIndex port{};  // clear: where it came in
+  std::uint8_t protocol = 0;           // clear: of a fragment, what its datagram has, which was known;
+  std::uint16_t sport = 0, dport = 0;  // 0: it is none, or it was decided without
+  Origin origin{};                     // clear
+  PortIndex port{};                    // clear: where it came in
 };
 
 class NeighbourQueue {
@@ -46,6 +48,8 @@ class NeighbourQueue {
   void retry(const Tables& tables, Burst& burst) {
     count_ == 0 ? void(generation_ = tables.generation) : retry_waiting(tables, burst);
   }
+
+  unsigned waiting() const { return count_; }
 
  private:
   struct Waiting {

@@ -13,7 +13,8 @@ namespace {
 // Where the payload begins in a buffer: before it there is room for the header that comes with the first
 // fragment, whenever that comes, and for what ESP puts before it.
 constexpr std::uint16_t kPayloadAt = RTE_PKTMBUF_HEADROOM + kEthernetBytes + Reassembly::kMostHead;
-static_assert(kPayloadAt + Reassembly::kMostPayload + 128 <= Reassembly::kBufferRoom);  // and behind it
+constexpr std::uint16_t kBehind = 64;
+static_assert(kPayloadAt + Reassembly::kMostPayload + kBehind <= Reassembly::kBufferRoom);
 
 constexpr std::uint16_t kIpv4Fragment = 0x3fff, kIpv4MoreFragments = 0x2000, kIpv4Offset = 0x1fff;
 constexpr std::uint8_t kNotEct = 1 << 0, kCe = 1 << 3;
@@ -26,8 +27,7 @@ struct Reassembly::Piece {
   std::uint32_t id = 0;
   std::uint8_t protocol = 0;
   const std::uint8_t* data = nullptr;
-  std::uint16_t head = 0;     // bytes of the IP header without the fragment header
-  std::uint16_t next_at = 0;  // IPv6: where in it the number of the header behind it stands
+  std::uint16_t head = 0;  // bytes of the IP header, with the fragment header of IPv6
 };
 
 // False: the fragment contradicts itself. All but the last are multiples of eight bytes long.
@@ -43,15 +43,15 @@ bool Reassembly::read_piece(const PacketInfo& packet, Piece& out) {
     out.protocol = ip[9];
     out.head = static_cast<std::uint16_t>(data);
   } else {
-    unsigned at = kIpv6Bytes, next_at = 6;
-    while (ip[next_at] != kIpv6Fragment) next_at = at, at += (ip[at + 1] + 1u) * 8u;  // parse_ip() went there
+    unsigned at = kIpv6Bytes;
+    for (std::uint8_t next = ip[6]; next != kIpv6Fragment; at += (ip[at + 1] + 1u) * 8u)
+      next = ip[at];  // parse_ip() went there
     out.offset = load_be16(ip + at + 2) & 0xfff8u;
     out.more = (ip[at + 3] & 1) != 0;
     out.id = load_be32(ip + at + 4);
     out.protocol = ip[at];
-    out.head = static_cast<std::uint16_t>(at);
-    out.next_at = static_cast<std::uint16_t>(next_at);
     data = at + 8;
+    out.head = static_cast<std::uint16_t>(data);
   }
   if (data >= h.length || out.head > kMostHead) return false;
   out.length = h.length - data;
@@ -59,8 +59,9 @@ bool Reassembly::read_piece(const PacketInfo& packet, Piece& out) {
   return !out.more || out.length % 8 == 0;
 }
 
-Reassembly::Reassembly(rte_mempool* large, std::uint64_t second, WorkerCounters& counters)
-    : large_(large), second_(second), counters_(counters), datagrams_(kDatagrams) {}
+Reassembly::Reassembly(rte_mempool* large, rte_mempool* buffers, std::uint64_t second,
+                       WorkerCounters& counters)
+    : large_(large), buffers_(buffers), second_(second), counters_(counters), datagrams_(kDatagrams) {}
 
 Reassembly::~Reassembly() {
   for (const Datagram& d : datagrams_) rte_pktmbuf_free(d.m);
@@ -83,6 +84,8 @@ Reassembly::Whole Reassembly::add(const PacketInfo& packet, std::uint32_t way, s
   if (d == nullptr) return drop(packet.m, Drop::kNoBuffer, counters_), Whole{};
   if (is_duplicate(*d, piece)) return drop(packet.m, Drop::kFragmentOverlap, counters_), Whole{};
   ++d->fragments;
+  ++waiting_;
+  d->largest = std::max(d->largest, h.length);
   if (!fits(*d, piece)) {
     end(*d, Drop::kFragmentOverlap);
     rte_pktmbuf_free(packet.m);
@@ -93,22 +96,34 @@ Reassembly::Whole Reassembly::add(const PacketInfo& packet, std::uint32_t way, s
   return d->total != 0 && d->received == d->total && d->head != 0 ? finish(*d) : Whole{};
 }
 
+// The free places are mostly the last ones, so a look ends when all that are taken were seen.
 Reassembly::Datagram* Reassembly::find(const Key& key) {
-  if (count_ == 0) return nullptr;
-  const auto found =
-      std::ranges::find_if(datagrams_, [&](const Datagram& d) { return d.m != nullptr && d.key == key; });
-  return found == datagrams_.end() ? nullptr : &*found;
+  unsigned left = count_;
+  for (auto d = datagrams_.begin(); left != 0; ++d) {
+    if (d->m == nullptr) continue;
+    if (d->key == key) return &*d;
+    --left;
+  }
+  return nullptr;
 }
 
 // The oldest datagram goes: of this source, if it has its share, else of all.
 void Reassembly::make_room(const Key& key) {
-  const auto is_same = [&](const Datagram& d) { return d.m != nullptr && d.key.source == key.source; };
-  const bool share = std::ranges::count_if(datagrams_, is_same) >= kPerSource;
-  if (!share && count_ < kDatagrams) return;
-  Datagram* oldest = nullptr;
-  for (Datagram& d : datagrams_)
-    if ((!share || is_same(d)) && (oldest == nullptr || d.since < oldest->since)) oldest = &d;
-  end(*oldest, Drop::kFragmentLimit);
+  Datagram *oldest = nullptr, *oldest_of_source = nullptr;
+  unsigned left = count_, of_source = 0;
+  const auto choose = [](Datagram*& oldest, Datagram& d) {
+    if (oldest == nullptr || d.since < oldest->since) oldest = &d;
+  };
+  for (auto d = datagrams_.begin(); left != 0; ++d) {
+    if (d->m == nullptr) continue;
+    --left;
+    choose(oldest, *d);
+    if (d->key.source == key.source) ++of_source, choose(oldest_of_source, *d);
+  }
+  if (of_source >= kPerSource)
+    end(*oldest_of_source, Drop::kFragmentLimit);
+  else if (count_ == kDatagrams)
+    end(*oldest, Drop::kFragmentLimit);
 }
 
 Reassembly::Datagram* Reassembly::make(const Key& key, std::uint64_t now) {
@@ -162,7 +177,6 @@ void Reassembly::copy(Datagram& d, const Piece& piece, const PacketInfo& packet)
   d.frame = packet.origin != Origin::kDecrypted && h.ip >= kEthernetBytes ? kEthernetBytes : 0;
   std::memcpy(buffer - d.head, ip, d.head);
   if (d.frame != 0) std::memcpy(buffer - d.head - d.frame, ip - d.frame, d.frame);
-  if (!h.v4) (buffer - d.head)[piece.next_at] = piece.protocol;
   d.m->port = packet.m->port;
 }
 
@@ -182,16 +196,30 @@ Reassembly::Whole Reassembly::finish(Datagram& d) {
     set_ipv4_checksum(ip);
   } else {
     store_be16(ip + 4, static_cast<std::uint16_t>(d.head - kIpv6Bytes + d.total));
+    store_be16(ip + d.head - 6, 0);  // of the fragment header: offset and MORE FRAGMENTS
   }
   if ((d.ecn & kCe) != 0) set_ecn(ip, v4, 3);
   counters_.reassembled += d.fragments - 1;
   d.m = nullptr;
   --count_;
-  return {m, d.frame};
+  waiting_ -= d.fragments;
+  return {in_small_buffer(m), d.frame, d.largest};
+}
+
+// The same in a small buffer, if it fits there with what ESP puts behind it and there is one.
+rte_mbuf* Reassembly::in_small_buffer(rte_mbuf* m) const {
+  if (m->data_len + RTE_PKTMBUF_HEADROOM + kBehind > rte_pktmbuf_data_room_size(buffers_)) return m;
+  rte_mbuf* small = rte_pktmbuf_alloc(buffers_);
+  if (small == nullptr) return m;
+  std::memcpy(rte_pktmbuf_append(small, m->data_len), bytes_of(m), m->data_len);
+  small->port = m->port;
+  rte_pktmbuf_free(m);
+  return small;
 }
 
 void Reassembly::end(Datagram& d, Drop reason) {
   counters_.dropped[static_cast<std::size_t>(reason)] += d.fragments;
+  waiting_ -= d.fragments;
   rte_pktmbuf_free(d.m);
   d.m = nullptr;
   --count_;

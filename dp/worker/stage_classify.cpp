@@ -3,7 +3,10 @@
 
 #include <rte_prefetch.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <span>
 
 #include "dp/base/protocol.h"
 #include "dp/packet/fragment.h"
@@ -25,7 +28,7 @@ inline const Decision& find_decision(Cache& flows, const Addresses& addresses, c
                                 .dport = h.dport,
                                 .protocol = h.protocol,
                                 .origin = packet.origin,
-                                .fragment = h.fragment,
+                                .fragment = h.partial,
                                 .port = static_cast<std::uint16_t>(packet.port)};
   const std::size_t slot = flows.slot(key);
   if (const Decision* found = flows.find(slot, key, tables.generation)) return *found;
@@ -55,27 +58,57 @@ void punt_ip(const PacketInfo& packet, PortIndex port, const Tables& tables, con
   out.control.punt(packet.m, port);
 }
 
+// A datagram of the kernel's that was put together to be decided about leaves as it came: in fragments.
+[[gnu::noinline]] void send_in_fragments(const PacketInfo& packet, PortIndex port,
+                                         const ClassifyOutputs& out) {
+  std::array<std::uint8_t, kEthernetBytes> ethernet;
+  std::memcpy(ethernet.data(), ip_of(packet) - kEthernetBytes, kEthernetBytes);
+  Fragments fragments;
+  if (!fragment(packet.m, packet.headers, largest_fragment(packet), out.buffers, fragments))
+    return drop(packet.m, Drop::kNoBuffer, out.counters);
+  out.counters.fragments += fragments.count - 1;
+  for (rte_mbuf* piece : std::span(fragments.pieces).first(fragments.count)) {
+    std::memcpy(rte_pktmbuf_prepend(piece, kEthernetBytes), ethernet.data(), kEthernetBytes);
+    out.transmit.send(piece, port);
+  }
+}
+
 void send_as_framed(const PacketInfo& packet, PortIndex port, const ClassifyOutputs& out) {
+  if (packet.headers.reassembled) return send_in_fragments(packet, port, out);
   // Handed over by another worker: its Ethernet header is in the headroom.
   if (packet.headers.ip == 0 && rte_pktmbuf_prepend(packet.m, kEthernetBytes) == nullptr)
     return drop(packet.m, Drop::kNoBuffer, out.counters);
   out.transmit.send(packet.m, port);
 }
 
+// Whether it may be fragmented here: by RFC 1812 §5.2.7.1; or since it came in fragments; or since it left a
+// tunnel whose other end had put it together.
+bool may_be_cut(const PacketInfo& packet) {
+  const std::uint8_t* ip = ip_of(packet);
+  return packet.headers.reassembled || may_be_fragmented(ip, packet.headers) ||
+         (packet.origin == Origin::kDecrypted && has_fragment_header(ip, packet.headers));
+}
+
 // RFC 1812 §5.2.7.1 and §5.2.6: in fragments, or not at all.
 [[gnu::noinline]] void forward_too_large(PacketIndex index, const NextHop& next, Burst& burst,
                                          const ClassifyOutputs& out) {
   const PacketInfo& packet = burst.packets[index];
-  std::uint8_t* ip = ip_of(packet);
-  if (!may_be_fragmented(ip, packet.headers)) return burst.wait_for_refuse(index, Drop::kTooBig, next.mtu);
+  const bool v4 = packet.headers.v4;
+  if (!may_be_cut(packet)) return burst.wait_for_refuse(index, Drop::kTooBig, next.mtu);
+  const std::uint16_t largest = largest_fragment(packet);
+  const std::uint16_t mtu = largest == 0 ? next.mtu : std::min(next.mtu, largest);
+  ForwardingContext context{.clear = true, .origin = packet.origin, .port = packet.port};
+  if (!packet.headers.partial)
+    context.protocol = packet.headers.protocol, context.sport = packet.headers.sport,
+    context.dport = packet.headers.dport;
   Fragments fragments;
-  if (!fragment_ipv4(packet.m, packet.headers, next.mtu, fragments))
+  if (!fragment(packet.m, packet.headers, mtu, out.buffers, fragments))
     return drop(packet.m, Drop::kNoBuffer, out.counters);
   ++out.counters.forwarded;
   out.counters.fragments += fragments.count - 1;
   for (rte_mbuf* piece : std::span(fragments.pieces).first(fragments.count)) {
-    decrement_ttl(bytes_of(piece), true);
-    out.neighbours.forward(piece, next, {.clear = true, .origin = packet.origin, .port = packet.port});
+    decrement_ttl(bytes_of(piece), v4);
+    out.neighbours.forward(piece, next, context);
   }
 }
 
@@ -85,7 +118,8 @@ void send_as_framed(const PacketInfo& packet, PortIndex port, const ClassifyOutp
   const PacketInfo& packet = burst.packets[index];
   if (ttl(ip_of(packet), packet.headers.v4) <= 1)
     return burst.wait_for_refuse(index, Drop::kTtlExpired), false;
-  if (packet.headers.length > next.mtu) return forward_too_large(index, next, burst, out), false;
+  if (packet.headers.length > next.mtu || packet.headers.reassembled)
+    return forward_too_large(index, next, burst, out), false;
   clamp_mss_of(packet, nullptr, tables);
   return true;
 }
@@ -95,7 +129,8 @@ inline void forward_clear(PacketIndex index, const NextHop& next, Burst& burst, 
   const PacketInfo& packet = burst.packets[index];
   const Headers& h = packet.headers;
   std::uint8_t* ip = ip_of(packet);
-  const bool special = (ttl(ip, h.v4) <= 1) | (h.length > next.mtu) | h.syn;  // one branch for all
+  // One branch for all.
+  const bool special = (ttl(ip, h.v4) <= 1) | (h.length > next.mtu) | h.syn | h.reassembled;
   if (special && !prepare_special(index, next, burst, tables, out)) return;
   decrement_ttl(ip, h.v4);
   packet.m->data_off = static_cast<std::uint16_t>(packet.m->data_off + h.ip);
@@ -125,6 +160,7 @@ bool is_outbound(const PacketInfo& packet) { return packet.origin != Origin::kUn
 [[gnu::noinline]] void discard(PacketIndex index, Drop reason, Burst& burst, const Tables& tables,
                                const ClassifyOutputs& out) {
   const PacketInfo& packet = burst.packets[index];
+  if (reason == Drop::kFragment) return burst.wait_for_reassemble(index);
   if (packet.origin == Origin::kUnprotected && out.path_mtus.take(packet, tables))
     return drop(packet.m, Drop::kPathMtu, out.counters);
   if (reason == Drop::kNoPolicy && is_outbound(packet))

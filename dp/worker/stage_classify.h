@@ -26,11 +26,13 @@ struct ClassifyOutputs {
   ControlChannel& control;     // for the kernel
   PathMtuNotices& path_mtus;   // ICMP about ESP of ours
   WorkerCounters& counters;
+  rte_mempool* buffers;  // for fragments
   bool tell_prohibited;  // what the policies discard goes to burst.refuse too
 };
 
 // Takes burst.classify; what a PROTECT policy covers goes to burst.encapsulate, and what cannot be forwarded
-// to burst.refuse. Reads and fills `flows`.
+// to burst.refuse; a fragment about which the policies cannot say without its ports, to burst.reassemble.
+// Reads and fills `flows`.
 void classify(Burst& burst, const Tables& tables, FlowCaches& flows, const ClassifyOutputs& out,
               StageClock* clock);
 

@@ -86,14 +86,27 @@ inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, con
     return Drop::kLifetimeExpired;
   if (has_moved(sa, ip_of(packet), packet.headers, job.esp.seq)) [[unlikely]]
     report_move(sa, packet, out.control);
-  if (const Drop bad = decapsulate_finish(packet.m, job.esp, sa, packet.headers); bad != Drop::kNone) {
+  const Drop bad = decapsulate_finish(packet.m, job.esp, sa, packet.headers);
+  if (bad != Drop::kNone && bad != Drop::kFragment) {
     sa.replayed += is_replay(bad);
     sa.selector_mismatch += bad == Drop::kSelectorMismatch;
     return bad;
   }
   ++sa.packets;
   sa.bytes += packet.headers.length;
-  return Drop::kNone;
+  return bad;
+}
+
+// A packet that finish() did not pass; with kFragment it is good, and its datagram is checked when it is
+// whole.
+[[gnu::noinline]] void turn_away(const DecapsulateJob& job, Drop bad, Burst& burst,
+                                 const DecapsulateOutputs& out) {
+  PacketInfo& packet = burst.packets[job.packet];
+  if (bad != Drop::kFragment) return drop(packet.m, bad, out.counters);
+  packet.origin = Origin::kDecrypted;
+  packet.spi = job.sa->spi;
+  ++out.counters.decrypted;
+  burst.wait_for_reassemble(job.packet, job.sa);
 }
 
 inline void finish_esp_tunnel(Burst& burst, unsigned i, unsigned end, std::uint32_t good,
@@ -103,11 +116,12 @@ inline void finish_esp_tunnel(Burst& burst, unsigned i, unsigned end, std::uint3
     const DecapsulateJob& job = burst.decapsulating[i];
     PacketInfo& packet = burst.packets[job.packet];
     if (const Drop bad = finish(job, (good >> i & 1) != 0, packet, crypto, out); bad != Drop::kNone) {
-      drop(packet.m, bad, out.counters);
+      turn_away(job, bad, burst, out);
       continue;
     }
     ++decrypted;
     packet.origin = Origin::kDecrypted;
+    packet.spi = job.sa->spi;
     burst.wait_for_classify(job.packet);
   }
   out.counters.decrypted += decrypted;

@@ -21,7 +21,7 @@ void acquire(const PacketInfo& packet, PolicyId policy, const EncapsulateOutputs
   const std::uint8_t* ip = ip_of(packet);
   out.control.send({.kind = WorkerEvent::Kind::kAcquire,
                     .protocol = h.protocol,
-                    .fragment = h.fragment,
+                    .fragment = h.partial,
                     .sport = h.sport,
                     .dport = h.dport,
                     .policy = policy,
@@ -116,16 +116,16 @@ Drop begin_of_kind(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, con
   std::unreachable();
 }
 
-// An ESP packet in pieces that fit into the path. The identification is unique for as long as it has to be,
-// since it is the sequence number's (RFC 6864 §5.2); DF must not stand in a fragment.
-bool fragment_outer(rte_mbuf* m, const OutboundSa& sa, std::uint64_t seq, Fragments& fragments) {
+// An ESP packet in pieces that fit into the path. DF must not stand in a fragment.
+bool fragment_outer(rte_mbuf* m, const OutboundSa& sa, std::uint64_t seq, rte_mempool* buffers,
+                    Fragments& fragments) {
   Headers headers;
   if (parse_ip(m, 0, headers) != Drop::kNone) return false;
-  if (!sa.v4) return fragment_ipv6(m, headers, sa.outer_mtu, static_cast<std::uint32_t>(seq), fragments);
+  if (!sa.v4) return fragment_ipv6(m, headers, sa.outer_mtu, identification(sa, seq), buffers, fragments);
   std::uint8_t* ip = bytes_of(m);
-  store_be16(ip + 4, static_cast<std::uint16_t>(seq));
+  store_be16(ip + 4, static_cast<std::uint16_t>(identification(sa, seq)));
   store_be16(ip + 6, 0);
-  return fragment_ipv4(m, headers, sa.outer_mtu, fragments);
+  return fragment(m, headers, sa.outer_mtu, buffers, fragments);
 }
 
 }  // namespace
@@ -143,7 +143,8 @@ void encapsulate_whole(PacketIndex index, OutboundSa& sa, Burst& burst, const Ta
   if (hop == nullptr) return drop(packet.m, Drop::kNoRoute, out.counters);
   set_udp_checksum(packet.m, sa);
   Fragments fragments;
-  if (!fragment_outer(packet.m, sa, seq, fragments)) return drop(packet.m, Drop::kNoBuffer, out.counters);
+  if (!fragment_outer(packet.m, sa, seq, out.buffers, fragments))
+    return drop(packet.m, Drop::kNoBuffer, out.counters);
   out.counters.fragments += fragments.count - 1;
   for (rte_mbuf* piece : std::span(fragments.pieces).first(fragments.count))
     out.neighbours.forward(piece, *hop, {});

@@ -20,6 +20,7 @@ struct EncapsulateOutputs {
   ControlChannel& control;     // acquires, limits that were reached
   RateLimiter& acquires;       // by policy
   WorkerCounters& counters;
+  rte_mempool* buffers;  // for fragments
 };
 
 // Takes burst.encapsulate; what is too large for its SA goes to burst.fragment, and whose TTL has ended to

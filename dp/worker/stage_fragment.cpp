@@ -16,19 +16,15 @@ void drop_all(WorkList<Work>& list, const Burst& pieces, WorkerCounters& counter
   for (unsigned i = 0; i < n; ++i) drop(pieces.packets[list[i].packet].m, Drop::kTooBig, counters);
 }
 
-// Before ESP: the pieces are packets like any, and go through the SA together.
-void protect_pieces(const EncapsulateWork& work, const PacketInfo& packet, Burst& pieces,
-                    const Tables& tables, Crypto& crypto, const EncapsulateOutputs& out) {
-  static_assert(Fragments::kMost <= kBurst);
-  Fragments fragments;
-  if (!fragment_ipv4(packet.m, packet.headers, work.sa->inner_mtu, fragments))
-    return drop(packet.m, Drop::kNoBuffer, out.counters);
-  out.counters.fragments += fragments.count - 1;
+// The pieces are packets like any, and go through the SA together; at most kBurst.
+void protect_burst(std::span<rte_mbuf* const> fragments, const EncapsulateWork& work,
+                   const PacketInfo& packet, Burst& pieces, const Tables& tables, Crypto& crypto,
+                   const EncapsulateOutputs& out) {
   pieces.count = 0;
-  for (rte_mbuf* m : std::span(fragments.pieces).first(fragments.count)) {
+  for (rte_mbuf* m : fragments) {
     const auto index = static_cast<PacketIndex>(pieces.count);
     PacketInfo& piece = pieces.add();
-    piece = {.m = m, .headers = {}, .origin = packet.origin, .port = packet.port};
+    piece = {.m = m, .headers = {}, .origin = packet.origin, .port = packet.port, .spi = {}};
     if (const Drop bad = parse_ip(m, 0, piece.headers); bad != Drop::kNone)
       drop(m, bad, out.counters);
     else
@@ -37,6 +33,21 @@ void protect_pieces(const EncapsulateWork& work, const PacketInfo& packet, Burst
   encapsulate(pieces, tables, crypto, out, nullptr);
   drop_all(pieces.fragment, pieces, out.counters);
   drop_all(pieces.refuse, pieces, out.counters);
+}
+
+// Before ESP.
+void protect_pieces(const EncapsulateWork& work, const PacketInfo& packet, Burst& pieces,
+                    const Tables& tables, Crypto& crypto, const EncapsulateOutputs& out) {
+  const std::uint16_t largest = largest_fragment(packet), inner = work.sa->inner_mtu;
+  Fragments fragments;
+  if (!fragment(packet.m, packet.headers, largest == 0 ? inner : std::min(inner, largest), out.buffers,
+                fragments))
+    return drop(packet.m, Drop::kNoBuffer, out.counters);
+  out.counters.fragments += fragments.count - 1;
+  const std::span all = std::span(fragments.pieces).first(fragments.count);
+  for (std::size_t at = 0; at < all.size(); at += kBurst)
+    protect_burst(all.subspan(at, std::min<std::size_t>(kBurst, all.size() - at)), work, packet, pieces,
+                  tables, crypto, out);
 }
 
 // An IPv6 path must carry packets of 1280 octets, so that is the least that its sender may be told; what is
@@ -54,7 +65,7 @@ void fragment(Burst& burst, Burst& pieces, const Tables& tables, Crypto& crypto,
     const EncapsulateWork& work = burst.fragment[i];
     const PacketInfo& packet = burst.packets[work.packet];
     const bool v4 = packet.headers.v4;
-    const bool may = may_be_fragmented(ip_of(packet), packet.headers);
+    const bool may = packet.headers.reassembled || may_be_fragmented(ip_of(packet), packet.headers);
     if (!packet.from_host() && ttl(ip_of(packet), v4) <= 1)
       burst.wait_for_refuse(work.packet, Drop::kTtlExpired);
     else if (is_below_least(packet) || (may && work.sa->options.fragmentation == Fragmentation::kAfterEsp))

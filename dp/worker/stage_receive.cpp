@@ -29,8 +29,9 @@ bool is_link_protocol(std::uint16_t type) {
          type == kEtherTypeEapol || type == kEtherTypeSlow;
 }
 
-// ESP, bare or in UDP, goes to the list `decapsulate`. False: it is something else, or ESP for the policies
-// to decide. True: it is on the list, or it was dropped for an ESP header that is not whole.
+// ESP, bare or in UDP, goes to the list `decapsulate`, and what may be a part of it, or of IKE, to
+// `reassemble` (RFC 4303 §3.4.1). False: it is something else, or in transit to somebody else and for the
+// policies to decide. True: it is on a list, or it was dropped for an ESP header that is not whole.
 inline bool sort_esp(const PacketInfo& packet, PacketIndex index, const Tables& tables, Burst& burst,
                      WorkerCounters& counters) {
   const Headers& h = packet.headers;
@@ -39,18 +40,14 @@ inline bool sort_esp(const PacketInfo& packet, PacketIndex index, const Tables& 
   const std::uint8_t* to = bytes + h.ip + (h.v4 ? 16 : 24);
   const auto ours = [&] { return tables.routes->local(destination_of(bytes + h.ip, h.v4)) != nullptr; };
   std::uint16_t esp = h.payload;
+  if (h.partial) return ours() && (burst.wait_for_reassemble(index), true);
   if (h.protocol == kUdp) {
-    if (h.partial) return false;
     esp = static_cast<std::uint16_t>(esp + kUdpBytes);
     if (esp + 1u > end || !ours()) return false;
     if (end - esp == 1 && bytes[esp] == kKeepaliveByte)
       return drop(packet.m, Drop::kNatKeepalive, counters), true;
     if (end - esp < 4u || load_be32(bytes + esp) == 0)
       return false;  // IKE: the non-ESP marker, RFC 3948 §2.2
-  }
-  if (h.partial) {  // RFC 4303 §3.4.1; in transit to somebody else it is for the policies
-    if (!ours()) return false;
-    return drop(packet.m, Drop::kFragment, counters), true;
   }
   if (esp + kEspBytes + 0u > end) return drop(packet.m, Drop::kRunt, counters), true;
   const Be32 spi{load_be32(bytes + esp)};
@@ -63,19 +60,45 @@ inline bool sort_esp(const PacketInfo& packet, PacketIndex index, const Tables& 
   return true;
 }
 
+inline void sort_packet(PacketIndex index, const Tables& tables, Burst& burst, WorkerCounters& counters) {
+  const PacketInfo& packet = burst.packets[index];
+  const Headers& h = packet.headers;
+  const bool may_be_esp =
+      h.protocol == kEsp || (h.protocol == kUdp && (Port{h.dport} == kNatTraversalPort || h.partial));
+  if (!may_be_esp || packet.from_host() || !sort_esp(packet, index, tables, burst, counters))
+    burst.classify.add().packet = index;
+}
+
+// A frame in several buffers, as some drivers bring large ones, becomes one. False: it is larger than a
+// buffer, so than the MTU of any port.
+[[gnu::noinline]] bool join(rte_mbuf* m, WorkerCounters& counters) {
+  if (rte_pktmbuf_linearize(m) != 0) return false;
+  ++counters.joined;
+  return true;
+}
+
+// parse_ip() refuses a chain of buffers, so that none costs a packet that is whole.
+[[gnu::noinline]] Drop parse_chain(rte_mbuf* m, std::uint16_t offset, Headers& headers, Drop bad,
+                                   WorkerCounters& counters) {
+  if (m->nb_segs == 1) return bad;
+  return join(m, counters) ? parse_ip(m, offset, headers) : Drop::kTooBig;
+}
+
 // The IP packet that begins `offset` bytes into the frame.
 inline void add_packet(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port, const Tables& tables,
                        Burst& burst, WorkerCounters& counters) {
   PacketInfo& packet = burst.packets[burst.count];
-  if (const Drop bad = parse_ip(m, offset, packet.headers); bad != Drop::kNone) return drop(m, bad, counters);
+  Drop bad = parse_ip(m, offset, packet.headers);
+  if (bad != Drop::kNone) [[unlikely]] {
+    bad = parse_chain(m, offset, packet.headers, bad, counters);
+    if (bad != Drop::kNone) return drop(m, bad, counters);
+  }
   const auto index = static_cast<PacketIndex>(burst.count++);
   packet.m = m;
   packet.origin = origin;
   packet.port = port;
-  const Headers& h = packet.headers;
-  const bool may_be_esp = h.protocol == kEsp || (h.protocol == kUdp && Port{h.dport} == kNatTraversalPort);
-  if (!may_be_esp || packet.from_host() || !sort_esp(packet, index, tables, burst, counters))
-    burst.classify.add().packet = index;
+  packet.spi = Be32{};
+  sort_packet(index, tables, burst, counters);
 }
 
 // `mac` is the port's own.
@@ -89,6 +112,7 @@ inline void add_frame(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t 
       (!is_multicast_mac(frame) || (ip && for_somebody_else(m, *tables.routes))))
     return drop(m, Drop::kNotForUs, out.counters);
   if (ip) return add_packet(m, kEthernetBytes, origin, port, tables, burst, out.counters);
+  if (m->nb_segs != 1 && !join(m, out.counters)) return drop(m, Drop::kTooBig, out.counters);
   if (type == kEtherTypeArp) return out.control.punt(m, port);
   drop(m, Drop::kUnknownEtherType, out.counters);
 }
@@ -120,8 +144,17 @@ void receive_injected(Frames frames, const Tables& tables, Burst& burst, const R
 }
 
 void receive_handed_over(Frames frames, const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
-  for (rte_mbuf* m : frames)
-    add_packet(m, 0, static_cast<Origin>(m->hash.usr), PortIndex{m->port}, tables, burst, out.counters);
+  for (rte_mbuf* m : frames) {
+    const std::uint32_t mark = m->hash.usr;  // Mailboxes::hand_over()
+    const unsigned index = burst.count;
+    add_packet(m, 0, static_cast<Origin>(mark & 0xff), PortIndex{m->port}, tables, burst, out.counters);
+    if (mark >> 16 != 0 && burst.count != index)
+      set_largest_fragment(burst.packets[index], static_cast<std::uint16_t>(mark >> 16));
+  }
+}
+
+void sort(PacketIndex index, const Tables& tables, Burst& burst, WorkerCounters& counters) {
+  sort_packet(index, tables, burst, counters);
 }
 
 }  // namespace simplon::dp

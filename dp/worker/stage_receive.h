@@ -23,7 +23,7 @@ struct ReceiveOutputs {
   WorkerCounters& counters;
 };
 
-// Each writes burst.packets, burst.decapsulate and burst.classify.
+// Each writes burst.packets, burst.decapsulate, burst.classify and burst.reassemble.
 
 // From a queue of this port.
 void receive(Frames frames, PortIndex port, Side side, const Tables& tables, Burst& burst,
@@ -32,5 +32,8 @@ void receive(Frames frames, PortIndex port, Side side, const Tables& tables, Bur
 void receive_injected(Frames frames, const Tables& tables, Burst& burst, const ReceiveOutputs& out);
 // What other workers handed over (Mailboxes).
 void receive_handed_over(Frames frames, const Tables& tables, Burst& burst, const ReceiveOutputs& out);
+
+// A packet of the burst whose headers are known goes to the stage that it waits for.
+void sort(PacketIndex index, const Tables& tables, Burst& burst, WorkerCounters& counters);
 
 }  // namespace simplon::dp

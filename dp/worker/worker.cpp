@@ -44,7 +44,10 @@ Worker::Worker(WorkerSetup setup)
       acquires_(second_),
       path_mtus_(second_, control_),
       icmp_errors_(second_, setup.icmp.rate, counters_),
-      tell_prohibited_(setup.icmp.prohibited) {}
+      tell_prohibited_(setup.icmp.prohibited),
+      buffers_(setup.buffers),
+      reassemblies_{{setup.datagrams, buffers_, second_, counters_},
+                    {setup.datagrams, buffers_, second_, counters_}} {}
 
 unsigned Worker::turn() {
   const Tables& tables = *all_tables_.read();
@@ -54,10 +57,12 @@ unsigned Worker::turn() {
   burst_.count = 0;
   neighbours_.retry(tables, burst_);
   if (!burst_.refuse.empty()) run_stages(tables);
+  if (!reassemblies_.empty()) reassemblies_.expire(rte_rdtsc());
   if (clock_) clock_->begin();
   transmit_.flush();
   mark(clock_, Stage::kTransmit);
   control_.wake();
+  counters_.waiting = neighbours_.waiting() + reassemblies_.waiting();
   ++counters_.turns;
   counters_.idle_turns += taken == 0;
   quiescence_.report(index_);
@@ -99,12 +104,15 @@ void Worker::run_stages(const Tables& tables) {
       decapsulate(burst_, tables, *crypto_, {mailboxes_, control_, counters_}, clock_);
     else if (!burst_.classify.empty())
       classify(burst_, tables, flows_,
-               {neighbours_, transmit_, control_, path_mtus_, counters_, tell_prohibited_}, clock_);
+               {neighbours_, transmit_, control_, path_mtus_, counters_, buffers_, tell_prohibited_}, clock_);
     else if (!burst_.encapsulate.empty())
-      encapsulate(burst_, tables, *crypto_, {neighbours_, mailboxes_, control_, acquires_, counters_},
-                  clock_);
+      encapsulate(burst_, tables, *crypto_,
+                  {neighbours_, mailboxes_, control_, acquires_, counters_, buffers_}, clock_);
     else if (!burst_.fragment.empty())
-      fragment(burst_, pieces_, tables, *crypto_, {neighbours_, mailboxes_, control_, acquires_, counters_});
+      fragment(burst_, pieces_, tables, *crypto_,
+               {neighbours_, mailboxes_, control_, acquires_, counters_, buffers_});
+    else if (!burst_.reassemble.empty())
+      reassemble(burst_, tables, reassemblies_, counters_);
     else if (!burst_.refuse.empty())
       icmp_errors_.send(burst_, tables);
     else
@@ -114,6 +122,7 @@ void Worker::run_stages(const Tables& tables) {
   drop_all(burst_.classify, burst_, Drop::kTooManyRounds, counters_);
   drop_all(burst_.encapsulate, burst_, Drop::kTooManyRounds, counters_);
   drop_all(burst_.fragment, burst_, Drop::kTooManyRounds, counters_);
+  drop_all(burst_.reassemble, burst_, Drop::kTooManyRounds, counters_);
   drop_all(burst_.refuse, burst_, Drop::kTooManyRounds, counters_);
 }
 

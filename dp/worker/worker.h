@@ -26,6 +26,7 @@
 #include "dp/worker/stage_classify.h"
 #include "dp/worker/stage_clock.h"
 #include "dp/worker/stage_icmp.h"
+#include "dp/worker/stage_reassemble.h"
 #include "dp/worker/transmit.h"
 #include "dp/worker/wakeup.h"
 
@@ -45,6 +46,8 @@ struct WorkerSetup {
   unsigned index = 0, core = 0;
   std::vector<Source> sources;
   std::vector<Sink> sinks;           // by PortIndex
+  rte_mempool* buffers = nullptr;    // for what the worker makes of a packet: its fragments
+  rte_mempool* datagrams = nullptr;  // of Reassembly::kBufferRoom; null: none is put together
   std::vector<rte_ring*> mailboxes;  // by worker: clear and ESP packets for the SA's owner
   rte_ring* outbox = nullptr;        // frames that others ask this worker to send
   rte_ring* punts = nullptr;         // frames for the TAPs
@@ -90,6 +93,8 @@ class Worker {
   PathMtuNotices path_mtus_;
   IcmpErrors icmp_errors_;
   const bool tell_prohibited_;
+  rte_mempool* const buffers_;
+  Reassemblies reassemblies_;
   FlowCaches flows_;
   Burst burst_;
   Burst pieces_;  // of what stage_fragment fragments

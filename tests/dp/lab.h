@@ -23,6 +23,8 @@ inline const PortIndex kLan{0}, kWan{1};
 // What lives as long as DPDK does.
 struct Shared {
   rte_mempool* buffers = rte_pktmbuf_pool_create("test", 1023, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+  rte_mempool* datagrams =
+      rte_pktmbuf_pool_create("datagrams", 2 * Reassemblies::kBuffers, 0, 0, Reassembly::kBufferRoom, 0);
   std::unique_ptr<CryptoBackends> crypto = std::move(*CryptoBackends::open(
       {.devices = {"crypto_aesni_gcm", "crypto_aesni_mb"}, .workers = 3, .sessions = 512}));
   static Shared& get() {
@@ -121,6 +123,8 @@ class Lab {
                                .side = port == kLan ? Side::kProtected : Side::kUnprotected});
     setup.sinks = {{.outbox = out_}, {.outbox = out_}};
     setup.mailboxes = {in_};
+    setup.buffers = Shared::get().buffers;
+    setup.datagrams = Shared::get().datagrams;
     setup.punts = punts_;
     setup.events = events_;
     setup.tables = &registry_.tables();
@@ -166,9 +170,28 @@ class Lab {
     }
     return run();
   }
+  // What another worker put into the mailbox.
+  std::vector<Buffer> hand(rte_mbuf* m) {
+    rte_ring_enqueue(in_, m);
+    return run();
+  }
   // A whole frame, as the port receives it, or as the kernel writes it to the port's TAP.
   std::vector<Buffer> receive(const Buffer& frame, PortIndex port) {
     rte_ring_enqueue(Wire::of(port).ring, mbuf(frame, port));
+    return run();
+  }
+  // ... in a chain of buffers of these sizes.
+  std::vector<Buffer> receive_in_parts(const Buffer& frame, const std::vector<std::size_t>& sizes,
+                                       PortIndex port) {
+    rte_mbuf* chain = nullptr;
+    std::size_t at = 0;
+    for (const std::size_t n : sizes) {
+      const auto begin = frame.begin() + static_cast<std::ptrdiff_t>(at);
+      rte_mbuf* m = mbuf(Buffer(begin, begin + static_cast<std::ptrdiff_t>(n)), port);
+      chain == nullptr ? void(chain = m) : void(rte_pktmbuf_chain(chain, m));
+      at += n;
+    }
+    rte_ring_enqueue(Wire::of(port).ring, chain);
     return run();
   }
   std::vector<Buffer> inject(const Buffer& frame, PortIndex port) {
@@ -198,13 +221,14 @@ class Lab {
     return out;
   }
 
- private:
   static rte_mbuf* mbuf(const Buffer& bytes, PortIndex port) {
     rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);
     std::memcpy(rte_pktmbuf_append(m, static_cast<std::uint16_t>(bytes.size())), bytes.data(), bytes.size());
     m->port = static_cast<std::uint16_t>(port);
     return m;
   }
+
+ private:
   std::vector<Buffer> run() {
     while (worker_->turn() != 0) {
     }

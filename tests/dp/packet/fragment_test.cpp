@@ -23,7 +23,8 @@ std::vector<Buffer> pieces_of(const Buffer& p, std::uint16_t mtu, std::uint32_t 
   Headers h;
   EXPECT_EQ(parse_ip(m, kEthernetBytes, h), Drop::kNone);
   Fragments out;
-  if (!(h.v4 ? fragment_ipv4(m, h, mtu, out) : fragment_ipv6(m, h, mtu, id, out))) {
+  if (!(h.v4 || has_fragment_header(bytes_of(m) + h.ip, h) ? fragment(m, h, mtu, m->pool, out)
+                                                           : fragment_ipv6(m, h, mtu, id, m->pool, out))) {
     EXPECT_EQ(Buffer(bytes_of(m) + kEthernetBytes, bytes_of(m) + kEthernetBytes + p.size()), p)
         << "unchanged";
     rte_pktmbuf_free(m);

@@ -84,7 +84,7 @@ class ReassemblyTest : public testing::Test {
     EXPECT_EQ(parse_ip(whole.m, whole.ip, h), Drop::kNone);
     EXPECT_FALSE(h.partial);
     EXPECT_EQ(h.protocol, kUdp);
-    EXPECT_EQ(h.payload - h.ip, s.v4 ? 20 : 48);
+    EXPECT_EQ(h.payload - h.ip, s.v4 ? 20 : 56);
     EXPECT_EQ(bytes_of(whole.m)[0], 0xee) << "the frame of the first fragment";
     const std::uint8_t* at = bytes_of(whole.m);
     EXPECT_EQ(h.ip + h.length, rte_pktmbuf_data_len(whole.m));
@@ -108,7 +108,7 @@ class ReassemblyTest : public testing::Test {
   static constexpr std::uint64_t kSecond = 1000;
   std::uint64_t now_ = 1'000'000, in_ = 0, out_ = 0;
   WorkerCounters counters_;
-  Reassembly reassembly_{Pools::get().large, kSecond, counters_};
+  Reassembly reassembly_{Pools::get().large, Pools::get().small, kSecond, counters_};
 };
 
 TEST_F(ReassemblyTest, Rfc791_3_2_AnyCutInAnyOrderWithDuplicatesIsTheSameDatagram) {

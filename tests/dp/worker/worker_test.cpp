@@ -268,7 +268,7 @@ TEST(Gateway, HandedOverPacketThatIsBypassedHasItsEthernetHeader) {
 }
 
 // RFC 4301 §7: a later fragment has no ports, so it may not pass under an entry that lets other ports
-// through.
+// through; it waits for them.
 TEST(Rfc4301_7, LaterFragmentOfProtectedTrafficDoesNotLeaveInClear) {
   Lab left(0, true);
   left.protect(
@@ -286,7 +286,34 @@ TEST(Rfc4301_7, LaterFragmentOfProtectedTrafficDoesNotLeaveInClear) {
     EXPECT_EQ(left.pass(whole, Origin::kProtected, kLan).size(), 1u) << "port 0 is bypassed";
     EXPECT_TRUE(left.pass(later, Origin::kProtected, kLan).empty());
   }
-  EXPECT_EQ(left.dropped(Drop::kFragment), 2u);
+  EXPECT_EQ(left.dropped(Drop::kFragmentOverlap), 1u) << "the same once more";
+  EXPECT_EQ(left.worker().counters().waiting, 1u);
+}
+
+// A driver may put one frame into several buffers, as em and hns3 do with large ones.
+TEST(Chains, OfBuffersAreMadeOneBuffer) {
+  Lab left(0, true);
+  left.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), Action::kBypass);
+  const Buffer packet = udp4("198.18.1.10", "203.0.113.5", 1400);
+  const Buffer frame = frame_of({2, 0, 0, 0, 0, 1}, kEtherTypeIpv4, packet);
+  for (const std::size_t first : {14u, 15u, 34u, 700u, 1441u}) {
+    const auto out = left.receive_in_parts(frame, {first, frame.size() - first}, kLan);
+    ASSERT_EQ(out.size(), 1u) << first;
+    EXPECT_EQ(ip_of(out[0]), udp4("198.18.1.10", "203.0.113.5", 1400, 0, 63));
+  }
+  EXPECT_EQ(left.receive_in_parts(frame, {100, 200, 300, frame.size() - 600}, kLan).size(), 1u);
+  EXPECT_EQ(left.worker().counters().joined, 6u);
+  // ARP as well; what begins with less than its Ethernet header does not come from any driver.
+  Buffer arp = frame;
+  store_be16(arp.data() + 12, kEtherTypeArp);
+  EXPECT_TRUE(left.receive_in_parts(arp, {20, arp.size() - 20}, kLan).empty());
+  EXPECT_EQ(left.punted().at(0), arp);
+  EXPECT_TRUE(left.receive_in_parts(frame, {13, frame.size() - 13}, kLan).empty());
+  EXPECT_EQ(left.dropped(Drop::kRunt), 1u);
+  // Larger than a buffer, so than every port's MTU.
+  const Buffer large = frame_of({2, 0, 0, 0, 0, 1}, kEtherTypeIpv4, udp4("198.18.1.10", "203.0.113.5", 3000));
+  EXPECT_TRUE(left.receive_in_parts(large, {1800, large.size() - 1800}, kLan).empty());
+  EXPECT_EQ(left.dropped(Drop::kTooBig), 1u);
 }
 
 TEST(Gateway, OffLetsNothingPassBetweenTheSides) {
