@@ -55,6 +55,9 @@ Result<void> Port::start_device(const rte_eth_dev_info& info) {
 Result<void> Port::configure_device(const rte_eth_dev_info& info) const {
   rte_eth_conf conf{};
   conf.rxmode.mtu = setup_.mtu;
+  // em, hns3 and vmxnet3 bring a large frame in several buffers, whatever the size of ours; the worker joins
+  // them.
+  if (setup_.mtu > RTE_ETHER_MTU) conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
   if (rx_queues_ > 1) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf =
@@ -109,6 +112,7 @@ Result<void> Port::reopen() {
     const std::size_t comma = setup_.device.find(',');
     const std::string arguments = comma == std::string::npos ? "" : setup_.device.substr(comma + 1);
     std::uint16_t id = 0;
+    remember_stats();
     rte_eal_hotplug_remove("vdev", name.c_str());
     if (int e = rte_eal_hotplug_add("vdev", name.c_str(), arguments.c_str()); e != 0)
       return fail("device '" + setup_.device + "': " + std::strerror(-e));
@@ -139,15 +143,17 @@ PortStats Port::stats() const {
   rte_eth_link link{};
   out.link_up = rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
   rte_eth_stats stats{};
-  if (rte_eth_stats_get(id_, &stats) == 0) {
-    out.rx_packets = stats.ipackets;
-    out.rx_bytes = stats.ibytes;
-    out.rx_missed = stats.imissed + stats.rx_nombuf;
-    out.tx_packets = stats.opackets;
-    out.tx_bytes = stats.obytes;
-    out.tx_errors = stats.oerrors;
-  }
+  if (rte_eth_stats_get(id_, &stats) != 0) stats = {};
+  out.rx_packets = past_.rx_packets + stats.ipackets;
+  out.rx_bytes = past_.rx_bytes + stats.ibytes;
+  out.rx_missed = past_.rx_missed + stats.imissed + stats.rx_nombuf;
+  out.tx_packets = past_.tx_packets + stats.opackets;
+  out.tx_bytes = past_.tx_bytes + stats.obytes;
+  out.tx_errors = past_.tx_errors + stats.oerrors;
   return out;
 }
+
+// A device that is made anew counts from zero.
+void Port::remember_stats() { past_ = stats(); }
 
 }  // namespace simplon::dp

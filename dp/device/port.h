@@ -46,6 +46,7 @@ class Port {
   Result<void> configure_device(const rte_eth_dev_info& info) const;
   Result<void> set_up_queues() const;
   Result<void> choose_mac();
+  void remember_stats();
 
   PortSetup setup_;
   std::uint16_t id_;
@@ -53,6 +54,7 @@ class Port {
   Gate gate_{true};
   std::uint16_t rx_queues_ = 0, tx_queues_ = 0;
   Mac mac_{};
+  PortStats past_;  // the counts of devices that this port had before
 };
 
 }  // namespace simplon::dp
