@@ -18,7 +18,8 @@
 #   watch_clear NAME IFA         captures there what must not be seen in clear, and proves that it does (see below)
 #   wait_for SECONDS COMMAND...  until the command succeeds; fails, with the command named, when it never does
 #   skip WHY                     ends the test for what this machine lacks: a failure, unless SIMPLON_MAY_SKIP=1
-#   ok TITLE COMMAND...          one check: prints it and counts; lab_end exits with the verdict
+#   ok TITLE COMMAND...          one check: prints it and counts; lab_end exits with the verdict, after a last check of each
+#                                gateway with a data path that runs then: it has lost no packet without a name (balance.py)
 
 set -u
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
@@ -204,7 +205,15 @@ ok() { # TITLE COMMAND...
   if "$@"; then passed=$((passed + 1)); echo "ok     $title"; else failed=$((failed + 1)); echo "FAILED $title: $*"; fi
 }
 
+# BALANCE_SLACK: how many packets may be missing, where traffic does not end.
+balanced() { "$here/balance.py" "$build/simplonctl" "$run/$1.vici" ${BALANCE_SLACK:-}; }
+
 lab_end() {
+  local gateway
+  for gateway in "${!pids[@]}"; do
+    [ -S "$run/$gateway.vici" ] && kill -0 "${pids[$gateway]}" 2>/dev/null && grep -q 'mode: dp' "$run/$gateway.yaml" &&
+      ok "$gateway: received = sent + named drops" balanced "$gateway"
+  done
   if [ "$failed" -gt 0 ]; then
     local log socket
     for socket in "$run"/*.vici; do

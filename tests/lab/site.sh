@@ -10,11 +10,12 @@
 #
 #   gwA wan0 --- toA [relay] toB --- wan0 gwB
 #
-# port_kind=KIND makes gwA's ports of another driver: af_packet (the default), af_xdp, pcap, tap. The devices of "tap" are
-# interfaces that Simplon makes: site_plug, after its start, gives them to hostA and gwB in place of the wires.
+# port_kind=KIND makes Simplon's ports of another driver: af_packet (the default), af_xdp, pcap, tap. The devices of "tap" are
+# interfaces that Simplon, as gwA, makes: site_plug, after its start, gives them to hostA and gwB in place of the wires.
 
-site_device() { # NUMBER INTERFACE : of gwA's port
+site_device() { # NUMBER INTERFACE
   case ${port_kind:-af_packet} in
+    pcap) echo "\"net_pcap$1,rx_iface_in=$2,tx_iface=$2\"" ;;
     tap) [ "$2" = lan0 ] && echo "net_tap$1,iface=eth0" || echo "net_tap$1,iface=wan0" ;;
     *) echo "net_${port_kind:-af_packet}$1,iface=$2" ;;
   esac
@@ -64,7 +65,7 @@ site_kernel_addresses() { # gwA|gwB
   ip -n "$lab-$1" addr add "2001:db8:$h::1/64" dev lan0 nodad
 }
 
-# The top of a Simplon configuration for one of the two gateways; connections and policies follow.
+# The top of a Simplon configuration for one of the two gateways; connections and policies follow. mtu: of the ports.
 site_simplon_ports() { # gwA|gwB [WORKERS]
   local n=1 h=a workers=${2:-"[1]"}; [ "$1" = gwB ] && n=2 h=b
   cat <<YAML
@@ -78,12 +79,14 @@ gateway:
 crypto: [crypto_aesni_gcm, crypto_aesni_mb]
 ports:
   - name: lan
-    device: $([ $1 = gwB ] && port_kind=; site_device 0 lan0)
+    device: $(site_device 0 lan0)
     side: protected
+    mtu: ${mtu:-1500}
     addresses: [198.18.$n.1/24, "2001:db8:$h::1/64"]
   - name: wan
-    device: $([ $1 = gwB ] && port_kind=; site_device 1 wan0)
+    device: $(site_device 1 wan0)
     side: unprotected
+    mtu: ${mtu:-1500}
     addresses: [198.51.100.$n/24, "2001:db8:ffff::$n/64"]
 management:
   socket: $run/$1.vici
@@ -163,12 +166,13 @@ site_pings() { # FROM TO
   on "$1" ping -q -c 10 -i 0.1 -W 2 "$2" | tee -a "$run/pings.log" | grep -q '^10 packets transmitted, 10 received'
 }
 
-# TCP carries data from hostA to hostB: four megabytes are sent, and when the last is sent one has arrived at least.
+# TCP carries data from hostA to hostB: four megabytes are sent, or $tcp_size, and when the last is sent one has arrived at
+# least.
 site_tcp() { # [-4|-6]
   local to=198.18.2.10; [ "${1:-}" = -6 ] && to=2001:db8:b::10
   start hostB iperf iperf3 -s -1
   wait_for 10 sh -c "ip netns exec $lab-hostB ss -Hltn sport = 5201 | grep -q 5201" || return 1
-  on hostA timeout 60 iperf3 -c "$to" -n 4M -J >"$run/iperf.json"
+  on hostA timeout 60 iperf3 -c "$to" -n "${tcp_size:-4M}" -J >"$run/iperf.json"
   local status=$?
   stop iperf
   [ $status = 0 ] && /usr/bin/python3 -c '

@@ -8,7 +8,7 @@ lab_begin jumbo
 site_up
 for end in hostA/eth0 gwA/lan0 gwA/wan0 gwB/wan0 gwB/lan0 hostB/eth0; do ip -n "$lab-${end%/*}" link set "${end#*/}" mtu 9000; done
 for gateway in gwA gwB; do
-  driver=pcap mtu=9000 site_simplon $gateway || exit 1
+  port_kind=pcap mtu=9000 site_simplon $gateway || exit 1
 done
 ok "the tunnel comes up" wait_for 20 ctl gwA initiate sites net
 # 20 octets of IP, 8 of ESP, 8 of IV and 16 of ICV around a multiple of 4 whose last two are the trailer's.
