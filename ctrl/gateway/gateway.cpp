@@ -106,10 +106,13 @@ Result<void> Gateway::start_datapath() {
 }
 
 Result<void> Gateway::mute_interfaces() {
-  std::vector<std::string> interfaces;
-  for (const dp::PortSetup& port : config_.setup.ports)
+  std::vector<std::string> interfaces, with_xdp;
+  for (const dp::PortSetup& port : config_.setup.ports) {
     std::ranges::copy(shared_interfaces(port.device), std::back_inserter(interfaces));
-  auto mutes = MuteWatch::start(std::move(interfaces));
+    if (port.device.starts_with("net_af_xdp"))
+      std::ranges::copy(shared_interfaces(port.device), std::back_inserter(with_xdp));
+  }
+  auto mutes = MuteWatch::start(std::move(interfaces), with_xdp);
   if (!mutes) return std::unexpected(mutes.error());
   mutes_.emplace(std::move(*mutes));
   for (const std::string& missing : mutes_->missing()) log_.warning(Category::kNetwork, missing);

@@ -4,6 +4,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "ctrl/linux/link.h"
@@ -23,7 +24,8 @@ std::string joined(const std::vector<std::string>& parts, const char* between) {
 
 }  // namespace
 
-Result<MuteWatch> MuteWatch::start(std::vector<std::string> interfaces) {
+Result<MuteWatch> MuteWatch::start(std::vector<std::string> interfaces,
+                                   const std::vector<std::string>& with_xdp) {
   auto nft = Netlink::open(NETLINK_NETFILTER, 0);
   if (!nft) return std::unexpected(nft.error());
   if (auto done = nft->join(NFNLGRP_NFTABLES); !done) return std::unexpected(done.error());
@@ -35,8 +37,11 @@ Result<MuteWatch> MuteWatch::start(std::vector<std::string> interfaces) {
   for (const std::string& interface : out.interfaces_) {
     auto muted = mute(interface);
     if (!muted) return std::unexpected(muted.error());
+    const bool xdp_is_free = std::ranges::find(with_xdp, interface) == with_xdp.end();
+    out.offloads_.try_emplace(interface, interface, xdp_is_free);
+    if (auto off = out.offloads_.at(interface).switch_off(); !off) muted->push_back(off.error().what);
     // What this kernel does not have is missing at every check.
-    const Reopened rest = mute_again(interface);
+    const Reopened rest = out.look(interface).mute;
     out.told_[interface] = {interface_index(out.links_.fd(), interface), joined(rest.failed, "; ")};
     for (std::string& lock : *muted) out.missing_.push_back(std::move(lock));
   }
@@ -60,6 +65,15 @@ std::vector<MuteWatch::Finding> MuteWatch::check(Now now) {
   return out;
 }
 
+MuteWatch::Look MuteWatch::look(const std::string& interface) {
+  Look out{.mute = mute_again(interface), .merging = {}};
+  if (auto off = offloads_.at(interface).switch_off(); off)
+    out.merging = std::move(*off);
+  else
+    out.mute.failed.push_back(off.error().what);
+  return out;
+}
+
 std::optional<MuteWatch::Finding> MuteWatch::check(const std::string& interface) {
   Told& told = told_[interface];
   Finding out{.interface = interface, .text = "interface " + interface};
@@ -72,17 +86,20 @@ std::optional<MuteWatch::Finding> MuteWatch::check(const std::string& interface)
     return out;
   }
   const bool back = before != index;
-  const Reopened found = mute_again(interface);
+  if (back) offloads_.at(interface).forget();
+  const auto [found, merging] = look(interface);
   const std::string failed = joined(found.failed, "; ");
   const bool news = std::exchange(told.failed, failed) != failed && !failed.empty();
-  if (found.locks.empty() && !news && !back) return std::nullopt;
+  if (found.locks.empty() && merging.empty() && !news && !back) return std::nullopt;
   out.what = back ? Finding::What::kBack : Finding::What::kOpened;
   out.open = found.open && !back;
   if (back) out.text += " is there again";
   if (!back && !found.locks.empty()) out.text += " was opened to the kernel by another program";
   if (!found.locks.empty()) out.text += "; closed: " + joined(found.locks, ", ");
+  if (!back && !merging.empty())
+    out.text += "; another program switched " + joined(merging, ", ") + " on, off again";
   if (!failed.empty()) out.text += "; cannot be closed: " + failed;
-  if (!found.open) out.text += " (another lock held: nothing passed)";
+  if (!found.open && !found.locks.empty()) out.text += " (another lock held: nothing passed)";
   return out;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps muted interfaces muted, whoever changes the kernel. It follows the kernel's notices of nftables, of
-// traffic control, of links and of their settings, and looks once a second besides. An interface that was
-// deleted is muted when one of its name is there again. Control thread.
+// Keeps muted interfaces muted, and what they receive unmerged, whoever changes the kernel. It follows the
+// kernel's notices of nftables, of traffic control, of links and of their settings, and looks once a second
+// besides. An interface that was deleted is muted when one of its name is there again. Control thread.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "ctrl/linux/mute.h"
 #include "ctrl/linux/netlink.h"
+#include "ctrl/linux/receive_offloads.h"
 
 namespace simplon::ctrl {
 
@@ -18,9 +20,10 @@ class MuteWatch {
  public:
   using Now = std::chrono::steady_clock::time_point;
 
-  // Mutes the interfaces. All of them must exist.
-  static Result<MuteWatch> start(std::vector<std::string> interfaces);
-  // Locks that this kernel does not have, and why; for the log.
+  // Mutes the interfaces. All of them must exist. `with_xdp`: those whose XDP program is the driver's.
+  static Result<MuteWatch> start(std::vector<std::string> interfaces,
+                                 const std::vector<std::string>& with_xdp = {});
+  // Locks that this kernel does not have, and what an interface goes on merging, and why; for the log.
   const std::vector<std::string>& missing() const { return missing_; }
 
   std::vector<int> fds() const { return {nft_.fd(), links_.fd()}; }
@@ -39,6 +42,11 @@ class MuteWatch {
   MuteWatch(std::vector<std::string> interfaces, Netlink nft, Netlink links)
       : interfaces_(std::move(interfaces)), nft_(std::move(nft)), links_(std::move(links)) {}
   std::optional<Finding> check(const std::string& interface);
+  struct Look {
+    Reopened mute;
+    std::vector<std::string> merging;  // what was on and is off again
+  };
+  Look look(const std::string& interface);
 
   std::vector<std::string> interfaces_, missing_;
   Netlink nft_, links_;
@@ -49,6 +57,7 @@ class MuteWatch {
     std::string failed;  // what could not be closed
   };
   std::map<std::string, Told> told_;  // by interface
+  std::map<std::string, ReceiveOffloads> offloads_;
 };
 
 }  // namespace simplon::ctrl

@@ -52,6 +52,7 @@ inline constexpr std::uint16_t kLeastIpv4Mtu = 576, kLeastIpv6Mtu = 1280;
 inline constexpr std::uint8_t kFirstNeighbourDiscovery = 133, kLastNeighbourDiscovery = 137;
 
 inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800, kEtherTypeArp = 0x0806, kEtherTypeIpv6 = 0x86dd,
+                               kEtherTypeVlan = 0x8100, kEtherTypeServiceVlan = 0x88a8,
                                kEtherTypeSlow = 0x8809, kEtherTypeEapol = 0x888e, kEtherTypeLldp = 0x88cc;
 // Below it the field is a length and LLC follows (IEEE 802.3).
 inline constexpr std::uint16_t kFirstEtherType = 0x600;

@@ -218,6 +218,7 @@ std::vector<Source> DpdkDataPath::sources_of(unsigned worker) const {
                            .queue = q,
                            .port = PortIndex{static_cast<std::uint16_t>(p)},
                            .side = setup_.ports[p].side,
+                           .from_kernel = is_fed_by_kernel(setup_.ports[p].device),
                            .gate = &ports_[p]->gate(),
                            .ring = nullptr});
   sources.push_back({.kind = Source::Kind::kMailbox, .ring = mailboxes_[worker].get()});

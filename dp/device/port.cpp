@@ -9,13 +9,29 @@
 #include <cstring>
 
 #include "dp/device/pci.h"
+#include "dp/device/eal.h"
+#include "dp/device/packet_socket.h"
 
 namespace simplon::dp {
 namespace {
 
 std::string name_of(const std::string& device) { return device.substr(0, device.find(',')); }
 
+// The value of an argument of a virtual device; empty when it is not given.
+std::string argument_of(const std::string& device, const std::string& key) {
+  const std::size_t at = device.find("," + key + "=");
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + key.size() + 2;
+  return device.substr(begin, device.find(',', begin) - begin);
+}
+
 }  // namespace
+
+bool is_fed_by_kernel(const std::string& device) {
+  if (device.starts_with("net_pcap")) return device.find("iface=") != std::string::npos;
+  return device.starts_with("net_af_packet") || device.starts_with("net_af_xdp") ||
+         device.starts_with("net_tap");
+}
 
 Result<std::unique_ptr<Port>> Port::open(const PortSetup& setup, unsigned workers, rte_mempool* buffers) {
   // rte_eal_init succeeds even when a device failed to probe: it is looked up by name.
@@ -150,6 +166,8 @@ PortStats Port::stats() const {
   out.tx_packets = past_.tx_packets + stats.opackets;
   out.tx_bytes = past_.tx_bytes + stats.obytes;
   out.tx_errors = past_.tx_errors + stats.oerrors;
+  if (setup_.device.starts_with("net_af_packet"))
+    out.rx_missed += packet_socket_overruns(argument_of(setup_.device, "iface"));
   return out;
 }
 

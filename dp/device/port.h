@@ -16,6 +16,9 @@
 
 namespace simplon::dp {
 
+// Whether a kernel interface feeds this virtual device, and not a NIC, a file or another program.
+bool is_fed_by_kernel(const std::string& device);
+
 class Port {
  public:
   // EAL runs and was given the device. `workers` is how many queues are wanted.

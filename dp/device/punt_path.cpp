@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "dp/packet/l4_checksum.h"
 #include "dp/packet/packet.h"
 
 namespace simplon::dp {
@@ -172,6 +173,7 @@ void PuntPath::from_kernel(std::uint16_t port, Tap& tap) {
     }
     rte_pktmbuf_append(m, static_cast<std::uint16_t>(n));
     m->port = port;
+    complete_l4_checksum(m);
     const bool taken = rte_ring_enqueue(tap.inject, m) == 0;
     ++(taken ? tap.counters.injected : tap.counters.inject_lost);
     if (!taken) rte_pktmbuf_free(m);

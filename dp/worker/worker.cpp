@@ -5,8 +5,10 @@
 #include <rte_ethdev.h>
 #include <rte_prefetch.h>
 
+#include <algorithm>
 #include <array>
 
+#include "dp/packet/l4_checksum.h"
 #include "dp/worker/stage_decapsulate.h"
 #include "dp/worker/stage_encapsulate.h"
 #include "dp/worker/stage_fragment.h"
@@ -81,6 +83,7 @@ unsigned Worker::poll(const Source& source, const Tables& tables) {
   const ReceiveOutputs out{transmit_, control_, counters_};
   switch (source.kind) {
     case Source::Kind::kPort:
+      if (source.from_kernel) std::ranges::for_each(frames, &complete_l4_checksum);
       receive(frames, source.port, source.side, tables, burst_, out);
       break;
     case Source::Kind::kInject:

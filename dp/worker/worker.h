@@ -38,6 +38,7 @@ struct Source {
   std::uint16_t device = 0, queue = 0;  // kPort
   PortIndex port{};                     // kPort
   Side side{};                          // kPort
+  bool from_kernel = false;             // kPort: a kernel sends to it, which may leave checksums to a NIC
   const Gate* gate = &kAlwaysOpen;      // kPort: closed, the device must not be touched
   rte_ring* ring = nullptr;             // kMailbox, kInject
 };

@@ -6,7 +6,7 @@
 #
 #   lab_begin NAME               makes $lab (unique) and $run (a folder for sockets, logs and configurations)
 #   ns NAME...                   makes namespaces with loopback up
-#   wire A IFA B IFB             a veth pair between two namespaces; offloads off, as on a real wire
+#   wire A IFA B IFB             a veth pair between two namespaces; offloads off, as on a real wire, but with offloads=left
 #   on NAME COMMAND...           runs a command there
 #   simplon_start NAME [CORE]    starts simplond there with $run/NAME.yaml; waits for its console
 #   ctl NAME ARGS...             simplonctl of that gateway
@@ -69,7 +69,7 @@ wire() { # A IFA B IFB
   local pair
   for pair in "$1 $2" "$3 $4"; do
     set -- $pair
-    on "$1" ethtool -K "$2" tx off rx off tso off gso off gro off >/dev/null 2>&1
+    [ "${offloads:-}" = left ] || on "$1" ethtool -K "$2" tx off rx off tso off gso off gro off >/dev/null 2>&1
     ip -n "$lab-$1" link set "$2" up
   done
 }

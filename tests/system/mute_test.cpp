@@ -141,6 +141,53 @@ TEST_F(Watch, WhatAnotherProgramOpensIsClosedAtItsNotice) {
   EXPECT_EQ(setting("ipv4/conf/m0/rp_filter"), "1\n");
 }
 
+// What the other end of a veth merges comes from another namespace.
+class Offloads : public Mute {
+ protected:
+  static std::string feature(const std::string& command, const std::string& name) {
+    const std::string all = shell(command);
+    const std::size_t at = all.find("\n" + name + ": ");
+    return at == std::string::npos
+               ? ""
+               : all.substr(at + name.size() + 3, all[at + name.size() + 4] == 'n' ? 2 : 3);
+  }
+  static std::string gro() { return feature("ethtool -k m0", "generic-receive-offload"); }
+  static std::string tso_of_the_other_end() {
+    return feature("ip netns exec netl-mute ethtool -k m1", "tcp-segmentation-offload");
+  }
+};
+
+TEST_F(Offloads, AreOffWhileItIsWatchedAndAsTheyWereAfterwards) {
+  for (const char* before : {"on", "off"}) {
+    ASSERT_TRUE(runs(std::string("ethtool -K m0 gro ") + before));
+    ASSERT_EQ(gro(), before);
+    ASSERT_EQ(tso_of_the_other_end(), "on");
+    {
+      auto watch = MuteWatch::start({"m0"});
+      ASSERT_TRUE(watch) << watch.error().what;
+      EXPECT_EQ(gro(), "off");
+      EXPECT_EQ(tso_of_the_other_end(), "off");
+      ASSERT_TRUE(runs("ethtool -K m0 gro on"));
+      const auto found = watch->check(std::chrono::steady_clock::now());
+      ASSERT_EQ(found.size(), 1u);
+      EXPECT_FALSE(found[0].open);
+      EXPECT_NE(found[0].text.find("another program switched rx-gro on, off again"), std::string::npos)
+          << found[0].text;
+      EXPECT_EQ(gro(), "off");
+    }
+    EXPECT_EQ(gro(), before);
+    EXPECT_EQ(tso_of_the_other_end(), "on");
+  }
+}
+
+// net_af_xdp has a program of its own at the interface.
+TEST_F(Offloads, ProgramOfADriverIsNotInItsWay) {
+  auto watch = MuteWatch::start({"m0"}, {"m0"});
+  ASSERT_TRUE(watch) << watch.error().what;
+  EXPECT_EQ(shell("ip link show dev m0").find(" xdp"), std::string::npos);
+  EXPECT_EQ(gro(), "off");
+}
+
 // net.ipv4.ip_forward=1 sets the key of every interface.
 TEST_F(Watch, ForwardingStaysOffWhenItIsSwitchedOnForAll) {
   ASSERT_TRUE(runs("echo 1 >/proc/sys/net/ipv4/ip_forward"));
