@@ -119,6 +119,7 @@ class DpdkDataPath final : public DataPath {
   Result<void> make_worker(unsigned index);
   std::vector<Source> sources_of(unsigned worker) const;
   Sink sink_of(Port& port, unsigned worker) const;
+  PuntRings punts_of(std::size_t port) const { return {first_punts_[port].get(), rest_punts_[port].get()}; }
   void watch_ports(std::vector<Event>& out);
   void take_event(const WorkerEvent& event, std::vector<Event>& out);
   static int loop(void* thread);
@@ -128,7 +129,8 @@ class DpdkDataPath final : public DataPath {
   rte_mempool *buffers_ = nullptr, *datagrams_ = nullptr;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<Ring> mailboxes_, outboxes_, injects_;
-  Ring punts_, events_;
+  std::vector<Ring> first_punts_, rest_punts_;  // by PortIndex
+  Ring events_;
   std::unique_ptr<PuntPath> punt_path_;
   std::unique_ptr<CryptoBackends> crypto_;
   std::unique_ptr<Quiescence> quiescence_;
@@ -156,7 +158,7 @@ Result<void> DpdkDataPath::start() {
   if (!crypto) return std::unexpected(crypto.error());
   crypto_ = std::move(*crypto);
   if (auto done = make_rings(); !done) return done;
-  auto punt_path = PuntPath::open(buffers_, punts_.get());
+  auto punt_path = PuntPath::open(buffers_);
   if (!punt_path) return std::unexpected(punt_path.error());
   punt_path_ = std::move(*punt_path);
   if (auto done = open_ports(); !done) return done;
@@ -186,9 +188,13 @@ Result<void> DpdkDataPath::make_rings() {
     if (!mailboxes_.back() || !outboxes_.back() || !injects_.back())
       return fail("no memory for the workers' rings");
   }
-  punts_ = make_ring("punts", RING_F_SC_DEQ);
+  for (std::size_t i = 0; i < setup_.ports.size(); ++i) {
+    first_punts_.push_back(make_ring("punts-first-" + std::to_string(i), RING_F_SC_DEQ));
+    rest_punts_.push_back(make_ring("punts-rest-" + std::to_string(i), RING_F_SC_DEQ));
+    if (!first_punts_.back() || !rest_punts_.back()) return fail("no memory for the punt path's rings");
+  }
   events_.reset(create_ring("events", sizeof(WorkerEvent), kEventSlots, SOCKET_ID_ANY, RING_F_SC_DEQ));
-  if (!punts_ || !events_) return fail("no memory for the punt path's rings");
+  if (!events_) return fail("no memory for the ring of events");
   return {};
 }
 
@@ -199,7 +205,7 @@ Result<void> DpdkDataPath::open_ports() {
     ports_.push_back(std::move(*port));
     const auto index = static_cast<std::uint16_t>(i);
     if (auto done = punt_path_->add(PortIndex{index}, setup_.ports[i], ports_.back()->facts().mac,
-                                    injects_[i % injects_.size()].get());
+                                    punts_of(i), injects_[i % injects_.size()].get());
         !done)
       return done;
   }
@@ -250,7 +256,7 @@ Result<void> DpdkDataPath::make_worker(unsigned index) {
   setup.buffers = buffers_;
   setup.datagrams = datagrams_;
   setup.outbox = outboxes_[index].get();
-  setup.punts = punts_.get();
+  for (std::size_t i = 0; i < setup_.ports.size(); ++i) setup.punts.push_back(punts_of(i));
   setup.events = events_.get();
   setup.tables = &registry_->tables();
   setup.quiescence = quiescence_.get();

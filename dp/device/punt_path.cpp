@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -20,7 +21,8 @@
 namespace simplon::dp {
 namespace {
 
-constexpr unsigned kAtOnce = 256;  // frames of one TAP, or of the punt ring
+constexpr unsigned kAtOnce = 256;      // frames of one TAP, or of one ring for it
+constexpr unsigned kRestAtOnce = 128;  // of those that come after
 constexpr std::chrono::seconds kRestoreEvery{1};
 
 ifreq request_for(const std::string& name) {
@@ -56,8 +58,8 @@ Result<void> dress(const std::string& name, const Mac& mac, std::uint16_t mtu) {
 
 }  // namespace
 
-Result<std::unique_ptr<PuntPath>> PuntPath::open(rte_mempool* buffers, rte_ring* punts) {
-  std::unique_ptr<PuntPath> path(new PuntPath(buffers, punts));
+Result<std::unique_ptr<PuntPath>> PuntPath::open(rte_mempool* buffers) {
+  std::unique_ptr<PuntPath> path(new PuntPath(buffers));
   path->epoll_ = epoll_create1(EPOLL_CLOEXEC);
   path->wakeup_.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (path->epoll_ < 0 || path->wakeup_.fd < 0)
@@ -74,10 +76,12 @@ PuntPath::~PuntPath() {
   ::close(epoll_);
 }
 
-Result<void> PuntPath::add(PortIndex port, const PortSetup& setup, const Mac& mac, rte_ring* inject) {
+Result<void> PuntPath::add(PortIndex port, const PortSetup& setup, const Mac& mac, const PuntRings& punts,
+                           rte_ring* inject) {
   const auto index = static_cast<std::size_t>(port);
   if (taps_.size() <= index) taps_.resize(index + 1);
   Tap& tap = taps_[index];
+  tap.punts = punts;
   if (!setup.tap) return {};
   tap.inject = inject;
   tap.setup = setup;
@@ -137,23 +141,28 @@ std::vector<PortChanged> PuntPath::restore(std::chrono::steady_clock::time_point
 void PuntPath::move() {
   std::uint64_t count;
   [[maybe_unused]] const ssize_t n = read(wakeup_.fd, &count, sizeof count);
-  to_kernel();
+  for (Tap& tap : taps_) to_kernel(tap, PuntClass::kFirst, kAtOnce);
+  for (Tap& tap : taps_) to_kernel(tap, PuntClass::kRest, kRestAtOnce);
   for (std::size_t i = 0; i < taps_.size(); ++i)
     if (taps_[i].fd >= 0) from_kernel(static_cast<std::uint16_t>(i), taps_[i]);
 }
 
-void PuntPath::to_kernel() {
-  for (unsigned i = 0; i < kAtOnce; ++i) {
+void PuntPath::to_kernel(Tap& tap, PuntClass c, unsigned most) {
+  for (unsigned i = 0; i < most; ++i) {
     void* got = nullptr;
-    if (rte_ring_dequeue(punts_, &got) != 0) return;
+    if (tap.punts.of(c) == nullptr || rte_ring_dequeue(tap.punts.of(c), &got) != 0) return;
     auto* m = static_cast<rte_mbuf*>(got);
-    if (m->port < taps_.size()) {
-      Tap& tap = taps_[m->port];
-      const bool taken = tap.fd >= 0 && write(tap.fd, bytes_of(m), rte_pktmbuf_data_len(m)) > 0;
-      ++(taken ? tap.counters.punted : tap.counters.punt_lost);
-    }
+    const bool taken = tap.fd >= 0 && write(tap.fd, bytes_of(m), rte_pktmbuf_data_len(m)) > 0;
+    ++(taken ? tap.counters.punted : tap.counters.punt_lost);
     rte_pktmbuf_free(m);
   }
+}
+
+bool PuntPath::has_punts() const {
+  return std::ranges::any_of(taps_, [](const Tap& tap) {
+    return (tap.punts.first != nullptr && rte_ring_empty(tap.punts.first) == 0) ||
+           (tap.punts.rest != nullptr && rte_ring_empty(tap.punts.rest) == 0);
+  });
 }
 
 void PuntPath::from_kernel(std::uint16_t port, Tap& tap) {
@@ -182,7 +191,7 @@ void PuntPath::from_kernel(std::uint16_t port, Tap& tap) {
 
 void PuntPath::sleep(rte_ring* events) {
   wakeup_.asleep.store(true);
-  if (rte_ring_empty(punts_) != 0 && rte_ring_empty(events) != 0) return;
+  if (!has_punts() && rte_ring_empty(events) != 0) return;
   // A worker that saw the flag writes; otherwise it is for us to do.
   if (wakeup_.asleep.exchange(false)) {
     const std::uint64_t one = 1;

@@ -6,8 +6,13 @@
 // A TAP that another program deletes is made again. Every frame that is lost between worker and kernel is
 // counted.
 //
-// Control thread. Frames of the workers' punt ring are written to the TAP of their port, frames out of a TAP
-// go to a worker's inject ring (mbuf->port is the PortIndex in both).
+// Control thread. Frames of a port's punt rings are written to its TAP, frames out of the TAP go to a
+// worker's inject ring (mbuf->port is the PortIndex in both).
+//
+// IKE and the resolution of neighbours (PuntClass::kFirst) of all ports come before the rest. Of the rest
+// each port has some frames a call and no more, so that its rate is what the machine has time for beside IKE,
+// the console and the kernel's tables; the ring takes a burst, and what does not fit is dropped by the
+// worker.
 #pragma once
 
 #include <rte_mempool.h>
@@ -21,19 +26,21 @@
 
 #include "dp/base/result.h"
 #include "dp/device/spec.h"
+#include "dp/worker/control_channel.h"
 #include "dp/worker/wakeup.h"
 
 namespace simplon::dp {
 
 class PuntPath {
  public:
-  static Result<std::unique_ptr<PuntPath>> open(rte_mempool* buffers, rte_ring* punts);
+  static Result<std::unique_ptr<PuntPath>> open(rte_mempool* buffers);
   ~PuntPath();
   PuntPath(const PuntPath&) = delete;
   PuntPath& operator=(const PuntPath&) = delete;
 
   // `inject` is where what comes out of this TAP goes. Makes the TAP, with its MAC and MTU, and sets it up.
-  Result<void> add(PortIndex port, const PortSetup& setup, const Mac& mac, rte_ring* inject);
+  Result<void> add(PortIndex port, const PortSetup& setup, const Mac& mac, const PuntRings& punts,
+                   rte_ring* inject);
 
   Wakeup& wakeup() { return wakeup_; }
   int fd() const { return epoll_; }
@@ -52,20 +59,21 @@ class PuntPath {
  private:
   struct Tap {
     int fd = -1;  // -1: none is wanted, or it is gone
+    PuntRings punts;
     rte_ring* inject = nullptr;
     PortSetup setup;
     Mac mac{};
     Counters counters;
     std::optional<std::string> gone;  // why it cannot be made again, as was told; empty at first
   };
-  PuntPath(rte_mempool* buffers, rte_ring* punts) : buffers_(buffers), punts_(punts) {}
+  explicit PuntPath(rte_mempool* buffers) : buffers_(buffers) {}
   Result<void> make(Tap& tap);
   void lose(Tap& tap);
-  void to_kernel();
+  static void to_kernel(Tap& tap, PuntClass c, unsigned most);
+  bool has_punts() const;
   void from_kernel(std::uint16_t port, Tap& tap);
 
   rte_mempool* buffers_;
-  rte_ring* punts_;
   int epoll_ = -1;
   Wakeup wakeup_;
   std::vector<Tap> taps_;  // by PortIndex

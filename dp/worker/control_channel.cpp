@@ -13,9 +13,10 @@ bool ControlChannel::send(const WorkerEvent& event) {
          rte_ring_enqueue_elem(events_, const_cast<WorkerEvent*>(&event), sizeof event) == 0;
 }
 
-void ControlChannel::punt(rte_mbuf* frame, PortIndex port) {
-  frame->port = static_cast<std::uint16_t>(port);
-  if (punts_ == nullptr || rte_ring_enqueue(punts_, frame) != 0)
+void ControlChannel::punt(rte_mbuf* frame, PortIndex port, PuntClass c) {
+  const auto index = static_cast<std::uint16_t>(port);
+  frame->port = index;
+  if (index >= punts_.size() || rte_ring_enqueue(punts_[index].of(c), frame) != 0)
     return drop(frame, Drop::kPuntFull, counters_);
   ++counters_.punted;
   pending_ = true;

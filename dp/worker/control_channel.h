@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a worker to the control thread: events, and frames for the kernel (the punt path). The worker's thread
 // calls; the control thread reads the rings. Nothing here waits: a full ring loses what does not fit.
+//
+// What the host cannot do without, IKE and the resolution of neighbours, has a ring of its own at each port:
+// no flood of anything else, and none at another port, costs a frame of it.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -8,6 +11,8 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "dp/base/address.h"
 #include "dp/base/network_spec.h"
@@ -33,16 +38,27 @@ struct WorkerEvent {
 };
 static_assert(sizeof(WorkerEvent) % 4 == 0 && std::is_trivially_copyable_v<WorkerEvent>);
 
+// Which frames for the kernel come first.
+enum class PuntClass : std::uint8_t { kFirst, kRest };
+
+// Of one port.
+struct PuntRings {
+  rte_ring* first = nullptr;
+  rte_ring* rest = nullptr;
+  rte_ring* of(PuntClass c) const { return c == PuntClass::kFirst ? first : rest; }
+};
+
 class ControlChannel {
  public:
-  // Pointers and counters outlive the channel. Null: no ring, no control thread to wake.
-  ControlChannel(rte_ring* events, rte_ring* punts, Wakeup* wakeup, WorkerCounters& counters)
-      : events_(events), punts_(punts), wakeup_(wakeup), counters_(counters) {}
+  // Pointers and counters outlive the channel. Null: no ring, no control thread to wake. `punts` by
+  // PortIndex.
+  ControlChannel(rte_ring* events, std::vector<PuntRings> punts, Wakeup* wakeup, WorkerCounters& counters)
+      : events_(events), punts_(std::move(punts)), wakeup_(wakeup), counters_(counters) {}
 
   // False: there is no room, the event is lost.
   bool send(const WorkerEvent& event);
   // A whole frame for the TAP of this port. Dropped and counted when there is no room.
-  void punt(rte_mbuf* frame, PortIndex port);
+  void punt(rte_mbuf* frame, PortIndex port, PuntClass c);
   // Once a turn: wakes the control thread if it sleeps and something was passed on. The only system call of a
   // worker's turn.
   void wake() {
@@ -53,7 +69,7 @@ class ControlChannel {
   void wake_now();
 
   rte_ring* events_;
-  rte_ring* punts_;
+  const std::vector<PuntRings> punts_;
   Wakeup* wakeup_;
   WorkerCounters& counters_;
   bool pending_ = false;

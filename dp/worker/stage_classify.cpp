@@ -46,16 +46,26 @@ inline const Decision& find_decision(FlowCaches& flows, const PacketInfo& packet
   return find_decision(flows.v6, std::array{word(8), word(16), word(24), word(32)}, packet, tables);
 }
 
+// IKE (RFC 7296 §2, RFC 3948 §2.2; ESP in UDP never comes here) and neighbour discovery (RFC 4861 §4).
+PuntClass punt_class(const Headers& h) {
+  constexpr unsigned kFirstOfDiscovery = 133, kLastOfDiscovery = 137;  // types of ICMPv6
+  const bool ike = h.protocol == kUdp && (Port{h.dport} == kIkePort || Port{h.dport} == kNatTraversalPort);
+  const unsigned type = h.dport >> 8;
+  const bool discovery = h.protocol == kIcmpv6 && type >= kFirstOfDiscovery && type <= kLastOfDiscovery;
+  return ike || discovery ? PuntClass::kFirst : PuntClass::kRest;
+}
+
 // The kernel gets a whole frame: a packet that came in a frame keeps it, one out of an SA is given one.
 void punt_ip(const PacketInfo& packet, PortIndex port, const Tables& tables, const ClassifyOutputs& out) {
-  if (packet.headers.ip >= kEthernetBytes) return out.control.punt(packet.m, port);
+  const PuntClass c = punt_class(packet.headers);
+  if (packet.headers.ip >= kEthernetBytes) return out.control.punt(packet.m, port, c);
   auto* frame = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(packet.m, kEthernetBytes));
   if (frame == nullptr) return drop(packet.m, Drop::kNoBuffer, out.counters);
   const Mac mac = tables.routes->mac(port);
   std::memcpy(frame, mac.data(), 6);
   std::memcpy(frame + 6, kOurMac.data(), 6);
   store_be16(frame + 12, packet.headers.v4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
-  out.control.punt(packet.m, port);
+  out.control.punt(packet.m, port, c);
 }
 
 // A datagram of the kernel's that was put together to be decided about leaves as it came: in fragments.

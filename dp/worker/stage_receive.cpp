@@ -113,7 +113,7 @@ inline void add_frame(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t 
     return drop(m, Drop::kNotForUs, out.counters);
   if (ip) return add_packet(m, kEthernetBytes, origin, port, tables, burst, out.counters);
   if (m->nb_segs != 1 && !join(m, out.counters)) return drop(m, Drop::kTooBig, out.counters);
-  if (type == kEtherTypeArp) return out.control.punt(m, port);
+  if (type == kEtherTypeArp) return out.control.punt(m, port, PuntClass::kFirst);
   drop(m, Drop::kUnknownEtherType, out.counters);
 }
 

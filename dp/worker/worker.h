@@ -51,7 +51,7 @@ struct WorkerSetup {
   rte_mempool* datagrams = nullptr;  // of Reassembly::kBufferRoom; null: none is put together
   std::vector<rte_ring*> mailboxes;  // by worker: clear and ESP packets for the SA's owner
   rte_ring* outbox = nullptr;        // frames that others ask this worker to send
-  rte_ring* punts = nullptr;         // frames for the TAPs
+  std::vector<PuntRings> punts;      // frames for the TAPs; by PortIndex
   rte_ring* events = nullptr;        // of WorkerEvent
   Published<const Tables>* tables = nullptr;
   Quiescence* quiescence = nullptr;

@@ -112,6 +112,7 @@ class Lab {
     out_ = rte_ring_create(("out" + n).c_str(), 256, 0, 0);
     inject_ = rte_ring_create(("inject" + n).c_str(), 256, 0, 0);
     punts_ = rte_ring_create(("punt" + n).c_str(), 256, 0, 0);
+    punts_rest_ = rte_ring_create(("rest" + n).c_str(), 256, 0, 0);
     events_ = create_ring(("event" + n).c_str(), sizeof(WorkerEvent), 256, 0, 0);
     WorkerSetup setup;
     setup.sources = {{.kind = Source::Kind::kMailbox, .ring = in_},
@@ -125,7 +126,7 @@ class Lab {
     setup.mailboxes = {in_};
     setup.buffers = Shared::get().buffers;
     setup.datagrams = Shared::get().datagrams;
-    setup.punts = punts_;
+    setup.punts = {{punts_, punts_rest_}, {punts_, punts_rest_}};
     setup.events = events_;
     setup.tables = &registry_.tables();
     setup.quiescence = &quiescence_;
@@ -138,7 +139,7 @@ class Lab {
   ~Lab() {
     worker_.reset();
     quiescence_.offline(0);
-    for (rte_ring* r : {in_, inject_, out_, punts_}) {
+    for (rte_ring* r : {in_, inject_, out_, punts_, punts_rest_}) {
       void* m = nullptr;
       while (rte_ring_dequeue(r, &m) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(m));
       rte_ring_free(r);
@@ -198,11 +199,17 @@ class Lab {
     rte_ring_enqueue(inject_, mbuf(frame, port));
     return run();
   }
-  std::vector<Buffer> punted() { return drain(punts_); }
+  // Of both classes, and of the first alone.
+  std::vector<Buffer> punted() {
+    std::vector<Buffer> out = drain(punts_), rest = drain(punts_rest_);
+    out.insert(out.end(), rest.begin(), rest.end());
+    return out;
+  }
+  std::vector<Buffer> punted_first() { return drain(punts_); }
   std::vector<std::pair<PortIndex, Buffer>> punted_by_port() {
     std::vector<std::pair<PortIndex, Buffer>> out;
     void* got = nullptr;
-    while (rte_ring_dequeue(punts_, &got) == 0) {
+    while (rte_ring_dequeue(punts_, &got) == 0 || rte_ring_dequeue(punts_rest_, &got) == 0) {
       auto* m = static_cast<rte_mbuf*>(got);
       out.emplace_back(PortIndex{m->port}, Buffer(bytes_of(m), bytes_of(m) + rte_pktmbuf_data_len(m)));
       rte_pktmbuf_free(m);
@@ -270,7 +277,7 @@ class Lab {
 
   Quiescence quiescence_;
   Registry registry_;
-  rte_ring *in_, *inject_, *out_, *punts_, *events_;
+  rte_ring *in_, *inject_, *out_, *punts_, *punts_rest_, *events_;
   std::unique_ptr<Worker> worker_;
 };
 

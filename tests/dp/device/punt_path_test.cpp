@@ -12,23 +12,28 @@ namespace {
 
 // The exception path of one port without a TAP: making one takes root; what is punted there is freed.
 struct Path {
+  rte_ring* first = rte_ring_create("test-first", 1024, SOCKET_ID_ANY, RING_F_SC_DEQ);
   rte_ring* punts = rte_ring_create("test-punts", 1024, SOCKET_ID_ANY, RING_F_SC_DEQ);
   rte_ring* events = create_ring("test-events", sizeof(WorkerEvent), 64, SOCKET_ID_ANY, RING_F_SC_DEQ);
-  std::unique_ptr<PuntPath> punt_path = std::move(*PuntPath::open(Shared::get().buffers, punts));
+  std::unique_ptr<PuntPath> punt_path = std::move(*PuntPath::open(Shared::get().buffers));
 
-  Path() { EXPECT_TRUE(punt_path->add(PortIndex{0}, {.name = "lan", .tap = false}, Mac{}, nullptr)); }
+  Path() {
+    EXPECT_TRUE(punt_path->add(PortIndex{0}, {.name = "lan", .tap = false}, Mac{}, {first, punts}, nullptr));
+  }
   ~Path() {
     while (rte_ring_count(punts) != 0) punt_path->move();
     punt_path.reset();
+    rte_ring_free(first);
     rte_ring_free(punts);
     rte_ring_free(events);
   }
-  void punt(unsigned frames) const {
+  void punt(unsigned frames) const { punt(punts, frames); }
+  static void punt(rte_ring* ring, unsigned frames) {
     for (unsigned i = 0; i < frames; ++i) {
       rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);
       ASSERT_NE(m, nullptr);
       m->port = 0;
-      ASSERT_EQ(rte_ring_enqueue(punts, m), 0);
+      ASSERT_EQ(rte_ring_enqueue(ring, m), 0);
     }
   }
   bool readable() const {
@@ -61,6 +66,21 @@ TEST(PuntPath, FloodIsMovedInParts) {
   }
   EXPECT_EQ(rte_ring_count(path.punts), 0u);
   EXPECT_LT(calls, 10u);
+}
+
+TEST(PuntPath, IkeAndNeighboursAreNotBehindAFlood) {
+  Path path;
+  path.punt(path.punts, 600);
+  path.punt(path.first, 100);
+  path.punt_path->move();
+  EXPECT_EQ(rte_ring_count(path.first), 0u);
+  EXPECT_GT(rte_ring_count(path.punts), 0u);
+  path.punt(path.first, 1);
+  path.punt_path->move();
+  while (rte_ring_count(path.punts) != 0) path.punt_path->move();
+  path.punt(path.first, 1);
+  path.punt_path->sleep(path.events);
+  EXPECT_TRUE(path.readable()) << "nobody would come back for it";
 }
 
 TEST(PuntPath, FrameThatComesBeforeTheSleepIsNotSleptOver) {

@@ -52,6 +52,33 @@ TEST_F(Frames, ForAnAddressOfAnotherPortOfOursReachTheKernelByTheirOwn) {
   EXPECT_EQ(punted[0].second, frame);
 }
 
+// IKE and the resolution of neighbours have a ring of their own: a flood of the rest fills the other one.
+TEST_F(Frames, ThatTheHostCannotDoWithoutAreNotBehindAFlood) {
+  for (int i = 0; i < 300; ++i)
+    lab.receive(frame_of(kWanMac, kEtherTypeIpv4, udp4("203.0.113.5", "198.51.100.1")), kWan);
+  EXPECT_GT(lab.dropped(Drop::kPuntFull), 0u);
+  const std::uint64_t lost = lab.dropped(Drop::kPuntFull);
+  const auto ike = [&](std::uint16_t port) {
+    Buffer p = udp4("203.0.113.5", "198.51.100.1");
+    store_be16(p.data() + kIpv4Bytes + 2, port);
+    for (unsigned i = 0; i < 4; ++i) p[kIpv4Bytes + kUdpBytes + i] = 0;  // the non-ESP marker
+    return frame_of(kWanMac, kEtherTypeIpv4, p);
+  };
+  Buffer solicitation = udp6("2001:db8:ffff::9", "2001:db8:ffff::1");
+  solicitation[6] = kIcmpv6;
+  solicitation[kIpv6Bytes] = 135;
+  Buffer echo = solicitation;
+  echo[kIpv6Bytes] = 128;
+  lab.receive(ike(500), kWan);
+  lab.receive(ike(4500), kWan);
+  lab.receive(frame_of(kAll, kEtherTypeArp, Buffer(28)), kWan);
+  lab.receive(frame_of(kWanMac, kEtherTypeIpv6, solicitation), kWan);
+  EXPECT_EQ(lab.dropped(Drop::kPuntFull), lost);
+  EXPECT_EQ(lab.punted_first().size(), 4u);
+  lab.receive(frame_of(kWanMac, kEtherTypeIpv6, echo), kWan);
+  EXPECT_EQ(lab.dropped(Drop::kPuntFull), lost + 1);
+}
+
 // A VLAN tag, MPLS or PPPoE would carry IP to the unprotected side that no policy has seen.
 TEST_F(Frames, OfTheHostThatWrapIpDoNotReachTheUnprotectedSide) {
   const Buffer payload = udp4("198.18.1.10", "203.0.113.5");
