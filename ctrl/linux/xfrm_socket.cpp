@@ -2,6 +2,7 @@
 #include "ctrl/linux/xfrm_socket.h"
 
 #include <linux/in6.h>
+#include <linux/netlink.h>
 #include <linux/udp.h>
 #include <linux/xfrm.h>
 #include <netinet/in.h>
@@ -9,6 +10,8 @@
 
 #include <cerrno>
 #include <cstring>
+
+#include "ctrl/linux/netlink.h"
 
 namespace simplon::ctrl {
 
@@ -20,6 +23,9 @@ constexpr int IPV6_XFRM_POLICY = 35;
 #endif
 
 Result<void> prepare_for_kernel_esp(int fd, Family family, bool encapsulation) {
+  // The option is xfrm_user's, and the kernel loads that module for a netlink socket, but not for the option.
+  if (const auto xfrm = Netlink::open(NETLINK_XFRM, 0); !xfrm)
+    return fail("the kernel has no XFRM: " + xfrm.error().what);
   const bool v4 = family == Family::kV4;
   for (const std::uint8_t direction : {XFRM_POLICY_OUT, XFRM_POLICY_IN}) {
     xfrm_userpolicy_info policy{};
