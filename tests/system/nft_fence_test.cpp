@@ -40,6 +40,9 @@ class NftFence : public ::testing::Test {
                      " addr add 198.51.100.5/24 dev xb && ip -n " + p + " link set xb up && ip -n " + p +
                      " route add 192.0.2.0/25 dev xb && ip route add 198.51.100.0/24 dev xa src 192.0.2.1"));
     ASSERT_TRUE(runs(
+        "ip addr add 2001:db8:a::1/64 dev xa nodad && ip -6 route add 2001:db8:b::/48 dev xa && ip -n " + p +
+        " addr add 2001:db8:b::5/48 dev xb nodad && ip -n " + p + " -6 route add 2001:db8:a::/64 dev xb"));
+    ASSERT_TRUE(runs(
         at_peer("nft 'add table inet count; add counter inet count udp500; add counter inet count udp501; "
                 "add counter inet count echo; "
                 "add chain inet count c { type filter hook prerouting priority -400; }; "
@@ -173,6 +176,31 @@ TEST_F(NftFence, IkePassesWhatItCovers) {
   EXPECT_FALSE(send("501")) << "EPERM: nftables dropped it";
   EXPECT_EQ(seen("udp500") - ike, 1u);
   EXPECT_EQ(seen("udp501") - other, 0u);
+}
+
+// Prefixes, ranges, ports, types of ICMP and everything, of both families.
+TEST_F(NftFence, TheKernelTakesSelectorsOfEveryShape) {
+  add(entry(1, Action::kBypass, "192.0.2.1[udp/1000-1003]", "198.51.100.0/24[udp/53]"));
+  add(entry(2, Action::kDiscard, "192.0.2.1-192.0.2.6[icmp/2048-2303]", "198.51.100.5[icmp]"));
+  add(entry(3, Action::kProtect, "2001:db8:a::/64", "2001:db8:b::/48"));
+  add(entry(4, Action::kBypass, "::/0[tcp/1024-65535]", "2001:db8:b::5[tcp/443]"));
+  add(entry(5, Action::kDiscard, "::/0[icmpv6/32768]", "2001:db8::/32[icmpv6]"));
+  add(entry(6, Action::kBypass, "10.0.0.0/8", "0.0.0.0/0"));
+  add(entry(7, Action::kProtect, "0.0.0.0/0", "0.0.0.0/0"));
+  EXPECT_EQ(told_at_once(), "") << "an error would be told";
+  EXPECT_NE(table().find("ip6 saddr & ffff:ffff:ffff:ffff:: . ip6 daddr & ffff:ffff:ffff::"),
+            std::string::npos)
+      << table();
+  const auto open = [] {
+    return runs("ip xfrm policy flush; ip xfrm policy setdefault out accept fwd accept in accept");
+  };
+  ASSERT_TRUE(open());
+  EXPECT_EQ(arrived(), Pair(0, 0));
+  EXPECT_FALSE(runs("ping -q -c1 -W0.5 -I 2001:db8:a::1 2001:db8:b::5"));
+  ASSERT_TRUE(runs("nft delete table inet simplon"));
+  EXPECT_EQ(arrived(), Pair(2, 2));
+  EXPECT_TRUE(runs("ping -q -c1 -W5 -I 2001:db8:a::1 2001:db8:b::5"))
+      << "neighbour discovery, and the control";
 }
 
 // As a crashed gateway leaves it, and the next one finds it.
