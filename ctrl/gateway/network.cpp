@@ -2,6 +2,7 @@
 #include "ctrl/gateway/network.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace simplon::ctrl {
 
@@ -13,11 +14,27 @@ Result<std::unique_ptr<Network>> Network::open(const dp::Setup& setup, dp::DataP
   if (!mirror) return std::unexpected(mirror.error());
   std::unique_ptr<Network> network(new Network(std::move(taps), std::move(*mirror), datapath, log));
   network->watch_neighbours();
+  network->warn_of_rules();
   return network;
 }
 
+// What the kernel does by them the data path does not.
+void Network::warn_of_rules() {
+  const NetworkMirror::Beyond now = mirror_->beyond(), before = std::exchange(beyond_, now);
+  if (now.rules && !before.rules)
+    log_.warning(
+        Category::kNetwork,
+        "the kernel has rules (ip rule) beside those of every machine: the data path does not follow "
+        "them, it routes by the table main alone");
+  if (now.special_routes && !before.special_routes)
+    log_.warning(Category::kNetwork,
+                 "the kernel has routes for a TOS or a source: the data path does not follow them");
+}
+
 void Network::follow_kernel() {
-  if (!mirror_->poll()) return;
+  const bool changed = mirror_->poll();
+  warn_of_rules();
+  if (!changed) return;
   compare_ = true;
   watch_neighbours();
   datapath_.set_network(mirror_->network());
@@ -59,7 +76,8 @@ MissingNetwork missing(const std::vector<PortAddress>& addresses, const std::vec
       out.addresses.push_back(a);
   for (const dp::Route& route : routes) {
     const auto same = [&](const dp::Route& r) {
-      return r.prefix == route.prefix && r.gateway == route.gateway && r.port == route.port;
+      return r.kind == route.kind && r.prefix == route.prefix && r.gateway == route.gateway &&
+             r.port == route.port;
     };
     if (std::ranges::none_of(kernel.routes, same)) out.routes.push_back(route);
   }

@@ -44,6 +44,7 @@ class Network {
       : ports_(std::move(ports)), mirror_(std::move(mirror)), datapath_(datapath), log_(log) {}
   void tell(const Result<bool>& put, const std::string& what);
   void watch_neighbours();
+  void warn_of_rules();
 
   std::vector<std::string> ports_;  // names
   std::unique_ptr<NetworkMirror> mirror_;
@@ -51,9 +52,10 @@ class Network {
   Log& log_;
   std::vector<PortAddress> addresses_;  // of the configuration
   std::vector<dp::Route> routes_;
-  bool compare_ = false;        // the kernel's network has changed since put_back() looked
-  ike::Now next_try_{};         // of put_back()
-  std::set<std::string> told_;  // what could not be put back
+  NetworkMirror::Beyond beyond_;  // as told in the log
+  bool compare_ = false;          // the kernel's network has changed since put_back() looked
+  ike::Now next_try_{};           // of put_back()
+  std::set<std::string> told_;    // what could not be put back
 };
 
 // What of the configuration the kernel does not have.

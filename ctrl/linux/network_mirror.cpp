@@ -2,9 +2,11 @@
 #include "ctrl/linux/network_mirror.h"
 
 #include <linux/neighbour.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -17,6 +19,7 @@ namespace {
 
 constexpr unsigned kGroups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
                              RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
+constexpr std::array kMoreGroups{RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP};
 constexpr std::uint16_t kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
 
 constexpr int kReadAttempts = 5;
@@ -29,68 +32,9 @@ bool is_loopback(const IpAddress& a) {
 }
 
 struct Attributes {
-  std::optional<IpAddress> destination, gateway, address, local;
-  std::optional<std::uint32_t> interface, table, metric;
+  std::optional<IpAddress> address, local;
   std::optional<dp::Mac> mac;
 };
-
-std::optional<IpAddress> via(Bytes data) {  // RTA_VIA: a gateway of the other family (RFC 5549)
-  return data.size() < sizeof(rtvia) ? std::nullopt : IpAddress::from_bytes(data.subspan(sizeof(rtvia)));
-}
-
-void route_attribute(const nlattr& a, Attributes& out) {
-  switch (mnl_attr_get_type(&a)) {
-    case RTA_DST:
-      out.destination = IpAddress::from_bytes(bytes_of(a));
-      break;
-    case RTA_GATEWAY:
-      out.gateway = IpAddress::from_bytes(bytes_of(a));
-      break;
-    case RTA_VIA:
-      out.gateway = via(bytes_of(a));
-      break;
-    case RTA_OIF:
-      out.interface = mnl_attr_get_u32(&a);
-      break;
-    case RTA_TABLE:
-      out.table = mnl_attr_get_u32(&a);
-      break;
-    case RTA_PRIORITY:
-      out.metric = mnl_attr_get_u32(&a);
-      break;
-    default:
-      break;
-  }
-}
-
-constexpr unsigned kUnusableHop = RTNH_F_DEAD | RTNH_F_LINKDOWN;
-
-// The first hop of a multipath route that is alive and leads to one of the ports.
-void first_hop(const nlattr& multipath, const std::map<unsigned, dp::PortIndex>& ports, Attributes& out) {
-  const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(&multipath));
-  int left = mnl_attr_get_payload_len(&multipath);
-  for (; RTNH_OK(hop, left); left -= NLMSG_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
-    const auto index = static_cast<unsigned>(hop->rtnh_ifindex);
-    if ((hop->rtnh_flags & kUnusableHop) != 0 || !ports.contains(index)) continue;
-    out.interface = index;
-    const char* end = reinterpret_cast<const char*>(hop) + hop->rtnh_len;
-    const auto* a = reinterpret_cast<const nlattr*>(RTNH_DATA(hop));
-    for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a))
-      route_attribute(*a, out);
-    return;
-  }
-}
-
-Attributes route_attributes(const nlmsghdr& message, const std::map<unsigned, dp::PortIndex>& ports) {
-  Attributes out;
-  for_attributes(message, sizeof(rtmsg), [&](const nlattr& a) {
-    if (mnl_attr_get_type(&a) == RTA_MULTIPATH)
-      first_hop(a, ports, out);
-    else
-      route_attribute(a, out);
-  });
-  return out;
-}
 
 Attributes address_attributes(const nlmsghdr& message) {
   Attributes out;
@@ -128,6 +72,8 @@ Result<std::unique_ptr<NetworkMirror>> NetworkMirror::open(const std::vector<std
   if (!events) return std::unexpected(events.error());
   auto requests = Netlink::open(NETLINK_ROUTE, 0);
   if (!requests) return std::unexpected(requests.error());
+  for (const unsigned group : kMoreGroups) [[maybe_unused]]
+    const auto old_kernel = events->join(group);  // without next hop objects
   std::unique_ptr<NetworkMirror> mirror(new NetworkMirror(taps, std::move(*requests), std::move(*events)));
   mirror->find_interfaces();
   for (std::size_t i = 0; i < taps.size(); ++i)
@@ -189,7 +135,10 @@ bool NetworkMirror::poll() {
 
 Result<void> NetworkMirror::dump(std::uint16_t type, const std::string& what, const Netlink::Each& each) {
   NetlinkMessage message(type, NLM_F_DUMP);
-  message.header<rtgenmsg>().rtgen_family = AF_UNSPEC;
+  if (type == RTM_GETNEXTHOP)
+    message.header<nhmsg>().nh_family = AF_UNSPEC;
+  else
+    message.header<rtgenmsg>().rtgen_family = AF_UNSPEC;
   return requests_.request(message, "reading the kernel's " + what, each);
 }
 
@@ -199,8 +148,12 @@ Result<dp::NetworkSpec> NetworkMirror::read() {
   for (int attempt = 1;; ++attempt) {
     dp::NetworkSpec spec;
     known_.clear();
+    beyond_ = {};
     auto done = dump(RTM_GETADDR, "addresses", [&](const nlmsghdr& m) { read_address(m, spec); });
+    if (done) done = read_next_hop_objects();
     if (done) done = dump(RTM_GETROUTE, "routes", [&](const nlmsghdr& m) { read_route(m, spec); });
+    if (done)
+      done = dump(RTM_GETRULE, "rules", [&](const nlmsghdr& m) { beyond_.rules |= !is_standard_rule(m); });
     if (done) done = dump(RTM_GETNEIGH, "neighbours", [&](const nlmsghdr& m) { read_neighbour(m, spec); });
     if (done) return spec;
     if (requests_.error() != EINTR || attempt == kReadAttempts) return std::unexpected(done.error());
@@ -217,20 +170,25 @@ void NetworkMirror::read_address(const nlmsghdr& message, dp::NetworkSpec& spec)
   spec.addresses.push_back({*address, port == ports_.end() ? std::nullopt : std::optional(port->second)});
 }
 
-void NetworkMirror::read_route(const nlmsghdr& message, dp::NetworkSpec& spec) const {
-  const auto* route = fixed_header<rtmsg>(message);
-  if (route == nullptr || route->rtm_type != RTN_UNICAST) return;
-  if ((route->rtm_flags & (RTM_F_CLONED | kUnusableHop)) != 0) return;
-  if (route->rtm_family != AF_INET && route->rtm_family != AF_INET6) return;
-  const Attributes a = route_attributes(message, ports_);
-  if (a.table.value_or(route->rtm_table) != RT_TABLE_MAIN || !a.interface) return;
-  const auto port = ports_.find(*a.interface);
-  if (port == ports_.end()) return;
-  const Family family = route->rtm_family == AF_INET ? Family::kV4 : Family::kV6;
-  spec.routes.push_back({{a.destination.value_or(IpAddress::any(family)), route->rtm_dst_len},
-                         a.gateway,
-                         port->second,
-                         a.metric.value_or(0)});
+Result<void> NetworkMirror::read_next_hop_objects() {
+  objects_.clear();
+  auto done =
+      dump(RTM_GETNEXTHOP, "next hops", [&](const nlmsghdr& m) { read_next_hop_object(m, objects_); });
+  return !done && requests_.error() == EOPNOTSUPP ? Result<void>{} : done;  // a kernel without them
+}
+
+// Of two routes of one prefix and metric, which are no multipath route together, the kernel takes the first.
+void NetworkMirror::read_route(const nlmsghdr& message, dp::NetworkSpec& spec) {
+  KernelRoute route;
+  const RouteFit fit = ctrl::read_route(message, ports_, objects_, route);
+  beyond_.special_routes |= fit == RouteFit::kSpecial;
+  if (fit != RouteFit::kFollowed) return;
+  const dp::Route& way = route.ways[0];
+  if (!spec.routes.empty() && spec.routes.back().prefix == way.prefix &&
+      spec.routes.back().metric == way.metric)
+    return;
+  for (std::size_t i = 0; i < route.ways.size(); ++i)
+    if (route.usable[i]) spec.routes.push_back(route.ways[i]);
 }
 
 void NetworkMirror::read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec) {
@@ -293,16 +251,12 @@ Result<bool> NetworkMirror::port_has_route(const dp::Route& route) {
   const std::uint32_t unset = route.prefix.address.is_v4() ? 0 : kDefaultMetricV6;
   bool ours = false;
   auto done = dump(RTM_GETROUTE, "routes", [&](const nlmsghdr& m) {
-    const auto* r = fixed_header<rtmsg>(m);
-    if (r == nullptr || r->rtm_family != af(route.prefix.address) || r->rtm_dst_len != route.prefix.length)
-      return;
-    const Attributes a = route_attributes(m, ports_);
-    if (a.table.value_or(r->rtm_table) != RT_TABLE_MAIN || !a.interface || !ports_.contains(*a.interface))
-      return;
+    KernelRoute found;
+    if (ctrl::read_route(m, ports_, objects_, found) != RouteFit::kFollowed) return;
+    const dp::Route& way = found.ways[0];
     const std::uint32_t metric = route.metric != 0 ? route.metric : unset;
-    ours = ours ||
-           (a.destination.value_or(IpAddress::any(route.prefix.address.family())) == route.prefix.address &&
-            a.metric.value_or(0) == metric);
+    ours =
+        ours || (way.kind == dp::RouteKind::kForward && way.prefix == route.prefix && way.metric == metric);
   });
   if (!done) return std::unexpected(done.error());
   return ours;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel's network, mirrored: addresses, routes of the main table and neighbours of the ports' TAPs, as a
 // dp::NetworkSpec that follows rtnetlink. Whoever configures the kernel (ip, FRR, BIRD, DHCP) configures the
-// data path. Of a multipath route the first usable hop counts; blackhole and unreachable routes are
-// not seen yet.
+// data path. Rules and other tables (`ip rule`) are not followed, nor routes for a TOS or a source.
 //
 // Control thread. fd() is readable when the kernel has news for poll().
 #pragma once
@@ -14,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "ctrl/linux/kernel_routes.h"
 #include "ctrl/linux/netlink.h"
 #include "dp/base/network_spec.h"
 
@@ -31,6 +31,13 @@ class NetworkMirror {
   // again.
   bool stale() const { return stale_; }
   const dp::NetworkSpec& network() const { return network_; }
+  // What the kernel has beyond what is mirrored: it may send packets elsewhere than the data path does.
+  struct Beyond {
+    bool rules = false;           // `ip rule`, beside those of every machine
+    bool special_routes = false;  // of the main table, for a TOS or a source
+    friend bool operator==(const Beyond&, const Beyond&) = default;
+  };
+  const Beyond& beyond() const { return beyond_; }
 
   // For the addresses and routes of the configuration file. It is no error to add what is there, or to remove
   // what is not. A new route replaces one of the same prefix and metric if that leads to a port; the
@@ -65,7 +72,8 @@ class NetworkMirror {
   bool changes_nothing(const nlmsghdr& notice);
   Result<dp::NetworkSpec> read();
   void read_address(const nlmsghdr& message, dp::NetworkSpec& spec) const;
-  void read_route(const nlmsghdr& message, dp::NetworkSpec& spec) const;
+  Result<void> read_next_hop_objects();
+  void read_route(const nlmsghdr& message, dp::NetworkSpec& spec);
   void read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec);
   Result<void> dump(std::uint16_t type, const std::string& what, const Netlink::Each& each);
   Result<void> change_address(std::uint16_t type, std::uint16_t flags, dp::PortIndex port,
@@ -76,8 +84,10 @@ class NetworkMirror {
 
   std::vector<std::string> taps_;  // by PortIndex
   Netlink requests_, events_;
-  std::vector<unsigned> interfaces_;         // by PortIndex; 0: it is gone
-  std::map<unsigned, dp::PortIndex> ports_;  // by interface index
+  std::vector<unsigned> interfaces_;  // by PortIndex; 0: it is gone
+  PortsByInterface ports_;
+  NextHopObjects objects_;  // of the last read()
+  Beyond beyond_;
   dp::NetworkSpec network_;
   struct Known {
     dp::Mac mac{};

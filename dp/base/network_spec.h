@@ -31,11 +31,24 @@ struct LocalAddress {
   friend bool operator==(const LocalAddress&, const LocalAddress&) = default;
 };
 
+// What a route says of its destinations.
+enum class RouteKind : std::uint8_t {
+  kForward,      // `ip route add …`: they are reached by the port
+  kBlackhole,    // … blackhole: dropped without a word
+  kUnreachable,  // … unreachable: dropped, the sender is told that they cannot be reached
+  kProhibit,     // … prohibit: dropped, the sender is told that it may not
+  kThrow,        // … throw: as if there were no route
+};
+
+// Of several of one prefix those of the lowest metric count, and share the flows by their weights.
 struct Route {
   Prefix prefix;
   std::optional<IpAddress> gateway;  // none: the destination is on the link
-  PortIndex port{};
-  std::uint32_t metric = 0;  // lower wins
+  PortIndex port{};                  // kForward
+  std::uint32_t metric = 0;          // lower wins
+  RouteKind kind = RouteKind::kForward;
+  std::uint32_t weight = 1;  // at least 1
+  std::uint16_t mtu = 0;     // the route's own; 0: the port's
   friend bool operator==(const Route&, const Route&) = default;
 };
 

@@ -27,6 +27,8 @@ struct CryptoSession;  // dp/crypto/job.h
 inline constexpr std::uint64_t kLastSequence = 0xffffffff;
 // At this number a rekey is asked for; the numbers behind it are for the packets that come until it is done.
 inline constexpr std::uint64_t kSoftSequence = kLastSequence - (1u << 20);
+// OutboundSa::route of an SA whose outer packets go nowhere.
+inline constexpr std::uint32_t kNoNextHop = ~std::uint32_t{0};
 
 // The template of an SA's outer headers (RFC 4301 §5.1.2), and what follows from it.
 struct OuterHeader {
@@ -75,5 +77,8 @@ inline std::uint32_t identification(const OutboundSa& sa, std::uint64_t seq) {
 }
 
 static_assert(offsetof(OutboundSa, header) == 64 && offsetof(OutboundSa, limits) == 128);
+
+// The template ends with the ESP header (RFC 4303 §2).
+inline Be32 spi_of(const OutboundSa& sa) { return Be32{load_be32(sa.header.data() + sa.header.size() - 8)}; }
 
 }  // namespace simplon::dp

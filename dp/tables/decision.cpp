@@ -130,14 +130,15 @@ Decision decide(const Tables& tables, const Flow& flow) {
 
   if (flow.origin == Origin::kUnprotected)
     if (const Drop reason = inbound(tables, flow); reason != Drop::kNone) return drop(reason);
-  const std::uint32_t hop = tables.routes->find(flow.destination);
-  const bool stays_inside = hop != kNoNextHop && tables.routes->next_hop(hop).side == Side::kProtected;
-  if (stays_inside) {
-    if (flow.origin == Origin::kUnprotected && !tables.gateway_on) return drop(Drop::kGatewayOff);
-    return forward(hop);
-  }
-  // Protected traffic needs a route of its outer packet only: the inner destination may have none.
-  return outbound(tables, flow, hop == kNoNextHop ? drop(Drop::kNoRoute) : forward(hop));
+  const RouteTo to = tables.routes->find(flow.destination, path_hash(flow));
+  const bool stays_inside = to && tables.routes->next_hop(to.index).side == Side::kProtected;
+  if (!tables.gateway_on && (flow.origin == Origin::kUnprotected || !stays_inside))
+    return drop(Drop::kGatewayOff);
+  if (stays_inside) return forward(to.index);
+  // A route that refuses holds for what a policy protects too, as in the kernel. Else protected traffic needs
+  // a route of its outer packet only: the inner destination may have none.
+  if (to.refuses()) return drop(to.reason);
+  return outbound(tables, flow, to ? forward(to.index) : drop(to.reason));
 }
 
 }  // namespace simplon::dp

@@ -138,15 +138,16 @@ Result<void> Registry::add_outbound(Entry& entry) {
 }
 
 // The route's MTU, or what is known of the path, if that is less. Where all unprotected ports have one MTU
-// the route need not be asked.
+// and no route has one of its own, the route need not be asked.
 void Registry::set_mtu(const Entry& entry) {
   OutboundSa& sa = *entry.out;
   const IpAddress& destination = entry.spec->destination;  // that of the SA is its owner's
   auto [mtu, most] = outer_mtus(ports_);
   const Tables* tables = tables_.read();
-  if (mtu != most && tables != nullptr && tables->routes) {
-    const std::uint32_t hop = tables->routes->find(destination);
-    if (hop != kNoNextHop) mtu = tables->routes->next_hop(hop).mtu;
+  if (tables != nullptr && tables->routes && (mtu != most || tables->routes->has_mtus())) {
+    const Be32 spi{static_cast<std::uint32_t>(entry.spec->spi)};
+    if (const RouteTo to = tables->routes->find(destination, path_hash(spi)))
+      mtu = tables->routes->next_hop(to.index).mtu;
   }
   if (!path_mtus_.empty()) mtu = std::min(mtu, path_mtus_.of(destination, now_));
   if (mtu == sa.outer_mtu) return;

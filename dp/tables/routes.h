@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -21,6 +22,8 @@
 #include "dp/base/counter.h"
 #include "dp/base/network_spec.h"
 #include "dp/base/result.h"
+#include "dp/packet/drop.h"
+#include "dp/packet/flow.h"
 
 namespace simplon::dp {
 
@@ -41,7 +44,20 @@ struct NextHop {
   mutable UseMark used;  // a packet was sent to it
 };
 
-inline constexpr std::uint32_t kNoNextHop = ~std::uint32_t{0};
+// Where a packet goes: the index of a next hop, or why it goes nowhere.
+struct RouteTo {
+  std::uint32_t index = 0;       // kNone
+  Drop reason = Drop::kNoRoute;  // kNone: there is a next hop
+
+  explicit operator bool() const { return reason == Drop::kNone; }
+  // There is a route, which says that the packet is to be dropped.
+  bool refuses() const { return reason != Drop::kNone && reason != Drop::kNoRoute; }
+  friend bool operator==(const RouteTo&, const RouteTo&) = default;
+};
+
+// Which of several next hops a flow takes: the same each time, so that its packets stay in order (RFC 2992).
+std::uint32_t path_hash(const Flow& flow);
+std::uint32_t path_hash(Be32 spi);  // of an SA's ESP
 
 class Routes {
  public:
@@ -51,13 +67,15 @@ class Routes {
   Routes& operator=(const Routes&) = delete;
   ~Routes();
 
-  // Index of the next hop, or kNoNextHop. A destination on a link whose neighbour is known on that link has a
-  // host route of its own; one that is not known yet gives the link's unresolved next hop.
-  std::uint32_t find(const IpAddress& destination) const;
+  // A destination on a link whose neighbour is known on that link has a host route of its own; one that is
+  // not known yet gives the link's unresolved next hop. `path`: see path_hash().
+  RouteTo find(const IpAddress& destination, std::uint32_t path) const;
   const NextHop& next_hop(std::uint32_t index) const { return next_hops_[index]; }
   // All of them: routes that lead to the same neighbour have one together, so there are about as many as
   // neighbours.
   const std::vector<NextHop>& next_hops() const { return next_hops_; }
+  // A route has an MTU of its own.
+  bool has_mtus() const { return has_mtus_; }
   // This address of the host's own, on whatever interface; null when it is none.
   const LocalAddress* local(const IpAddress& address) const;
   // An address of the port that anybody can answer to, the first that the kernel names; null: it has none of
@@ -72,18 +90,39 @@ class Routes {
   Mac mac(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].mac; }
 
  private:
+  // One of the ways of a route. A route has those of one entry of routes_: its flows go by the first whose
+  // `most` is not below their hash.
+  struct Path {
+    std::uint32_t most = ~std::uint32_t{0};
+    RouteTo to;
+  };
+  using Paths = std::span<const Path>;
+  struct Range {  // of paths_
+    std::uint32_t first = 0, count = 0;
+  };
+  using Gateways = std::map<std::pair<PortIndex, IpAddress>, Mac>;  // neighbours, by port and address
+  // The next hops, by what they are made of.
+  using Made = std::map<std::tuple<PortIndex, IpAddress, Family, std::uint16_t>, std::uint32_t>;
+
   explicit Routes(std::vector<PortFacts> ports) : ports_(std::move(ports)), ports_addresses_(ports_.size()) {}
   Result<void> fill(const NetworkSpec& network);
-  using Gateways = std::map<std::pair<PortIndex, IpAddress>, Mac>;  // neighbours, by port and address
-  using Made = std::map<std::tuple<PortIndex, IpAddress, Family>, std::uint32_t>;  // the next hops
+  void fill_addresses(const std::vector<LocalAddress>& addresses);
+  Result<void> fill_routes(const NetworkSpec& network);
+  Result<void> fill_neighbours(const std::vector<Neighbour>& neighbours);
+  Paths paths_of(const IpAddress& destination) const;
+  std::uint32_t add_paths(std::span<const Route* const> routes, const Gateways& known, Made& made);
   std::uint32_t next_hop_for(const Gateways& known, const Route& route, Made& made);
-  std::uint32_t add_next_hop(PortIndex port, const IpAddress& address, Family family, const Mac* mac);
-  bool on_link(const IpAddress& address, PortIndex port) const;
-  bool insert(const Prefix& prefix, std::uint32_t index);  // in the place of what stood there
+  std::uint32_t add_next_hop(PortIndex port, const IpAddress& address, Family family, std::uint16_t mtu,
+                             const Mac* mac);
+  const NextHop* on_link(const IpAddress& address, PortIndex port) const;
+  bool insert(const Prefix& prefix, std::uint32_t route);  // in the place of what stood there
 
   std::vector<PortFacts> ports_;
   std::vector<std::array<std::optional<IpAddress>, 2>> ports_addresses_;  // by PortIndex; IPv4, IPv6
   std::vector<NextHop> next_hops_;
+  std::vector<Path> paths_;
+  std::vector<Range> routes_;  // what the RIBs name
+  bool has_mtus_ = false;
   std::vector<LocalAddress> locals_;  // sorted; of one address, those of a port first
   rte_rib* rib4_ = nullptr;
   rte_rib6* rib6_ = nullptr;

@@ -19,20 +19,20 @@ const NextHop* find_next_hop(rte_mbuf* m, const ForwardingContext& context, cons
   PacketInfo packet{.m = m, .headers = {}, .origin = context.origin, .port = context.port, .spi = {}};
   reason = parse_ip(m, 0, packet.headers);
   if (reason != Drop::kNone) return nullptr;
-  std::uint32_t index = kNoNextHop;
+  RouteTo to;
   if (context.clear) {
     Headers& h = packet.headers;
     if (context.protocol != 0)
       h.protocol = context.protocol, h.sport = context.sport, h.dport = context.dport, h.partial = false;
     const Decision decision = decide(tables, flow_of(packet));
-    reason = decision.kind == Decision::Kind::kDrop ? decision.reason : Drop::kNoNeighbour;
-    if (decision.kind == Decision::Kind::kForward) index = decision.index;
+    to.reason = decision.kind == Decision::Kind::kDrop ? decision.reason : Drop::kNoNeighbour;
+    if (decision.kind == Decision::Kind::kForward) to = {decision.index, Drop::kNone};
   } else {
-    reason = Drop::kNoRoute;
-    index = tables.routes->find(destination_of(bytes_of(m), packet.headers.v4));
+    to = tables.routes->find(destination_of(bytes_of(m), packet.headers.v4), path_hash(context.spi));
   }
-  if (index == kNoNextHop) return nullptr;
-  const NextHop& hop = tables.routes->next_hop(index);
+  reason = to.reason;
+  if (!to) return nullptr;
+  const NextHop& hop = tables.routes->next_hop(to.index);
   if (packet.headers.length <= hop.mtu) return &hop;
   reason = Drop::kTooBig;
   return nullptr;

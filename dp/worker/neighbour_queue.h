@@ -28,6 +28,7 @@ struct ForwardingContext {
   std::uint16_t sport = 0, dport = 0;  // 0: it is none, or it was decided without
   Origin origin{};                     // clear
   PortIndex port{};                    // clear: where it came in
+  Be32 spi{0};                         // ESP: it chooses among several next hops
 };
 
 class NeighbourQueue {

@@ -75,10 +75,16 @@ inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, SaKind kin
   return i;
 }
 
+// Cold.
+RouteTo route_to(const OutboundSa& sa, const Tables& tables) {
+  return tables.routes->find(sa.destination, path_hash(spi_of(sa)));
+}
+
 // The route of the outer packet; the SA remembers it as long as the generation of the tables stays.
 inline const NextHop* route_of(OutboundSa& sa, const Tables& tables) {
   if (sa.route_generation != tables.generation) {
-    sa.route = tables.routes->find(sa.destination);
+    const RouteTo to = route_to(sa, tables);
+    sa.route = to ? to.index : kNoNextHop;
     sa.route_generation = tables.generation;
   }
   return sa.route == kNoNextHop ? nullptr : &tables.routes->next_hop(sa.route);
@@ -98,11 +104,11 @@ inline void forward_all(const Burst& burst, unsigned n, std::uint32_t good, cons
     OutboundSa& sa = *burst.encapsulating[i];
     if (&sa != last) hop = route_of(sa, tables), last = &sa;
     if (hop == nullptr) {
-      drop(m, Drop::kNoRoute, out.counters);
+      drop(m, route_to(sa, tables).reason, out.counters);
       continue;
     }
     set_udp_checksum(m, sa);
-    out.neighbours.forward(m, *hop, {});
+    out.neighbours.forward(m, *hop, {.spi = spi_of(sa)});
   }
 }
 
@@ -140,14 +146,14 @@ void encapsulate_whole(PacketIndex index, OutboundSa& sa, Burst& burst, const Ta
   if (crypto.run(&job, 1) != 1) return drop(packet.m, Drop::kCryptoError, out.counters);
   ++out.counters.encrypted;
   const NextHop* hop = route_of(sa, tables);
-  if (hop == nullptr) return drop(packet.m, Drop::kNoRoute, out.counters);
+  if (hop == nullptr) return drop(packet.m, route_to(sa, tables).reason, out.counters);
   set_udp_checksum(packet.m, sa);
   Fragments fragments;
   if (!fragment_outer(packet.m, sa, seq, out.buffers, fragments))
     return drop(packet.m, Drop::kNoBuffer, out.counters);
   out.counters.fragments += fragments.count - 1;
   for (rte_mbuf* piece : std::span(fragments.pieces).first(fragments.count))
-    out.neighbours.forward(piece, *hop, {});
+    out.neighbours.forward(piece, *hop, {.spi = spi_of(sa)});
 }
 
 void encapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const EncapsulateOutputs& out,

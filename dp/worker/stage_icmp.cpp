@@ -24,9 +24,9 @@ std::optional<IpAddress> source_of_error(const PacketInfo& refused, const Routes
   if (refused.from_host()) return destination;
   const IpAddress* found = nullptr;
   if (refused.origin == Origin::kDecrypted) {
-    const std::uint32_t hop = routes.find(destination);
-    if (hop != kNoNextHop && routes.next_hop(hop).side == Side::kProtected)
-      found = routes.address_of(routes.next_hop(hop).port, family);
+    const RouteTo to = routes.find(destination, path_hash(flow_of(refused)));
+    if (to && routes.next_hop(to.index).side == Side::kProtected)
+      found = routes.address_of(routes.next_hop(to.index).port, family);
   } else {
     found = routes.address_of(refused.port, family);
   }

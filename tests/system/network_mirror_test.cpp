@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <tuple>
 
 #include "tests/system/own_namespace.h"
 
@@ -93,14 +94,135 @@ TEST_F(Mirror, FollowsRoutes) {
   const dp::NetworkSpec& n = mirror_->network();
   EXPECT_TRUE(has(n, {net("192.0.2.0/24"), std::nullopt, PortIndex{0}, 0}));
   EXPECT_TRUE(has(n, {net("203.0.113.0/24"), ip("192.0.2.9"), PortIndex{0}, 5}));
-  EXPECT_EQ(route(n, net("203.0.114.0/24")), nullptr);
+  const dp::Route* blackhole = route(n, net("203.0.114.0/24"));
+  ASSERT_NE(blackhole, nullptr);
+  EXPECT_EQ(blackhole->kind, dp::RouteKind::kBlackhole);
   EXPECT_EQ(route(n, net("203.0.115.0/24")), nullptr);
   EXPECT_TRUE(has(n, {net("203.0.116.0/24"), ip("198.51.100.7"), PortIndex{1}, 0}));
   EXPECT_EQ(route(n, net("203.0.117.0/24")), nullptr);
   EXPECT_TRUE(has(n, {net("::/0"), ip("2001:db8::9"), PortIndex{0}, 1024}));
   EXPECT_TRUE(has(n, {net("203.0.118.0/24"), ip("2001:db8::7"), PortIndex{0}, 0}));
-  ASSERT_TRUE(runs("ip route del 203.0.113.0/24"));
+  ASSERT_TRUE(runs("ip route del 203.0.113.0/24; ip route del blackhole 203.0.114.0/24"));
   EXPECT_TRUE(follows([](const dp::NetworkSpec& m) { return route(m, net("203.0.113.0/24")) == nullptr; }));
+}
+
+TEST_F(Mirror, FollowsRoutesThatRefuseInBothFamilies) {
+  ASSERT_TRUE(
+      runs("for f in '-4 203.0.1' '-6 2001:db8:1'; do set -- $f; n=0;"
+           "for k in blackhole unreachable prohibit throw; do n=$((n+1));"
+           "if [ $1 = -4 ]; then ip route add $k $2$n.0/24 metric 7; else ip -6 route add $k $2$n::/48 "
+           "metric 7; fi;"
+           "done; done"));
+  ASSERT_TRUE(follows([](const dp::NetworkSpec& n) { return route(n, net("2001:db8:14::/48")) != nullptr; }));
+  const dp::RouteKind kinds[] = {dp::RouteKind::kBlackhole, dp::RouteKind::kUnreachable,
+                                 dp::RouteKind::kProhibit, dp::RouteKind::kThrow};
+  for (int i = 0; i < 4; ++i)
+    for (const std::string& prefix :
+         {"203.0.1" + std::to_string(i + 1) + ".0/24", "2001:db8:1" + std::to_string(i + 1) + "::/48"}) {
+      const dp::Route* found = route(mirror_->network(), net(prefix.c_str()));
+      ASSERT_NE(found, nullptr) << prefix;
+      EXPECT_EQ(found->kind, kinds[i]) << prefix;
+      EXPECT_EQ(found->metric, 7u) << prefix;
+    }
+  ASSERT_TRUE(runs("ip route del blackhole 203.0.11.0/24 && ip -6 route del prohibit 2001:db8:13::/48"));
+  EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {
+    return route(n, net("203.0.11.0/24")) == nullptr && route(n, net("2001:db8:13::/48")) == nullptr;
+  }));
+  ASSERT_TRUE(
+      runs("ip route flush type unreachable; ip route flush type prohibit; ip route flush type throw;"
+           "for n in 1 2 4; do ip -6 route del 2001:db8:1$n::/48 metric 7; done"));
+}
+
+// By RTA_MULTIPATH and by next hop objects, with and without their being repeated in the route.
+TEST_F(Mirror, FollowsAllNextHopsOfARoute) {
+  const auto ways = [&](const char* prefix) {
+    std::vector<std::tuple<std::string, unsigned, unsigned>> out;
+    for (const dp::Route& r : mirror_->network().routes)
+      if (r.prefix == net(prefix))
+        out.emplace_back(r.gateway ? r.gateway->text() : "", static_cast<unsigned>(r.port), r.weight);
+    return out;
+  };
+  using Ways = decltype(ways(""));
+  for (const char* compat : {"1", "0"}) {
+    SCOPED_TRACE(compat);
+    ASSERT_TRUE(runs(std::string("sysctl -qw net.ipv4.nexthop_compat_mode=") + compat));
+    ASSERT_TRUE(
+        runs("ip addr add 192.0.2.1/24 dev p0; ip addr add 198.51.100.1/24 dev p1;"
+             "ip -6 addr add 2001:db8::1/64 dev p0 nodad; ip -6 addr add 2001:db8:1::1/64 dev p1 nodad;"
+             "ip route add 203.0.113.0/24 nexthop via 192.0.2.9 weight 3 nexthop via 198.51.100.9;"
+             "ip -6 route add 2001:db8:9::/48 nexthop via 2001:db8::9 nexthop via 2001:db8:1::9 weight 2;"
+             "ip nexthop add id 1 via 192.0.2.9 dev p0; ip nexthop add id 2 via 198.51.100.9 dev p1;"
+             "ip nexthop add id 3 group 1,2/2,5; ip nexthop add id 4 blackhole;"
+             "ip nexthop add id 5 via 2001:db8::9 dev p0; ip nexthop add id 6 via 2001:db8:1::9 dev p1;"
+             "ip nexthop add id 7 group 5/6,1; ip route add 203.0.114.0/24 nhid 3;"
+             "ip route add 203.0.115.0/24 nhid 2; ip -6 route add 2001:db8:a::/48 nhid 7;"
+             "ip route add 203.0.116.0/24 nhid 4"));
+    ASSERT_TRUE(follows([](const dp::NetworkSpec& n) {
+      return route(n, net("203.0.116.0/24")) != nullptr && route(n, net("2001:db8:a::/48")) != nullptr;
+    })) << shell("ip route; ip -6 route; ip nexthop");
+    EXPECT_EQ(ways("203.0.113.0/24"), (Ways{{"192.0.2.9", 0, 3}, {"198.51.100.9", 1, 1}}));
+    EXPECT_EQ(ways("2001:db8:9::/48"), (Ways{{"2001:db8::9", 0, 1}, {"2001:db8:1::9", 1, 2}}));
+    EXPECT_EQ(ways("203.0.114.0/24"), (Ways{{"192.0.2.9", 0, 2}, {"198.51.100.9", 1, 5}}));
+    EXPECT_EQ(ways("203.0.115.0/24"), (Ways{{"198.51.100.9", 1, 1}}));
+    EXPECT_EQ(ways("2001:db8:a::/48"), (Ways{{"2001:db8::9", 0, 1}, {"2001:db8:1::9", 1, 1}}));
+    EXPECT_EQ(route(mirror_->network(), net("203.0.116.0/24"))->kind, dp::RouteKind::kBlackhole);
+    ASSERT_TRUE(runs("ip nexthop replace id 2 via 198.51.100.8 dev p1"));
+    EXPECT_TRUE(follows([&](const dp::NetworkSpec&) {
+      return ways("203.0.115.0/24") == Ways{{"198.51.100.8", 1, 1}} && ways("203.0.114.0/24").size() == 2;
+    }));
+    ASSERT_TRUE(runs("ip link set far1 down"));
+    EXPECT_TRUE(follows([&](const dp::NetworkSpec&) {
+      return ways("203.0.113.0/24") == Ways{{"192.0.2.9", 0, 3}} && ways("203.0.114.0/24").size() == 1 &&
+             std::get<0>(ways("203.0.114.0/24")[0]) == "192.0.2.9";
+    })) << "a way whose link is down is left out: "
+        << shell("ip route");
+    ASSERT_TRUE(
+        runs("ip link set far1 up; ip nexthop flush; ip route flush root 203.0.0.0/8;"
+             "ip addr flush dev p0; ip addr flush dev p1"));
+  }
+  ASSERT_TRUE(runs("sysctl -qw net.ipv4.nexthop_compat_mode=1"));
+}
+
+TEST_F(Mirror, FollowsMtusOfRoutes) {
+  ASSERT_TRUE(
+      runs("ip addr add 192.0.2.1/24 dev p0; ip route add 203.0.113.0/24 via 192.0.2.9 mtu 1300;"
+           "ip route add 203.0.114.0/24 via 192.0.2.9 mtu lock 1200;"
+           "ip -6 addr add 2001:db8::1/64 dev p0 nodad; ip -6 route add 2001:db8:9::/48 via 2001:db8::9 mtu "
+           "1400"));
+  EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {
+    const auto mtu = [&](const char* to) { return route(n, net(to)) ? route(n, net(to))->mtu : 0; };
+    return mtu("203.0.113.0/24") == 1300 && mtu("203.0.114.0/24") == 1200 && mtu("2001:db8:9::/48") == 1400 &&
+           mtu("192.0.2.0/24") == 0;
+  }));
+}
+
+// The kernel takes the first of two that are no multipath route together.
+TEST_F(Mirror, OfTwoRoutesOfOneMetricTheFirstCounts) {
+  ASSERT_TRUE(
+      runs("ip addr add 192.0.2.1/24 dev p0; ip route add 203.0.113.0/24 via 192.0.2.9;"
+           "ip route append 203.0.113.0/24 via 192.0.2.8; ip route add 203.0.114.0/24 via 192.0.2.9"));
+  ASSERT_TRUE(follows([](const dp::NetworkSpec& n) { return route(n, net("203.0.114.0/24")) != nullptr; }));
+  const auto& routes = mirror_->network().routes;
+  EXPECT_EQ(std::ranges::count(routes, net("203.0.113.0/24"), &dp::Route::prefix), 1);
+  EXPECT_EQ(route(mirror_->network(), net("203.0.113.0/24"))->gateway, ip("192.0.2.9"));
+}
+
+TEST_F(Mirror, SaysWhatItDoesNotFollow) {
+  EXPECT_EQ(mirror_->beyond(), NetworkMirror::Beyond{})
+      << shell("ip rule; ip -6 rule; ip route; ip -6 route");
+  for (const char* rule : {"from 192.0.2.7 table 100", "fwmark 1 table main", "to 203.0.113.0/24 blackhole",
+                           "uidrange 1-2 table main", "not from 192.0.2.7 table main"}) {
+    ASSERT_TRUE(runs(std::string("ip rule add pref 77 ") + rule));
+    EXPECT_TRUE(follows([&](const dp::NetworkSpec&) { return mirror_->beyond().rules; })) << rule;
+    ASSERT_TRUE(runs("ip rule del pref 77"));
+    EXPECT_TRUE(follows([&](const dp::NetworkSpec&) { return !mirror_->beyond().rules; })) << rule;
+  }
+  ASSERT_TRUE(runs("ip -6 rule add pref 77 from 2001:db8::7 table 100"));
+  EXPECT_TRUE(follows([&](const dp::NetworkSpec&) { return mirror_->beyond().rules; }));
+  ASSERT_TRUE(runs("ip -6 rule del pref 77"));
+  ASSERT_TRUE(runs("ip addr add 192.0.2.1/24 dev p0; ip route add 203.0.113.0/24 tos 0x10 via 192.0.2.9"));
+  EXPECT_TRUE(follows([&](const dp::NetworkSpec&) { return mirror_->beyond().special_routes; }));
+  EXPECT_EQ(route(mirror_->network(), net("203.0.113.0/24")), nullptr);
 }
 
 TEST_F(Mirror, AddsAndRemovesAndSaysNothingTwice) {

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
+#include <set>
 
 namespace simplon::dp {
 namespace {
@@ -23,9 +25,9 @@ std::unique_ptr<const Routes> build(const NetworkSpec& network) {
   EXPECT_TRUE(routes) << routes.error().what;
   return std::move(*routes);
 }
-const NextHop* find(const Routes& routes, const std::string& destination) {
-  const std::uint32_t index = routes.find(ip(destination));
-  return index == kNoNextHop ? nullptr : &routes.next_hop(index);
+const NextHop* find(const Routes& routes, const std::string& destination, std::uint32_t path = 0) {
+  const RouteTo to = routes.find(ip(destination), path);
+  return to ? &routes.next_hop(to.index) : nullptr;
 }
 
 TEST(Routes, LongestPrefixDecidesInBothFamilies) {
@@ -82,10 +84,10 @@ TEST(Routes, AgreeWithALinearSearch) {
       const Route* best = nullptr;
       for (const Route& r : network.routes)
         if (r.prefix.contains(to) && (best == nullptr || r.prefix.length > best->prefix.length)) best = &r;
-      const std::uint32_t found = routes->find(to);
-      ASSERT_EQ(found != kNoNextHop, best != nullptr) << to.text();
+      const RouteTo found = routes->find(to, 0);
+      ASSERT_EQ(bool(found), best != nullptr) << to.text();
       if (best == nullptr) continue;
-      ASSERT_EQ(routes->next_hop(found).address, *best->gateway) << to.text();
+      ASSERT_EQ(routes->next_hop(found.index).address, *best->gateway) << to.text();
     }
   }
 }
@@ -95,6 +97,96 @@ TEST(Routes, LowestMetricWins) {
                                         route("198.18.0.0/24", "198.18.0.2", kLan, 10),
                                         route("198.18.0.0/24", "198.18.0.3", kLan, 30)}});
   EXPECT_EQ(find(*routes, "198.18.0.9")->address, ip("198.18.0.2"));
+}
+
+Route refusing(const std::string& prefix, RouteKind kind, std::uint32_t metric = 0) {
+  return {.prefix = *Prefix::parse(prefix), .gateway = {}, .metric = metric, .kind = kind};
+}
+
+// RFC 1812 §5.2.4.3: the longest prefix decides, also when it says that there is no way.
+TEST(Rfc1812_5_2_4_3, RouteThatRefusesIsNotPassedOverForAWiderOne) {
+  const auto routes =
+      build({.routes = {route("0.0.0.0/0", "198.51.100.254", kWan), route("::/0", "2001:db8::fe", kWan),
+                        refusing("203.0.113.0/26", RouteKind::kBlackhole),
+                        refusing("203.0.113.64/26", RouteKind::kUnreachable),
+                        refusing("203.0.113.128/26", RouteKind::kProhibit),
+                        refusing("203.0.113.192/26", RouteKind::kThrow),
+                        refusing("2001:db8:b::/48", RouteKind::kUnreachable),
+                        route("203.0.113.7/32", "198.51.100.253", kWan)}});
+  for (const auto& [to, reason] : {std::pair{"203.0.113.1", Drop::kRouteBlackhole},
+                                   {"203.0.113.65", Drop::kRouteUnreachable},
+                                   {"203.0.113.129", Drop::kRouteProhibit},
+                                   {"203.0.113.193", Drop::kNoRoute},
+                                   {"2001:db8:b::1", Drop::kRouteUnreachable}})
+    EXPECT_EQ(routes->find(ip(to), 0).reason, reason) << to;
+  EXPECT_EQ(find(*routes, "203.0.112.1")->address, ip("198.51.100.254")) << "the control";
+  EXPECT_EQ(find(*routes, "203.0.113.7")->address, ip("198.51.100.253")) << "a narrower one";
+}
+
+TEST(Routes, MetricDecidesBetweenARouteThatRefusesAndOneThatLeads) {
+  const auto routes = build({.routes = {route("203.0.113.0/24", "198.51.100.254", kWan, 10),
+                                        refusing("203.0.113.0/24", RouteKind::kBlackhole, 254),
+                                        route("203.0.114.0/24", "198.51.100.254", kWan, 10),
+                                        refusing("203.0.114.0/24", RouteKind::kBlackhole, 5)}});
+  EXPECT_TRUE(routes->find(ip("203.0.113.1"), 0));
+  EXPECT_EQ(routes->find(ip("203.0.114.1"), 0).reason, Drop::kRouteBlackhole);
+}
+
+Flow flow(unsigned host, std::uint16_t port) {
+  return {.source = IpAddress::v4(0xc6120100 + host),
+          .destination = ip("203.0.113.9"),
+          .sport = port,
+          .dport = 443,
+          .protocol = kTcp};
+}
+
+// RFC 2992 §4: a share for each by its weight; a flow keeps its next hop.
+TEST(Rfc2992, NextHopsOfARouteShareTheFlowsByTheirWeights) {
+  Route light = route("203.0.113.0/24", "198.51.100.1", kWan, 5), heavy = light;
+  heavy.gateway = ip("198.51.100.2");
+  heavy.weight = 3;
+  const auto routes = build({.routes = {light, heavy, route("203.0.113.0/24", "198.51.100.3", kWan, 6)}});
+  std::map<IpAddress, unsigned> flows;
+  for (unsigned host = 0; host < 100; ++host)
+    for (std::uint16_t port = 40000; port < 40100; ++port) {
+      const RouteTo to = routes->find(ip("203.0.113.9"), path_hash(flow(host, port)));
+      ASSERT_TRUE(to);
+      ASSERT_EQ(to, routes->find(ip("203.0.113.9"), path_hash(flow(host, port))));
+      ++flows[routes->next_hop(to.index).address];
+    }
+  ASSERT_EQ(flows.size(), 2u) << "the one of a worse metric has none";
+  EXPECT_NEAR(flows[ip("198.51.100.1")], 2500, 200);
+  EXPECT_NEAR(flows[ip("198.51.100.2")], 7500, 200);
+}
+
+TEST(Rfc2992, EveryHashHasANextHop) {
+  NetworkSpec network;
+  for (int i = 1; i <= 7; ++i)
+    network.routes.push_back(route("203.0.113.0/24", "198.51.100." + std::to_string(i), kWan));
+  const auto routes = build(network);
+  for (const std::uint32_t hash : {0u, 1u, 0x7fffffffu, 0xfffffffeu, 0xffffffffu})
+    EXPECT_NE(find(*routes, "203.0.113.9", hash), nullptr) << hash;
+  std::set<IpAddress> gateways;
+  for (std::uint32_t spi = 256; spi < 400; ++spi)
+    gateways.insert(find(*routes, "203.0.113.9", path_hash(Be32{spi}))->address);
+  EXPECT_EQ(gateways.size(), 7u) << "SAs go by all of them";
+}
+
+TEST(Rfc1191, RoutesOwnMtuLowersThePorts) {
+  Route small = route("203.0.113.0/24", "198.51.100.254", kWan), tiny = small, large = small, link = small;
+  small.mtu = 1300;
+  tiny.prefix = *Prefix::parse("203.0.114.0/24"), tiny.mtu = 100;
+  large.prefix = *Prefix::parse("203.0.115.0/24"), large.mtu = 9000;
+  link.prefix = *Prefix::parse("198.51.100.0/24"), link.gateway.reset(), link.mtu = 1350;
+  const auto routes = build({.routes = {route("0.0.0.0/0", "198.51.100.254", kWan), small, tiny, large, link},
+                             .neighbours = {{ip("198.51.100.7"), kWan, kPeerMac}}});
+  EXPECT_TRUE(routes->has_mtus());
+  EXPECT_EQ(find(*routes, "203.0.113.1")->mtu, 1300);
+  EXPECT_EQ(find(*routes, "203.0.114.1")->mtu, 576) << "no less than every path has";
+  EXPECT_EQ(find(*routes, "203.0.115.1")->mtu, 1400) << "the port's";
+  EXPECT_EQ(find(*routes, "192.0.2.1")->mtu, 1400) << "by the same gateway";
+  EXPECT_EQ(find(*routes, "198.51.100.7")->mtu, 1350) << "a neighbour on that link";
+  EXPECT_FALSE(build({.routes = {route("0.0.0.0/0", "198.51.100.254", kWan)}})->has_mtus());
 }
 
 TEST(Routes, KnownGatewayGivesAWholeEthernetHeader) {

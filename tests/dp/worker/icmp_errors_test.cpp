@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <rte_cycles.h>
 
+#include <set>
+
 #include "dp/worker/stage_icmp.h"
 #include "tests/dp/icmp.h"
 #include "tests/dp/tunnel.h"
@@ -12,6 +14,27 @@ namespace simplon::dp::test {
 namespace {
 
 using Tolds = std::vector<Told>;
+
+IpAddress address(const char* text) { return *IpAddress::parse(text); }
+
+// A site whose every destination outside is reached by one gateway.
+NetworkSpec two_default_routes() {
+  NetworkSpec out;
+  out.addresses = {{address("198.18.1.1"), kLan},
+                   {address("198.51.100.1"), kWan},
+                   {address("2001:db8:a::1"), kLan},
+                   {address("2001:db8:ffff::1"), kWan}};
+  out.routes = {{Prefix::all(Family::kV4), address("198.51.100.254"), kWan},
+                {Prefix::all(Family::kV6), address("2001:db8:ffff::254"), kWan},
+                {*Prefix::parse("198.18.1.0/24"), address("198.18.1.254"), kLan},
+                {*Prefix::parse("2001:db8:a::/64"), address("2001:db8:a::254"), kLan}};
+  for (const auto& [a, p] : {std::pair{"198.51.100.254", kWan},
+                             {"2001:db8:ffff::254", kWan},
+                             {"198.18.1.254", kLan},
+                             {"2001:db8:a::254", kLan}})
+    out.neighbours.push_back({address(a), p, Mac{2, 0, 0, 0, 0, 9}});
+  return out;
+}
 
 TEST(TokenBucket, GivesSoManyInASecond) {
   TokenBucket bucket(1000, 100);
@@ -94,6 +117,125 @@ TEST(Rfc1812_5_2_7_1, WithoutARouteTheNetworkIsUnreachable) {
   EXPECT_TRUE(told(lab.pass(udp4("198.18.1.1", "192.0.2.1"), Origin::kProtected, kLan)).empty())
       << "nor to somebody who says that he is us";
   EXPECT_TRUE(lab.punted().empty());
+}
+
+// `ip route add blackhole|unreachable|prohibit|throw`: what the kernel would answer, from wherever the packet
+// comes, with the default route beside it.
+TEST(Rfc1812_5_2_7_1, RoutesThatRefuseAreObeyed) {
+  struct Case {
+    RouteKind kind;
+    Drop reason;
+    unsigned code4, code6;
+    bool told;
+  };
+  for (const Case& c : {Case{RouteKind::kBlackhole, Drop::kRouteBlackhole, 0, 0, false},
+                        Case{RouteKind::kUnreachable, Drop::kRouteUnreachable, 1, 0, true},
+                        Case{RouteKind::kProhibit, Drop::kRouteProhibit, 13, 1, true},
+                        Case{RouteKind::kThrow, Drop::kNoRoute, 0, 0, true}}) {
+    SCOPED_TRACE(name(c.reason));
+    Lab lab(0, true);
+    lab.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), Action::kBypass, 1);
+    lab.protect(selectors("::/0", "::/0"), Action::kBypass, 2);
+    NetworkSpec network = two_default_routes();
+    lab.registry().set_network(network);
+    ASSERT_TRUE(lab.registry().commit());
+    const auto out4 = [&](Origin origin, PortIndex port) {
+      return lab.pass(udp4("198.18.1.10", "203.0.113.5"), origin, port);
+    };
+    const auto out6 = [&] {
+      return lab.pass(udp6("2001:db8:a::10", "2001:db8:9::9"), Origin::kProtected, kLan);
+    };
+    const auto in4 = [&](Origin origin) { return lab.pass(udp4("192.0.2.7", "198.18.9.9"), origin, kWan); };
+    network.routes.push_back(
+        {.prefix = *Prefix::parse("198.18.9.0/24"), .gateway = address("198.18.1.254"), .port = kLan});
+    lab.registry().set_network(network);
+    ASSERT_TRUE(lab.registry().commit());
+    ASSERT_EQ(out4(Origin::kProtected, kLan).size() + out6().size() + in4(Origin::kUnprotected).size() +
+                  in4(Origin::kDecrypted).size(),
+              4u)
+        << "the control: by the default routes";
+    network.routes.pop_back();
+    for (const char* prefix : {"203.0.113.0/24", "2001:db8:9::/48", "198.18.9.0/24"})
+      network.routes.push_back({.prefix = *Prefix::parse(prefix), .gateway = {}, .kind = c.kind});
+    lab.registry().set_network(network);
+    ASSERT_TRUE(lab.registry().commit());
+    const auto expected = [&](const char* from, const char* to, unsigned type, unsigned code) {
+      return c.told ? Tolds{{from, to, type, code, 0}} : Tolds{};
+    };
+    EXPECT_EQ(told(out4(Origin::kProtected, kLan)), expected("198.18.1.1", "198.18.1.10", 3, c.code4));
+    EXPECT_EQ(told(out6()), expected("2001:db8:a::1", "2001:db8:a::10", 1, c.code6));
+    EXPECT_EQ(told(in4(Origin::kUnprotected)), expected("198.51.100.1", "192.0.2.7", 3, c.code4));
+    EXPECT_TRUE(in4(Origin::kDecrypted).empty()) << "what came out of an SA is not told of in clear";
+    EXPECT_EQ(lab.dropped(c.reason), 4u);
+  }
+}
+
+// Of a packet that a policy protects both its own destination and the peer's address are asked for.
+TEST(Rfc1812_5_2_7_1, RoutesThatRefuseHoldForTunnelsAndForWhatIsInThem) {
+  for (const Mix& mix : kMixes)
+    for (const char* refused : {mix.outer_to, mix.inner_to}) {
+      SCOPED_TRACE(std::string(mix.name) + ", " + refused);
+      Pair pair({}, mix);
+      const bool v4 = mix.inner_from[3] == '.';
+      const auto seal = [&] {
+        return pair.left.pass(v4 ? udp4(mix.inner_from, mix.inner_to) : udp6(mix.inner_from, mix.inner_to),
+                              Origin::kProtected, kLan);
+      };
+      NetworkSpec network = two_default_routes();
+      pair.left.registry().set_network(network);
+      ASSERT_TRUE(pair.left.registry().commit());
+      ASSERT_EQ(seal().size(), 1u) << "the control";
+      network.routes.push_back(
+          {.prefix = Prefix::host(address(refused)), .gateway = {}, .kind = RouteKind::kBlackhole});
+      pair.left.registry().set_network(network);
+      ASSERT_TRUE(pair.left.registry().commit());
+      EXPECT_TRUE(seal().empty());
+      EXPECT_EQ(pair.left.dropped(Drop::kRouteBlackhole), 1u);
+    }
+}
+
+// The SAs to a peer with two ways go by both, each by one.
+TEST(Rfc2992, AnSaKeepsOneOfTheNextHopsOfItsPeer) {
+  std::set<std::uint8_t> macs;
+  for (std::uint32_t spi = 0x1001; spi < 0x1011; ++spi) {
+    SaOptions options;
+    options.spi = Spi{spi};
+    Pair pair(options);
+    NetworkSpec network = two_default_routes();
+    Route other = network.routes[0];
+    other.gateway = address("198.51.100.253");
+    network.routes.push_back(other);
+    network.neighbours.push_back({*other.gateway, kWan, Mac{2, 0, 0, 0, 0, 8}});
+    pair.left.registry().set_network(network);
+    ASSERT_TRUE(pair.left.registry().commit());
+    std::set<std::uint8_t> own;
+    for (const char* from : {"198.18.1.10", "198.18.1.11", "198.18.1.12", "198.18.1.13"})
+      for (const Buffer& frame : pair.left.pass(udp4(from, "198.18.2.10"), Origin::kProtected, kLan))
+        own.insert(frame[5]);
+    EXPECT_EQ(own.size(), 1u);
+    macs.merge(own);
+  }
+  EXPECT_EQ(macs.size(), 2u);
+}
+
+// `ip route add … mtu 1300`: of what is forwarded and of the path of a tunnel.
+TEST(Rfc1191, AnMtuOfTheRouteHoldsForWhatIsForwardedAndForTunnels) {
+  Pair pair;
+  pair.left.protect(selectors("198.18.1.0/24", "203.0.113.0/24"), Action::kBypass, 2);
+  NetworkSpec network = two_default_routes();
+  network.routes[0].mtu = 1300;
+  pair.left.registry().set_network(network);
+  ASSERT_TRUE(pair.left.registry().commit());
+  pair.left.registry().tick(Registry::Now(std::chrono::hours(1)));
+  pair.left.registry().tick(Registry::Now(std::chrono::hours(1) + std::chrono::seconds(2)));
+  EXPECT_EQ(pair.left.registry().counters(SaId{1})->mtu, 1300u);
+  const auto large = [&](const char* to) {
+    return told(pair.left.pass(with_df(udp4("198.18.1.10", to, 1290)), Origin::kProtected, kLan));
+  };
+  EXPECT_EQ(large("203.0.113.5"), (Tolds{{"198.18.1.1", "198.18.1.10", 3, 4, 1300}}));
+  const Tolds inner = large("198.18.2.10");
+  ASSERT_EQ(inner.size(), 1u);
+  EXPECT_LT(inner[0].mtu, 1300u);
 }
 
 TEST(Rfc4301_5_1, WhatThePoliciesDiscardIsToldOnlyWhereTheConfigurationSaysSo) {
