@@ -201,6 +201,14 @@ RouteFit read_route(const nlmsghdr& message, const PortsByInterface& ports, cons
   return out.ways.empty() ? RouteFit::kElsewhere : RouteFit::kFollowed;
 }
 
+std::optional<IpAddress> broadcast_of(const nlmsghdr& message) {
+  const auto* route = fixed_header<rtmsg>(message);
+  if (route == nullptr || route->rtm_type != RTN_BROADCAST || route->rtm_family != AF_INET ||
+      route->rtm_dst_len != 32)
+    return std::nullopt;
+  return told(message).destination;
+}
+
 bool is_standard_rule(const nlmsghdr& message) {
   const auto* rule = fixed_header<fib_rule_hdr>(message);
   if (rule == nullptr) return true;

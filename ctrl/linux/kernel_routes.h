@@ -43,6 +43,9 @@ enum class RouteFit : std::uint8_t {
 RouteFit read_route(const nlmsghdr& message, const PortsByInterface& ports, const NextHopObjects& objects,
                     KernelRoute& out);
 
+// The broadcast address of a network of the host's, where the message tells of one.
+std::optional<IpAddress> broadcast_of(const nlmsghdr& message);
+
 // A rule (`ip rule`) that every machine has: all packets to the tables local, main and default.
 bool is_standard_rule(const nlmsghdr& message);
 

@@ -179,6 +179,7 @@ Result<void> NetworkMirror::read_next_hop_objects() {
 
 // Of two routes of one prefix and metric, which are no multipath route together, the kernel takes the first.
 void NetworkMirror::read_route(const nlmsghdr& message, dp::NetworkSpec& spec) {
+  if (const auto broadcast = broadcast_of(message)) return spec.broadcasts.push_back(*broadcast);
   KernelRoute route;
   const RouteFit fit = ctrl::read_route(message, ports_, objects_, route);
   beyond_.special_routes |= fit == RouteFit::kSpecial;

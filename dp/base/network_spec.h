@@ -70,6 +70,7 @@ struct NetworkSpec {
   std::vector<LocalAddress> addresses;
   std::vector<Route> routes;
   std::vector<Neighbour> neighbours;
+  std::vector<IpAddress> broadcasts;  // those of the host's own networks (RFC 1812 §4.2.3.1)
   friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
 };
 

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "dp/device/pci.h"
 #include "dp/device/eal.h"
 #include "dp/device/packet_socket.h"
+#include "dp/device/pci.h"
 
 namespace simplon::dp {
 namespace {

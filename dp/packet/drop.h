@@ -20,6 +20,9 @@ enum class Drop : std::uint8_t {
   kTtlExpired,
   kUnknownEtherType,
   kNotForUs,
+  kMartianSource,
+  kMartianDestination,
+  kOwnSource,
   kNotFromHost,
   kFragment,
   kFragmentOverlap,
@@ -74,6 +77,13 @@ inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
     {Drop::kTtlExpired, "ttl-expired", "TTL or hop limit does not allow another hop"},
     {Drop::kUnknownEtherType, "unknown-ethertype", "a frame that carries neither IP nor ARP"},
     {Drop::kNotForUs, "not-for-us", "sent to another host's MAC, or to a group that stays on its link"},
+    {Drop::kMartianSource, "martian-source",
+     "from an address that no host sends from: loopback, unspecified, multicast, broadcast, class E, or "
+     "link-local and not on its link (RFC 1812 section 5.3.7)"},
+    {Drop::kMartianDestination, "martian-destination",
+     "to an address that nothing is forwarded to: loopback, unspecified, class E, a network's broadcast, or "
+     "link-local and not on its link"},
+    {Drop::kOwnSource, "own-source", "off a wire or out of a tunnel, from an address of the gateway's own"},
     {Drop::kNotFromHost, "not-from-host",
      "out of the host's kernel with a source that is none of the host's addresses: forwarded by the kernel"},
     {Drop::kFragment, "fragment",

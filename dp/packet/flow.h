@@ -19,6 +19,7 @@ enum class Origin : std::uint8_t {
   kUnprotected,      // an unprotected port, in clear
   kHostProtected,    // the gateway's own kernel, out of the TAP of a protected port
   kHostUnprotected,  // the same, of an unprotected port
+  kGateway,          // the data path itself: an ICMP error, which counts as the protected side's
 };
 
 __extension__ using AddressKey = unsigned __int128;

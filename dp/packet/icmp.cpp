@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "dp/packet/martian.h"
+
 namespace simplon::dp {
 namespace {
 
@@ -16,13 +18,6 @@ constexpr std::uint8_t kTtl = 64, kInternetworkControl = 0xc0;  // RFC 1812 §4.
 std::uint8_t type_of(const std::uint8_t* ip, const Headers& headers) {
   const int at = headers.payload - headers.ip;
   return at < headers.length ? ip[at] : 0;
-}
-
-// A host's own address: not unspecified, loopback, multicast, broadcast or class E.
-bool is_one_host(const IpAddress& a) {
-  if (!a.is_v4()) return address_key(a) > 1 && a.bytes()[0] != 0xff;
-  const std::uint32_t host = a.v4_host();
-  return host >> 24 != 0 && host >> 24 != 127 && host >> 28 < 0xe;
 }
 
 void ipv4_header(std::uint8_t* ip, unsigned total, std::uint16_t id, const IpAddress& from,

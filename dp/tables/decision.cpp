@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is done with a clear packet (RFC 4301 §5.1 and §5.2), the one place where the policies are asked.
+#include "dp/packet/martian.h"
 #include "dp/tables/tables.h"
 
 namespace simplon::dp {
@@ -38,6 +39,37 @@ bool we_discover(const Tables& tables, const Flow& flow) {
 // A fragment that is UDP, or may be: whether it is IKE its ports would tell.
 bool may_be_ike(const Flow& flow) {
   return flow.fragment && (flow.protocol == kUdp || is_protocol_unknown(flow));
+}
+
+// Before it has an address, a host sends from none, on its link alone: DHCP (RFC 2131 §4.1), duplicate
+// address detection (RFC 4862 §5.4.2), MLD (RFC 3590).
+bool has_no_address_yet(const Flow& flow) {
+  return flow.origin != Origin::kDecrypted && flow.source.is_unspecified() &&
+         is_link_multicast(flow.destination);
+}
+
+// What a packet off a wire or out of an SA must not say of itself, whatever the policies say (RFC 1812
+// §5.3.7, RFC 4291 §2.5, RFC 2644); kNone: it may pass. As all of decide() it is paid for once a flow.
+Drop martian(const Tables& tables, const Flow& flow) {
+  const Routes& routes = *tables.routes;
+  const bool source_is_host = is_one_host(flow.source) && !routes.is_broadcast(flow.source);
+  if (!source_is_host && !has_no_address_yet(flow)) return Drop::kMartianSource;
+  // A link-local address is somebody else's on another link.
+  if (flow.origin != Origin::kGateway && !flow.source.is_link_local() && routes.local(flow.source))
+    return Drop::kOwnSource;
+  if (!may_be_destination(flow.destination) || routes.is_broadcast(flow.destination))
+    return Drop::kMartianDestination;
+  // IPv6's link-local addresses are of a link, and no link leads through a tunnel. IPv4's are used as the
+  // ends of one by clouds.
+  if (flow.origin != Origin::kDecrypted || flow.source.is_v4()) return Drop::kNone;
+  if (flow.source.is_link_local()) return Drop::kMartianSource;
+  return flow.destination.is_link_local() ? Drop::kMartianDestination : Drop::kNone;
+}
+
+// RFC 4291 §2.5.6, RFC 3927 §7: no router forwards these.
+Drop link_local(const Flow& flow) {
+  if (flow.source.is_link_local()) return Drop::kMartianSource;
+  return flow.destination.is_link_local() ? Drop::kMartianDestination : Drop::kNone;
 }
 
 // Over the boundary outwards: the SPD's outbound side decides; `pass` is what BYPASS means here.
@@ -79,7 +111,7 @@ Decision for_us(const Tables& tables, const Flow& flow, const LocalAddress& to) 
   // To the TAP of the port that it came in at, whoever of our ports has the address: its MAC is in the frame,
   // and the kernel checks the source against the routes of the interface (rp_filter).
   const Decision host = punt(flow.port);
-  if (flow.origin == Origin::kProtected) return host;
+  if (flow.origin != Origin::kUnprotected) return host;
   if (flow.protocol == kUdp && is_ike_port(flow.dport))
     return host;  // RFC 7296 §2: IKE is never protected by ESP
   if (may_be_ike(flow)) return drop(Drop::kFragment);
@@ -87,8 +119,7 @@ Decision for_us(const Tables& tables, const Flow& flow, const LocalAddress& to) 
   return reason == Drop::kNone ? host : drop(reason);
 }
 
-// Before it has an address, a host sends from none: DHCP (RFC 2131 §4.1), duplicate address detection. From
-// a link-local one nothing is forwarded (RFC 4291 §2.5.6).
+// See has_no_address_yet(). From a link-local address nothing is forwarded (RFC 4291 §2.5.6).
 bool is_hosts_own(const Tables& tables, const Flow& flow) {
   const bool stays_on_link = !flow.source.is_v4() && flow.source.is_link_local();
   return flow.source.is_unspecified() || stays_on_link || tables.routes->local(flow.source) != nullptr;
@@ -107,6 +138,19 @@ Decision from_host(const Tables& tables, const Flow& flow) {
   return may_differ && tables.routes->local(flow.source) ? drop(Drop::kFragment) : decision;
 }
 
+// To somebody else: by the routes, and over the boundary by the policies.
+Decision routed(const Tables& tables, const Flow& flow) {
+  const RouteTo to = tables.routes->find(flow.destination, path_hash(flow));
+  const bool stays_inside = to && tables.routes->next_hop(to.index).side == Side::kProtected;
+  if (!tables.gateway_on && (flow.origin == Origin::kUnprotected || !stays_inside))
+    return drop(Drop::kGatewayOff);
+  if (stays_inside) return forward(to.index);
+  // A route that refuses holds for what a policy protects too, as in the kernel. Else protected traffic needs
+  // a route of its outer packet only: the inner destination may have none.
+  if (to.refuses()) return drop(to.reason);
+  return outbound(tables, flow, to ? forward(to.index) : drop(to.reason));
+}
+
 }  // namespace
 
 const OutboundSlot* protecting_slot(const Tables& tables, const Flow& flow) {
@@ -119,6 +163,7 @@ const OutboundSlot* protecting_slot(const Tables& tables, const Flow& flow) {
 Decision decide(const Tables& tables, const Flow& flow) {
   if (flow.origin == Origin::kHostProtected || flow.origin == Origin::kHostUnprotected)
     return from_host(tables, flow);
+  if (const Drop reason = martian(tables, flow); reason != Drop::kNone) return drop(reason);
   // What speaks to one link is not taken from a tunnel: a peer must not say who our neighbours are.
   if (flow.origin == Origin::kDecrypted && (discovers_us(tables, flow) || is_multicast(flow.destination)))
     return drop(Drop::kNotForUs);
@@ -127,18 +172,11 @@ Decision decide(const Tables& tables, const Flow& flow) {
   if (is_multicast(flow.destination))
     return flow.origin == Origin::kProtected || is_link_multicast(flow.destination) ? punt(flow.port)
                                                                                     : drop(Drop::kNotForUs);
+  if (const Drop reason = link_local(flow); reason != Drop::kNone) return drop(reason);
 
   if (flow.origin == Origin::kUnprotected)
     if (const Drop reason = inbound(tables, flow); reason != Drop::kNone) return drop(reason);
-  const RouteTo to = tables.routes->find(flow.destination, path_hash(flow));
-  const bool stays_inside = to && tables.routes->next_hop(to.index).side == Side::kProtected;
-  if (!tables.gateway_on && (flow.origin == Origin::kUnprotected || !stays_inside))
-    return drop(Drop::kGatewayOff);
-  if (stays_inside) return forward(to.index);
-  // A route that refuses holds for what a policy protects too, as in the kernel. Else protected traffic needs
-  // a route of its outer packet only: the inner destination may have none.
-  if (to.refuses()) return drop(to.reason);
-  return outbound(tables, flow, to ? forward(to.index) : drop(to.reason));
+  return routed(tables, flow);
 }
 
 }  // namespace simplon::dp

@@ -81,6 +81,8 @@ Result<void> Routes::fill(const NetworkSpec& network) {
   rib6_ = rte_rib6_create(unique_name("6").c_str(), 0, &conf6);
   if (!rib4_ || !rib6_) return fail("no memory for " + std::to_string(network.routes.size()) + " routes");
   fill_addresses(network.addresses);
+  broadcasts_ = network.broadcasts;
+  std::ranges::sort(broadcasts_);
   if (auto done = fill_routes(network); !done) return done;
   return fill_neighbours(network.neighbours);
 }
@@ -210,6 +212,10 @@ RouteTo Routes::find(const IpAddress& destination, std::uint32_t path) const {
   for (const Path& p : paths_of(destination))
     if (path <= p.most) return p.to;
   return {};
+}
+
+bool Routes::is_broadcast(const IpAddress& address) const {
+  return std::ranges::binary_search(broadcasts_, address);
 }
 
 const LocalAddress* Routes::local(const IpAddress& address) const {

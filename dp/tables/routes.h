@@ -78,6 +78,8 @@ class Routes {
   bool has_mtus() const { return has_mtus_; }
   // This address of the host's own, on whatever interface; null when it is none.
   const LocalAddress* local(const IpAddress& address) const;
+  // The broadcast address of a network of the host's.
+  bool is_broadcast(const IpAddress& address) const;
   // An address of the port that anybody can answer to, the first that the kernel names; null: it has none of
   // the family.
   const IpAddress* address_of(PortIndex port, Family family) const {
@@ -123,7 +125,8 @@ class Routes {
   std::vector<Path> paths_;
   std::vector<Range> routes_;  // what the RIBs name
   bool has_mtus_ = false;
-  std::vector<LocalAddress> locals_;  // sorted; of one address, those of a port first
+  std::vector<LocalAddress> locals_;   // sorted; of one address, those of a port first
+  std::vector<IpAddress> broadcasts_;  // sorted
   rte_rib* rib4_ = nullptr;
   rte_rib6* rib6_ = nullptr;
 };

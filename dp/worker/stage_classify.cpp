@@ -171,7 +171,8 @@ bool is_outbound(const PacketInfo& packet) { return packet.origin != Origin::kUn
                                const ClassifyOutputs& out) {
   const PacketInfo& packet = burst.packets[index];
   if (reason == Drop::kFragment) return burst.wait_for_reassemble(index);
-  if (packet.origin == Origin::kUnprotected && out.path_mtus.take(packet, tables))
+  const bool martian = reason == Drop::kMartianSource || reason == Drop::kOwnSource;
+  if (packet.origin == Origin::kUnprotected && !martian && out.path_mtus.take(packet, tables))
     return drop(packet.m, Drop::kPathMtu, out.counters);
   if (reason == Drop::kNoPolicy && is_outbound(packet))
     if (const OutboundSlot* slot = slot_by_quoted_packet(packet, tables))

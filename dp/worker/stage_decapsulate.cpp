@@ -4,6 +4,7 @@
 #include <rte_cycles.h>
 
 #include "dp/ipsec/esp_in.h"
+#include "dp/packet/martian.h"
 #include "dp/worker/sa_limits.h"
 
 namespace simplon::dp {
@@ -63,13 +64,15 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, SaKind kind, uns
 
 // The peer's own packets alone cause it, and a few times a second at most.
 [[gnu::noinline]] void report_move(InboundSa& sa, const PacketInfo& packet, ControlChannel& control) {
+  const IpAddress source = source_of(ip_of(packet), packet.headers.v4);
+  if (!is_one_host(source)) return;  // whoever is on the path chooses it
   const std::uint64_t now = rte_rdtsc();
   if (sa.move_reported != 0 && now - sa.move_reported < rte_get_tsc_hz() / kMoveReports) return;
   const Headers& h = packet.headers;
   if (control.send({.kind = WorkerEvent::Kind::kMoved,
                     .sport = h.sport,
                     .sa = static_cast<std::uint64_t>(sa.id),
-                    .source = source_of(ip_of(packet), h.v4),
+                    .source = source,
                     .destination = {}}))
     sa.move_reported = now;
 }

@@ -64,7 +64,7 @@ void IcmpErrors::send(Burst& burst, const Tables& tables) {
     rte_mbuf* error = make(packet, work, tables);
     drop(packet.m, work.reason, counters_);
     if (error == nullptr) continue;
-    packet = {.m = error, .headers = {}, .origin = Origin::kProtected, .port = packet.port, .spi = {}};
+    packet = {.m = error, .headers = {}, .origin = Origin::kGateway, .port = packet.port, .spi = {}};
     const Drop bad = parse_ip(error, 0, packet.headers);
     // What came out of an SA does not leave in clear, not even quoted in part.
     if (bad != Drop::kNone || (decrypted && leaves_in_clear(packet, tables))) {

@@ -336,6 +336,17 @@ TEST_F(Mirror, ANeighbourInUseThatWasNotHeardOfForAWhileIsAsked) {
   ASSERT_TRUE(runs("ip netns del netl-far"));
 }
 
+TEST_F(Mirror, FollowsTheBroadcastAddressesOfItsNetworks) {
+  ASSERT_TRUE(runs("ip addr add 192.0.2.1/24 brd + dev p0"));
+  EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {
+    return std::ranges::find(n.broadcasts, ip("192.0.2.255")) != n.broadcasts.end();
+  }));
+  ASSERT_TRUE(runs("ip addr del 192.0.2.1/24 dev p0"));
+  EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {
+    return std::ranges::find(n.broadcasts, ip("192.0.2.255")) == n.broadcasts.end();
+  }));
+}
+
 TEST_F(Mirror, LostNoticesAreMadeUpFor) {
   // Far more changes than the socket holds, none of them read meanwhile.
   ASSERT_TRUE(

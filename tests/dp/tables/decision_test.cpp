@@ -70,7 +70,13 @@ class Site {
     network.routes = {{*Prefix::parse("198.18.0.0/15"), std::nullopt, kLan},
                       {*Prefix::parse("203.0.113.0/24"), ip("198.51.100.254"), kWan},
                       {*Prefix::parse("2001:db8:a::/48"), std::nullopt, kLan},
-                      {*Prefix::parse("2001:db8:f::/48"), ip("fe80::1"), kWan}};
+                      {*Prefix::parse("2001:db8:f::/48"), ip("fe80::1"), kWan},
+                      {*Prefix::parse("169.254.0.0/16"), std::nullopt, kWan},
+                      {*Prefix::parse("fe80::/64"), std::nullopt, kWan},
+                      {*Prefix::parse("239.1.0.0/16"), std::nullopt, kLan},
+                      {*Prefix::parse("ff3e::/16"), std::nullopt, kLan},
+                      {*Prefix::parse("239.9.0.0/16"), std::nullopt, kWan}};
+    network.broadcasts = {ip("198.51.100.255"), ip("198.19.255.255")};
     tables_.routes = std::move(*Routes::build(network, {{Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
                                                         {Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1500}}));
     tables_.spd = std::make_shared<const Spd>(std::move(inputs));
@@ -139,7 +145,9 @@ TEST(Rfc4861, NeighbourDiscoveryIsTheLinksOwn) {
         EXPECT_EQ(nd(Origin::kHostUnprotected, kWan, to), sent(kWan));
         EXPECT_EQ(nd(Origin::kHostProtected, kLan, to), sent(kLan));
         // Out of a tunnel it is a forgery: a peer must not tell us who our neighbours are.
-        EXPECT_EQ(nd(Origin::kDecrypted, kWan, to), dropped(Drop::kNotForUs)) << to;
+        EXPECT_EQ(nd(Origin::kDecrypted, kWan, to),
+                  dropped(ip(to).is_link_local() ? Drop::kMartianDestination : Drop::kNotForUs))
+            << to;
       }
     }
   for (const std::uint16_t type : {128, 132, 138}) {
@@ -298,6 +306,88 @@ TEST(Rfc4301_5_1, TheHostsLinkMulticastLeavesAndItsProtectedPortsAreFree) {
     EXPECT_EQ(Site(action)(Origin::kHostProtected, kLan, kUsLan, kInside), sent(kLan));
   }
   EXPECT_EQ(Site(std::nullopt).host(kUsWan, "239.1.2.3"), dropped(Drop::kNoPolicy));
+}
+
+// RFC 1812 §5.3.7, RFC 4291 §2.5: whatever the policies say, off each wire and out of an SA.
+TEST(Rfc1812_5_3_7, MartianSourcesAreDropped) {
+  for (const auto& action : kEvery)
+    for (const Origin origin : {Origin::kProtected, Origin::kUnprotected, Origin::kDecrypted}) {
+      const Site site(action);
+      const auto from = [&](const char* source, const char* to) {
+        return site(origin, origin == Origin::kProtected ? kLan : kWan, source, to);
+      };
+      for (const char* source :
+           {"0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.255", "224.0.0.1", "239.1.2.3", "240.0.0.1",
+            "255.255.255.255", "198.51.100.255", "198.19.255.255"})
+        for (const char* to : {kInside, kOutside, kUsLan, kUsWan, "239.1.2.3"})
+          EXPECT_EQ(from(source, to), dropped(Drop::kMartianSource)) << source << " to " << to;
+      for (const char* source : {"::", "::1", "ff02::1", "ff0e::1", "::ffff:198.18.1.10"})
+        for (const char* to : {"2001:db8:a::10", "2001:db8:f::9", "2001:db8:a::1", "ff0e::7"})
+          EXPECT_EQ(from(source, to), dropped(Drop::kMartianSource)) << source << " to " << to;
+      for (const char* to : {kInside, kOutside, kUsWan, "224.0.0.18"})
+        for (const char* source : {kUsLan, kUsWan})
+          EXPECT_EQ(from(source, to), dropped(Drop::kOwnSource)) << source << " to " << to;
+      EXPECT_EQ(from("2001:db8:ffff::1", "2001:db8:a::10"), dropped(Drop::kOwnSource));
+    }
+  // The first and the last addresses that are no martians, where everything may pass.
+  const Site bypass(Action::kBypass);
+  for (const char* source : {"1.0.0.0", "126.255.255.255", "128.0.0.0", "223.255.255.255"})
+    EXPECT_EQ(bypass.clear(source, kInside).kind, Kind::kForward) << source;
+  for (const char* source : {"::2", "fe7f::1", "fec0::1", "feff::1", "::fffe:198.18.1.10"})
+    EXPECT_EQ(bypass.clear(source, "2001:db8:a::10").kind, Kind::kForward) << source;
+}
+
+TEST(Rfc1812_5_3_7, MartianDestinationsAreDropped) {
+  for (const auto& action : kEvery)
+    for (const Origin origin : {Origin::kProtected, Origin::kUnprotected, Origin::kDecrypted}) {
+      const Site site(action);
+      const PortIndex port = origin == Origin::kProtected ? kLan : kWan;
+      for (const char* to :
+           {"0.0.0.0", "0.9.9.9", "127.0.0.1", "240.0.0.1", "254.1.1.1", "198.51.100.255", "198.19.255.255"})
+        EXPECT_EQ(site(origin, port, "203.0.113.77", to), dropped(Drop::kMartianDestination)) << to;
+      for (const char* to : {"::", "::1", "::ffff:198.18.1.10"})
+        EXPECT_EQ(site(origin, port, "2001:db8:f::9", to), dropped(Drop::kMartianDestination)) << to;
+    }
+}
+
+// RFC 4291 §2.5.6, RFC 3927 §7.
+TEST(Rfc4291_2_5_6, LinkLocalAddressesStayOnTheirLink) {
+  for (const auto& action : kEvery) {
+    const Site site(action);
+    for (const Origin origin : {Origin::kProtected, Origin::kUnprotected, Origin::kDecrypted}) {
+      const PortIndex port = origin == Origin::kProtected ? kLan : kWan;
+      EXPECT_EQ(site(origin, port, "169.254.1.1", kInside), dropped(Drop::kMartianSource));
+      EXPECT_EQ(site(origin, port, kOutside, "169.254.1.1"), dropped(Drop::kMartianDestination));
+      EXPECT_EQ(site(origin, port, "fe80::5", "2001:db8:a::10"), dropped(Drop::kMartianSource));
+      EXPECT_EQ(site(origin, port, "2001:db8:f::9", "fe80::5"), dropped(Drop::kMartianDestination));
+    }
+    EXPECT_EQ(site.decrypted("fe80::5", "2001:db8:a::1"), dropped(Drop::kMartianSource))
+        << "no link leads through a tunnel";
+    EXPECT_EQ(site.decrypted("169.254.1.1", kUsLan), punted(kLan)) << "a cloud's end of its tunnel";
+    EXPECT_EQ(site.protected_port("fe80::5", "2001:db8:a::1"), punted(kLan));
+  }
+  EXPECT_EQ(Site(Action::kBypass).clear("fe80::5", "2001:db8:ffff::1"), punted(kWan));
+}
+
+// What a link needs before its hosts have addresses, and what routers say to each other.
+TEST(Rfc1812_5_3_7, WhatALinkNeedsIsNoMartian) {
+  for (const auto& action : kEvery) {
+    const Site site(action);
+    for (const auto& [origin, port] : {std::pair(Origin::kProtected, kLan), {Origin::kUnprotected, kWan}}) {
+      EXPECT_EQ(site(origin, port, "0.0.0.0", "255.255.255.255", kUdp, 68, 67), punted(port)) << "DHCP";
+      EXPECT_EQ(site(origin, port, kOutside, "255.255.255.255", kUdp, 67, 68), punted(port));
+      const auto solicitation = static_cast<std::uint16_t>(135 << 8),
+                 mld = static_cast<std::uint16_t>(143 << 8);
+      EXPECT_EQ(site(origin, port, "::", "ff02::1:ff00:1", kIcmpv6, solicitation, solicitation),
+                punted(port));
+      EXPECT_EQ(site(origin, port, "::", "ff02::16", kIcmpv6, mld, mld), punted(port));
+      for (const char* group : {"224.0.0.5", "224.0.0.18"})
+        EXPECT_EQ(site(origin, port, "203.0.113.77", group, 89), punted(port)) << "OSPF, VRRP";
+      EXPECT_EQ(site(origin, port, "fe80::5", "ff02::5", 89), punted(port));
+    }
+    EXPECT_EQ(site.decrypted("0.0.0.0", "255.255.255.255"), dropped(Drop::kMartianSource));
+    EXPECT_EQ(site.host("0.0.0.0", "255.255.255.255"), sent(kWan));
+  }
 }
 
 // The switch.

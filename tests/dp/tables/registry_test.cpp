@@ -59,7 +59,9 @@ class Control {
 TEST(Registry, BeforeTheFirstPolicyEverythingIsDropped) {
   Control c;
   EXPECT_EQ(c.tables().generation, 1u) << "caches hold 0";
-  EXPECT_EQ(decide(c.tables(), {.origin = Origin::kProtected}),
+  EXPECT_EQ(decide(c.tables(), {.source = *IpAddress::parse("198.18.1.10"),
+                                .destination = *IpAddress::parse("203.0.113.9"),
+                                .origin = Origin::kProtected}),
             (Decision{.kind = Decision::Kind::kDrop, .reason = Drop::kNoPolicy}));
 }
 

@@ -317,26 +317,26 @@ Buffer answer_of_dns() {
 
 TEST(Rfc4301_6_2, AnErrorFromInsideTakesTheSaOfThePacketThatItQuotes) {
   Narrow n;
-  EXPECT_EQ(told(n.sent("198.18.1.1", "198.18.2.10", answer_of_dns())),
-            (Tolds{{"198.18.1.1", "198.18.2.10", 3, 1, 0}}));
+  EXPECT_EQ(told(n.sent("198.18.1.7", "198.18.2.10", answer_of_dns())),
+            (Tolds{{"198.18.1.7", "198.18.2.10", 3, 1, 0}}));
   EXPECT_EQ(n.sent("192.0.2.77", "198.18.2.10", answer_of_dns()).size(), 1u)
       << "from a router that no selector names";
   EXPECT_EQ(n.left.dropped(Drop::kNoPolicy), 0u);
   Buffer other = answer_of_dns();
   store_be16(other.data() + 20, 54);
-  EXPECT_TRUE(n.sent("198.18.1.1", "198.18.2.10", other).empty()) << "about what the SA does not carry";
-  EXPECT_TRUE(n.sent("198.18.1.1", "198.18.2.11", answer_of_dns()).empty()) << "to somebody else";
-  EXPECT_TRUE(n.sent("198.18.1.1", "198.18.2.10", answer_of_dns(), 8).empty()) << "no error";
+  EXPECT_TRUE(n.sent("198.18.1.7", "198.18.2.10", other).empty()) << "about what the SA does not carry";
+  EXPECT_TRUE(n.sent("198.18.1.7", "198.18.2.11", answer_of_dns()).empty()) << "to somebody else";
+  EXPECT_TRUE(n.sent("198.18.1.7", "198.18.2.10", answer_of_dns(), 8).empty()) << "no error";
   EXPECT_EQ(n.left.dropped(Drop::kNoPolicy), 3u);
   n.left.registry().remove_sa(SaId{1});
-  EXPECT_TRUE(n.sent("198.18.1.1", "198.18.2.10", answer_of_dns()).empty());
+  EXPECT_TRUE(n.sent("198.18.1.7", "198.18.2.10", answer_of_dns()).empty());
   EXPECT_TRUE(n.left.events().empty()) << "no SA is asked for on behalf of an error";
 }
 
 TEST(Rfc4301_6_2, ADiscardThatNamesIcmpIsObeyed) {
   Narrow n;
   n.left.protect(selectors("198.18.1.0/24[icmp]", "198.18.2.0/24[icmp]"), Action::kDiscard, 9, 1);
-  EXPECT_TRUE(n.sent("198.18.1.1", "198.18.2.10", answer_of_dns()).empty());
+  EXPECT_TRUE(n.sent("198.18.1.7", "198.18.2.10", answer_of_dns()).empty());
   EXPECT_EQ(n.left.dropped(Drop::kPolicyDiscard), 1u);
 }
 
