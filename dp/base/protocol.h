@@ -49,7 +49,8 @@ inline constexpr std::uint8_t kIcmpv6NoRoute = 0, kIcmpv6Prohibited = 1, kIcmpv6
 inline constexpr std::uint16_t kLeastIpv4Mtu = 576, kLeastIpv6Mtu = 1280;
 
 // Router and neighbour solicitation and advertisement, redirect (RFC 4861 §4): the first and the last.
-inline constexpr std::uint8_t kFirstNeighbourDiscovery = 133, kLastNeighbourDiscovery = 137;
+inline constexpr std::uint8_t kFirstNeighbourDiscovery = 133, kNeighbourAdvertisement = 136,
+                              kLastNeighbourDiscovery = 137;
 
 inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800, kEtherTypeArp = 0x0806, kEtherTypeIpv6 = 0x86dd,
                                kEtherTypeVlan = 0x8100, kEtherTypeServiceVlan = 0x88a8,

@@ -12,6 +12,7 @@ namespace {
 
 constexpr unsigned kIcmpBytes = 8, kMostIpv4Error = 576,
                    kMostIpv6Error = 1280;                       // RFC 1812 §4.3.2.3, RFC 4443 §2.4 c
+constexpr std::uint16_t kRouterFlag = 0x8000;                   // RFC 4861 §4.4
 constexpr std::uint8_t kTtl = 64, kInternetworkControl = 0xc0;  // RFC 1812 §4.3.2.5
 
 // Of a first fragment as well; 0 where nothing follows the header.
@@ -116,6 +117,22 @@ rte_mbuf* make_icmp_error(rte_mbuf* about, const Headers& headers, const IcmpRow
   }
   std::memcpy(icmp + 2, &sum, sizeof sum);
   return m;
+}
+
+bool is_neighbour_advertisement(const Headers& headers) {
+  return !headers.v4 && headers.protocol == kIcmpv6 && !headers.partial &&
+         type_of(headers) == kNeighbourAdvertisement &&
+         headers.ip + headers.length >= headers.payload + kIcmpBytes;
+}
+
+void set_router_flag(std::uint8_t* icmp) {
+  const std::uint16_t before = load_be16(icmp + 4), after = before | kRouterFlag;
+  store_be16(icmp + 4, after);
+  std::uint32_t sum = static_cast<std::uint16_t>(~load_be16(icmp + 2)) + static_cast<std::uint16_t>(~before) +
+                      std::uint32_t{after};  // RFC 1624
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  store_be16(icmp + 2, static_cast<std::uint16_t>(~sum));
 }
 
 std::optional<Quoted> quoted_packet(const std::uint8_t* ip, const Headers& headers) {

@@ -62,6 +62,11 @@ bool may_be_answered(const std::uint8_t* ip, const Headers& headers, IcmpKind ki
 rte_mbuf* make_icmp_error(rte_mbuf* about, const Headers& headers, const IcmpRow& row, std::uint16_t mtu,
                           const IpAddress& from, std::uint16_t id);
 
+// A whole one (RFC 4861 §4.4).
+bool is_neighbour_advertisement(const Headers& headers);
+// `icmp`: its ICMPv6 header. Its sender is a router.
+void set_router_flag(std::uint8_t* icmp);
+
 // The packet inside an ICMP error, of which often only the beginning is there.
 struct Quoted {
   const std::uint8_t* ip;

@@ -89,8 +89,9 @@ Result<void> Routes::fill(const NetworkSpec& network) {
 
 void Routes::fill_addresses(const std::vector<LocalAddress>& addresses) {
   for (const LocalAddress& a : addresses) {
-    if (!a.port || a.address.is_link_local()) continue;
-    auto& first = ports_addresses_[static_cast<std::size_t>(*a.port)][a.address.is_v4() ? 0 : 1];
+    if (a.address.is_link_local()) continue;
+    const std::size_t family = a.address.is_v4() ? 0 : 1;
+    auto& first = a.port ? ports_addresses_[static_cast<std::size_t>(*a.port)][family] : router_ids_[family];
     if (!first) first = a.address;
   }
   locals_ = addresses;

@@ -80,6 +80,12 @@ class Routes {
   const LocalAddress* local(const IpAddress& address) const;
   // The broadcast address of a network of the host's.
   bool is_broadcast(const IpAddress& address) const;
+  // One of the host's addresses that is no port's, the first that the kernel names (lo's come first): for
+  // ports that have none (RFC 1812 §5.2.5). Null: there is none of the family.
+  const IpAddress* router_id(Family family) const {
+    const auto& found = router_ids_[family == Family::kV4 ? 0 : 1];
+    return found ? &*found : nullptr;
+  }
   // An address of the port that anybody can answer to, the first that the kernel names; null: it has none of
   // the family.
   const IpAddress* address_of(PortIndex port, Family family) const {
@@ -121,6 +127,7 @@ class Routes {
 
   std::vector<PortFacts> ports_;
   std::vector<std::array<std::optional<IpAddress>, 2>> ports_addresses_;  // by PortIndex; IPv4, IPv6
+  std::array<std::optional<IpAddress>, 2> router_ids_;                    // IPv4, IPv6
   std::vector<NextHop> next_hops_;
   std::vector<Path> paths_;
   std::vector<Range> routes_;  // what the RIBs name

@@ -83,8 +83,12 @@ void punt_ip(const PacketInfo& packet, PortIndex port, const Tables& tables, con
   }
 }
 
-void send_as_framed(const PacketInfo& packet, PortIndex port, const ClassifyOutputs& out) {
+// The kernel says of itself that it is no router, since it does not forward: the data path does (RFC 4861
+// §7.2.4). Else hosts that chose the gateway by its advertisements would drop it (§7.3.3).
+void send_as_framed(const PacketInfo& packet, PortIndex port, bool router, const ClassifyOutputs& out) {
   if (packet.headers.reassembled) return send_in_fragments(packet, port, out);
+  if (router && is_neighbour_advertisement(packet.headers))
+    set_router_flag(bytes_of(packet.m) + packet.headers.payload);
   // Handed over by another worker: its Ethernet header is in the headroom.
   if (packet.headers.ip == 0 && rte_pktmbuf_prepend(packet.m, kEthernetBytes) == nullptr)
     return drop(packet.m, Drop::kNoBuffer, out.counters);
@@ -195,7 +199,7 @@ inline void apply(const ClassifyWork& work, Burst& burst, const Tables& tables, 
       if (packet.headers.syn) clamp_mss_of(packet, nullptr, tables);
       return punt_ip(packet, decision.port, tables, out);
     case Decision::Kind::kSend:
-      return send_as_framed(packet, decision.port, out);
+      return send_as_framed(packet, decision.port, tables.gateway_on, out);
     case Decision::Kind::kProtect: {
       const OutboundSlot& slot = (*tables.outbound)[decision.index];
       if (packet.headers.syn) clamp_mss_of(packet, &slot, tables);

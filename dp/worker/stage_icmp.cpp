@@ -16,7 +16,7 @@ const IpAddress* address_on(Side side, const Routes& routes, Family family) {
 // Where the error says it is from (RFC 1812 §4.3.2.4): the port that the packet came in at, which leads back
 // to its sender. What came out of an SA came in at none: then the port that it was to leave by, whose address
 // the SA carries more likely than another's. Our own kernel believes nobody who has an address of ours; to it
-// the error is the destination's.
+// the error is the destination's. Without an address at any port: the router's id, of lo or a dummy.
 std::optional<IpAddress> source_of_error(const PacketInfo& refused, const Routes& routes) {
   const bool v4 = refused.headers.v4;
   const Family family = v4 ? Family::kV4 : Family::kV6;
@@ -32,6 +32,7 @@ std::optional<IpAddress> source_of_error(const PacketInfo& refused, const Routes
   }
   if (found == nullptr) found = address_on(Side::kProtected, routes, family);
   if (found == nullptr) found = address_on(Side::kUnprotected, routes, family);
+  if (found == nullptr) found = routes.router_id(family);
   return found == nullptr ? std::nullopt : std::optional(*found);
 }
 

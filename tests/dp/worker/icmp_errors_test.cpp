@@ -238,6 +238,24 @@ TEST(Rfc1191, AnMtuOfTheRouteHoldsForWhatIsForwardedAndForTunnels) {
   EXPECT_LT(inner[0].mtu, 1300u);
 }
 
+// RFC 1812 §4.3.2.4, §5.2.5: ports without addresses, the gateway's own on lo.
+TEST(Rfc1812_4_3_2_4, WithoutAnAddressAtAPortTheErrorIsFromTheRoutersOwn) {
+  Lab lab(0, true);
+  lab.protect(selectors("0.0.0.0/0", "0.0.0.0/0"), Action::kBypass, 1);
+  lab.protect(selectors("::/0", "::/0"), Action::kBypass, 2);
+  NetworkSpec network = two_default_routes();
+  network.addresses = {{address("fe80::1"), kLan},
+                       {address("203.0.113.250"), std::nullopt},
+                       {address("203.0.113.251"), std::nullopt},
+                       {address("2001:db8:99::1"), std::nullopt}};
+  lab.registry().set_network(network);
+  ASSERT_TRUE(lab.registry().commit());
+  EXPECT_EQ(told(lab.pass(udp4("198.18.1.10", "203.0.113.5", 40, 0, 1), Origin::kProtected, kLan)),
+            (Tolds{{"203.0.113.250", "198.18.1.10", 11, 0, 0}}));
+  EXPECT_EQ(told(lab.pass(udp6("2001:db8:a::10", "2001:db8:9::9", 40, 1), Origin::kProtected, kLan)),
+            (Tolds{{"2001:db8:99::1", "2001:db8:a::10", 3, 0, 0}}));
+}
+
 TEST(Rfc4301_5_1, WhatThePoliciesDiscardIsToldOnlyWhereTheConfigurationSaysSo) {
   for (const bool prohibited : {false, true}) {
     Lab lab(0, true, {.prohibited = prohibited});
