@@ -4,11 +4,13 @@
 #include <linux/neighbour.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "ctrl/linux/link.h"
@@ -307,11 +309,20 @@ Result<void> NetworkMirror::confirm(const std::vector<dp::NeighbourKey>& used) {
   return first;
 }
 
+// The data path says which port a packet came in at, and what came out of an SA has no route back by it: so
+// its source needs a route, but by any interface (RFC 3704 §2.4). The larger of this and of `all` counts.
+Result<void> NetworkMirror::prepare(unsigned interface) {
+  std::array<char, IF_NAMESIZE> name{};
+  if (if_indextoname(interface, name.data()) != nullptr)
+    std::ofstream("/proc/sys/net/ipv4/conf/" + std::string(name.data()) + "/rp_filter") << "2";
+  return watch_neighbours_closely(requests_, interface);
+}
+
 Result<void> NetworkMirror::watch_closely() {
   Result<void> first;
   for (const unsigned interface : interfaces_)
     if (interface != 0 && watched_.insert(interface).second)
-      if (auto done = watch_neighbours_closely(requests_, interface); !done && first) first = done;
+      if (auto done = prepare(interface); !done && first) first = done;
   return first;
 }
 

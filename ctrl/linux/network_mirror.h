@@ -54,14 +54,15 @@ class NetworkMirror {
   // These neighbours are sent to, which the kernel does not see: those that it has not heard of for a while
   // (STALE) it shall ask (RFC 4861 §7.3.3), each once. Another MAC comes as a change of network().
   Result<void> confirm(const std::vector<dp::NeighbourKey>& used);
-  // The neighbours of every port (ctrl/linux/neighbour_parameters.h), each interface once: to be called again
-  // when poll() was true.
+  // How the kernel watches the neighbours of every port (ctrl/linux/neighbour_parameters.h) and checks
+  // sources there (rp_filter), each interface once: to be called again when poll() was true.
   Result<void> watch_closely();
 
  private:
   NetworkMirror(std::vector<std::string> taps, Netlink requests, Netlink events)
       : taps_(std::move(taps)), requests_(std::move(requests)), events_(std::move(events)) {}
   void find_interfaces();
+  Result<void> prepare(unsigned interface);
   struct Told {  // of a neighbour, by a message of the kernel
     dp::NeighbourKey key;
     std::uint16_t state = 0;  // NUD_…

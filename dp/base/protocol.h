@@ -31,6 +31,7 @@ inline constexpr std::array kProtocolNames{ProtocolName{"any", kAnyProtocol}, Pr
 enum class Port : std::uint16_t {};
 inline constexpr Port kIkePort{500};
 inline constexpr Port kNatTraversalPort{4500};  // RFC 3948
+inline constexpr Port kDhcpServerPort{67}, kDhcpClientPort{68};
 
 // ICMP (RFC 792): the types that report an error, and the codes of kIcmpUnreachable (RFC 1191, RFC 1812
 // §5.2.7.1).

@@ -72,6 +72,13 @@ Drop link_local(const Flow& flow) {
   return flow.destination.is_link_local() ? Drop::kMartianDestination : Drop::kNone;
 }
 
+// RFC 2131 §4.1: to the address that is offered, while the port has none.
+bool is_dhcp_offer(const Tables& tables, const Flow& flow) {
+  return flow.origin != Origin::kDecrypted && flow.protocol == kUdp && !flow.fragment &&
+         flow.destination.is_v4() && Port{flow.sport} == kDhcpServerPort &&
+         Port{flow.dport} == kDhcpClientPort && tables.routes->address_of(flow.port, Family::kV4) == nullptr;
+}
+
 // Over the boundary outwards: the SPD's outbound side decides; `pass` is what BYPASS means here.
 Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) {
   if (!tables.gateway_on && pass.kind != Decision::Kind::kSend) return drop(Drop::kGatewayOff);
@@ -172,6 +179,7 @@ Decision decide(const Tables& tables, const Flow& flow) {
   if (is_multicast(flow.destination))
     return flow.origin == Origin::kProtected || is_link_multicast(flow.destination) ? punt(flow.port)
                                                                                     : drop(Drop::kNotForUs);
+  if (is_dhcp_offer(tables, flow)) return punt(flow.port);
   if (const Drop reason = link_local(flow); reason != Drop::kNone) return drop(reason);
 
   if (flow.origin == Origin::kUnprotected)

@@ -336,6 +336,13 @@ TEST_F(Mirror, ANeighbourInUseThatWasNotHeardOfForAWhileIsAsked) {
   ASSERT_TRUE(runs("ip netns del netl-far"));
 }
 
+// RFC 3704 §2.4: what came out of a tunnel has no route back by its TAP.
+TEST_F(Mirror, SourcesNeedARouteByAnyInterface) {
+  ASSERT_TRUE(runs("sysctl -qw net.ipv4.conf.p0.rp_filter=1 net.ipv4.conf.p1.rp_filter=0"));
+  ASSERT_TRUE(mirror_->watch_closely());
+  EXPECT_EQ(shell("cat /proc/sys/net/ipv4/conf/p0/rp_filter /proc/sys/net/ipv4/conf/p1/rp_filter"), "2\n2\n");
+}
+
 TEST_F(Mirror, FollowsTheBroadcastAddressesOfItsNetworks) {
   ASSERT_TRUE(runs("ip addr add 192.0.2.1/24 brd + dev p0"));
   EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {

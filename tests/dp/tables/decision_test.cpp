@@ -390,6 +390,33 @@ TEST(Rfc1812_5_3_7, WhatALinkNeedsIsNoMartian) {
   }
 }
 
+// RFC 2131 §4.1: to an address that the port shall have, before it has any.
+TEST(Rfc2131_4_1, OfferToAnAddressThatIsOfferedReachesTheHost) {
+  NetworkSpec network;
+  network.addresses = {{ip(kUsLan), kLan}};
+  network.routes = {{*Prefix::parse("198.18.0.0/15"), std::nullopt, kLan}};
+  Tables tables;
+  tables.spd = std::make_shared<const Spd>();
+  tables.routes = std::move(*Routes::build(network, {{Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
+                                                     {Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1500}}));
+  Flow offer{.source = ip("198.51.100.254"),
+             .destination = ip("198.51.100.9"),
+             .sport = 67,
+             .dport = 68,
+             .protocol = kUdp,
+             .origin = Origin::kUnprotected,
+             .port = kWan};
+  EXPECT_EQ(decide(tables, offer), punted(kWan));
+  offer.origin = Origin::kDecrypted;
+  EXPECT_EQ(decide(tables, offer).kind, Kind::kDrop) << "off a wire only";
+  offer.origin = Origin::kUnprotected;
+  offer.sport = 68;
+  EXPECT_EQ(decide(tables, offer), dropped(Drop::kNoPolicy));
+  EXPECT_EQ(Site(std::nullopt)(Origin::kUnprotected, kWan, kOutside, kInside, kUdp, 67, 68),
+            dropped(Drop::kNoPolicy))
+      << "a port with an address needs none";
+}
+
 // The switch.
 TEST(Gateway, OffStopsEverythingThatCrossesTheBoundaryAndNothingOfTheHost) {
   EXPECT_EQ(Site(Action::kProtect).off().protected_port(kInside, kOutside), dropped(Drop::kGatewayOff));
