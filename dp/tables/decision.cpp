@@ -113,6 +113,14 @@ Drop inbound(const Tables& tables, const Flow& flow) {
   return Drop::kNone;
 }
 
+// Multicast beyond a link passes where an entry names the group; one for all destinations does not.
+bool is_named_group(const Tables& tables, const Flow& flow) {
+  if (!is_multicast(flow.destination) || is_link_multicast(flow.destination)) return false;
+  const bool out = flow.origin == Origin::kProtected;
+  const Spd::Entry* entry = tables.spd->find(out ? Direction::kOut : Direction::kIn, flow);
+  return entry != nullptr && entry->multicast;
+}
+
 Decision for_us(const Tables& tables, const Flow& flow, const LocalAddress& to) {
   if (flow.origin == Origin::kDecrypted) return punt(to.port.value_or(flow.port));
   // To the TAP of the port that it came in at, whoever of our ports has the address: its MAC is in the frame,
@@ -145,9 +153,16 @@ Decision from_host(const Tables& tables, const Flow& flow) {
   return may_differ && tables.routes->local(flow.source) ? drop(Drop::kFragment) : decision;
 }
 
+// A group that a protected host sends to does not come back to where it is from.
+bool leads_back(const Tables& tables, const Flow& flow, const RouteTo& to) {
+  return flow.origin == Origin::kProtected && is_multicast(flow.destination) &&
+         tables.routes->next_hop(to.index).side == Side::kProtected;
+}
+
 // To somebody else: by the routes, and over the boundary by the policies.
 Decision routed(const Tables& tables, const Flow& flow) {
-  const RouteTo to = tables.routes->find(flow.destination, path_hash(flow));
+  RouteTo to = tables.routes->find(flow.destination, path_hash(flow));
+  if (to && leads_back(tables, flow, to)) to = {};
   const bool stays_inside = to && tables.routes->next_hop(to.index).side == Side::kProtected;
   if (!tables.gateway_on && (flow.origin == Origin::kUnprotected || !stays_inside))
     return drop(Drop::kGatewayOff);
@@ -171,12 +186,13 @@ Decision decide(const Tables& tables, const Flow& flow) {
   if (flow.origin == Origin::kHostProtected || flow.origin == Origin::kHostUnprotected)
     return from_host(tables, flow);
   if (const Drop reason = martian(tables, flow); reason != Drop::kNone) return drop(reason);
+  const bool group = is_multicast(flow.destination), named = is_named_group(tables, flow);
   // What speaks to one link is not taken from a tunnel: a peer must not say who our neighbours are.
-  if (flow.origin == Origin::kDecrypted && (discovers_us(tables, flow) || is_multicast(flow.destination)))
+  if (flow.origin == Origin::kDecrypted && (discovers_us(tables, flow) || (group && !named)))
     return drop(Drop::kNotForUs);
   if (discovers_us(tables, flow)) return punt(flow.port);
   if (const LocalAddress* to = tables.routes->local(flow.destination)) return for_us(tables, flow, *to);
-  if (is_multicast(flow.destination))
+  if (group && !named)
     return flow.origin == Origin::kProtected || is_link_multicast(flow.destination) ? punt(flow.port)
                                                                                     : drop(Drop::kNotForUs);
   if (is_dhcp_offer(tables, flow)) return punt(flow.port);

@@ -85,6 +85,7 @@ void Spd::add(Direction direction, const Input& input, std::uint32_t rank) {
                         .dports = d.ports,
                         .protocol = *protocol,
                         .action = input.policy.action,
+                        .multicast = is_multicast(d.addresses.first) && is_multicast(d.addresses.last),
                         .slot = input.slot,
                         .next = 0,
                         .ranges = from.exact && to.exact ? 0 : static_cast<std::uint32_t>(ranges_.size())};

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "dp/packet/martian.h"
+
 namespace simplon::dp {
 namespace {
 
@@ -54,6 +56,7 @@ void NeighbourQueue::add(rte_mbuf* m, const NextHop& hop, const ForwardingContex
 
 void NeighbourQueue::add(rte_mbuf* m, const NextHop& hop, const ForwardingContext& context,
                          std::uint64_t since) {
+  if (hop.address.is_unspecified() && send_to_group(m, hop)) return;
   const IpAddress address =
       hop.address.is_unspecified() ? destination_of(bytes_of(m), bytes_of(m)[0] >> 4 == 4) : hop.address;
   request(hop.port, address);
@@ -62,6 +65,16 @@ void NeighbourQueue::add(rte_mbuf* m, const NextHop& hop, const ForwardingContex
   });
   if (count_ == waiting_.size() || same >= kPlacesPerHop) return drop(m, Drop::kNoNeighbour, counters_);
   waiting_[count_++] = {m, since, context, hop.port, address};
+}
+
+// A group on the link needs nobody to tell its MAC address.
+bool NeighbourQueue::send_to_group(rte_mbuf* m, const NextHop& link) {
+  const IpAddress group = destination_of(bytes_of(m), bytes_of(m)[0] >> 4 == 4);
+  if (!is_multicast(group)) return false;
+  NextHop hop = link;
+  std::ranges::copy(multicast_mac(group), hop.ethernet.begin());
+  transmit_.send_to(m, hop);
+  return true;
 }
 
 // ESP is dropped without a word: whose packet is inside nobody can tell any more.

@@ -64,6 +64,7 @@ class NeighbourQueue {
   void add(rte_mbuf* m, const NextHop& hop, const ForwardingContext& context, std::uint64_t since);
   void retry_waiting(const Tables& tables, Burst& burst);
   void give_up(const Waiting& waiting, Burst& burst);
+  bool send_to_group(rte_mbuf* m, const NextHop& link);
   void request(PortIndex port, const IpAddress& address);
 
   Transmit& transmit_;

@@ -417,6 +417,44 @@ TEST(Rfc2131_4_1, OfferToAnAddressThatIsOfferedReachesTheHost) {
       << "a port with an address needs none";
 }
 
+Selectors between(const char* local, const char* remote) {
+  return {{*TrafficSelector::parse(local)}, {*TrafficSelector::parse(remote)}};
+}
+
+// Multicast beyond a link goes through a tunnel, or past it, where an entry names the group.
+TEST(Rfc4301_4_4_1, AnEntryThatNamesAGroupTakesItsPackets) {
+  for (const auto& [group, other, source] :
+       {std::tuple("239.1.0.0/16", "0.0.0.0/0", "198.18.1.10"), {"ff3e::/16", "::/0", "2001:db8:a::10"}}) {
+    const char* to = *group == '2' ? "239.1.2.3" : "ff3e::7";
+    const char* far = *group == '2' ? "198.20.1.1" : "2001:db8:f::9";
+    const Site out(
+        {{{.id = PolicyId{1}, .action = Action::kProtect, .selectors = between(other, group)}, 5}});
+    EXPECT_EQ(out.protected_port(source, to), kProtectedBySlot5);
+    EXPECT_EQ(out.clear(far, to), dropped(Drop::kNotForUs)) << "not the other way round";
+    const Site in({{{.id = PolicyId{1}, .action = Action::kProtect, .selectors = between(group, other)}, 5}});
+    EXPECT_EQ(in.decrypted(far, to).kind, Kind::kForward);
+    EXPECT_EQ(in.egress(in.decrypted(far, to)), Side::kProtected);
+    EXPECT_EQ(in.clear(far, to), dropped(Drop::kClearNotAllowed));
+    EXPECT_EQ(in.protected_port(source, to), punted(kLan)) << "to the host, as without an entry";
+    const Site all(
+        {{{.id = PolicyId{1}, .action = Action::kProtect, .selectors = between(other, other)}, 5}});
+    EXPECT_EQ(all.protected_port(source, to), punted(kLan)) << "everything names nothing";
+    EXPECT_EQ(all.decrypted(far, to), dropped(Drop::kNotForUs));
+  }
+  for (const char* link : {"224.0.0.5", "255.255.255.255"}) {
+    const Site site(
+        {{{.id = PolicyId{1}, .action = Action::kProtect, .selectors = between("0.0.0.0/0", "224.0.0.0/4")},
+          5}});
+    EXPECT_EQ(site.protected_port("198.18.1.10", link), punted(kLan)) << "what stays on its link does";
+  }
+  const Site bypass(
+      {{{.id = PolicyId{1}, .action = Action::kBypass, .selectors = between("0.0.0.0/0", "239.0.0.0/8")},
+        5}});
+  EXPECT_EQ(bypass.protected_port("198.18.1.10", "239.1.2.3"), dropped(Drop::kNoRoute))
+      << "its route leads back to where it is from";
+  EXPECT_EQ(bypass.egress(bypass.protected_port("198.18.1.10", "239.9.2.3")), Side::kUnprotected);
+}
+
 // The switch.
 TEST(Gateway, OffStopsEverythingThatCrossesTheBoundaryAndNothingOfTheHost) {
   EXPECT_EQ(Site(Action::kProtect).off().protected_port(kInside, kOutside), dropped(Drop::kGatewayOff));
