@@ -98,7 +98,7 @@ class List {
   void read_child(Section& section, const Value& child, const Value& action, std::optional<Action> given) {
     if (given && *given != Action::kProtect)
       action.error("a child is protected: use protect, or leave 'action' away");
-    for (const char* key : {"name", "local", "remote", "direction", "tunnel"})
+    for (const char* key : {"name", "local", "remote", "direction", "via", "tunnel"})
       if (const Value extra = section.get(key)) extra.error("comes from the child; leave it away");
     const auto text = child.text();
     if (!text) return;
@@ -133,12 +133,20 @@ class List {
                                                      {"out", PolicyDirection::kOut},
                                                      {"in", PolicyDirection::kIn}}))
       policy.direction = *d;
+    read_via(section.get("via"), policy);
     read_protect(value, section, mode_, policy);
     const std::string identity = name_value ? "policy " + policy.name : "unnamed " + identity_of(policy);
     if (!name_value && !policy.selectors.local.empty() && !names_.insert(identity).second)
       value.error("the same entry stands in this list already");
     policy.id = ids_.of(identity);
     entries_.push_back({std::move(policy), value, false});
+  }
+
+  // In mode kernel all is forwarded by the kernel.
+  void read_via(const Value& via, PolicySpec& policy) const {
+    const auto given = via.choice<bool>({{"datapath", false}, {"kernel", true}});
+    if (given && policy.action != Action::kBypass) via.error("is for action bypass");
+    policy.via_kernel = given.value_or(false) && mode_ == Mode::kDataPath;
   }
 
   Mode mode_;

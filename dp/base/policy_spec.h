@@ -37,6 +37,8 @@ struct PolicySpec {
   // of a narrowed one, its parent. None: any SA between the ends may. For the kernel; the data path asks the
   // SA.
   PolicyId child{};
+  // BYPASS only: the kernel forwards its packets, both ways, by way of the TAPs. For the data path.
+  bool via_kernel = false;
 
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };

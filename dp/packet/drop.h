@@ -85,7 +85,8 @@ inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
      "link-local and not on its link"},
     {Drop::kOwnSource, "own-source", "off a wire or out of a tunnel, from an address of the gateway's own"},
     {Drop::kNotFromHost, "not-from-host",
-     "out of the host's kernel with a source that is none of the host's addresses: forwarded by the kernel"},
+     "out of the host's kernel with a source that is none of the host's addresses: forwarded by the kernel, "
+     "which no bypass 'via: kernel' allows"},
     {Drop::kFragment, "fragment",
      "a fragment of a datagram that waited for its neighbour; the policies have changed and ask for ports"},
     {Drop::kFragmentOverlap, "fragment-overlap", "fragments of a datagram that contradict each other"},

@@ -89,7 +89,7 @@ Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) 
     case Action::kDiscard:
       return drop(Drop::kPolicyDiscard);
     case Action::kBypass:
-      return pass;
+      return entry->via_kernel && flow.origin == Origin::kProtected ? punt(flow.port) : pass;
     case Action::kProtect:
       break;
   }
@@ -111,6 +111,13 @@ Drop inbound(const Tables& tables, const Flow& flow) {
       break;
   }
   return Drop::kNone;
+}
+
+// An entry gives such packets to the kernel to forward.
+bool goes_via_kernel(const Tables& tables, Direction direction, const Flow& flow) {
+  const Spd::Entry* entry = tables.spd->find(direction, flow);
+  return entry != nullptr && entry->action == Action::kBypass && entry->via_kernel &&
+         !undecided(*entry, flow);
 }
 
 // Multicast beyond a link passes where an entry names the group; one for all destinations does not.
@@ -140,10 +147,19 @@ bool is_hosts_own(const Tables& tables, const Flow& flow) {
   return flow.source.is_unspecified() || stays_on_link || tables.routes->local(flow.source) != nullptr;
 }
 
-// Only what the host sends itself comes out of its TAPs. What the kernel forwards from elsewhere has not
-// passed the SPD, and its sender could pass for a protected host (RFC 4301 §5.2).
+// What the kernel forwards has not passed the SPD, and its sender could pass for a protected host (RFC 4301
+// §5.2). So only that comes back from it which the SPD would give to it, by the side that it leaves on.
+Decision forwarded_by_kernel(const Tables& tables, const Flow& flow) {
+  const bool inwards = flow.origin == Origin::kHostProtected;
+  if (!goes_via_kernel(tables, inwards ? Direction::kIn : Direction::kOut, flow))
+    return drop(Drop::kNotFromHost);
+  if (const Drop reason = martian(tables, flow); reason != Drop::kNone) return drop(reason);
+  return tables.gateway_on ? send(flow.port) : drop(Drop::kGatewayOff);
+}
+
+// Out of a TAP comes what the host sends itself, and what the kernel was given to forward.
 Decision from_host(const Tables& tables, const Flow& flow) {
-  if (!is_hosts_own(tables, flow)) return drop(Drop::kNotFromHost);
+  if (!is_hosts_own(tables, flow)) return forwarded_by_kernel(tables, flow);
   if (flow.origin == Origin::kHostProtected || we_discover(tables, flow)) return send(flow.port);
   if (flow.protocol == kUdp && is_ike_port(flow.sport) && tables.routes->local(flow.source))
     return send(flow.port);
@@ -198,8 +214,10 @@ Decision decide(const Tables& tables, const Flow& flow) {
   if (is_dhcp_offer(tables, flow)) return punt(flow.port);
   if (const Drop reason = link_local(flow); reason != Drop::kNone) return drop(reason);
 
-  if (flow.origin == Origin::kUnprotected)
+  if (flow.origin == Origin::kUnprotected) {
     if (const Drop reason = inbound(tables, flow); reason != Drop::kNone) return drop(reason);
+    if (tables.gateway_on && goes_via_kernel(tables, Direction::kIn, flow)) return punt(flow.port);
+  }
   return routed(tables, flow);
 }
 

@@ -85,6 +85,7 @@ void Spd::add(Direction direction, const Input& input, std::uint32_t rank) {
                         .dports = d.ports,
                         .protocol = *protocol,
                         .action = input.policy.action,
+                        .via_kernel = input.policy.via_kernel,
                         .multicast = is_multicast(d.addresses.first) && is_multicast(d.addresses.last),
                         .slot = input.slot,
                         .next = 0,

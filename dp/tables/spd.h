@@ -25,6 +25,7 @@ class Spd {
     PortRange sports, dports;
     std::uint8_t protocol = kAnyProtocol;
     Action action = Action::kDiscard;
+    bool via_kernel = false;   // BYPASS: the kernel forwards it
     bool multicast = false;    // its destinations are groups alone
     std::uint32_t slot = 0;    // PROTECT: Tables::outbound
     std::uint32_t next = 0;    // of the chain: index + 1, 0 ends it

@@ -140,6 +140,26 @@ connections:
   EXPECT_TRUE(with(kText)) << "the data path can";
 }
 
+TEST(ConfigPolicies, ABypassMayGoViaTheKernel) {
+  const auto entry = [](std::string_view mode, std::string_view keys) {
+    return parse("gateway: {mode: " + std::string(mode) + "}\npolicies:\n  - {" + std::string(keys) +
+                 ", local: any, remote: 203.0.113.0/24}\n");
+  };
+  const auto kernel = with("policies: [{action: bypass, via: kernel, local: any, remote: 203.0.113.0/24}]\n");
+  ASSERT_TRUE(kernel) << error_of(kernel);
+  EXPECT_TRUE(kernel->policies.at(0).via_kernel);
+  const auto datapath = with("policies: [{action: bypass, via: datapath, local: any, remote: any}]\n");
+  ASSERT_TRUE(datapath) << error_of(datapath);
+  EXPECT_FALSE(datapath->policies.at(0).via_kernel);
+  ASSERT_TRUE(entry("kernel", "action: bypass, via: kernel"));
+  EXPECT_FALSE(entry("kernel", "action: bypass, via: kernel")->policies.at(0).via_kernel)
+      << "all is the kernel's there";
+  EXPECT_THAT(error_of(with("policies: [{action: discard, via: kernel, local: any, remote: any}]\n")),
+              HasSubstr("is for action bypass"));
+  EXPECT_THAT(error_of(with("policies: [{action: bypass, via: wire, local: any, remote: any}]\n")),
+              HasSubstr("via"));
+}
+
 TEST(ConfigPolicies, ATrapInModeKernelNeedsBothOuterAddresses) {
   const auto kernel = [](std::string_view local, std::string_view start) {
     return parse("gateway: {mode: kernel}\nconnections:\n  sites:\n    local: {" + std::string(local) +

@@ -455,6 +455,47 @@ TEST(Rfc4301_4_4_1, AnEntryThatNamesAGroupTakesItsPackets) {
   EXPECT_EQ(bypass.egress(bypass.protected_port("198.18.1.10", "239.9.2.3")), Side::kUnprotected);
 }
 
+// A BYPASS entry whose packets the kernel forwards, before one that protects everything.
+TEST(Rfc4301_5_1, WhatGoesViaTheKernelIsWhatItsEntryCoversAlone) {
+  const auto site = [](bool via_kernel) {
+    return Site({{{.id = PolicyId{1},
+                   .order = 1,
+                   .action = Action::kBypass,
+                   .selectors = between("0.0.0.0/0", "203.0.113.0/24"),
+                   .via_kernel = via_kernel},
+                  4},
+                 {{.id = PolicyId{2},
+                   .order = 2,
+                   .action = Action::kProtect,
+                   .selectors = between("198.18.0.0/15", "0.0.0.0/0")},
+                  5}});
+  };
+  const Site kernel = site(true), datapath = site(false);
+  EXPECT_EQ(kernel.protected_port(kInside, kOutside), punted(kLan));
+  EXPECT_EQ(kernel.clear(kOutside, kInside), punted(kWan)) << "without masquerade";
+  EXPECT_EQ(kernel.clear(kOutside, kUsWan), punted(kWan)) << "with it";
+  EXPECT_EQ(kernel.protected_port(kInside, "192.0.2.9"), kProtectedBySlot5) << "what is protected never does";
+  EXPECT_EQ(kernel.clear("192.0.2.9", kInside), dropped(Drop::kClearNotAllowed));
+  // Back from the kernel: masqueraded, as it was, and the answer.
+  EXPECT_EQ(kernel.host(kUsWan, kOutside), sent(kWan));
+  EXPECT_EQ(kernel.host(kInside, kOutside), sent(kWan));
+  EXPECT_EQ(kernel(Origin::kHostProtected, kLan, kOutside, kInside), sent(kLan));
+  // Anything else that it forwards is not the host's.
+  EXPECT_EQ(kernel.host(kInside, "192.0.2.9"), dropped(Drop::kNotFromHost)) << "a protected host's packet";
+  EXPECT_EQ(kernel(Origin::kHostProtected, kLan, "192.0.2.9", kInside), dropped(Drop::kNotFromHost));
+  EXPECT_EQ(kernel(Origin::kHostProtected, kLan, kInside2, kInside), dropped(Drop::kNotFromHost));
+  EXPECT_EQ(kernel(Origin::kHostProtected, kLan, "127.0.0.1", kInside), dropped(Drop::kNotFromHost));
+  EXPECT_EQ(kernel.host("198.51.100.255", kOutside), dropped(Drop::kMartianSource));
+  EXPECT_EQ(kernel.decrypted(kInside, kOutside).kind, Kind::kForward) << "for protected ports alone";
+  for (const Decision& d : {datapath.protected_port(kInside, kOutside), datapath.clear(kOutside, kInside)})
+    EXPECT_EQ(d.kind, Kind::kForward);
+  EXPECT_EQ(datapath.host(kInside, kOutside), dropped(Drop::kNotFromHost));
+  const Site off = site(true).off();
+  EXPECT_EQ(off.protected_port(kInside, kOutside), dropped(Drop::kGatewayOff));
+  EXPECT_EQ(off.clear(kOutside, kInside), dropped(Drop::kGatewayOff));
+  EXPECT_EQ(off.host(kInside, kOutside), dropped(Drop::kGatewayOff));
+}
+
 // The switch.
 TEST(Gateway, OffStopsEverythingThatCrossesTheBoundaryAndNothingOfTheHost) {
   EXPECT_EQ(Site(Action::kProtect).off().protected_port(kInside, kOutside), dropped(Drop::kGatewayOff));
