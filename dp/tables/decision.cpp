@@ -116,8 +116,7 @@ Drop inbound(const Tables& tables, const Flow& flow) {
 // An entry gives such packets to the kernel to forward.
 bool goes_via_kernel(const Tables& tables, Direction direction, const Flow& flow) {
   const Spd::Entry* entry = tables.spd->find(direction, flow);
-  return entry != nullptr && entry->action == Action::kBypass && entry->via_kernel &&
-         !undecided(*entry, flow);
+  return entry != nullptr && entry->action == Action::kBypass && entry->via_kernel && !entry->undecided(flow);
 }
 
 // Multicast beyond a link passes where an entry names the group; one for all destinations does not.

@@ -163,9 +163,6 @@ def fragment(identification, offset, more, octets, source=STRANGER, destination=
 
 
 def fragments():
-    if V4 and driver == 'af_packet':
-        print('       no fragments: the kernel reassembles them for net_af_packet (docs/drivers.md)')
-        return
     head = raw(UDP(sport=4000, dport=4001, len=1400))
     kinds = {'the parts of a whole': [(0, 1, 48), (48, 1, 48), (96, 0, 24)], 'in disorder': [(96, 0, 24), (0, 1, 48), (48, 1, 48)],
              'twice each': [(0, 1, 48), (0, 1, 48), (48, 0, 24), (48, 0, 24)], 'overlapping': [(0, 1, 48), (24, 1, 48), (40, 0, 32)],
@@ -186,15 +183,15 @@ def martians():
               ['::', '::1', 'ff02::1', 'ff0e::1', 'fe80::5', '::ffff:198.18.2.10', THEM, '2001:db8:a::1']
     for source in sources:
         packet, m = udp(source)
-        dropped(f'from {source}', 'martian', [wan.frame(packet)], marks=[m])
+        dropped(f'from {source}', {'martian-source', 'own-source'}, [wan.frame(packet)], marks=[m])
     packet, m = udp(PEER_HOST)
     dropped(f'from {PEER_HOST}, in clear', 'clear-not-allowed', [wan.frame(packet)], marks=[m])
     for destination in ('127.0.0.1', '0.0.0.0', '240.0.0.1', '0.1.2.3') if V4 else ('::1', '::', 'fe80::a', '::ffff:198.18.1.10'):
         packet, m = udp(destination=destination)
-        dropped(f'to {destination}', {'martian', 'no-policy'}, [wan.frame(packet)], marks=[m])
+        dropped(f'to {destination}', {'martian-destination', 'no-policy'}, [wan.frame(packet)], marks=[m])
     for source in ('127.0.0.1', '240.0.0.1', '224.0.0.1') if V4 else ('::1', 'ff0e::1', 'fe80::5'):
         m = mark()
-        dropped(f'from {source}, inside', 'martian', [lan.frame(net(src=source, dst=STRANGER) / UDP() / Raw(m))], wire=lan, marks=[m])
+        dropped(f'from {source}, inside', 'martian-source', [lan.frame(net(src=source, dst=STRANGER) / UDP() / Raw(m))], wire=lan, marks=[m])
 
 
 def esp():
