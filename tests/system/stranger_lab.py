@@ -17,7 +17,7 @@ import time
 
 from scapy.all import IP, UDP, Ether, IPv6, Raw, conf, raw
 
-outer, driver, simplonctl, vici, host_namespace = sys.argv[1:6]
+outer, simplonctl, vici, host_namespace = sys.argv[1:5]
 conf.verb = 0
 V4 = outer == '4'
 US, THEM = ('198.51.100.2', '198.51.100.1') if V4 else ('2001:db8:ffff::2', '2001:db8:ffff::1')
@@ -142,13 +142,14 @@ def passed(name, frames, marks, wire=wan):
     verdict(f'{name}: passed', good, f'{seen(other, marks)} of {len(marks)}, dropped { {r: now[r] - before[r] for r in now if now[r] != before[r]} }')
 
 
-def to_host(name, frames, wire=wan, marks=()):
-    """The kernel behind the port gets all of them, and nothing passes."""
+def to_host(name, frames, wire=wan, marks=(), count=None):
+    """The kernel behind the port gets all of them (or COUNT packets), and nothing passes."""
+    count = count or len(frames)
     before = punted(wire)
     sent(wire, frames)
-    good = within(3, lambda: punted(wire) - before >= len(frames))
+    good = within(3, lambda: punted(wire) - before >= count)
     leaked = seen(lan if wire is wan else wan, marks)
-    verdict(f'{name}: to the kernel', good and not leaked, f'{punted(wire) - before} of {len(frames)}, {leaked} passed')
+    verdict(f'{name}: to the kernel', good and not leaked, f'{punted(wire) - before} of {count}, {leaked} passed')
 
 
 def answered(name, frames, right, wire=wan):

@@ -15,7 +15,7 @@ from scapy.all import ESP, ICMP, IP, UDP, Ether, IPv6, Raw, SecurityAssociation,
 from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
                                 IPv6ExtHdrRouting, PadN)
 
-from stranger_lab import (HEADER, HOST, PEER_HOST, STRANGER, THEM, US, V4, answered, driver, dropped, failed, lan, many, mark,
+from stranger_lab import (HEADER, HOST, PEER_HOST, STRANGER, THEM, US, V4, answered, dropped, failed, lan, many, mark,
                           net, passed, patched, seen, sent, to_host, udp, verdict, wan, within)
 
 def association(spi, source, destination):
@@ -174,8 +174,10 @@ def fragments():
                   for (offset, more, size), m in zip(parts, marks)]
         passed(f'fragments, {name}, where the entry asks no ports', frames, marks)
     m = mark()
-    packet = fragment(7100, 48, True, m + b'-' * 40, US, THEM, 17)
-    to_host('a fragment to the gateway', [wan.frame(packet)], marks=[m])
+    datagram = raw(UDP(sport=4000, dport=4001, len=56)) + m + b'-' * (48 - len(m))
+    to_host('a datagram in fragments to the gateway, whole',
+            [wan.frame(fragment(7100, 32, False, datagram[32:], US, THEM, 17)), wan.frame(fragment(7100, 0, True, datagram[:32], US, THEM, 17))],
+            marks=[m], count=1)
 
 
 def martians():
@@ -225,10 +227,9 @@ def esp():
         packet = (IP if V4 else IPv6)(raw(net(src=PEER_HOST, dst=HOST))[:HEADER])
         packet.remove_payload()
         dropped(f'an inner packet {name}', {'runt', 'malformed', 'bad-next-header', 'selector-mismatch'}, [wan.frame(sealed_octets(inner))], marks=[m])
-    if not (V4 and driver == 'af_packet'):
-        whole = raw(sealed()[ESP])
-        dropped('fragments of ESP', 'fragment',
-                [wan.frame(fragment(7200, 0, True, whole[:32], US, THEM, 50)), wan.frame(fragment(7200, 32, False, whole[32:], US, THEM, 50))])
+    whole = raw(sealed()[ESP])
+    pieces = [wan.frame(fragment(7200, at, at + 32 < len(whole), whole[at:at + 32], US, THEM, 50)) for at in range(0, len(whole), 32)]
+    answered('good ESP in fragments, the last first', pieces[::-1], is_esp)
 
 
 def sealed_octets(inner):

@@ -33,7 +33,7 @@ ok "an SA in" sa --direction in --spi 0x1002 --source $them --destination $us --
 on hostA ping -q -c 1 -W 1 198.18.1.1 >/dev/null
 on hostA ping -q -c 1 -W 1 2001:db8:a::1 >/dev/null
 on gwB ping -q -c 1 -W 1 $us >/dev/null
-on gwB timeout 150 env PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$here/../system/strangers.py" "$outer" "$port_kind" "$build/simplonctl" "$run/gwA.vici" "$lab-hostA" >"$run/odd.out" 2>&1
+on gwB timeout 150 env PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$here/../system/strangers.py" "$outer" "$build/simplonctl" "$run/gwA.vici" "$lab-hostA" >"$run/odd.out" 2>&1
 status=$?
 cat "$run/odd.out"
 ok "every case as it should be" test $status = 0
