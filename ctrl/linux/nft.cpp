@@ -42,7 +42,11 @@ bool is_about(const nlmsghdr& message, const std::string& table) {
 
 }  // namespace
 
+// libnftables ends the process when it gets no socket. So one is opened and closed before: nobody else opens
+// any meanwhile.
 Result<void> nft(const std::string& commands) {
+  if (const auto free = Netlink::open(NETLINK_NETFILTER, 0); !free)
+    return fail("nftables: " + free.error().what);
   const std::unique_ptr<nft_ctx, decltype(&nft_ctx_free)> context(nft_ctx_new(NFT_CTX_DEFAULT),
                                                                   &nft_ctx_free);
   if (!context) return fail("nftables has no memory");

@@ -4,6 +4,8 @@
 // in clear.
 //
 //   this namespace: 192.0.2.1 xa ----- xb 198.51.100.5 peer
+#include <sys/resource.h>
+
 #include "ctrl/backend/xfrm/backend.h"
 #include "tests/system/own_namespace.h"
 
@@ -201,6 +203,33 @@ TEST_F(NftFence, TheKernelTakesSelectorsOfEveryShape) {
   EXPECT_EQ(arrived(), Pair(2, 2));
   EXPECT_TRUE(runs("ping -q -c1 -W5 -I 2001:db8:a::1 2001:db8:b::5"))
       << "neighbour discovery, and the control";
+}
+
+// Another program has taken the table away, and that is not noticed yet.
+TEST_F(NftFence, WhatClosesIsWrittenAlsoWhereTheTableIsGone) {
+  add(entry(8, Action::kProtect, "192.0.2.0/25", "198.51.102.0/24"));
+  ASSERT_TRUE(runs("nft flush ruleset"));
+  add(office());  // of a shape that is there: it would be one element more
+  ASSERT_TRUE(let_pass());
+  EXPECT_EQ(arrived(), Pair(0, 0)) << table();
+}
+
+TEST_F(NftFence, OutOfDescriptorsIsToldAndSurvived) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  setrlimit(RLIMIT_NOFILE, &none);
+  const auto added = backend_->add_policy(office());
+  backend_->commit();
+  const std::string said = told_at_once();
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(added) << "the policies need no descriptor";
+  EXPECT_NE(said.find("there is no fence in nftables"), std::string::npos) << said;
+  backend_->recheck();
+  EXPECT_NE(told_at_once().find("the fence in nftables is written"), std::string::npos);
+  ASSERT_TRUE(let_pass());
+  EXPECT_EQ(arrived(), Pair(0, 0)) << table();
 }
 
 // As a crashed gateway leaves it, and the next one finds it.

@@ -21,10 +21,13 @@ void NftFence::release() {
   (void)nft("add table " + table + "\ndelete table " + table + "\n");
 }
 
-// After an error the table is not what the rules believe: all of it is written.
+// After an error the table is not what the rules believe, nor after another program has changed it: then all
+// of it is written.
 void NftFence::write(const std::string& commands) {
   if (commands.empty()) return;
-  const auto done = watch_.write(written_ && failed_.empty() ? commands : rules_.whole());
+  const bool as_believed = written_ && failed_.empty();
+  auto done = watch_.write(as_believed ? commands : rules_.whole());
+  if (!done && as_believed) done = watch_.write(rules_.whole());
   failed_ = done ? std::string() : done.error().what;
   written_ = written_ || done;
 }
