@@ -185,7 +185,7 @@ Result<void> XfrmBackend::release() {
     if (auto done = (*backend)->remove_sa(sa); !done) return done;
   for (const PolicySpec& policy : installed->policies)
     if (auto done = (*backend)->remove_policy(policy); !done) return done;
-  NftFence::release();
+  if (auto done = NftFence::release(); !done) return done;
   if ((*backend)->default_blocks()) return (*backend)->set_default(false);
   return {};
 }

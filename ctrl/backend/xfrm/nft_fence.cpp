@@ -16,9 +16,10 @@ Result<NftFence> NftFence::open() {
   return NftFence(std::move(*watch));
 }
 
-void NftFence::release() {
-  const std::string table = std::string("inet ") + kNftTable;
-  (void)nft("add table " + table + "\ndelete table " + table + "\n");
+Result<void> NftFence::release() {
+  const std::string table = std::string("table inet ") + kNftTable;
+  if (!nft("list " + table)) return {};  // there is none, and maybe no nftables
+  return nft("delete " + table);
 }
 
 // After an error the table is not what the rules believe, nor after another program has changed it: then all

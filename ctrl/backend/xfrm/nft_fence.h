@@ -21,7 +21,7 @@ class NftFence {
 
   static Result<NftFence> open();
   // Removes the table of any run; no error when there is none.
-  static void release();
+  static Result<void> release();
 
   // An entry that closes is written by close(), before its policies are; the rest by commit(), after them.
   void put(const PolicySpec& policy, const std::vector<KernelPolicy>& kernel) { rules_.put(policy, kernel); }
