@@ -52,7 +52,10 @@ class NftFence : public ::testing::Test {
                 "add rule inet count c udp sport 501 counter name udp501; "
                 "add rule inet count c icmp type echo-request counter name echo'")));
   }
-  static void TearDownTestSuite() { ASSERT_TRUE(runs("ip link del xa; ip netns del " + peer())); }
+  static void TearDownTestSuite() {
+    ASSERT_TRUE(runs("ip link del xa; for n in " + peer() + " " + peer() +
+                     "lan; do [ ! -e /run/netns/$n ] || ip netns del $n; done"));
+  }
   void SetUp() override {
     ASSERT_TRUE(
         runs("ip xfrm policy flush; ip xfrm policy setdefault in accept fwd accept out accept; nft flush "
@@ -178,6 +181,42 @@ TEST_F(NftFence, IkePassesWhatItCovers) {
   EXPECT_FALSE(send("501")) << "EPERM: nftables dropped it";
   EXPECT_EQ(seen("udp500") - ike, 1u);
   EXPECT_EQ(seen("udp501") - other, 0u);
+}
+
+// A host behind this gateway, 192.0.2.10. Later fragments have no ports, and are no first ones: they are
+// looked at where they are forwarded.
+TEST_F(NftFence, ForwardedPacketsAndTheirFragmentsAreStopped) {
+  const std::string p = peer(), lan = p + "lan";
+  const auto in_lan = [&](const std::string& command) { return "ip netns exec " + lan + " " + command; };
+  ASSERT_TRUE(
+      runs("ip netns add " + lan + " && ip link add la type veth peer name lb netns " + lan +
+           " && ip link set la up && ip route add 192.0.2.10/32 dev la && ip -n " + lan +
+           " addr add 192.0.2.10/25 dev lb && ip -n " + lan + " link set lb up && ip -n " + lan +
+           " route add default via 192.0.2.1 && ip -n " + p +
+           " route replace 192.0.2.10/32 via 192.0.2.1 dev xb onlink && sysctl -qw net.ipv4.ip_forward=1 "
+           "net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.la.rp_filter=0 net.ipv4.conf.xa.rp_filter=0"));
+  for (const auto& [where, from] : {std::pair(lan, "198.51.100.5"), std::pair(p, "192.0.2.10")})
+    ASSERT_TRUE(runs("ip netns exec " + where +
+                     " nft 'add table ip seen; add counter ip seen n; add chain ip seen c { "
+                     "type filter hook prerouting priority -400; }; add rule ip seen c ip saddr " +
+                     from + " counter name n'"));
+  const auto all = [](const std::string& where) {
+    return std::stoul(shell("ip netns exec " + where +
+                            " nft list counter ip seen n | sed -n 's/.*packets \\([0-9]*\\).*/\\1/p'"));
+  };
+  const auto packets = [&] {
+    const Pair before(all(p), all(lan));
+    for (const char* size : {"56", "3000"}) {
+      (void)test::status_and_output(in_lan(std::string("ping -q -c1 -W0.3 -s ") + size + " 198.51.100.5"));
+      (void)test::status_and_output(at_peer(std::string("ping -q -c1 -W0.3 -s ") + size + " 192.0.2.10"));
+    }
+    return Pair(all(p) - before.first, all(lan) - before.second);
+  };
+  add(office());
+  ASSERT_TRUE(let_pass());
+  EXPECT_EQ(packets(), Pair(0, 0)) << table();
+  ASSERT_TRUE(runs("nft delete table inet simplon"));
+  EXPECT_EQ(packets(), Pair(8, 8)) << "1 and 3 requests, and as many answers";
 }
 
 // Prefixes, ranges, ports, types of ICMP and everything, of both families.
