@@ -121,7 +121,7 @@ rte_mbuf* make_icmp_error(rte_mbuf* about, const Headers& headers, const IcmpRow
 
 bool is_neighbour_advertisement(const Headers& headers) {
   return !headers.v4 && headers.protocol == kIcmpv6 && !headers.partial &&
-         type_of(headers) == kNeighbourAdvertisement &&
+         headers.sport >> 8 == kNeighbourAdvertisement &&
          headers.ip + headers.length >= headers.payload + kIcmpBytes;
 }
 
