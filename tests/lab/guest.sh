@@ -28,7 +28,8 @@ done
 SH
 }
 
-guest_ready() { wait_for "$1" test -e "$dir/ready" || { cat "$run/guest.log"; return 1; }; }
+guest_ready() { wait_for "$1" guest_ready_or_gone && [ -e "$dir/ready" ] || { cat "$run/guest.log"; return 1; }; }
+guest_ready_or_gone() { [ -e "$dir/ready" ] || ! kill -0 "${pids[guest]}"; }
 
 # What counts the orders is the folder: a variable would not outlive a subshell.
 guest() { # COMMAND...
