@@ -82,6 +82,7 @@ bool is_icmp_error(const std::uint8_t* ip, const Headers& headers) {
 
 bool may_be_answered(const std::uint8_t* ip, const Headers& headers, IcmpKind kind) {
   if (headers.fragment || is_icmp_error(ip, headers)) return false;
+  if (headers.partial && !headers.v4 && is_extension_header(headers.protocol)) return false;  // who knows
   if (!headers.v4 && headers.protocol == kIcmpv6 && type_of(ip, headers) == kIcmpv6Redirect) return false;
   const bool to_many = is_multicast(destination_of(ip, headers.v4));
   return is_one_host(source_of(ip, headers.v4)) && (!to_many || (!headers.v4 && kind == IcmpKind::kTooBig));

@@ -2,6 +2,7 @@
 // Packets that wait for their next hop: what changed meanwhile decides about them, as about any other.
 #include <gtest/gtest.h>
 
+#include "tests/dp/fragments.h"
 #include "tests/dp/lab.h"
 
 namespace simplon::dp::test {
@@ -50,6 +51,21 @@ TEST(NeighbourQueue, LeaveWhenTheNeighbourIsKnown) {
   ASSERT_EQ(w.lab.events().size(), 1u);
   w.learn("198.51.100.254", kWan);
   EXPECT_EQ(w.turn(), 1u);
+}
+
+// RFC 4301 §7.4: the pieces have no ports, but the datagram that they were had.
+TEST(NeighbourQueue, PiecesOfADatagramAreDecidedByItsPorts) {
+  for (const bool stays : {true, false}) {
+    Waiting w;
+    w.lab.protect(selectors("0.0.0.0/0", "0.0.0.0/0[udp/2000]"), Action::kBypass, 2, 10);
+    w.lab.protect(selectors("0.0.0.0/0", "0.0.0.0/0[udp]"), Action::kProtect, 3, 11);
+    const auto pieces = cut(udp4("198.18.1.10", "203.0.113.5", 2000), 1232);
+    EXPECT_TRUE(w.lab.pass(pieces, Origin::kProtected, kLan).empty());
+    EXPECT_EQ(w.lab.worker().counters().waiting, 2u);
+    if (!stays) w.lab.registry().remove_policy(PolicyId{2});
+    w.learn("198.51.100.254", kWan);
+    EXPECT_EQ(w.turn(), stays ? 2u : 0u);
+  }
 }
 
 TEST(Rfc4861_7_3_1, ANeighbourIsInUseWhenPacketsWereSentToIt) {
