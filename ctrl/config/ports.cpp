@@ -10,6 +10,7 @@ namespace {
 
 // The kernel's IFNAMSIZ with its final zero.
 constexpr std::size_t kLongestPortName = 15;
+constexpr std::uint16_t kTagBytes = 4;  // IEEE 802.1Q
 
 std::string port_name(const Config& config, dp::PortIndex port) {
   return config.setup.ports[static_cast<std::size_t>(port)].name;
@@ -78,45 +79,6 @@ void read_addresses(const Value& value, dp::PortIndex port, Config& out) {
   }
 }
 
-void read_port(const Value& value, Config& out) {
-  Section port(value);
-  dp::PortSetup setup;
-  const Value name = port.require("name", "it is the port's name in the kernel and at the console");
-  if (const auto text = name.text()) {
-    if (!valid_port_name(*text))
-      name.error("'" + text->substr(0, 60) +
-                 "': the name of a port is the kernel interface's: 1 to 15 letters, digits, '.', '-' or '_'");
-    else if (std::ranges::find(out.setup.ports, *text, &dp::PortSetup::name) != out.setup.ports.end())
-      name.error("there is a port '" + *text + "' already");
-    setup.name = text->substr(0, 60);
-  }
-  const Value device =
-      port.require("device", "use a PCI address or a virtual device like net_af_packet0,iface=eth1");
-  read_device(device, out, setup);
-  const Value side =
-      port.require("side", "use protected (the clear network) or unprotected (where ESP travels)");
-  if (const auto s = side.choice<dp::Side>(
-          {{"protected", dp::Side::kProtected}, {"unprotected", dp::Side::kUnprotected}}))
-    setup.side = *s;
-  // 9,702 is the largest frame of the cards DPDK knows, less the headers; 576 the least that IPv4 asks for.
-  if (const auto mtu = port.get("mtu").number(576, 9600)) setup.mtu = static_cast<std::uint16_t>(*mtu);
-  if (const auto queues = port.get("queues").number(0, 256))
-    setup.queues = static_cast<std::uint16_t>(*queues);
-  if (const auto n = port.get("descriptors").number(64, 32768))
-    setup.descriptors = static_cast<std::uint16_t>(*n);
-  const Value mac = port.get("mac");
-  if (const auto text = mac.text()) {
-    setup.mac = parse_mac(*text);
-    if (!setup.mac)
-      mac.error("'" + text->substr(0, 60) + "' is no unicast MAC address; use one like 02:00:00:00:00:01");
-  }
-  const auto index = static_cast<dp::PortIndex>(out.setup.ports.size());
-  out.setup.ports.push_back(std::move(setup));
-  check_interfaces(device, out);
-  read_addresses(port.get("addresses"), index, out);
-  port.finish();
-}
-
 std::optional<dp::PortIndex> find_port(const Value& value, const Config& config) {
   const auto name = value.text();
   if (!name) return std::nullopt;
@@ -127,6 +89,79 @@ std::optional<dp::PortIndex> find_port(const Value& value, const Config& config)
   }
   value.error("there is no port '" + name->substr(0, 60) + "'" + did_you_mean(*name, known));
   return std::nullopt;
+}
+
+// The keys of a port with a device.
+void read_nic(Section& port, Config& out, dp::PortSetup& setup) {
+  for (const char* key : {"vlan", "tag"})
+    if (const Value other = port.get(key)) other.error("needs a 'parent', the port that this is a VLAN of");
+  const Value device =
+      port.require("device", "use a PCI address or a virtual device like net_af_packet0,iface=eth1");
+  read_device(device, out, setup);
+  port.require("side", "use protected (the clear network) or unprotected (where ESP travels)");
+  if (const auto queues = port.get("queues").number(0, 256))
+    setup.queues = static_cast<std::uint16_t>(*queues);
+  if (const auto n = port.get("descriptors").number(64, 32768))
+    setup.descriptors = static_cast<std::uint16_t>(*n);
+  const Value mac = port.get("mac");
+  if (const auto text = mac.text()) {
+    setup.mac = parse_mac(*text);
+    if (!setup.mac)
+      mac.error("'" + text->substr(0, 60) + "' is no unicast MAC address; use one like 02:00:00:00:00:01");
+  }
+}
+
+// The keys of a VLAN of a port that stands before it: side and MTU are the parent's where it does not say
+// others. Two tags have to fit into the parent's frames as well.
+void read_vlan(Section& port, const Value& parent, const Config& out, dp::PortSetup& setup) {
+  for (const char* key : {"device", "queues", "descriptors", "mac"})
+    if (const Value other = port.get(key)) other.error("is the parent's; a VLAN has none of its own");
+  const Value id = port.require("vlan", "a port with a 'parent' is a VLAN of it: 1 to 4094");
+  const auto number = id.number(1, 4094);
+  const auto tag = port.get("tag").choice<bool>({{"802.1q", false}, {"802.1ad", true}});
+  const auto found = find_port(parent, out);
+  if (!found || !number) return;
+  const dp::PortSetup& of = out.setup.ports[static_cast<std::size_t>(*found)];
+  setup.vlan = dp::Vlan{*found, static_cast<std::uint16_t>(*number), tag.value_or(false)};
+  setup.side = of.side;
+  setup.mtu = static_cast<std::uint16_t>(of.vlan ? of.mtu - kTagBytes : of.mtu);
+  setup.tap = of.tap;
+  if (of.vlan && out.setup.ports[static_cast<std::size_t>(of.vlan->parent)].vlan)
+    parent.error("is a VLAN in a VLAN already; there are two tags at most");
+  for (const dp::PortSetup& other : out.setup.ports)
+    if (other.vlan && other.vlan->parent == *found && other.vlan->id == *number)
+      id.error("port '" + other.name + "' is this VLAN already");
+}
+
+void read_port_name(const Value& name, const Config& out, dp::PortSetup& setup) {
+  const auto text = name.text();
+  if (!text) return;
+  if (!valid_port_name(*text))
+    name.error("'" + text->substr(0, 60) +
+               "': the name of a port is the kernel interface's: 1 to 15 letters, digits, '.', '-' or '_'");
+  else if (std::ranges::find(out.setup.ports, *text, &dp::PortSetup::name) != out.setup.ports.end())
+    name.error("there is a port '" + *text + "' already");
+  setup.name = text->substr(0, 60);
+}
+
+void read_port(const Value& value, Config& out) {
+  Section port(value);
+  dp::PortSetup setup;
+  const Value name = port.require("name", "it is the port's name in the kernel and at the console");
+  read_port_name(name, out, setup);
+  const Value parent = port.get("parent"), side = port.get("side"), mtu = port.get("mtu");
+  parent ? read_vlan(port, parent, out, setup) : read_nic(port, out, setup);
+  if (const auto s = side.choice<dp::Side>(
+          {{"protected", dp::Side::kProtected}, {"unprotected", dp::Side::kUnprotected}}))
+    setup.side = *s;
+  // 9,702 is the largest frame of the cards DPDK knows, less the headers; 576 the least that IPv4 asks for.
+  const std::uint16_t most = setup.vlan ? setup.mtu : 9600;
+  if (const auto bytes = mtu.number(576, most)) setup.mtu = static_cast<std::uint16_t>(*bytes);
+  const auto index = static_cast<dp::PortIndex>(out.setup.ports.size());
+  out.setup.ports.push_back(std::move(setup));
+  check_interfaces(parent ? name : port.get("device"), out);
+  read_addresses(port.get("addresses"), index, out);
+  port.finish();
 }
 
 // A gateway must be a neighbour: on the network of one of the port's addresses, and not the port itself.

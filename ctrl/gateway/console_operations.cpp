@@ -46,6 +46,7 @@ std::optional<dp::Stats> stats(const ConsoleParts& p) {
   for (dp::PortStats& port : out.ports) {
     const std::vector<std::string> shared = shared_interfaces(port.device);
     if (!shared.empty()) port.link_up = std::ranges::all_of(shared, has_link);
+    if (port.vlan) port.link_up = out.ports[static_cast<std::size_t>(port.vlan->parent)].link_up;
   }
   return out;
 }

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 
 #include "dp/crypto/crypto.h"
 #include "dp/device/eal.h"
@@ -76,6 +77,16 @@ void relax(unsigned idle_turns) {
   nanosleep(&t, nullptr);
 }
 
+// The stats of a VLAN port, made from those of its device.
+void describe_vlan(const PortSetup& setup, const std::string& parent, PortStats& out) {
+  out.name = setup.name;
+  out.device = std::string(setup.vlan->service ? "service " : "") + "VLAN " + std::to_string(setup.vlan->id) +
+               " of " + parent;
+  out.side = setup.side;
+  out.mtu = setup.mtu;
+  out.vlan = setup.vlan;
+}
+
 unsigned sessions_of(const Setup& setup) {
   const std::size_t bytes = (std::size_t{setup.memory_mb} << 20) / kSessionsPart;
   const std::size_t each = kSessionBytes * std::max<std::size_t>(setup.crypto_devices.size(), 1);
@@ -105,8 +116,8 @@ class DpdkDataPath final : public DataPath {
   std::string memory() const override { return memory_; }
   int fd() const override { return punt_path_->fd(); }
   std::vector<Event> poll() override;
-  void detach(PortIndex port) override { reattachments_[static_cast<std::size_t>(port)].detach(); }
-  void attach(PortIndex port) override { reattachments_[static_cast<std::size_t>(port)].attach(); }
+  void detach(PortIndex port) override { reattachments_.at(static_cast<std::size_t>(port)).detach(); }
+  void attach(PortIndex port) override { reattachments_.at(static_cast<std::size_t>(port)).attach(); }
 
  private:
   struct Thread {
@@ -115,10 +126,18 @@ class DpdkDataPath final : public DataPath {
     unsigned index = 0;
   };
   Result<void> open_ports();
+  Result<void> open_device(std::size_t port);
+  // The port whose device a port's frames go through: itself, or for a VLAN the one that it is of in the end.
+  std::size_t device_of(std::size_t port) const {
+    while (setup_.ports[port].vlan) port = static_cast<std::size_t>(setup_.ports[port].vlan->parent);
+    return port;
+  }
+  PortFacts facts_of(std::size_t port) const;
+  VlanTags tags_of(std::size_t port) const;
   Result<void> make_rings();
   Result<void> make_worker(unsigned index);
   std::vector<Source> sources_of(unsigned worker) const;
-  Sink sink_of(Port& port, unsigned worker) const;
+  Sink sink_of(std::size_t index, unsigned worker) const;
   PuntRings punts_of(std::size_t port) const { return {first_punts_[port].get(), rest_punts_[port].get()}; }
   void watch_ports(std::vector<Event>& out);
   void take_event(const WorkerEvent& event, std::vector<Event>& out);
@@ -127,14 +146,15 @@ class DpdkDataPath final : public DataPath {
   Setup setup_;
   std::string memory_;
   rte_mempool *buffers_ = nullptr, *datagrams_ = nullptr;
-  std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<std::unique_ptr<Port>> ports_;  // by PortIndex; null: a VLAN
+  VlanTable vlans_;
   std::vector<Ring> mailboxes_, outboxes_, injects_;
   std::vector<Ring> first_punts_, rest_punts_;  // by PortIndex
   Ring events_;
   std::unique_ptr<PuntPath> punt_path_;
   std::unique_ptr<CryptoBackends> crypto_;
   std::unique_ptr<Quiescence> quiescence_;
-  std::vector<Reattachment> reattachments_;  // by PortIndex
+  std::map<std::size_t, Reattachment> reattachments_;  // by PortIndex
   std::unique_ptr<Registry> registry_;
   std::vector<Thread> threads_;
   std::atomic<bool> stop_{false};
@@ -164,9 +184,10 @@ Result<void> DpdkDataPath::start() {
   if (auto done = open_ports(); !done) return done;
   std::vector<PortFacts> facts;
   facts.reserve(ports_.size());
-  for (const auto& port : ports_) facts.push_back(port->facts());
+  for (std::size_t i = 0; i < ports_.size(); ++i) facts.push_back(facts_of(i));
   quiescence_ = std::make_unique<Quiescence>(workers);
-  for (const auto& port : ports_) reattachments_.emplace_back(*port, *quiescence_);
+  for (std::size_t i = 0; i < ports_.size(); ++i)
+    if (ports_[i]) reattachments_.try_emplace(i, *ports_[i], *quiescence_);
   registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
   registry_->tick(std::chrono::steady_clock::now());
   if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
@@ -200,16 +221,39 @@ Result<void> DpdkDataPath::make_rings() {
 
 Result<void> DpdkDataPath::open_ports() {
   for (std::size_t i = 0; i < setup_.ports.size(); ++i) {
-    auto port = Port::open(setup_.ports[i], static_cast<unsigned>(setup_.worker_cores.size()), buffers_);
-    if (!port) return std::unexpected(port.error());
-    ports_.push_back(std::move(*port));
+    if (auto done = open_device(i); !done) return done;
     const auto index = static_cast<std::uint16_t>(i);
-    if (auto done = punt_path_->add(PortIndex{index}, setup_.ports[i], ports_.back()->facts().mac,
-                                    punts_of(i), injects_[i % injects_.size()].get());
+    if (auto done = punt_path_->add(PortIndex{index}, setup_.ports[i], facts_of(i).mac, punts_of(i),
+                                    injects_[i % injects_.size()].get());
         !done)
       return done;
   }
   return {};
+}
+
+Result<void> DpdkDataPath::open_device(std::size_t port) {
+  const PortSetup& setup = setup_.ports[port];
+  ports_.emplace_back();
+  if (setup.vlan) {
+    vlans_.add(setup.vlan->parent, setup.vlan->id, PortIndex{static_cast<std::uint16_t>(port)});
+    return {};
+  }
+  auto opened = Port::open(setup, static_cast<unsigned>(setup_.worker_cores.size()), buffers_);
+  if (!opened) return std::unexpected(opened.error());
+  ports_.back() = std::move(*opened);
+  return {};
+}
+
+PortFacts DpdkDataPath::facts_of(std::size_t port) const {
+  return {ports_[device_of(port)]->facts().mac, setup_.ports[port].side, setup_.ports[port].mtu};
+}
+
+VlanTags DpdkDataPath::tags_of(std::size_t port) const {
+  const auto& vlan = setup_.ports[port].vlan;
+  if (!vlan) return {};
+  VlanTags out = tags_of(static_cast<std::size_t>(vlan->parent));
+  out.add(vlan->service ? kEtherTypeServiceVlan : kEtherTypeVlan, vlan->id);
+  return out;
 }
 
 // Queue q of port p is polled by worker (p + q) modulo workers: ports of one queue each spread over the
@@ -217,7 +261,7 @@ Result<void> DpdkDataPath::open_ports() {
 std::vector<Source> DpdkDataPath::sources_of(unsigned worker) const {
   std::vector<Source> sources;
   for (std::size_t p = 0; p < ports_.size(); ++p)
-    for (std::uint16_t q = 0; q < ports_[p]->rx_queues(); ++q)
+    for (std::uint16_t q = 0; ports_[p] && q < ports_[p]->rx_queues(); ++q)
       if ((p + q) % setup_.worker_cores.size() == worker)
         sources.push_back({.kind = Source::Kind::kPort,
                            .device = ports_[p]->id(),
@@ -232,12 +276,14 @@ std::vector<Source> DpdkDataPath::sources_of(unsigned worker) const {
   return sources;
 }
 
-Sink DpdkDataPath::sink_of(Port& port, unsigned worker) const {
+Sink DpdkDataPath::sink_of(std::size_t index, unsigned worker) const {
+  Port& port = *ports_[device_of(index)];
   if (worker < port.tx_queues())
     return {.device = port.id(),
             .queue = static_cast<std::uint16_t>(worker),
             .gate = &port.gate(),
-            .outbox = nullptr};
+            .outbox = nullptr,
+            .tags = tags_of(index)};
   return {.device = port.id(),
           .queue = 0,
           .gate = &port.gate(),
@@ -251,7 +297,8 @@ Result<void> DpdkDataPath::make_worker(unsigned index) {
   setup.index = index;
   setup.core = setup_.worker_cores[index];
   setup.sources = sources_of(index);
-  for (const auto& port : ports_) setup.sinks.push_back(sink_of(*port, index));
+  for (std::size_t i = 0; i < ports_.size(); ++i) setup.sinks.push_back(sink_of(i, index));
+  setup.vlans = &vlans_;
   for (const Ring& mailbox : mailboxes_) setup.mailboxes.push_back(mailbox.get());
   setup.buffers = buffers_;
   setup.datagrams = datagrams_;
@@ -322,8 +369,8 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
 void DpdkDataPath::watch_ports(std::vector<Event>& out) {
   const auto now = std::chrono::steady_clock::now();
   std::ranges::move(punt_path_->restore(now), std::back_inserter(out));
-  for (std::size_t i = 0; i < reattachments_.size(); ++i)
-    if (auto what = reattachments_[i].advance(now))
+  for (auto& [i, reattachment] : reattachments_)
+    if (auto what = reattachment.advance(now))
       out.emplace_back(PortChanged{PortIndex{static_cast<std::uint16_t>(i)}, std::move(*what)});
 }
 
@@ -345,7 +392,10 @@ std::vector<Event> DpdkDataPath::poll() {
 Stats DpdkDataPath::stats() const {
   Stats out;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    out.ports.push_back(ports_[i]->stats());
+    out.ports.push_back(ports_[device_of(i)]->stats());
+    if (const auto& vlan = setup_.ports[i].vlan)
+      describe_vlan(setup_.ports[i], setup_.ports[static_cast<std::size_t>(vlan->parent)].name,
+                    out.ports.back());
     const PuntPath::Counters& taps = punt_path_->counters(PortIndex{static_cast<std::uint16_t>(i)});
     out.ports.back().punted = taps.punted;
     out.ports.back().punt_lost = taps.punt_lost;

@@ -70,6 +70,7 @@ std::vector<std::string> arguments(const Setup& setup, bool huge) {
   }
   bool pci = false;
   for (const PortSetup& port : setup.ports) {
+    if (port.vlan) continue;
     args.push_back((is_pci_address(port.device) ? "--allow=" : "--vdev=") + port.device);
     pci |= is_pci_address(port.device);
   }

@@ -20,9 +20,18 @@ enum class Idle : std::uint8_t {
 };  // kRelax: pause, then sleep for microseconds when nothing comes
 enum class Hugepages : std::uint8_t { kAuto, kRequired, kNever };
 
+// A VLAN of another port, which stands before it.
+struct Vlan {
+  PortIndex parent{};  // may be a VLAN itself
+  std::uint16_t id = 0;
+  bool service = false;  // an 802.1ad service tag
+  friend bool operator==(const Vlan&, const Vlan&) = default;
+};
+
 struct PortSetup {
-  std::string name;    // also the TAP's name, at most 15 characters
-  std::string device;  // "0000:01:00.0" or a vdev with arguments: "net_af_packet0,iface=eth1"
+  std::string name;               // also the TAP's name, at most 15 characters
+  std::string device;             // "0000:01:00.0" or a vdev with arguments: "net_af_packet0,iface=eth1"
+  std::optional<Vlan> vlan = {};  // instead of a device, whose keys below do not count then
   Side side = Side::kUnprotected;
   std::uint16_t mtu = 1500;
   std::uint16_t queues = 0;  // RX and TX queues; 0: as many as there are workers, or as the device has
@@ -76,6 +85,7 @@ struct PortStats {
   std::string name, device, driver;
   Mac mac{};
   Side side{};
+  std::optional<Vlan> vlan;  // then packets and bytes are the parent's
   bool link_up = false;
   std::uint16_t rx_queues = 0, tx_queues = 0, mtu = 0;
   std::uint64_t rx_packets = 0, rx_bytes = 0, rx_missed = 0, tx_packets = 0, tx_bytes = 0, tx_errors = 0;

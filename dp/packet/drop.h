@@ -19,6 +19,7 @@ enum class Drop : std::uint8_t {
   kBadChecksum,
   kTtlExpired,
   kUnknownEtherType,
+  kUnknownVlan,
   kNotForUs,
   kMartianSource,
   kMartianDestination,
@@ -76,6 +77,7 @@ inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
     {Drop::kBadChecksum, "bad-checksum", "the checksum of the IPv4 header is wrong"},
     {Drop::kTtlExpired, "ttl-expired", "TTL or hop limit does not allow another hop"},
     {Drop::kUnknownEtherType, "unknown-ethertype", "a frame that carries neither IP nor ARP"},
+    {Drop::kUnknownVlan, "unknown-vlan", "a frame of a VLAN that is no port, or one that the kernel tagged"},
     {Drop::kNotForUs, "not-for-us", "sent to another host's MAC, or to a group that stays on its link"},
     {Drop::kMartianSource, "martian-source",
      "from an address that no host sends from: loopback, unspecified, multicast, broadcast, class E, or "

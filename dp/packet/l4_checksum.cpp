@@ -7,6 +7,7 @@
 
 #include "dp/base/protocol.h"
 #include "dp/packet/packet.h"
+#include "dp/packet/vlan.h"
 
 namespace simplon::dp {
 namespace {
@@ -17,7 +18,7 @@ std::uint16_t ip_offset(const std::uint8_t* frame, unsigned length) {
   for (; at + 0u <= length; at += 4) {
     const std::uint16_t type = load_be16(frame + at - 2);
     if (type == kEtherTypeIpv4 || type == kEtherTypeIpv6) return at;
-    if (type != kEtherTypeVlan && type != kEtherTypeServiceVlan) return 0;
+    if (!is_vlan_tag(type)) return 0;
   }
   return 0;
 }

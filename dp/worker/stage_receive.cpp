@@ -101,6 +101,26 @@ inline void add_packet(rte_mbuf* m, std::uint16_t offset, Origin origin, PortInd
   sort_packet(index, tables, burst, counters);
 }
 
+// A tagged frame of a port belongs to a VLAN of its, which is another port. Its tags come off; false: it was
+// dropped.
+[[gnu::noinline]] bool untag(rte_mbuf* m, PortIndex& port, const ReceiveOutputs& out) {
+  for (unsigned tags = 0;; ++tags) {
+    if (rte_pktmbuf_data_len(m) < kEthernetBytes + kVlanTagBytes)
+      return drop(m, Drop::kRunt, out.counters), false;
+    const std::uint8_t* frame = bytes_of(m);
+    const std::uint16_t type = load_be16(frame + 12);
+    if (!is_vlan_tag(type)) return true;
+    const auto vlan = out.vlans.find(port, load_be16(frame + 14) % kVlanIds);
+    if (!vlan || tags == kMostTags) return drop(m, Drop::kUnknownVlan, out.counters), false;
+    port = *vlan;
+    strip_tag(m);
+  }
+}
+
+Origin arrived(Side side) { return side == Side::kProtected ? Origin::kProtected : Origin::kUnprotected; }
+
+void add_tagged(rte_mbuf* m, PortIndex port, const Tables& tables, Burst& burst, const ReceiveOutputs& out);
+
 // `mac` is the port's own.
 inline void add_frame(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac, const Tables& tables,
                       Burst& burst, const ReceiveOutputs& out) {
@@ -114,7 +134,14 @@ inline void add_frame(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t 
   if (ip) return add_packet(m, kEthernetBytes, origin, port, tables, burst, out.counters);
   if (m->nb_segs != 1 && !join(m, out.counters)) return drop(m, Drop::kTooBig, out.counters);
   if (type == kEtherTypeArp) return out.control.punt(m, port, PuntClass::kFirst);
+  if (is_vlan_tag(type)) return add_tagged(m, port, tables, burst, out);
   drop(m, Drop::kUnknownEtherType, out.counters);
+}
+
+void add_tagged(rte_mbuf* m, PortIndex port, const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
+  if (!untag(m, port, out)) return;
+  const Routes& routes = *tables.routes;
+  add_frame(m, arrived(routes.side(port)), port, mac_bits(routes.mac(port)), tables, burst, out);
 }
 
 void add_injected(rte_mbuf* m, const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
@@ -125,6 +152,9 @@ void add_injected(rte_mbuf* m, const Tables& tables, Burst& burst, const Receive
   if (type == kEtherTypeIpv4 || type == kEtherTypeIpv6)
     return add_packet(m, kEthernetBytes, inside ? Origin::kHostProtected : Origin::kHostUnprotected, port,
                       tables, burst, out.counters);
+  // A VLAN that the kernel makes on a TAP is none of ours: its frames would come out at a port of another
+  // side.
+  if (is_vlan_tag(type)) return drop(m, Drop::kUnknownVlan, out.counters);
   // ARP and other link protocols are the kernel's own; on a protected port it may send whatever it likes.
   if (inside || is_link_protocol(type)) return out.transmit.send(m, port);
   drop(m, Drop::kUnknownEtherType, out.counters);
@@ -134,7 +164,7 @@ void add_injected(rte_mbuf* m, const Tables& tables, Burst& burst, const Receive
 
 void receive(Frames frames, PortIndex port, Side side, const Tables& tables, Burst& burst,
              const ReceiveOutputs& out) {
-  const Origin origin = side == Side::kProtected ? Origin::kProtected : Origin::kUnprotected;
+  const Origin origin = arrived(side);
   const std::uint64_t mac = mac_bits(tables.routes->mac(port));
   for (rte_mbuf* m : frames) add_frame(m, origin, port, mac, tables, burst, out);
 }

@@ -7,6 +7,7 @@
 
 #include <span>
 
+#include "dp/packet/vlan.h"
 #include "dp/tables/tables.h"
 #include "dp/worker/burst.h"
 #include "dp/worker/control_channel.h"
@@ -21,6 +22,7 @@ struct ReceiveOutputs {
   Transmit& transmit;       // frames that the kernel made
   ControlChannel& control;  // ARP
   WorkerCounters& counters;
+  const VlanTable& vlans;  // which port a tagged frame belongs to
 };
 
 // Each writes burst.packets, burst.decapsulate, burst.classify and burst.reassemble.

@@ -27,7 +27,7 @@ void Transmit::flush(PortIndex port) {
   const auto index = static_cast<std::uint16_t>(port);
   Buffer& buffer = buffers_[index];
   const Sink& sink = sinks_[index];
-  const auto n = static_cast<std::uint16_t>(std::exchange(buffer.count, 0));
+  auto n = static_cast<std::uint16_t>(std::exchange(buffer.count, 0));
   unsigned sent = 0;
   if (sink.outbox != nullptr) {
     for (unsigned i = 0; i < n; ++i) buffer.frames[i]->port = index;
@@ -36,10 +36,24 @@ void Transmit::flush(PortIndex port) {
   } else if (!sink.gate->is_open()) {
     for (unsigned i = 0; i < n; ++i) drop(buffer.frames[i], Drop::kPortDown, counters_);
   } else {
+    if (sink.tags.size != 0) n = tag(buffer, n, sink.tags);
     sent = rte_eth_tx_burst(sink.device, sink.queue, buffer.frames.data(), n);
     for (unsigned i = sent; i < n; ++i) drop(buffer.frames[i], Drop::kTxFull, counters_);
     counters_.transmitted += sent;
   }
+}
+
+// How many of the frames have their tags, at the beginning of the buffer; the others had no room.
+std::uint16_t Transmit::tag(Buffer& buffer, std::uint16_t count, const VlanTags& tags) {
+  std::uint16_t tagged = 0;
+  for (std::uint16_t i = 0; i < count; ++i) {
+    rte_mbuf* frame = buffer.frames[i];
+    if (insert_tags(frame, tags))
+      buffer.frames[tagged++] = frame;
+    else
+      drop(frame, Drop::kNoBuffer, counters_);
+  }
+  return tagged;
 }
 
 unsigned Transmit::send_from_outbox() {

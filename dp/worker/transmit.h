@@ -17,6 +17,7 @@
 #include "dp/base/published.h"
 #include "dp/crypto/job.h"
 #include "dp/packet/packet.h"
+#include "dp/packet/vlan.h"
 #include "dp/tables/routes.h"
 #include "dp/worker/counters.h"
 
@@ -27,6 +28,7 @@ struct Sink {
   std::uint16_t device = 0, queue = 0;
   const Gate* gate = &kAlwaysOpen;  // closed: the device must not be touched
   rte_ring* outbox = nullptr;       // not null: instead of the queue, the outbox of the worker that has one
+  VlanTags tags = {};               // of a VLAN port: what its frames get on their way to the device
 };
 
 class Transmit {
@@ -54,6 +56,7 @@ class Transmit {
     bool ready = false;  // stands in ready_
   };
   void flush(PortIndex port);
+  std::uint16_t tag(Buffer& buffer, std::uint16_t count, const VlanTags& tags);
   unsigned send_from_outbox();
 
   std::vector<Sink> sinks_;

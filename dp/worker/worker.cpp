@@ -17,6 +17,8 @@
 namespace simplon::dp {
 namespace {
 
+const VlanTable kNoVlans;
+
 unsigned dequeue(const Source& source, std::array<rte_mbuf*, kBurst>& frames) {
   if (source.kind == Source::Kind::kPort)
     return source.gate->is_open() ? rte_eth_rx_burst(source.device, source.queue, frames.data(), kBurst) : 0;
@@ -35,6 +37,7 @@ Worker::Worker(WorkerSetup setup)
     : index_(setup.index),
       core_(setup.core),
       sources_(std::move(setup.sources)),
+      vlans_(setup.vlans != nullptr ? *setup.vlans : kNoVlans),
       all_tables_(*setup.tables),
       quiescence_(*setup.quiescence),
       crypto_(std::move(setup.crypto)),
@@ -80,7 +83,7 @@ unsigned Worker::poll(const Source& source, const Tables& tables) {
   const Frames frames(room.data(), n);
   for (rte_mbuf* m : frames) rte_prefetch0(bytes_of(m));
   burst_.count = 0;
-  const ReceiveOutputs out{transmit_, control_, counters_};
+  const ReceiveOutputs out{transmit_, control_, counters_, vlans_};
   switch (source.kind) {
     case Source::Kind::kPort:
       if (source.from_kernel) std::ranges::for_each(frames, &complete_l4_checksum);

@@ -49,6 +49,7 @@ struct WorkerSetup {
   std::vector<Sink> sinks;           // by PortIndex
   rte_mempool* buffers = nullptr;    // for what the worker makes of a packet: its fragments
   rte_mempool* datagrams = nullptr;  // of Reassembly::kBufferRoom; null: none is put together
+  const VlanTable* vlans = nullptr;  // null: no port has VLANs
   std::vector<rte_ring*> mailboxes;  // by worker: clear and ESP packets for the SA's owner
   rte_ring* outbox = nullptr;        // frames that others ask this worker to send
   std::vector<PuntRings> punts;      // frames for the TAPs; by PortIndex
@@ -79,6 +80,7 @@ class Worker {
 
   const unsigned index_, core_;
   const std::vector<Source> sources_;
+  const VlanTable& vlans_;
   Published<const Tables>& all_tables_;
   Quiescence& quiescence_;
   const std::unique_ptr<Crypto> crypto_;

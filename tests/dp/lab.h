@@ -19,6 +19,8 @@
 namespace simplon::dp::test {
 
 inline const PortIndex kLan{0}, kWan{1};
+// VLANs of the LAN: 7, of the unprotected side, and 9 in the service VLAN 8.
+inline const PortIndex kVlan7{2}, kVlan8{3}, kVlan8_9{4};
 
 // What lives as long as DPDK does.
 struct Shared {
@@ -105,7 +107,10 @@ class Lab {
       : quiescence_(1),
         registry_(*Shared::get().crypto, quiescence_, 1,
                   {{Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
-                   {Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1500}}) {
+                   {Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1500},
+                   {Mac{2, 0, 0, 0, 0, 1}, Side::kUnprotected, 1500},
+                   {Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
+                   {Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500}}) {
     static unsigned serial = 0;
     const std::string n = std::to_string(serial++);
     in_ = rte_ring_create(("in" + n).c_str(), 256, 0, 0);
@@ -122,11 +127,15 @@ class Lab {
                                .device = Wire::of(port).device,
                                .port = port,
                                .side = port == kLan ? Side::kProtected : Side::kUnprotected});
-    setup.sinks = {{.outbox = out_}, {.outbox = out_}};
+    vlans_.add(kLan, 7, kVlan7);
+    vlans_.add(kLan, 8, kVlan8);
+    vlans_.add(kVlan8, 9, kVlan8_9);
+    setup.vlans = &vlans_;
+    setup.sinks.assign(5, {.outbox = out_});
     setup.mailboxes = {in_};
     setup.buffers = Shared::get().buffers;
     setup.datagrams = Shared::get().datagrams;
-    setup.punts = {{punts_, punts_rest_}, {punts_, punts_rest_}};
+    setup.punts.assign(5, {punts_, punts_rest_});
     setup.events = events_;
     setup.tables = &registry_.tables();
     setup.quiescence = &quiescence_;
@@ -275,6 +284,7 @@ class Lab {
     ASSERT_TRUE(registry_.commit());
   }
 
+  VlanTable vlans_;
   Quiescence quiescence_;
   Registry registry_;
   rte_ring *in_, *inject_, *out_, *punts_, *punts_rest_, *events_;

@@ -10,7 +10,8 @@ ns stranger gwA hostA
 wire stranger eth0 gwA wan0
 wire hostA eth0 gwA lan0
 ip -n "$lab-stranger" addr add 198.51.100.66/24 dev eth0
-{ site_simplon_ports gwA
+# A ring that holds what comes while another process has the worker's core: this is about what is behind it.
+{ site_simplon_ports gwA | sed 's|iface=wan0|&,framecnt=16384|'
   echo 'policies: [{name: ping, action: bypass, local: "198.51.100.1[icmp]", remote: any}]'; } >"$run/gwA.yaml"
 simplon_start gwA || exit 1
 ok "the gateway answers" wait_for 5 on stranger ping -q -c 1 -W 1 198.51.100.1

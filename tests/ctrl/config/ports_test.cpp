@@ -37,6 +37,38 @@ TEST(Config, RoutesFindThePortOfTheirGateway) {
   EXPECT_EQ(config->routes[1].metric, 7u);
 }
 
+TEST(Config, VlansArePortsOfTheirOwn) {
+  const std::string lan = "ports:\n  - {name: lan, device: net_tap0, side: protected, mtu: 1500}\n";
+  const auto config =
+      parse(lan +
+            "  - {name: lan.7, parent: lan, vlan: 7}\n"
+            "  - {name: dmz, parent: lan, vlan: 8, side: unprotected, mtu: 1400, addresses: [10.0.0.1/24]}\n"
+            "  - {name: q, parent: lan, vlan: 9, tag: 802.1ad}\n"
+            "  - {name: q.9, parent: q, vlan: 9}\n");
+  ASSERT_TRUE(config) << text(config.error());
+  const auto& ports = config->setup.ports;
+  ASSERT_THAT(ports, SizeIs(5));
+  EXPECT_EQ(ports[1].vlan, (dp::Vlan{dp::PortIndex{0}, 7, false}));
+  EXPECT_EQ(ports[1].side, dp::Side::kProtected) << "the parent's";
+  EXPECT_EQ(ports[2].side, dp::Side::kUnprotected);
+  EXPECT_EQ(ports[2].mtu, 1400);
+  EXPECT_EQ(ports[3].vlan, (dp::Vlan{dp::PortIndex{0}, 9, true}));
+  EXPECT_EQ(ports[4].mtu, 1496) << "the second tag takes four bytes of the first one's";
+  const auto error = [&](const std::string& more) { return error_of(parse(lan + more)); };
+  EXPECT_THAT(error("  - {name: v, parent: wan, vlan: 7}\n"), HasSubstr("there is no port 'wan'"));
+  EXPECT_THAT(error("  - {name: v, parent: lan}\n"), HasSubstr("vlan: is missing"));
+  EXPECT_THAT(error("  - {name: v, parent: lan, vlan: 4095}\n"), HasSubstr("vlan"));
+  EXPECT_THAT(error("  - {name: v, parent: lan, vlan: 0}\n"), HasSubstr("vlan"));
+  EXPECT_THAT(error("  - {name: v, parent: lan, vlan: 7, mtu: 1504}\n"), HasSubstr("mtu"));
+  EXPECT_THAT(error("  - {name: v, parent: lan, vlan: 7, device: net_tap1}\n"), HasSubstr("device"));
+  EXPECT_THAT(
+      error("  - {name: v, parent: lan, vlan: 7}\n  - {name: w, parent: lan, vlan: 7, tag: 802.1ad}\n"),
+      HasSubstr("port 'v' is this VLAN already"));
+  EXPECT_THAT(error("  - {name: a, parent: lan, vlan: 1}\n  - {name: b, parent: a, vlan: 2}\n"
+                    "  - {name: c, parent: b, vlan: 3}\n"),
+              HasSubstr("two tags at most"));
+}
+
 TEST(Config, PortsAreChecked) {
   const auto ports = [](const std::string& list) { return error_of(parse("ports:\n" + list)); };
   const std::string lan = "  - {name: lan, device: net_tap0, side: protected, addresses: [10.0.0.1/24]}\n";
