@@ -2,9 +2,9 @@
 // The key `device` of a port: a PCI address, or one of DPDK's virtual devices with its arguments.
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "ctrl/config/parts.h"
-#include "dp/device/pci.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -18,12 +18,26 @@ constexpr std::array kVdevs{std::string_view("net_af_packet"), std::string_view(
                             std::string_view("net_tun"),       std::string_view("net_vdev_netvsc"),
                             std::string_view("net_vhost"),     std::string_view("net_virtio_user")};
 
+// A device of Hyper-V's bus: 8-4-4-4-12 hexadecimal digits.
+bool is_uuid(std::string_view text) {
+  constexpr std::string_view kShape = "00000000-0000-0000-0000-000000000000";
+  return text.size() == kShape.size() && std::ranges::equal(text, kShape, [](char c, char shape) {
+           return shape == '-' ? c == '-' : std::isxdigit(static_cast<unsigned char>(c)) != 0;
+         });
+}
+
+// "01:00.0" and "0000:01:00.0" are one device.
+std::string_view without_domain_zero(std::string_view id) {
+  return id.starts_with("0000:") ? id.substr(5) : id;
+}
+
 // "0000:01:00.0", "01:00.0" or a virtual device with arguments, "net_af_packet0,iface=eth1".
 bool valid_device(std::string_view text) {
   if (text.find_first_of(" \t") != std::string_view::npos) return false;
   const std::string_view pci = text.substr(0, text.find(','));
   if (std::ranges::any_of(kVdevs, [&](std::string_view driver) { return pci.starts_with(driver); }))
     return true;
+  if (is_uuid(pci)) return true;  // netvsc
   unsigned fields = 1;
   for (char c : pci) fields += c == ':' ? 1 : 0;
   return pci.size() > 4 && pci.find('.') == pci.size() - 2 && (fields == 2 || fields == 3) &&
@@ -42,15 +56,16 @@ std::string meant_driver(std::string_view device) {
 void read_device(const Value& device, const Config& out, dp::PortSetup& setup) {
   const auto text = device.text();
   if (!text) return;
-  setup.device = dp::full_pci_address(*text);
-  const std::string_view id = std::string_view(setup.device).substr(0, setup.device.find(','));
+  setup.device = *text;
+  const std::string_view id = std::string_view(*text).substr(0, text->find(','));
   if (!valid_device(*text))
     return device.error("'" + text->substr(0, 60) +
                         "' is no device; use a PCI address (0000:01:00.0) or a virtual device with its "
                         "arguments (net_af_packet0,iface=eth1)" +
                         meant_driver(*text));
   for (const dp::PortSetup& p : out.setup.ports)
-    if (std::string_view(p.device).substr(0, p.device.find(',')) == id)
+    if (!p.vlan && without_domain_zero(std::string_view(p.device).substr(0, p.device.find(','))) ==
+                       without_domain_zero(id))
       return device.error("another port has device '" + std::string(id) + "'");
 }
 

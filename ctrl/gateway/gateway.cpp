@@ -17,6 +17,7 @@
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/gateway/clock.h"
 #include "ctrl/gateway/console_operations.h"
+#include "ctrl/gateway/interfaces.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -108,7 +109,7 @@ Result<void> Gateway::start_datapath() {
 Result<void> Gateway::mute_interfaces() {
   std::vector<std::string> interfaces, with_xdp;
   for (const dp::PortSetup& port : config_.setup.ports) {
-    std::ranges::copy(shared_interfaces(port.device), std::back_inserter(interfaces));
+    std::ranges::copy(interfaces_to_mute(port.device), std::back_inserter(interfaces));
     if (port.device.starts_with("net_af_xdp"))
       std::ranges::copy(shared_interfaces(port.device), std::back_inserter(with_xdp));
   }

@@ -10,6 +10,7 @@
 
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/config/config.h"
+#include "ctrl/gateway/interfaces.h"
 #include "ctrl/linux/ike_socket.h"
 #include "ctrl/linux/mute.h"
 
@@ -59,7 +60,7 @@ int release_kernel(const std::string& file) {
     status = 1;
   };
   for (const dp::PortSetup& port : config->setup.ports)
-    for (const std::string& shared : shared_interfaces(port.device)) tell(unmute(shared));
+    for (const std::string& muted : interfaces_to_mute(port.device)) tell(unmute(muted));
   if (config->mode == Mode::kKernel) tell(XfrmBackend::release());
   return status;
 }

@@ -69,15 +69,16 @@ std::vector<std::string> arguments(const Setup& setup, bool huge) {
     args.emplace_back("--no-shconf");
   }
   bool pci = false;
+  const auto add = [&](const std::string& device) {
+    const bool on_bus = is_pci_address(device) || is_vmbus_device(device);
+    args.push_back((on_bus ? "--allow=" : "--vdev=") + full_device_name(device));
+    pci |= on_bus;
+  };
   for (const PortSetup& port : setup.ports) {
     if (port.vlan) continue;
-    args.push_back((is_pci_address(port.device) ? "--allow=" : "--vdev=") + port.device);
-    pci |= is_pci_address(port.device);
+    add(port.device);
   }
-  for (const std::string& device : setup.crypto_devices) {
-    args.push_back((is_pci_address(device) ? "--allow=" : "--vdev=") + device);
-    pci |= is_pci_address(device);
-  }
+  for (const std::string& device : setup.crypto_devices) add(device);
   if (!pci) args.emplace_back("--no-pci");
   return args;
 }

@@ -2,13 +2,14 @@
 #include "dp/device/pci.h"
 
 #include <fcntl.h>
+#include <rte_eal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
+#include <cstring>
 #include <fstream>
+#include <optional>
 #include <string_view>
 
 namespace simplon::dp {
@@ -16,102 +17,147 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Drivers that give a device to user space, and those of NICs that DPDK shares with the kernel.
-constexpr std::array<std::string_view, 3> kUserDrivers{"vfio-pci", "uio_pci_generic", "igb_uio"};
-constexpr std::array<std::string_view, 3> kSharedDrivers{"mlx5_core", "mlx4_core", "mana"};
-constexpr std::string_view kHow = " (docs/drivers.md)";
+constexpr std::string_view kHex = "0123456789abcdefABCDEF";
 
-bool is_one_of(const std::array<std::string_view, 3>& drivers, std::string_view driver) {
-  return std::ranges::find(drivers, driver) != drivers.end();
+// "x" stands for a hexadecimal digit.
+bool looks_like(std::string_view text, std::string_view pattern) {
+  return text.size() == pattern.size() && std::ranges::equal(text, pattern, [](char c, char p) {
+           return p == 'x' ? kHex.find(c) != std::string_view::npos : c == p;
+         });
 }
 
-std::string name_of(const std::string& device) { return device.substr(0, device.find(',')); }
+std::string_view address_of(const std::string& device) {
+  return std::string_view(device).substr(0, device.find(','));
+}
 
-// The last part of where a link leads; empty: there is none.
-std::string end_of_link(const fs::path& link) {
+// Name of what a symbolic link leads to.
+std::optional<std::string> target(const fs::path& link) {
   std::error_code none;
-  return fs::read_symlink(link, none).filename();
+  const fs::path to = fs::read_symlink(link, none);
+  return none ? std::nullopt : std::optional(to.filename().string());
 }
 
-std::string line_of(const fs::path& file) {
-  std::string line;
-  std::getline(std::ifstream(file) >> std::ws, line);
-  return line;
+std::string word_of(const fs::path& file) {
+  std::string word;
+  std::ifstream(file) >> word;
+  return word;
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> out;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) out.push_back(entry.path().filename());
+  std::ranges::sort(out);
+  return out;
+}
+
+bool stays_in_kernel(const std::string& driver) { return driver == "mlx5_core" || driver == "mlx4_core"; }
+
+std::string why_not_opened(const fs::path& file, int why) {
+  const std::string at = file.string();
+  switch (why) {
+    case EBUSY:
+      return "it is taken: another process has " + at + " open; end that process";
+    case EACCES:
+    case EPERM:
+      return "no permission to open " + at + "; run as root, or give the user the file and CAP_IPC_LOCK";
+    case ENOENT:
+      return at + " is missing; in a container, hand it in with the device";
+    default:
+      return at + ": " + std::strerror(why);
+  }
+}
+
+std::string no_driver(const fs::path& device, const std::string& address) {
+  return "DPDK has no driver for it (vendor " + word_of(device / "vendor") + ", device " +
+         word_of(device / "device") + "), or did not start it: its own message stands above; are all " +
+         "librte-net packages installed, and is " + address + " a network device?";
 }
 
 // A device of its IOMMU group that the kernel still uses: a group belongs to user space as a whole.
-std::string member_in_use(const fs::path& group) {
-  std::error_code none;
-  for (const auto& member : fs::directory_iterator(group / "devices", none)) {
-    const std::string driver = end_of_link(member.path() / "driver");
-    if (driver.empty() || driver == "pcieport" || is_one_of(kUserDrivers, driver)) continue;
-    return std::string(member.path().filename()) + " (" + driver + ")";
+std::string user_of_group(const fs::path& device) {
+  for (const std::string& member : names_in(device / "iommu_group" / "devices")) {
+    const auto driver = target(device / "iommu_group" / "devices" / member / "driver");
+    if (driver && *driver != "pcieport" && *driver != "vfio-pci") return member + " (driver " + *driver + ")";
   }
-  return "";
+  return {};
 }
 
-std::string vfio_hindrance(const fs::path& device, const fs::path& root) {
-  const std::string group = end_of_link(device / "iommu_group");
-  if (group.empty())
-    return "it is bound to vfio-pci, but no IOMMU is on: set intel_iommu=on (AMD: in the firmware), or bind "
-           "it to "
-           "uio_pci_generic" +
-           std::string(kHow);
-  if (const std::string other = member_in_use(device / "iommu_group"); !other.empty())
-    return "its IOMMU group has " + other + " as well; bind that to vfio-pci, too" + std::string(kHow);
-  const fs::path node = root / "dev/vfio" / group;
-  const int fd = ::open(node.c_str(), O_RDWR | O_CLOEXEC);
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
-  if (fd < 0 && error == EBUSY) return "another process has it, or its IOMMU group " + group;
-  if (fd < 0 && (error == EACCES || error == EPERM)) return "no permission to open " + node.string();
-  return "";
+std::string why_not_vfio(const fs::path& device, const std::string& address, const DeviceFiles& files) {
+  const auto group = target(device / "iommu_group");
+  if (!group)
+    return "there is no IOMMU for it; switch it on in the firmware (VT-d, AMD-Vi) and with intel_iommu=on " +
+           std::string("on the kernel's command line, or do without it: ") +
+           "echo 1 >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode, then bind " + address + " anew";
+  if (const std::string other = user_of_group(device); !other.empty())
+    return "the kernel uses " + other + " of its IOMMU group; bind that to vfio-pci, too";
+  // Without an IOMMU the group has another name.
+  std::error_code none;
+  fs::path file = files.dev / "vfio" / *group;
+  if (const fs::path bare = files.dev / "vfio" / ("noiommu-" + *group); fs::exists(bare, none)) file = bare;
+  if (const int why = files.open(file); why != 0) return why_not_opened(file, why);
+  return no_driver(device, address);
+}
+
+std::string why_not_uio(const fs::path& device, const std::string& address, const DeviceFiles& files) {
+  if (!files.hugepages)
+    return "uio works with hugepages only, since other pages have no lasting physical address; reserve some "
+           "in /proc/sys/vm/nr_hugepages, or bind " +
+           address + " to vfio-pci";
+  for (const std::string& uio : names_in(device / "uio"))
+    if (const int why = files.open(files.dev / uio); why != 0) return why_not_opened(files.dev / uio, why);
+  return no_driver(device, address);
 }
 
 }  // namespace
 
 bool is_pci_address(const std::string& device) {
-  const std::string name = name_of(device);
-  return name.find(':') != std::string::npos && name.find('.') != std::string::npos &&
-         name.find('=') == std::string::npos;
+  return looks_like(address_of(device), "xxxx:xx:xx.x") || looks_like(address_of(device), "xx:xx.x");
 }
 
-std::string full_pci_address(const std::string& device) {
-  const std::string name = name_of(device);
-  if (name.find_first_not_of("0123456789abcdefABCDEF:.") != std::string::npos) return device;
-  unsigned domain = 0, bus = 0, slot = 0, function = 0;
-  int end = 0;
-  const auto whole = [&] { return static_cast<std::size_t>(end) == name.size(); };
-  const bool full =
-      std::sscanf(name.c_str(), "%x:%x:%x.%x%n", &domain, &bus, &slot, &function, &end) == 4 && whole();
-  if (!full) {
-    domain = 0;
-    if (std::sscanf(name.c_str(), "%x:%x.%x%n", &bus, &slot, &function, &end) != 3 || !whole()) return device;
-  }
-  char text[40];
-  std::snprintf(text, sizeof text, "%.4x:%.2x:%.2x.%x", domain, bus, slot, function);
-  return text + device.substr(name.size());
+bool is_vmbus_device(const std::string& device) {
+  return looks_like(address_of(device), "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
 }
 
-std::string pci_hindrance(const std::string& address, bool hugepages, const fs::path& root) {
-  const fs::path device = root / "sys/bus/pci/devices" / address;
+std::string full_device_name(const std::string& device) {
+  std::string out = looks_like(address_of(device), "xx:xx.x") ? "0000:" + device : device;
+  if (is_pci_address(out)) std::transform(out.begin(), out.begin() + 12, out.begin(), ::tolower);
+  return out;
+}
+
+DeviceFiles kernel_files() {
+  const auto open = [](const fs::path& file) {
+    const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) return errno;
+    ::close(fd);
+    return 0;
+  };
+  return {.hugepages = rte_eal_has_hugepages() != 0, .open = open};
+}
+
+std::string why_not(const std::string& address, const DeviceFiles& files) {
+  const std::string full = full_device_name(address);
+  const fs::path device = files.sys / "bus" / "pci" / "devices" / full;
   std::error_code none;
-  if (!fs::exists(device, none)) return "this machine has no PCI device of that address; lspci -D shows them";
-  const std::string driver = end_of_link(device / "driver");
-  if (driver.empty()) return "it is bound to no driver; bind it to vfio-pci" + std::string(kHow);
-  const bool user = is_one_of(kUserDrivers, driver);
-  if (!user && !is_one_of(kSharedDrivers, driver))
-    return "the kernel has it, by its driver " + driver + "; bind it to vfio-pci" + std::string(kHow);
-  if (driver == "vfio-pci") {
-    if (std::string what = vfio_hindrance(device, root); !what.empty()) return what;
-  } else if (user && !hugepages) {
-    return driver +
-           " works with hugepages only, since other pages have no lasting physical address; reserve some in "
-           "/proc/sys/vm/nr_hugepages, or bind it to vfio-pci" +
-           std::string(kHow);
-  }
-  return "DPDK's own message stands above, if it has a driver for " + line_of(device / "vendor") + ":" +
-         line_of(device / "device") + " at all";
+  if (!fs::exists(device, none))
+    return "there is no PCI device " + full + "; `lspci -D` lists those that there are";
+  const std::string bind = "`dpdk-devbind.py --bind=vfio-pci " + full + "`";
+  const auto driver = target(device / "driver");
+  if (!driver) return "it is not bound to a driver; " + bind;
+  if (*driver == "vfio-pci") return why_not_vfio(device, full, files);
+  if (*driver == "uio_pci_generic" || *driver == "igb_uio") return why_not_uio(device, full, files);
+  if (stays_in_kernel(*driver)) return no_driver(device, full);
+  const std::vector<std::string> interfaces = names_in(device / "net");
+  return "it is not bound to vfio-pci: the kernel has it (driver " + *driver +
+         (interfaces.empty() ? "" : ", interface " + interfaces.front()) + "); " + bind;
+}
+
+std::vector<std::string> kernel_interfaces(const std::string& address, const DeviceFiles& files) {
+  if (!is_pci_address(address)) return {};
+  const std::string full = full_device_name(address);
+  const fs::path device = files.sys / "bus" / "pci" / "devices" / full.substr(0, full.find(','));
+  const auto driver = target(device / "driver");
+  return driver && stays_in_kernel(*driver) ? names_in(device / "net") : std::vector<std::string>{};
 }
 
 }  // namespace simplon::dp

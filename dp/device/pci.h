@@ -1,20 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// PCI devices as the configuration names them and as Linux shows them. Control thread.
+// Addresses of NICs, and why one cannot be a port: asked of the kernel's files when DPDK has no device of an
+// address, since DPDK does not say. Control thread.
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace simplon::dp {
 
-bool is_pci_address(const std::string& device);  // "0000:01:00.0", "01:00.0", with arguments or without
+// "0000:03:00.0" for "03:00.0", arguments behind a comma kept. Anything else stays as it is.
+std::string full_device_name(const std::string& device);
+bool is_pci_address(const std::string& device);  // with or without its domain
+// A device of Hyper-V's bus, by its UUID (netvsc).
+bool is_vmbus_device(const std::string& device);
 
-// As Linux and DPDK write it: "1:0.0,a=b" is "0000:01:00.0,a=b". What is no PCI address comes back as it is.
-std::string full_pci_address(const std::string& device);
+// Where the kernel shows its devices. `open` opens a file for reading and writing and closes it again; 0, or
+// its errno. `hugepages`: our memory is in such.
+struct DeviceFiles {
+  std::filesystem::path sys = "/sys", dev = "/dev";
+  bool hugepages = true;
+  std::function<int(const std::filesystem::path&)> open;
+};
+DeviceFiles kernel_files();
 
-// Why DPDK cannot have this device, and what to do: a sentence for people. `address` is a full one;
-// `hugepages`: the memory is in such; `root`: of the file system.
-std::string pci_hindrance(const std::string& address, bool hugepages,
-                          const std::filesystem::path& root = "/");
+// Why DPDK has no port at this PCI address, and what to do.
+std::string why_not(const std::string& address, const DeviceFiles& files);
+// The kernel's interfaces of a NIC whose driver stays in the kernel beside DPDK's (mlx4, mlx5); none of any
+// other.
+std::vector<std::string> kernel_interfaces(const std::string& address, const DeviceFiles& files);
 
 }  // namespace simplon::dp

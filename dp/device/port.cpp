@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/device/port.h"
 
+#include <net/if.h>
 #include <rte_dev.h>
-#include <rte_eal.h>
 #include <rte_ethdev.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "dp/device/eal.h"
 #include "dp/device/packet_socket.h"
 #include "dp/device/pci.h"
 
@@ -25,6 +27,17 @@ std::string argument_of(const std::string& device, const std::string& key) {
   return device.substr(begin, device.find(',', begin) - begin);
 }
 
+bool has_carrier(const std::string& interface) {
+  const int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (s < 0) return true;  // it is not known
+  ifreq r{};
+  std::strncpy(r.ifr_name, interface.c_str(), IFNAMSIZ - 1);
+  constexpr int kBoth = IFF_UP | IFF_RUNNING;
+  const bool up = ioctl(s, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & kBoth) == kBoth;
+  close(s);
+  return up;
+}
+
 }  // namespace
 
 bool is_fed_by_kernel(const std::string& device) {
@@ -36,14 +49,17 @@ bool is_fed_by_kernel(const std::string& device) {
 Result<std::unique_ptr<Port>> Port::open(const PortSetup& setup, unsigned workers, rte_mempool* buffers) {
   // rte_eal_init succeeds even when a device failed to probe: it is looked up by name.
   std::uint16_t id = 0;
-  const std::string name = name_of(setup.device);
+  const std::string name = name_of(full_device_name(setup.device));
   if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0)
-    return fail("port " + setup.name + ": there is no device '" + setup.device + "'; " +
-                (is_pci_address(name) ? pci_hindrance(name, rte_eal_has_hugepages() != 0)
-                                      : "is its interface there, are its arguments right?"));
+    return fail("port " + setup.name + ": " +
+                (is_pci_address(name) ? "device '" + setup.device + "': " + why_not(name, kernel_files())
+                                      : "there is no device '" + setup.device +
+                                            "'; is its interface there, are its arguments right?"));
   std::unique_ptr<Port> port(new Port(setup, id, buffers));
   if (auto done = port->configure(workers); !done)
     return fail("port " + setup.name + ": " + done.error().what);
+  for (const auto event : {RTE_ETH_EVENT_INTR_RESET, RTE_ETH_EVENT_INTR_RMV})
+    rte_eth_dev_callback_register(port->id_, event, &Port::on_event, port.get());
   return port;
 }
 
@@ -55,6 +71,10 @@ Result<void> Port::configure(unsigned workers) {
   tx_queues_ = static_cast<std::uint16_t>(std::min<unsigned>(wanted, info.max_tx_queues));
   if (rx_queues_ == 0 || tx_queues_ == 0)
     return fail("the device has no queue to receive from, or none to send to");
+  if (setup_.queues > std::min(rx_queues_, tx_queues_))
+    return fail(std::to_string(setup_.queues) + " queues are asked for, the device has " +
+                std::to_string(info.max_rx_queues) + " to receive and " + std::to_string(info.max_tx_queues) +
+                " to send; lower 'queues', or leave it out to get what there is");
   return start_device(info);
 }
 
@@ -74,6 +94,7 @@ Result<void> Port::configure_device(const rte_eth_dev_info& info) const {
   // em, hns3 and vmxnet3 bring a large frame in several buffers, whatever the size of ours; the worker joins
   // them.
   if (setup_.mtu > RTE_ETHER_MTU) conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+  conf.intr_conf.rmv = info.dev_flags != nullptr && (*info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
   if (rx_queues_ > 1) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf =
@@ -121,26 +142,64 @@ Result<void> Port::choose_mac() {
 
 void Port::stop() { rte_eth_dev_stop(id_); }
 
-// The interface behind a software device is another one now, so the device is made anew. A NIC stays.
-Result<void> Port::reopen() {
-  const std::string name = name_of(setup_.device);
-  if (!is_pci_address(name)) {
-    const std::size_t comma = setup_.device.find(',');
-    const std::string arguments = comma == std::string::npos ? "" : setup_.device.substr(comma + 1);
-    std::uint16_t id = 0;
-    remember_stats();
-    rte_eal_hotplug_remove("vdev", name.c_str());
-    if (int e = rte_eal_hotplug_add("vdev", name.c_str(), arguments.c_str()); e != 0)
-      return fail("device '" + setup_.device + "': " + std::strerror(-e));
-    if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0 || id != id_)
-      return fail("device '" + setup_.device + "' has another number now; restart the gateway");
+// The interface behind a software device is another one now, so the device is made anew, like a NIC that was
+// taken away. Any other NIC is reset. It counts from zero then.
+Result<void> Port::renew_device() {
+  const std::string name = name_of(full_device_name(setup_.device));
+  const bool on_bus = is_pci_address(name) || is_vmbus_device(name);
+  if (on_bus && !removed_) {
+    const PortStats before = stats();
+    const int e = rte_eth_dev_reset(id_);
+    if (e == 0) past_ = before;
+    return e == 0 || e == -ENOTSUP ? Result<void>{}
+                                   : fail(std::string("cannot be reset: ") + std::strerror(-e));
   }
+  const char* bus = !on_bus ? "vdev" : is_pci_address(name) ? "pci" : "vmbus";
+  const std::size_t comma = setup_.device.find(',');
+  const std::string arguments = comma == std::string::npos ? "" : setup_.device.substr(comma + 1);
+  std::uint16_t id = 0;
+  past_ = stats();
+  rte_eal_hotplug_remove(bus, name.c_str());
+  if (int e = rte_eal_hotplug_add(bus, name.c_str(), arguments.c_str()); e != 0)
+    return fail("device '" + setup_.device + "': " + std::strerror(-e));
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0 || id != id_)
+    return fail("device '" + setup_.device + "' has another number now; restart the gateway");
+  removed_ = false;
+  return {};
+}
+
+Result<void> Port::reopen() {
+  if (auto done = renew_device(); !done) return done;
   rte_eth_dev_info info{};
   if (rte_eth_dev_info_get(id_, &info) != 0) return fail("does not tell what it is");
   return start_device(info);
 }
 
+int Port::on_event(std::uint16_t, rte_eth_event_type event, void* port, void*) {
+  Port& self = *static_cast<Port*>(port);
+  self.fault_ = event == RTE_ETH_EVENT_INTR_RMV ? Fault::kRemoved : Fault::kReset;
+  return 0;
+}
+
+Port::Fault Port::take_fault() {
+  const Fault fault = fault_.exchange(Fault::kNone);
+  removed_ = removed_ || fault == Fault::kRemoved;
+  return fault;
+}
+
+// A software port has no link of its own: it has that of the interface that it shares with the kernel. What
+// net_tap has made may have been moved to a namespace where it is not to be seen.
+bool Port::link_up() const {
+  if (setup_.device.starts_with("net_tap")) return true;
+  const std::string interface = argument_of(setup_.device, "iface");
+  if (is_fed_by_kernel(setup_.device) && !interface.empty()) return has_carrier(interface);
+  rte_eth_link link{};
+  return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
 Port::~Port() {
+  for (const auto event : {RTE_ETH_EVENT_INTR_RESET, RTE_ETH_EVENT_INTR_RMV})
+    rte_eth_dev_callback_unregister(id_, event, &Port::on_event, this);
   rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
 }
@@ -156,8 +215,7 @@ PortStats Port::stats() const {
                 .mtu = setup_.mtu};
   rte_eth_dev_info info{};
   if (rte_eth_dev_info_get(id_, &info) == 0 && info.driver_name != nullptr) out.driver = info.driver_name;
-  rte_eth_link link{};
-  out.link_up = rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+  out.link_up = link_up();
   rte_eth_stats stats{};
   if (rte_eth_stats_get(id_, &stats) != 0) stats = {};
   out.rx_packets = past_.rx_packets + stats.ipackets;
@@ -170,8 +228,5 @@ PortStats Port::stats() const {
     out.rx_missed += packet_socket_overruns(argument_of(setup_.device, "iface"));
   return out;
 }
-
-// A device that is made anew counts from zero.
-void Port::remember_stats() { past_ = stats(); }
 
 }  // namespace simplon::dp

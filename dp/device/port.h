@@ -5,6 +5,7 @@
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,11 @@ class Port {
   ~Port();
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
+
+  // What the device has said of itself since the last call (a VF is reset by its host, or taken away).
+  enum class Fault : std::uint8_t { kNone, kReset, kRemoved };
+  Fault take_fault();
+  bool link_up() const;
 
   // No worker touches the device: its gate is closed, and a grace period has passed. stop() frees what a
   // device that is gone still holds; reopen() opens it, under the id, with the queues and the MAC that it
@@ -49,7 +55,8 @@ class Port {
   Result<void> configure_device(const rte_eth_dev_info& info) const;
   Result<void> set_up_queues() const;
   Result<void> choose_mac();
-  void remember_stats();
+  Result<void> renew_device();
+  static int on_event(std::uint16_t id, rte_eth_event_type event, void* port, void* result);
 
   PortSetup setup_;
   std::uint16_t id_;
@@ -57,7 +64,9 @@ class Port {
   Gate gate_{true};
   std::uint16_t rx_queues_ = 0, tx_queues_ = 0;
   Mac mac_{};
-  PortStats past_;  // the counts of devices that this port had before
+  PortStats past_;                          // the counts of devices that this port had before
+  std::atomic<Fault> fault_{Fault::kNone};  // set by DPDK's interrupt thread
+  bool removed_ = false;                    // the bus has to look for it again
 };
 
 }  // namespace simplon::dp

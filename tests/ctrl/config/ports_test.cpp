@@ -69,6 +69,17 @@ TEST(Config, VlansArePortsOfTheirOwn) {
               HasSubstr("two tags at most"));
 }
 
+TEST(Config, DevicesOfBussesAreKnown) {
+  const auto error = [](const std::string& device) {
+    return error_of(
+        parse("ports:\n  - {name: a, device: \"03:00.0\", side: protected}\n  - {name: b, device: \"" +
+              device + "\", side: protected}\n"));
+  };
+  EXPECT_THAT(error("0000:03:00.0"), HasSubstr("another port has device"));
+  EXPECT_THAT(error("8b1e5a4c-2f0d-4f0e-9c1a-0123456789ab"), Not(HasSubstr("is no device")));
+  EXPECT_THAT(error("8b1e5a4c-2f0d-4f0e-9c1a-0123456789a"), HasSubstr("is no device"));
+}
+
 TEST(Config, PortsAreChecked) {
   const auto ports = [](const std::string& list) { return error_of(parse("ports:\n" + list)); };
   const std::string lan = "  - {name: lan, device: net_tap0, side: protected, addresses: [10.0.0.1/24]}\n";

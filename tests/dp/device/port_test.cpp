@@ -3,9 +3,14 @@
 
 #include <gtest/gtest.h>
 #include <rte_dev.h>
+#include <rte_ethdev.h>
 
 #include "dp/device/eal.h"
 #include "tests/dp/lab.h"
+
+// As a driver says it; the headers for drivers are not installed.
+extern "C" rte_eth_dev* rte_eth_dev_allocated(const char* name);
+extern "C" int rte_eth_dev_callback_process(rte_eth_dev* device, rte_eth_event_type event, void* result);
 
 namespace simplon::dp::test {
 namespace {
@@ -40,6 +45,38 @@ TEST(Port, HasNoMoreQueuesThanTheDevice) {
   ASSERT_TRUE(port) << port.error().what;
   EXPECT_EQ((*port)->rx_queues(), 1);
   EXPECT_EQ((*port)->tx_queues(), 1);
+}
+
+TEST(Port, QueuesThatCannotBeHadAreSaid) {
+  const Device pcap("net_pcap9", "tx_pcap=/dev/null");  // one each way
+  PortSetup setup = pcap.setup();
+  setup.queues = 4;
+  const auto port = open(setup, 4);
+  ASSERT_FALSE(port);
+  EXPECT_NE(port.error().what.find("4 queues are asked for, the device has 1 to receive"), std::string::npos)
+      << port.error().what;
+}
+
+TEST(Port, NicThatIsNotThereIsExplained) {
+  const auto port = open({.name = "lan", .device = "ff:1f.7"});
+  ASSERT_FALSE(port);
+  EXPECT_NE(port.error().what.find("no PCI device 0000:ff:1f.7"), std::string::npos) << port.error().what;
+}
+
+TEST(Port, DeviceThatAsksToBeResetOrIsTakenAwayIsHeardOnce) {
+  const Device null("net_null9");
+  const auto port = open(null.setup());
+  ASSERT_TRUE(port) << port.error().what;
+  EXPECT_EQ((*port)->take_fault(), Port::Fault::kNone);
+  for (const auto& [event, fault] : {std::pair{RTE_ETH_EVENT_INTR_RESET, Port::Fault::kReset},
+                                     {RTE_ETH_EVENT_INTR_RMV, Port::Fault::kRemoved}}) {
+    rte_eth_dev_callback_process(rte_eth_dev_allocated("net_null9"), event, nullptr);
+    EXPECT_EQ((*port)->take_fault(), fault);
+    EXPECT_EQ((*port)->take_fault(), Port::Fault::kNone);
+    (*port)->stop();
+    const auto again = (*port)->reopen();
+    EXPECT_TRUE(again) << again.error().what;
+  }
 }
 
 TEST(Port, QueuesAreAsManyAsWorkersUnlessSaidOtherwise) {

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's interfaces that get frames of a port beside it, and have to be muted.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace simplon::ctrl {
+
+// Those that a virtual device shares with the kernel, and those of a NIC whose driver stays in the kernel.
+std::vector<std::string> interfaces_to_mute(const std::string& device);
+
+}  // namespace simplon::ctrl
