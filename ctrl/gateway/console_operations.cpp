@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "ctrl/gateway/clock.h"
-#include "ctrl/linux/link.h"
 #include "ctrl/runtime/version.h"
 
 namespace simplon::ctrl {
@@ -39,22 +38,10 @@ void bind_ike(Operations& o, const ConsoleParts& p) {
   };
 }
 
-// A software port has no link of its own: it shows that of the interface that it shares with the kernel.
-std::optional<dp::Stats> stats(const ConsoleParts& p) {
-  if (!p.datapath) return std::nullopt;
-  dp::Stats out = p.datapath->stats();
-  for (dp::PortStats& port : out.ports) {
-    const std::vector<std::string> shared = shared_interfaces(port.device);
-    if (!shared.empty()) port.link_up = std::ranges::all_of(shared, has_link);
-    if (port.vlan) port.link_up = out.ports[static_cast<std::size_t>(port.vlan->parent)].link_up;
-  }
-  return out;
-}
-
 void bind_installed(Operations& o, const ConsoleParts& p) {
   o.sa_counters = [p](SaId id) { return p.reconciler.counters(id); };
   o.policies = [p] { return p.reconciler.policies(); };
-  o.stats = [p] { return stats(p); };
+  o.stats = [p] { return p.datapath ? std::optional(p.datapath->stats()) : std::nullopt; };
   o.gateway = [p] { return p.reconciler.gateway_on(); };
   o.set_gateway = [p](bool on) { return p.reconciler.set_gateway(on); };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A kernel interface: its number, its link. Control thread.
+// A kernel interface: its number. Control thread.
 #pragma once
 
 #include <string>
@@ -9,7 +9,5 @@ namespace simplon::ctrl {
 // Its number; 0 when there is none of this name. Any socket will do: no descriptor is taken for it, so that
 // an interface does not seem gone when descriptors are.
 unsigned interface_index(int socket, const std::string& interface);
-// Whether it is up and has a carrier; false when there is no such interface.
-bool has_link(const std::string& interface);
 
 }  // namespace simplon::ctrl

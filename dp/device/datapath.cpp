@@ -63,6 +63,8 @@ std::uint16_t buffer_room(const std::vector<PortSetup>& ports) {
   return static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + (frame + kRoomStep - 1) / kRoomStep * kRoomStep);
 }
 
+constexpr std::chrono::milliseconds kLinksEvery{250};
+
 // Idle::kRelax: the longer nothing comes, the longer the sleep, up to this.
 constexpr long kLongestSleepNs = 100'000;
 constexpr unsigned kPausesFirst = 64;
@@ -140,6 +142,8 @@ class DpdkDataPath final : public DataPath {
   Sink sink_of(std::size_t index, unsigned worker) const;
   PuntRings punts_of(std::size_t port) const { return {first_punts_[port].get(), rest_punts_[port].get()}; }
   void watch_ports(std::vector<Event>& out);
+  void watch_device(std::size_t port, std::vector<Event>& out);
+  void watch_links(std::vector<Event>& out);
   void take_event(const WorkerEvent& event, std::vector<Event>& out);
   static int loop(void* thread);
 
@@ -156,6 +160,8 @@ class DpdkDataPath final : public DataPath {
   std::unique_ptr<Quiescence> quiescence_;
   std::map<std::size_t, Reattachment> reattachments_;  // by PortIndex
   std::unique_ptr<Registry> registry_;
+  std::vector<bool> links_;  // by PortIndex
+  std::chrono::steady_clock::time_point links_seen_{};
   std::vector<Thread> threads_;
   std::atomic<bool> stop_{false};
 };
@@ -191,6 +197,7 @@ Result<void> DpdkDataPath::start() {
   registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
   registry_->tick(std::chrono::steady_clock::now());
   if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
+  links_.assign(ports_.size(), true);
   threads_.resize(workers);
   for (unsigned i = 0; i < workers; ++i)
     if (auto done = make_worker(i); !done) return done;
@@ -366,9 +373,35 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
   }
 }
 
+// A VF that its host resets or takes away is opened again when it is there.
+void DpdkDataPath::watch_device(std::size_t port, std::vector<Event>& out) {
+  const Port::Fault fault = ports_[port]->take_fault();
+  if (fault == Port::Fault::kNone) return;
+  reattachments_.at(port).attach();
+  out.emplace_back(PortChanged{PortIndex{static_cast<std::uint16_t>(port)},
+                               fault == Port::Fault::kReset ? "asks to be reset: it is opened anew"
+                                                            : "has lost its device; it is looked for"});
+}
+
+void DpdkDataPath::watch_links(std::vector<Event>& out) {
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    const bool up = ports_[device_of(i)]->link_up();
+    if (links_[i] == up) continue;
+    links_[i] = up;
+    const PortIndex port{static_cast<std::uint16_t>(i)};
+    punt_path_->set_link(port, up);
+    out.emplace_back(PortChanged{port, up ? "has a link" : "has no link"});
+  }
+}
+
 void DpdkDataPath::watch_ports(std::vector<Event>& out) {
   const auto now = std::chrono::steady_clock::now();
   std::ranges::move(punt_path_->restore(now), std::back_inserter(out));
+  if (now - links_seen_ >= kLinksEvery) {
+    links_seen_ = now;
+    watch_links(out);
+  }
+  for (const auto& [i, reattachment] : reattachments_) watch_device(i, out);
   for (auto& [i, reattachment] : reattachments_)
     if (auto what = reattachment.advance(now))
       out.emplace_back(PortChanged{PortIndex{static_cast<std::uint16_t>(i)}, std::move(*what)});

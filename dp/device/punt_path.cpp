@@ -31,29 +31,38 @@ ifreq request_for(const std::string& name) {
   return r;
 }
 
-// MAC, MTU, up: the kernel's interface requests go through any socket.
-Result<void> dress(const std::string& name, const Mac& mac, std::uint16_t mtu) {
-  const int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (s < 0) return fail(std::string("a socket: ") + std::strerror(errno));
+// The kernel's interface requests go through any socket.
+class InterfaceSocket {
+ public:
+  InterfaceSocket() : fd_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {}
+  ~InterfaceSocket() { ::close(fd_); }
+  InterfaceSocket(const InterfaceSocket&) = delete;
+  InterfaceSocket& operator=(const InterfaceSocket&) = delete;
+  bool request(unsigned long what, ifreq& r) const { return ioctl(fd_, what, &r) == 0; }
+
+ private:
+  int fd_;
+};
+
+bool set_mac_and_mtu(const InterfaceSocket& s, const std::string& name, const Mac& mac, std::uint16_t mtu) {
   ifreq r = request_for(name);
   r.ifr_hwaddr.sa_family = ARPHRD_ETHER;
   std::memcpy(r.ifr_hwaddr.sa_data, mac.data(), mac.size());
-  int bad = ioctl(s, SIOCSIFHWADDR, &r);
-  if (bad == 0) {
-    r = request_for(name);
-    r.ifr_mtu = mtu;
-    bad = ioctl(s, SIOCSIFMTU, &r);
-  }
-  if (bad == 0) {
-    r = request_for(name);
-    bad = ioctl(s, SIOCGIFFLAGS, &r);
-    r.ifr_flags = static_cast<short>(r.ifr_flags | IFF_UP);
-    if (bad == 0) bad = ioctl(s, SIOCSIFFLAGS, &r);
-  }
-  const int why = errno;
-  ::close(s);
-  if (bad != 0) return fail("TAP " + name + ": " + std::strerror(why));
-  return {};
+  if (!s.request(SIOCSIFHWADDR, r)) return false;
+  r = request_for(name);
+  r.ifr_mtu = mtu;
+  return s.request(SIOCSIFMTU, r);
+}
+
+// MAC, MTU, up.
+Result<void> dress(const std::string& name, const Mac& mac, std::uint16_t mtu) {
+  const InterfaceSocket s;
+  bool good = set_mac_and_mtu(s, name, mac, mtu);
+  ifreq r = request_for(name);
+  good = good && s.request(SIOCGIFFLAGS, r);
+  r.ifr_flags = static_cast<short>(r.ifr_flags | IFF_UP);
+  if (good && s.request(SIOCSIFFLAGS, r)) return {};
+  return fail("TAP " + name + ": " + std::strerror(errno));
 }
 
 }  // namespace
@@ -108,7 +117,35 @@ Result<void> PuntPath::make(Tap& tap) {
   }
   epoll_event event{.events = EPOLLIN, .data = {}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+  show_link(tap);
   return {};
+}
+
+void PuntPath::show_link(const Tap& tap) {
+  const unsigned carrier = tap.link ? 1 : 0;
+  if (tap.fd >= 0) ioctl(tap.fd, TUNSETCARRIER, &carrier);
+}
+
+void PuntPath::set_link(PortIndex port, bool up) {
+  Tap& tap = taps_[static_cast<std::size_t>(port)];
+  tap.link = up;
+  show_link(tap);
+}
+
+std::optional<std::string> PuntPath::refuse_changes(const Tap& tap) {
+  const InterfaceSocket s;
+  ifreq mtu = request_for(tap.setup.name), mac = mtu;
+  if (!s.request(SIOCGIFMTU, mtu) || !s.request(SIOCGIFHWADDR, mac)) return std::nullopt;
+  std::string what;
+  if (mtu.ifr_mtu != tap.setup.mtu) what = "MTU " + std::to_string(mtu.ifr_mtu);
+  if (std::memcmp(mac.ifr_hwaddr.sa_data, tap.mac.data(), tap.mac.size()) != 0)
+    what += (what.empty() ? "" : " and ") + std::string("MAC");
+  if (what.empty()) return std::nullopt;
+  const bool done = set_mac_and_mtu(s, tap.setup.name, tap.mac, tap.setup.mtu);
+  return "has a new " + what + " on its TAP, which the device does not follow; " +
+         (done ? "the TAP has its own again"
+               : std::string("it cannot be put back: ") + std::strerror(errno)) +
+         "; 'mtu' and 'mac' of the port change both";
 }
 
 void PuntPath::lose(Tap& tap) {
@@ -122,8 +159,10 @@ std::vector<PortChanged> PuntPath::restore(std::chrono::steady_clock::time_point
   if (due) restored_ = now;
   for (std::size_t i = 0; i < taps_.size(); ++i) {
     Tap& tap = taps_[i];
-    if (tap.fd >= 0 || tap.inject == nullptr) continue;
     const PortIndex port{static_cast<std::uint16_t>(i)};
+    if (due && tap.fd >= 0)
+      if (auto what = refuse_changes(tap)) out.push_back({port, std::move(*what)});
+    if (tap.fd >= 0 || tap.inject == nullptr) continue;
     if (!tap.gone) out.push_back({port, "lost its TAP, which another program deleted"});
     if (!tap.gone) tap.gone.emplace();
     if (!due) continue;

@@ -46,7 +46,10 @@ class PuntPath {
   int fd() const { return epoll_; }
   // Moves what is there, at most some hundred frames each way.
   void move();
-  // Makes the TAPs again that were deleted, once a second; returns what to tell of them.
+  // The kernel sees the port's link by the TAP's carrier, and routing daemons by the kernel.
+  void set_link(PortIndex port, bool up);
+  // Makes the TAPs again that were deleted, and puts MAC and MTU back that another program has set there: the
+  // device keeps its own. Once a second; returns what to tell of them.
   std::vector<PortChanged> restore(std::chrono::steady_clock::time_point now);
   // Says that the control thread is about to sleep. What came meanwhile, or is left, makes fd() readable.
   void sleep(rte_ring* events);
@@ -64,11 +67,14 @@ class PuntPath {
     PortSetup setup;
     Mac mac{};
     Counters counters;
+    bool link = true;
     std::optional<std::string> gone;  // why it cannot be made again, as was told; empty at first
   };
   explicit PuntPath(rte_mempool* buffers) : buffers_(buffers) {}
   Result<void> make(Tap& tap);
   void lose(Tap& tap);
+  static std::optional<std::string> refuse_changes(const Tap& tap);
+  static void show_link(const Tap& tap);
   static void to_kernel(Tap& tap, PuntClass c, unsigned most);
   bool has_punts() const;
   void from_kernel(std::uint16_t port, Tap& tap);
