@@ -36,7 +36,7 @@ class Pci : public testing::Test {
     fs::create_symlink("../../drivers/" + driver, device() / "driver");
   }
   void group(const std::string& name) const {
-    fs::create_symlink("../../../kernel/iommu_groups/" + name, device() / "iommu_group");
+    fs::create_symlink("../../../../kernel/iommu_groups/" + name, device() / "iommu_group");
   }
   DeviceFiles files() const {
     return {.sys = root_ / "sys",
