@@ -38,7 +38,7 @@ configuration() {
   local list="[1]"
   [ "$workers" = 2 ] && list="[1, 2]"
   site_simplon_ports gwA "$list" | sed -e "s|net_af_packet0,iface=lan0|00:10.0|" -e "s|net_af_packet1,iface=wan0|0000:00:11.0|" \
-    -e "s|^    side:|    mtu: $mtu\n    queues: $([ "$nic" = vmxnet3 ] && echo 1 || echo 0)\n&|" -e "s|^  idle:|  hugepages: $([ "$pages" = huge ] && echo required || echo never)\n&|" \
+    -e "s|^    side:|    queues: $([ "$nic" = vmxnet3 ] && echo 1 || echo 0)\n&|" -e "s|^  idle:|  hugepages: $([ "$pages" = huge ] && echo required || echo never)\n&|" \
     -e "s|socket: .*|socket: /run/gwA.vici|"
   site_secrets gwA
   start=none site_connection gwA
@@ -92,7 +92,7 @@ options+=(-q "$(device tap-lan 0x10 02:00:00:00:0a:01)" -q "$(device tap-wan 0x1
 start gwA guest "$here/../qemu/qemu-run" "${options[@]}" -- bash "$dir/guest.sh"
 # strongSwan's own ESP (kernel-libipsec) takes no packet above 1500 octets, so there another Simplon is the peer.
 large_peer() {
-  { site_simplon_ports gwB | sed -e "s|net_af_packet\(.\),iface=\(.*\)|net_pcap\1,rx_iface_in=\2,tx_iface=\2|" -e "s|^    side:|    mtu: $mtu\n&|"
+  { port_kind=pcap site_simplon_ports gwB
     site_secrets gwB
     start=none site_connection gwB
   } >"$run/gwB.yaml"
