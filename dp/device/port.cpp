@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/device/port.h"
 
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "dp/device/packet_socket.h"
@@ -27,15 +30,18 @@ std::string argument_of(const std::string& device, const std::string& key) {
   return device.substr(begin, device.find(',', begin) - begin);
 }
 
+// Asked of the driver: IFF_RUNNING follows it up to a second later.
 bool has_carrier(const std::string& interface) {
   const int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (s < 0) return true;  // it is not known
+  ethtool_value link{.cmd = ETHTOOL_GLINK, .data = 0};
   ifreq r{};
   std::strncpy(r.ifr_name, interface.c_str(), IFNAMSIZ - 1);
-  constexpr int kBoth = IFF_UP | IFF_RUNNING;
-  const bool up = ioctl(s, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & kBoth) == kBoth;
+  r.ifr_data = reinterpret_cast<char*>(&link);
+  const bool told = ioctl(s, SIOCETHTOOL, &r) == 0;
+  const int why = errno;
   close(s);
-  return up;
+  return told ? link.data != 0 : why == EOPNOTSUPP;
 }
 
 }  // namespace
