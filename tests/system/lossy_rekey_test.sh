@@ -79,6 +79,21 @@ longest_gap() {
     awk 'NR > 1 && $1 - last - 1 > most {most = $1 - last - 1} {last = $1} END {print 20 * most}'
 }
 
+# What both ends know when a sequence has failed, beside a capture of the WAN; kept with the logs.
+keep_evidence() {
+  local to=$run/failed.$i
+  mkdir -p "$to"
+  sleep 0.3 # what the capture still buffers
+  cp "$run"/{wan.pcap,gap.log,settled.log,relay.log,gwA.log} "$to/" 2>/dev/null
+  { date +%T.%N; ctl gwA sas; ctl gwA drops; ctl gwA ports; } >"$to/gwA.txt" 2>&1
+  if [ "$peer" = simplon ]; then
+    { ctl gwB sas; ctl gwB drops; } >"$to/gwB.txt" 2>&1
+  else
+    swan gwB --list-sas >"$to/gwB.txt" 2>&1
+    tail -n 2000 "$run/gwB/charon.log" >"$to/charon.log"
+  fi
+}
+
 left_over=0 into_nothing=0 gaps=0 too_long=0 longest=0 not_up=0 not_down=0 swan_keeps=0
 sequence() {
   touch "$run/calm"; sleep 0.5; rm "$run/calm" # what came late in the sequence before is gone
@@ -86,6 +101,7 @@ sequence() {
   local establishing=$!
   wait_for 40 one_child || { not_up=$((not_up + 1)); wait $establishing; act gwA terminate; act gwB terminate; return; }
   wait $establishing
+  start gwB wan tcpdump -U -ni wan0 -w "$run/wan.pcap"
   ip netns exec "$lab-hostA" ping -n -i 0.02 -W 1 198.18.2.10 >"$run/gap.log" 2>&1 &
   local ping=$! n who
   for ((n = 2 + RANDOM % 3; n > 0; n--)); do
@@ -104,6 +120,7 @@ sequence() {
   wait_for 30 one_child || {
     echo "sequence $i: A has $(children_of gwA | tr '\n' ' '), B has $(children_of gwB | tr '\n' ' ')"
     left_over=$((left_over + 1))
+    keep_evidence
   }
   # All is settled: five are sent, five come back. A busy machine may take its time.
   on hostA ping -c 5 -i 0.2 -W 10 198.18.2.10 >"$run/settled.log" 2>&1
@@ -111,6 +128,7 @@ sequence() {
     echo "sequence $i: A has $(children_of gwA | tr '\n' ' '), B has $(children_of gwB | tr '\n' ' '), and of five pings:"
     cat "$run/settled.log"
     into_nothing=$((into_nothing + 1))
+    keep_evidence
   }
   kill -INT $ping; wait $ping 2>/dev/null
   grep -q 'packets transmitted' "$run/gap.log" || echo "sequence $i: the ping did not run"
@@ -123,6 +141,7 @@ sequence() {
   act "$(either)" terminate
   wait_for 30 nothing || { not_down=$((not_down + 1)); act gwA terminate; act gwB terminate; }
   rm -f "$run/calm"
+  stop wan INT
 }
 for ((i = 1; i <= sequences; i++)); do sequence; done
 stop relay
