@@ -36,15 +36,20 @@ in_kernel() { ip -n "$lab-gwA" "$@"; }
 start gwB seen tcpdump -U -l -eni any -Q in "icmp or icmp6 or udp port 9"
 ok "the capture is up" wait_for 10 grep -q listening "$run/seen.log"
 packets() { grep -cE "$1" "$run/seen.log"; }
-echoes() { packets "(> 203.0.113.9: ICMP|> 2001:db8:9::9: ICMP6,) echo request"; }
+echoes() { packets "(> 203.0.113.9: ICMP|> 2001:db8:9::9: ICMP6,) echo request.* length 85$"; } # of those that marked() sends
 
 declare -A to=([4]=203.0.113.9 [6]=2001:db8:9::9) net=([4]=203.0.113.0/26 [6]=2001:db8:9::/48)
 declare -A route=([4]="route" [6]="-6 route")
-ping_of() { on hostA ping -c "$2" -i 0.05 -W 1 "${to[$1]}"; }
-answered() { ping_of "$1" 1 >"$run/ping.txt" 2>&1; }
+ping_of() { local family=$1; shift; on hostA ping -i 0.05 -W 1 "$@" "${to[$family]}"; }
+marked() { ping_of "$1" -c 5 -s 77; }
+seen_marked() { [ "$(echoes)" -ge "$1" ]; }
+answered() { ping_of "$1" -c 1 >"$run/ping.txt" 2>&1; }
 says() { grep -qE "$1" "$run/ping.txt"; }
 for family in 4 6; do
   ok "the control: IPv$family goes by the default route" wait_for 15 answered $family
+  expected=$(($(echoes) + 5))
+  marked $family >"$run/ping.txt" 2>&1
+  ok "... and the capture sees it" wait_for 5 seen_marked $expected
   for case in "blackhole route-blackhole -" "unreachable route-unreachable (Host|No.route|Destination)" \
     "prohibit route-prohibit (filtered|prohibited)" "throw no-route (Net|No.route|Destination)"; do
     set -- $case
@@ -52,7 +57,7 @@ for family in 4 6; do
     in_kernel ${route[$family]} add "$1" "${net[$family]}"
     ok "IPv$family $1 stops it" wait_for 5 eval '! answered $family'
     was=$(echoes)
-    ping_of $family 5 >"$run/ping.txt" 2>&1
+    marked $family >"$run/ping.txt" 2>&1
     ok "... nothing of it is on the wire" [ "$(echoes)" = "$was" ]
     more() { [ "$(drop_count gwA "$1")" -ge $((before + 5)) ]; }
     ok "... each is counted as $2" wait_for 5 more "$2"
