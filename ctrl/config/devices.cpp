@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "ctrl/config/parts.h"
+#include "dp/device/pci.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -24,11 +25,6 @@ bool is_uuid(std::string_view text) {
   return text.size() == kShape.size() && std::ranges::equal(text, kShape, [](char c, char shape) {
            return shape == '-' ? c == '-' : std::isxdigit(static_cast<unsigned char>(c)) != 0;
          });
-}
-
-// "01:00.0" and "0000:01:00.0" are one device.
-std::string_view without_domain_zero(std::string_view id) {
-  return id.starts_with("0000:") ? id.substr(5) : id;
 }
 
 // "0000:01:00.0", "01:00.0" or a virtual device with arguments, "net_af_packet0,iface=eth1".
@@ -56,16 +52,15 @@ std::string meant_driver(std::string_view device) {
 void read_device(const Value& device, const Config& out, dp::PortSetup& setup) {
   const auto text = device.text();
   if (!text) return;
-  setup.device = *text;
-  const std::string_view id = std::string_view(*text).substr(0, text->find(','));
+  setup.device = dp::full_device_name(*text);
+  const std::string_view id = std::string_view(setup.device).substr(0, setup.device.find(','));
   if (!valid_device(*text))
     return device.error("'" + text->substr(0, 60) +
                         "' is no device; use a PCI address (0000:01:00.0) or a virtual device with its "
                         "arguments (net_af_packet0,iface=eth1)" +
                         meant_driver(*text));
   for (const dp::PortSetup& p : out.setup.ports)
-    if (!p.vlan && without_domain_zero(std::string_view(p.device).substr(0, p.device.find(','))) ==
-                       without_domain_zero(id))
+    if (!p.vlan && std::string_view(p.device).substr(0, p.device.find(',')) == id)
       return device.error("another port has device '" + std::string(id) + "'");
 }
 

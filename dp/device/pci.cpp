@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <optional>
@@ -120,9 +121,22 @@ bool is_vmbus_device(const std::string& device) {
 }
 
 std::string full_device_name(const std::string& device) {
-  std::string out = looks_like(address_of(device), "xx:xx.x") ? "0000:" + device : device;
-  if (is_pci_address(out)) std::transform(out.begin(), out.begin() + 12, out.begin(), ::tolower);
-  return out;
+  const std::string address(address_of(device));
+  unsigned domain = 0, bus = 0, slot = 0, function = 0;
+  int end = 0;
+  const auto reads = [&](const char* pattern, int fields, auto... to) {
+    return std::sscanf(address.c_str(), pattern, to..., &end) == fields &&
+           static_cast<std::size_t>(end) == address.size();
+  };
+  if (address.find_first_not_of(std::string(kHex) + ":.") != std::string::npos) return device;
+  if (!reads("%4x:%2x:%2x.%1x%n", 4, &domain, &bus, &slot, &function)) {
+    domain = 0;
+    if (!reads("%2x:%2x.%1x%n", 3, &bus, &slot, &function)) return device;
+  }
+  char full[16];
+  std::snprintf(full, sizeof full, "%.4x:%.2x:%.2x.%x", domain & 0xffff, bus & 0xff, slot & 0xff,
+                function & 0xf);
+  return full + device.substr(address.size());
 }
 
 DeviceFiles kernel_files() {

@@ -10,7 +10,8 @@
 
 namespace simplon::dp {
 
-// "0000:03:00.0" for "03:00.0", arguments behind a comma kept. Anything else stays as it is.
+// As Linux and DPDK write it: "0000:03:00.0" for "03:00.0" and "3:0.0", arguments behind a comma kept.
+// Anything else stays as it is.
 std::string full_device_name(const std::string& device);
 bool is_pci_address(const std::string& device);  // with or without its domain
 // A device of Hyper-V's bus, by its UUID (netvsc).

@@ -61,6 +61,9 @@ TEST_F(Pci, NoSuchDevice) {
 TEST_F(Pci, ShortAddressIsTheSame) {
   EXPECT_EQ(full_device_name("03:00.0,a=b"), "0000:03:00.0,a=b");
   EXPECT_EQ(full_device_name("0000:0A:00.0"), "0000:0a:00.0");
+  EXPECT_EQ(full_device_name("3:0.1,a=b:c.d"), "0000:03:00.1,a=b:c.d");
+  EXPECT_EQ(full_device_name("0001:AF:1D.2"), "0001:af:1d.2");
+  EXPECT_EQ(full_device_name("01:00.0x"), "01:00.0x");
   EXPECT_EQ(full_device_name("net_null0"), "net_null0");
   EXPECT_EQ(why("03:00.0"), why());
 }
