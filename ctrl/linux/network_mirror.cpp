@@ -309,12 +309,31 @@ Result<void> NetworkMirror::confirm(const std::vector<dp::NeighbourKey>& used) {
   return first;
 }
 
+namespace {
+
+std::string setting_of(const std::string& interface, const char* key) {
+  return "/proc/sys/net/ipv4/conf/" + interface + "/" + key;
+}
+
+bool is_strict(const std::string& interface) {
+  std::string value;
+  std::ifstream(setting_of(interface, "rp_filter")) >> value;
+  return value == "1";
+}
+
+}  // namespace
+
 // The data path says which port a packet came in at, and what came out of an SA has no route back by it: so
-// its source needs a route, but by any interface (RFC 3704 §2.4). The larger of this and of `all` counts.
+// its source may need a route, but by any interface (RFC 3704 §2.4). The larger of this and of `all` counts,
+// which makes 2 of a strict 1. And a neighbour is asked in the name of an address of its own link: what
+// checks sources would not answer another one.
 Result<void> NetworkMirror::prepare(unsigned interface) {
   std::array<char, IF_NAMESIZE> name{};
-  if (if_indextoname(interface, name.data()) != nullptr)
-    std::ofstream("/proc/sys/net/ipv4/conf/" + std::string(name.data()) + "/rp_filter") << "2";
+  if (if_indextoname(interface, name.data()) != nullptr) {
+    if (is_strict(name.data()) || is_strict("all"))
+      std::ofstream(setting_of(name.data(), "rp_filter")) << "2";
+    std::ofstream(setting_of(name.data(), "arp_announce")) << "2";
+  }
   return watch_neighbours_closely(requests_, interface);
 }
 

@@ -54,8 +54,8 @@ class NetworkMirror {
   // These neighbours are sent to, which the kernel does not see: those that it has not heard of for a while
   // (STALE) it shall ask (RFC 4861 §7.3.3), each once. Another MAC comes as a change of network().
   Result<void> confirm(const std::vector<dp::NeighbourKey>& used);
-  // How the kernel watches the neighbours of every port (ctrl/linux/neighbour_parameters.h) and checks
-  // sources there (rp_filter), each interface once: to be called again when poll() was true.
+  // How the kernel watches and asks the neighbours of every port (ctrl/linux/neighbour_parameters.h) and
+  // checks sources there (rp_filter), each interface once: to be called again when poll() was true.
   Result<void> watch_closely();
 
  private:

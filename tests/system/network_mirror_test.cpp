@@ -337,10 +337,24 @@ TEST_F(Mirror, ANeighbourInUseThatWasNotHeardOfForAWhileIsAsked) {
 }
 
 // RFC 3704 §2.4: what came out of a tunnel has no route back by its TAP.
-TEST_F(Mirror, SourcesNeedARouteByAnyInterface) {
-  ASSERT_TRUE(runs("sysctl -qw net.ipv4.conf.p0.rp_filter=1 net.ipv4.conf.p1.rp_filter=0"));
+TEST_F(Mirror, SourcesNeedARouteByAnyInterfaceAtMost) {
+  ASSERT_TRUE(runs(
+      "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.p0.rp_filter=1 net.ipv4.conf.p1.rp_filter=0"));
   ASSERT_TRUE(mirror_->watch_closely());
-  EXPECT_EQ(shell("cat /proc/sys/net/ipv4/conf/p0/rp_filter /proc/sys/net/ipv4/conf/p1/rp_filter"), "2\n2\n");
+  EXPECT_EQ(shell("cat /proc/sys/net/ipv4/conf/p0/rp_filter /proc/sys/net/ipv4/conf/p1/rp_filter"), "2\n0\n");
+}
+
+// What is strict for all is so for each, but for a larger number of its own.
+TEST_F(Mirror, StrictForAllIsNotStrictForPorts) {
+  ASSERT_TRUE(runs("sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.p0.rp_filter=0"));
+  ASSERT_TRUE(mirror_->watch_closely());
+  EXPECT_EQ(shell("cat /proc/sys/net/ipv4/conf/p0/rp_filter"), "2\n");
+  ASSERT_TRUE(runs("sysctl -qw net.ipv4.conf.all.rp_filter=0"));
+}
+
+TEST_F(Mirror, NeighboursAreAskedInTheNameOfTheirLink) {
+  ASSERT_TRUE(mirror_->watch_closely());
+  EXPECT_EQ(shell("cat /proc/sys/net/ipv4/conf/p0/arp_announce"), "2\n");
 }
 
 TEST_F(Mirror, FollowsTheBroadcastAddressesOfItsNetworks) {
