@@ -54,8 +54,11 @@ Drop martian(const Tables& tables, const Flow& flow) {
   const Routes& routes = *tables.routes;
   const bool source_is_host = is_one_host(flow.source) && !routes.is_broadcast(flow.source);
   if (!source_is_host && !has_no_address_yet(flow)) return Drop::kMartianSource;
-  // A link-local address is somebody else's on another link.
-  if (flow.origin != Origin::kGateway && !flow.source.is_link_local() && routes.local(flow.source))
+  // A link-local address is somebody else's on another link. And who has an address that ours tries out says
+  // so in the name of that address (RFC 4862 §5.4).
+  const bool tells_of_itself = flow.origin != Origin::kDecrypted && discovers_us(tables, flow);
+  if (flow.origin != Origin::kGateway && !flow.source.is_link_local() && !tells_of_itself &&
+      routes.local(flow.source))
     return Drop::kOwnSource;
   if (!may_be_destination(flow.destination) || routes.is_broadcast(flow.destination))
     return Drop::kMartianDestination;
@@ -72,11 +75,15 @@ Drop link_local(const Flow& flow) {
   return flow.destination.is_link_local() ? Drop::kMartianDestination : Drop::kNone;
 }
 
-// RFC 2131 §4.1: to the address that is offered, while the port has none.
+// RFC 2131 §4.1: to the address that is offered, while the port has none. What a policy protects is no offer.
 bool is_dhcp_offer(const Tables& tables, const Flow& flow) {
-  return flow.origin != Origin::kDecrypted && flow.protocol == kUdp && !flow.fragment &&
-         flow.destination.is_v4() && Port{flow.sport} == kDhcpServerPort &&
-         Port{flow.dport} == kDhcpClientPort && tables.routes->address_of(flow.port, Family::kV4) == nullptr;
+  if (flow.origin == Origin::kDecrypted || flow.protocol != kUdp || flow.fragment ||
+      !flow.destination.is_v4() || Port{flow.sport} != kDhcpServerPort ||
+      Port{flow.dport} != kDhcpClientPort || tables.routes->address_of(flow.port, Family::kV4) != nullptr)
+    return false;
+  const bool out = flow.origin == Origin::kProtected;
+  const Spd::Entry* entry = tables.spd->find(out ? Direction::kOut : Direction::kIn, flow);
+  return entry == nullptr || entry->action != Action::kProtect;
 }
 
 // Over the boundary outwards: the SPD's outbound side decides; `pass` is what BYPASS means here.
@@ -113,10 +120,10 @@ Drop inbound(const Tables& tables, const Flow& flow) {
   return Drop::kNone;
 }
 
-// An entry gives such packets to the kernel to forward.
-bool goes_via_kernel(const Tables& tables, Direction direction, const Flow& flow) {
+// The entry that gives such packets to the kernel to forward; null: none does.
+const Spd::Entry* entry_via_kernel(const Tables& tables, Direction direction, const Flow& flow) {
   const Spd::Entry* entry = tables.spd->find(direction, flow);
-  return entry != nullptr && entry->action == Action::kBypass && entry->via_kernel && !entry->undecided(flow);
+  return entry != nullptr && entry->action == Action::kBypass && entry->via_kernel ? entry : nullptr;
 }
 
 // Multicast beyond a link passes where an entry names the group; one for all destinations does not.
@@ -150,8 +157,9 @@ bool is_hosts_own(const Tables& tables, const Flow& flow) {
 // §5.2). So only that comes back from it which the SPD would give to it, by the side that it leaves on.
 Decision forwarded_by_kernel(const Tables& tables, const Flow& flow) {
   const bool inwards = flow.origin == Origin::kHostProtected;
-  if (!goes_via_kernel(tables, inwards ? Direction::kIn : Direction::kOut, flow))
-    return drop(Drop::kNotFromHost);
+  const Spd::Entry* entry = entry_via_kernel(tables, inwards ? Direction::kIn : Direction::kOut, flow);
+  if (entry == nullptr) return drop(Drop::kNotFromHost);
+  if (entry->undecided(flow)) return drop(Drop::kFragment);
   if (const Drop reason = martian(tables, flow); reason != Drop::kNone) return drop(reason);
   return tables.gateway_on ? send(flow.port) : drop(Drop::kGatewayOff);
 }
@@ -215,7 +223,8 @@ Decision decide(const Tables& tables, const Flow& flow) {
 
   if (flow.origin == Origin::kUnprotected) {
     if (const Drop reason = inbound(tables, flow); reason != Drop::kNone) return drop(reason);
-    if (tables.gateway_on && goes_via_kernel(tables, Direction::kIn, flow)) return punt(flow.port);
+    if (tables.gateway_on && entry_via_kernel(tables, Direction::kIn, flow) != nullptr)
+      return punt(flow.port);
   }
   return routed(tables, flow);
 }

@@ -48,10 +48,10 @@ inline const Decision& find_decision(FlowCaches& flows, const PacketInfo& packet
 
 // IKE (RFC 7296 §2, RFC 3948 §2.2; ESP in UDP never comes here) and neighbour discovery (RFC 4861 §4).
 PuntClass punt_class(const Headers& h) {
-  constexpr unsigned kFirstOfDiscovery = 133, kLastOfDiscovery = 137;  // types of ICMPv6
   const bool ike = h.protocol == kUdp && (Port{h.dport} == kIkePort || Port{h.dport} == kNatTraversalPort);
   const unsigned type = h.dport >> 8;
-  const bool discovery = h.protocol == kIcmpv6 && type >= kFirstOfDiscovery && type <= kLastOfDiscovery;
+  const bool discovery =
+      h.protocol == kIcmpv6 && type >= kFirstNeighbourDiscovery && type <= kLastNeighbourDiscovery;
   return ike || discovery ? PuntClass::kFirst : PuntClass::kRest;
 }
 

@@ -415,6 +415,25 @@ TEST(Rfc2131_4_1, OfferToAnAddressThatIsOfferedReachesTheHost) {
   EXPECT_EQ(Site(std::nullopt)(Origin::kUnprotected, kWan, kOutside, kInside, kUdp, 67, 68),
             dropped(Drop::kNoPolicy))
       << "a port with an address needs none";
+  offer.sport = 67;
+  const PolicySpec protects{.id = PolicyId{1},
+                            .action = Action::kProtect,
+                            .selectors = {{*TrafficSelector::parse("198.51.100.0/24")},
+                                          {*TrafficSelector::parse("198.51.100.0/24")}}};
+  tables.spd = std::make_shared<const Spd>(std::vector<Spd::Input>{{protects, 5}});
+  EXPECT_EQ(decide(tables, offer), dropped(Drop::kClearNotAllowed)) << "what is protected is no offer";
+  offer.origin = Origin::kProtected;
+  EXPECT_EQ(decide(tables, offer).kind, Kind::kProtect);
+}
+
+// RFC 4862 §5.4: who has the address that this machine tries out says so in its name.
+TEST(Rfc4862_5_4, ADuplicateAddressIsHeardOf) {
+  const auto told = [](Origin origin, const char* source, std::uint16_t type) {
+    return Site(Action::kBypass)(origin, kWan, source, "ff02::1", kIcmpv6, type << 8, type << 8);
+  };
+  EXPECT_EQ(told(Origin::kUnprotected, "2001:db8:ffff::1", 136), punted(kWan));
+  EXPECT_EQ(told(Origin::kUnprotected, "2001:db8:ffff::1", 128), dropped(Drop::kOwnSource));
+  EXPECT_EQ(told(Origin::kDecrypted, "2001:db8:ffff::1", 136), dropped(Drop::kOwnSource));
 }
 
 Selectors between(const char* local, const char* remote) {
@@ -490,6 +509,22 @@ TEST(Rfc4301_5_1, WhatGoesViaTheKernelIsWhatItsEntryCoversAlone) {
   for (const Decision& d : {datapath.protected_port(kInside, kOutside), datapath.clear(kOutside, kInside)})
     EXPECT_EQ(d.kind, Kind::kForward);
   EXPECT_EQ(datapath.host(kInside, kOutside), dropped(Drop::kNotFromHost));
+  // Its fragments are put together where the entry asks for ports.
+  const Site by_port({{{.id = PolicyId{1},
+                        .order = 1,
+                        .action = Action::kBypass,
+                        .selectors = between("0.0.0.0/0", "203.0.113.0/24[udp/53]"),
+                        .via_kernel = true},
+                       4}});
+  for (const auto& [origin, port, from, to] : {std::tuple(Origin::kHostProtected, kLan, kOutside, kInside),
+                                               {Origin::kHostUnprotected, kWan, kInside, kOutside}})
+    EXPECT_EQ(by_port.decide_flow({.source = ip(from),
+                                   .destination = ip(to),
+                                   .protocol = kUdp,
+                                   .origin = origin,
+                                   .port = port,
+                                   .fragment = true}),
+              dropped(Drop::kFragment));
   const Site off = site(true).off();
   EXPECT_EQ(off.protected_port(kInside, kOutside), dropped(Drop::kGatewayOff));
   EXPECT_EQ(off.clear(kOutside, kInside), dropped(Drop::kGatewayOff));
