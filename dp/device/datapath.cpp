@@ -79,8 +79,9 @@ void relax(unsigned idle_turns) {
   nanosleep(&t, nullptr);
 }
 
-// The stats of a VLAN port, made from those of its device.
+// The stats of a VLAN port, made from those of its device, which has the counts of all that goes through it.
 void describe_vlan(const PortSetup& setup, const std::string& parent, PortStats& out) {
+  out.rx_packets = out.rx_bytes = out.rx_missed = out.tx_packets = out.tx_bytes = out.tx_errors = 0;
   out.name = setup.name;
   out.device = std::string(setup.vlan->service ? "service " : "") + "VLAN " + std::to_string(setup.vlan->id) +
                " of " + parent;

@@ -168,8 +168,10 @@ Result<void> Port::renew_device() {
   rte_eal_hotplug_remove(bus, name.c_str());
   if (int e = rte_eal_hotplug_add(bus, name.c_str(), arguments.c_str()); e != 0)
     return fail("device '" + setup_.device + "': " + std::strerror(-e));
-  if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0 || id != id_)
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0 || id != id_) {
+    rte_eal_hotplug_remove(bus, name.c_str());  // it may have the number that another one waits for
     return fail("device '" + setup_.device + "' has another number now; restart the gateway");
+  }
   removed_ = false;
   return {};
 }
@@ -183,7 +185,11 @@ Result<void> Port::reopen() {
 
 int Port::on_event(std::uint16_t, rte_eth_event_type event, void* port, void*) {
   Port& self = *static_cast<Port*>(port);
-  self.fault_ = event == RTE_ETH_EVENT_INTR_RMV ? Fault::kRemoved : Fault::kReset;
+  Fault none = Fault::kNone;  // what is removed is not reset any more
+  if (event == RTE_ETH_EVENT_INTR_RMV)
+    self.fault_ = Fault::kRemoved;
+  else
+    self.fault_.compare_exchange_strong(none, Fault::kReset);
   return 0;
 }
 
@@ -197,7 +203,9 @@ Port::Fault Port::take_fault() {
 // net_tap has made may have been moved to a namespace where it is not to be seen.
 bool Port::link_up() const {
   if (setup_.device.starts_with("net_tap")) return true;
-  const std::string interface = argument_of(setup_.device, "iface");
+  std::string interface;
+  for (const char* key : {"iface", "rx_iface", "rx_iface_in"})
+    if (interface.empty()) interface = argument_of(setup_.device, key);
   if (is_fed_by_kernel(setup_.device) && !interface.empty()) return has_carrier(interface);
   rte_eth_link link{};
   return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
@@ -205,7 +213,8 @@ bool Port::link_up() const {
 
 Port::~Port() {
   for (const auto event : {RTE_ETH_EVENT_INTR_RESET, RTE_ETH_EVENT_INTR_RMV})
-    rte_eth_dev_callback_unregister(id_, event, &Port::on_event, this);
+    while (rte_eth_dev_callback_unregister(id_, event, &Port::on_event, this) == -EAGAIN) {
+    }  // it is being called
   rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
 }

@@ -78,7 +78,8 @@ Reassembly::Whole Reassembly::add(const PacketInfo& packet, std::uint32_t way, s
                 .id = piece.id,
                 .way = way,
                 .protocol = piece.protocol,
-                .origin = packet.origin};
+                .origin = packet.origin,
+                .port = packet.origin == Origin::kDecrypted ? PortIndex{} : packet.port};
   Datagram* d = find(key);
   if (d == nullptr) d = make(key, now);
   if (d == nullptr) return drop(packet.m, Drop::kNoBuffer, counters_), Whole{};
@@ -174,7 +175,8 @@ void Reassembly::copy(Datagram& d, const Piece& piece, const PacketInfo& packet)
   d.ecn |= static_cast<std::uint8_t>(1u << (traffic_class(ip, h.v4) & 3));
   if (piece.offset != 0) return;
   d.head = piece.head;
-  d.frame = packet.origin != Origin::kDecrypted && h.ip >= kEthernetBytes ? kEthernetBytes : 0;
+  // Of what another worker has handed over it is in the headroom.
+  d.frame = packet.origin != Origin::kDecrypted ? kEthernetBytes : 0;
   std::memcpy(buffer - d.head, ip, d.head);
   if (d.frame != 0) std::memcpy(buffer - d.head - d.frame, ip - d.frame, d.frame);
   d.m->port = packet.m->port;

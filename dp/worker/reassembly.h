@@ -61,6 +61,7 @@ class Reassembly {
     std::uint32_t id = 0, way = 0;
     std::uint8_t protocol = 0;
     Origin origin{};
+    PortIndex port{};  // no wire completes what came by another; zero: decrypted
     friend bool operator==(const Key&, const Key&) = default;
   };
   struct Piece;  // a fragment's place in its datagram
