@@ -48,9 +48,10 @@ def ethernet():
     packet, m = udp()
     dropped('EtherTypes that no port takes', 'unknown-ethertype',
             [wan.frame(raw(packet), type=t) for t in (0x1234, 0x8847, 0x8863, 0x8864, 0x0805, 0x88f7, 64)], marks=[m])
-    dropped('a VLAN tag, two, and the one without a VLAN', 'unknown-ethertype',
-            [wan.frame(struct.pack('!HH', vlan, packet.type if hasattr(packet, 'type') else (0x800 if V4 else 0x86dd)) + raw(packet), type=tag)
-             for tag, vlan in ((0x8100, 5), (0x88a8, 5), (0x8100, 0))], marks=[m])
+    tagged = lambda octets, tag, vlan: wan.frame(struct.pack('!HH', vlan, 0x800 if V4 else 0x86dd) + octets, type=tag)
+    dropped('a VLAN that is no port', 'unknown-vlan', [tagged(raw(packet), tag, 5) for tag in (0x8100, 0x88a8)], marks=[m])
+    priority, n = udp()
+    passed('a priority tag, which is no VLAN', [tagged(raw(priority), 0x8100, 0)], [n])
     dropped("other MACs: another host's, all hosts', a group's", 'not-for-us',
             [wan.frame(packet, dst=d) for d in ('02:00:00:00:00:99', 'ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:05', '33:33:00:00:00:05')], marks=[m])
     groups = [('255.255.255.255', 'ff:ff:ff:ff:ff:ff'), ('224.0.0.5', '01:00:5e:00:00:05')] if V4 else [('ff02::5', '33:33:00:00:00:05')]
