@@ -13,6 +13,8 @@ lab_begin dhcp
 site_up
 site_kernel_addresses gwB
 site_simplon_ports gwA | sed '/name: wan/,$ {/addresses:/d}' >"$run/gwA.yaml"
+# Where hosts check sources strictly.
+on gwA sysctl -qw net.ipv4.conf.default.rp_filter=1
 simplon_start gwA || exit 1
 [ -z "$(ip -n "$lab-gwA" -4 -o addr show dev wan)" ] || { echo "port wan has an address already"; exit 1; }
 
