@@ -126,6 +126,10 @@ void read_vlan(Section& port, const Value& parent, const Config& out, dp::PortSe
   setup.side = of.side;
   setup.mtu = static_cast<std::uint16_t>(of.vlan ? of.mtu - kTagBytes : of.mtu);
   setup.tap = of.tap;
+  // A frame whose tag the kernel or the NIC keeps to itself would be taken for the parent's, on its side.
+  if (of.device.starts_with("net_af_xdp"))
+    parent.error("'" + of.name +
+                 "' is a net_af_xdp port, which may not see the tags of its frames; use net_af_packet");
   if (of.vlan && out.setup.ports[static_cast<std::size_t>(of.vlan->parent)].vlan)
     parent.error("is a VLAN in a VLAN already; there are two tags at most");
   for (const dp::PortSetup& other : out.setup.ports)

@@ -56,6 +56,9 @@ TEST(Config, VlansArePortsOfTheirOwn) {
   EXPECT_EQ(ports[4].mtu, 1496) << "the second tag takes four bytes of the first one's";
   const auto error = [&](const std::string& more) { return error_of(parse(lan + more)); };
   EXPECT_THAT(error("  - {name: v, parent: wan, vlan: 7}\n"), HasSubstr("there is no port 'wan'"));
+  EXPECT_THAT(error("  - {name: x, device: \"net_af_xdp0,iface=eth1\", side: protected}\n"
+                    "  - {name: v, parent: x, vlan: 7}\n"),
+              HasSubstr("may not see the tags"));
   EXPECT_THAT(error("  - {name: v, parent: lan}\n"), HasSubstr("vlan: is missing"));
   EXPECT_THAT(error("  - {name: v, parent: lan, vlan: 4095}\n"), HasSubstr("vlan"));
   EXPECT_THAT(error("  - {name: v, parent: lan, vlan: 0}\n"), HasSubstr("vlan"));
