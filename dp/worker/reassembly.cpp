@@ -121,10 +121,10 @@ void Reassembly::make_room(const Key& key) {
     choose(oldest, *d);
     if (d->key.source == key.source) ++of_source, choose(oldest_of_source, *d);
   }
-  if (of_source >= kPerSource)
-    end(*oldest_of_source, Drop::kFragmentLimit);
-  else if (count_ == kDatagrams)
-    end(*oldest, Drop::kFragmentLimit);
+  Datagram* const leaves = of_source >= kPerSource ? oldest_of_source
+                           : count_ == kDatagrams  ? oldest
+                                                   : nullptr;
+  if (leaves != nullptr) end(*leaves, Drop::kFragmentLimit);
 }
 
 Reassembly::Datagram* Reassembly::make(const Key& key, std::uint64_t now) {

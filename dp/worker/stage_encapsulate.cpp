@@ -102,7 +102,7 @@ inline void forward_all(const Burst& burst, unsigned n, std::uint32_t good, cons
       continue;
     }
     OutboundSa& sa = *burst.encapsulating[i];
-    if (&sa != last) hop = route_of(sa, tables), last = &sa;
+    if (hop == nullptr || &sa != last) hop = route_of(sa, tables), last = &sa;
     if (hop == nullptr) {
       drop(m, route_to(sa, tables).reason, out.counters);
       continue;
