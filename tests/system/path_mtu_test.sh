@@ -64,6 +64,9 @@ tcp() { # CLIENT TO ARGUMENTS...
   measured "$client" "$to" 1000000 -n 8M "$@"
 }
 told() { # MTU ADDRESS OCTETS : by ICMP, about a packet that is one octet too large
+  # What TCP has taught the host would keep the packet there.
+  ip -n "$lab-hostA" route flush cache
+  ip -n "$lab-hostA" -6 route flush cache
   on hostA ping -M do -c 3 -i 0.3 -W 2 -s "$3" "$2" >"$run/told.log" 2>&1
   grep -qi "mtu *= *$1" "$run/told.log" || { cat "$run/told.log"; return 1; }
 }
