@@ -5,7 +5,7 @@
 #include <cctype>
 
 #include "ctrl/config/parts.h"
-#include "dp/device/pci.h"
+#include "dp/base/device_name.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -52,7 +52,7 @@ std::string meant_driver(std::string_view device) {
 void read_device(const Value& device, const Config& out, dp::PortSetup& setup) {
   const auto text = device.text();
   if (!text) return;
-  setup.device = dp::full_device_name(*text);
+  setup.device = full_device_name(*text);
   const std::string_view id = std::string_view(setup.device).substr(0, setup.device.find(','));
   if (!valid_device(*text))
     return device.error("'" + text->substr(0, 60) +

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <vector>
 
-#include "dp/device/pci.h"
+#include "dp/base/device_name.h"
 
 namespace simplon::dp {
 namespace {

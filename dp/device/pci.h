@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses of NICs, and why one cannot be a port: asked of the kernel's files when DPDK has no device of an
-// address, since DPDK does not say. Control thread.
+// Why a NIC cannot be a port: asked of the kernel's files when DPDK has no device of an address, since DPDK
+// does not say. Control thread.
 #pragma once
 
 #include <filesystem>
@@ -9,13 +9,6 @@
 #include <vector>
 
 namespace simplon::dp {
-
-// As Linux and DPDK write it: "0000:03:00.0" for "03:00.0" and "3:0.0", arguments behind a comma kept.
-// Anything else stays as it is.
-std::string full_device_name(const std::string& device);
-bool is_pci_address(const std::string& device);  // with or without its domain
-// A device of Hyper-V's bus, by its UUID (netvsc).
-bool is_vmbus_device(const std::string& device);
 
 // Where the kernel shows its devices. `open` opens a file for reading and writing and closes it again; 0, or
 // its errno. `hugepages`: our memory is in such.

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "dp/base/device_name.h"
 #include "dp/device/packet_socket.h"
 #include "dp/device/pci.h"
 

@@ -10,6 +10,8 @@
 #include <fstream>
 #include <map>
 
+#include "dp/base/device_name.h"
+
 namespace simplon::dp::test {
 namespace {
 
