@@ -2,7 +2,6 @@
 // The key `device` of a port: a PCI address, or one of DPDK's virtual devices with its arguments.
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "ctrl/config/parts.h"
 #include "dp/base/device_name.h"
@@ -19,21 +18,14 @@ constexpr std::array kVdevs{std::string_view("net_af_packet"), std::string_view(
                             std::string_view("net_tun"),       std::string_view("net_vdev_netvsc"),
                             std::string_view("net_vhost"),     std::string_view("net_virtio_user")};
 
-// A device of Hyper-V's bus: 8-4-4-4-12 hexadecimal digits.
-bool is_uuid(std::string_view text) {
-  constexpr std::string_view kShape = "00000000-0000-0000-0000-000000000000";
-  return text.size() == kShape.size() && std::ranges::equal(text, kShape, [](char c, char shape) {
-           return shape == '-' ? c == '-' : std::isxdigit(static_cast<unsigned char>(c)) != 0;
-         });
-}
-
 // "0000:01:00.0", "01:00.0" or a virtual device with arguments, "net_af_packet0,iface=eth1".
-bool valid_device(std::string_view text) {
+bool valid_device(const std::string& device) {
+  const std::string_view text = device;
   if (text.find_first_of(" \t") != std::string_view::npos) return false;
   const std::string_view pci = text.substr(0, text.find(','));
   if (std::ranges::any_of(kVdevs, [&](std::string_view driver) { return pci.starts_with(driver); }))
     return true;
-  if (is_uuid(pci)) return true;  // netvsc
+  if (is_vmbus_device(device)) return true;  // netvsc
   unsigned fields = 1;
   for (char c : pci) fields += c == ':' ? 1 : 0;
   return pci.size() > 4 && pci.find('.') == pci.size() - 2 && (fields == 2 || fields == 3) &&

@@ -386,7 +386,8 @@ void DpdkDataPath::watch_device(std::size_t port, std::vector<Event>& out) {
 
 void DpdkDataPath::watch_links(std::vector<Event>& out) {
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    const bool up = ports_[device_of(i)]->link_up();
+    const bool up =
+        ports_[i] ? ports_[i]->link_up() : links_[device_of(i)];  // a VLAN stands behind its parent
     if (links_[i] == up) continue;
     links_[i] = up;
     const PortIndex port{static_cast<std::uint16_t>(i)};

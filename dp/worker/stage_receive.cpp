@@ -97,7 +97,6 @@ inline void add_packet(rte_mbuf* m, std::uint16_t offset, Origin origin, PortInd
   packet.m = m;
   packet.origin = origin;
   packet.port = port;
-  packet.spi = Be32{};
   sort_packet(index, tables, burst, counters);
 }
 
@@ -178,8 +177,9 @@ void receive_handed_over(Frames frames, const Tables& tables, Burst& burst, cons
     const std::uint32_t mark = m->hash.usr;  // Mailboxes::hand_over()
     const unsigned index = burst.count;
     add_packet(m, 0, static_cast<Origin>(mark & 0xff), PortIndex{m->port}, tables, burst, out.counters);
-    if (mark >> 16 != 0 && burst.count != index)
-      set_largest_fragment(burst.packets[index], static_cast<std::uint16_t>(mark >> 16));
+    if (burst.count == index) continue;  // it was dropped
+    burst.packets[index].spi = Be32{};   // its SA is another worker's
+    if (mark >> 16 != 0) set_largest_fragment(burst.packets[index], static_cast<std::uint16_t>(mark >> 16));
   }
 }
 
