@@ -4,8 +4,9 @@
 
     balance.py SIMPLONCTL SOCKET [SLACK]
 
-Packets on their way are in no count for a moment, so it is asked until it is true, for ten seconds at most. SLACK is how
-many may be missing where traffic does not end.
+Packets on their way are in no count for a moment, so it is asked until it is true, for ten seconds at most. Where traffic
+does not end, what came in is asked before and after what went out, which must lie between; SLACK is how many packets may be
+on their way then.
 """
 import json
 import subprocess
@@ -48,27 +49,36 @@ def lost_by_drivers(ports, workers):
     return min(errors, max(0, sum(int(worker["transmitted"]) for worker in workers) - sent))
 
 
-def missing(pair):
-    return sum(pair[0].values()) - sum(pair[1].values())
+def looks():
+    """Three looks, one after the other, as pairs: what came in by the first and the last, what became of it by the second."""
+    first, second, third = sides(), sides(), sides()
+    return {what: (first[what][0], third[what][0], second[what][1]) for what in second}
+
+
+def missing(look):
+    """How far what went out lies below (or, negative, above) what may have come in."""
+    least, most, out = (sum(counts.values()) for counts in look)
+    return max(0, least - out) + min(0, most - out)
 
 
 def unbalanced(now):
-    return {what: pair for what, pair in now.items() if abs(missing(pair)) > slack}
+    return {what: look for what, look in now.items() if abs(missing(look)) > slack}
 
 
 slack = int(sys.argv[3]) if len(sys.argv) > 3 else 0
 until = time.monotonic() + 10
 while True:
-    now = sides()
+    now = looks()
     wrong = unbalanced(now)
     if not wrong or time.monotonic() > until:
         break
     time.sleep(0.2)
-for what, pair in wrong.items():
-    print(f"{what}: {missing(pair)} packets are missing: {pair[0]} against {pair[1]}")
+for what, look in wrong.items():
+    print(f"{what}: {missing(look)} packets are missing: {look[0]} to {look[1]} against {look[2]}")
 if not wrong:
     # One packet more than may be missing must be told.
-    for what, (taken, given) in now.items():
-        assert unbalanced({what: (taken | {"planted": 2 * slack + 1}, given)}), what
-    print("   balanced:", {**now["what became of it"][0], **now["what became of it"][1]})
+    for what, (least, most, out) in now.items():
+        planted = sum(most.values()) - sum(least.values()) + 2 * slack + 1
+        assert unbalanced({what: (least | {"planted": planted}, most | {"planted": planted}, out)}), what
+    print("   balanced:", {**now["what became of it"][1], **now["what became of it"][2]})
 sys.exit(bool(wrong))
