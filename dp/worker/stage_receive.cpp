@@ -32,8 +32,8 @@ bool is_link_protocol(std::uint16_t type) {
 // ESP, bare or in UDP, goes to the list `decapsulate`, and what may be a part of it, or of IKE, to
 // `reassemble` (RFC 4303 §3.4.1). False: it is something else, or in transit to somebody else and for the
 // policies to decide. True: it is on a list, or it was dropped for an ESP header that is not whole.
-inline bool sort_esp(const PacketInfo& packet, PacketIndex index, const Tables& tables, Burst& burst,
-                     WorkerCounters& counters) {
+[[gnu::always_inline]] inline bool sort_esp(const PacketInfo& packet, PacketIndex index, const Tables& tables,
+                                            Burst& burst, WorkerCounters& counters) {
   const Headers& h = packet.headers;
   const unsigned end = h.ip + h.length;
   const std::uint8_t* bytes = bytes_of(packet.m);
@@ -60,7 +60,8 @@ inline bool sort_esp(const PacketInfo& packet, PacketIndex index, const Tables& 
   return true;
 }
 
-inline void sort_packet(PacketIndex index, const Tables& tables, Burst& burst, WorkerCounters& counters) {
+[[gnu::always_inline]] inline void sort_packet(PacketIndex index, const Tables& tables, Burst& burst,
+                                               WorkerCounters& counters) {
   const PacketInfo& packet = burst.packets[index];
   const Headers& h = packet.headers;
   const bool may_be_esp =
@@ -77,27 +78,30 @@ inline void sort_packet(PacketIndex index, const Tables& tables, Burst& burst, W
   return true;
 }
 
-// parse_ip() refuses a chain of buffers, so that none costs a packet that is whole.
-[[gnu::noinline]] Drop parse_chain(rte_mbuf* m, std::uint16_t offset, Headers& headers, Drop bad,
-                                   WorkerCounters& counters) {
-  if (m->nb_segs == 1) return bad;
-  return join(m, counters) ? parse_ip(m, offset, headers) : Drop::kTooBig;
-}
+void add_refused(rte_mbuf* m, Drop bad, std::uint16_t offset, Origin origin, PortIndex port,
+                 const Tables& tables, Burst& burst, WorkerCounters& counters);
 
-// The IP packet that begins `offset` bytes into the frame.
-inline void add_packet(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port, const Tables& tables,
-                       Burst& burst, WorkerCounters& counters) {
+// The IP packet that begins `offset` bytes into the frame. One function, with all of the above in it: its
+// callers are many.
+[[gnu::noinline]] void add_packet(rte_mbuf* m, std::uint16_t offset, Origin origin, PortIndex port,
+                                  const Tables& tables, Burst& burst, WorkerCounters& counters) {
   PacketInfo& packet = burst.packets[burst.count];
-  Drop bad = parse_ip(m, offset, packet.headers);
-  if (bad != Drop::kNone) [[unlikely]] {
-    bad = parse_chain(m, offset, packet.headers, bad, counters);
-    if (bad != Drop::kNone) return drop(m, bad, counters);
-  }
+  if (const Drop bad = parse_ip(m, offset, packet.headers); bad != Drop::kNone) [[unlikely]]
+    return add_refused(m, bad, offset, origin, port, tables, burst, counters);
   const auto index = static_cast<PacketIndex>(burst.count++);
   packet.m = m;
   packet.origin = origin;
   packet.port = port;
   sort_packet(index, tables, burst, counters);
+}
+
+// parse_ip() refuses a chain of buffers, so that none costs a packet that is whole. It begins anew here, so
+// that the headers of the others stay in registers.
+[[gnu::noinline]] void add_refused(rte_mbuf* m, Drop bad, std::uint16_t offset, Origin origin, PortIndex port,
+                                   const Tables& tables, Burst& burst, WorkerCounters& counters) {
+  if (m->nb_segs == 1) return drop(m, bad, counters);
+  if (!join(m, counters)) return drop(m, Drop::kTooBig, counters);
+  add_packet(m, offset, origin, port, tables, burst, counters);
 }
 
 // A tagged frame of a port belongs to a VLAN of its, which is another port. Its tags come off; false: it was
@@ -121,8 +125,8 @@ Origin arrived(Side side) { return side == Side::kProtected ? Origin::kProtected
 void add_tagged(rte_mbuf* m, PortIndex port, const Tables& tables, Burst& burst, const ReceiveOutputs& out);
 
 // `mac` is the port's own.
-inline void add_frame(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac, const Tables& tables,
-                      Burst& burst, const ReceiveOutputs& out) {
+[[gnu::always_inline]] inline void add_frame(rte_mbuf* m, Origin origin, PortIndex port, std::uint64_t mac,
+                                             const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
   if (rte_pktmbuf_data_len(m) < kEthernetBytes) return drop(m, Drop::kRunt, out.counters);
   const std::uint8_t* frame = bytes_of(m);
   const std::uint16_t type = load_be16(frame + 12);
