@@ -14,13 +14,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
 
 #include "dp/crypto/crypto.h"
 #include "dp/device/eal.h"
-#include "dp/device/port.h"
+#include "dp/device/port_watch.h"
+#include "dp/device/ports.h"
 #include "dp/device/punt_path.h"
-#include "dp/device/reattachment.h"
 #include "dp/packet/dpdk.h"
 #include "dp/packet/packet.h"
 #include "dp/tables/registry.h"
@@ -63,8 +62,6 @@ std::uint16_t buffer_room(const std::vector<PortSetup>& ports) {
   return static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + (frame + kRoomStep - 1) / kRoomStep * kRoomStep);
 }
 
-constexpr std::chrono::milliseconds kLinksEvery{250};
-
 // Idle::kRelax: the longer nothing comes, the longer the sleep, up to this.
 constexpr long kLongestSleepNs = 100'000;
 constexpr unsigned kPausesFirst = 64;
@@ -79,17 +76,6 @@ void relax(unsigned idle_turns) {
   nanosleep(&t, nullptr);
 }
 
-// The stats of a VLAN port, made from those of its device, which has the counts of all that goes through it.
-void describe_vlan(const PortSetup& setup, const std::string& parent, PortStats& out) {
-  out.rx_packets = out.rx_bytes = out.rx_missed = out.tx_packets = out.tx_bytes = out.tx_errors = 0;
-  out.name = setup.name;
-  out.device = std::string(setup.vlan->service ? "service " : "") + "VLAN " + std::to_string(setup.vlan->id) +
-               " of " + parent;
-  out.side = setup.side;
-  out.mtu = setup.mtu;
-  out.vlan = setup.vlan;
-}
-
 unsigned sessions_of(const Setup& setup) {
   const std::size_t bytes = (std::size_t{setup.memory_mb} << 20) / kSessionsPart;
   const std::size_t each = kSessionBytes * std::max<std::size_t>(setup.crypto_devices.size(), 1);
@@ -98,7 +84,7 @@ unsigned sessions_of(const Setup& setup) {
 
 class DpdkDataPath final : public DataPath {
  public:
-  explicit DpdkDataPath(Setup setup) : setup_(std::move(setup)) {}
+  explicit DpdkDataPath(Setup setup) : setup_(std::move(setup)), ports_(setup_.ports) {}
   ~DpdkDataPath() override;
   Result<void> start();
 
@@ -119,8 +105,8 @@ class DpdkDataPath final : public DataPath {
   std::string memory() const override { return memory_; }
   int fd() const override { return punt_path_->fd(); }
   std::vector<Event> poll() override;
-  void detach(PortIndex port) override { reattachments_.at(static_cast<std::size_t>(port)).detach(); }
-  void attach(PortIndex port) override { reattachments_.at(static_cast<std::size_t>(port)).attach(); }
+  void detach(PortIndex port) override { watch_->detach(port); }
+  void attach(PortIndex port) override { watch_->attach(port); }
 
  private:
   struct Thread {
@@ -129,40 +115,26 @@ class DpdkDataPath final : public DataPath {
     unsigned index = 0;
   };
   Result<void> open_ports();
-  Result<void> open_device(std::size_t port);
-  // The port whose device a port's frames go through: itself, or for a VLAN the one that it is of in the end.
-  std::size_t device_of(std::size_t port) const {
-    while (setup_.ports[port].vlan) port = static_cast<std::size_t>(setup_.ports[port].vlan->parent);
-    return port;
-  }
-  PortFacts facts_of(std::size_t port) const;
-  VlanTags tags_of(std::size_t port) const;
   Result<void> make_rings();
   Result<void> make_worker(unsigned index);
   std::vector<Source> sources_of(unsigned worker) const;
   Sink sink_of(std::size_t index, unsigned worker) const;
   PuntRings punts_of(std::size_t port) const { return {first_punts_[port].get(), rest_punts_[port].get()}; }
-  void watch_ports(std::vector<Event>& out);
-  void watch_device(std::size_t port, std::vector<Event>& out);
-  void watch_links(std::vector<Event>& out);
   void take_event(const WorkerEvent& event, std::vector<Event>& out);
   static int loop(void* thread);
 
   Setup setup_;
   std::string memory_;
   rte_mempool *buffers_ = nullptr, *datagrams_ = nullptr;
-  std::vector<std::unique_ptr<Port>> ports_;  // by PortIndex; null: a VLAN
-  VlanTable vlans_;
+  Ports ports_;
   std::vector<Ring> mailboxes_, outboxes_, injects_;
   std::vector<Ring> first_punts_, rest_punts_;  // by PortIndex
   Ring events_;
   std::unique_ptr<PuntPath> punt_path_;
   std::unique_ptr<CryptoBackends> crypto_;
   std::unique_ptr<Quiescence> quiescence_;
-  std::map<std::size_t, Reattachment> reattachments_;  // by PortIndex
   std::unique_ptr<Registry> registry_;
-  std::vector<bool> links_;  // by PortIndex
-  std::chrono::steady_clock::time_point links_seen_{};
+  std::unique_ptr<PortWatch> watch_;
   std::vector<Thread> threads_;
   std::atomic<bool> stop_{false};
 };
@@ -191,14 +163,12 @@ Result<void> DpdkDataPath::start() {
   if (auto done = open_ports(); !done) return done;
   std::vector<PortFacts> facts;
   facts.reserve(ports_.size());
-  for (std::size_t i = 0; i < ports_.size(); ++i) facts.push_back(facts_of(i));
+  for (std::size_t i = 0; i < ports_.size(); ++i) facts.push_back(ports_.facts(i));
   quiescence_ = std::make_unique<Quiescence>(workers);
-  for (std::size_t i = 0; i < ports_.size(); ++i)
-    if (ports_[i]) reattachments_.try_emplace(i, *ports_[i], *quiescence_);
+  watch_ = std::make_unique<PortWatch>(ports_, *punt_path_, *quiescence_);
   registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
   registry_->tick(std::chrono::steady_clock::now());
   if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
-  links_.assign(ports_.size(), true);
   threads_.resize(workers);
   for (unsigned i = 0; i < workers; ++i)
     if (auto done = make_worker(i); !done) return done;
@@ -229,9 +199,10 @@ Result<void> DpdkDataPath::make_rings() {
 
 Result<void> DpdkDataPath::open_ports() {
   for (std::size_t i = 0; i < setup_.ports.size(); ++i) {
-    if (auto done = open_device(i); !done) return done;
+    if (auto done = ports_.open(i, static_cast<unsigned>(setup_.worker_cores.size()), buffers_); !done)
+      return done;
     const auto index = static_cast<std::uint16_t>(i);
-    if (auto done = punt_path_->add(PortIndex{index}, setup_.ports[i], facts_of(i).mac, punts_of(i),
+    if (auto done = punt_path_->add(PortIndex{index}, setup_.ports[i], ports_.facts(i).mac, punts_of(i),
                                     injects_[i % injects_.size()].get());
         !done)
       return done;
@@ -239,59 +210,36 @@ Result<void> DpdkDataPath::open_ports() {
   return {};
 }
 
-Result<void> DpdkDataPath::open_device(std::size_t port) {
-  const PortSetup& setup = setup_.ports[port];
-  ports_.emplace_back();
-  if (setup.vlan) {
-    vlans_.add(setup.vlan->parent, setup.vlan->id, PortIndex{static_cast<std::uint16_t>(port)});
-    return {};
-  }
-  auto opened = Port::open(setup, static_cast<unsigned>(setup_.worker_cores.size()), buffers_);
-  if (!opened) return std::unexpected(opened.error());
-  ports_.back() = std::move(*opened);
-  return {};
-}
-
-PortFacts DpdkDataPath::facts_of(std::size_t port) const {
-  return {ports_[device_of(port)]->facts().mac, setup_.ports[port].side, setup_.ports[port].mtu};
-}
-
-VlanTags DpdkDataPath::tags_of(std::size_t port) const {
-  const auto& vlan = setup_.ports[port].vlan;
-  if (!vlan) return {};
-  VlanTags out = tags_of(static_cast<std::size_t>(vlan->parent));
-  out.add(vlan->service ? kEtherTypeServiceVlan : kEtherTypeVlan, vlan->id);
-  return out;
-}
-
 // Queue q of port p is polled by worker (p + q) modulo workers: ports of one queue each spread over the
 // workers.
 std::vector<Source> DpdkDataPath::sources_of(unsigned worker) const {
   std::vector<Source> sources;
-  for (std::size_t p = 0; p < ports_.size(); ++p)
-    for (std::uint16_t q = 0; ports_[p] && q < ports_[p]->rx_queues(); ++q)
+  for (std::size_t p = 0; p < ports_.size(); ++p) {
+    Port* device = ports_.device(p);
+    for (std::uint16_t q = 0; device != nullptr && q < device->rx_queues(); ++q)
       if ((p + q) % setup_.worker_cores.size() == worker)
         sources.push_back({.kind = Source::Kind::kPort,
-                           .device = ports_[p]->id(),
+                           .device = device->id(),
                            .queue = q,
                            .port = PortIndex{static_cast<std::uint16_t>(p)},
                            .side = setup_.ports[p].side,
                            .from_kernel = is_fed_by_kernel(setup_.ports[p].device),
-                           .gate = &ports_[p]->gate(),
+                           .gate = &device->gate(),
                            .ring = nullptr});
+  }
   sources.push_back({.kind = Source::Kind::kMailbox, .ring = mailboxes_[worker].get()});
   sources.push_back({.kind = Source::Kind::kInject, .ring = injects_[worker].get()});
   return sources;
 }
 
 Sink DpdkDataPath::sink_of(std::size_t index, unsigned worker) const {
-  Port& port = *ports_[device_of(index)];
+  Port& port = ports_.device_of(index);
   if (worker < port.tx_queues())
     return {.device = port.id(),
             .queue = static_cast<std::uint16_t>(worker),
             .gate = &port.gate(),
             .outbox = nullptr,
-            .tags = tags_of(index)};
+            .tags = ports_.tags(index)};
   return {.device = port.id(),
           .queue = 0,
           .gate = &port.gate(),
@@ -306,7 +254,7 @@ Result<void> DpdkDataPath::make_worker(unsigned index) {
   setup.core = setup_.worker_cores[index];
   setup.sources = sources_of(index);
   for (std::size_t i = 0; i < ports_.size(); ++i) setup.sinks.push_back(sink_of(i, index));
-  setup.vlans = &vlans_;
+  setup.vlans = &ports_.vlans();
   for (const Ring& mailbox : mailboxes_) setup.mailboxes.push_back(mailbox.get());
   setup.buffers = buffers_;
   setup.datagrams = datagrams_;
@@ -341,8 +289,9 @@ DpdkDataPath::~DpdkDataPath() {
   for (std::size_t i = 0; i < threads_.size(); ++i) rte_eal_wait_lcore(static_cast<unsigned>(i + 1));
   threads_.clear();
   registry_.reset();
+  watch_.reset();
   punt_path_.reset();
-  ports_.clear();
+  ports_.close();
   crypto_.reset();
 }
 
@@ -374,48 +323,13 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
   }
 }
 
-// A VF that its host resets or takes away is opened again when it is there.
-void DpdkDataPath::watch_device(std::size_t port, std::vector<Event>& out) {
-  const Port::Fault fault = ports_[port]->take_fault();
-  if (fault == Port::Fault::kNone) return;
-  reattachments_.at(port).attach();
-  out.emplace_back(PortChanged{PortIndex{static_cast<std::uint16_t>(port)},
-                               fault == Port::Fault::kReset ? "asks to be reset: it is opened anew"
-                                                            : "has lost its device; it is looked for"});
-}
-
-void DpdkDataPath::watch_links(std::vector<Event>& out) {
-  for (std::size_t i = 0; i < ports_.size(); ++i) {
-    const bool up =
-        ports_[i] ? ports_[i]->link_up() : links_[device_of(i)];  // a VLAN stands behind its parent
-    if (links_[i] == up) continue;
-    links_[i] = up;
-    const PortIndex port{static_cast<std::uint16_t>(i)};
-    punt_path_->set_link(port, up);
-    out.emplace_back(PortChanged{port, up ? "has a link" : "has no link"});
-  }
-}
-
-void DpdkDataPath::watch_ports(std::vector<Event>& out) {
-  const auto now = std::chrono::steady_clock::now();
-  std::ranges::move(punt_path_->restore(now), std::back_inserter(out));
-  if (now - links_seen_ >= kLinksEvery) {
-    links_seen_ = now;
-    watch_links(out);
-  }
-  for (const auto& [i, reattachment] : reattachments_) watch_device(i, out);
-  for (auto& [i, reattachment] : reattachments_)
-    if (auto what = reattachment.advance(now))
-      out.emplace_back(PortChanged{PortIndex{static_cast<std::uint16_t>(i)}, std::move(*what)});
-}
-
 std::vector<Event> DpdkDataPath::poll() {
   std::vector<Event> out;
   punt_path_->move();
   WorkerEvent event;
   while (out.size() < kEventSlots && rte_ring_dequeue_elem(events_.get(), &event, sizeof event) == 0)
     take_event(event, out);
-  watch_ports(out);
+  watch_->look(std::chrono::steady_clock::now(), out);
   // What is left makes the descriptor readable. It waits for the next call: a flood for the host must not
   // keep the control thread from everything else.
   punt_path_->sleep(events_.get());
@@ -427,10 +341,7 @@ std::vector<Event> DpdkDataPath::poll() {
 Stats DpdkDataPath::stats() const {
   Stats out;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    out.ports.push_back(ports_[device_of(i)]->stats());
-    if (const auto& vlan = setup_.ports[i].vlan)
-      describe_vlan(setup_.ports[i], setup_.ports[static_cast<std::size_t>(vlan->parent)].name,
-                    out.ports.back());
+    out.ports.push_back(ports_.stats(i));
     const PuntPath::Counters& taps = punt_path_->counters(PortIndex{static_cast<std::uint16_t>(i)});
     out.ports.back().punted = taps.punted;
     out.ports.back().punt_lost = taps.punt_lost;
