@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/packet/l4_checksum.h"
 
+#include <rte_hash_crc.h>
 #include <rte_ip.h>
 
 #include <cstring>
@@ -29,15 +30,9 @@ std::uint16_t pseudo_header_sum(const std::uint8_t* ip, bool v4) {
   return rte_ipv6_phdr_cksum(reinterpret_cast<const rte_ipv6_hdr*>(ip), 0);
 }
 
-}  // namespace
-
-void complete_l4_checksum(rte_mbuf* frame) {
-  const std::uint16_t at = ip_offset(bytes_of(frame), rte_pktmbuf_data_len(frame));
-  Headers h;
-  if (at == 0 || parse_ip(frame, at, h) != Drop::kNone || h.partial) return;
-  if (h.protocol != kTcp && h.protocol != kUdp) return;
+// TCP and UDP: the field holds the sum of the pseudo header. `at`: where the IP header stands.
+void complete_sum(rte_mbuf* frame, std::uint16_t at, const Headers& h, unsigned length) {
   if (!h.v4 && h.payload != h.ip + kIpv6Bytes) return;  // its pseudo header is not made from the first header
-  const unsigned length = h.length - (h.payload - h.ip + 0u);
   if (length < (h.protocol == kTcp ? kTcpBytes : kUdpBytes)) return;
   std::uint8_t* segment = bytes_of(frame) + h.payload;
   std::uint8_t* field = segment + (h.protocol == kTcp ? 16 : 6);
@@ -47,6 +42,28 @@ void complete_l4_checksum(rte_mbuf* frame) {
   sum = static_cast<std::uint16_t>(~rte_raw_cksum(segment, length));
   if (sum == 0 && h.protocol == kUdp) sum = 0xffff;  // RFC 768: zero would be none
   std::memcpy(field, &sum, sizeof sum);
+}
+
+// SCTP: the field is zero. It is a CRC32c, least significant byte first (RFC 9260 appendix A), of the packet
+// alone.
+void complete_crc32c(std::uint8_t* packet, unsigned length) {
+  constexpr unsigned kCommonHeader = 12, kField = 8;
+  if (length < kCommonHeader || load_be32(packet + kField) != 0) return;
+  const std::uint32_t crc = ~rte_hash_crc(packet, length, ~0u);
+  for (unsigned i = 0; i < 4; ++i) packet[kField + i] = static_cast<std::uint8_t>(crc >> (8 * i));
+}
+
+}  // namespace
+
+void complete_l4_checksum(rte_mbuf* frame) {
+  const std::uint16_t at = ip_offset(bytes_of(frame), rte_pktmbuf_data_len(frame));
+  Headers h;
+  if (at == 0 || parse_ip(frame, at, h) != Drop::kNone || h.partial) return;
+  const unsigned length = h.length - (h.payload - h.ip + 0u);
+  if (h.protocol == kTcp || h.protocol == kUdp)
+    complete_sum(frame, at, h, length);
+  else if (h.protocol == kSctp)
+    complete_crc32c(bytes_of(frame) + h.payload, length);
 }
 
 }  // namespace simplon::dp

@@ -117,5 +117,56 @@ TEST(PartialChecksum, FragmentsAndDamagedFramesAreLeftAlone) {
   }
 }
 
+// Bit by bit, as RFC 9260 appendix A says it.
+std::uint32_t crc32c(const std::uint8_t* bytes, std::size_t length) {
+  std::uint32_t crc = ~0u;
+  for (std::size_t i = 0; i < length; ++i) {
+    crc ^= bytes[i];
+    for (unsigned bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82f63b78u : 0);
+  }
+  return ~crc;
+}
+std::uint32_t load_le32(const std::uint8_t* b) {
+  return b[0] | std::uint32_t{b[1]} << 8 | std::uint32_t{b[2]} << 16 | std::uint32_t{b[3]} << 24;
+}
+
+TEST(Rfc9260_6_8, SctpWithoutItsChecksumGetsIt) {
+  const std::string check = "123456789";  // the check value that is published of CRC32c
+  ASSERT_EQ(crc32c(reinterpret_cast<const std::uint8_t*>(check.data()), check.size()), 0xe3069283u);
+  for (const Kind& kind : {Kind{true, kSctp, 0}, Kind{false, kSctp, 0}, Kind{true, kSctp, 2}}) {
+    Segment s(kind);
+    std::uint8_t* field = s.l4() + 8;
+    const std::size_t length = static_cast<std::size_t>(s.frame.data() + s.frame.size() - s.l4());
+    store_be32(field, 0);
+    const std::uint32_t right = crc32c(s.l4(), length);
+    s.complete();
+    EXPECT_EQ(load_le32(s.l4() + 8), right) << kind.v4 << kind.tags;
+    for (const std::uint32_t other : {right, 0x12345678u}) {  // whole, or wrong: it stays
+      store_be32(s.l4() + 8, other);
+      s.complete();
+      EXPECT_EQ(load_be32(s.l4() + 8), other);
+    }
+  }
+}
+
+TEST(Rfc9260_6_8, FragmentsOfSctpAndPiecesOfItsHeaderAreLeftAlone) {
+  Segment s({true, kSctp, 0});
+  store_be32(s.l4() + 8, 0);
+  store_be16(s.ip() + 6, kMoreFragments);
+  set_ipv4_checksum(s.ip());
+  const Buffer before = s.frame;
+  s.complete();
+  EXPECT_EQ(s.frame, before);
+  for (std::uint16_t payload = 0; payload < 12; ++payload) {
+    Segment cut({true, kSctp, 0});
+    store_be32(cut.l4() + 8, 0);
+    store_be16(cut.ip() + 2, static_cast<std::uint16_t>(kIpv4Bytes + payload));
+    set_ipv4_checksum(cut.ip());
+    const Buffer was = cut.frame;
+    cut.complete();
+    EXPECT_EQ(cut.frame, was) << payload;
+  }
+}
+
 }  // namespace
 }  // namespace simplon::dp::test
