@@ -22,14 +22,9 @@ constexpr std::array kVdevs{std::string_view("net_af_packet"), std::string_view(
 bool valid_device(const std::string& device) {
   const std::string_view text = device;
   if (text.find_first_of(" \t") != std::string_view::npos) return false;
-  const std::string_view pci = text.substr(0, text.find(','));
-  if (std::ranges::any_of(kVdevs, [&](std::string_view driver) { return pci.starts_with(driver); }))
+  if (std::ranges::any_of(kVdevs, [&](std::string_view driver) { return text.starts_with(driver); }))
     return true;
-  if (is_vmbus_device(device)) return true;  // netvsc
-  unsigned fields = 1;
-  for (char c : pci) fields += c == ':' ? 1 : 0;
-  return pci.size() > 4 && pci.find('.') == pci.size() - 2 && (fields == 2 || fields == 3) &&
-         pci.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+  return is_pci_address(device) || is_vmbus_device(device);  // the latter: netvsc
 }
 
 // "; did you mean 'net_tap'?"

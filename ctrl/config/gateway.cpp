@@ -12,6 +12,7 @@
 
 #include "ctrl/config/parts.h"
 #include "ctrl/vici/client.h"
+#include "dp/base/device_name.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -101,8 +102,7 @@ void read_crypto_devices(const Value& value, dp::Setup& out) {
     if (!text) continue;
     std::string_view driver = std::string_view(*text).substr(0, text->find(','));
     driver = driver.substr(0, driver.find_last_not_of("0123456789") + 1);
-    const bool pci = text->find(':') != std::string::npos &&
-                     text->find_first_not_of("0123456789abcdefABCDEF:.") == std::string::npos;
+    const bool pci = is_pci_address(*text);
     const bool known = std::ranges::find(kCryptoDrivers, driver) != kCryptoDrivers.end();
     if (!pci && !known)
       item.error(

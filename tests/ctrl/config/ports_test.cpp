@@ -81,6 +81,9 @@ TEST(Config, DevicesOfBussesAreKnown) {
   EXPECT_THAT(error("0000:03:00.0"), HasSubstr("another port has device"));
   EXPECT_THAT(error("8b1e5a4c-2f0d-4f0e-9c1a-0123456789ab"), Not(HasSubstr("is no device")));
   EXPECT_THAT(error("8b1e5a4c-2f0d-4f0e-9c1a-0123456789a"), HasSubstr("is no device"));
+  EXPECT_THAT(error("10000:03:00.0"), Not(HasSubstr("device")));  // behind Intel's VMD
+  for (const char* wrong : {"03:00.9", "03:20.0", "003:00.0", "000000000:03:00.0", "03:00.0.0"})
+    EXPECT_THAT(error(wrong), HasSubstr("is no device")) << wrong;
 }
 
 TEST(Config, PortsAreChecked) {

@@ -162,7 +162,14 @@ TEST(DeviceNames, AreToldApart) {
   EXPECT_TRUE(is_pci_address("0000:01:00.0"));
   EXPECT_TRUE(is_pci_address("01:00.0,some=argument"));
   EXPECT_FALSE(is_pci_address("net_pcap0,rx_pcap=/tmp/0000:01:00.0"));
-  EXPECT_FALSE(is_pci_address("net_null0"));
+  EXPECT_TRUE(is_pci_address("3:0.1"));
+  EXPECT_TRUE(is_pci_address("10000:e1:00.0"));
+  for (const char* none : {"net_null0", "0000:01:00.8", "0000:01:20.0", "000000000:01:00.0", "01:00",
+                           "1:2:3:4.0", "001:00.0", "0000:01:00.0.0", ":01:00.0", "", "01:00.", "face"})
+    EXPECT_FALSE(is_pci_address(none)) << none;
+  EXPECT_EQ(full_device_name("3:0.1,x=0:0.0"), "0000:03:00.1,x=0:0.0");
+  EXPECT_EQ(full_device_name("10000:E1:0.0"), "10000:e1:00.0");
+  EXPECT_EQ(full_device_name("0000:01:00.9"), "0000:01:00.9");
   EXPECT_TRUE(is_vmbus_device("8b1e5a4c-2f0d-4f0e-9c1a-0123456789ab"));
   EXPECT_FALSE(is_vmbus_device("0000:01:00.0"));
 }
