@@ -76,6 +76,13 @@ void relax(unsigned idle_turns) {
   nanosleep(&t, nullptr);
 }
 
+void add_traffic(const PortStats& from, PortStats& to) {
+  to.rx_packets += from.rx_packets;
+  to.rx_bytes += from.rx_bytes;
+  to.tx_packets += from.tx_packets;
+  to.tx_bytes += from.tx_bytes;
+}
+
 unsigned sessions_of(const Setup& setup) {
   const std::size_t bytes = (std::size_t{setup.memory_mb} << 20) / kSessionsPart;
   const std::size_t each = kSessionBytes * std::max<std::size_t>(setup.crypto_devices.size(), 1);
@@ -120,6 +127,7 @@ class DpdkDataPath final : public DataPath {
   std::vector<Source> sources_of(unsigned worker) const;
   Sink sink_of(std::size_t index, unsigned worker) const;
   PuntRings punts_of(std::size_t port) const { return {first_punts_[port].get(), rest_punts_[port].get()}; }
+  void add_worker_counts(std::size_t port, PortStats& out) const;
   void take_event(const WorkerEvent& event, std::vector<Event>& out);
   static int loop(void* thread);
 
@@ -338,6 +346,17 @@ std::vector<Event> DpdkDataPath::poll() {
   return out;
 }
 
+void DpdkDataPath::add_worker_counts(std::size_t port, PortStats& out) const {
+  for (const Thread& thread : threads_) {
+    const PortCounters& c = thread.worker->counters().ports[port];
+    add_traffic({.rx_packets = c.rx_packets,
+                 .rx_bytes = c.rx_bytes,
+                 .tx_packets = c.tx_packets,
+                 .tx_bytes = c.tx_bytes},
+                out);
+  }
+}
+
 Stats DpdkDataPath::stats() const {
   Stats out;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -347,7 +366,13 @@ Stats DpdkDataPath::stats() const {
     out.ports.back().punt_lost = taps.punt_lost;
     out.ports.back().injected = taps.injected;
     out.ports.back().inject_lost = taps.inject_lost;
+    if (setup_.ports[i].vlan) add_worker_counts(i, out.ports.back());
   }
+  // A VLAN in a VLAN comes after it.
+  for (std::size_t i = out.ports.size(); i-- > 0;)
+    if (const auto& vlan = out.ports[i].vlan)
+      if (PortStats& parent = out.ports[static_cast<std::size_t>(vlan->parent)]; parent.vlan)
+        add_traffic(out.ports[i], parent);
   for (const Thread& thread : threads_) {
     const WorkerCounters& c = thread.worker->counters();
     out.workers.push_back({.core = thread.worker->core(),

@@ -9,7 +9,8 @@
 namespace simplon::dp {
 namespace {
 
-// The stats of a VLAN port, made from those of its device, which has the counts of all that goes through it.
+// The stats of a VLAN port, made from those of its device; what it has received and sent is counted by the
+// workers.
 void describe_vlan(const PortSetup& setup, const std::string& parent, PortStats& out) {
   out.rx_packets = out.rx_bytes = out.rx_missed = out.tx_packets = out.tx_bytes = out.tx_errors = 0;
   out.name = setup.name;

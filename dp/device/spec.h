@@ -85,7 +85,7 @@ struct PortStats {
   std::string name, device, driver;
   Mac mac{};
   Side side{};
-  std::optional<Vlan> vlan;  // then packets and bytes are counted at the parent alone
+  std::optional<Vlan> vlan;  // its packets and bytes are part of its parent's
   bool link_up = false;
   std::uint16_t rx_queues = 0, tx_queues = 0, mtu = 0;
   std::uint64_t rx_packets = 0, rx_bytes = 0, rx_missed = 0, tx_packets = 0, tx_bytes = 0, tx_errors = 0;

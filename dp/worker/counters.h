@@ -9,11 +9,18 @@
 #include <rte_mbuf.h>
 
 #include <array>
+#include <vector>
 
 #include "dp/base/counter.h"
 #include "dp/packet/drop.h"
 
 namespace simplon::dp {
+
+// What a worker counts for a port whose device does not: a VLAN has a part of what its device counts. Frames
+// without their tags.
+struct alignas(64) PortCounters {
+  Counter rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
 
 struct alignas(64) WorkerCounters {
   Counter received, transmitted, encrypted, decrypted, forwarded, punted, handed_over;
@@ -24,6 +31,7 @@ struct alignas(64) WorkerCounters {
   Counter waiting;  // packets that are here now: for their neighbour, or for the rest of their datagram
   Counter turns, idle_turns;
   std::array<Counter, kDropReasons> dropped{};
+  std::vector<PortCounters> ports;  // by PortIndex
 };
 
 // The end of a packet: counts the reason and frees the buffer.

@@ -143,6 +143,9 @@ void add_tagged(rte_mbuf* m, PortIndex port, const Tables& tables, Burst& burst,
 
 void add_tagged(rte_mbuf* m, PortIndex port, const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
   if (!untag(m, port, out)) return;
+  PortCounters& count = out.counters.ports[static_cast<std::size_t>(port)];
+  ++count.rx_packets;
+  count.rx_bytes += rte_pktmbuf_pkt_len(m);
   const Routes& routes = *tables.routes;
   add_frame(m, arrived(routes.side(port)), port, mac_bits(routes.mac(port)), tables, burst, out);
 }

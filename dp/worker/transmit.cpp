@@ -36,11 +36,23 @@ void Transmit::flush(PortIndex port) {
   } else if (!sink.gate->is_open()) {
     for (unsigned i = 0; i < n; ++i) drop(buffer.frames[i], Drop::kPortDown, counters_);
   } else {
-    if (sink.tags.size != 0) n = tag(buffer, n, sink.tags);
-    sent = rte_eth_tx_burst(sink.device, sink.queue, buffer.frames.data(), n);
+    sent = sink.tags.size != 0 ? send_tagged(buffer, n, sink, counters_.ports[index])
+                               : rte_eth_tx_burst(sink.device, sink.queue, buffer.frames.data(), n);
     for (unsigned i = sent; i < n; ++i) drop(buffer.frames[i], Drop::kTxFull, counters_);
     counters_.transmitted += sent;
   }
+}
+
+// `n` becomes how many of the frames have got their tags. Their sizes are taken first: what is sent is gone.
+std::uint16_t Transmit::send_tagged(Buffer& buffer, std::uint16_t& n, const Sink& sink, PortCounters& count) {
+  n = tag(buffer, n, sink.tags);
+  std::uint64_t bytes = 0;
+  for (std::uint16_t i = 0; i < n; ++i) bytes += rte_pktmbuf_pkt_len(buffer.frames[i]) - sink.tags.size;
+  const std::uint16_t sent = rte_eth_tx_burst(sink.device, sink.queue, buffer.frames.data(), n);
+  for (std::uint16_t i = sent; i < n; ++i) bytes -= rte_pktmbuf_pkt_len(buffer.frames[i]) - sink.tags.size;
+  count.tx_packets += sent;
+  count.tx_bytes += bytes;
+  return sent;
 }
 
 // How many of the frames have their tags, at the beginning of the buffer; the others had no room.

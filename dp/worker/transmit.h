@@ -56,6 +56,7 @@ class Transmit {
     bool ready = false;  // stands in ready_
   };
   void flush(PortIndex port);
+  std::uint16_t send_tagged(Buffer& buffer, std::uint16_t& n, const Sink& sink, PortCounters& count);
   std::uint16_t tag(Buffer& buffer, std::uint16_t count, const VlanTags& tags);
   unsigned send_from_outbox();
 

@@ -42,6 +42,7 @@ Worker::Worker(WorkerSetup setup)
       quiescence_(*setup.quiescence),
       crypto_(std::move(setup.crypto)),
       second_(rte_get_tsc_hz()),
+      counters_{.ports = std::vector<PortCounters>(setup.sinks.size())},
       control_(setup.events, std::move(setup.punts), setup.wakeup, counters_),
       transmit_(std::move(setup.sinks), setup.outbox, counters_),
       neighbours_(second_, transmit_, control_, counters_),

@@ -168,6 +168,10 @@ class Lab {
     return worker_->counters().dropped[static_cast<std::size_t>(reason)];
   }
 
+  const PortCounters& count(PortIndex port) const {
+    return worker_->counters().ports[static_cast<std::size_t>(port)];
+  }
+
   // One IP packet in; what left the worker, as whole frames (Ethernet first).
   std::vector<Buffer> pass(Bytes ip, Origin origin, PortIndex port) {
     return pass(std::vector<Buffer>{Buffer(ip.begin(), ip.end())}, origin, port);

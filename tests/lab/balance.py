@@ -22,20 +22,21 @@ def ask(command):
 def sides():
     """Pairs of sums that must be equal, and what is in them, by what they hold."""
     ports, workers = ask("ports"), ask("workers")
+    devices = [port for port in ports if "parent" not in port]  # a VLAN's packets are its parent's as well
 
     def total(rows, *names):
         return {name: sum(int(row[name]) for row in rows) for name in names}
 
     return {
         "what the workers took": (
-            total(ports, "rx-packets", "injected") | total(workers, "handed-over"),
+            total(devices, "rx-packets") | total(ports, "injected") | total(workers, "handed-over"),
             total(workers, "received")),
         "what became of it": (
             total(workers, "received", "fragments", "icmp-errors"),
             total(workers, "transmitted", "punted", "handed-over", "dropped", "reassembled", "waiting")),
         "what the ports sent": (
             total(workers, "transmitted"),
-            total(ports, "tx-packets") | {"tx-errors": lost_by_drivers(ports, workers)}),
+            total(devices, "tx-packets") | {"tx-errors": lost_by_drivers(devices, workers)}),
         "what the TAPs took": (
             total(workers, "punted"),
             total(ports, "punted", "punt-lost")),

@@ -82,9 +82,17 @@ encrypted() { ctl gwA counters | grep -oE '[0-9,]+ encrypted' | tr -dc 0-9; }
 ok "five of VLAN 7" inject 198.18.1.66 7 5
 ok "arrive (the control)" wait_for 5 saw 5
 drops() { drop_count gwA no-policy; }
+count() { # PORT KEY
+  ctl gwA ports --json | /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]][sys.argv[2]])' "$@"
+}
+seven=$(count lan.7 rx-packets) nine=$(count lan.8.9 rx-packets) service=$(count lan.8 rx-packets) trunk=$(count lan rx-packets)
+ok "each VLAN has counts of its own" test "$seven" -gt 100 -a "$nine" -gt 10 -a "$service" -ge "$nine" -a "$(count lan.7 tx-packets)" -gt 100
+ok "and its port has those of all" test "$trunk" -ge $((seven + service))
+dmz=$(count dmz rx-packets)
 before=$(drops)
 ok "five of the unprotected VLAN with a source of VLAN 7" inject 198.18.1.66 10 5
 ok "are discarded" wait_for 5 eval '[ "$(drops)" = $((before + 5)) ]'
+ok "and counted at their VLAN" test "$(count dmz rx-packets)" -ge $((dmz + 5))
 ok "five of a VLAN that is no port" inject 198.18.1.66 77 5
 ok "and five with a tag too many" inject 198.18.1.66 7.7 5
 ok "have their reason" wait_for 5 eval '[ "$(drop_count gwA unknown-vlan)" = 10 ]'

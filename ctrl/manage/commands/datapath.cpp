@@ -32,8 +32,9 @@ std::string mac_text(const dp::Mac& mac) {
   return text;
 }
 
-Message port_message(const dp::PortStats& port) {
+Message port_message(const dp::PortStats& port, const std::vector<dp::PortStats>& all) {
   Message m;
+  if (port.vlan) m.add("parent", all[static_cast<std::size_t>(port.vlan->parent)].name);
   m.add("device", port.device).add("driver", port.driver).add("mac", mac_text(port.mac));
   m.add("side", port.side == dp::Side::kProtected ? "protected" : "unprotected");
   m.add("link", port.link_up ? "up" : "down").add("mtu", port.mtu);
@@ -68,7 +69,7 @@ Answer ports(Call& call) {
   const std::optional<dp::Stats> stats = call.gateway.stats();
   if (!stats) return failed(kNoDataPath);
   Message m;
-  for (const dp::PortStats& port : stats->ports) m.add(port.name, port_message(port));
+  for (const dp::PortStats& port : stats->ports) m.add(port.name, port_message(port, stats->ports));
   return m;
 }
 

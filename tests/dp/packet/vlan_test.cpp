@@ -62,6 +62,19 @@ TEST_F(Vlans, PriorityTagIsNoVlan) {
   EXPECT_EQ(punted[0].second, ping);
 }
 
+// Frames without their tags, as its own device would count them; what a VLAN in it has is its own.
+TEST_F(Vlans, FramesAreCountedAtTheVlansPort) {
+  for (int i = 0; i < 3; ++i) lab.receive(tagged(ping, {{kEtherTypeVlan, 7}}), kLan);
+  lab.receive(tagged(out, {{kEtherTypeServiceVlan, 8}, {kEtherTypeVlan, 9}}), kLan);
+  lab.receive(ping, kLan);
+  lab.receive(tagged(ping, {{kEtherTypeVlan, 6}}), kLan);  // no port
+  EXPECT_EQ(lab.count(kVlan7).rx_packets, 3u);
+  EXPECT_EQ(lab.count(kVlan7).rx_bytes, 3 * ping.size());
+  EXPECT_EQ(lab.count(kVlan8_9).rx_packets, 1u);
+  EXPECT_EQ(lab.count(kVlan8_9).rx_bytes, out.size());
+  for (const PortIndex none : {kLan, kWan, kVlan8}) EXPECT_EQ(lab.count(none).rx_packets, 0u);
+}
+
 // What the LAN may send in clear, an unprotected VLAN of the same wire may not.
 TEST_F(Vlans, SideOfAVlanIsItsOwn) {
   EXPECT_EQ(lab.receive(out, kLan).size(), 1u);
