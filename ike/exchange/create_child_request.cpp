@@ -140,6 +140,8 @@ void child_request(IkeSa& sa, const Payloads& p, Child* old, Now now) {
                  });
 }
 
+void come_later(IkeSa& sa, Now) { sa.respond_error(NotifyType::kTemporaryFailure); }
+
 // A rekey of a child (§2.8).
 void rekey_request(IkeSa& sa, const Payloads& p, const Notify& rekey, Now now) {
   Child* const old =
@@ -153,8 +155,13 @@ void rekey_request(IkeSa& sa, const Payloads& p, const Notify& rekey, Now now) {
   }
   // One replacement after the other: the one that we made has not concluded before the child that it replaced
   // is deleted. strongSwan 6.0.1 loses the child in between.
-  if (old->ours && sa.children().find(old->replaced) != nullptr)
-    return sa.respond_error(NotifyType::kTemporaryFailure);
+  const Child* const before = old->ours ? sa.children().find(old->replaced) : nullptr;
+  if (before != nullptr && before->state == ChildState::kDeleting)
+    return sa.answer_after_ours([p](IkeSa& s, Now at) { create_child_request(s, p, at); }, now);
+  if (before != nullptr) return sa.respond_error(NotifyType::kTemporaryFailure);
+  // strongSwan 5.9 forgets that it agreed to our replacement when its own is refused before it hears of the
+  // delete, and then sends nothing.
+  if (old->state == ChildState::kDeleting) return sa.answer_after_ours(come_later, now);
   // One that we are replacing ourselves the peer may replace as well (§2.25.1).
   const bool both = old->state == ChildState::kRekeying && sa.children().replacing(old->id);
   if (old->state != ChildState::kInstalled && !both) return sa.respond_error(NotifyType::kTemporaryFailure);

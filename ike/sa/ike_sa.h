@@ -10,6 +10,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,6 +81,10 @@ class IkeSa {
   void respond(const PayloadWriter& payloads);  // to the request that is being handled
   void respond_in_clear(const PayloadWriter& payloads);
   void respond_error(NotifyType type, Bytes data = {});
+  // The request that is being handled is answered when the peer has answered ours. Not for ever: it may want
+  // the same the other way round, so if it goes on asking it is told to come later (§2.3).
+  using Answer = std::function<void(IkeSa&, Now)>;
+  void answer_after_ours(Answer answer, Now now) { held_ = {std::move(answer), now}; }
   void respond_malformed(const std::string& why, Now now);  // and end: it is fatal at both ends (§2.21.3)
   // To the peer. No bytes: they could not be encrypted, see failed().
   void send(const Buffer& bytes) { send(bytes, path_.local, path_.remote); }
@@ -174,6 +179,8 @@ class IkeSa {
   void receive_request(const Header& header, const Datagram& datagram, Now now);
   void receive_response(const Header& header, const Datagram& datagram, Now now);
   void request_repeated(Now now);  // the peer has not got our response yet
+  void request_waits(Now now);     // it has none yet, and asks again
+  void answer_held(Now now);
   void update_path(const Datagram& datagram, Now now);
   void follow_peer(const SocketAddress& remote, Now now);
   void retransmit(Now now);
@@ -206,6 +213,11 @@ class IkeSa {
   TaskQueue tasks_;
   ChildSet children_;
   std::unique_ptr<Handshake> handshake_;
+  struct Held {
+    Answer answer;
+    Now since{};
+  };
+  Held held_;
 };
 
 }  // namespace simplon::ike

@@ -12,6 +12,8 @@ namespace {
 // tells where it is by then.
 constexpr milliseconds kFollowEvery{100};
 
+constexpr std::chrono::seconds kHeldAtMost{5};  // a request whose answer waits for the peer's
+
 }  // namespace
 
 Header IkeSa::header(Exchange exchange, bool response, std::uint32_t message_id) const {
@@ -121,6 +123,7 @@ void IkeSa::receive_request(const Header& h, const Datagram& datagram, Now now) 
     // To where the request came from (§2.11).
     context_.outputs.emplace_back(Datagram{datagram.local, datagram.remote, window_.last_response()});
   }
+  if (arrival == MessageWindow::Arrival::kImpatient) request_waits(now);
   if (arrival != MessageWindow::Arrival::kNew) return;
   const auto payloads = unprotect(h, datagram, now);
   if (!payloads) return;
@@ -131,6 +134,18 @@ void IkeSa::receive_request(const Header& h, const Datagram& datagram, Now now) 
     context_.exchanges.request(*this, *payloads, now);
   children_.use_shown();
   run_tasks(now);
+}
+
+void IkeSa::request_waits(Now now) {
+  if (!held_.answer || now - held_.since < kHeldAtMost) return;
+  held_ = {};
+  respond_error(NotifyType::kTemporaryFailure);
+}
+
+void IkeSa::answer_held(Now now) {
+  if (!held_.answer || dead()) return;
+  std::exchange(held_, {}).answer(*this, now);
+  children_.use_shown();
 }
 
 void IkeSa::receive_response(const Header& h, const Datagram& datagram, Now now) {
@@ -149,6 +164,7 @@ void IkeSa::receive_response(const Header& h, const Datagram& datagram, Now now)
   }
   const auto answered = window_.take_pending();
   if (answered->then) answered->then(*this, *payloads, now);
+  answer_held(now);
   run_tasks(now);
 }
 

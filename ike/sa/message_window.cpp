@@ -40,12 +40,14 @@ void MessageWindow::start_over(const Retransmission& times, Now now) {
 }
 
 MessageWindow::Arrival MessageWindow::arrival(std::uint32_t message_id, Bytes message) const {
-  if (message_id + 1 == next_expected_) {
-    // The peer did not get our response. An attacker who made another message of this ID gets nothing.
-    const bool same = !last_response_.empty() && std::ranges::equal(message, last_request_);
-    return same ? Arrival::kRepeated : Arrival::kIgnored;
-  }
-  return message_id == next_expected_ && !handling_ ? Arrival::kNew : Arrival::kIgnored;
+  // An attacker who made another message of an ID that we know gets nothing.
+  const auto if_same = [&](Arrival arrival) {
+    return std::ranges::equal(message, last_request_) ? arrival : Arrival::kIgnored;
+  };
+  // The peer did not get our response.
+  if (message_id + 1 == next_expected_ && !last_response_.empty()) return if_same(Arrival::kRepeated);
+  if (message_id != next_expected_) return Arrival::kIgnored;
+  return handling_ ? if_same(Arrival::kImpatient) : Arrival::kNew;
 }
 
 void MessageWindow::begin(Bytes message, Exchange exchange) {

@@ -56,7 +56,7 @@ class MessageWindow {
   void start_over(const Retransmission& times, Now now);
 
   // ---- the peer's requests ----
-  enum class Arrival : std::uint8_t { kNew, kRepeated, kIgnored };
+  enum class Arrival : std::uint8_t { kNew, kRepeated, kImpatient, kIgnored };  // impatient: it is handled
   Arrival arrival(std::uint32_t message_id, Bytes message) const;
   // A new request whose integrity check is good (or IKE_SA_INIT): it is handled until respond().
   void begin(Bytes message, Exchange exchange);

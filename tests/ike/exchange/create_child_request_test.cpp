@@ -144,29 +144,78 @@ TEST(Rfc7296_2_25, AChildWhoseResponseIsUnderWayIsRekeyedLater) {
   EXPECT_NE(unknown->payloads.find(NotifyType::kChildSaNotFound), nullptr);
 }
 
-TEST(Rfc7296_2_25, AReplacementIsReplacedWhenTheOldChildIsDeleted) {
-  Side side(1);
+// The child with SPI 0x1000 at the peer was rekeyed by us, to 0x2000; our delete of it is under way.
+class Rfc7296_2_25_1_Concluding : public testing::Test {
+ protected:
+  void SetUp() override {
+    side.endpoint.configure({connection(true)}, now);
+    peer.authenticate_with_child(0x1000);
+    side.endpoint.rekey(ByName{"sites", "net"}, 1, now);
+    ASSERT_TRUE(peer.hear());
+    PayloadWriter out;
+    auto esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
+    esp.spi = spi_bytes(0x2000);
+    out.sa({esp});
+    out.nonce(Buffer(32, 9));
+    out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.1.0/24")});
+    out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.2.0/24")});
+    peer.say(Exchange::kCreateChildSa, true, 0, out);
+    const auto deletes = peer.hear();
+    ASSERT_TRUE(deletes && !deletes->payloads.deletes.empty());
+    delete_id = deletes->header.message_id;
+  }
+  void answer_delete() { peer.say(Exchange::kInformational, true, delete_id, {}); }
+
+  Side side{1};
   Now now{1000s};
-  side.endpoint.configure({connection(true)}, now);
-  BarePeer peer(side, now);
-  peer.authenticate_with_child(0x1000);
-  side.endpoint.rekey(ByName{"sites", "net"}, 1, now);
-  ASSERT_TRUE(peer.hear());
-  PayloadWriter out;
-  auto esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
-  esp.spi = spi_bytes(0x2000);
-  out.sa({esp});
-  out.nonce(Buffer(32, 9));
-  out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.1.0/24")});
-  out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.2.0/24")});
-  peer.say(Exchange::kCreateChildSa, true, 0, out);
-  const auto deletes = peer.hear();
-  ASSERT_TRUE(deletes);
+  BarePeer peer{side, now};
+  std::uint32_t delete_id = 0;
+};
+
+TEST_F(Rfc7296_2_25_1_Concluding, AReplacementIsReplacedWhenTheOldChildIsDeleted) {
   peer.say(Exchange::kCreateChildSa, false, 2, rekey_of(0x2000, 0x2001));
-  EXPECT_NE(peer.hear()->payloads.find(NotifyType::kTemporaryFailure), nullptr);
-  peer.say(Exchange::kInformational, true, deletes->header.message_id, {});
-  peer.say(Exchange::kCreateChildSa, false, 3, rekey_of(0x2000, 0x2001));
-  EXPECT_TRUE(peer.hear()->payloads.sa);
+  peer.say_again();
+  ASSERT_EQ(peer.waiting(), 0u);
+  answer_delete();
+  const auto answer = peer.hear();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->header.message_id, 2u);
+  EXPECT_TRUE(answer->payloads.sa);
+  EXPECT_EQ(side.status().children.size(), 2u);
+  EXPECT_EQ(peer.waiting(), 0u);
+}
+
+// strongSwan 5.9 forgets that it agreed to our rekey when its own one is refused before it hears of the
+// delete.
+TEST_F(Rfc7296_2_25_1_Concluding, TheRekeyOfAChildThatWeDeleteIsRefusedWhenItIsDeleted) {
+  peer.say(Exchange::kCreateChildSa, false, 2, rekey_of(0x1000, 0x1001));
+  ASSERT_EQ(peer.waiting(), 0u);
+  answer_delete();
+  const auto answer = peer.hear();
+  ASSERT_TRUE(answer);
+  EXPECT_NE(answer->payloads.find(NotifyType::kTemporaryFailure), nullptr);
+  ASSERT_EQ(side.status().children.size(), 1u);
+  EXPECT_EQ(side.status().children[0].spi_out, Spi{0x2000});
+  peer.say(Exchange::kInformational, false, 3, {});
+  EXPECT_TRUE(peer.hear());
+}
+
+TEST_F(Rfc7296_2_25_1_Concluding, APeerThatAnswersOneAfterTheOtherIsNotWaitedForForEver) {
+  for (const std::uint32_t spi : {0x1000u, 0x2000u}) {
+    const std::uint32_t id = spi == 0x1000 ? 2 : 3;
+    peer.say(Exchange::kCreateChildSa, false, id, rekey_of(spi, 0x3000));
+    now += 4s;
+    peer.say_again();
+    ASSERT_EQ(peer.waiting(), 0u);
+    now += 2s;
+    peer.say_again();
+    const auto answer = peer.hear();
+    ASSERT_TRUE(answer);
+    EXPECT_NE(answer->payloads.find(NotifyType::kTemporaryFailure), nullptr);
+  }
+  answer_delete();
+  EXPECT_EQ(peer.waiting(), 0u) << "it has been answered";
+  EXPECT_EQ(side.status().children.size(), 1u);
 }
 
 TEST(Rfc7296_2_8, AReplacementThatThePeerDeletesLeavesTheOldChildInstalled) {

@@ -50,7 +50,7 @@ TEST(Rfc7296_2_3, OneRequestOfThePeerIsHandledAtATime) {
   EXPECT_EQ(window.arrival(0, kMessage), Arrival::kNew);
   EXPECT_EQ(window.arrival(1, kMessage), Arrival::kIgnored) << "outside the window";
   window.begin(kMessage, Exchange::kInformational);
-  EXPECT_EQ(window.arrival(0, kMessage), Arrival::kIgnored) << "it is being handled";
+  EXPECT_EQ(window.arrival(0, kMessage), Arrival::kImpatient) << "it is being handled";
   EXPECT_TRUE(window.handling() && window.expected() == 0 && window.exchange() == Exchange::kInformational);
   window.respond({7});
   EXPECT_FALSE(window.handling());
