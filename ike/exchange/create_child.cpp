@@ -149,7 +149,8 @@ void run(IkeSa& sa, const RekeyChild& task, Now now) {
   if (child == nullptr) return sa.context().finish(task.ticket, false, "the child is gone");
   if (child->state == ChildState::kDeleting || child->leaving)
     return sa.context().finish(task.ticket, false, "the child is to be deleted");
-  if (child->state != ChildState::kInstalled || !ChildSet::may_name(*child, now))
+  if (child->state != ChildState::kInstalled || !ChildSet::may_name(*child, now) ||
+      !sa.children().concluded(*child))
     return sa.tasks().push_later(task, now + kAskAgain);
   child->state = ChildState::kRekeying;
   // By the configuration that it was made of, unless there is a newer one.

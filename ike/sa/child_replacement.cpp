@@ -61,6 +61,12 @@ void ChildSet::resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonc
   tasks_.push_first(DeleteChild{made.id, 0});
 }
 
+bool ChildSet::concluded(const Child& child) const {
+  return child.replaced == ChildSaId{} || std::ranges::none_of(children_, [&](const auto& c) {
+           return c.first == child.replaced || (c.first != child.id && c.second.replaced == child.replaced);
+         });
+}
+
 bool ChildSet::attempt_done_by_peer() {
   if (attempt_->rival == ChildSaId{}) return false;
   context_.finish(attempt_->ticket, true, {}, attempt_->rival);

@@ -52,7 +52,9 @@ class ChildSet {
   bool asks_for(std::string_view name, const Selectors& packet) const;
   bool has_twin(const Child& child) const;  // another one of the same name and selectors is up
   bool replaced(ChildSaId id) const;        // another one that lives was made in its place
-  bool has(std::string_view name) const;    // up, being made, or to be made
+  // What it replaced is deleted, and so is whatever else was made in place of that.
+  bool concluded(const Child& child) const;
+  bool has(std::string_view name) const;  // up, being made, or to be made
   std::vector<ChildStatus> status() const;
 
   // ---- made and replaced ----
