@@ -25,6 +25,7 @@ struct Child {
   // is the one that it replaces) nor rekeyed nor deleted before the peer has shown that it knows it (§2.25).
   // It has when it uses the SA, or sends another request: its window is one request at a time.
   bool shown = true;
+  Now used{};   // something came through it last
   Now asked{};  // when the request for it came last: the peer repeats it until it has our response
   std::optional<DhGroup> group;  // PFS
   Selectors selectors;           // as negotiated

@@ -64,6 +64,7 @@ std::vector<Task> ChildSet::tick(Now now) {
       child.expire_at = now + kAskAgain;
       continue;
     }
+    if (replaced && give_way(child, now)) continue;
     child.expire_at = {};
     log(LogLevel::kWarning,
         "child " + child.config.name +

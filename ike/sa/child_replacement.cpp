@@ -53,11 +53,15 @@ void ChildSet::resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonc
     return;
   }
   if (theirs != nullptr) inherit_delete(made, *theirs);
+  drop_made(made);
+  if (find(made.replaced) == nullptr) use_instead_of(made.replaced);
+  tasks_.cancel_delete(made.replaced);
+}
+
+void ChildSet::drop_made(Child& made) {
   made.leaving = false;
   made.state = ChildState::kRekeyed;
   stop_sending(made);
-  if (find(made.replaced) == nullptr) use_instead_of(made.replaced);
-  tasks_.cancel_delete(made.replaced);
   tasks_.push_first(DeleteChild{made.id, 0});
 }
 
@@ -106,16 +110,16 @@ void ChildSet::peer_has_all() {
     if (Child* const child = find(id)) child->shown = true;
 }
 
-bool ChildSet::peer_uses(SaId inbound) {
-  for (const ChildSaId id : unshown_) {
-    Child* const child = find(id);
-    if (child == nullptr || child->in->id != inbound) continue;
-    child->shown = true;
-    std::erase(unshown_, id);
-    use_shown();
-    return true;
-  }
-  return false;
+bool ChildSet::peer_uses(SaId inbound, Now now) {
+  const auto found =
+      std::ranges::find_if(children_, [&](const auto& c) { return c.second.in->id == inbound; });
+  if (found == children_.end()) return false;
+  Child& child = found->second;
+  child.used = now;
+  if (std::erase(unshown_, child.id) == 0) return false;
+  child.shown = true;
+  use_shown();
+  return true;
 }
 
 void ChildSet::request_repeated(Now now) {
@@ -140,13 +144,33 @@ bool ChildSet::revive_replaced(const Child& from, Now now) {
         return c.first != from.id && c.second.replaced == old->id && c.second.state != ChildState::kRekeyed;
       }))
     return false;
-  const auto life = old->config.life.time;
-  old->expire_at = life.count() != 0 ? old->installed + life : Now{};
-  old->state = replacing(old->id) ? ChildState::kRekeying : ChildState::kInstalled;
-  if (old->rekey_at == Now{} && old->config.rekey.time.count() != 0)
-    old->rekey_at = now + kRekeyAgain + milliseconds(context_.entropy.below(3000));
-  inherit_delete(from, *old);
-  context_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, owner_, old->id, from.id});
+  revive(*old, from, now);
+  return true;
+}
+
+void ChildSet::revive(Child& child, const Child& instead_of, Now now) {
+  const auto life = child.config.life.time;
+  child.expire_at = life.count() != 0 ? child.installed + life : Now{};
+  child.state = replacing(child.id) ? ChildState::kRekeying : ChildState::kInstalled;
+  if (child.rekey_at == Now{} && child.config.rekey.time.count() != 0)
+    child.rekey_at = now + kRekeyAgain + milliseconds(context_.entropy.below(3000));
+  inherit_delete(instead_of, child);
+  context_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, owner_, child.id, instead_of.id});
+}
+
+// Of two replacements the peer should have deleted its own (§2.8.1), but it goes on to send through it: it
+// does not know the rule, and ours goes.
+bool ChildSet::give_way(Child& theirs, Now now) {
+  const auto found = std::ranges::find_if(children_, [&](const auto& c) {
+    return c.second.ours && c.second.replaced == theirs.replaced && c.second.state == ChildState::kInstalled;
+  });
+  if (theirs.replaced == ChildSaId{} || theirs.ours || theirs.stopped || found == children_.end() ||
+      theirs.used <= found->second.used)
+    return false;
+  Child& made = found->second;
+  revive(theirs, made, now);
+  if (theirs.deferred_out) use_deferred(theirs);
+  drop_made(made);
   return true;
 }
 

@@ -81,8 +81,8 @@ class ChildSet {
   // ---- whether the peer has them (RFC 7296 §2.8, §2.25) ----
   // It sent another request, so it has our response to each one before it; or came through the inbound SA.
   void peer_has_all();
-  bool peer_uses(SaId inbound);    // true: we did not know until now that it has the child
-  void request_repeated(Now now);  // it has not got our response yet
+  bool peer_uses(SaId inbound, Now now);  // true: we did not know until now that it has the child
+  void request_repeated(Now now);         // it has not got our response yet
   // Sends through the new SAs that the peer has.
   void use_shown();
   // Whether a request of ours may name the child: the peer has it, or does not ask any more.
@@ -135,6 +135,9 @@ class ChildSet {
   void stop_sending(Child& child);
   bool replaces(const Child& child, ChildSaId old) const;
   bool ends(const Child& child) const;
+  void revive(Child& child, const Child& instead_of, Now now);
+  bool give_way(Child& theirs, Now now);
+  void drop_made(Child& made);
   void reached_hard_limit(Child& child, Now now);
 
   struct OldInbound {

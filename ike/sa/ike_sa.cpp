@@ -145,7 +145,7 @@ void IkeSa::not_installed(SaId sa, const std::string& why, Now now) {
 
 void IkeSa::active(SaId sa, Now now) {
   if (children_.owns_inbound(sa)) times_.heard = now;
-  if (children_.peer_uses(sa)) context_.touched.insert(id_);
+  if (children_.peer_uses(sa, now)) context_.touched.insert(id_);
 }
 
 void IkeSa::moved(SaId sa, const SocketAddress& remote, Now now) {

@@ -160,6 +160,46 @@ TEST(Rfc7296_2_8_1, AReplacementIsReplacedWhenItsRivalAndTheOldChildAreDeleted) 
   }
 }
 
+// libreswan 5.2 does not compare nonces: it keeps the replacement that it made last.
+TEST(Rfc7296_2_8_1, OfTwoReplacementsThatThePeerBothKeepsTheOneStaysThatItSendsThrough) {
+  for (const bool through_its_own : {true, false}) {
+    Side side(1);
+    Now now{1000s};
+    side.endpoint.configure({connection(true)}, now);
+    BarePeer peer(side, now);
+    peer.authenticate_with_child(0x1000);
+    side.endpoint.rekey(ByName{"sites", "net"}, 1, now);
+    peer.say(Exchange::kCreateChildSa, false, 2, rekey_of(0x1000, 0x1001, 0));
+    ASSERT_TRUE(peer.hear());
+    peer.say(Exchange::kCreateChildSa, true, 0, made(0x2000));
+    ASSERT_EQ(peer.waiting(), 2u);
+    peer.skip(), peer.skip();
+    peer.say(Exchange::kInformational, true, 1, {});
+    ASSERT_EQ(side.status().children.size(), 2u);
+    ASSERT_EQ(side.outbound.back()->spi, Spi{0x2000});
+    const ChildStatus theirs = side.status().children[0], ours = side.status().children[1];
+    for (int i = 0; i < 59; ++i) {
+      side.endpoint.tick(now += 1s);
+      side.endpoint.active(through_its_own || i < 10 ? theirs.inbound : ours.inbound, now);
+    }
+    ASSERT_EQ(peer.waiting(), 0u);
+    side.endpoint.tick(now += 2s);
+    const auto deletes = peer.hear();
+    ASSERT_TRUE(deletes && deletes->payloads.deletes.size() == 1);
+    EXPECT_EQ(deletes->payloads.deletes[0].spis[0], be32((through_its_own ? ours : theirs).spi_in));
+    EXPECT_EQ(side.outbound.back()->spi, (through_its_own ? theirs : ours).spi_out);
+    peer.say(Exchange::kInformational, true, deletes->header.message_id, {});
+    ASSERT_EQ(side.status().children.size(), 1u);
+    EXPECT_EQ(side.status().children[0].id, (through_its_own ? theirs : ours).id);
+    EXPECT_EQ(side.status().children[0].state, ChildState::kInstalled);
+    side.endpoint.tick(now += 10s);
+    EXPECT_EQ(peer.waiting(), 0u);
+    EXPECT_EQ(side.sas(Direction::kIn).size(), 1u);
+    side.endpoint.rekey(ByName{"sites", "net"}, 2, now);
+    EXPECT_TRUE(peer.hear()) << "it lives on";
+  }
+}
+
 TEST(Rfc7296_2_8, AReplacementThatThePeerDeletesLeavesTheOldChildInstalled) {
   for (const bool wanted_gone : {false, true}) {
     Side side(1);

@@ -85,9 +85,9 @@ TEST_F(Children, Rfc7296_2_8_OrComesThroughTheNewOneItself) {
   const SaId in = install(2000, false, old).in->id;
   (void)outputs();
   set.tick(now + 600s);
-  EXPECT_FALSE(set.peer_uses(set.find(old)->in->id));
+  EXPECT_FALSE(set.peer_uses(set.find(old)->in->id, Now{}));
   EXPECT_EQ(outputs(), "") << "time is no proof: the old one serves";
-  EXPECT_TRUE(set.peer_uses(in));
+  EXPECT_TRUE(set.peer_uses(in, Now{}));
   EXPECT_EQ(outputs(), " +2001");
 }
 
