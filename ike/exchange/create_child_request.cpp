@@ -102,7 +102,7 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
                                        .shown = false},
                                       sa.path(), now);
   made.replaced = request.replaces;
-  sa.children().note_rival(made, std::min(request.peer_nonce, request.nonce));
+  sa.children().note_rival(made, std::min(request.peer_nonce, request.nonce), now);
   chosen.spi = be32(spi);
   PayloadWriter out;
   out.sa({chosen});

@@ -34,6 +34,7 @@ struct Child {
   bool leaving = false;  // to be deleted when its turn comes: does not count as up
   ChildSaId replaced{};  // the child in whose place it was made
   bool ours = false;     // whether we asked for it
+  Buffer lowest_nonce;   // of that exchange (§2.8.1)
 
   // Not while it is being replaced: a delete would hit the replacement. The exchange ends, or the IKE SA
   // does.

@@ -34,17 +34,28 @@ void ChildSet::inherit_delete(const Child& from, Child& to) {
   tasks_.retarget_deletes(from.id, to.id);
 }
 
-void ChildSet::note_rival(const Child& theirs, Buffer lowest_nonce) {
-  if (!attempt_ || attempt_->of_ike() || theirs.replaced != attempt_->replaces) return;
-  attempt_->rival = theirs.id;
-  attempt_->rival_nonce = std::move(lowest_nonce);
+void ChildSet::note_rival(Child& theirs, Buffer lowest_nonce, Now now) {
+  if (theirs.replaced == ChildSaId{}) return;
+  if (replacing(theirs.replaced)) {
+    attempt_->rival = theirs.id;
+    attempt_->rival_nonce = std::move(lowest_nonce);
+    return;
+  }
+  const auto made = std::ranges::find_if(children_, [&](const auto& c) {
+    return c.second.ours && c.second.replaced == theirs.replaced && c.second.state == ChildState::kInstalled;
+  });
+  if (made != children_.end()) resolve(made->second, &theirs, lowest_nonce, now);
 }
 
-void ChildSet::resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonce, const Attempt& attempt,
-                                          Now now) {
+void ChildSet::resolve_simultaneous_rekey(Child& made, Buffer lowest_nonce, const Attempt& attempt, Now now) {
+  made.lowest_nonce = std::move(lowest_nonce);
   if (attempt.rival == ChildSaId{}) return;
-  Child* const theirs = find(attempt.rival);  // none: it may be replaced itself by now
-  if (attempt.rival_nonce <= lowest_nonce) {
+  // None: it may be replaced itself by now.
+  resolve(made, find(attempt.rival), attempt.rival_nonce, now);
+}
+
+void ChildSet::resolve(Child& made, Child* theirs, const Buffer& their_nonce, Now now) {
+  if (their_nonce <= made.lowest_nonce) {
     if (theirs == nullptr || theirs->state != ChildState::kInstalled) return;
     inherit_delete(*theirs, made);
     theirs->leaving = false;

@@ -72,11 +72,12 @@ class ChildSet {
   // Installs both SAs, the inbound one first. As responder of a rekey the outbound one waits until the peer
   // has shown that it has the new child; until then we send through the old one (§2.8).
   Child& install(const Negotiated& child, const Path& path, Now now);
-  // §2.8.1: the peer replaces the child that our attempt replaces. The two meet when our response comes.
-  void note_rival(const Child& theirs, Buffer lowest_nonce);
+  // §2.8.1: the peer replaces the child that our attempt replaces, and the two meet when our response comes;
+  // or that our attempt has replaced while the key exchange of the peer's was computed.
+  void note_rival(Child& theirs, Buffer lowest_nonce, Now now);
   // `made` came of our attempt. Of it and its rival the one goes whose exchange had the lowest nonce, by the
   // end that made it; the child that both replace is deleted by the other end.
-  void resolve_simultaneous_rekey(Child& made, const Buffer& lowest_nonce, const Attempt& attempt, Now now);
+  void resolve_simultaneous_rekey(Child& made, Buffer lowest_nonce, const Attempt& attempt, Now now);
 
   // ---- whether the peer has them (RFC 7296 §2.8, §2.25) ----
   // It sent another request, so it has our response to each one before it; or came through the inbound SA.
@@ -137,6 +138,7 @@ class ChildSet {
   bool ends(const Child& child) const;
   void revive(Child& child, const Child& instead_of, Now now);
   bool give_way(Child& theirs, Now now);
+  void resolve(Child& made, Child* theirs, const Buffer& their_nonce, Now now);
   void drop_made(Child& made);
   void reached_hard_limit(Child& child, Now now);
 

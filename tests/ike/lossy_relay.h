@@ -13,6 +13,7 @@ namespace simplon::ike::test {
 struct Faults {
   unsigned lost = 20, doubled = 20, late = 20;  // percent
   bool esp_is_seen = true;                      // the gateway tells IKE which inbound SAs are in use
+  unsigned work = 0;                            // ms that a job takes at most
 };
 
 class LossyRelay {
@@ -23,6 +24,10 @@ class LossyRelay {
         random_(seed) {
     left.endpoint.configure({std::move(l)}, now);
     right.endpoint.configure({std::move(r)}, now);
+    for (Side* side : {&left, &right})
+      side->work_done = [this, side](JobResult result) {
+        work_.emplace(now + std::chrono::milliseconds(below(faults.work + 1)), Work{side, std::move(result)});
+      };
     drain();
   }
 
@@ -32,6 +37,7 @@ class LossyRelay {
     drain();
     for (const Now end = now + time; now < end;) {
       now = std::min({end, next_ping_, on_the_way_.empty() ? end : on_the_way_.begin()->first,
+                      work_.empty() ? end : std::max(now, work_.begin()->first),
                       std::max(now, left.endpoint.deadline().value_or(end)),
                       std::max(now, right.endpoint.deadline().value_or(end))});
       step();
@@ -55,6 +61,10 @@ class LossyRelay {
   const Way& from_right() const { return ways_[1]; }
 
  private:
+  struct Work {
+    Side* side;
+    JobResult result;
+  };
   struct Travelling {
     bool to_left;
     Datagram datagram;
@@ -68,6 +78,7 @@ class LossyRelay {
       (t.to_left ? left : right).endpoint.receive(t.datagram, now);
       drain();
     }
+    drain();
     left.endpoint.tick(now);
     right.endpoint.tick(now);
     drain();
@@ -102,8 +113,14 @@ class LossyRelay {
         std::max(way.longest, std::chrono::ceil<std::chrono::milliseconds>(now - *way.since) + 20ms);
   }
   void drain() {
-    while (drain(left, true) || drain(right, false)) {
+    while (drain(left, true) || drain(right, false) || work()) {
     }
+  }
+  bool work() {
+    if (work_.empty() || work_.begin()->first > now) return false;
+    const Work done = std::move(work_.extract(work_.begin()).mapped());
+    done.side->endpoint.complete(done.result, now);
+    return true;
   }
   bool drain(Side& from, bool is_left) {
     return from.drain(
@@ -119,6 +136,7 @@ class LossyRelay {
 
   std::mt19937 random_;
   std::multimap<Now, Travelling> on_the_way_;
+  std::multimap<Now, Work> work_;
   Now next_ping_ = now, next_told_ = now;
   bool watched_ = false;
   Way ways_[2];

@@ -56,7 +56,8 @@ struct Side {
   std::vector<Buffer> sent;
   std::vector<Keepalive> keepalives;
   std::size_t jobs = 0;
-  std::vector<std::string> order;  // what came out, in order
+  std::function<void(JobResult)> work_done;  // set: who completes a job, when it likes to
+  std::vector<std::string> order;            // what came out, in order
 
   using Send = std::function<void(Datagram&)>;
   // Applies what the endpoint wants, in its order. True: there was something.
@@ -118,7 +119,10 @@ struct Side {
   }
   void apply(Job& o, const Send&, Now now) {
     ++jobs;
-    endpoint.complete(run(o), now);
+    if (work_done)
+      work_done(run(o));
+    else
+      endpoint.complete(run(o), now);
   }
   void apply(IkeEvent& o, const Send&, Now) { ike_events.push_back(o); }
   void apply(ChildEvent& o, const Send&, Now) { child_events.push_back(o); }

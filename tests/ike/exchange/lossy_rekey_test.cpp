@@ -14,6 +14,7 @@ struct Kind {
   const char* name;
   bool pfs, esp_is_seen;
   std::chrono::milliseconds first_retransmission;  // of the right end
+  unsigned work = 0;                               // Faults::work
 };
 
 class LossyRekeys : public testing::TestWithParam<Kind> {
@@ -53,6 +54,7 @@ class LossyRekeys : public testing::TestWithParam<Kind> {
   std::string sequence(std::uint32_t seed) {
     LossyRelay relay(seed, end(true), end(false));
     relay.faults.esp_is_seen = GetParam().esp_is_seen;
+    relay.faults.work = GetParam().work;
     relay.left.endpoint.initiate("sites", "net", 1, relay.now);
     while (!relay.left.up() || !relay.right.up()) relay.wait(100ms);
     relay.watch();
@@ -61,7 +63,7 @@ class LossyRekeys : public testing::TestWithParam<Kind> {
       relay.wait(std::chrono::milliseconds(relay.below(relay.chance(50) ? 50 : 6000)));
     }
     relay.wait(30s);
-    relay.faults = {.lost = 0, .doubled = 0, .late = 0, .esp_is_seen = GetParam().esp_is_seen};
+    relay.faults.lost = relay.faults.doubled = relay.faults.late = 0;
     relay.wait(60s);
     std::string wrong = leftovers(relay);
     for (const auto* way : {&relay.from_left(), &relay.from_right()}) {
@@ -91,7 +93,8 @@ INSTANTIATE_TEST_SUITE_P(Of, LossyRekeys,
                          testing::Values(Kind{"Alike", false, true, 500ms},
                                          Kind{"WithPfs", true, true, 500ms},
                                          Kind{"SlowPeer", false, true, 4s}, Kind{"Idle", false, false, 4s},
-                                         Kind{"IdleWithPfs", true, false, 500ms}),
+                                         Kind{"IdleWithPfs", true, false, 500ms},
+                                         Kind{"SlowWork", true, true, 500ms, 100}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

@@ -6,21 +6,22 @@
 namespace simplon::ike::test {
 namespace {
 
-PayloadWriter rekey_of(std::uint32_t spi, std::uint32_t new_spi, std::uint8_t nonce = 8) {
+PayloadWriter rekey_of(std::uint32_t spi, std::uint32_t new_spi, std::uint8_t nonce = 8,
+                       const char* proposal = "aes128gcm16") {
   PayloadWriter out;
   out.notify(NotifyType::kRekeySa, {}, ProtocolId::kEsp, spi_bytes(spi));
-  BarePeer::add_child(out, "aes128gcm16", new_spi);
+  BarePeer::add_child(out, proposal, new_spi);
   out.nonce(Buffer(32, nonce));
   return out;
 }
 
 // The peer's response to our request for a child.
-PayloadWriter made(std::uint32_t spi) {
+PayloadWriter made(std::uint32_t spi, std::uint8_t nonce = 9, const char* proposal = "aes128gcm16") {
   PayloadWriter out;
-  auto esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
+  auto esp = *Proposal::parse(proposal, ProtocolId::kEsp);
   esp.spi = spi_bytes(spi);
   out.sa({esp});
-  out.nonce(Buffer(32, 9));
+  out.nonce(Buffer(32, nonce));
   out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.1.0/24")});
   out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.2.0/24")});
   return out;
@@ -160,6 +161,41 @@ TEST(Rfc7296_2_8_1, AReplacementIsReplacedWhenItsRivalAndTheOldChildAreDeleted) 
   }
 }
 
+TEST(Rfc7296_2_8_1, ItIsSettledAsWellWhenOursIsMadeWhileThePeersKeyExchangeIsComputed) {
+  for (const bool ours_goes : {false, true}) {
+    Side side(1);
+    Now now{1000s};
+    auto c = connection(true);
+    c->children[0].proposals = {*Proposal::parse("aes128gcm16-x25519", ProtocolId::kEsp)};
+    side.endpoint.configure({c}, now);
+    BarePeer peer(side, now);
+    peer.authenticate_with_child(0x1000);
+    side.endpoint.rekey(ByName{"sites", "net"}, 1, now);
+    ASSERT_TRUE(peer.hear());
+    std::vector<JobResult> done;
+    side.work_done = [&](JobResult result) { done.push_back(std::move(result)); };
+    const Buffer value = run(DiffieHellman{DhGroup::kX25519, Secret(Buffer(64, 3)), {}}).public_value;
+    PayloadWriter request = rekey_of(0x1000, 0x1001, ours_goes ? 0xff : 0, "aes128gcm16-x25519");
+    request.ke(DhGroup::kX25519, value);
+    peer.say(Exchange::kCreateChildSa, false, 2, request);
+    ASSERT_EQ(peer.waiting(), 0u);
+    PayloadWriter response = made(0x2000, ours_goes ? 0 : 0xff, "aes128gcm16-x25519");
+    response.ke(DhGroup::kX25519, value);
+    peer.say(Exchange::kCreateChildSa, true, 0, response);
+    ASSERT_EQ(peer.waiting(), 0u);
+    ASSERT_EQ(done.size(), 2u);
+    side.endpoint.complete(done[1], now);
+    side.endpoint.complete(done[0], now);
+    const auto answer = peer.hear(), deletes = peer.hear();
+    ASSERT_TRUE(answer && answer->payloads.sa && deletes && !deletes->payloads.deletes.empty());
+    const auto children = side.status().children;  // the old one, ours, theirs
+    ASSERT_EQ(children.size(), 3u);
+    EXPECT_EQ(deletes->payloads.deletes[0].spis[0], be32(children[ours_goes ? 1 : 0].spi_in));
+    EXPECT_EQ(children[ours_goes ? 2 : 1].state, ChildState::kInstalled);
+    EXPECT_EQ(children[ours_goes ? 0 : 2].state, ChildState::kRekeyed);
+  }
+}
+
 // libreswan 5.2 does not compare nonces: it keeps the replacement that it made last.
 TEST(Rfc7296_2_8_1, OfTwoReplacementsThatThePeerBothKeepsTheOneStaysThatItSendsThrough) {
   for (const bool through_its_own : {true, false}) {
@@ -231,6 +267,32 @@ TEST(Rfc7296_2_8, AReplacementThatThePeerDeletesLeavesTheOldChildInstalled) {
     const auto rekey = peer.hear();
     ASSERT_TRUE(rekey);
     EXPECT_NE(rekey->payloads.find(NotifyType::kRekeySa), nullptr);
+  }
+}
+
+TEST(Rfc7296_2_8_1, TwoNewChildrenThatBothEndsMakeAtOnceAreNoRivals) {
+  auto l = connection(true), r = connection(false);
+  for (auto& c : {l, r}) {
+    ChildConfig more = c->children[0];
+    more.name = "more";
+    for (auto* side : {&more.selectors.local, &more.selectors.remote})
+      side->at(0).ports = {443, 443}, side->at(0).protocol = 6;
+    c->children.push_back(more);
+    c->children[0].selectors.local[0].protocol = c->children[0].selectors.remote[0].protocol = 17;
+  }
+  Pair pair(l, r);
+  pair.initiate();
+  ASSERT_EQ(pair.left.status().children.size(), 1u);
+  pair.left.endpoint.initiate("sites", "more", 2, pair.now);
+  pair.right.endpoint.initiate("sites", "net", 3, pair.now);
+  pair.pump();
+  pair.wait(70s);
+  EXPECT_TRUE(pair.left.done(2)->ok && pair.right.done(3)->ok);
+  for (const Side* side : {&pair.left, &pair.right}) {
+    const auto children = side->status().children;
+    EXPECT_TRUE(std::ranges::any_of(children, [](const auto& c) { return c.name == "more"; }));
+    EXPECT_TRUE(std::ranges::any_of(children, [](const auto& c) { return c.name == "net"; }));
+    EXPECT_EQ(children.size(), 3u);
   }
 }
 

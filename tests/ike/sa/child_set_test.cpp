@@ -123,9 +123,9 @@ TEST_F(Children, Rfc7296_2_25_AResponderNamesAChildWhenThePeerHasItOrDoesNotAskA
 TEST_F(Children, Rfc7296_2_8_1_OfTwoReplacementsTheOneWithTheLowestNonceIsDeletedByWhoMadeIt) {
   for (const bool ours_is_lower : {true, false}) {
     const ChildSaId old = install(1000, true).id;
-    const Child& theirs = install(2000, false, old);
+    Child& theirs = install(2000, false, old);
     set.attempt() = Attempt{.replaces = old};
-    set.note_rival(theirs, {5});
+    set.note_rival(theirs, {5}, now);
     const Attempt attempt = *std::exchange(set.attempt(), std::nullopt);
     Child& ours = install(3000, true, old);
     ours.ours = true;
