@@ -10,9 +10,10 @@
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
 source "$here/guest.sh"
+source "$here/libreswan.sh"
 peer=$1
 case $peer in
-  libreswan) daemon=/usr/libexec/ipsec/pluto esp=aes128gcm16-x25519 ;;
+  libreswan) daemon=$libreswan esp=aes128gcm16-x25519 ;;
   # On Linux it speaks PF_KEY, which has no GCM, and whose SHA2-256 is cut to 96 bits where RFC 4868 has 128.
   openiked) daemon=/usr/sbin/iked esp=aes128-sha512-x25519 ;;
   *) echo "usage: guest_peer_test.sh libreswan|openiked"; exit 2 ;;
@@ -43,54 +44,6 @@ connections:
 YAML
 }
 
-# What the guest does before it takes orders.
-guest_begin() {
-  cat <<'SH'
-for port in vec0 vec1; do
-  ethtool -K $port tx off rx off tso off gso off gro off >/dev/null 2>&1
-  ip link set $port up
-done
-ip addr add 198.51.100.2/24 dev vec0
-ip addr add 198.18.2.1/24 dev vec1
-ip route add 198.18.1.0/24 via 198.51.100.1
-sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.vec0.rp_filter=0
-# The modules of the ciphers are loaded now, and not in the middle of IKE_AUTH.
-modprobe -a af_key esp4
-key=0x0123456789abcdef0123456789abcdef
-sa() { ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi $1 mode tunnel "${@:2}"; }
-sa 0x100 aead 'rfc4106(gcm(aes))' ${key}01234567 128
-sa 0x101 enc 'cbc(aes)' $key auth-trunc 'hmac(sha512)' $key$(sed s/0x// <<<$key) 256
-ip xfrm state flush
-SH
-  "${peer}_begin"
-}
-
-libreswan_begin() {
-  cat <<SH
-cat >/etc/ipsec.conf <<'CONF'
-config setup
-  logfile=$dir/peer.log
-conn sites
-  left=198.51.100.2
-  leftid=@b.example
-  leftsubnet=198.18.2.0/24
-  right=198.51.100.1
-  rightid=@a.example
-  rightsubnet=198.18.1.0/24
-  authby=secret
-  ike=aes_gcm128-sha2_256-dh31
-  esp=aes_gcm128-none-dh31
-  auto=add
-CONF
-echo '@a.example @b.example : PSK "a-demonstration-secret-0123456789"' >/etc/ipsec.secrets
-chmod 600 /etc/ipsec.secrets
-ipsec checknss
-$daemon --config /etc/ipsec.conf --logfile $dir/peer.log
-for ((i = 0; i < 100; i++)); do ipsec whack --status >/dev/null 2>&1 && break; sleep 0.1; done
-ipsec add sites
-SH
-}
-
 openiked_begin() {
   cat <<SH
 cat >/etc/iked.conf <<'CONF'
@@ -106,13 +59,6 @@ openssl ecparam -genkey -name prime256v1 -noout -out /etc/iked/private/local.key
 iked -d -v >$dir/peer.log 2>&1 &
 for ((i = 0; i < 100; i++)); do [ -S /run/iked.sock ] && break; sleep 0.1; done
 SH
-}
-
-guest_start() {
-  { guest_begin; guest_orders; } >"$run/guest.sh"
-  cp "$run/guest.sh" "$dir/"
-  start gwB guest "$here/../uml/uml-run" -t 250 -m 384M -w "$dir" -n tap-wan -n tap-lan -- bash "$dir/guest.sh"
-  guest_ready 60
 }
 
 children() { ctl gwA sas --json | tr -d ' \n' | grep -o '"spi-in":"[0-9a-f]*"' | sort -u | tr '\n' ' '; }
@@ -146,11 +92,9 @@ no_gap() {
     awk -v may="${may_lose:-0}" '{last = $1} END {print last - NR " lost of " last; exit NR < 5 || last - NR > may}'
 }
 
-guest_port gwB wan0 tap-wan
-guest_port gwB lan0 tap-lan
 simplon_yaml >"$run/gwA.yaml"
 simplon_start gwA || exit 1
-guest_start || { failed=1; lab_end; }
+guest_uml 250 "${peer}_begin" || { failed=1; lab_end; }
 
 ok "Simplon initiates to $peer" ctl gwA initiate sites net
 ok "one child is up" wait_for 10 changed children none

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced after guest.sh: libreswan, Debian 13's, as gateway B in a guest.
+#
+#   libreswan_begin      of the guest's script: what starts it, with the connection "sites"; its log is $dir/peer.log.
+#                        libreswan_more: further lines of the connection, indented
+#   libreswan_children   "SPI-IN/SPI-OUT" of each child that it has
+
+libreswan=/usr/libexec/ipsec/pluto
+
+libreswan_begin() {
+  cat <<SH
+cat >/etc/ipsec.conf <<'CONF'
+config setup
+  logfile=$dir/peer.log
+conn sites
+  left=198.51.100.2
+  leftid=@b.example
+  leftsubnet=198.18.2.0/24
+  right=198.51.100.1
+  rightid=@a.example
+  rightsubnet=198.18.1.0/24
+  authby=secret
+  ike=aes_gcm128-sha2_256-dh31
+  esp=aes_gcm128-none-dh31
+  auto=add
+${libreswan_more:-}
+CONF
+echo '@a.example @b.example : PSK "a-demonstration-secret-0123456789"' >/etc/ipsec.secrets
+chmod 600 /etc/ipsec.secrets
+ipsec checknss
+$libreswan --config /etc/ipsec.conf --logfile $dir/peer.log
+for ((i = 0; i < 100; i++)); do ipsec whack --status >/dev/null 2>&1 && break; sleep 0.1; done
+ipsec add sites
+SH
+}
+
+# A line of it names first the SPI that it sends with, by the address of gateway A; without leading zeros.
+libreswan_children() {
+  local in out
+  guest ipsec whack --showstates | sed -n 's/.* esp\.\([0-9a-f]*\)@198.51.100.1 esp\.\([0-9a-f]*\)@198.51.100.2.*/\2 \1/p' |
+    while read -r in out; do printf '%08x/%08x\n' "0x$in" "0x$out"; done
+}
