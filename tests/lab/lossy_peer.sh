@@ -10,7 +10,8 @@
 #   PEER_keeps               gateway B has inbound SAs of children that it has deleted, for packets that are on their way
 #   PEER_mute                gateway B has agreed to its child and by its own log never made the SA to send through: its fault
 #   PEER_is_early            it sends through a new SA before the initiator can know it, as RFC 7296 §2.8 allows
-#   PEER_makes_more          by its own log, in this sequence it made a child of its own accord when we deleted one as we have to
+#   PEER_has_more            by its own log, it has children besides: made of its own accord when we deleted one as we have to, or
+#                            kept although it has answered our delete
 #   PEER_begins, PEER_ends   a sequence: at its end A may terminate, and gateway B shall not call again
 
 namespace_mac() { ip -n "$lab-$1" link show dev "$2" | sed -n 's/.*link\/ether \([0-9a-f:]*\).*/\1/p'; }
@@ -33,7 +34,7 @@ simplon_act() {
 simplon_evidence() { date +%T.%N; ctl "$1" sas; ctl "$1" drops; ctl "$1" ports; tail -n 2000 "$run/$1.log"; }
 simplon_keeps() { false; }
 simplon_mute() { false; }
-simplon_makes_more() { false; }
+simplon_has_more() { false; }
 simplon_is_early() { false; }
 simplon_begins() { :; }
 simplon_ends() { :; }
@@ -54,13 +55,22 @@ strongswan_states() { # AWK-CONDITION on the state
 # What it has deleted it keeps for a while; when the IKE SA is rekeyed meanwhile, until that ends: counted apart.
 strongswan_children() { strongswan_states '$1 != "DELETED"'; }
 strongswan_keeps() { [ -n "$(strongswan_states '$1 == "DELETED"')" ]; }
-# 6.0.1 is, when its own rekey of a child is still on its way that we have replaced twice by then.
+# 6.0.1 is, when its own rekey of a child is still on its way, or the answer to it, that we have replaced twice by then. It also
+# keeps the child in between, whose delete it has answered ("keeping peer's CHILD_SA until active rekeying is concluded").
 strongswan_mute() {
   local spis
-  spis=$(strongswan_children | sed -n 's/\(.*\)\/\(.*\)/\1_i \2_o/p')
-  [ -n "$spis" ] && grep -q " inbound CHILD_SA .* $spis " "$run/gwB/charon.log" && ! grep -q " outbound CHILD_SA .* $spis " "$run/gwB/charon.log"
+  spis=$(simplon_children gwA | sed -n 's/\(.*\)\/\(.*\)/\2_i \1_o/p')
+  [ "$(wc -l <<<"$spis")" = 1 ] && grep -q " inbound CHILD_SA .* $spis " "$run/gwB/charon.log" &&
+    ! grep -q " outbound CHILD_SA .* $spis " "$run/gwB/charon.log"
 }
-strongswan_makes_more() { false; }
+strongswan_has_more() {
+  local ours out
+  ours=$(simplon_children gwA)
+  [ "$(wc -l <<<"$ours")" = 1 ] || return 1
+  for out in $(strongswan_children | sed 's/.*\///'); do
+    [ "$out" = "${ours%/*}" ] || grep -q "received DELETE for ESP CHILD_SA with SPI $out" "$run/gwB/charon.log" || return 1
+  done
+}
 strongswan_is_early() { false; }
 strongswan_begins() { :; }
 strongswan_ends() { :; }
@@ -98,7 +108,10 @@ libreswan_keeps() { false; }
 # deleted as the redundant one it owns no route through the other.
 libreswan_mute() { [ -n "$(libreswan_children)" ] && ! guest ipsec whack --showstates | grep -q 'CHILD_SA.*eroute owner'; }
 # "Revival", where it has initiated; it cannot be without: the other of two replacements it would not use either.
-libreswan_makes_more() { tail -n "+$libreswan_log" "$dir/peer.log" | grep -q 'reviving connection which received Delete'; }
+libreswan_has_more() {
+  [ "$(simplon_children gwA | sort)" = "$(libreswan_children | sed 's/\(.*\)\/\(.*\)/\2\/\1/' | sort)" ] &&
+    tail -n "+$libreswan_log" "$dir/peer.log" | grep -q 'reviving connection which received Delete'
+}
 libreswan_is_early() { :; }
 libreswan_begins() { libreswan_log=$(($(wc -l <"$dir/peer.log") + 1)); guest ipsec whack --no-impair revival; }
 libreswan_ends() { guest ipsec whack --impair revival; }
