@@ -14,7 +14,7 @@ using ike::ChildConfig;
 using ike::Connection;
 
 // Longest window that the data path keeps.
-constexpr std::uint64_t kLongestWindow = 4096, kShortestWindow = 32;
+constexpr std::uint64_t kLongestWindow = 65536, kShortestWindow = 32;
 constexpr std::uint64_t kMostBytes = 1ull << 60, kMostPackets = 1ull << 60;
 
 // A hard limit where none is given: a tenth past the soft one, so that a rekey has time.
@@ -61,6 +61,15 @@ void read_mtu(Section& section, MtuOptions& out) {
   if (const auto when = section.get("fragment").choice<Fragmentation>(kFragmentations))
     out.fragmentation = *when;
   if (const auto most = section.get("mss").parsed<std::uint16_t>(parse_mss)) out.mss = *most;
+}
+
+// Extended sequence numbers (RFC 4303 §2.2.1): which of the two every proposal offers, best first.
+void read_esn(Section& section, ChildConfig& out) {
+  using enum ike::EsnId;
+  using Choice = std::vector<ike::EsnId>;
+  const auto esns = section.get("esn").choice<Choice>(
+      {{"prefer", Choice{kOn, kOff}}, {"require", Choice{kOn}}, {"off", Choice{kOff}}});
+  for (ike::Proposal& proposal : out.proposals) proposal.esns = esns.value_or(Choice{kOn, kOff});
 }
 
 bool can_initiate(const Connection& connection) {
@@ -121,7 +130,8 @@ Result<std::uint16_t> parse_mss(std::string_view text) {
   return static_cast<std::uint16_t>(*octets);
 }
 
-ike::ChildConfig read_child(const std::string& name, const Value& value, const Connection& connection) {
+ike::ChildConfig read_child(const std::string& name, const Value& value, const Connection& connection,
+                            Legacy legacy) {
   Section section(value);
   ChildConfig out;
   out.name = name;
@@ -131,7 +141,8 @@ ike::ChildConfig read_child(const std::string& name, const Value& value, const C
     return v && v.node()->text == "dynamic" ? TrafficSelectors{} : read_selectors(v);
   };
   out.selectors = {side(local), side(remote)};
-  out.proposals = read_proposals(section.get("esp_proposals"), ike::ProtocolId::kEsp);
+  out.proposals = read_proposals(section.get("esp_proposals"), ike::ProtocolId::kEsp, legacy);
+  read_esn(section, out);
   read_actions(section, connection, out);
   read_lifetimes(section, out);
   if (const auto n = section.get("replay_window").number(kShortestWindow, kLongestWindow))

@@ -98,9 +98,13 @@ Config read(Section& root, const Secrets* secrets, PolicyIds& ids, const Machine
   Config out;
   out.file = root.value().report().file();
   read_gateway(root.get("gateway"), root, machine, out);
+  if (const auto legacy =
+          root.get("legacy").choice<Legacy>({{"refuse", Legacy::kRefuse}, {"allow", Legacy::kAllow}}))
+    out.legacy = *legacy;
   read_ports(root.get("ports"), out);
   read_routes(root.get("routes"), out);
-  const std::vector<ConnectionDraft> drafts = read_connections(root.get("connections"), secrets, ids);
+  const std::vector<ConnectionDraft> drafts =
+      read_connections(root.get("connections"), secrets, ids, out.legacy);
   out.policies = read_policies(root.get("policies"), out.mode, drafts, ids);
   for (std::size_t i = 0; i < out.policies.size(); ++i) out.positions[out.policies[i].id] = i;
   for (const ConnectionDraft& draft : drafts)

@@ -25,6 +25,8 @@
 namespace simplon::ctrl {
 
 enum class Mode : std::uint8_t { kDataPath, kKernel };  // "dp", "kernel"
+// Whether DES, 3DES and MD5 may be used; for the file and for SAs by hand.
+enum class Legacy : std::uint8_t { kRefuse, kAllow };
 
 // An address of a port with its prefix length, host bits kept: what `ip address add` takes.
 struct PortAddress {
@@ -66,6 +68,7 @@ class PolicyIds {
 struct Config {
   std::string file;
   Mode mode = Mode::kDataPath;
+  Legacy legacy = Legacy::kRefuse;
   dp::Setup setup;                     // used in kDataPath only; PortIndex is the position in setup.ports
   std::vector<PortAddress> addresses;  // to be given to the ports' TAPs
   std::vector<dp::Route> routes;       // to be given to the kernel

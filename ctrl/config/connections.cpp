@@ -116,11 +116,11 @@ void read_retransmission(const Value& value, ike::Retransmission& out) {
   section.finish();
 }
 
-void read_children(const Value& value, ConnectionDraft& draft, PolicyIds& ids) {
+void read_children(const Value& value, ConnectionDraft& draft, PolicyIds& ids, Legacy legacy) {
   Section children(value);
   for (auto& [name, item] : children.members()) {
     if (!valid_name(name)) item.error(kNameRule);
-    ike::ChildConfig child = read_child(name, item, draft.connection);
+    ike::ChildConfig child = read_child(name, item, draft.connection, legacy);
     child.policy = ids.of(draft.connection.name + "/" + name);
     draft.connection.children.push_back(std::move(child));
     draft.children.push_back(item);
@@ -151,7 +151,7 @@ void find_secret(const Value& value, const Secrets* secrets, Connection& out) {
 }
 
 ConnectionDraft read_connection(const std::string& name, const Value& value, const Secrets* secrets,
-                                PolicyIds& ids) {
+                                PolicyIds& ids, Legacy legacy) {
   Section section(value);
   ConnectionDraft draft{.connection = {}, .value = value, .children = {}};
   Connection& out = draft.connection;
@@ -160,11 +160,11 @@ ConnectionDraft read_connection(const std::string& name, const Value& value, con
   read_remote(Section(section.require("remote", "use {address: ..., id: ...}")), out);
   check_families(value, out);
   read_auth(section);
-  out.proposals = read_proposals(section.get("proposals"), ike::ProtocolId::kIke);
+  out.proposals = read_proposals(section.get("proposals"), ike::ProtocolId::kIke, legacy);
   read_times(section, out);
   if (const auto encap = section.get("encap").boolean()) out.force_encap = *encap;
   if (!out.local_id.data.empty()) find_secret(value, secrets, out);
-  read_children(section.require("children", "it says what is protected"), draft, ids);
+  read_children(section.require("children", "it says what is protected"), draft, ids, legacy);
   section.finish();
   return draft;
 }
@@ -187,11 +187,12 @@ void check_twins(const std::vector<ConnectionDraft>& drafts) {
 
 }  // namespace
 
-std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids) {
+std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids,
+                                              Legacy legacy) {
   std::vector<ConnectionDraft> drafts;
   for (auto& [name, item] : Section(value).members()) {
     if (!valid_name(name)) item.error(kNameRule);
-    drafts.push_back(read_connection(name, item, secrets, ids));
+    drafts.push_back(read_connection(name, item, secrets, ids, legacy));
   }
   check_twins(drafts);
   return drafts;

@@ -57,17 +57,20 @@ struct ConnectionDraft {
   Value value;
   std::vector<Value> children;  // as connection.children
 };
-std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids);
+std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids,
+                                              Legacy legacy);
 
 // children.cpp
 inline constexpr std::chrono::seconds kLongestLife{30 * 86400};
 inline bool one_host(const AddressRange& range) { return range.first == range.last; }
-ike::ChildConfig read_child(const std::string& name, const Value& value, const ike::Connection& connection);
+ike::ChildConfig read_child(const std::string& name, const Value& value, const ike::Connection& connection,
+                            Legacy legacy);
 // "any" means all addresses of both families, also in front of a bracket: "any[udp/53]".
 TrafficSelectors read_selectors(const Value& value);
 
 // proposals.cpp
-std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId protocol);
+// A weak algorithm is an error where it is not allowed, else a warning (RFC 8221, RFC 8247).
+std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId protocol, Legacy legacy);
 
 // policies.cpp
 // The SPD entry that a child makes; its order is set by the list.

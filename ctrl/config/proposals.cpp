@@ -46,9 +46,20 @@ std::vector<std::string_view> defaults(ike::ProtocolId protocol) {
           "aes128-aes256-sha256-sha384-sha512-x25519-ecp256-ecp384-modp2048"};
 }
 
+void check_legacy(const Value& item, const std::string& names, Legacy legacy) {
+  if (names.empty()) return;
+  if (legacy == Legacy::kAllow)
+    item.warning(names + ": weak; use it for no longer than a peer needs it (RFC 8221)");
+  else
+    item.error(
+        names +
+        ": weak, and for peers that have nothing better: to use it, write legacy: allow at the top of the "
+        "file");
+}
+
 }  // namespace
 
-std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId protocol) {
+std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId protocol, Legacy legacy) {
   std::vector<ike::Proposal> out;
   const auto add = [&](ike::Proposal proposal) {
     proposal.number = static_cast<std::uint8_t>(out.size() + 1);  // RFC 7296 §3.3.1: they count from 1
@@ -67,10 +78,12 @@ std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId pr
     if (!text || out.size() == 100) continue;
     auto proposal = ike::Proposal::parse(*text, protocol);
     const std::string unknown = unknown_algorithm(*text, protocol);
-    if (!proposal)
+    if (!proposal) {
       item.error(unknown.empty() ? proposal.error().what : unknown);
-    else
-      add(std::move(*proposal));
+      continue;
+    }
+    check_legacy(item, proposal->legacy(), legacy);
+    add(std::move(*proposal));
   }
   return out;
 }

@@ -76,12 +76,8 @@ void Section::finish() const {
   const std::vector<std::string_view> known(asked_.begin(), asked_.end());
   for (const Yaml::Member& member : node->members) {
     if (std::ranges::find(asked_, member.key) != asked_.end()) continue;
-    // Weak algorithms will need this word one day; until then they do not exist, and nothing may pretend.
-    const std::string what =
-        member.key == "legacy"
-            ? "reserved for a later version; this one has no legacy algorithms to allow: leave it away"
-            : "unknown key; known here: " + list_text(known) + did_you_mean(member.key, known);
-    value_.report().error(member.place, path_of(member.key), what);
+    value_.report().error(member.place, path_of(member.key),
+                          "unknown key; known here: " + list_text(known) + did_you_mean(member.key, known));
   }
 }
 

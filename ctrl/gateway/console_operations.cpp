@@ -50,6 +50,7 @@ void bind_configuration(Operations& o, const ConsoleParts& p) {
   o.about = [p] { return about(p); };
   o.reload = [p] { return p.reload.run(); };
   o.check_config = [p](const std::string& file) { return p.reload.check(file); };
+  o.legacy = [p] { return p.config.legacy == Legacy::kAllow; };
   o.log_level = [p] { return p.config.log.level; };
   o.set_log_level = [p](Level level) {
     p.config.log.level = level;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "dp/base/result.h"
 #include "dp/base/secret.h"
 #include "dp/base/selector.h"
 #include "dp/base/suite.h"
@@ -46,10 +47,11 @@ struct UdpPorts {
 // What an anti-replay window of zero means: no replay check (RFC 4303 §3.4.3 allows it for manual SAs).
 inline constexpr std::uint32_t kDefaultReplayWindow = 256;
 
-// RFC 4301 §4.4.2.1: what an SA is beyond its algorithms. Each has one value until the others are built.
+// RFC 4301 §4.4.2.1: what an SA is beyond its algorithms. Protocol and mode have one value until the others
+// are built.
 enum class IpsecProtocol : std::uint8_t { kEsp };
 enum class SaMode : std::uint8_t { kTunnel };
-enum class Esn : std::uint8_t { kOff };  // extended sequence numbers (RFC 4303 §2.2.1)
+enum class Esn : std::uint8_t { kOff, kOn };  // extended sequence numbers (RFC 4303 §2.2.1)
 
 // RFC 4301 §8.1: DF of the outer IPv4 header. kCopy takes the inner packet's; of IPv6, which no router
 // fragments, it is set.
@@ -93,6 +95,9 @@ struct SaSpec {
   friend bool operator==(const SaSpec&, const SaSpec&) = default;
 };
 using SaRef = std::shared_ptr<const SaSpec>;
+
+// What no backend can do, whatever it has: an error says why.
+Result<void> possible_sa(const SaSpec& sa);
 
 // Read by the control thread; a snapshot that may be a moment old.
 struct SaCounters {

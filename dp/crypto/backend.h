@@ -2,7 +2,6 @@
 // The back ends, and which of them serves which suite. (The kernel is one more, elsewhere: ctrl/backend/.)
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -43,24 +42,11 @@ constexpr std::optional<CryptoBackend> find_crypto_backend(std::string_view name
 //
 // The machine was busy and the runs interleaved: what counts are the ratios. Direct is also the one that
 // compares ICVs in constant time, whatever the version of DPDK.
-struct CryptoOrder {
-  EncrId encr;
-  std::array<CryptoBackend, 3> order;
-};
-inline constexpr std::array kCryptoOrders{
-    CryptoOrder{EncrId::kAesGcm16, {CryptoBackend::kDirect, CryptoBackend::kCpu, CryptoBackend::kQueue}},
-    CryptoOrder{EncrId::kAesCbc, {CryptoBackend::kDirect, CryptoBackend::kQueue, CryptoBackend::kCpu}},
-};
-constexpr const CryptoOrder* find_crypto_order(EncrId encr) {
-  for (const CryptoOrder& o : kCryptoOrders)
-    if (o.encr == encr) return &o;
-  return nullptr;
+using CryptoOrder = std::array<CryptoBackend, 3>;
+constexpr CryptoOrder crypto_order(const EspSuite& suite) {
+  if (suite.encr->aead()) return {CryptoBackend::kDirect, CryptoBackend::kCpu, CryptoBackend::kQueue};
+  return {CryptoBackend::kDirect, CryptoBackend::kQueue, CryptoBackend::kCpu};
 }
-static_assert(std::ranges::all_of(kEncrs,
-                                  [](const Encr& e) {
-                                    return std::ranges::count(kCryptoOrders, e.id, &CryptoOrder::encr) == 1;
-                                  }),
-              "a new algorithm needs its row here");
 
 // The administrator's choice for one suite; there is no other for that suite then.
 struct CryptoChoice {
@@ -70,11 +56,29 @@ struct CryptoChoice {
 };
 using CryptoChoices = std::vector<CryptoChoice>;
 
-// Whether IPsec-MB is called directly for it: known without a device.
+// Whether IPsec-MB is called directly for it: known without a device. It has no Camellia, and no CCM with
+// keys of 192 bits.
 constexpr bool direct_takes(const EspSuite& suite) {
   switch (suite.encr->id) {
-    case EncrId::kAesGcm16:
+    case EncrId::kCamelliaCbc:
+      return false;
+    case EncrId::kAesCcm8:
+    case EncrId::kAesCcm12:
+    case EncrId::kAesCcm16:
+    case EncrId::kAesCcm8Iiv:
+      return suite.encr->key != 24;
+    case EncrId::kDes:
+    case EncrId::k3Des:
+    case EncrId::kNull:
     case EncrId::kAesCbc:
+    case EncrId::kAesCtr:
+    case EncrId::kAesGcm8:
+    case EncrId::kAesGcm12:
+    case EncrId::kAesGcm16:
+    case EncrId::kAesGcm16Iiv:
+    case EncrId::kNullAesGmac:
+    case EncrId::kChaCha20Poly1305:
+    case EncrId::kChaCha20Poly1305Iiv:
       return true;
   }
   return false;

@@ -9,6 +9,14 @@ namespace {
 using Lane = CryptoSession::Lane;
 using MadeSession = Result<std::unique_ptr<const CryptoSession>>;
 
+// By the shortest way that the library has for the suite.
+std::unique_ptr<const CryptoSession> make_direct_session(IMB_MGR& manager, const SaSpec& sa) {
+  if (auto gcm = make_gcm_session(manager, sa)) return gcm;
+  if (auto gmac = make_gmac_session(manager, sa)) return gmac;
+  if (auto hmac = make_hmac_session(manager, sa)) return hmac;
+  return make_jobs_session(manager, sa);
+}
+
 std::string direct_lacks() {
   return "IPsec-MB cannot be called directly: this processor lacks " + std::string(missing_imb_feature());
 }
@@ -18,7 +26,9 @@ std::string direct_lacks() {
 CryptoBackend backend_of(const CryptoSession& session) {
   switch (session.lane) {
     case Lane::kGcm:
+    case Lane::kGmac:
     case Lane::kHmac:
+    case Lane::kJobs:
       return CryptoBackend::kDirect;
     case Lane::kCpu:
       return CryptoBackend::kCpu;
@@ -47,7 +57,7 @@ MadeSession CryptoBackends::make_session(const SaSpec& sa, CryptoBackend backend
   switch (backend) {
     case CryptoBackend::kDirect:
       if (!manager_) return nullptr;
-      return sa.suite.encr->aead() ? make_gcm_session(*manager_, sa) : make_hmac_session(*manager_, sa);
+      return make_direct_session(*manager_, sa);
     case CryptoBackend::kCpu:
       return devices_->make_session(sa, Lane::kCpu);
     case CryptoBackend::kQueue:
@@ -66,8 +76,8 @@ MadeSession CryptoBackends::make_session(const SaSpec& sa) const {
                   (manager_ ? "" : "; " + direct_lacks()));
     return made;
   }
-  const CryptoOrder* order = find_crypto_order(sa.suite.encr->id);
-  std::vector<CryptoBackend> tries(order->order.begin(), order->order.end());
+  const CryptoOrder order = crypto_order(sa.suite);
+  std::vector<CryptoBackend> tries(order.begin(), order.end());
   if (devices_->accelerates(sa)) tries.insert(tries.begin(), CryptoBackend::kQueue);
   MadeSession refused = nullptr;  // by one that is full: the next may have room
   for (const CryptoBackend backend : tries) {
@@ -83,9 +93,11 @@ MadeSession CryptoBackends::make_session(const SaSpec& sa) const {
 Result<std::unique_ptr<Crypto>> Crypto::make(std::uint16_t queue) {
   auto hmac = HmacRun::make();
   if (!hmac) return std::unexpected(hmac.error());
+  auto jobs = JobsRun::make();
+  if (!jobs) return std::unexpected(jobs.error());
   auto devices = DeviceRun::make(queue);
   if (!devices) return std::unexpected(devices.error());
-  return std::unique_ptr<Crypto>(new Crypto(std::move(*hmac), std::move(*devices)));
+  return std::unique_ptr<Crypto>(new Crypto(std::move(*hmac), std::move(*jobs), std::move(*devices)));
 }
 
 std::uint32_t Crypto::run(const CryptoJob* jobs, unsigned n) {
@@ -102,8 +114,12 @@ std::uint32_t Crypto::run_lane(Lane lane, const CryptoJob* jobs, unsigned n) {
   switch (lane) {
     case Lane::kGcm:
       return run_gcm(jobs, n);
+    case Lane::kGmac:
+      return run_gmac(jobs, n);
     case Lane::kHmac:
       return hmac_->run(jobs, n);
+    case Lane::kJobs:
+      return jobs_->run(jobs, n);
     case Lane::kCpu:
       return devices_->run_cpu(jobs, n);
     case Lane::kQueue:
@@ -115,7 +131,9 @@ std::uint32_t Crypto::run_lane(Lane lane, const CryptoJob* jobs, unsigned n) {
 bool Crypto::dead(const CryptoSession& session) const {
   switch (session.lane) {
     case Lane::kGcm:
+    case Lane::kGmac:
     case Lane::kHmac:
+    case Lane::kJobs:
       return false;
     case Lane::kCpu:
     case Lane::kQueue:

@@ -14,7 +14,9 @@
 #include "dp/crypto/backend.h"
 #include "dp/crypto/device.h"
 #include "dp/crypto/direct.h"
+#include "dp/crypto/direct_gmac.h"
 #include "dp/crypto/direct_hmac.h"
+#include "dp/crypto/direct_jobs.h"
 #include "dp/crypto/job.h"
 
 namespace simplon::dp {
@@ -62,11 +64,12 @@ class Crypto {
   bool dead(const CryptoSession& session) const;
 
  private:
-  Crypto(std::unique_ptr<HmacRun> hmac, std::unique_ptr<DeviceRun> devices)
-      : hmac_(std::move(hmac)), devices_(std::move(devices)) {}
+  Crypto(std::unique_ptr<HmacRun> hmac, std::unique_ptr<JobsRun> jobs, std::unique_ptr<DeviceRun> devices)
+      : hmac_(std::move(hmac)), jobs_(std::move(jobs)), devices_(std::move(devices)) {}
   std::uint32_t run_lane(CryptoSession::Lane lane, const CryptoJob* jobs, unsigned n);
 
   std::unique_ptr<HmacRun> hmac_;
+  std::unique_ptr<JobsRun> jobs_;
   std::unique_ptr<DeviceRun> devices_;
 };
 

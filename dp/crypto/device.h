@@ -28,11 +28,11 @@ namespace simplon::dp {
 // An SA's keys inside a device.
 struct DeviceSession final : CryptoSession {
   std::uint8_t device;
-  bool aead;
+  bool aead, ctr;
   void* session;
 
-  DeviceSession(Lane by, std::uint8_t id, bool is_aead, void* made)
-      : CryptoSession(by), device(id), aead(is_aead), session(made) {}
+  DeviceSession(Lane by, std::uint8_t id, const Encr& encr, void* made)
+      : CryptoSession(by), device(id), aead(encr.aead()), ctr(encr.id == EncrId::kAesCtr), session(made) {}
   ~DeviceSession() override { rte_cryptodev_sym_session_free(device, session); }
 };
 
@@ -79,6 +79,8 @@ class DeviceRun {
     std::array<rte_crypto_sgl, kBurst> sgl{};
     std::array<rte_crypto_va_iova_ptr, kBurst> iv{}, digest{}, aad{};
     std::array<std::int32_t, kBurst> status{};
+    std::array<std::array<std::uint8_t, 16>, kBurst> counters{};        // of CTR: its first counter block
+    std::array<std::array<std::uint8_t, kEsnAadBytes>, kBurst> aads{};  // with ESN
     CpuVectors() {
       for (unsigned i = 0; i < kBurst; ++i) sgl[i] = {.vec = &segments[i], .num = 1};
     }

@@ -20,6 +20,12 @@ const DeviceSession& session_of(const CryptoJob& job) {
   return static_cast<const DeviceSession&>(*job.session);
 }
 
+// RFC 3686 §4: salt, IV, and a counter that begins with 1.
+void copy_counter_block(const CryptoJob& job, std::uint8_t* to) {
+  std::memcpy(to, job.nonce.data(), 12);
+  store_be32(to + 12, 1);
+}
+
 constexpr unsigned kMostPolls = 1u << 20;  // of a device that has swallowed what it was given
 
 }  // namespace
@@ -27,7 +33,7 @@ constexpr unsigned kMostPolls = 1u << 20;  // of a device that has swallowed wha
 Result<std::unique_ptr<DeviceRun>> DeviceRun::make(std::uint16_t queue) {
   rte_mempool* ops =
       rte_crypto_op_pool_create(("ops-" + std::to_string(queue)).c_str(), RTE_CRYPTO_OP_TYPE_SYMMETRIC,
-                                4 * kBurst - 1, 0, 16, SOCKET_ID_ANY);
+                                4 * kBurst - 1, 0, kIvRoom + kAadRoom, SOCKET_ID_ANY);
   if (ops == nullptr) return fail("no memory for crypto operations");
   return std::unique_ptr<DeviceRun>(new DeviceRun(queue, ops));
 }
@@ -62,10 +68,18 @@ std::uint32_t DeviceRun::cpu_session(const CryptoJob* jobs, unsigned n) {
     // An AEAD is given the ciphertext alone, the others all that is authenticated.
     const std::uint16_t from = session.aead ? job.payload : 0;
     cpu_.segments[i].base = job.esp + from;
-    cpu_.segments[i].len = static_cast<std::uint32_t>(job.payload - from + job.length);
+    cpu_.segments[i].len = static_cast<std::uint32_t>(job.payload - from + job.length + job.tail);
     cpu_.iv[i].va = const_cast<std::uint8_t*>(job.nonce.data());
+    if (session.ctr) {
+      copy_counter_block(job, cpu_.counters[i].data());
+      cpu_.iv[i].va = cpu_.counters[i].data();
+    }
     cpu_.digest[i].va = job.icv;
     cpu_.aad[i].va = job.esp;
+    if (session.aead && job.esn) {
+      copy_aad(job, cpu_.aads[i].data());
+      cpu_.aad[i].va = cpu_.aads[i].data();
+    }
     cpu_.status[i] = -1;
   }
   rte_crypto_sym_vec vec{};
@@ -76,7 +90,10 @@ std::uint32_t DeviceRun::cpu_session(const CryptoJob* jobs, unsigned n) {
   vec.aad = cpu_.aad.data();
   vec.status = cpu_.status.data();
   rte_crypto_sym_ofs offsets{};
-  if (!session.aead) offsets.ofs.cipher.head = jobs[0].payload;
+  if (!session.aead) {
+    offsets.ofs.cipher.head = jobs[0].payload;
+    offsets.ofs.cipher.tail = jobs[0].tail;
+  }
   rte_cryptodev_sym_cpu_crypto_process(session.device, session.session, offsets, &vec);
   std::uint32_t good = 0;
   for (unsigned i = 0; i < n; ++i) good |= static_cast<std::uint32_t>(cpu_.status[i] == 0) << i;
@@ -87,7 +104,9 @@ void DeviceRun::fill(rte_crypto_op* op, const CryptoJob& job, unsigned index) co
   const DeviceSession& session = session_of(job);
   sym_of(op)->session = session.session;
   op->sess_type = RTE_CRYPTO_OP_WITH_SESSION;
-  std::memcpy(rte_crypto_op_ctod_offset(op, void*, kIvOffset), job.nonce.data(), 16);
+  auto* iv = rte_crypto_op_ctod_offset(op, std::uint8_t*, kIvOffset);
+  std::memcpy(iv, job.nonce.data(), kIvRoom);
+  if (session.ctr) copy_counter_block(job, iv);
   sym_of(op)->m_src = job.mbuf;
   sym_of(op)->m_dst = nullptr;
   op->status = RTE_CRYPTO_OP_STATUS_NOT_PROCESSED;
@@ -100,10 +119,16 @@ void DeviceRun::fill(rte_crypto_op* op, const CryptoJob& job, unsigned index) co
   if (session.aead) {
     sym_of(op)->aead.data = {.offset = at + job.payload, .length = job.length};
     sym_of(op)->aead.aad = {job.esp, address(job.esp)};
+    if (job.esn) {
+      auto* aad = rte_crypto_op_ctod_offset(op, std::uint8_t*, kAadOffset);
+      copy_aad(job, aad);
+      sym_of(op)->aead.aad = {aad, rte_crypto_op_ctophys_offset(op, kAadOffset)};
+    }
     sym_of(op)->aead.digest = {job.icv, address(job.icv)};
   } else {
     sym_of(op)->cipher.data = {.offset = at + job.payload, .length = job.length};
-    sym_of(op)->auth.data = {.offset = at, .length = static_cast<std::uint32_t>(job.payload + job.length)};
+    sym_of(op)->auth.data = {.offset = at,
+                             .length = static_cast<std::uint32_t>(job.payload + job.length + job.tail)};
     sym_of(op)->auth.digest = {job.icv, address(job.icv)};
   }
 }

@@ -10,11 +10,11 @@
 namespace simplon::dp {
 namespace {
 
-constexpr unsigned kAad = 8;  // SPI and sequence number (RFC 4106 §5, without ESN)
-constexpr unsigned kGcmIcv = 16;
+constexpr unsigned kGcmIcv = 16;  // the largest
 
 struct GcmSession final : CryptoSession {
   bool out = false;
+  std::uint8_t icv = kGcmIcv;
   aes_gcm_enc_dec_t call = nullptr;  // gcm128_enc or one of its kin
   alignas(64) gcm_key_data key;
 
@@ -30,11 +30,17 @@ void prefetch_key(const GcmSession& session) {
   for (unsigned i = 0; i < kLines; ++i) __builtin_prefetch(key + i * kLine);
 }
 
-bool is_equal(const std::array<std::uint64_t, 2>& tag, const std::uint8_t* icv) {
+bool is_equal(const std::array<std::uint64_t, 2>& tag, const std::uint8_t* icv, unsigned bytes) {
+  if (bytes != kGcmIcv) return is_equal_icv(reinterpret_cast<const std::uint8_t*>(tag.data()), icv, bytes);
   std::array<std::uint64_t, 2> have;
   static_assert(sizeof have == kGcmIcv);
   std::memcpy(have.data(), icv, sizeof have);
   return ((tag[0] ^ have[0]) | (tag[1] ^ have[1])) == 0;
+}
+
+bool is_gcm(EncrId id) {
+  return id == EncrId::kAesGcm16 || id == EncrId::kAesGcm12 || id == EncrId::kAesGcm8 ||
+         id == EncrId::kAesGcm16Iiv;
 }
 
 }  // namespace
@@ -63,8 +69,9 @@ Result<ImbManager> make_imb_manager() {
 }
 
 std::unique_ptr<const CryptoSession> make_gcm_session(const IMB_MGR& manager, const SaSpec& sa) {
-  if (sa.suite.encr->id != EncrId::kAesGcm16 || sa.suite.icv() != kGcmIcv) return nullptr;
+  if (!is_gcm(sa.suite.encr->id)) return nullptr;
   auto session = std::make_unique<GcmSession>();
+  session->icv = sa.suite.encr->icv;
   session->out = sa.direction == Direction::kOut;
   const std::uint8_t* key = sa.encr_key.bytes().data();
   switch (sa.suite.encr->key) {
@@ -94,15 +101,18 @@ std::uint32_t run_gcm(const CryptoJob* jobs, unsigned n) {
     if (i + 1 < n && jobs[i + 1].session != &session)
       prefetch_key(static_cast<const GcmSession&>(*jobs[i + 1].session));
     std::uint8_t* data = job.esp + job.payload;
+    std::array<std::uint8_t, kEsnAadBytes> long_aad;
+    const std::uint8_t* aad = job.esp;
+    if (job.esn) copy_aad(job, long_aad.data()), aad = long_aad.data();
     if (session.out) {
-      session.call(&session.key, &context, data, data, job.length, job.nonce.data(), job.esp, kAad, job.icv,
-                   kGcmIcv);
+      session.call(&session.key, &context, data, data, job.length, job.nonce.data(), aad, aad_bytes(job),
+                   job.icv, session.icv);
       good |= 1u << i;
     } else {
       std::array<std::uint64_t, 2> tag;
-      session.call(&session.key, &context, data, data, job.length, job.nonce.data(), job.esp, kAad,
+      session.call(&session.key, &context, data, data, job.length, job.nonce.data(), aad, aad_bytes(job),
                    reinterpret_cast<std::uint8_t*>(tag.data()), kGcmIcv);
-      good |= static_cast<std::uint32_t>(is_equal(tag, job.icv)) << i;
+      good |= static_cast<std::uint32_t>(is_equal(tag, job.icv, session.icv)) << i;
     }
   }
   return good;

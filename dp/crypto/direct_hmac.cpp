@@ -4,7 +4,9 @@
 #include <string.h>  // explicit_bzero
 
 #include <bit>
-#include <cstring>
+#include <optional>
+
+#include "dp/crypto/hmac_pads.h"
 
 namespace simplon::dp {
 namespace {
@@ -13,6 +15,7 @@ constexpr unsigned kMostRoundKeys = 15 * 4;  // of AES-256, in words
 
 // What the packets of one burst of the library have in common.
 struct Kind {
+  IMB_CIPHER_MODE cipher = IMB_CIPHER_CBC;
   IMB_HASH_ALG hash = IMB_AUTH_NULL;
   IMB_KEY_SIZE_BYTES key = IMB_KEY_128_BYTES;
   IMB_CIPHER_DIRECTION direction = IMB_DIR_ENCRYPT;
@@ -35,36 +38,21 @@ struct HmacSession final : CryptoSession {
 
 const HmacSession& session_of(const CryptoJob& job) { return static_cast<const HmacSession&>(*job.session); }
 
-struct Hash {
-  IMB_HASH_ALG algorithm;
-  hash_one_block_t one_block;
-  std::size_t block;
-};
-Hash hash_of(const IMB_MGR& manager, IntegId id) {
-  switch (id) {
-    case IntegId::kSha256_128:
-      return Hash{IMB_AUTH_HMAC_SHA_256, manager.sha256_one_block, IMB_SHA_256_BLOCK_SIZE};
-    case IntegId::kSha384_192:
-      return Hash{IMB_AUTH_HMAC_SHA_384, manager.sha384_one_block, IMB_SHA_384_BLOCK_SIZE};
-    case IntegId::kSha512_256:
-      return Hash{IMB_AUTH_HMAC_SHA_512, manager.sha512_one_block, IMB_SHA_512_BLOCK_SIZE};
-  }
-  __builtin_unreachable();
+// None: the library has no bursts for it.
+std::optional<HmacHash> hash_of(const IMB_MGR& manager, IntegId id) {
+  return id == IntegId::kMd5_96 ? std::nullopt : hmac_hash(manager, id);
 }
 
-// RFC 2104: the state after the first block, which is the key and a pad. A key is never longer than a block.
-void hash_pad(const Hash& hash, Bytes key, std::uint8_t pad, std::uint8_t* out) {
-  std::array<std::uint8_t, IMB_SHA_512_BLOCK_SIZE> block;
-  block.fill(pad);
-  for (std::size_t i = 0; i < key.size(); ++i) block[i] = key[i] ^ pad;
-  hash.one_block(block.data(), out);
-  explicit_bzero(block.data(), sizeof block);
+std::optional<IMB_CIPHER_MODE> cipher_of(EncrId id) {
+  if (id == EncrId::kAesCbc) return IMB_CIPHER_CBC;
+  if (id == EncrId::kAesCtr) return IMB_CIPHER_CNTR;
+  return {};
 }
 
-// Both schedules are made together; a session needs one.
+// Both schedules are made together; a session needs one. CTR encrypts in either direction.
 void expand(const IMB_MGR& manager, const SaSpec& sa, HmacSession& session) {
   alignas(16) std::array<std::uint32_t, kMostRoundKeys> other{};
-  const bool out = sa.direction == Direction::kOut;
+  const bool out = sa.direction == Direction::kOut || session.kind.cipher == IMB_CIPHER_CNTR;
   std::uint32_t *encrypt = out ? session.round_keys.data() : other.data(),
                 *decrypt = out ? other.data() : session.round_keys.data();
   const std::uint8_t* key = sa.encr_key.bytes().data();
@@ -93,44 +81,34 @@ void fill(IMB_JOB& to, const CryptoJob& job, void* tag) {
   to.cipher_start_src_offset_in_bytes = job.payload;
   to.msg_len_to_cipher_in_bytes = job.length;
   to.hash_start_src_offset_in_bytes = 0;
-  to.msg_len_to_hash_in_bytes = job.payload + job.length;
+  to.msg_len_to_hash_in_bytes = job.payload + job.length + 0u + job.tail;
   to.iv = job.nonce.data();
-  to.iv_len_in_bytes = 16;
+  to.iv_len_in_bytes =
+      session.kind.cipher == IMB_CIPHER_CNTR ? 12 : 16;  // RFC 3686 §4: then the counter is 1
   to.auth_tag_output = out ? job.icv : static_cast<std::uint8_t*>(tag);
   to.auth_tag_output_len_in_bytes = session.icv;
   to.u.HMAC._hashed_auth_key_xor_ipad = session.inner.data();
   to.u.HMAC._hashed_auth_key_xor_opad = session.outer.data();
-  to.cipher_mode = IMB_CIPHER_CBC;
+  to.cipher_mode = session.kind.cipher;
   to.cipher_direction = session.kind.direction;
   to.hash_alg = session.kind.hash;
   to.chain_order = out ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
   to.status = IMB_STATUS_BEING_PROCESSED;
 }
 
-bool is_equal(const std::array<std::uint64_t, 8>& tag, const std::uint8_t* icv, unsigned bytes) {
-  std::uint64_t differ = 0;
-  for (unsigned i = 0; i < bytes / 8; ++i) {
-    std::uint64_t have;
-    std::memcpy(&have, icv + 8u * i, sizeof have);
-    differ |= tag[i] ^ have;
-  }
-  return differ == 0;
-}
-
 }  // namespace
 
 std::unique_ptr<const CryptoSession> make_hmac_session(IMB_MGR& manager, const SaSpec& sa) {
-  if (sa.suite.encr->id != EncrId::kAesCbc || sa.suite.integ == nullptr) return nullptr;
-  const Hash hash = hash_of(manager, sa.suite.integ->id);
-  if (sa.suite.integ->icv % 8 != 0) return nullptr;
+  const auto cipher = cipher_of(sa.suite.encr->id);
+  if (!cipher || sa.suite.integ == nullptr) return nullptr;
+  const auto hash = hash_of(manager, sa.suite.integ->id);
+  if (!hash) return nullptr;
   auto session = std::make_unique<HmacSession>();
-  session->kind = {hash.algorithm, static_cast<IMB_KEY_SIZE_BYTES>(sa.suite.encr->key),
+  session->kind = {*cipher, hash->algorithm, static_cast<IMB_KEY_SIZE_BYTES>(sa.suite.encr->key),
                    sa.direction == Direction::kOut ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT};
   session->icv = sa.suite.integ->icv;
   expand(manager, sa, *session);
-  constexpr std::uint8_t kInnerPad = 0x36, kOuterPad = 0x5c;
-  hash_pad(hash, sa.integ_key.bytes(), kInnerPad, session->inner.data());
-  hash_pad(hash, sa.integ_key.bytes(), kOuterPad, session->outer.data());
+  hmac_pads(*hash, sa.integ_key.bytes(), session->inner.data(), session->outer.data());
   return session;
 }
 
@@ -164,7 +142,9 @@ std::uint32_t HmacRun::decrypt(const CryptoJob* jobs, unsigned n) {
   if (!hash(n)) return 0;
   std::uint32_t good = 0;
   for (unsigned i = 0; i < n; ++i)
-    good |= static_cast<std::uint32_t>(is_equal(tags_[i], jobs[i].icv, session_of(jobs[i]).icv)) << i;
+    good |= static_cast<std::uint32_t>(is_equal_icv(reinterpret_cast<const std::uint8_t*>(tags_[i].data()),
+                                                    jobs[i].icv, session_of(jobs[i]).icv))
+            << i;
   for (unsigned i = 0, end = 0; i < n; i = end + 1) {  // stretches of good ones
     for (end = i; end < n && (good >> end & 1) != 0;) ++end;
     if (end > i && !cipher(i, end - i))
@@ -177,7 +157,7 @@ std::uint32_t HmacRun::decrypt(const CryptoJob* jobs, unsigned n) {
 // check is right by construction, and lengths are whole blocks.
 bool HmacRun::cipher(unsigned first, unsigned n) {
   IMB_JOB& job = jobs_[first];
-  return IMB_SUBMIT_CIPHER_BURST_NOCHECK(manager_.get(), &job, n, IMB_CIPHER_CBC, job.cipher_direction,
+  return IMB_SUBMIT_CIPHER_BURST_NOCHECK(manager_.get(), &job, n, job.cipher_mode, job.cipher_direction,
                                          static_cast<IMB_KEY_SIZE_BYTES>(job.key_len_in_bytes)) == n;
 }
 bool HmacRun::hash(unsigned n) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CBC with HMAC by IPsec-MB's bursts, called by the worker itself. The library works on many packets at once,
-// of any SAs, as far as they share algorithms, key length and direction.
+// CBC or CTR with HMAC by IPsec-MB's bursts, called by the worker itself. The library works on many packets
+// at once, of any SAs, as far as they share algorithms, key length and direction.
 #pragma once
 
 #include <array>

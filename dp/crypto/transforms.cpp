@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/crypto/transforms.h"
 
+#include "dp/crypto/job.h"
+
 namespace simplon::dp {
 namespace {
 
-constexpr unsigned kEspHeader = 8;
-
 rte_crypto_auth_algorithm algorithm(IntegId id) {
   switch (id) {
+    case IntegId::kMd5_96:
+      return RTE_CRYPTO_AUTH_MD5_HMAC;
+    case IntegId::kSha1_96:
+      return RTE_CRYPTO_AUTH_SHA1_HMAC;
+    case IntegId::kAesXcbc96:
+      return RTE_CRYPTO_AUTH_AES_XCBC_MAC;
+    case IntegId::kAesCmac96:
+      return RTE_CRYPTO_AUTH_AES_CMAC;
     case IntegId::kSha256_128:
       return RTE_CRYPTO_AUTH_SHA256_HMAC;
     case IntegId::kSha384_192:
@@ -17,6 +25,10 @@ rte_crypto_auth_algorithm algorithm(IntegId id) {
   }
   __builtin_unreachable();
 }
+
+constexpr std::uint16_t kAeadNonce = 12, kCounterBlock = 16;
+
+std::uint16_t cipher_iv(const Encr& encr) { return encr.id == EncrId::kAesCtr ? kCounterBlock : encr.iv; }
 
 rte_cryptodev_sym_capability_idx index_of(const rte_crypto_sym_xform& xform) {
   rte_cryptodev_sym_capability_idx index{};
@@ -55,15 +67,37 @@ bool covers(const rte_cryptodev_symmetric_capability& can, const rte_crypto_sym_
 
 }  // namespace
 
-Transforms::Transforms(const SaSpec& sa) {
+Transforms::Transforms(const SaSpec& sa) { describe(sa); }
+
+void Transforms::describe(const SaSpec& sa) {
   const bool out = sa.direction == Direction::kOut;
   switch (sa.suite.encr->id) {
+    case EncrId::kAesGcm8:
+    case EncrId::kAesGcm12:
     case EncrId::kAesGcm16:
-      aead(sa, out, RTE_CRYPTO_AEAD_AES_GCM);
-      break;
+    case EncrId::kAesGcm16Iiv:
+      return aead(sa, out, RTE_CRYPTO_AEAD_AES_GCM);
+    case EncrId::kChaCha20Poly1305:
+    case EncrId::kChaCha20Poly1305Iiv:
+      return aead(sa, out, RTE_CRYPTO_AEAD_CHACHA20_POLY1305);
     case EncrId::kAesCbc:
-      cipher_and_auth(sa, out, RTE_CRYPTO_CIPHER_AES_CBC);
-      break;
+      return cipher_and_auth(sa, out, RTE_CRYPTO_CIPHER_AES_CBC);
+    case EncrId::kAesCtr:
+      return cipher_and_auth(sa, out, RTE_CRYPTO_CIPHER_AES_CTR);
+    case EncrId::kDes:
+      return cipher_and_auth(sa, out, RTE_CRYPTO_CIPHER_DES_CBC);
+    case EncrId::k3Des:
+      return cipher_and_auth(sa, out, RTE_CRYPTO_CIPHER_3DES_CBC);
+    case EncrId::kNull:
+      return cipher_and_auth(sa, out, RTE_CRYPTO_CIPHER_NULL);
+    // DPDK has no Camellia. CCM and GMAC it wants laid out in ways of their own.
+    case EncrId::kCamelliaCbc:
+    case EncrId::kAesCcm8:
+    case EncrId::kAesCcm12:
+    case EncrId::kAesCcm16:
+    case EncrId::kAesCcm8Iiv:
+    case EncrId::kNullAesGmac:
+      return;
   }
 }
 
@@ -72,10 +106,9 @@ void Transforms::aead(const SaSpec& sa, bool out, rte_crypto_aead_algorithm algo
   chain_[0].aead = {.op = out ? RTE_CRYPTO_AEAD_OP_ENCRYPT : RTE_CRYPTO_AEAD_OP_DECRYPT,
                     .algo = algorithm,
                     .key = {.data = sa.encr_key.bytes().data(), .length = sa.suite.encr->key},
-                    .iv = {.offset = kIvOffset,
-                           .length = static_cast<std::uint16_t>(sa.suite.encr->salt + sa.suite.encr->iv)},
+                    .iv = {.offset = kIvOffset, .length = kAeadNonce},
                     .digest_length = sa.suite.encr->icv,
-                    .aad_length = kEspHeader};
+                    .aad_length = static_cast<std::uint16_t>(sa.esn == Esn::kOn ? kEsnAadBytes : kAadBytes)};
 }
 
 void Transforms::cipher_and_auth(const SaSpec& sa, bool out, rte_crypto_cipher_algorithm cipher_algorithm) {
@@ -85,7 +118,7 @@ void Transforms::cipher_and_auth(const SaSpec& sa, bool out, rte_crypto_cipher_a
   cipher.cipher = {.op = out ? RTE_CRYPTO_CIPHER_OP_ENCRYPT : RTE_CRYPTO_CIPHER_OP_DECRYPT,
                    .algo = cipher_algorithm,
                    .key = {.data = sa.encr_key.bytes().data(), .length = sa.suite.encr->key},
-                   .iv = {.offset = kIvOffset, .length = sa.suite.encr->iv},
+                   .iv = {.offset = kIvOffset, .length = cipher_iv(*sa.suite.encr)},
                    .dataunit_len = 0};
   auth.type = RTE_CRYPTO_SYM_XFORM_AUTH;
   auth.auth = {.op = out ? RTE_CRYPTO_AUTH_OP_GENERATE : RTE_CRYPTO_AUTH_OP_VERIFY,
@@ -96,6 +129,7 @@ void Transforms::cipher_and_auth(const SaSpec& sa, bool out, rte_crypto_cipher_a
 }
 
 bool Transforms::within(std::uint8_t device) const {
+  if (chain_[0].type == RTE_CRYPTO_SYM_XFORM_NOT_SPECIFIED) return false;
   for (const rte_crypto_sym_xform* x = chain_.data(); x != nullptr; x = x->next) {
     const rte_cryptodev_sym_capability_idx index = index_of(*x);
     const rte_cryptodev_symmetric_capability* can = rte_cryptodev_sym_capability_get(device, &index);

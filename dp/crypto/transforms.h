@@ -11,8 +11,9 @@
 
 namespace simplon::dp {
 
-// Where an operation has its IV: behind DPDK's own part.
-inline constexpr unsigned kIvOffset = sizeof(rte_crypto_op) + sizeof(rte_crypto_sym_op);
+// Where an operation has its IV: behind DPDK's own part. And then what an AEAD authenticates, with ESN.
+inline constexpr unsigned kIvOffset = sizeof(rte_crypto_op) + sizeof(rte_crypto_sym_op), kIvRoom = 16,
+                          kAadOffset = kIvOffset + kIvRoom, kAadRoom = 16;
 
 // What a device is asked for: an AEAD alone, or a cipher and an authentication in the order of the direction.
 // Points to the keys of `sa`.
@@ -26,6 +27,7 @@ class Transforms {
   bool within(std::uint8_t device) const;
 
  private:
+  void describe(const SaSpec& sa);  // leaves the chain as it is where DPDK has none of it
   void aead(const SaSpec& sa, bool out, rte_crypto_aead_algorithm algorithm);
   void cipher_and_auth(const SaSpec& sa, bool out, rte_crypto_cipher_algorithm algorithm);
 

@@ -93,6 +93,23 @@ bool selected(const InboundSa& sa, AddressKey source, AddressKey destination, co
   return selected(sa, address_key(flow->source), address_key(flow->destination), answer);
 }
 
+// RFC 4303 §2.2.1: the high half is authenticated. False: there is no room for it.
+[[gnu::noinline]] bool set_extended_sequence(rte_mbuf* m, const InboundSa& sa, std::uint64_t seq,
+                                             CryptoJob& job) {
+  job.esn = true;
+  job.tail = sa.tail;
+  store_be32(reinterpret_cast<std::uint8_t*>(&job.high), static_cast<std::uint32_t>(seq >> 32));
+  if (sa.tail == 0) return true;
+  const auto* buffer_end = static_cast<std::uint8_t*>(m->buf_addr) + m->buf_len;
+  if (job.icv + sa.tail + sa.icv > buffer_end) return false;
+  std::memmove(job.icv + sa.tail, job.icv, sa.icv);
+  std::memcpy(job.icv, &job.high, sizeof job.high);
+  job.icv += sa.tail;
+  return true;
+}
+
+}  // namespace
+
 template <SaKind kKind>
 Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
                        EspPacket& packet, CryptoJob& job) {
@@ -103,6 +120,8 @@ Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, c
   packet.end = static_cast<std::uint16_t>(packet.payload + length);
   packet.ecn = traffic_class(bytes_of(m) + headers.ip, headers.v4) & 3;
   packet.seq = load_be32(at + 4);
+  if (sa.esn) [[unlikely]]
+    packet.seq = sa.window.extend(static_cast<std::uint32_t>(packet.seq));
   // Before any cryptography (RFC 4303 §3.4.3). The window moves only in decapsulate_finish().
   if (const Drop bad = check_replay(sa.window, packet.seq); bad != Drop::kNone) return bad;
   job.session = sa.session;
@@ -110,27 +129,35 @@ Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, c
   job.esp = at;
   job.payload = static_cast<std::uint16_t>(kEspBytes + sa.iv);
   job.length = static_cast<std::uint16_t>(length);
+  job.tail = 0;
+  job.esn = false;
   job.icv = at + job.payload + length;
-  if constexpr (kKind == SaKind::kEspTunnelAead) {
+  if (sa.esn) [[unlikely]]
+    if (!set_extended_sequence(m, sa, packet.seq, job)) return Drop::kNoBuffer;
+  if constexpr (kKind == SaKind::kEspTunnelCounter) {
     std::memcpy(job.nonce.data(), &sa.salt, 4);
     std::memcpy(job.nonce.data() + 4, at + kEspBytes, 8);
-  } else {
+  } else if constexpr (kKind == SaKind::kEspTunnelImplicit) {
+    std::memcpy(job.nonce.data(), &sa.salt, 4);
+    store_be64(job.nonce.data() + 4, packet.seq);
+  } else if constexpr (kKind == SaKind::kEspTunnelBlock16) {
     std::memcpy(job.nonce.data(), at + kEspBytes, 16);
+  } else if constexpr (kKind == SaKind::kEspTunnelBlock8) {
+    std::memcpy(job.nonce.data(), at + kEspBytes, 8);
   }
   return Drop::kNone;
 }
 
-}  // namespace
-
-Drop decapsulate_aead_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
-                            EspPacket& packet, CryptoJob& job) {
-  return decapsulate_begin<SaKind::kEspTunnelAead>(m, headers, esp, sa, packet, job);
-}
-
-Drop decapsulate_cbc_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
-                           EspPacket& packet, CryptoJob& job) {
-  return decapsulate_begin<SaKind::kEspTunnelCbc>(m, headers, esp, sa, packet, job);
-}
+template Drop decapsulate_begin<SaKind::kEspTunnelCounter>(rte_mbuf*, const Headers&, std::uint16_t,
+                                                           const InboundSa&, EspPacket&, CryptoJob&);
+template Drop decapsulate_begin<SaKind::kEspTunnelImplicit>(rte_mbuf*, const Headers&, std::uint16_t,
+                                                            const InboundSa&, EspPacket&, CryptoJob&);
+template Drop decapsulate_begin<SaKind::kEspTunnelBlock16>(rte_mbuf*, const Headers&, std::uint16_t,
+                                                           const InboundSa&, EspPacket&, CryptoJob&);
+template Drop decapsulate_begin<SaKind::kEspTunnelBlock8>(rte_mbuf*, const Headers&, std::uint16_t,
+                                                          const InboundSa&, EspPacket&, CryptoJob&);
+template Drop decapsulate_begin<SaKind::kEspTunnelNoIv>(rte_mbuf*, const Headers&, std::uint16_t,
+                                                        const InboundSa&, EspPacket&, CryptoJob&);
 
 Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner) {
   // Checked again: two packets of one burst may have the same number, and both passed the check before the

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ESP, inbound, tunnel mode (RFC 4303 §3.4; RFC 4301 §5.2 step 4 for the selectors, RFC 6040 for ECN).
 //
-// One worker, the SA's owner. A decapsulate_…_begin() before the cryptography, decapsulate_finish() after it.
+// One worker, the SA's owner. decapsulate_begin() before the cryptography, decapsulate_finish() after it.
 #pragma once
 
 #include "dp/crypto/job.h"
@@ -18,11 +18,11 @@ struct EspPacket {
 };
 
 // `esp`: offset of the ESP header in the outer packet that `headers` describes. Checks lengths and the replay
-// window. On kNone `packet` and `job` are filled; the mbuf is not changed. SaKind::kEspTunnelAead, …Cbc.
-Drop decapsulate_aead_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
-                            EspPacket& packet, CryptoJob& job);
-Drop decapsulate_cbc_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
-                           EspPacket& packet, CryptoJob& job);
+// window. On kNone `packet` and `job` are filled, and the mbuf is as it was, but that with ESN the ICV may
+// have made room for the high half of the sequence number. For an SA of this kind.
+template <SaKind kKind>
+Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
+                       EspPacket& packet, CryptoJob& job);
 
 // After a good ICV: moves the window, strips the ESP trailer and the outer headers, joins the ECN fields,
 // checks the inner packet against the SA's selectors. The mbuf then begins with the inner IP header,

@@ -79,28 +79,45 @@ void complete_outer_header(std::uint8_t* outer, const OutboundSa& sa, std::uint8
   }
 }
 
-// The IV of an AEAD is the sequence number, which is unique for a key (RFC 4106 §3.1). The IV of CBC must be
-// unpredictable (RFC 3602 §3): it is a unique block, encrypted under the SA's own key (NIST SP 800-38A
-// appendix C). The device does that, since the block is given to it as the first of the plaintext, with an IV
-// of zeros. `salt` is random there: a manual key that is used again after a restart must not give the same
-// IVs.
+// An IV that must be unpredictable (RFC 3602 §3, RFC 2451 §3) is a unique block, encrypted under the SA's own
+// key (NIST SP 800-38A appendix C). The device does that, since the block is given to it as the first of the
+// plaintext, with an IV of zeros. `salt` is random there: a manual key that is used again after a restart
+// must not give the same IVs.
+constexpr bool enciphers_iv(SaKind kind) {
+  return kind == SaKind::kEspTunnelBlock16 || kind == SaKind::kEspTunnelBlock8;
+}
+
 template <SaKind kKind>
 void set_iv(const OutboundSa& sa, std::uint64_t seq, std::uint8_t* iv, CryptoJob& job) {
-  if constexpr (kKind == SaKind::kEspTunnelAead) {
-    store_be64(iv, seq);
+  if constexpr (kKind == SaKind::kEspTunnelCounter) store_be64(iv, seq);
+  if constexpr (kKind == SaKind::kEspTunnelCounter || kKind == SaKind::kEspTunnelImplicit) {
     std::memcpy(job.nonce.data(), &sa.salt, 4);
     store_be64(job.nonce.data() + 4, seq);
-  } else {
+  }
+  if constexpr (kKind == SaKind::kEspTunnelBlock16) {
     store_be64(iv, sa.salt);
     store_be64(iv + 8, seq);
-    job.nonce.fill(0);
   }
+  if constexpr (kKind == SaKind::kEspTunnelBlock8) store_be64(iv, seq ^ std::uint64_t{sa.salt} << 32);
+  if constexpr (enciphers_iv(kKind)) job.nonce.fill(0);
 }
+
+// RFC 4303 §2.2.1. `end`: of the payload, where the ICV would stand without it.
+[[gnu::noinline]] void set_extended_sequence(const OutboundSa& sa, std::uint64_t seq, std::uint8_t* end,
+                                             CryptoJob& job) {
+  job.esn = true;
+  job.tail = sa.tail;
+  job.icv = end + sa.tail;
+  store_be32(reinterpret_cast<std::uint8_t*>(&job.high), static_cast<std::uint32_t>(seq >> 32));
+  if (sa.tail != 0) std::memcpy(end, &job.high, sizeof job.high);
+}
+
+}  // namespace
 
 template <SaKind kKind>
 Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
                  CryptoJob& job) {
-  constexpr bool kAead = kKind == SaKind::kEspTunnelAead;
+  constexpr bool kIvFirst = enciphers_iv(kKind);  // of what is enciphered
   std::uint8_t* inner = bytes_of(m) + headers.ip;
   if (hop && ttl(inner, headers.v4) <= 1) return Drop::kTtlExpired;
   // 1. Is there room for the headers before, and for the trailer and the ICV behind the IP packet? Nothing is
@@ -110,7 +127,7 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
   const unsigned pad = padded - length - kTrailerBytes, before = sa.header_bytes + 0u + sa.iv;
   const unsigned total = before + padded + sa.icv;
   if (m->data_off + headers.ip < sa.header.size() + sa.iv + kEthernetBytes ||
-      m->data_off + headers.ip + length + kPadding.size() + kTrailerBytes + sa.icv > m->buf_len)
+      m->data_off + headers.ip + length + kPadding.size() + kTrailerBytes + sa.icv + sa.tail > m->buf_len)
     return Drop::kNoBuffer;
   if (hop) decrement_ttl(inner, headers.v4);
   const std::uint8_t tclass = traffic_class(inner, headers.v4);
@@ -134,13 +151,26 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
   job.session = sa.session;
   job.mbuf = m;
   job.esp = esp;
-  job.payload = static_cast<std::uint16_t>(kEspBytes + (kAead ? sa.iv : 0));
-  job.length = static_cast<std::uint16_t>(padded + (kAead ? 0u : sa.iv));
+  job.payload = static_cast<std::uint16_t>(kEspBytes + (kIvFirst ? 0 : sa.iv));
+  job.length = static_cast<std::uint16_t>(padded + (kIvFirst ? sa.iv : 0u));
+  job.tail = 0;
+  job.esn = false;
   job.icv = trailer + pad + kTrailerBytes;
+  if (sa.esn) [[unlikely]]
+    set_extended_sequence(sa, seq, trailer + pad + kTrailerBytes, job);
   return Drop::kNone;
 }
 
-}  // namespace
+template Drop encapsulate<SaKind::kEspTunnelCounter>(rte_mbuf*, const Headers&, bool, std::uint64_t,
+                                                     const OutboundSa&, CryptoJob&);
+template Drop encapsulate<SaKind::kEspTunnelImplicit>(rte_mbuf*, const Headers&, bool, std::uint64_t,
+                                                      const OutboundSa&, CryptoJob&);
+template Drop encapsulate<SaKind::kEspTunnelBlock16>(rte_mbuf*, const Headers&, bool, std::uint64_t,
+                                                     const OutboundSa&, CryptoJob&);
+template Drop encapsulate<SaKind::kEspTunnelBlock8>(rte_mbuf*, const Headers&, bool, std::uint64_t,
+                                                    const OutboundSa&, CryptoJob&);
+template Drop encapsulate<SaKind::kEspTunnelNoIv>(rte_mbuf*, const Headers&, bool, std::uint64_t,
+                                                  const OutboundSa&, CryptoJob&);
 
 OuterHeader outer_header(const SaSpec& spec) {
   const bool v4 = spec.destination.is_v4();
@@ -178,12 +208,12 @@ void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
   sa.iv = static_cast<std::uint8_t>(spec.suite.iv());
   sa.icv = static_cast<std::uint8_t>(spec.suite.icv());
   sa.block = spec.suite.encr->block;
+  sa.esn = spec.esn == Esn::kOn;
+  sa.tail = esn_tail(spec);
+  sa.after_crypto = sa.tail != 0 || (sa.udp && !sa.v4);
   set_outer_header(outer_header(spec), sa);
   sa.first_identification = random_word();
-  if (spec.suite.encr->aead())
-    std::memcpy(&sa.salt, spec.salt.bytes().data(), sizeof sa.salt);
-  else
-    sa.salt = random_word();
+  sa.salt = spec.suite.encr->counts() ? nonce_salt(spec) : random_word();
 }
 
 std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer) {
@@ -192,19 +222,10 @@ std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer) {
   return static_cast<std::uint16_t>(padded < kTrailerBytes ? 0 : padded - kTrailerBytes);
 }
 
-Drop encapsulate_aead(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
-                      CryptoJob& job) {
-  return encapsulate<SaKind::kEspTunnelAead>(m, headers, hop, seq, sa, job);
-}
-
-Drop encapsulate_cbc(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
-                     CryptoJob& job) {
-  return encapsulate<SaKind::kEspTunnelCbc>(m, headers, hop, seq, sa, job);
-}
-
-void set_udp_checksum(rte_mbuf* m, const OutboundSa& sa) {
+void encapsulate_finish(const CryptoJob& job, const OutboundSa& sa) {
+  if (sa.tail != 0) std::memmove(job.icv - sa.tail, job.icv, sa.icv);
   if (!sa.udp || sa.v4) return;
-  std::uint8_t* ip = bytes_of(m);
+  std::uint8_t* ip = bytes_of(job.mbuf);
   const std::uint16_t sum = rte_ipv6_udptcp_cksum(reinterpret_cast<const rte_ipv6_hdr*>(ip), ip + kIpv6Bytes);
   std::memcpy(ip + kIpv6Bytes + 6, &sum, sizeof sum);
 }

@@ -22,14 +22,14 @@ std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer);
 // header, and `job` says what is to be encrypted. Takes the sequence number `seq`. `hop`: the packet is
 // forwarded, so its TTL is decremented. That the outer packet fits into its path the caller has seen to
 // (OutboundSa::inner_mtu). On kNone the mbuf is the outer packet; on a reason it is unchanged.
-// SaKind::kEspTunnelAead, …Cbc.
-Drop encapsulate_aead(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
-                      CryptoJob& job);
-Drop encapsulate_cbc(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
-                     CryptoJob& job);
+// For an SA of this kind.
+template <SaKind kKind>
+Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
+                 CryptoJob& job);
 
-// After the cryptography: UDP over IPv6 must have a checksum (RFC 8200 §8.1; a receiver that was not told
-// otherwise drops zero), over IPv4 it is zero (RFC 3948 §2.1).
-void set_udp_checksum(rte_mbuf* m, const OutboundSa& sa);
+// After the cryptography, where OutboundSa::after_crypto says so. With ESN the high half of the sequence
+// number leaves, which stands before the ICV and does not travel. UDP over IPv6 must have a checksum (RFC
+// 8200 §8.1; a receiver that was not told otherwise drops zero), over IPv4 it is zero (RFC 3948 §2.1).
+void encapsulate_finish(const CryptoJob& job, const OutboundSa& sa);
 
 }  // namespace simplon::dp

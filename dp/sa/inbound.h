@@ -47,6 +47,8 @@ struct alignas(64) InboundSa {
   std::uint16_t peer_port = 0;
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;
+  bool esn = false;
+  std::uint8_t tail = 0;  // CryptoJob::tail
   Counter packets, bytes;
   Threshold check_at_packets = kNever;  // tripped when `moved` is set
   std::uint64_t check_at_bytes = kNever;

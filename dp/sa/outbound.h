@@ -24,9 +24,10 @@ struct CryptoSession;  // dp/crypto/job.h
 
 // The last sequence number that may be sent: without ESN the 32 bits that travel must not repeat (RFC 4303
 // §3.3.3).
-inline constexpr std::uint64_t kLastSequence = 0xffffffff;
+inline constexpr std::uint64_t kLastSequence = 0xffffffff, kLastExtendedSequence = ~std::uint64_t{0} - 1;
 // At this number a rekey is asked for; the numbers behind it are for the packets that come until it is done.
-inline constexpr std::uint64_t kSoftSequence = kLastSequence - (1u << 20);
+// They last for 18 s at 30 million a second, which is more than the one worker of an SA can send.
+inline constexpr std::uint64_t kSoftSequence = kLastSequence - (1u << 29);
 // OutboundSa::route of an SA whose outer packets go nowhere.
 inline constexpr std::uint32_t kNoNextHop = ~std::uint32_t{0};
 
@@ -44,7 +45,7 @@ struct alignas(64) OutboundSa {
   Counter bytes = 0;                    // of inner packets
   std::uint64_t check_at_bytes = kNever;
   const CryptoSession* session = nullptr;
-  std::uint32_t salt = 0;       // of an AEAD, as it stands in the nonce; of CBC random, see set_iv()
+  std::uint32_t salt = 0;       // as it stands in the nonce; where the IV is random, random: see set_iv()
   std::uint32_t outer_sum = 0;  // IPv4: one's complement sum of the header but for its length and DSCP
   std::uint16_t owner = 0;
   OneWriter<std::uint16_t> inner_mtu =
@@ -54,7 +55,10 @@ struct alignas(64) OutboundSa {
   std::uint8_t header_bytes = 0;  // of the template: outer IP, UDP, ESP
   bool udp = false, v4 = false;
   SaKind kind{};
-  bool more_fields = false;  // the outer header has more to complete than every header has: UDP's length, DF
+  bool more_fields = false;   // the outer header has more to complete than every header has: UDP's length, DF
+  bool after_crypto = false;  // encapsulate_finish() has something to do
+  bool esn = false;
+  std::uint8_t tail = 0;  // CryptoJob::tail
   // Line 1: OuterHeader::bytes, which are copied and completed for each packet. They end at the end of the
   // array, so that one copy of fixed size serves every length.
   alignas(64) std::array<std::uint8_t, 56> header{};

@@ -20,9 +20,9 @@ class ReplayWindow {
  public:
   enum class Verdict : std::uint8_t { kFresh, kReplayed, kTooOld };
 
-  // `packets`: the size of the window; 0 switches the check off. Rounded up to a multiple of 64.
+  // `packets`: the size of the window; 0 switches the check off.
   explicit ReplayWindow(std::uint32_t packets)
-      : size_((packets + 63) / 64 * 64), mask_(packets == 0 ? 0 : std::bit_ceil(size_ / 64 + 1) - 1) {
+      : size_(packets), mask_(packets == 0 ? 0 : std::bit_ceil((size_ + 63) / 64 + 1) - 1) {
     if (packets != 0) words_ = std::make_unique<std::uint64_t[]>(mask_ + 1);
   }
 
@@ -46,6 +46,18 @@ class ReplayWindow {
       top_ = seq;
     }
     words_[word(seq)] |= std::uint64_t{1} << (seq % 64);
+  }
+
+  // With ESN: the whole number of which the low half arrived (RFC 4303 appendix A2.2). 0, which is never
+  // fresh: it would lie before the first.
+  std::uint64_t extend(std::uint32_t low) const {
+    const auto top_low = static_cast<std::uint32_t>(top_);
+    const auto top_high = static_cast<std::uint32_t>(top_ >> 32), bottom = top_low - (size_ - 1);
+    // Whether the window lies within one stretch of low halves, or begins in the one before.
+    const bool one_stretch = top_low >= size_ - 1;
+    const std::uint32_t high =
+        top_high + (one_stretch ? (low < bottom ? 1u : 0u) : (low >= bottom ? ~0u : 0u));
+    return !one_stretch && low >= bottom && top_high == 0 ? 0 : std::uint64_t{high} << 32 | low;
   }
 
   std::uint64_t top() const { return top_; }

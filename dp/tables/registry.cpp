@@ -14,8 +14,11 @@ std::uint64_t limit(std::uint64_t n) { return n == 0 ? kNever : n; }
 
 SaLimits limits_of(const SaSpec& spec) {
   SaLimits limits;
-  limits.soft_packets = std::min(limit(static_cast<std::uint64_t>(spec.soft.packets)), kSoftSequence);
-  limits.hard_packets = std::min(limit(static_cast<std::uint64_t>(spec.hard.packets)), kLastSequence);
+  const bool esn = spec.esn == Esn::kOn;
+  limits.soft_packets = std::min(limit(static_cast<std::uint64_t>(spec.soft.packets)),
+                                 esn ? kLastExtendedSequence : kSoftSequence);
+  limits.hard_packets = std::min(limit(static_cast<std::uint64_t>(spec.hard.packets)),
+                                 esn ? kLastExtendedSequence : kLastSequence);
   limits.soft_bytes = limit(static_cast<std::uint64_t>(spec.soft.bytes));
   limits.hard_bytes = limit(static_cast<std::uint64_t>(spec.hard.bytes));
   return limits;
@@ -96,6 +99,7 @@ void Registry::retire_slot(std::uint32_t slot) {
 }
 
 Result<void> Registry::can(const SaSpec& sa) {
+  if (auto possible = possible_sa(sa); !possible) return possible;
   const std::pair suite(sa.suite.encr, sa.suite.integ);
   if (suites_.contains(suite)) return {};
   if (const auto session = crypto_.make_session(sa); !session) return std::unexpected(session.error());
@@ -105,6 +109,7 @@ Result<void> Registry::can(const SaSpec& sa) {
 
 Result<void> Registry::add_sa(const SaRef& sa) {
   if (sas_.contains(sa->id)) return fail("there is an SA of this id already");
+  if (auto possible = possible_sa(*sa); !possible) return possible;
   auto session = crypto_.make_session(*sa);
   if (!session) return std::unexpected(session.error());
   Entry entry{
@@ -178,7 +183,9 @@ Result<void> Registry::add_inbound(Entry& entry) {
   sa->block = spec.suite.encr->block;
   sa->kind = sa_kind(spec);
   sa->session = entry.session.get();
-  if (spec.suite.encr->aead()) std::memcpy(&sa->salt, spec.salt.bytes().data(), sizeof sa->salt);
+  if (spec.suite.encr->counts()) sa->salt = nonce_salt(spec);
+  sa->esn = spec.esn == Esn::kOn;
+  sa->tail = esn_tail(spec);
   sa->id = spec.id;
   sa->limits = limits_of(spec);
   sa->check_at_packets.set(sa->limits.next_packets());

@@ -38,8 +38,8 @@ void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
 }
 
 // From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not.
-template <auto kBegin>
-inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, SaKind kind, unsigned& jobs,
+template <SaKind kKind>
+inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
                           const DecapsulateOutputs& out) {
   const unsigned self = out.mailboxes.self();
   InboundSa* sa = burst.decapsulate[i].sa;
@@ -47,7 +47,8 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, SaKind kind, uns
     const DecapsulateWork& work = burst.decapsulate[i];
     const PacketInfo& packet = burst.packets[work.packet];
     DecapsulateJob& job = burst.decapsulating[jobs];
-    const Drop bad = kBegin(packet.m, packet.headers, work.header, *sa, job.esp, burst.jobs[jobs]);
+    const Drop bad =
+        decapsulate_begin<kKind>(packet.m, packet.headers, work.header, *sa, job.esp, burst.jobs[jobs]);
     if (bad == Drop::kNone) {
       job.sa = sa;
       job.packet = work.packet;
@@ -58,7 +59,7 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, SaKind kind, uns
     }
     if (++i == n) break;
     sa = burst.decapsulate[i].sa;
-  } while (sa != nullptr && sa->owner == self && sa->kind == kind);
+  } while (sa != nullptr && sa->owner == self && sa->kind == kKind);
   return i;
 }
 
@@ -149,14 +150,7 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
       continue;
     }
     const SaKind kind = sa->kind;
-    switch (kind) {
-      case SaKind::kEspTunnelAead:
-        i = begin_run<decapsulate_aead_begin>(burst, i, n, kind, jobs, out);
-        break;
-      case SaKind::kEspTunnelCbc:
-        i = begin_run<decapsulate_cbc_begin>(burst, i, n, kind, jobs, out);
-        break;
-    }
+    i = with_kind(kind, [&]<SaKind kKind>() { return begin_run<kKind>(burst, i, n, jobs, out); });
     runs.items[runs.count++] = {kind, static_cast<std::uint8_t>(jobs)};
   }
   mark(clock, Stage::kSa);
@@ -166,8 +160,11 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
   // After it, run by run again.
   for (unsigned i = 0, r = 0; r < runs.count; i = runs.items[r++].end) {
     switch (runs.items[r].kind) {
-      case SaKind::kEspTunnelAead:
-      case SaKind::kEspTunnelCbc:
+      case SaKind::kEspTunnelCounter:
+      case SaKind::kEspTunnelImplicit:
+      case SaKind::kEspTunnelBlock16:
+      case SaKind::kEspTunnelBlock8:
+      case SaKind::kEspTunnelNoIv:
         finish_esp_tunnel(burst, i, runs.items[r].end, good, crypto, out);
         break;
     }

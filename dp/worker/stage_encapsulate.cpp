@@ -37,11 +37,11 @@ void turn_away(const EncapsulateWork& work, const PacketInfo& packet, const Enca
 }
 
 // Takes a sequence number, one after the other by the one owner (RFC 4303 §3.3.3).
-template <auto kEncapsulate>
+template <SaKind kKind>
 inline Drop begin(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, const EncapsulateOutputs& out) {
   if ((sa.next_seq > sa.check_at_packets || sa.bytes >= sa.check_at_bytes) && !within_limits(sa, out.control))
-    return sa.next_seq > kLastSequence ? Drop::kSequenceExhausted : Drop::kLifetimeExpired;
-  const Drop bad = kEncapsulate(packet.m, packet.headers, !packet.from_host(), sa.next_seq, sa, job);
+    return !sa.esn && sa.next_seq > kLastSequence ? Drop::kSequenceExhausted : Drop::kLifetimeExpired;
+  const Drop bad = encapsulate<kKind>(packet.m, packet.headers, !packet.from_host(), sa.next_seq, sa, job);
   if (bad != Drop::kNone) return bad;
   ++sa.next_seq;
   sa.bytes += packet.headers.length;
@@ -55,8 +55,8 @@ inline Drop begin(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, cons
 }
 
 // From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not.
-template <auto kEncapsulate>
-inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, SaKind kind, unsigned& jobs,
+template <SaKind kKind>
+inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
                                 const EncapsulateOutputs& out) {
   const unsigned self = out.mailboxes.self();
   OutboundSa* sa = burst.encapsulate[i].sa;
@@ -65,13 +65,13 @@ inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, SaKind kin
     const PacketInfo& packet = burst.packets[work.packet];
     if (packet.headers.length > sa->inner_mtu)
       burst.fragment.add() = work;
-    else if (const Drop bad = begin<kEncapsulate>(packet, *sa, burst.jobs[jobs], out); bad != Drop::kNone)
+    else if (const Drop bad = begin<kKind>(packet, *sa, burst.jobs[jobs], out); bad != Drop::kNone)
       refuse(work.packet, bad, burst, out);
     else
       burst.encapsulating[jobs++] = sa;
     if (++i == n) break;
     sa = burst.encapsulate[i].sa;
-  } while (sa != nullptr && sa->owner == self && sa->kind == kind);
+  } while (sa != nullptr && sa->owner == self && sa->kind == kKind);
   return i;
 }
 
@@ -107,19 +107,13 @@ inline void forward_all(const Burst& burst, unsigned n, std::uint32_t good, cons
       drop(m, route_to(sa, tables).reason, out.counters);
       continue;
     }
-    set_udp_checksum(m, sa);
+    if (sa.after_crypto) encapsulate_finish(burst.jobs[i], sa);
     out.neighbours.forward(m, *hop, {.spi = spi_of(sa)});
   }
 }
 
 Drop begin_of_kind(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, const EncapsulateOutputs& out) {
-  switch (sa.kind) {
-    case SaKind::kEspTunnelAead:
-      return begin<encapsulate_aead>(packet, sa, job, out);
-    case SaKind::kEspTunnelCbc:
-      return begin<encapsulate_cbc>(packet, sa, job, out);
-  }
-  std::unreachable();
+  return with_kind(sa.kind, [&]<SaKind kKind>() { return begin<kKind>(packet, sa, job, out); });
 }
 
 // An ESP packet in pieces that fit into the path. DF must not stand in a fragment.
@@ -147,7 +141,7 @@ void encapsulate_whole(PacketIndex index, OutboundSa& sa, Burst& burst, const Ta
   ++out.counters.encrypted;
   const NextHop* hop = route_of(sa, tables);
   if (hop == nullptr) return drop(packet.m, route_to(sa, tables).reason, out.counters);
-  set_udp_checksum(packet.m, sa);
+  if (sa.after_crypto) encapsulate_finish(job, sa);
   Fragments fragments;
   if (!fragment_outer(packet.m, sa, seq, out.buffers, fragments))
     return drop(packet.m, Drop::kNoBuffer, out.counters);
@@ -167,15 +161,8 @@ void encapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Encap
       ++i;
       continue;
     }
-    const SaKind kind = work.sa->kind;
-    switch (kind) {
-      case SaKind::kEspTunnelAead:
-        i = encapsulate_run<encapsulate_aead>(burst, i, n, kind, jobs, out);
-        break;
-      case SaKind::kEspTunnelCbc:
-        i = encapsulate_run<encapsulate_cbc>(burst, i, n, kind, jobs, out);
-        break;
-    }
+    i = with_kind(work.sa->kind,
+                  [&]<SaKind kKind>() { return encapsulate_run<kKind>(burst, i, n, jobs, out); });
   }
   mark(clock, Stage::kEsp);
   if (jobs == 0) return;

@@ -10,26 +10,12 @@
 #include <string_view>
 
 #include "ike/crypto/hmac.h"
+#include "ike/crypto/mac.h"
 
 namespace simplon::ike {
 namespace {
 
 constexpr std::string_view kKeyPad = "Key Pad for IKEv2";  // §2.15
-
-// Null: an identifier that is none of ours.
-const EVP_MD* digest(PrfId id) {
-  switch (id) {
-    case PrfId::kSha256:
-      return EVP_sha256();
-    case PrfId::kSha384:
-      return EVP_sha384();
-    case PrfId::kSha512:
-      return EVP_sha512();
-  }
-  return nullptr;
-}
-
-std::size_t prf_bytes(PrfId id) { return static_cast<std::size_t>(EVP_MD_get_size(digest(id))); }
 
 // Reserved first: a buffer that grew would leave key material behind.
 Secret joined(std::initializer_list<Bytes> parts) {
@@ -57,14 +43,14 @@ class Cutter {
 
 }  // namespace
 
-Secret prf(PrfId id, Bytes key, Bytes data) { return Secret(hmac(digest(id), key, data)); }
+Secret prf(PrfId id, Bytes key, Bytes data) { return Secret(prf_of(id, key, data)); }
 
 Secret prf_plus(PrfId id, Bytes key, Bytes seed, std::size_t bytes) {
   Buffer out;
   out.reserve(bytes);
   Secret t;
   for (std::uint8_t n = 1; out.size() < bytes; ++n) {
-    t = Secret(hmac(digest(id), key, joined({t.bytes(), seed, Bytes(&n, 1)}).bytes()));
+    t = prf(id, key, joined({t.bytes(), seed, Bytes(&n, 1)}).bytes());
     const Bytes wanted = t.bytes().first(std::min(t.size(), bytes - out.size()));
     out.insert(out.end(), wanted.begin(), wanted.end());
   }
@@ -76,7 +62,8 @@ IkeKeys derive_keys(const Proposal& chosen, Bytes shared, Bytes ni, Bytes nr, st
   IkeKeys keys{.encr = chosen.encrs[0],
                .integ = chosen.integs.empty() ? nullptr : chosen.integs[0],
                .prf = chosen.prfs[0]};
-  const Secret nonces = joined({ni, nr});
+  const auto part = [&](Bytes nonce) { return nonce.first(prf_nonce_bytes(keys.prf, nonce.size())); };
+  const Secret nonces = joined({part(ni), part(nr)});
   // §2.18: the old SA's PRF makes the new SKEYSEED, the new one's all that follows.
   const Secret seed = old ? prf(old->prf, old->sk_d.bytes(), joined({shared, ni, nr}).bytes())
                           : prf(keys.prf, nonces.bytes(), shared);
@@ -116,7 +103,7 @@ Buffer psk_auth(const IkeKeys& keys, bool signer_is_initiator, Bytes psk, Bytes 
   const Secret padded =
       prf(keys.prf, psk, Bytes(reinterpret_cast<const std::uint8_t*>(kKeyPad.data()), kKeyPad.size()));
   const Secret maced = prf(keys.prf, (signer_is_initiator ? keys.sk_pi : keys.sk_pr).bytes(), id);
-  return hmac(digest(keys.prf), padded.bytes(), joined({message, peer_nonce, maced.bytes()}).bytes());
+  return prf_of(keys.prf, padded.bytes(), joined({message, peer_nonce, maced.bytes()}).bytes());
 }
 
 Buffer nat_hash(std::uint64_t spi_i, std::uint64_t spi_r, const SocketAddress& where) {

@@ -8,23 +8,10 @@
 #include <array>
 #include <memory>
 
-#include "ike/crypto/hmac.h"
+#include "ike/crypto/mac.h"
 
 namespace simplon::ike {
 namespace {
-
-// Null: an identifier that is none of ours.
-const EVP_MD* digest(IntegId id) {
-  switch (id) {
-    case IntegId::kSha256_128:
-      return EVP_sha256();
-    case IntegId::kSha384_192:
-      return EVP_sha384();
-    case IntegId::kSha512_256:
-      return EVP_sha512();
-  }
-  return nullptr;
-}
 
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 
@@ -34,33 +21,79 @@ Cipher by_length(const Encr& encr, Cipher aes128, Cipher aes192, Cipher aes256) 
 }
 
 // Null: a row that OpenSSL has no cipher for; nothing is encrypted under another one's name.
-const EVP_CIPHER* cipher(const Encr& encr) {
-  Cipher found = nullptr;
+Cipher find_cipher(const Encr& encr) {
   switch (encr.id) {
+    case EncrId::kAesGcm8:
+    case EncrId::kAesGcm12:
     case EncrId::kAesGcm16:
-      found = by_length(encr, &EVP_aes_128_gcm, &EVP_aes_192_gcm, &EVP_aes_256_gcm);
-      break;
+      return by_length(encr, &EVP_aes_128_gcm, &EVP_aes_192_gcm, &EVP_aes_256_gcm);
+    case EncrId::kAesCcm8:
+    case EncrId::kAesCcm12:
+    case EncrId::kAesCcm16:
+      return by_length(encr, &EVP_aes_128_ccm, &EVP_aes_192_ccm, &EVP_aes_256_ccm);
+    case EncrId::kChaCha20Poly1305:
+      return by_length(encr, nullptr, nullptr, &EVP_chacha20_poly1305);
     case EncrId::kAesCbc:
-      found = by_length(encr, &EVP_aes_128_cbc, &EVP_aes_192_cbc, &EVP_aes_256_cbc);
-      break;
+      return by_length(encr, &EVP_aes_128_cbc, &EVP_aes_192_cbc, &EVP_aes_256_cbc);
+    case EncrId::kAesCtr:
+      return by_length(encr, &EVP_aes_128_ctr, &EVP_aes_192_ctr, &EVP_aes_256_ctr);
+    case EncrId::kCamelliaCbc:
+      return by_length(encr, &EVP_camellia_128_cbc, &EVP_camellia_192_cbc, &EVP_camellia_256_cbc);
+    case EncrId::k3Des:
+      return by_length(encr, nullptr, &EVP_des_ede3_cbc, nullptr);
+    case EncrId::kDes:
+    case EncrId::kNull:
+    case EncrId::kNullAesGmac:
+    case EncrId::kAesCcm8Iiv:
+    case EncrId::kAesGcm16Iiv:
+    case EncrId::kChaCha20Poly1305Iiv:
+      return nullptr;
   }
+  return nullptr;
+}
+const EVP_CIPHER* cipher(const Encr& encr) {
+  const Cipher found = find_cipher(encr);
   return found != nullptr ? found() : nullptr;
 }
 
-// RFC 5282 §4: nonce = salt | IV; the salt stands behind the key.
-std::array<std::uint8_t, 12> nonce(Bytes key, const Encr& encr, Bytes iv) {
-  std::array<std::uint8_t, 12> out{};
-  std::ranges::copy(key.subspan(encr.key, encr.salt), out.begin());
-  std::ranges::copy(iv, out.begin() + encr.salt);
+// RFC 5282 §4: nonce = salt | IV; the salt stands behind the key. RFC 5930 §2: for CTR a counter that begins
+// with 1 comes behind.
+struct Nonce {
+  std::array<std::uint8_t, 16> bytes{};
+  int size = 0;  // of an AEAD's
+};
+Nonce nonce(Bytes key, const Encr& encr, Bytes iv) {
+  Nonce out;
+  std::ranges::copy(key.subspan(encr.key, encr.salt), out.bytes.begin());
+  std::ranges::copy(iv, out.bytes.begin() + encr.salt);
+  out.size = encr.salt + encr.iv;
+  if (encr.id == EncrId::kAesCtr) out.bytes.back() = 1;
   return out;
+}
+
+// CCM wants to know the length of the text first (NIST SP 800-38C §6).
+bool is_ccm(const Encr& encr) {
+  return encr.id == EncrId::kAesCcm8 || encr.id == EncrId::kAesCcm12 || encr.id == EncrId::kAesCcm16;
+}
+
+// Lengths come before the key, the ICV of CCM too. `icv`: null when encrypting.
+bool begin_aead(EVP_CIPHER_CTX* c, const Encr& encr, bool encrypt, Bytes key, Bytes iv, std::size_t text,
+                const std::uint8_t* icv) {
+  const Nonce n = nonce(key, encr, iv);
+  int length = 0;
+  return EVP_CipherInit_ex(c, cipher(encr), nullptr, nullptr, nullptr, encrypt ? 1 : 0) == 1 &&
+         EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_IVLEN, n.size, nullptr) == 1 &&
+         (!is_ccm(encr) ||
+          EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, encr.icv, const_cast<std::uint8_t*>(icv)) == 1) &&
+         EVP_CipherInit_ex(c, nullptr, nullptr, key.data(), n.bytes.data(), encrypt ? 1 : 0) == 1 &&
+         (!is_ccm(encr) || EVP_CipherUpdate(c, nullptr, &length, nullptr, static_cast<int>(text)) == 1);
 }
 
 // In place; `icv` is written. False: OpenSSL fails, or has no such cipher.
 bool aead_encrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes text, MutableBytes icv) {
   const CipherContext c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
-  const auto n = nonce(key, encr, iv);
   int length = 0;
-  return EVP_EncryptInit_ex(c.get(), cipher(encr), nullptr, key.data(), n.data()) == 1 &&
+  return cipher(encr) != nullptr && begin_aead(c.get(), encr, true, key, iv, text.size(), nullptr) &&
          EVP_EncryptUpdate(c.get(), nullptr, &length, aad.data(), static_cast<int>(aad.size())) == 1 &&
          EVP_EncryptUpdate(c.get(), text.data(), &length, text.data(), static_cast<int>(text.size())) == 1 &&
          EVP_EncryptFinal_ex(c.get(), text.data() + length, &length) == 1 &&
@@ -69,29 +102,31 @@ bool aead_encrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes
 
 bool aead_decrypt(const Encr& encr, Bytes key, Bytes iv, Bytes aad, MutableBytes text, Bytes icv) {
   const CipherContext c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
-  const auto n = nonce(key, encr, iv);
   int length = 0;
-  return EVP_DecryptInit_ex(c.get(), cipher(encr), nullptr, key.data(), n.data()) == 1 &&
-         EVP_DecryptUpdate(c.get(), nullptr, &length, aad.data(), static_cast<int>(aad.size())) == 1 &&
-         EVP_DecryptUpdate(c.get(), text.data(), &length, text.data(), static_cast<int>(text.size())) == 1 &&
-         EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(icv.size()),
+  const bool updated =
+      cipher(encr) != nullptr && begin_aead(c.get(), encr, false, key, iv, text.size(), icv.data()) &&
+      EVP_DecryptUpdate(c.get(), nullptr, &length, aad.data(), static_cast<int>(aad.size())) == 1 &&
+      EVP_DecryptUpdate(c.get(), text.data(), &length, text.data(), static_cast<int>(text.size())) == 1;
+  if (!updated || is_ccm(encr)) return updated;  // CCM has checked the ICV by then
+  return EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(icv.size()),
                              const_cast<std::uint8_t*>(icv.data())) == 1 &&
          EVP_DecryptFinal_ex(c.get(), text.data() + length, &length) == 1;
 }
 
-bool cbc(const Encr& encr, bool encrypt, Bytes key, Bytes iv, MutableBytes text) {
+// CBC, and CTR.
+bool encipher(const Encr& encr, bool encrypt, Bytes key, Bytes iv, MutableBytes text) {
   const CipherContext c(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  const Nonce n = nonce(key, encr, iv);
   int length = 0;
-  return EVP_CipherInit_ex(c.get(), cipher(encr), nullptr, key.data(), iv.data(), encrypt ? 1 : 0) == 1 &&
+  return cipher(encr) != nullptr &&
+         EVP_CipherInit_ex(c.get(), cipher(encr), nullptr, key.data(), n.bytes.data(), encrypt ? 1 : 0) ==
+             1 &&
          EVP_CIPHER_CTX_set_padding(c.get(), 0) == 1 &&
          EVP_CipherUpdate(c.get(), text.data(), &length, text.data(), static_cast<int>(text.size())) == 1;
 }
 
-Buffer icv_of(const Integ& integ, Bytes key, Bytes message) {
-  Buffer full = hmac(digest(integ.id), key, message);
-  full.resize(integ.icv);
-  return full;
-}
+// Of the padded text. A stream needs none (RFC 5282 §3, RFC 5930 §2).
+std::size_t block_of(const Encr& encr) { return encr.counts() ? 1 : encr.block; }
 
 }  // namespace
 
@@ -99,7 +134,7 @@ Buffer protect(const IkeKeys& keys, bool sender_is_initiator, const Header& head
                const PayloadWriter& payloads, Bytes iv) {
   const Encr& encr = *keys.encr;
   const std::size_t icv = keys.integ ? keys.integ->icv : encr.icv;
-  const std::size_t block = encr.aead() ? 1 : encr.block;
+  const std::size_t block = block_of(encr);
   const std::size_t text = (payloads.bytes().size() + 1 + block - 1) / block * block;
   Header with_sk = header;
   with_sk.next = static_cast<std::uint8_t>(PayloadType::kSk);
@@ -122,7 +157,7 @@ Buffer protect(const IkeKeys& keys, bool sender_is_initiator, const Header& head
   if (encr.aead()) {
     done = aead_encrypt(encr, key, iv, all.first(kHeaderBytes + 4), all.subspan(at, text), all.last(icv));
   } else {
-    done = cbc(encr, true, key, iv, all.subspan(at, text));
+    done = encipher(encr, true, key, iv, all.subspan(at, text));
     const Buffer mac = icv_of(*keys.integ, (sender_is_initiator ? keys.sk_ai : keys.sk_ar).bytes(),
                               all.first(message.size() - icv));
     std::ranges::copy(mac, all.last(icv).begin());
@@ -146,7 +181,7 @@ std::optional<InnerPayloads> unprotect(const IkeKeys& keys, bool sender_is_initi
     const Buffer want = icv_of(*keys.integ, (sender_is_initiator ? keys.sk_ai : keys.sk_ar).bytes(),
                                message.first(message.size() - icv));
     if (!equal_in_constant_time(want, message.last(icv))) return std::nullopt;
-    if (text % encr.block != 0 || !cbc(encr, false, key, iv, plain)) return std::nullopt;
+    if (text % block_of(encr) != 0 || !encipher(encr, false, key, iv, plain)) return std::nullopt;
   }
   const std::size_t pad = plain.back();
   if (pad + 1 > plain.size()) return std::nullopt;

@@ -45,9 +45,10 @@ std::expected<Proposal, Mismatch> match(const Proposal& theirs, const Proposal& 
     out.prfs = {*prf};
   }
   if (ours.protocol == ProtocolId::kEsp) {
-    if (!theirs.esns.empty() && std::ranges::find(theirs.esns, EsnId::kOff) == theirs.esns.end())
-      return std::unexpected(Mismatch::kEsn);
-    out.esns = {EsnId::kOff};
+    // §3.3.3 has the transform in every proposal; who leaves it out has none.
+    const auto esn = common(ours.esns, theirs.esns.empty() ? std::vector{EsnId::kOff} : theirs.esns);
+    if (!esn) return std::unexpected(Mismatch::kEsn);
+    out.esns = {*esn};
   }
   if (pfs == Pfs::kIgnored) return out;
   const auto group = common(ours.groups, theirs.groups);
@@ -96,7 +97,7 @@ std::string why_not(const std::vector<Proposal>& offered, const std::vector<Prop
 bool is_choice_of(const Proposal& chosen, const std::vector<Proposal>& offered, Pfs pfs) {
   return choose({chosen}, offered, pfs).has_value() && chosen.encrs.size() == 1 && chosen.suite().valid() &&
          chosen.integs.size() <= 1 && chosen.prfs.size() <= 1 && chosen.groups.size() <= 1 &&
-         chosen.unknown.empty();
+         chosen.esns.size() <= 1 && chosen.unknown.empty();
 }
 
 std::vector<Proposal> without_groups(std::vector<Proposal> proposals) {

@@ -29,6 +29,11 @@ void imply_prf(Proposal& p) {
       if (prf.name == "prf" + std::string(i->name)) add_once(p.prfs, prf.id);
 }
 
+std::string only_for_esp(const Proposal& p) {
+  const auto found = std::ranges::find_if(p.encrs, [](const Encr* e) { return !serves_ike(e->id); });
+  return found == p.encrs.end() ? std::string() : std::string((*found)->name);
+}
+
 Result<Proposal> check(Proposal p, const std::string& quoted) {
   if (p.encrs.empty()) return fail(quoted + " names no cipher (aes128gcm16, aes256gcm16, aes128, …)");
   const bool aead = p.encrs[0]->aead();
@@ -43,6 +48,8 @@ Result<Proposal> check(Proposal p, const std::string& quoted) {
   if (!aead && p.integs.empty())
     return fail(quoted + " names no integrity algorithm (sha256, sha384, sha512)");
   if (p.protocol == ProtocolId::kIke) {
+    if (const std::string esp = only_for_esp(p); !esp.empty())
+      return fail(quoted + ": " + esp + " is for ESP; it cannot protect IKE's own messages");
     if (p.prfs.empty()) return fail(quoted + " names no PRF (prfsha256, prfsha384, prfsha512)");
     if (std::ranges::find(p.groups, DhGroup::kNone) != p.groups.end())
       return fail(quoted + ": IKE needs a key exchange; none is for ESP");
@@ -104,6 +111,18 @@ std::string Proposal::text() const {
   for (DhGroup id : groups) add(group_name(id));
   for (const Transform& t : unknown) add(t.text());
   return out.empty() ? "(nothing we know)" : out;
+}
+
+std::string Proposal::legacy() const {
+  std::string out;
+  const auto add = [&](const auto* row) {
+    if (row != nullptr && row->standing == Standing::kLegacy)
+      out += (out.empty() ? "" : ", ") + std::string(row->name);
+  };
+  for (const Encr* e : encrs) add(e);
+  for (const Integ* i : integs) add(i);
+  for (PrfId id : prfs) add(find_prf(id));
+  return out;
 }
 
 EspSuite Proposal::suite() const {

@@ -20,7 +20,15 @@
 
 namespace simplon::ike {
 
-enum class PrfId : std::uint16_t { kSha256 = 5, kSha384 = 6, kSha512 = 7 };  // Type 2
+enum class PrfId : std::uint16_t {
+  kMd5 = 1,
+  kSha1 = 2,
+  kAesXcbc = 4,
+  kSha256 = 5,
+  kSha384 = 6,
+  kSha512 = 7,
+  kAesCmac = 8
+};  // Type 2
 enum class DhGroup : std::uint16_t {
   kNone = 0,
   kModp2048 = 14,
@@ -34,11 +42,43 @@ enum class EsnId : std::uint16_t { kOff = 0, kOn = 1 };  // Type 5
 struct Prf {
   std::string_view name;  // "prfsha256"
   PrfId id;
+  std::uint8_t bytes;     // of what it gives
   std::string_view vici;  // strongSwan's name, which vici clients expect
+  Standing standing = Standing::kGood;
 };
-inline constexpr std::array kPrfs{Prf{"prfsha256", PrfId::kSha256, "PRF_HMAC_SHA2_256"},
-                                  Prf{"prfsha384", PrfId::kSha384, "PRF_HMAC_SHA2_384"},
-                                  Prf{"prfsha512", PrfId::kSha512, "PRF_HMAC_SHA2_512"}};
+inline constexpr std::array kPrfs{Prf{"prfsha256", PrfId::kSha256, 32, "PRF_HMAC_SHA2_256"},
+                                  Prf{"prfsha384", PrfId::kSha384, 48, "PRF_HMAC_SHA2_384"},
+                                  Prf{"prfsha512", PrfId::kSha512, 64, "PRF_HMAC_SHA2_512"},
+                                  Prf{"prfsha1", PrfId::kSha1, 20, "PRF_HMAC_SHA1"},
+                                  Prf{"prfaesxcbc", PrfId::kAesXcbc, 16, "PRF_AES128_XCBC"},
+                                  Prf{"prfaescmac", PrfId::kAesCmac, 16, "PRF_AES128_CMAC"},
+                                  Prf{"prfmd5", PrfId::kMd5, 16, "PRF_HMAC_MD5", Standing::kLegacy}};
+
+// Whether it can protect IKE's own messages.
+constexpr bool serves_ike(EncrId id) {
+  switch (id) {
+    case EncrId::k3Des:
+    case EncrId::kAesCbc:
+    case EncrId::kAesCtr:
+    case EncrId::kAesCcm8:
+    case EncrId::kAesCcm12:
+    case EncrId::kAesCcm16:
+    case EncrId::kAesGcm8:
+    case EncrId::kAesGcm12:
+    case EncrId::kAesGcm16:
+    case EncrId::kCamelliaCbc:
+    case EncrId::kChaCha20Poly1305:
+      return true;
+    case EncrId::kDes:          // OpenSSL has it no more
+    case EncrId::kNull:         // RFC 7296 §3.3.2
+    case EncrId::kNullAesGmac:  // RFC 4543 §6
+    case EncrId::kAesCcm8Iiv:   // RFC 8750 §5: there is no sequence number
+    case EncrId::kAesGcm16Iiv:
+    case EncrId::kChaCha20Poly1305Iiv:
+      return false;
+  }
+  return false;
+}
 
 struct Group {
   std::string_view name;
@@ -66,12 +106,15 @@ struct Proposal {
   std::vector<const Integ*> integs;  // empty with AEADs
   std::vector<PrfId> prfs;           // IKE only
   std::vector<DhGroup> groups;       // ESP: empty or kNone means no PFS
-  std::vector<EsnId> esns;           // ESP only; kOff is all that is offered today
+  std::vector<EsnId> esns;           // ESP only
   std::vector<Transform> unknown;    // ciphers and integrity algorithms of a peer that are not in the tables
 
   static Result<Proposal> parse(std::string_view text, ProtocolId protocol);
   std::string text() const;
-  EspSuite suite() const;  // of a chosen one: the first of each
+  EspSuite suite() const;                                              // of a chosen one: the first of each
+  bool esn() const { return !esns.empty() && esns[0] == EsnId::kOn; }  // of a chosen one
+  // The algorithms that are for old peers alone; empty: there are none.
+  std::string legacy() const;
   friend bool operator==(const Proposal&, const Proposal&) = default;
 };
 

@@ -102,6 +102,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   sa->salt = keys.salt.clone();
   sa->integ_key = keys.integ.clone();
   sa->replay_window = child.config.replay_window;
+  sa->esn = child.proposal.esn() ? Esn::kOn : Esn::kOff;
   sa->soft = child.config.rekey;
   sa->hard = child.config.life;
   if (!in) sa->mtu = child.config.mtu;

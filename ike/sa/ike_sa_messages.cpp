@@ -33,9 +33,9 @@ const Retransmission& IkeSa::retransmission() const {
   return connection_ ? peer().retransmission : kDefault;
 }
 
-// A counter for an AEAD (RFC 5282 §3.1), unpredictable for CBC.
+// A counter for an AEAD and for CTR (RFC 5282 §3.1, RFC 5930 §2), unpredictable for CBC.
 Buffer IkeSa::fresh_iv() {
-  if (!keys_->encr->aead()) return context_.entropy.bytes(keys_->encr->iv);
+  if (!keys_->encr->counts()) return context_.entropy.bytes(keys_->encr->iv);
   Writer out;
   out.be64(iv_++);
   return out.take();

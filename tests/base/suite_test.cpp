@@ -31,9 +31,11 @@ TEST(Rfc7296_3_3_5, AnAlgorithmOfOneKeyLengthSendsNone) {
 TEST(Suite, NamesAreUniqueAndEveryColumnIsFilled) {
   for (const Encr& e : kEncrs) {
     EXPECT_EQ(find_encr(e.name), &e);
-    EXPECT_FALSE(e.xfrm.empty() || e.vici.empty()) << e.name;
-    EXPECT_TRUE(e.key > 0 && e.iv > 0 && e.block > 0) << e.name;
-    EXPECT_EQ(e.aead(), e.salt != 0) << e.name;
+    EXPECT_FALSE(e.vici.empty()) << e.name;
+    EXPECT_TRUE(e.key > 0 || e.id == EncrId::kNull) << e.name;
+    EXPECT_TRUE(e.block > 0 && e.block % 4 == 0 && e.icv % 4 == 0) << e.name << ": RFC 4303 §2.4";
+    EXPECT_TRUE(!e.aead() || e.counts()) << e.name;
+    EXPECT_EQ(e.xfrm.empty(), e.iv_source() == IvSource::kImplicit) << e.name;
   }
   for (const Integ& i : kIntegs) {
     EXPECT_EQ(find_integ(i.name), &i);

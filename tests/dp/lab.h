@@ -76,6 +76,7 @@ struct SaOptions {
   std::optional<UdpPorts> udp;
   Lifetime soft, hard;
   std::uint32_t window = 64;
+  Esn esn = Esn::kOff;
   std::uint64_t id = 1;
   MtuOptions mtu;
 };
@@ -93,6 +94,7 @@ inline SaRef make_sa(Direction direction, const SaOptions& o) {
   sa->salt = key(o.suite.encr->salt, 50);
   if (o.suite.integ) sa->integ_key = key(o.suite.integ->key, 100);
   sa->replay_window = o.window;
+  sa->esn = o.esn;
   sa->soft = o.soft;
   sa->hard = o.hard;
   sa->mtu = o.mtu;

@@ -82,6 +82,7 @@ class TwoGateways : public ::testing::Test {
     const IpAddress from = ip(v4_outer_ ? "203.0.113.1" : "2001:db8::1");
     const IpAddress to = ip(v4_outer_ ? "203.0.113.2" : "2001:db8::2");
     SaSpec out{.id = SaId{spi * 2ull + (direction == Direction::kIn ? 1 : 0)},
+               .esn = esn_,
                .direction = direction,
                .spi = Spi{spi},
                .source = back ? to : from,
@@ -133,6 +134,7 @@ class TwoGateways : public ::testing::Test {
   }
 
   bool v4_outer_ = true, udp_ = false;
+  Esn esn_ = Esn::kOff;
   std::unique_ptr<ctrl::XfrmBackend> a_, b_;
   std::vector<SaRef> sas_;
 };

@@ -18,6 +18,8 @@ void read_sequence(const nlattr& a, Direction direction, SaCounters& out) {
     if (data.size() < sizeof state) return;
     std::memcpy(&state, data.data(), sizeof state);
     out.sequence = direction == Direction::kIn ? state.seq : state.oseq;
+    if constexpr (requires { state.seq_hi; })
+      out.sequence |= std::uint64_t{direction == Direction::kIn ? state.seq_hi : state.oseq_hi} << 32;
   };
   const std::uint16_t type = mnl_attr_get_type(&a);
   if (type == XFRMA_REPLAY_ESN_VAL) sequence(xfrm_replay_state_esn{});
@@ -41,6 +43,7 @@ Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
 Result<void> XfrmBackend::can(const SaSpec& sa) {
   if (sa.replay_window > kLongestReplayWindow)
     return fail("its replay window is longer than " + std::to_string(kLongestReplayWindow));
+  if (auto possible = possible_sa(sa); !possible) return possible;
   if (sa.suite.encr->xfrm.empty()) return fail("the kernel has no " + std::string(sa.suite.encr->name));
   if (sa.suite.integ && sa.suite.integ->xfrm.empty())
     return fail("the kernel has no " + std::string(sa.suite.integ->name));

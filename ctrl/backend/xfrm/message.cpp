@@ -69,8 +69,8 @@ void put_algorithms(NetlinkMessage& message, const SaSpec& sa) {
     return put_algorithm(message, XFRMA_ALG_AEAD, aead, s.encr->xfrm, {sa.encr_key.bytes(), sa.salt.bytes()});
   }
   xfrm_algo crypt{};
-  crypt.alg_key_len = s.encr->key * 8u;
-  put_algorithm(message, XFRMA_ALG_CRYPT, crypt, s.encr->xfrm, {sa.encr_key.bytes()});
+  crypt.alg_key_len = (s.encr->key + s.encr->salt) * 8u;
+  put_algorithm(message, XFRMA_ALG_CRYPT, crypt, s.encr->xfrm, {sa.encr_key.bytes(), sa.salt.bytes()});
   xfrm_algo_auth auth{};
   auth.alg_key_len = s.integ->key * 8u;
   auth.alg_trunc_len = s.integ->icv * 8u;
@@ -78,7 +78,7 @@ void put_algorithms(NetlinkMessage& message, const SaSpec& sa) {
 }
 
 // The kernel's older attribute has windows of up to 32 packets. This one has longer ones; despite its name it
-// does not switch extended sequence numbers on.
+// does not switch extended sequence numbers on, but they need it, in both directions.
 void put_window(NetlinkMessage& message, std::uint32_t packets) {
   const std::uint32_t words = (packets + 31) / 32;
   std::vector<std::uint32_t> raw(sizeof(xfrm_replay_state_esn) / 4 + words);
@@ -141,11 +141,12 @@ NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type, const Progress* 
   info.mode = mode(sa.mode);
   info.seq = kOurs | (static_cast<std::uint32_t>(sa.id) & ~kOursMask);
   set_selector(info, sa);
+  if (sa.esn == Esn::kOn) info.flags |= XFRM_STATE_ESN;
   put_algorithms(message, sa);
   if (progress) {
     message.put(progress->sequence_type, progress->sequence);
     message.put_struct(XFRMA_LTIME_VAL, progress->lifetime);
-  } else if (sa.direction == Direction::kIn && sa.replay_window != 0) {
+  } else if ((sa.direction == Direction::kIn || sa.esn == Esn::kOn) && sa.replay_window != 0) {
     put_window(message, sa.replay_window);
   }
   if (sa.udp) {

@@ -68,6 +68,8 @@ struct Operations {
   std::function<bool()> gateway;
   std::function<Result<void>(bool on)> set_gateway;
 
+  std::function<bool()> legacy;  // whether weak algorithms are allowed
+
   // By hand. The SA's id is 0 and chosen by the gateway, so is a policy's when it is 0.
   std::function<Result<SaId>(SaSpec)> add_sa;
   std::function<Result<void>(SaId)> remove_sa;

@@ -33,7 +33,12 @@ Result<EspSuite> parse_suite(std::string_view text) {
 }
 
 void read_keys(Arguments& in, SaSpec& sa) {
-  const Secret both = in.hex("key", std::size_t{sa.suite.encr->key} + sa.suite.encr->salt);
+  const std::size_t bytes = std::size_t{sa.suite.encr->key} + sa.suite.encr->salt;
+  Secret both;
+  if (bytes != 0)
+    both = in.hex("key", bytes);
+  else if (in.has("key"))
+    in.refuse("key: " + std::string(sa.suite.encr->name) + " takes none");
   if (sa.suite.integ)
     sa.integ_key = in.hex("integ-key", sa.suite.integ->key);
   else if (in.has("integ-key"))
@@ -91,14 +96,21 @@ void read_mtu(Arguments& in, SaSpec& sa) {
     in.refuse("df, fragment and mss are for outbound SAs");
 }
 
-// RFC 4106 §3: with one key no nonce may be used twice, and every SA starts to count at 1.
+void check_legacy(Arguments& in, const Operations& gateway, const EspSuite& suite) {
+  if (suite.legacy() && !gateway.legacy())
+    in.refuse(
+        "suite: " + suite_name(suite) +
+        " is weak (RFC 8221); to use it, write legacy: allow at the top of the configuration, and reload");
+}
+
+// RFC 4106 §3, RFC 3686 §7: with one key no nonce may be used twice, and every SA starts to count at 1.
 void refuse_key_reuse(Arguments& in, const Operations& gateway, const SaSpec& sa) {
-  if (sa.direction != Direction::kOut || !sa.suite.encr->aead()) return;
+  if (sa.direction != Direction::kOut || !sa.suite.encr->counts()) return;
   for (const SaRef& other : gateway.manual_sas())
     if (other->direction == Direction::kOut &&
         equal_in_constant_time(other->encr_key.bytes(), sa.encr_key.bytes()))
       in.refuse("key: outbound SA " + std::to_string(static_cast<std::uint64_t>(other->id)) +
-                " sends with the same key; an AEAD key may serve one SA only");
+                " sends with the same key; a key whose IVs are counted may serve one SA only");
 }
 
 Result<SaSpec> read_sa(Call& call) {
@@ -116,6 +128,8 @@ Result<SaSpec> read_sa(Call& call) {
   if (!suite) in.refuse(suite.error().what);
   if (!in.ok()) return fail(in.error());
   sa.suite = *suite;
+  check_legacy(in, call.gateway, sa.suite);
+  sa.esn = in.choice<Esn>("esn", {{"off", Esn::kOff}, {"on", Esn::kOn}}, Esn::kOff);
   read_keys(in, sa);
   if (in.has("udp-source") || in.has("udp-destination")) {
     in.text("udp-source");
@@ -141,6 +155,7 @@ Result<SaSpec> read_sa(Call& call) {
   if (!have_common_family(sa.selectors))
     in.refuse("local-ts and remote-ts have no family in common: no packet can match");
   if (in.ok()) refuse_key_reuse(in, call.gateway, sa);
+  if (auto possible = possible_sa(sa); in.ok() && !possible) in.refuse(possible.error().what);
   if (!in.ok()) return fail(in.error());
   return sa;
 }
@@ -209,6 +224,7 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
         .add("udp-destination", static_cast<std::uint64_t>(sa.udp->destination));
   m.add("suite", suite_name(sa.suite))
       .add_if(!counters.crypto.empty(), "crypto", counters.crypto)
+      .add_if(sa.esn == Esn::kOn, "esn", "on")
       .add("policy", static_cast<std::uint64_t>(sa.policy));
   if (sa.direction == Direction::kIn) m.add("replay-window", sa.replay_window);
   if (sa.direction == Direction::kOut) add_mtu_options(m, sa.mtu);

@@ -194,7 +194,7 @@ constexpr Wrong kWrongChildren[] = {
     {"    children: {net: {remote_ts: 10.0.0.0/8, rekey_bytes: 2GiB, life_bytes: 1GiB}}\n",
      "life_bytes must be longer"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, rekey_bytes: 1000}}\n", "did you mean '1000MiB'?"},
-    {"    children: {net: {remote_ts: 10.0.0.0/8, replay_window: 8}}\n", "from 32 to 4096"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, replay_window: 8}}\n", "from 32 to 65536"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, df: maybe}}\n", "use set, copy or clear"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, fragment: never}}\n", "use before or after"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, mss: large}}\n", "net.mss: is auto, off, or octets"},
@@ -205,6 +205,12 @@ constexpr Wrong kWrongChildren[] = {
      "has the same selectors as child 'sites/net'"},
     {"    children: {net: {remote_ts: 10.0.0.0/8}, net: {remote_ts: 10.1.0.0/16}}\n",
      "stands here a second time"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, esp_proposals: [des-md5]}}\n",
+     "net.esp_proposals[0]: des, md5: weak, and for peers that have nothing better: to use it, write legacy: "
+     "allow"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, esn: always}}\n",
+     "net.esn: 'always' is not allowed; use prefer, "
+     "require or off"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, start: sart}}\n", "did you mean 'start'?"}};
 
 TEST(ConfigConnections, WrongKeysAreNamed) {

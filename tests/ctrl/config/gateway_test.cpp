@@ -24,7 +24,8 @@ TEST(Config, AllErrorsAreToldAtOnceEachWithItsPlace) {
 }
 
 constexpr Wrong kWrong[] = {
-    {"legacy: allow\n", "legacy: reserved for a later version"},
+    {"legacy: yes\n", "legacy: 'yes' is not allowed; use refuse or allow"},
+    {"gateway: {legacy: allow}\n", "gateway.legacy: unknown key"},
     {"conections: {}\n", "conections: unknown key"},
     {"log: {level: inof}\n",
      "log.level: 'inof' is not allowed; use error, warning, info or debug; did you mean 'info'?"},

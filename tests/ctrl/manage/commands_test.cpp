@@ -78,6 +78,42 @@ TEST_F(ViciSocket, SaAddTakesACipherWithAnIntegrityAlgorithm) {
   EXPECT_EQ(gateway_.manual_sas.front()->integ_key.size(), 64u);
 }
 
+TEST_F(ViciSocket, SaAddTakesWeakAlgorithmsWhereTheyAreAllowed) {
+  Message arguments = with(with(manual_sa(), "suite", "des-md5"), "key", "0123456789abcdef");
+  arguments.add("integ-key", std::string(32, 'b'));
+  EXPECT_THAT(std::string(ask("sa-add", arguments).get("errmsg")), HasSubstr("legacy: allow"));
+  gateway_.legacy = true;
+  EXPECT_EQ(ask("sa-add", arguments).get("success"), "yes");
+  EXPECT_THAT(std::string(ask("sa-add", with(arguments, "key", "0101010101010101")).get("errmsg")),
+              HasSubstr("weak keys of DES"));
+  const std::string twice = "0123456789abcdef0022446688aaccee0023456789abcdef";
+  Message triple = with(with(arguments, "suite", "3des-md5"), "key", twice.c_str());
+  EXPECT_EQ(ask("sa-add", triple).get("success"), "yes");
+  const std::string parity = "0123456789abcdef0022446688aaccee0123446688aaccee";  // not equal, but for parity
+  EXPECT_EQ(ask("sa-add", with(triple, "key", parity.c_str())).get("success"), "yes");
+  const std::string equal = "0123456789abcdef0022456789abcdee0023456789abcdef";
+  EXPECT_THAT(std::string(ask("sa-add", with(triple, "key", equal.c_str())).get("errmsg")),
+              HasSubstr("makes it DES"));
+}
+
+TEST_F(ViciSocket, SaAddWithoutEncryptionTakesNoKey) {
+  Message arguments = with(with(manual_sa(), "suite", "null-sha256"), "key", nullptr);
+  arguments.add("integ-key", std::string(64, 'b'));
+  EXPECT_EQ(ask("sa-add", arguments).get("success"), "yes");
+  EXPECT_THAT(std::string(ask("sa-add", with(arguments, "key", "00")).get("errmsg")),
+              HasSubstr("null takes none"));
+}
+
+TEST_F(ViciSocket, SaAddWithExtendedSequenceNumbers) {
+  EXPECT_EQ(ask("sa-add", with(manual_sa(), "esn", "on")).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_sas.front()->esn, Esn::kOn);
+  const Message without = with(with(manual_sa(), "esn", "on"), "replay-window", "0");
+  EXPECT_THAT(
+      std::string(
+          ask("sa-add", with(without, "key", "ff112233445566778899aabbccddeeff01020304")).get("errmsg")),
+      HasSubstr("need a replay window"));
+}
+
 TEST_F(ViciSocket, SaAddSaysWhatIsWrongAndWhatIsAllowed) {
   gateway_.policies.push_back({.id = PolicyId{6}, .name = "clear", .action = Action::kBypass});
   gateway_.policies.push_back(

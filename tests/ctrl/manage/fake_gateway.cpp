@@ -97,6 +97,7 @@ void FakeGateway::daemon_operations(Operations& o) {
   };
   o.stats = [this] { return stats; };
   o.gateway = [this] { return gateway; };
+  o.legacy = [this] { return legacy; };
   o.set_gateway = [this](bool on) -> Result<void> { return gateway = on, Result<void>{}; };
   o.reload = [this] {
     return ReloadOutcome{config_errors, config_errors.empty() ? "1 connection changed" : ""};

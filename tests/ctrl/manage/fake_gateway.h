@@ -19,6 +19,7 @@ struct FakeGateway {
   std::vector<LogEntry> lines;
   std::optional<dp::Stats> stats;
   bool gateway = true;
+  bool legacy = false;
   Level level = Level::kInfo;
   std::uint64_t next_sa = 1;
   std::uint32_t next_policy = 100;

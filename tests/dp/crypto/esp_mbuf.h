@@ -5,15 +5,19 @@
 #include <optional>
 
 #include "dp/crypto/crypto.h"
+#include "tests/dp/crypto/reference.h"
 #include "tests/dp/lab.h"
+#include "tests/dp/suites.h"
 
 namespace simplon::dp::test {
 
 // By `backend` (null: it does not take the suite), or as the data path chooses.
 inline std::unique_ptr<const CryptoSession> session(Direction direction, const EspSuite& suite,
                                                     Bytes encr_key, Bytes integ_key = {},
-                                                    std::optional<CryptoBackend> backend = {}) {
+                                                    std::optional<CryptoBackend> backend = {},
+                                                    Esn esn = Esn::kOff) {
   SaSpec sa;
+  sa.esn = esn;
   sa.direction = direction;
   sa.suite = suite;
   sa.encr_key = Secret(encr_key);
@@ -35,15 +39,22 @@ class EspMbuf {
   EspMbuf(const EspMbuf&) = delete;
   EspMbuf& operator=(const EspMbuf&) = delete;
 
-  CryptoJob job(const CryptoSession& s, const EspSuite& suite, Bytes nonce) const {
+  // With ESN (`high`) a cipher with an integrity algorithm of its own has the high half before the ICV: see
+  // with_high().
+  CryptoJob job(const CryptoSession& s, const EspSuite& suite, Bytes nonce,
+                std::optional<std::uint32_t> high = {}) const {
     CryptoJob job;
     job.session = &s;
     job.mbuf = m_;
     job.esp = bytes_of(m_);
     job.payload = static_cast<std::uint16_t>(kEspBytes + suite.iv());
-    job.length = static_cast<std::uint16_t>(rte_pktmbuf_data_len(m_) - job.payload - suite.icv());
-    job.icv = job.esp + job.payload + job.length;
-    std::ranges::copy(nonce, job.nonce.begin());
+    job.esn = high.has_value();
+    job.tail = high && !suite.encr->aead() ? 4 : 0;
+    if (high) store_be32(reinterpret_cast<std::uint8_t*>(&job.high), *high);
+    job.length = static_cast<std::uint16_t>(rte_pktmbuf_data_len(m_) - job.payload - suite.icv() - job.tail);
+    job.icv = job.esp + job.payload + job.length + job.tail;
+    // Of AES-CCM the salt has three octets, which are the last of four.
+    std::ranges::copy(nonce, job.nonce.begin() + (suite.encr->counts() ? 4 - suite.encr->salt : 0));
     return job;
   }
   Buffer bytes() const { return {bytes_of(m_), bytes_of(m_) + rte_pktmbuf_data_len(m_)}; }
@@ -53,20 +64,15 @@ class EspMbuf {
   rte_mbuf* m_;
 };
 
-// Every suite that the tables can make.
-inline std::vector<EspSuite> all_suites() {
-  std::vector<EspSuite> out;
-  for (const Encr& encr : kEncrs) {
-    if (encr.aead()) out.push_back({&encr, nullptr});
-    for (const Integ& integ : kIntegs)
-      if (const EspSuite suite{&encr, &integ}; suite.valid()) out.push_back(suite);
-  }
-  return out;
+// An ESP packet with the high half of its sequence number before the ICV, where a job wants it.
+inline Buffer with_high(const EspSuite& suite, Buffer packet, std::optional<std::uint32_t> high) {
+  if (!high || suite.encr->aead()) return packet;
+  Buffer octets(4);
+  store_be32(octets.data(), *high);
+  packet.insert(packet.end() - static_cast<std::ptrdiff_t>(suite.icv()), octets.begin(), octets.end());
+  return packet;
 }
 
 inline constexpr std::array kBackends{CryptoBackend::kDirect, CryptoBackend::kCpu, CryptoBackend::kQueue};
-
-// Octets of the nonce that the cipher sees: an AEAD's salt and IV, else the IV.
-inline unsigned nonce_of(const EspSuite& suite) { return suite.encr->salt + suite.iv(); }
 
 }  // namespace simplon::dp::test

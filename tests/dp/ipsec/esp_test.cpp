@@ -5,6 +5,7 @@
 
 #include "tests/dp/hex.h"
 #include "tests/dp/icmp.h"
+#include "tests/dp/tunnel.h"
 
 namespace simplon::dp::test {
 namespace {
@@ -308,6 +309,30 @@ TEST(Rfc4303_3_3_3, TheLastSequenceNumberIsSentAndNoneAfterIt) {
   ASSERT_EQ(out.size(), 1u);
   EXPECT_EQ(load_be32(ip_of(out[0]).data() + 24), 0xffffffffu);
   EXPECT_EQ(left.dropped(Drop::kSequenceExhausted), 1u);
+}
+
+// The numbers on both sides of 2^32, of an AEAD and of a cipher with an HMAC, which authenticate the high
+// half in different ways; and a packet of the stretch before is a replay, not a fresh one of the next.
+TEST(Rfc4303_2_2_1, ExtendedNumbersCrossTheEdge) {
+  for (const EspSuite& suite :
+       {EspSuite{find_encr("aes128gcm16"), nullptr}, EspSuite{find_encr("aes128"), find_integ("sha256")}}) {
+    Pair pair({.suite = suite, .esn = Esn::kOn});
+    (*pair.left.registry().tables().read()->outbound)[0].sa.read()->next_seq = kLastSequence - 2;
+    InboundSa* in =
+        pair.right.registry().tables().read()->sad->find(Be32{0x1001}, *IpAddress::parse("198.51.100.2"));
+    in->window.mark(kLastSequence - 3);
+    const Buffer inner = udp4("198.18.1.10", "198.18.2.10");
+    std::vector<Buffer> sealed;
+    for (int i = 0; i < 6; ++i) {
+      sealed.push_back(pair.seal(inner));
+      EXPECT_EQ(pair.open(sealed.back()).size(), 1u) << i;
+    }
+    EXPECT_EQ(in->window.top(), kLastSequence + 3);
+    EXPECT_EQ(load_be32(sealed.back().data() + 24), 2u);
+    for (const Buffer& again : sealed) EXPECT_EQ(pair.open(again).size(), 0u);
+    EXPECT_EQ(pair.right.dropped(Drop::kReplayed), 6u);
+    EXPECT_EQ(pair.left.dropped(Drop::kSequenceExhausted), 0u);
+  }
 }
 
 TEST(Rfc4303_3_4_2, AnUnknownSpiOfOursIsDroppedAndNamed) {

@@ -9,6 +9,7 @@
 #include "dp/ipsec/esp_out.h"
 #include "tests/dp/hex.h"
 #include "tests/dp/icmp.h"
+#include "tests/dp/suites.h"
 #include "tests/dp/tunnel.h"
 
 namespace simplon::dp::test {
@@ -63,11 +64,7 @@ std::vector<Row> rows() {
   std::vector<Row> out;
   for (const Mix& mix : kMixes)
     for (const bool udp : {false, true})
-      for (const Encr& encr : kEncrs) {
-        if (encr.aead()) out.push_back({mix, {&encr, nullptr}, udp});
-        for (const Integ& integ : kIntegs)
-          if (!encr.aead()) out.push_back({mix, {&encr, &integ}, udp});
-      }
+      for (const EspSuite& suite : taken_suites()) out.push_back({mix, suite, udp});
   return out;
 }
 

@@ -149,22 +149,48 @@ std::string vector_name(const testing::TestParamInfo<KeyVector>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Vectors, Keys, testing::ValuesIn(kKeyVectors), vector_name);
 
+IkeKeys keys_for(const Encr& encr, const Integ& integ) {
+  IkeKeys keys{.encr = &encr, .integ = encr.aead() ? nullptr : &integ, .prf = PrfId::kSha256};
+  keys.sk_ei = Secret(from(1, encr.key + std::size_t{encr.salt}));
+  keys.sk_ai = Secret(Buffer(integ.key, 2));
+  return keys;
+}
+Buffer protect_nonce(const IkeKeys& keys) {
+  PayloadWriter payloads;
+  payloads.nonce(kNi);
+  return protect(keys, true, {.spi_i = 1}, payloads, Buffer(keys.encr->iv, 3));
+}
+
 // A row that OpenSSL has no cipher for is not encrypted under another one's name.
 TEST(Rfc7296_3_14, ACipherThatIsNotKnownMakesNoMessage) {
   for (const Encr& known : kEncrs) {
+    EXPECT_EQ(protect_nonce(keys_for(known, kIntegs[0])).empty(), !serves_ike(known.id)) << known.name;
     Encr row = known;
     row.key = 20;
-    const Integ& integ = kIntegs[0];
-    IkeKeys keys{.encr = &row, .integ = row.aead() ? nullptr : &integ, .prf = PrfId::kSha256};
-    keys.sk_ei = Secret(Buffer(row.key + std::size_t{row.salt}, 1));
-    keys.sk_ai = Secret(Buffer(integ.key, 2));
-    PayloadWriter payloads;
-    payloads.nonce(kNi);
-    EXPECT_TRUE(protect(keys, true, {.spi_i = 1}, payloads, Buffer(row.iv, 3)).empty()) << row.name;
-    row.key = known.key;
-    keys.sk_ei = Secret(Buffer(row.key + std::size_t{row.salt}, 1));
-    EXPECT_FALSE(protect(keys, true, {.spi_i = 1}, payloads, Buffer(row.iv, 3)).empty()) << row.name;
+    EXPECT_TRUE(protect_nonce(keys_for(row, kIntegs[0])).empty()) << row.name;
   }
+}
+
+// Every cipher with every integrity algorithm: what it sealed it opens again, and nothing that was changed.
+TEST(Rfc7296_3_14, WhatWasSealedIsOpenedAndNothingElse) {
+  for (const Encr& encr : kEncrs)
+    for (const Integ& integ : kIntegs) {
+      if (!serves_ike(encr.id) || (encr.aead() && &integ != kIntegs.data())) continue;
+      SCOPED_TRACE(std::string(encr.name) + "-" + std::string(integ.name));
+      const IkeKeys keys = keys_for(encr, integ);
+      Buffer message = protect_nonce(keys);
+      const auto sk = find_sk(message);
+      ASSERT_TRUE(sk);
+      const auto opened = unprotect(keys, true, message, *sk);
+      ASSERT_TRUE(opened);
+      EXPECT_EQ(opened->chain.size(), 4 + kNi.size());
+      EXPECT_TRUE(std::equal(kNi.begin(), kNi.end(), opened->chain.begin() + 4));
+      for (std::size_t at = sk->body; at < message.size(); ++at) {
+        message[at] ^= 1;
+        EXPECT_FALSE(unprotect(keys, true, message, *sk)) << at;
+        message[at] ^= 1;
+      }
+    }
 }
 
 // An HMAC of no bytes would be equal to an AUTH payload of none.

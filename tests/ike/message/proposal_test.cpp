@@ -146,12 +146,12 @@ TEST(Rfc7296_3_3_6, TransformsThatWeDoNotKnowAreSkipped) {
 TEST(Rfc7296_3_3_2, WhatWeDoNotKnowIsNamedByNameAndNumber) {
   const auto unknown =
       offered(5,
-              "03 00 0008 01 00 0003  03 00 0008 03 00 0002  03 00 0008 02 00 0002  03 00 0008 04 00 0002"
+              "03 00 0008 01 00 0005  03 00 0008 03 00 0003  03 00 0008 02 00 0003  03 00 0008 04 00 0002"
               "  00 00 0008 01 00 0063");
   ASSERT_EQ(unknown.size(), 1U);
   const std::string text = unknown[0].text();
   for (const char* word :
-       {"3DES (ENCR 3)", "HMAC_SHA1_96 (INTEG 2)", "HMAC_SHA1 (PRF 2)", "MODP_1024 (KE 2)", "ENCR 99"})
+       {"IDEA (ENCR 5)", "DES_MAC (INTEG 3)", "HMAC_TIGER (PRF 3)", "MODP_1024 (KE 2)", "ENCR 99"})
     EXPECT_THAT(text, HasSubstr(word));
   EXPECT_EQ(parse_sa(sa_body(unknown)), unknown);
   const auto odd = offered(1, "00 00 000c 01 00 0014 800e 0081");
@@ -176,14 +176,57 @@ TEST(Rfc7296_3_3_5, KeyLengthsAreThoseOfTheTable) {
   EXPECT_FALSE(choose(offered(1, "00 00 000c 01 00 0014 800e 0081"), {esp("aes128gcm16")})) << "129 bits";
 }
 
-TEST(Rfc4303_2_2_1, EsnIsNotChosen) {
-  EXPECT_FALSE(
-      choose(offered(2, "03 00 000c 01 00 0014 800e 0080  00 00 0008 05 00 0001"), {esp("aes128gcm16")}));
-  const auto both =
-      choose(offered(3, "03 00 000c 01 00 0014 800e 0080  03 00 0008 05 00 0001  00 00 0008 05 00 0000"),
-             {esp("aes128gcm16")});
-  ASSERT_TRUE(both.has_value());
-  EXPECT_EQ(both->esns, std::vector{EsnId::kOff});
+// What the peer offers, what we take (best first), and what is chosen; nothing: the two do not agree.
+TEST(Rfc4303_2_2_1, EsnIsChosenByPreference) {
+  using enum EsnId;
+  using Esns = std::vector<EsnId>;
+  const struct {
+    Esns theirs, ours, chosen;
+  } cases[]{{{kOn}, {kOff}, {}},
+            {{kOn, kOff}, {kOff}, {kOff}},
+            {{kOff, kOn}, {kOn, kOff}, {kOn}},
+            {{kOff}, {kOn, kOff}, {kOff}},
+            {{}, {kOn, kOff}, {kOff}},
+            {{kOff}, {kOn}, {}},
+            {{}, {kOn}, {}},
+            {{kOn}, {kOn, kOff}, {kOn}}};
+  for (const auto& c : cases) {
+    Proposal theirs = esp("aes128gcm16"), ours = theirs;
+    theirs.esns = c.theirs;
+    ours.esns = c.ours;
+    const auto chosen = choose({theirs}, {ours});
+    EXPECT_EQ(chosen ? chosen->esns : Esns{}, c.chosen);
+    if (chosen) {
+      EXPECT_EQ(chosen->esn(), c.chosen == Esns{kOn});
+    }
+  }
+}
+
+TEST(Rfc7296_3_3_6, AnAnswerWithBothChoicesOfEsnIsNoChoice) {
+  Proposal both = esp("aes128gcm16");
+  both.esns = {EsnId::kOn, EsnId::kOff};
+  EXPECT_FALSE(is_choice_of(both, {both}, Pfs::kAsOffered));
+  Proposal one = both;
+  one.esns = {EsnId::kOn};
+  EXPECT_TRUE(is_choice_of(one, {both}, Pfs::kAsOffered));
+  EXPECT_FALSE(is_choice_of(one, {esp("aes128gcm16")}, Pfs::kAsOffered)) << "ESN was not offered";
+}
+
+TEST(Rfc8247, WhatIsForEspAloneCannotProtectIke) {
+  for (const Encr& e : kEncrs) {
+    const std::string text = std::string(e.name) + (e.aead() ? "" : "-sha256") + "-prfsha256-x25519";
+    const auto parsed = Proposal::parse(text, ProtocolId::kIke);
+    EXPECT_EQ(parsed.has_value(), serves_ike(e.id)) << text;
+    if (!parsed) {
+      EXPECT_THAT(parsed.error().what, HasSubstr("is for ESP")) << text;
+    }
+  }
+}
+
+TEST(Rfc8247, WeakAlgorithmsAreNamed) {
+  EXPECT_EQ(Proposal::parse("3des-md5-modp2048", ProtocolId::kIke)->legacy(), "3des, md5, prfmd5");
+  EXPECT_EQ(Proposal::parse("des-aes128-sha1", ProtocolId::kEsp)->legacy(), "des");
+  EXPECT_EQ(esp("aes128gcm16").legacy(), "");
 }
 
 }  // namespace simplon::ike::test

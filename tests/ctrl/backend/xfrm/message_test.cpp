@@ -76,6 +76,27 @@ TEST(Rfc4868_2_3, TruncationIsTheSuitesIcv) {
   }
 }
 
+TEST(Rfc3686_5_1, SaltFollowsTheKeyInTheKernelsCounterMode) {
+  const NetlinkMessage message = sa_message(inbound(find_encr("aes128ctr"), find_integ("sha256")));
+  const Buffer crypt = attributes(message, sizeof(xfrm_usersa_info)).at(XFRMA_ALG_CRYPT);
+  EXPECT_STREQ(front<xfrm_algo>(crypt).alg_name, "rfc3686(ctr(aes))");
+  EXPECT_EQ(front<xfrm_algo>(crypt).alg_key_len, 20u * 8);
+  ASSERT_EQ(crypt.size(), sizeof(xfrm_algo) + 20);
+  EXPECT_EQ(crypt.back(), 0x22);
+}
+
+TEST(Rfc4303_2_2_1, TheKernelIsToldOfEsnInBothDirections) {
+  for (const Direction direction : {Direction::kIn, Direction::kOut}) {
+    SaSpec sa = inbound(find_encr("aes128gcm16"));
+    sa.direction = direction;
+    EXPECT_EQ(info(sa_message(sa)).flags & XFRM_STATE_ESN, 0);
+    sa.esn = Esn::kOn;
+    const NetlinkMessage message = sa_message(sa);
+    EXPECT_NE(info(message).flags & XFRM_STATE_ESN, 0);
+    EXPECT_TRUE(attributes(message, sizeof(xfrm_usersa_info)).contains(XFRMA_REPLAY_ESN_VAL));
+  }
+}
+
 TEST(SaMessage, FixedPart) {
   SaSpec sa = inbound(find_encr("aes128gcm16"));
   sa.soft.bytes = ByteCount{1000};

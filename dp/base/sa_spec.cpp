@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dp/base/sa_spec.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace simplon {
+namespace {
+
+using DesKey = std::uint64_t;
+
+// Without the lowest bit of each octet, which is parity (RFC 2405 §3).
+constexpr DesKey without_parity(DesKey key) { return key & 0xfefefefefefefefe; }
+
+DesKey des_key(Bytes key, std::size_t at) { return without_parity(load_be64(key.data() + at)); }
+
+// Four weak keys, and twelve that undo one another (RFC 2409 appendix A has them, with parity).
+constexpr std::array<DesKey, 16> kWeakDesKeys{
+    0x0101010101010101, 0xfefefefefefefefe, 0x1f1f1f1f0e0e0e0e, 0xe0e0e0e0f1f1f1f1,
+    0x01fe01fe01fe01fe, 0xfe01fe01fe01fe01, 0x1fe01fe00ef10ef1, 0xe01fe01ff10ef10e,
+    0x01e001e001f101f1, 0xe001e001f101f101, 0x1ffe1ffe0efe0efe, 0xfe1ffe1ffe0efe0e,
+    0x011f011f010e010e, 0x1f011f010e010e01, 0xe0fee0fef1fef1fe, 0xfee0fee0fef1fef1};
+
+bool is_weak(DesKey key) {
+  return std::ranges::any_of(kWeakDesKeys, [&](DesKey weak) { return without_parity(weak) == key; });
+}
+
+// RFC 2405 §3; RFC 2451 §2.3: with two equal keys beside one another 3DES is DES.
+Result<void> check_des(const Encr& encr, Bytes key) {
+  for (std::size_t at = 0; at < key.size(); at += 8)
+    if (is_weak(des_key(key, at))) return fail("the key is one of the weak keys of DES: choose another");
+  if (encr.id == EncrId::k3Des && (des_key(key, 0) == des_key(key, 8) || des_key(key, 8) == des_key(key, 16)))
+    return fail("two of the three keys of 3DES are equal, which makes it DES: choose others");
+  return {};
+}
+
+}  // namespace
+
+Result<void> possible_sa(const SaSpec& sa) {
+  if (sa.esn == Esn::kOn && sa.replay_window == 0)
+    return fail("extended sequence numbers need a replay window (RFC 4303 section 2.2.1)");
+  const bool is_des = sa.suite.encr->id == EncrId::kDes || sa.suite.encr->id == EncrId::k3Des;
+  if (is_des && sa.encr_key.size() == sa.suite.encr->key)
+    return check_des(*sa.suite.encr, sa.encr_key.bytes());
+  return {};
+}
+
+}  // namespace simplon
