@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The kernel as the oracle: gateway A is Simplon's data path, gateway B a Linux kernel in User Mode Linux that knows nothing
+# of Simplon; both get their SAs by hand. For every suite, without and with extended sequence numbers: pings both ways, and
+# packets of 1,300 octets.
+#
+#   hostA .10 --- 198.18.1.0/24 --- gwA .1 --- 198.51.100.0/24 --- .2 guest --- 198.18.2.1
+#                                   Simplon                  vec0 Linux    (lo)
+# What the kernel cannot do, or IPsec-MB, is in no row: the implicit IVs of RFC 8750; Camellia and AES-CCM-192.
+source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
+source "$here/site.sh"
+source "$here/guest.sh"
+command -v linux.uml >/dev/null || skip "there is no user-mode-linux"
+lab_begin oracle
+dir=$run/guest
+mkdir "$dir"
+site_up
+{ echo 'legacy: allow'; site_simplon_ports gwA; } >"$run/gwA.yaml"
+guest_port gwB wan0 tap0
+{
+  cat <<'SH'
+ethtool -K vec0 tx off rx off tso off gso off gro off >/dev/null 2>&1
+ip link set vec0 up
+ip link set lo up
+ip addr add 198.51.100.2/24 dev vec0
+ip addr add 198.18.2.1/32 dev lo
+ip route add 198.18.1.0/24 via 198.51.100.1 src 198.18.2.1
+sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.vec0.rp_filter=0
+modprobe -a esp4 ccm ctr gcm chacha20poly1305 cmac xcbc des_generic authenc authencesn echainiv seqiv 2>/dev/null
+SH
+  guest_orders
+} >"$dir/guest.sh"
+start gwB guest "$here/../uml/uml-run" -t 250 -m 384M -w "$dir" -n tap0 -- bash "$dir/guest.sh"
+simplon_start gwA || exit 1
+guest_ready 90 || exit 1
+
+cipher=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223
+integrity=404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f
+des=0123456789abcdef23456789abcdef01456789abcdef0123
+octets() { echo "0x${1:0:$((2 * $2))}"; } # HEX COUNT
+kernel_cipher() { # CIPHER : what `ip xfrm` calls it, with its key
+  local size=0
+  [[ $1 =~ ^aes([0-9]+) ]] && size=$((BASH_REMATCH[1] / 8))
+  case $1 in
+    aes*gcm*) echo "aead rfc4106(gcm(aes)) $(octets $cipher $((size + 4))) $((8 * ${1##*gcm}))" ;;
+    aes*ccm*) echo "aead rfc4309(ccm(aes)) $(octets $cipher $((size + 3))) $((8 * ${1##*ccm}))" ;;
+    aes*gmac) echo "aead rfc4543(gcm(aes)) $(octets $cipher $((size + 4))) 128" ;;
+    chacha*) echo "aead rfc7539esp(chacha20,poly1305) $(octets $cipher 36) 128" ;;
+    aes*ctr) echo "enc rfc3686(ctr(aes)) $(octets $cipher $((size + 4)))" ;;
+    null) echo "enc ecb(cipher_null) ''" ;;
+    des) echo "enc cbc(des) $(octets $des 8)" ;;
+    3des) echo "enc cbc(des3_ede) $(octets $des 24)" ;;
+    aes*) echo "enc cbc(aes) $(octets $cipher "$size")" ;;
+  esac
+}
+kernel_integrity() {
+  case $1 in
+    sha256) echo "auth-trunc hmac(sha256) $(octets $integrity 32) 128" ;;
+    sha384) echo "auth-trunc hmac(sha384) $(octets $integrity 48) 192" ;;
+    sha512) echo "auth-trunc hmac(sha512) $(octets $integrity 64) 256" ;;
+    sha1) echo "auth-trunc hmac(sha1) $(octets $integrity 20) 96" ;;
+    md5) echo "auth-trunc hmac(md5) $(octets $integrity 16) 96" ;;
+    aesxcbc) echo "auth-trunc xcbc(aes) $(octets $integrity 16) 96" ;;
+    aescmac) echo "auth-trunc cmac(aes) $(octets $integrity 16) 96" ;;
+  esac
+}
+# "aead 'rfc4106(gcm(aes))' KEY ICV" for a shell: the names have brackets.
+quoted() { sed -E "s/ ([a-z0-9]+\([^ ]*) / '\1' /g"; }
+key_of() { kernel_cipher "$1" | awk '{print $3}' | sed "s/^0x//; s/^''$//"; }
+spi=$((0x1000))
+tunnel() { # SUITE off|on
+  local of=${1%%-*} with=${1#*-} key integ=() flags="replay-window 64"
+  [ "$with" = "$1" ] && with=
+  key=$(key_of "$of")
+  [ -z "$key" ] || key="--key $key"
+  [ -z "$with" ] || integ=(--integ-key "$(kernel_integrity "$with" | awk '{print $3}' | sed s/0x//)")
+  [ "$2" = on ] && flags="replay-window 64 flag esn"
+  local algorithms; algorithms=$( { kernel_cipher "$of"; [ -z "$with" ] || kernel_integrity "$with"; } | tr '\n' ' ' | quoted)
+  spi=$((spi + 2))
+  ctl gwA sa add --direction out --spi $spi --source 198.51.100.1 --destination 198.51.100.2 --suite "$1" $key "${integ[@]}" \
+    --policy p --esn "$2" &&
+    ctl gwA sa add --direction in --spi $((spi + 1)) --source 198.51.100.2 --destination 198.51.100.1 --suite "$1" $key \
+      "${integ[@]}" --policy p --esn "$2" || return 1
+  guest "ip xfrm state flush; set -e
+    ip xfrm state add src 198.51.100.1 dst 198.51.100.2 proto esp spi $spi reqid 1 mode tunnel $algorithms $flags
+    ip xfrm state add src 198.51.100.2 dst 198.51.100.1 proto esp spi $((spi + 1)) reqid 1 mode tunnel $algorithms $flags"
+}
+untunnel() { ctl gwA sa remove --spi $spi && ctl gwA sa remove --spi $((spi + 1)); }
+crosses() {
+  on hostA ping -q -c 3 -i 0.05 -W 5 198.18.2.1 | grep -q ' 3 received' &&
+    on hostA ping -q -c 1 -s 1272 -W 5 198.18.2.1 | grep -q ' 1 received'
+}
+ok "the policy" ctl gwA policy add p --action protect --local-ts 198.18.1.0/24 --remote-ts 198.18.2.0/24
+ok "and the kernel's" guest "for d in in fwd; do
+    ip xfrm policy add src 198.18.1.0/24 dst 198.18.2.0/24 dir \$d tmpl src 198.51.100.1 dst 198.51.100.2 proto esp reqid 1 mode tunnel; done
+  ip xfrm policy add src 198.18.2.0/24 dst 198.18.1.0/24 dir out tmpl src 198.51.100.2 dst 198.51.100.1 proto esp reqid 1 mode tunnel"
+suites=(aes128gcm16 aes192gcm16 aes256gcm16 aes128gcm12 aes128gcm8 aes128ccm16 aes256ccm12 aes128ccm8 chacha20poly1305 aes128gmac
+  aes192gmac aes256gmac aes128-sha256 aes192-sha384 aes256-sha512 aes128-sha1 aes128-aesxcbc aes128-aescmac aes128ctr-sha256
+  aes256ctr-sha1 null-sha256 null-sha1 3des-sha1 des-md5)
+for suite in "${suites[@]}"; do
+  for esn in off on; do
+    ok "$suite, ESN $esn" eval 'tunnel "$suite" $esn && wait_for 10 crosses'
+    untunnel >/dev/null || ok "$suite is removed" false
+  done
+done
+ok "without the SAs nothing crosses" eval '! crosses'
+stop guest
+lab_end
