@@ -9,10 +9,22 @@
 #include <vector>
 
 #include "dp/base/address.h"
+#include "dp/base/sa_spec.h"
 
 namespace simplon::dp {
 
-enum class PortIndex : std::uint16_t {};  // position in Setup::ports
+enum class PortIndex : std::uint16_t {};  // position in Setup::ports, or a tunnel interface
+
+// Tunnel interfaces come and go while the data path runs; their indices follow from their ids.
+inline constexpr std::uint16_t kFirstTunnel = 0x4000;
+inline constexpr std::uint16_t kMostTunnels = 0x4000;
+constexpr bool is_tunnel(PortIndex port) { return static_cast<std::uint16_t>(port) >= kFirstTunnel; }
+constexpr PortIndex port_of(InterfaceId id) {
+  return PortIndex{static_cast<std::uint16_t>(kFirstTunnel + static_cast<std::uint16_t>(id))};
+}
+constexpr InterfaceId interface_of(PortIndex tunnel) {
+  return InterfaceId{static_cast<std::uint16_t>(static_cast<std::uint16_t>(tunnel) - kFirstTunnel)};
+}
 using Mac = std::array<std::uint8_t, 6>;
 
 // RFC 4301 §4.4.1: the IPsec boundary lies between the protected and the unprotected interfaces.
@@ -71,6 +83,7 @@ struct NetworkSpec {
   std::vector<Route> routes;
   std::vector<Neighbour> neighbours;
   std::vector<IpAddress> broadcasts;  // those of the host's own networks (RFC 1812 §4.2.3.1)
+  std::vector<PortIndex> tunnels;     // the tunnel interfaces that are there and set up (IFF_UP), sorted
   friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
 };
 

@@ -39,6 +39,9 @@ struct PolicySpec {
   PolicyId child{};
   // BYPASS only: the kernel forwards its packets, both ways, by way of the TAPs. For the data path.
   bool via_kernel = false;
+  // PROTECT only: the entry is of the SPD of this tunnel interface, and decides about what is routed to it
+  // alone. None: of the SPD of all other traffic.
+  InterfaceId interface{};
 
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };

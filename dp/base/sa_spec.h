@@ -21,6 +21,9 @@ enum class Spi : std::uint32_t {};
 enum class SaId : std::uint64_t {};
 // Names one SPD entry; it is also the kernel's reqid. 0 is none.
 enum class PolicyId : std::uint32_t {};
+// Names a tunnel interface, the `interface` of a connection: an interface of the host's, whose packets an SPD
+// of its own protects (RFC 4301 §4.4.1: one SPD for each interface). 0 is none.
+enum class InterfaceId : std::uint16_t {};
 enum class PacketCount : std::uint64_t {};
 enum class ByteCount : std::uint64_t {};
 
@@ -87,10 +90,11 @@ struct SaSpec {
   SharedSecret integ_key;                              // suite.integ->key bytes, or empty
   std::uint32_t replay_window = kDefaultReplayWindow;  // packets; inbound only
   Lifetime soft, hard;
-  MtuOptions mtu;       // outbound only
-  PolicyId policy{};    // out: the SPD entry that sends through this SA
-  PolicyId child{};     // the child's entry, where `policy` is a narrowed one's
-  Selectors selectors;  // local is our side in both directions
+  MtuOptions mtu;           // outbound only
+  PolicyId policy{};        // out: the SPD entry that sends through this SA
+  PolicyId child{};         // the child's entry, where `policy` is a narrowed one's
+  InterfaceId interface{};  // whose SPD `policy` is in; inbound packets arrive by it. For the data path
+  Selectors selectors;      // local is our side in both directions
 
   friend bool operator==(const SaSpec&, const SaSpec&) = default;
 };

@@ -20,6 +20,7 @@
 #include "dp/device/port_watch.h"
 #include "dp/device/ports.h"
 #include "dp/device/punt_path.h"
+#include "dp/device/tunnel_ports.h"
 #include "dp/packet/dpdk.h"
 #include "dp/packet/packet.h"
 #include "dp/tables/registry.h"
@@ -102,6 +103,9 @@ class DpdkDataPath final : public DataPath {
   void remove_policy(PolicyId id) override { registry_->remove_policy(id); }
   void set_network(const NetworkSpec& network) override { registry_->set_network(network); }
   void set_gateway(bool on) override { registry_->set_gateway(on); }
+  Result<void> set_tunnels(const std::vector<TunnelSetup>& tunnels) override {
+    return tunnels_->set(tunnels);
+  }
   Result<void> commit() override { return registry_->commit(); }
   Result<void> can(const SaSpec& sa) override { return registry_->can(sa); }
   std::vector<SaRef> sas() const override { return registry_->sas(); }
@@ -136,13 +140,14 @@ class DpdkDataPath final : public DataPath {
   rte_mempool *buffers_ = nullptr, *datagrams_ = nullptr;
   Ports ports_;
   std::vector<Ring> mailboxes_, outboxes_, injects_;
-  std::vector<Ring> first_punts_, rest_punts_;  // by PortIndex
+  std::vector<Ring> first_punts_, rest_punts_;  // by PortIndex; the last ones are the tunnel interfaces'
   Ring events_;
   std::unique_ptr<PuntPath> punt_path_;
   std::unique_ptr<CryptoBackends> crypto_;
   std::unique_ptr<Quiescence> quiescence_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<PortWatch> watch_;
+  std::unique_ptr<TunnelPorts> tunnels_;
   std::vector<Thread> threads_;
   std::atomic<bool> stop_{false};
 };
@@ -168,6 +173,7 @@ Result<void> DpdkDataPath::start() {
   auto punt_path = PuntPath::open(buffers_);
   if (!punt_path) return std::unexpected(punt_path.error());
   punt_path_ = std::move(*punt_path);
+  punt_path_->set_tunnel_punts(punts_of(setup_.ports.size()));
   if (auto done = open_ports(); !done) return done;
   std::vector<PortFacts> facts;
   facts.reserve(ports_.size());
@@ -175,6 +181,9 @@ Result<void> DpdkDataPath::start() {
   quiescence_ = std::make_unique<Quiescence>(workers);
   watch_ = std::make_unique<PortWatch>(ports_, *punt_path_, *quiescence_);
   registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
+  std::vector<rte_ring*> injects;
+  for (const Ring& ring : injects_) injects.push_back(ring.get());
+  tunnels_ = std::make_unique<TunnelPorts>(*registry_, *punt_path_, std::move(injects));
   registry_->tick(std::chrono::steady_clock::now());
   if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
   threads_.resize(workers);
@@ -195,7 +204,7 @@ Result<void> DpdkDataPath::make_rings() {
     if (!mailboxes_.back() || !outboxes_.back() || !injects_.back())
       return fail("no memory for the workers' rings");
   }
-  for (std::size_t i = 0; i < setup_.ports.size(); ++i) {
+  for (std::size_t i = 0; i <= setup_.ports.size(); ++i) {
     first_punts_.push_back(make_ring("punts-first-" + std::to_string(i), RING_F_SC_DEQ));
     rest_punts_.push_back(make_ring("punts-rest-" + std::to_string(i), RING_F_SC_DEQ));
     if (!first_punts_.back() || !rest_punts_.back()) return fail("no memory for the punt path's rings");
@@ -268,6 +277,7 @@ Result<void> DpdkDataPath::make_worker(unsigned index) {
   setup.datagrams = datagrams_;
   setup.outbox = outboxes_[index].get();
   for (std::size_t i = 0; i < setup_.ports.size(); ++i) setup.punts.push_back(punts_of(i));
+  setup.tunnel_punts = punts_of(setup_.ports.size());
   setup.events = events_.get();
   setup.tables = &registry_->tables();
   setup.quiescence = quiescence_.get();
@@ -298,6 +308,7 @@ DpdkDataPath::~DpdkDataPath() {
   threads_.clear();
   registry_.reset();
   watch_.reset();
+  tunnels_.reset();
   punt_path_.reset();
   ports_.close();
   crypto_.reset();
@@ -337,7 +348,9 @@ std::vector<Event> DpdkDataPath::poll() {
   WorkerEvent event;
   while (out.size() < kEventSlots && rte_ring_dequeue_elem(events_.get(), &event, sizeof event) == 0)
     take_event(event, out);
-  watch_->look(std::chrono::steady_clock::now(), out);
+  const auto now = std::chrono::steady_clock::now();
+  watch_->look(now, out);
+  tunnels_->look(now, out);
   // What is left makes the descriptor readable. It waits for the next call: a flood for the host must not
   // keep the control thread from everything else.
   punt_path_->sleep(events_.get());
@@ -361,11 +374,7 @@ Stats DpdkDataPath::stats() const {
   Stats out;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     out.ports.push_back(ports_.stats(i));
-    const PuntPath::Counters& taps = punt_path_->counters(PortIndex{static_cast<std::uint16_t>(i)});
-    out.ports.back().punted = taps.punted;
-    out.ports.back().punt_lost = taps.punt_lost;
-    out.ports.back().injected = taps.injected;
-    out.ports.back().inject_lost = taps.inject_lost;
+    add_counters(punt_path_->counters(PortIndex{static_cast<std::uint16_t>(i)}), out.ports.back());
     if (setup_.ports[i].vlan) add_worker_counts(i, out.ports.back());
   }
   // A VLAN in a VLAN comes after it.
@@ -373,6 +382,7 @@ Stats DpdkDataPath::stats() const {
     if (const auto& vlan = out.ports[i].vlan)
       if (PortStats& parent = out.ports[static_cast<std::size_t>(vlan->parent)]; parent.vlan)
         add_traffic(out.ports[i], parent);
+  tunnels_->add_stats(out.ports);
   for (const Thread& thread : threads_) {
     const WorkerCounters& c = thread.worker->counters();
     out.workers.push_back({.core = thread.worker->core(),

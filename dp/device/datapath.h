@@ -32,6 +32,9 @@ class DataPath {
   virtual Result<void> add_policy(const PolicySpec& policy) = 0;  // same id: replaced in place
   virtual void remove_policy(PolicyId id) = 0;
   virtual void set_network(const NetworkSpec& network) = 0;
+  // These tunnel interfaces shall be there, and no others: made, removed, or left alone. One that cannot be
+  // made, which the error names, is tried again by poll(). Before the SAs and policies that name them.
+  virtual Result<void> set_tunnels(const std::vector<TunnelSetup>& tunnels) = 0;
   // Off: nothing is encrypted, decrypted or forwarded between the sides; the punt path to the host
   // stays.
   virtual void set_gateway(bool on) = 0;

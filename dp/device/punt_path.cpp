@@ -24,6 +24,7 @@ namespace {
 constexpr unsigned kAtOnce = 256;      // frames of one TAP, or of one ring for it
 constexpr unsigned kRestAtOnce = 128;  // of those that come after
 constexpr std::chrono::seconds kRestoreEvery{1};
+constexpr std::uint16_t kTunnelMtu = 1400;  // until an SA tells
 
 ifreq request_for(const std::string& name) {
   ifreq r{};
@@ -44,25 +45,28 @@ class InterfaceSocket {
   int fd_;
 };
 
-bool set_mac_and_mtu(const InterfaceSocket& s, const std::string& name, const Mac& mac, std::uint16_t mtu) {
+bool set_mac(const InterfaceSocket& s, const std::string& name, const Mac& mac) {
   ifreq r = request_for(name);
   r.ifr_hwaddr.sa_family = ARPHRD_ETHER;
   std::memcpy(r.ifr_hwaddr.sa_data, mac.data(), mac.size());
-  if (!s.request(SIOCSIFHWADDR, r)) return false;
-  r = request_for(name);
+  return s.request(SIOCSIFHWADDR, r);
+}
+
+bool set_mtu(const InterfaceSocket& s, const std::string& name, std::uint16_t mtu) {
+  ifreq r = request_for(name);
   r.ifr_mtu = mtu;
   return s.request(SIOCSIFMTU, r);
 }
 
 // MAC, MTU, up.
-Result<void> dress(const std::string& name, const Mac& mac, std::uint16_t mtu) {
+Result<void> dress(const std::string& name, const Mac* mac, std::uint16_t mtu) {
   const InterfaceSocket s;
-  bool good = set_mac_and_mtu(s, name, mac, mtu);
+  bool good = (mac == nullptr || set_mac(s, name, *mac)) && set_mtu(s, name, mtu);
   ifreq r = request_for(name);
   good = good && s.request(SIOCGIFFLAGS, r);
   r.ifr_flags = static_cast<short>(r.ifr_flags | IFF_UP);
   if (good && s.request(SIOCSIFFLAGS, r)) return {};
-  return fail("TAP " + name + ": " + std::strerror(errno));
+  return fail("interface " + name + ": " + std::strerror(errno));
 }
 
 }  // namespace
@@ -79,7 +83,7 @@ Result<std::unique_ptr<PuntPath>> PuntPath::open(rte_mempool* buffers) {
 }
 
 PuntPath::~PuntPath() {
-  for (const Tap& tap : taps_)
+  for (const auto& [port, tap] : taps_)
     if (tap.fd >= 0) ::close(tap.fd);
   ::close(wakeup_.fd);
   ::close(epoll_);
@@ -87,9 +91,7 @@ PuntPath::~PuntPath() {
 
 Result<void> PuntPath::add(PortIndex port, const PortSetup& setup, const Mac& mac, const PuntRings& punts,
                            rte_ring* inject) {
-  const auto index = static_cast<std::size_t>(port);
-  if (taps_.size() <= index) taps_.resize(index + 1);
-  Tap& tap = taps_[index];
+  Tap& tap = taps_[port];
   tap.punts = punts;
   if (!setup.tap) return {};
   tap.inject = inject;
@@ -98,26 +100,49 @@ Result<void> PuntPath::add(PortIndex port, const PortSetup& setup, const Mac& ma
   return make(tap);
 }
 
+Result<void> PuntPath::add_tunnel(PortIndex port, const std::string& name, rte_ring* inject) {
+  Tap& tap = taps_[port];
+  tap.tunnel = true;
+  tap.inject = inject;
+  tap.setup.name = name;
+  tap.setup.mtu = kTunnelMtu;
+  tap.link = false;
+  auto done = make(tap);
+  if (!done) tap.gone = done.error().what;
+  return done;
+}
+
+void PuntPath::remove_tunnel(PortIndex port) {
+  const auto found = taps_.find(port);
+  if (found == taps_.end()) return;
+  const Tap& tap = found->second;
+  if (tap.fd >= 0) ::close(tap.fd);
+  removed_.punted += tap.counters.punted;
+  removed_.punt_lost += tap.counters.punt_lost;
+  removed_.injected += tap.counters.injected;
+  removed_.inject_lost += tap.counters.inject_lost;
+  taps_.erase(found);
+}
+
 Result<void> PuntPath::make(Tap& tap) {
   const int fd = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0)
     return fail(std::string("/dev/net/tun: ") + std::strerror(errno) + "; the kernel needs the tun module");
   tap.fd = fd;
   ifreq r = request_for(tap.setup.name);
-  r.ifr_flags = IFF_TAP | IFF_NO_PI;
+  r.ifr_flags = static_cast<short>((tap.tunnel ? IFF_TUN : IFF_TAP) | IFF_NO_PI);
   Result<void> done;
   if (ioctl(fd, TUNSETIFF, &r) < 0)
-    done = fail("TAP " + tap.setup.name + ": " + std::strerror(errno) +
-                "; is there an interface of this name already?");
+    done = fail("interface " + tap.setup.name + ": " + std::strerror(errno) +
+                "; is there one of this name already?");
   else
-    done = dress(tap.setup.name, tap.mac, tap.setup.mtu);
+    show_link(tap), done = dress(tap.setup.name, tap.tunnel ? nullptr : &tap.mac, tap.setup.mtu);
   if (!done) {
     lose(tap);
     return done;
   }
   epoll_event event{.events = EPOLLIN, .data = {}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
-  show_link(tap);
   return {};
 }
 
@@ -127,9 +152,19 @@ void PuntPath::show_link(const Tap& tap) {
 }
 
 void PuntPath::set_link(PortIndex port, bool up) {
-  Tap& tap = taps_[static_cast<std::size_t>(port)];
+  Tap& tap = taps_.at(port);
   tap.link = up;
   show_link(tap);
+}
+
+// An MTU below 1280 would take IPv6 from the interface; the data path carries packets of that size anyway
+// (RFC 2473 §7.1).
+void PuntPath::set_tunnel(PortIndex port, bool up, std::uint16_t mtu) {
+  Tap& tap = taps_.at(port);
+  if (mtu != 0) mtu = std::max(mtu, kLeastIpv6Mtu);
+  if (mtu != 0 && std::exchange(tap.setup.mtu, mtu) != mtu && tap.fd >= 0)
+    set_mtu(InterfaceSocket(), tap.setup.name, mtu);
+  if (up != tap.link) set_link(port, up);
 }
 
 std::optional<std::string> PuntPath::refuse_changes(const Tap& tap) {
@@ -138,10 +173,12 @@ std::optional<std::string> PuntPath::refuse_changes(const Tap& tap) {
   if (!s.request(SIOCGIFMTU, mtu) || !s.request(SIOCGIFHWADDR, mac)) return std::nullopt;
   std::string what;
   if (mtu.ifr_mtu != tap.setup.mtu) what = "MTU " + std::to_string(mtu.ifr_mtu);
-  if (std::memcmp(mac.ifr_hwaddr.sa_data, tap.mac.data(), tap.mac.size()) != 0)
+  if (!tap.tunnel && std::memcmp(mac.ifr_hwaddr.sa_data, tap.mac.data(), tap.mac.size()) != 0)
     what += (what.empty() ? "" : " and ") + std::string("MAC");
   if (what.empty()) return std::nullopt;
-  const bool done = set_mac_and_mtu(s, tap.setup.name, tap.mac, tap.setup.mtu);
+  const bool done =
+      (tap.tunnel || set_mac(s, tap.setup.name, tap.mac)) && set_mtu(s, tap.setup.name, tap.setup.mtu);
+  if (tap.tunnel) return "had a new " + what + " by another program; 'mtu' of the interface changes it";
   return "has a new " + what + " on its TAP, which the device does not follow; " +
          (done ? "the TAP has its own again"
                : std::string("it cannot be put back: ") + std::strerror(errno)) +
@@ -157,9 +194,7 @@ std::vector<PortChanged> PuntPath::restore(std::chrono::steady_clock::time_point
   std::vector<PortChanged> out;
   const bool due = now - restored_ >= kRestoreEvery;
   if (due) restored_ = now;
-  for (std::size_t i = 0; i < taps_.size(); ++i) {
-    Tap& tap = taps_[i];
-    const PortIndex port{static_cast<std::uint16_t>(i)};
+  for (auto& [port, tap] : taps_) {
     if (due && tap.fd >= 0)
       if (auto what = refuse_changes(tap)) out.push_back({port, std::move(*what)});
     if (tap.fd >= 0 || tap.inject == nullptr) continue;
@@ -180,31 +215,39 @@ std::vector<PortChanged> PuntPath::restore(std::chrono::steady_clock::time_point
 void PuntPath::move() {
   std::uint64_t count;
   [[maybe_unused]] const ssize_t n = read(wakeup_.fd, &count, sizeof count);
-  for (Tap& tap : taps_) to_kernel(tap, PuntClass::kFirst, kAtOnce);
-  for (Tap& tap : taps_) to_kernel(tap, PuntClass::kRest, kRestAtOnce);
-  for (std::size_t i = 0; i < taps_.size(); ++i)
-    if (taps_[i].fd >= 0) from_kernel(static_cast<std::uint16_t>(i), taps_[i]);
+  for (const PuntClass c : {PuntClass::kFirst, PuntClass::kRest}) {
+    const unsigned most = c == PuntClass::kFirst ? kAtOnce : kRestAtOnce;
+    for (const auto& [port, tap] : taps_) to_kernel(tap.punts, c, most);
+    to_kernel(tunnel_punts_, c, most);
+  }
+  for (auto& [port, tap] : taps_)
+    if (tap.fd >= 0) from_kernel(port, tap);
 }
 
-void PuntPath::to_kernel(Tap& tap, PuntClass c, unsigned most) {
+void PuntPath::to_kernel(const PuntRings& rings, PuntClass c, unsigned most) {
   for (unsigned i = 0; i < most; ++i) {
     void* got = nullptr;
-    if (tap.punts.of(c) == nullptr || rte_ring_dequeue(tap.punts.of(c), &got) != 0) return;
+    if (rings.of(c) == nullptr || rte_ring_dequeue(rings.of(c), &got) != 0) return;
     auto* m = static_cast<rte_mbuf*>(got);
-    const bool taken = tap.fd >= 0 && write(tap.fd, bytes_of(m), rte_pktmbuf_data_len(m)) > 0;
-    ++(taken ? tap.counters.punted : tap.counters.punt_lost);
+    const auto tap = taps_.find(PortIndex{m->port});
+    const int fd = tap == taps_.end() ? -1 : tap->second.fd;
+    const bool taken = fd >= 0 && write(fd, bytes_of(m), rte_pktmbuf_data_len(m)) > 0;
+    Counters& counters = tap == taps_.end() ? removed_ : tap->second.counters;
+    ++(taken ? counters.punted : counters.punt_lost);
     rte_pktmbuf_free(m);
   }
 }
 
 bool PuntPath::has_punts() const {
-  return std::ranges::any_of(taps_, [](const Tap& tap) {
-    return (tap.punts.first != nullptr && rte_ring_empty(tap.punts.first) == 0) ||
-           (tap.punts.rest != nullptr && rte_ring_empty(tap.punts.rest) == 0);
-  });
+  const auto any = [](const PuntRings& rings) {
+    return (rings.first != nullptr && rte_ring_empty(rings.first) == 0) ||
+           (rings.rest != nullptr && rte_ring_empty(rings.rest) == 0);
+  };
+  return any(tunnel_punts_) ||
+         std::ranges::any_of(taps_, [&](const auto& tap) { return any(tap.second.punts); });
 }
 
-void PuntPath::from_kernel(std::uint16_t port, Tap& tap) {
+void PuntPath::from_kernel(PortIndex port, Tap& tap) {
   for (unsigned i = 0; i < kAtOnce; ++i) {
     rte_mbuf* m = rte_pktmbuf_alloc(buffers_);
     std::uint8_t nowhere = 0;  // the frame is read and lost: else the TAP stays readable, and its queue full
@@ -220,8 +263,8 @@ void PuntPath::from_kernel(std::uint16_t port, Tap& tap) {
       continue;
     }
     rte_pktmbuf_append(m, static_cast<std::uint16_t>(n));
-    m->port = port;
-    complete_l4_checksum(m);
+    m->port = static_cast<std::uint16_t>(port);
+    tap.tunnel ? complete_l4_checksum_at(m, 0) : complete_l4_checksum(m);
     const bool taken = rte_ring_enqueue(tap.inject, m) == 0;
     ++(taken ? tap.counters.injected : tap.counters.inject_lost);
     if (!taken) rte_pktmbuf_free(m);

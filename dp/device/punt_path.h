@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The punt path: one kernel TAP per port, of the same name and MAC. The kernel behind it is the host: it
 // owns the addresses, ARP and neighbour discovery, ICMP to the gateway itself, routing protocols, IKE's
-// sockets.
+// sockets. A tunnel interface has a TUN, which carries IP packets and has no link layer: the kernel routes
+// into it without a neighbour.
 //
 // A TAP that another program deletes is made again. Every frame that is lost between worker and kernel is
 // counted.
@@ -19,6 +20,7 @@
 #include <rte_ring.h>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +43,12 @@ class PuntPath {
   // `inject` is where what comes out of this TAP goes. Makes the TAP, with its MAC and MTU, and sets it up.
   Result<void> add(PortIndex port, const PortSetup& setup, const Mac& mac, const PuntRings& punts,
                    rte_ring* inject);
+  // A TUN, without a link until set_tunnel() gives it one. After an error it is there all the same, and
+  // restore() goes on trying to make it.
+  Result<void> add_tunnel(PortIndex port, const std::string& name, rte_ring* inject);
+  void remove_tunnel(PortIndex port);
+  // Where the workers leave what is for a tunnel interface; mbuf->port says for which.
+  void set_tunnel_punts(const PuntRings& punts) { tunnel_punts_ = punts; }
 
   Wakeup& wakeup() { return wakeup_; }
   int fd() const { return epoll_; }
@@ -48,6 +56,9 @@ class PuntPath {
   void move();
   // The kernel sees the port's link by the TAP's carrier, and routing daemons by the kernel.
   void set_link(PortIndex port, bool up);
+  void set_tunnel(PortIndex port, bool up, std::uint16_t mtu);
+  bool has_link(PortIndex port) const { return taps_.at(port).link; }
+  std::uint16_t mtu(PortIndex port) const { return taps_.at(port).setup.mtu; }
   // Makes the TAPs again that were deleted, and puts MAC and MTU back that another program has set there: the
   // device keeps its own. Once a second; returns what to tell of them.
   std::vector<PortChanged> restore(std::chrono::steady_clock::time_point now);
@@ -56,14 +67,18 @@ class PuntPath {
   struct Counters {
     std::uint64_t punted = 0, punt_lost = 0;      // to the kernel; the TAP did not take it: down, or gone
     std::uint64_t injected = 0, inject_lost = 0;  // from the kernel; no buffer, or the worker is too busy
+    bool any() const { return (punted | punt_lost | injected | inject_lost) != 0; }
   };
-  const Counters& counters(PortIndex port) const { return taps_[static_cast<std::size_t>(port)].counters; }
+  // Of tunnel interfaces that were removed, and what came for them afterwards.
+  const Counters& removed() const { return removed_; }
+  const Counters& counters(PortIndex port) const { return taps_.at(port).counters; }
 
  private:
   struct Tap {
-    int fd = -1;  // -1: none is wanted, or it is gone
-    PuntRings punts;
+    int fd = -1;      // -1: none is wanted, or it is gone
+    PuntRings punts;  // none: a tunnel interface
     rte_ring* inject = nullptr;
+    bool tunnel = false;
     PortSetup setup;
     Mac mac{};
     Counters counters;
@@ -75,14 +90,16 @@ class PuntPath {
   void lose(Tap& tap);
   static std::optional<std::string> refuse_changes(const Tap& tap);
   static void show_link(const Tap& tap);
-  static void to_kernel(Tap& tap, PuntClass c, unsigned most);
+  void to_kernel(const PuntRings& rings, PuntClass c, unsigned most);
   bool has_punts() const;
-  void from_kernel(std::uint16_t port, Tap& tap);
+  void from_kernel(PortIndex port, Tap& tap);
 
   rte_mempool* buffers_;
   int epoll_ = -1;
   Wakeup wakeup_;
-  std::vector<Tap> taps_;  // by PortIndex
+  std::map<PortIndex, Tap> taps_;
+  PuntRings tunnel_punts_;
+  Counters removed_;
   std::chrono::steady_clock::time_point restored_{};
 };
 

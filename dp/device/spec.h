@@ -41,6 +41,16 @@ struct PortSetup {
   friend bool operator==(const PortSetup&, const PortSetup&) = default;
 };
 
+// A tunnel interface: a TUN of this name in the kernel, whose link is up while it has an SA. They may change
+// while the data path runs.
+struct TunnelSetup {
+  InterfaceId id{};
+  std::string name;        // at most 15 characters
+  std::string connection;  // for people
+  std::uint16_t mtu = 0;   // 0: what its SAs take
+  friend bool operator==(const TunnelSetup&, const TunnelSetup&) = default;
+};
+
 struct Setup {
   std::vector<PortSetup> ports;
   unsigned main_core = 0;
@@ -74,13 +84,16 @@ struct NeighbourWanted {  // a worker holds packets for this next hop
   PortIndex port{};
   IpAddress address;
 };
-// The TAP or the device of a port went or came back: a sentence for the log that begins with the port.
+// The TAP or the device of a port, or the link of a tunnel interface, went or came back: a sentence for the
+// log that begins with the port.
 struct PortChanged {
   PortIndex port{};
   std::string what;
 };
 using Event = std::variant<Acquire, Expire, PeerMoved, NeighbourWanted, PortChanged>;
 
+// A tunnel interface has the driver "tunnel"; its packets and bytes are those of its SAs, which the ports
+// count as well.
 struct PortStats {
   std::string name, device, driver;
   Mac mac{};

@@ -19,6 +19,7 @@ enum class Origin : std::uint8_t {
   kUnprotected,      // an unprotected port, in clear
   kHostProtected,    // the gateway's own kernel, out of the TAP of a protected port
   kHostUnprotected,  // the same, of an unprotected port
+  kHostTunnel,       // the same, out of a tunnel interface
   kGateway,          // the data path itself: an ICMP error, which counts as the protected side's
 };
 
@@ -30,7 +31,7 @@ struct Flow {
   std::uint16_t sport = 0, dport = 0;
   std::uint8_t protocol = 0;
   Origin origin{};
-  PortIndex port{};  // where it came in
+  PortIndex port{};  // where it came in; kDecrypted: the tunnel interface of its SA, if it has one
   // A fragment, the first one as well: ports are not known, and the protocol may be an extension header.
   bool fragment = false;
 };

@@ -31,6 +31,8 @@ inline constexpr std::array kIcmpTable{
     IcmpRow{Drop::kTooBig, IcmpKind::kTooBig, kIcmpUnreachable, kIcmpFragmentationNeeded, kIcmpv6TooBig, 0},
     IcmpRow{Drop::kNoRoute, IcmpKind::kUnreachable, kIcmpUnreachable, kIcmpNetUnreachable, kIcmpv6Unreachable,
             kIcmpv6NoRoute},
+    IcmpRow{Drop::kTunnelDown, IcmpKind::kUnreachable, kIcmpUnreachable, kIcmpNetUnreachable,
+            kIcmpv6Unreachable, 0},
     IcmpRow{Drop::kRouteUnreachable, IcmpKind::kUnreachable, kIcmpUnreachable, kIcmpHostUnreachable,
             kIcmpv6Unreachable, kIcmpv6NoRoute},
     IcmpRow{Drop::kRouteProhibit, IcmpKind::kUnreachable, kIcmpUnreachable, kIcmpProhibited,

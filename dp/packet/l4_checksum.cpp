@@ -57,8 +57,12 @@ void complete_crc32c(std::uint8_t* packet, unsigned length) {
 
 void complete_l4_checksum(rte_mbuf* frame) {
   const std::uint16_t at = ip_offset(bytes_of(frame), rte_pktmbuf_data_len(frame));
+  if (at != 0) complete_l4_checksum_at(frame, at);
+}
+
+void complete_l4_checksum_at(rte_mbuf* frame, std::uint16_t at) {
   Headers h;
-  if (at == 0 || parse_ip(frame, at, h) != Drop::kNone || h.partial) return;
+  if (parse_ip(frame, at, h) != Drop::kNone || h.partial) return;
   const unsigned length = h.length - (h.payload - h.ip + 0u);
   if (h.protocol == kTcp || h.protocol == kUdp)
     complete_sum(frame, at, h, length);

@@ -45,6 +45,7 @@ struct alignas(64) InboundSa {
   // The port of the peer's UDP packets, when the SA may follow the peer (RFC 7296 §2.23); else 0: there is no
   // UDP, or no replay check that would tell a packet sent again.
   std::uint16_t peer_port = 0;
+  PortIndex tunnel{};  // is_tunnel(): the interface that its packets arrive by
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;
   bool esn = false;

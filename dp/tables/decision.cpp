@@ -62,11 +62,20 @@ Drop martian(const Tables& tables, const Flow& flow) {
     return Drop::kOwnSource;
   if (!may_be_destination(flow.destination) || routes.is_broadcast(flow.destination))
     return Drop::kMartianDestination;
-  // IPv6's link-local addresses are of a link, and no link leads through a tunnel. IPv4's are used as the
-  // ends of one by clouds.
-  if (flow.origin != Origin::kDecrypted || flow.source.is_v4()) return Drop::kNone;
+  // IPv6's link-local addresses are of a link, and no link leads through a tunnel that has no interface.
+  // IPv4's are used as the ends of one by clouds.
+  if (flow.origin != Origin::kDecrypted || flow.source.is_v4() || is_tunnel(flow.port)) return Drop::kNone;
   if (flow.source.is_link_local()) return Drop::kMartianSource;
   return flow.destination.is_link_local() ? Drop::kMartianDestination : Drop::kNone;
+}
+
+// RFC 4301 §5.1: the forwarding function selects the SPD. Null: it has no entries.
+const Spd* outbound_spd(const Tables& tables, const RouteTo& to) {
+  const bool tunnel = to && is_tunnel(tables.routes->next_hop(to.index).port);
+  return tunnel ? tables.tunnel_spd(tables.routes->next_hop(to.index).port) : tables.spd.get();
+}
+const Spd* outbound_spd(const Tables& tables, const Flow& flow) {
+  return outbound_spd(tables, tables.routes->find(flow.destination, path_hash(flow)));
 }
 
 // RFC 4291 §2.5.6, RFC 3927 §7: no router forwards these.
@@ -104,6 +113,25 @@ Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) 
   return {.kind = Decision::Kind::kProtect, .index = entry->slot};
 }
 
+// Into a tunnel interface: its SPD has PROTECT entries alone, and no other SPD is asked.
+Decision into_tunnel(const Tables& tables, const Flow& flow, PortIndex tunnel) {
+  if (!tables.gateway_on) return drop(Drop::kGatewayOff);
+  if (!tables.routes->is_up(tunnel)) return drop(Drop::kTunnelDown);
+  const Spd* spd = tables.tunnel_spd(tunnel);
+  const Spd::Entry* entry = spd == nullptr ? nullptr : spd->find(Direction::kOut, flow);
+  if (entry == nullptr) return drop(Drop::kNoPolicy);
+  if (entry->undecided(flow)) return drop(Drop::kFragment);
+  return {.kind = Decision::Kind::kProtect, .index = entry->slot};
+}
+
+// What a tunnel interface is the way of does not pass in clear, whatever the SPD says.
+Drop in_clear(const Tables& tables, const IpAddress& other_end, const Flow& flow) {
+  const RouteTo to = tables.routes->find(other_end, path_hash(flow));
+  if (!to || !is_tunnel(tables.routes->next_hop(to.index).port)) return Drop::kNone;
+  return tables.routes->is_up(tables.routes->next_hop(to.index).port) ? Drop::kClearNotAllowed
+                                                                      : Drop::kTunnelDown;
+}
+
 // Over the boundary inwards, in clear: kNone means BYPASS.
 Drop inbound(const Tables& tables, const Flow& flow) {
   const Spd::Entry* entry = tables.spd->find(Direction::kIn, flow);
@@ -117,7 +145,7 @@ Drop inbound(const Tables& tables, const Flow& flow) {
     case Action::kBypass:
       break;
   }
-  return Drop::kNone;
+  return in_clear(tables, flow.source, flow);
 }
 
 // The entry that gives such packets to the kernel to forward; null: none does.
@@ -130,12 +158,17 @@ const Spd::Entry* entry_via_kernel(const Tables& tables, Direction direction, co
 bool is_named_group(const Tables& tables, const Flow& flow) {
   if (!is_multicast(flow.destination) || is_link_multicast(flow.destination)) return false;
   const bool out = flow.origin == Origin::kProtected;
-  const Spd::Entry* entry = tables.spd->find(out ? Direction::kOut : Direction::kIn, flow);
+  const Spd* spd = out                    ? outbound_spd(tables, flow)
+                   : is_tunnel(flow.port) ? tables.tunnel_spd(flow.port)
+                                          : tables.spd.get();
+  const Spd::Entry* entry =
+      spd == nullptr ? nullptr : spd->find(out ? Direction::kOut : Direction::kIn, flow);
   return entry != nullptr && entry->multicast;
 }
 
 Decision for_us(const Tables& tables, const Flow& flow, const LocalAddress& to) {
-  if (flow.origin == Origin::kDecrypted) return punt(to.port.value_or(flow.port));
+  if (flow.origin == Origin::kDecrypted)
+    return punt(is_tunnel(flow.port) ? flow.port : to.port.value_or(flow.port));
   // To the TAP of the port that it came in at, whoever of our ports has the address: its MAC is in the frame,
   // and the kernel checks the source against the routes of the interface (rp_filter).
   const Decision host = punt(flow.port);
@@ -164,6 +197,14 @@ Decision forwarded_by_kernel(const Tables& tables, const Flow& flow) {
   return tables.gateway_on ? send(flow.port) : drop(Drop::kGatewayOff);
 }
 
+// Out of a tunnel interface comes what the host sends itself. What the kernel forwards has not passed the
+// checks of a port's (RFC 4301 §5.2).
+Decision from_tunnel_of_host(const Tables& tables, const Flow& flow) {
+  if (!is_hosts_own(tables, flow)) return drop(Drop::kNotFromHost);
+  if (flow.source.is_unspecified()) return drop(Drop::kMartianSource);
+  return into_tunnel(tables, flow, flow.port);
+}
+
 // Out of a TAP comes what the host sends itself, and what the kernel was given to forward.
 Decision from_host(const Tables& tables, const Flow& flow) {
   if (!is_hosts_own(tables, flow)) return forwarded_by_kernel(tables, flow);
@@ -171,7 +212,9 @@ Decision from_host(const Tables& tables, const Flow& flow) {
   if (flow.protocol == kUdp && is_ike_port(flow.sport) && tables.routes->local(flow.source))
     return send(flow.port);
   if (is_link_multicast(flow.destination)) return send(flow.port);
-  const Decision decision = outbound(tables, flow, send(flow.port));
+  const Drop in_tunnel = in_clear(tables, flow.destination, flow);
+  const Decision decision =
+      outbound(tables, flow, in_tunnel == Drop::kNone ? send(flow.port) : drop(in_tunnel));
   const bool may_differ = may_be_ike(flow) && decision != send(flow.port);
   return may_differ && tables.routes->local(flow.source) ? drop(Drop::kFragment) : decision;
 }
@@ -185,6 +228,8 @@ bool leads_back(const Tables& tables, const Flow& flow, const RouteTo& to) {
 // To somebody else: by the routes, and over the boundary by the policies.
 Decision routed(const Tables& tables, const Flow& flow) {
   RouteTo to = tables.routes->find(flow.destination, path_hash(flow));
+  if (to && is_tunnel(tables.routes->next_hop(to.index).port))
+    return into_tunnel(tables, flow, tables.routes->next_hop(to.index).port);
   if (to && leads_back(tables, flow, to)) to = {};
   const bool stays_inside = to && tables.routes->next_hop(to.index).side == Side::kProtected;
   if (!tables.gateway_on && (flow.origin == Origin::kUnprotected || !stays_inside))
@@ -199,25 +244,31 @@ Decision routed(const Tables& tables, const Flow& flow) {
 }  // namespace
 
 const OutboundSlot* protecting_slot(const Tables& tables, const Flow& flow) {
-  const Spd::Entry* entry = tables.gateway_on ? tables.spd->find(Direction::kOut, flow) : nullptr;
+  const Spd* spd = tables.gateway_on ? outbound_spd(tables, flow) : nullptr;
+  const Spd::Entry* entry = spd == nullptr ? nullptr : spd->find(Direction::kOut, flow);
   if (entry == nullptr || entry->action != Action::kProtect || entry->undecided(flow)) return nullptr;
   const OutboundSlot& slot = (*tables.outbound)[entry->slot];
   return slot.sa.read() == nullptr ? nullptr : &slot;
 }
 
 Decision decide(const Tables& tables, const Flow& flow) {
+  if (flow.origin == Origin::kHostTunnel) return from_tunnel_of_host(tables, flow);
   if (flow.origin == Origin::kHostProtected || flow.origin == Origin::kHostUnprotected)
     return from_host(tables, flow);
   if (const Drop reason = martian(tables, flow); reason != Drop::kNone) return drop(reason);
   const bool group = is_multicast(flow.destination), named = is_named_group(tables, flow);
-  // What speaks to one link is not taken from a tunnel: a peer must not say who our neighbours are.
-  if (flow.origin == Origin::kDecrypted && (discovers_us(tables, flow) || (group && !named)))
+  // What speaks to one link is not taken from a tunnel: a peer must not say who our neighbours are. A tunnel
+  // interface is a link, but has no neighbours to discover.
+  const bool link = flow.origin == Origin::kDecrypted && is_tunnel(flow.port);
+  if (link && !tables.routes->is_up(flow.port)) return drop(Drop::kTunnelDown);
+  if (flow.origin == Origin::kDecrypted && (discovers_us(tables, flow) || (group && !named && !link)))
     return drop(Drop::kNotForUs);
   if (discovers_us(tables, flow)) return punt(flow.port);
   if (const LocalAddress* to = tables.routes->local(flow.destination)) return for_us(tables, flow, *to);
   if (group && !named)
-    return flow.origin == Origin::kProtected || is_link_multicast(flow.destination) ? punt(flow.port)
-                                                                                    : drop(Drop::kNotForUs);
+    return flow.origin == Origin::kProtected || link || is_link_multicast(flow.destination)
+               ? punt(flow.port)
+               : drop(Drop::kNotForUs);
   if (is_dhcp_offer(tables, flow)) return punt(flow.port);
   if (const Drop reason = link_local(flow); reason != Drop::kNone) return drop(reason);
 

@@ -137,6 +137,7 @@ Result<void> Registry::add_outbound(Entry& entry) {
   entry.out = std::move(sa);
   set_mtu(entry);
   outbound_[use->slot].sa.publish(entry.out.get());
+  if (spec.interface != InterfaceId{}) tunnels_.add(spec.interface, *entry.out);
   use->sas.push_back(spec.id);
   outbound_ids_[{spec.spi, spec.destination}] = spec.id;
   return {};
@@ -151,13 +152,24 @@ void Registry::set_mtu(const Entry& entry) {
   const Tables* tables = tables_.read();
   if (tables != nullptr && tables->routes && (mtu != most || tables->routes->has_mtus())) {
     const Be32 spi{static_cast<std::uint32_t>(entry.spec->spi)};
-    if (const RouteTo to = tables->routes->find(destination, path_hash(spi)))
+    if (const RouteTo to = tables->routes->find_outer(destination, path_hash(spi)))
       mtu = tables->routes->next_hop(to.index).mtu;
   }
   if (!path_mtus_.empty()) mtu = std::min(mtu, path_mtus_.of(destination, now_));
   if (mtu == sa.outer_mtu) return;
   sa.outer_mtu = mtu;
-  sa.inner_mtu = inner_mtu(sa, mtu);
+  set_inner_mtu(entry);
+}
+
+void Registry::set_inner_mtu(const Entry& entry) {
+  OutboundSa& sa = *entry.out;
+  sa.inner_mtu = std::min(inner_mtu(sa, sa.outer_mtu), tunnels_.most(entry.spec->interface));
+}
+
+void Registry::set_tunnel_mtus(std::map<InterfaceId, std::uint16_t> mtus) {
+  tunnels_.set_mtus(std::move(mtus));
+  for (const auto& [id, entry] : sas_)
+    if (entry.out && entry.spec->interface != InterfaceId{}) set_inner_mtu(entry);
 }
 
 bool Registry::learn_path_mtu(Spi spi, const IpAddress& destination, std::uint32_t sequence,
@@ -192,10 +204,12 @@ Result<void> Registry::add_inbound(Entry& entry) {
   sa->check_at_bytes = sa->limits.next_bytes();
   set_selectors(spec, *sa);
   set_peer(peer_end(spec), *sa);
+  if (spec.interface != InterfaceId{}) sa->tunnel = port_of(spec.interface);
   std::unique_ptr<Sad::Table> smaller;
   if (!sad_.add(sa.get(), smaller))
     return fail("there is an inbound SA with this SPI and destination already");
   if (smaller) retire([table = std::shared_ptr<Sad::Table>(std::move(smaller))] {});
+  if (spec.interface != InterfaceId{}) tunnels_.add(spec.interface, *sa);
   entry.in = std::move(sa);
   return {};
 }
@@ -211,11 +225,16 @@ void Registry::remove_sa(SaId id) {
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.
     SlotUse& use = slots_.at(entry->spec->policy);
     std::erase(use.sas, id);
+    if (entry->spec->interface != InterfaceId{}) tunnels_.leave(entry->spec->interface, *entry->out);
     forget_outbound(*entry->spec);
     outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
     release(entry->spec->policy);
   }
-  retire([entry] {});
+  retire([this, entry] {
+    if (entry->spec->interface == InterfaceId{}) return;
+    entry->out ? tunnels_.forget(entry->spec->interface, *entry->out)
+               : tunnels_.forget(entry->spec->interface, *entry->in);
+  });
 }
 
 void Registry::forget_outbound(const SaSpec& sa) {
@@ -285,12 +304,7 @@ Result<void> Registry::commit() {
   auto next = std::make_unique<Tables>();
   const Tables* now = tables_.read();
   if (now != nullptr) *next = *now;
-  if (policies_changed_) {
-    std::vector<Spd::Input> inputs;
-    inputs.reserve(policies_.size());
-    for (const auto& [id, policy] : policies_) inputs.push_back({policy.spec, policy.slot});
-    next->spd = std::make_shared<const Spd>(std::move(inputs));
-  }
+  if (policies_changed_) build_spds(*next);
   Result<void> done;
   if (network_changed_) {
     auto routes = Routes::build(network_, ports_);
@@ -311,6 +325,21 @@ Result<void> Registry::commit() {
   for (const std::uint32_t slot : leaving_slots_) retire_slot(slot);
   leaving_slots_.clear();
   return done;
+}
+
+// One for each tunnel interface that has entries, and one for all else.
+void Registry::build_spds(Tables& next) const {
+  std::map<InterfaceId, std::vector<Spd::Input>> inputs;
+  for (const auto& [id, policy] : policies_)
+    inputs[policy.spec.interface].push_back({policy.spec, policy.slot});
+  next.spd = std::make_shared<const Spd>(std::move(inputs[InterfaceId{}]));
+  inputs.erase(InterfaceId{});
+  next.tunnels.reset();
+  if (inputs.empty()) return;
+  auto tunnels = std::make_shared<TunnelSpds>(static_cast<std::size_t>(inputs.rbegin()->first) + 1);
+  for (auto& [id, entries] : inputs)
+    (*tunnels)[static_cast<std::size_t>(id)] = std::make_unique<const Spd>(std::move(entries));
+  next.tunnels = std::move(tunnels);
 }
 
 void Registry::retire(std::function<void()> free) {

@@ -19,6 +19,7 @@
 #include "dp/tables/path_mtu.h"
 #include "dp/tables/quiescence.h"
 #include "dp/tables/tables.h"
+#include "dp/tables/tunnel_table.h"
 
 namespace simplon::dp {
 
@@ -45,6 +46,9 @@ class Registry {
   void remove_policy(PolicyId id);
   void set_network(const NetworkSpec& network);
   void set_gateway(bool on);
+  // The MTUs of the tunnel interfaces, by the configuration; their SAs follow.
+  void set_tunnel_mtus(std::map<InterfaceId, std::uint16_t> mtus);
+  TunnelState tunnel(InterfaceId id) const { return tunnels_.state(id); }
   // Publishes a new view when the SPD, the network or the switch has changed in a way that a worker can see:
   // a new view voids every worker's flow cache. SAs are in place at once, without a commit. A
   // network that cannot be made into routes is the error of the commit that follows it: the routes before
@@ -95,6 +99,8 @@ class Registry {
   std::uint16_t least_loaded(Direction direction) const;
   void forget_outbound(const SaSpec& sa);  // in outbound_ids_
   void set_mtu(const Entry& entry);
+  void set_inner_mtu(const Entry& entry);
+  void build_spds(Tables& next) const;
   // Of a policy, or of one that is still to come: an SA may be there first, and may outlive it.
   struct SlotUse {
     std::uint32_t slot = 0;
@@ -116,6 +122,7 @@ class Registry {
   std::map<SaId, Entry> sas_;
   std::map<std::pair<Spi, IpAddress>, SaId> outbound_ids_;  // of two with one SPI and destination the later
   PathMtus path_mtus_;
+  TunnelTable tunnels_;
   std::map<PolicyId, Policy> policies_;
   std::map<PolicyId, SlotUse> slots_;
   std::vector<std::uint32_t> leaving_slots_;  // named by tables that the next commit replaces

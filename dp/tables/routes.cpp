@@ -34,6 +34,9 @@ Drop refusal(RouteKind kind) {
   std::unreachable();
 }
 
+// What goes into a tunnel interface is measured by its SA.
+const PortFacts kTunnelFacts{.mac = {}, .side = Side::kProtected, .mtu = 0xffff};
+
 std::uint16_t least_mtu(Family family) { return family == Family::kV4 ? kLeastIpv4Mtu : kLeastIpv6Mtu; }
 
 // One round of MurmurHash3, and its end.
@@ -83,6 +86,8 @@ Result<void> Routes::fill(const NetworkSpec& network) {
   fill_addresses(network.addresses);
   broadcasts_ = network.broadcasts;
   std::ranges::sort(broadcasts_);
+  tunnels_ = network.tunnels;
+  std::ranges::sort(tunnels_);
   if (auto done = fill_routes(network); !done) return done;
   return fill_neighbours(network.neighbours);
 }
@@ -91,7 +96,7 @@ void Routes::fill_addresses(const std::vector<LocalAddress>& addresses) {
   for (const LocalAddress& a : addresses) {
     if (a.address.is_link_local()) continue;
     const std::size_t family = a.address.is_v4() ? 0 : 1;
-    auto& first = a.port ? ports_addresses_[static_cast<std::size_t>(*a.port)][family] : router_ids_[family];
+    auto& first = a.port ? ports_addresses_[*a.port][family] : router_ids_[family];
     if (!first) first = a.address;
   }
   locals_ = addresses;
@@ -163,7 +168,7 @@ std::uint32_t Routes::add_paths(std::span<const Route* const> routes, const Gate
 std::uint32_t Routes::next_hop_for(const Gateways& known, const Route& route, Made& made) {
   const Family family = route.prefix.address.family();
   const IpAddress address = route.gateway.value_or(IpAddress::any(family));
-  std::uint16_t mtu = ports_[static_cast<std::size_t>(route.port)].mtu;
+  std::uint16_t mtu = facts_of(route.port).mtu;
   if (route.mtu != 0) mtu = std::min(mtu, std::max(route.mtu, least_mtu(family)));
   has_mtus_ = has_mtus_ || route.mtu != 0;
   const auto [hop, fresh] = made.try_emplace({route.port, address, family, mtu});
@@ -175,7 +180,7 @@ std::uint32_t Routes::next_hop_for(const Gateways& known, const Route& route, Ma
 
 std::uint32_t Routes::add_next_hop(PortIndex port, const IpAddress& address, Family family, std::uint16_t mtu,
                                    const Mac* mac) {
-  const PortFacts& facts = ports_[static_cast<std::size_t>(port)];
+  const PortFacts& facts = facts_of(port);
   NextHop hop{.port = port, .resolved = mac != nullptr, .side = facts.side, .mtu = mtu, .address = address};
   if (mac) std::ranges::copy(*mac, hop.ethernet.begin());
   std::ranges::copy(facts.mac, hop.ethernet.begin() + 6);
@@ -213,6 +218,17 @@ RouteTo Routes::find(const IpAddress& destination, std::uint32_t path) const {
   for (const Path& p : paths_of(destination))
     if (path <= p.most) return p.to;
   return {};
+}
+
+RouteTo Routes::find_outer(const IpAddress& destination, std::uint32_t path) const {
+  const RouteTo to = find(destination, path);
+  return to && is_tunnel(next_hop(to.index).port) ? RouteTo{0, Drop::kTunnelLoop} : to;
+}
+
+bool Routes::is_up(PortIndex tunnel) const { return std::ranges::binary_search(tunnels_, tunnel); }
+
+const PortFacts& Routes::facts_of(PortIndex port) const {
+  return is_tunnel(port) ? kTunnelFacts : ports_[static_cast<std::size_t>(port)];
 }
 
 bool Routes::is_broadcast(const IpAddress& address) const {

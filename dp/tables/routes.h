@@ -50,7 +50,7 @@ struct RouteTo {
   Drop reason = Drop::kNoRoute;  // kNone: there is a next hop
 
   explicit operator bool() const { return reason == Drop::kNone; }
-  // There is a route, which says that the packet is to be dropped.
+  // There is a route, but the packet is to be dropped.
   bool refuses() const { return reason != Drop::kNone && reason != Drop::kNoRoute; }
   friend bool operator==(const RouteTo&, const RouteTo&) = default;
 };
@@ -70,6 +70,10 @@ class Routes {
   // A destination on a link whose neighbour is known on that link has a host route of its own; one that is
   // not known yet gives the link's unresolved next hop. `path`: see path_hash().
   RouteTo find(const IpAddress& destination, std::uint32_t path) const;
+  // The same for ESP, which a tunnel interface would wrap again: a route that leads into one is none.
+  RouteTo find_outer(const IpAddress& destination, std::uint32_t path) const;
+  // The tunnel interface is there and set up.
+  bool is_up(PortIndex tunnel) const;
   const NextHop& next_hop(std::uint32_t index) const { return next_hops_[index]; }
   // All of them: routes that lead to the same neighbour have one together, so there are about as many as
   // neighbours.
@@ -89,11 +93,14 @@ class Routes {
   // An address of the port that anybody can answer to, the first that the kernel names; null: it has none of
   // the family.
   const IpAddress* address_of(PortIndex port, Family family) const {
-    const auto& found = ports_addresses_[static_cast<std::size_t>(port)][family == Family::kV4 ? 0 : 1];
+    const auto of_port = ports_addresses_.find(port);
+    if (of_port == ports_addresses_.end()) return nullptr;
+    const auto& found = of_port->second[family == Family::kV4 ? 0 : 1];
     return found ? &*found : nullptr;
   }
-  // Behind the last port.
+  // Behind the last port that is no tunnel interface.
   PortIndex end() const { return PortIndex{static_cast<std::uint16_t>(ports_.size())}; }
+  // Of ports that are no tunnel interfaces.
   Side side(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].side; }
   Mac mac(PortIndex port) const { return ports_[static_cast<std::size_t>(port)].mac; }
 
@@ -112,7 +119,7 @@ class Routes {
   // The next hops, by what they are made of.
   using Made = std::map<std::tuple<PortIndex, IpAddress, Family, std::uint16_t>, std::uint32_t>;
 
-  explicit Routes(std::vector<PortFacts> ports) : ports_(std::move(ports)), ports_addresses_(ports_.size()) {}
+  explicit Routes(std::vector<PortFacts> ports) : ports_(std::move(ports)) {}
   Result<void> fill(const NetworkSpec& network);
   void fill_addresses(const std::vector<LocalAddress>& addresses);
   Result<void> fill_routes(const NetworkSpec& network);
@@ -123,17 +130,19 @@ class Routes {
   std::uint32_t add_next_hop(PortIndex port, const IpAddress& address, Family family, std::uint16_t mtu,
                              const Mac* mac);
   const NextHop* on_link(const IpAddress& address, PortIndex port) const;
+  const PortFacts& facts_of(PortIndex port) const;
   bool insert(const Prefix& prefix, std::uint32_t route);  // in the place of what stood there
 
   std::vector<PortFacts> ports_;
-  std::vector<std::array<std::optional<IpAddress>, 2>> ports_addresses_;  // by PortIndex; IPv4, IPv6
-  std::array<std::optional<IpAddress>, 2> router_ids_;                    // IPv4, IPv6
+  std::map<PortIndex, std::array<std::optional<IpAddress>, 2>> ports_addresses_;  // IPv4, IPv6
+  std::array<std::optional<IpAddress>, 2> router_ids_;                            // IPv4, IPv6
   std::vector<NextHop> next_hops_;
   std::vector<Path> paths_;
   std::vector<Range> routes_;  // what the RIBs name
   bool has_mtus_ = false;
   std::vector<LocalAddress> locals_;   // sorted; of one address, those of a port first
   std::vector<IpAddress> broadcasts_;  // sorted
+  std::vector<PortIndex> tunnels_;     // those that are up, sorted
   rte_rib* rib4_ = nullptr;
   rte_rib6* rib6_ = nullptr;
 };

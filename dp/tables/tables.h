@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "dp/base/published.h"
 #include "dp/packet/flow.h"
@@ -50,13 +51,23 @@ class OutboundSlots {
   std::unique_ptr<Published<OutboundSlot>[]> blocks_;
 };
 
+// The SPDs of the tunnel interfaces, by InterfaceId; null: it has no entries.
+using TunnelSpds = std::vector<std::unique_ptr<const Spd>>;
+
 struct Tables {
   std::uint32_t generation = 1;
   bool gateway_on = true;
-  std::shared_ptr<const Spd> spd;
+  std::shared_ptr<const Spd> spd;             // of all that no tunnel interface carries
+  std::shared_ptr<const TunnelSpds> tunnels;  // null: no connection has an interface
   std::shared_ptr<const Routes> routes;
   const Sad* sad = nullptr;                 // in place
   const OutboundSlots* outbound = nullptr;  // in place
+
+  // Null: it has none.
+  const Spd* tunnel_spd(PortIndex port) const {
+    const auto index = static_cast<std::size_t>(interface_of(port));
+    return tunnels && index < tunnels->size() ? (*tunnels)[index].get() : nullptr;
+  }
 };
 
 // Every rule of RFC 4301 §5 for a clear packet; cold, its answer is cached per flow. kDrop with kFragment:

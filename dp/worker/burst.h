@@ -35,9 +35,9 @@ struct PacketInfo {
   rte_mbuf* m;
   Headers headers;
   Origin origin;
-  PortIndex port;  // where it came in
+  PortIndex port;  // where it came in; see Flow::port
   Be32 spi;        // kDecrypted: of the SA that it came by; 0: another worker handed it over
-  bool from_host() const { return origin == Origin::kHostProtected || origin == Origin::kHostUnprotected; }
+  bool from_host() const { return origin >= Origin::kHostProtected && origin <= Origin::kHostTunnel; }
 };
 static_assert(sizeof(PacketInfo) == 32);  // two a cache line
 

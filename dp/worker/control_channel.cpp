@@ -13,11 +13,16 @@ bool ControlChannel::send(const WorkerEvent& event) {
          rte_ring_enqueue_elem(events_, const_cast<WorkerEvent*>(&event), sizeof event) == 0;
 }
 
-void ControlChannel::punt(rte_mbuf* frame, PortIndex port, PuntClass c) {
+rte_ring* ControlChannel::punt_ring(PortIndex port, PuntClass c) const {
   const auto index = static_cast<std::uint16_t>(port);
-  frame->port = index;
-  if (index >= punts_.size() || rte_ring_enqueue(punts_[index].of(c), frame) != 0)
-    return drop(frame, Drop::kPuntFull, counters_);
+  if (index < punts_.size()) return punts_[index].of(c);
+  return is_tunnel(port) ? tunnel_punts_.of(c) : nullptr;
+}
+
+void ControlChannel::punt(rte_mbuf* frame, PortIndex port, PuntClass c) {
+  frame->port = static_cast<std::uint16_t>(port);
+  rte_ring* ring = punt_ring(port, c);
+  if (ring == nullptr || rte_ring_enqueue(ring, frame) != 0) return drop(frame, Drop::kPuntFull, counters_);
   ++counters_.punted;
   pending_ = true;
 }

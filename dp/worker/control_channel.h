@@ -51,13 +51,19 @@ struct PuntRings {
 class ControlChannel {
  public:
   // Pointers and counters outlive the channel. Null: no ring, no control thread to wake. `punts` by
-  // PortIndex.
-  ControlChannel(rte_ring* events, std::vector<PuntRings> punts, Wakeup* wakeup, WorkerCounters& counters)
-      : events_(events), punts_(std::move(punts)), wakeup_(wakeup), counters_(counters) {}
+  // PortIndex; tunnel interfaces have `tunnel_punts` together, since they come and go.
+  ControlChannel(rte_ring* events, std::vector<PuntRings> punts, const PuntRings& tunnel_punts,
+                 Wakeup* wakeup, WorkerCounters& counters)
+      : events_(events),
+        punts_(std::move(punts)),
+        tunnel_punts_(tunnel_punts),
+        wakeup_(wakeup),
+        counters_(counters) {}
 
   // False: there is no room, the event is lost.
   bool send(const WorkerEvent& event);
-  // A whole frame for the TAP of this port. Dropped and counted when there is no room.
+  // A whole frame for the TAP of this port, an IP packet for a tunnel interface. Dropped and counted when
+  // there is no room.
   void punt(rte_mbuf* frame, PortIndex port, PuntClass c);
   // Once a turn: wakes the control thread if it sleeps and something was passed on. The only system call of a
   // worker's turn.
@@ -67,9 +73,11 @@ class ControlChannel {
 
  private:
   void wake_now();
+  rte_ring* punt_ring(PortIndex port, PuntClass c) const;
 
   rte_ring* events_;
   const std::vector<PuntRings> punts_;
+  const PuntRings tunnel_punts_;
   Wakeup* wakeup_;
   WorkerCounters& counters_;
   bool pending_ = false;

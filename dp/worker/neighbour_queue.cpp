@@ -30,7 +30,7 @@ const NextHop* find_next_hop(rte_mbuf* m, const ForwardingContext& context, cons
     to.reason = decision.kind == Decision::Kind::kDrop ? decision.reason : Drop::kNoNeighbour;
     if (decision.kind == Decision::Kind::kForward) to = {decision.index, Drop::kNone};
   } else {
-    to = tables.routes->find(destination_of(bytes_of(m), packet.headers.v4), path_hash(context.spi));
+    to = tables.routes->find_outer(destination_of(bytes_of(m), packet.headers.v4), path_hash(context.spi));
   }
   reason = to.reason;
   if (!to) return nullptr;

@@ -55,9 +55,19 @@ PuntClass punt_class(const Headers& h) {
   return ike || discovery ? PuntClass::kFirst : PuntClass::kRest;
 }
 
+// A tunnel interface has no link layer.
+void punt_bare(const PacketInfo& packet, PortIndex tunnel, PuntClass c, const ClassifyOutputs& out) {
+  const Headers& h = packet.headers;
+  packet.m->data_off = static_cast<std::uint16_t>(packet.m->data_off + h.ip);
+  packet.m->data_len = h.length;
+  packet.m->pkt_len = h.length;
+  out.control.punt(packet.m, tunnel, c);
+}
+
 // The kernel gets a whole frame: a packet that came in a frame keeps it, one out of an SA is given one.
 void punt_ip(const PacketInfo& packet, PortIndex port, const Tables& tables, const ClassifyOutputs& out) {
   const PuntClass c = punt_class(packet.headers);
+  if (is_tunnel(port)) return punt_bare(packet, port, c, out);
   if (packet.headers.ip >= kEthernetBytes) return out.control.punt(packet.m, port, c);
   auto* frame = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(packet.m, kEthernetBytes));
   if (frame == nullptr) return drop(packet.m, Drop::kNoBuffer, out.counters);

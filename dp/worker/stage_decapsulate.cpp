@@ -131,6 +131,14 @@ inline void finish_esp_tunnel(Burst& burst, unsigned i, unsigned end, std::uint3
   out.counters.decrypted += decrypted;
 }
 
+// They arrive by the tunnel interface of their SA, if it has one.
+[[gnu::noinline]] void set_tunnels(Burst& burst, unsigned jobs) {
+  for (unsigned i = 0; i < jobs; ++i) {
+    const DecapsulateJob& job = burst.decapsulating[i];
+    if (is_tunnel(job.sa->tunnel)) burst.packets[job.packet].port = job.sa->tunnel;
+  }
+}
+
 }  // namespace
 
 void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const DecapsulateOutputs& out,
@@ -157,6 +165,7 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
   if (jobs == 0) return;
   const std::uint32_t good = crypto.run(burst.jobs.data(), jobs);
   mark(clock, Stage::kCrypto);
+  if (tables.tunnels) set_tunnels(burst, jobs);
   // After it, run by run again.
   for (unsigned i = 0, r = 0; r < runs.count; i = runs.items[r++].end) {
     switch (runs.items[r].kind) {

@@ -77,7 +77,7 @@ inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, unsigned& 
 
 // Cold.
 RouteTo route_to(const OutboundSa& sa, const Tables& tables) {
-  return tables.routes->find(sa.destination, path_hash(spi_of(sa)));
+  return tables.routes->find_outer(sa.destination, path_hash(spi_of(sa)));
 }
 
 // The route of the outer packet; the SA remembers it as long as the generation of the tables stays.

@@ -14,16 +14,19 @@ const IpAddress* address_on(Side side, const Routes& routes, Family family) {
 }
 
 // Where the error says it is from (RFC 1812 §4.3.2.4): the port that the packet came in at, which leads back
-// to its sender. What came out of an SA came in at none: then the port that it was to leave by, whose address
-// the SA carries more likely than another's. Our own kernel believes nobody who has an address of ours; to it
-// the error is the destination's. Without an address at any port: the router's id, of lo or a dummy.
+// to its sender, or the tunnel interface. What came out of an SA without one came in at none: then the port
+// that it was to leave by, whose address the SA carries more likely than another's. Our own kernel believes
+// nobody who has an address of ours; to it the error is the destination's. Without an address at any port:
+// the router's id, of lo or a dummy.
 std::optional<IpAddress> source_of_error(const PacketInfo& refused, const Routes& routes) {
   const bool v4 = refused.headers.v4;
   const Family family = v4 ? Family::kV4 : Family::kV6;
   const IpAddress destination = destination_of(ip_of(refused), v4);
   if (refused.from_host()) return destination;
   const IpAddress* found = nullptr;
-  if (refused.origin == Origin::kDecrypted) {
+  if (refused.origin == Origin::kDecrypted && is_tunnel(refused.port)) {
+    found = routes.address_of(refused.port, family);
+  } else if (refused.origin == Origin::kDecrypted) {
     const RouteTo to = routes.find(destination, path_hash(flow_of(refused)));
     if (to && routes.next_hop(to.index).side == Side::kProtected)
       found = routes.address_of(routes.next_hop(to.index).port, family);

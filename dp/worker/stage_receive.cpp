@@ -151,6 +151,8 @@ void add_tagged(rte_mbuf* m, PortIndex port, const Tables& tables, Burst& burst,
 }
 
 void add_injected(rte_mbuf* m, const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
+  if (is_tunnel(PortIndex{m->port}))  // without an Ethernet header
+    return add_packet(m, 0, Origin::kHostTunnel, PortIndex{m->port}, tables, burst, out.counters);
   if (rte_pktmbuf_data_len(m) < kEthernetBytes) return drop(m, Drop::kRunt, out.counters);
   const PortIndex port{m->port};
   const bool inside = tables.routes->side(port) == Side::kProtected;

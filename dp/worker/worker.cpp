@@ -43,7 +43,7 @@ Worker::Worker(WorkerSetup setup)
       crypto_(std::move(setup.crypto)),
       second_(rte_get_tsc_hz()),
       counters_{.ports = std::vector<PortCounters>(setup.sinks.size())},
-      control_(setup.events, std::move(setup.punts), setup.wakeup, counters_),
+      control_(setup.events, std::move(setup.punts), setup.tunnel_punts, setup.wakeup, counters_),
       transmit_(std::move(setup.sinks), setup.outbox, counters_),
       neighbours_(second_, transmit_, control_, counters_),
       mailboxes_(std::move(setup.mailboxes), setup.index, counters_),

@@ -53,6 +53,7 @@ struct WorkerSetup {
   std::vector<rte_ring*> mailboxes;  // by worker: clear and ESP packets for the SA's owner
   rte_ring* outbox = nullptr;        // frames that others ask this worker to send
   std::vector<PuntRings> punts;      // frames for the TAPs; by PortIndex
+  PuntRings tunnel_punts;            // packets for the tunnel interfaces
   rte_ring* events = nullptr;        // of WorkerEvent
   Published<const Tables>* tables = nullptr;
   Quiescence* quiescence = nullptr;

@@ -138,6 +138,7 @@ class Lab {
     setup.buffers = Shared::get().buffers;
     setup.datagrams = Shared::get().datagrams;
     setup.punts.assign(5, {punts_, punts_rest_});
+    setup.tunnel_punts = {punts_, punts_rest_};
     setup.events = events_;
     setup.tables = &registry_.tables();
     setup.quiescence = &quiescence_;
@@ -162,6 +163,12 @@ class Lab {
                std::uint32_t order = 10) {
     ASSERT_TRUE(registry_.add_policy(
         {.id = PolicyId{id}, .name = "p", .order = order, .action = action, .selectors = s}));
+    ASSERT_TRUE(registry_.commit());
+  }
+  // The network that the tables have; publish_network() after a change.
+  NetworkSpec& network() { return network_; }
+  void publish_network() {
+    registry_.set_network(network_);
     ASSERT_TRUE(registry_.commit());
   }
   Registry& registry() { return registry_; }
@@ -271,7 +278,7 @@ class Lab {
     const auto address = [](const std::string& text) { return *IpAddress::parse(text); };
     const std::string n = left ? "1" : "2", other = left ? "2" : "1", s = left ? "a" : "b",
                       t = left ? "b" : "a";
-    NetworkSpec spec;
+    NetworkSpec& spec = network_;
     spec.addresses = {{address("198.51.100." + n), kWan},
                       {address("2001:db8:ffff::" + n), kWan},
                       {address("198.18." + n + ".1"), kLan},
@@ -286,10 +293,10 @@ class Lab {
                                {std::string("198.51.100.254"), kWan},
                                {std::string("2001:db8:ffff::254"), kWan}})
       spec.neighbours.push_back({address(a), p, Mac{2, 0, 0, 0, 0, 9}});
-    registry_.set_network(spec);
-    ASSERT_TRUE(registry_.commit());
+    publish_network();
   }
 
+  NetworkSpec network_;
   VlanTable vlans_;
   Quiescence quiescence_;
   Registry registry_;

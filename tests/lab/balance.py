@@ -24,6 +24,9 @@ def sides():
     ports, workers = ask("ports"), ask("workers")
     devices = [port for port in ports if "parent" not in port]  # a VLAN's packets are its parent's as well
 
+    # What a tunnel interface carries comes and goes by a port, where it is counted.
+    devices = [port for port in ports if port["driver"] != "tunnel"]
+
     def total(rows, *names):
         return {name: sum(int(row[name]) for row in rows) for name in names}
 
