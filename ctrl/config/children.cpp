@@ -79,7 +79,9 @@ bool can_initiate(const Connection& connection) {
 void read_actions(Section& section, const Connection& connection, ChildConfig& out) {
   using ike::CloseAction, ike::DpdAction, ike::StartAction;
   const bool known_peer = can_initiate(connection);
-  out.start = known_peer ? StartAction::kTrap : StartAction::kNone;
+  // Routing daemons speak through a tunnel interface first when it has a link.
+  const bool at_once = out.interface != InterfaceId{};
+  out.start = !known_peer ? StartAction::kNone : at_once ? StartAction::kStart : StartAction::kTrap;
   const Value start = section.get("start");
   if (const auto s = start.choice<StartAction>(
           {{"none", StartAction::kNone}, {"trap", StartAction::kTrap}, {"start", StartAction::kStart}}))
@@ -131,14 +133,19 @@ Result<std::uint16_t> parse_mss(std::string_view text) {
 }
 
 ike::ChildConfig read_child(const std::string& name, const Value& value, const Connection& connection,
-                            Legacy legacy) {
+                            InterfaceId interface, Legacy legacy) {
   Section section(value);
   ChildConfig out;
   out.name = name;
+  out.interface = interface;
   const Value local = section.get("local_ts"), remote = section.get("remote_ts");
-  // "dynamic", the address of the tunnel's end, is what an absent key means too.
-  const auto side = [](const Value& v) {
-    return v && v.node()->text == "dynamic" ? TrafficSelectors{} : read_selectors(v);
+  // "dynamic", the address of the tunnel's end, is what an absent key means too; with an interface, whose
+  // routes choose what the tunnel carries, that is everything.
+  const auto side = [&](const Value& v) -> TrafficSelectors {
+    if (v ? v.node()->text == "dynamic" : interface == InterfaceId{}) return {};
+    return v ? read_selectors(v)
+             : TrafficSelectors{TrafficSelector::of(Prefix::all(Family::kV4)),
+                                TrafficSelector::of(Prefix::all(Family::kV6))};
   };
   out.selectors = {side(local), side(remote)};
   out.proposals = read_proposals(section.get("esp_proposals"), ike::ProtocolId::kEsp, legacy);

@@ -102,9 +102,8 @@ Config read(Section& root, const Secrets* secrets, PolicyIds& ids, const Machine
           root.get("legacy").choice<Legacy>({{"refuse", Legacy::kRefuse}, {"allow", Legacy::kAllow}}))
     out.legacy = *legacy;
   read_ports(root.get("ports"), out);
+  const std::vector<ConnectionDraft> drafts = read_connections(root.get("connections"), secrets, ids, out);
   read_routes(root.get("routes"), out);
-  const std::vector<ConnectionDraft> drafts =
-      read_connections(root.get("connections"), secrets, ids, out.legacy);
   out.policies = read_policies(root.get("policies"), out.mode, drafts, ids);
   for (std::size_t i = 0; i < out.policies.size(); ++i) out.positions[out.policies[i].id] = i;
   for (const ConnectionDraft& draft : drafts)
@@ -172,6 +171,12 @@ std::string text(const ConfigErrors& errors) {
 PolicyId PolicyIds::of(std::string_view name) {
   const auto found = by_name_.find(name);
   return found != by_name_.end() ? found->second : by_name_.emplace(name, fresh()).first->second;
+}
+
+// An interface that is gone keeps its id: a packet of it may still be under way.
+InterfaceId PolicyIds::interface(std::string_view name) {
+  const auto next = static_cast<std::uint16_t>(interfaces_.size() + 1);
+  return interfaces_.try_emplace(std::string(name), InterfaceId{next}).first->second;
 }
 
 const PolicySpec* Config::policy(PolicyId id) const {

@@ -53,15 +53,18 @@ struct Management {
   friend bool operator==(const Management&, const Management&) = default;
 };
 
-// Gives names their PolicyIds, the same one for the same name as long as it lives: the caller keeps one for
-// the life of the process, so that a reload leaves the policies and SAs of unchanged children alone.
+// Gives names their PolicyIds, and interfaces their InterfaceIds, the same one for the same name as long as
+// it lives: the caller keeps one for the life of the process, so that a reload leaves the policies and SAs of
+// unchanged children alone.
 class PolicyIds {
  public:
   PolicyId of(std::string_view name);
   PolicyId fresh() { return PolicyId{++last_}; }  // for what has no name; never given out again
+  InterfaceId interface(std::string_view name);
 
  private:
   std::map<std::string, PolicyId, std::less<>> by_name_;
+  std::map<std::string, InterfaceId, std::less<>> interfaces_;
   std::uint32_t last_ = 0;
 };
 
@@ -69,16 +72,18 @@ struct Config {
   std::string file;
   Mode mode = Mode::kDataPath;
   Legacy legacy = Legacy::kRefuse;
-  dp::Setup setup;                     // used in kDataPath only; PortIndex is the position in setup.ports
-  std::vector<PortAddress> addresses;  // to be given to the ports' TAPs
-  std::vector<dp::Route> routes;       // to be given to the kernel
+  dp::Setup setup;                       // used in kDataPath only; PortIndex is the position in setup.ports
+  std::vector<dp::TunnelSetup> tunnels;  // the connections' interfaces
+  std::vector<PortAddress> addresses;    // to be given to the ports' TAPs and to those
+  std::vector<dp::Route> routes;         // to be given to the kernel
 
   // As Endpoint::configure takes them; ChildConfig::policy names an entry of `policies`.
   std::vector<std::shared_ptr<const ike::Connection>> connections;
   // The whole SPD: the explicit list in its order, then the children it does not name in the order of the
-  // file. Orders are kOrderStep apart; the ones between are for what an SA narrows (child_sa_table.h). A
-  // child whose peer's address is not known yet and whose selectors depend on it has an empty side: only a
-  // place in the order, not to be installed.
+  // file; at last those of connections with an interface, which are in SPDs of their own. Orders are
+  // kOrderStep apart; the ones between are for what an SA narrows (child_sa_table.h). A child whose peer's
+  // address is not known yet and whose selectors depend on it has an empty side: only a place in the order,
+  // not to be installed.
   std::vector<PolicySpec> policies;
 
   ike::Settings ike;  // limits

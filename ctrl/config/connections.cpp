@@ -116,11 +116,12 @@ void read_retransmission(const Value& value, ike::Retransmission& out) {
   section.finish();
 }
 
-void read_children(const Value& value, ConnectionDraft& draft, PolicyIds& ids, Legacy legacy) {
+void read_children(const Value& value, InterfaceId interface, ConnectionDraft& draft, PolicyIds& ids,
+                   Legacy legacy) {
   Section children(value);
   for (auto& [name, item] : children.members()) {
     if (!valid_name(name)) item.error(kNameRule);
-    ike::ChildConfig child = read_child(name, item, draft.connection, legacy);
+    ike::ChildConfig child = read_child(name, item, draft.connection, interface, legacy);
     child.policy = ids.of(draft.connection.name + "/" + name);
     draft.connection.children.push_back(std::move(child));
     draft.children.push_back(item);
@@ -151,7 +152,7 @@ void find_secret(const Value& value, const Secrets* secrets, Connection& out) {
 }
 
 ConnectionDraft read_connection(const std::string& name, const Value& value, const Secrets* secrets,
-                                PolicyIds& ids, Legacy legacy) {
+                                PolicyIds& ids, Config& config) {
   Section section(value);
   ConnectionDraft draft{.connection = {}, .value = value, .children = {}};
   Connection& out = draft.connection;
@@ -160,11 +161,13 @@ ConnectionDraft read_connection(const std::string& name, const Value& value, con
   read_remote(Section(section.require("remote", "use {address: ..., id: ...}")), out);
   check_families(value, out);
   read_auth(section);
-  out.proposals = read_proposals(section.get("proposals"), ike::ProtocolId::kIke, legacy);
+  out.proposals = read_proposals(section.get("proposals"), ike::ProtocolId::kIke, config.legacy);
   read_times(section, out);
   if (const auto encap = section.get("encap").boolean()) out.force_encap = *encap;
   if (!out.local_id.data.empty()) find_secret(value, secrets, out);
-  read_children(section.require("children", "it says what is protected"), draft, ids, legacy);
+  const InterfaceId interface = read_interface(section.get("interface"), name, config, ids);
+  read_children(section.require("children", "it says what is protected"), interface, draft, ids,
+                config.legacy);
   section.finish();
   return draft;
 }
@@ -188,11 +191,11 @@ void check_twins(const std::vector<ConnectionDraft>& drafts) {
 }  // namespace
 
 std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids,
-                                              Legacy legacy) {
+                                              Config& out) {
   std::vector<ConnectionDraft> drafts;
   for (auto& [name, item] : Section(value).members()) {
     if (!valid_name(name)) item.error(kNameRule);
-    drafts.push_back(read_connection(name, item, secrets, ids, legacy));
+    drafts.push_back(read_connection(name, item, secrets, ids, out));
   }
   check_twins(drafts);
   return drafts;

@@ -147,12 +147,13 @@ void check_trap(const Value& value, const ike::ChildConfig& child, const PolicyS
 }
 
 void check_same_children(const std::vector<ConnectionDraft>& drafts) {
-  std::map<Selectors, std::string> seen;
+  std::map<std::pair<InterfaceId, Selectors>, std::string> seen;
   for (const ConnectionDraft& draft : drafts)
     for (std::size_t i = 0; i < draft.children.size(); ++i) {
       const PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
       if (policy.selectors.local.empty() || policy.selectors.remote.empty()) continue;
-      const auto [first, fresh] = seen.try_emplace(in_order(policy.selectors), policy.name);
+      const auto [first, fresh] =
+          seen.try_emplace({policy.interface, in_order(policy.selectors)}, policy.name);
       if (!fresh)
         draft.children[i].error("has the same selectors as child '" + first->second +
                                 "': " + policy.selectors.text());

@@ -25,6 +25,13 @@ void read_limits(const Value& value, ike::Settings& out);
 // ports.cpp
 void read_ports(const Value& value, Config& out);
 void read_routes(const Value& value, Config& out);
+bool valid_port_name(std::string_view name);
+std::string port_name(const Config& config, dp::PortIndex port);  // a tunnel interface's as well
+std::optional<PortAddress> read_address(const Value& item, dp::PortIndex port);
+
+// interfaces.cpp
+// `interface` of a connection; none when it has none.
+InterfaceId read_interface(const Value& value, const std::string& connection, Config& out, PolicyIds& ids);
 
 // devices.cpp
 void read_device(const Value& device, const Config& out, dp::PortSetup& setup);
@@ -57,14 +64,15 @@ struct ConnectionDraft {
   Value value;
   std::vector<Value> children;  // as connection.children
 };
+// The interfaces of the connections go to `out`, where the ports stand already.
 std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids,
-                                              Legacy legacy);
+                                              Config& out);
 
 // children.cpp
 inline constexpr std::chrono::seconds kLongestLife{30 * 86400};
 inline bool one_host(const AddressRange& range) { return range.first == range.last; }
 ike::ChildConfig read_child(const std::string& name, const Value& value, const ike::Connection& connection,
-                            Legacy legacy);
+                            InterfaceId interface, Legacy legacy);
 // "any" means all addresses of both families, also in front of a bracket: "any[udp/53]".
 TrafficSelectors read_selectors(const Value& value);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The section `policies`: the SPD in its order (RFC 4301 §4.4.1), and the entries that children make.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -83,8 +84,9 @@ class List {
 
   std::vector<PolicySpec> finish() {
     for (const PolicyEntry& child : children_)
-      if (!named_.contains(child.policy.name)) entries_.push_back(child);
+      if (!is_routed(child) && !named_.contains(child.policy.name)) entries_.push_back(child);
     check_order(entries_, mode_);
+    std::ranges::copy_if(children_, std::back_inserter(entries_), &is_routed);
     std::vector<PolicySpec> out;
     for (PolicyEntry& entry : entries_) {
       entry.policy.order = kOrderStep * static_cast<std::uint32_t>(out.size() + 1);
@@ -95,6 +97,8 @@ class List {
   }
 
  private:
+  static bool is_routed(const PolicyEntry& entry) { return entry.policy.interface != InterfaceId{}; }
+
   void read_child(Section& section, const Value& child, const Value& action, std::optional<Action> given) {
     if (given && *given != Action::kProtect)
       action.error("a child is protected: use protect, or leave 'action' away");
@@ -106,6 +110,9 @@ class List {
     if (found == by_name_.end())
       child.error("there is no child '" + text->substr(0, 130) + "'; use CONNECTION/CHILD" +
                   did_you_mean(*text, {child_names_.begin(), child_names_.end()}));
+    else if (is_routed(children_[found->second]))
+      child.error(
+          "is of a connection with an interface: routes to that decide what it carries, not this list");
     else if (!named_.insert(*text).second)
       child.error("child '" + *text + "' stands in this list already");
     else
@@ -166,7 +173,8 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
                  .name = connection.name + "/" + child.name,
                  .action = Action::kProtect,
                  .selectors = child.selectors,
-                 .child = child.policy};
+                 .child = child.policy,
+                 .interface = child.interface};
   out.tunnel = tunnel_of(connection);
   const auto& remotes = connection.remote_addrs;
   if (out.selectors.local.empty() && (out.tunnel || connection.local_addrs.size() == 1))

@@ -12,15 +12,6 @@ namespace {
 constexpr std::size_t kLongestPortName = 15;
 constexpr std::uint16_t kTagBytes = 4;  // IEEE 802.1Q
 
-std::string port_name(const Config& config, dp::PortIndex port) {
-  return config.setup.ports[static_cast<std::size_t>(port)].name;
-}
-
-bool valid_port_name(std::string_view name) {
-  return valid_name(name) && name.size() <= kLongestPortName && name != "." && name != ".." && name != "lo" &&
-         name != "all" && name != "default";
-}
-
 std::optional<dp::Mac> parse_mac(std::string_view text) {
   dp::Mac mac{};
   if (text.size() != 17) return std::nullopt;
@@ -32,6 +23,19 @@ std::optional<dp::Mac> parse_mac(std::string_view text) {
   // The group bit is a multicast's; all zeros is nobody's.
   if ((mac[0] & 1) != 0 || mac == dp::Mac{}) return std::nullopt;
   return mac;
+}
+
+}  // namespace
+
+std::string port_name(const Config& config, dp::PortIndex port) {
+  if (!dp::is_tunnel(port)) return config.setup.ports[static_cast<std::size_t>(port)].name;
+  const auto tunnel = std::ranges::find(config.tunnels, dp::interface_of(port), &dp::TunnelSetup::id);
+  return tunnel == config.tunnels.end() ? std::string() : tunnel->name;
+}
+
+bool valid_port_name(std::string_view name) {
+  return valid_name(name) && name.size() <= kLongestPortName && name != "." && name != ".." && name != "lo" &&
+         name != "all" && name != "default";
 }
 
 std::optional<PortAddress> read_address(const Value& item, dp::PortIndex port) {
@@ -60,6 +64,8 @@ std::optional<PortAddress> read_address(const Value& item, dp::PortIndex port) {
   return out;
 }
 
+namespace {
+
 void read_addresses(const Value& value, dp::PortIndex port, Config& out) {
   for (const Value& item : value.list()) {
     const auto address = read_address(item, port);
@@ -86,6 +92,10 @@ std::optional<dp::PortIndex> find_port(const Value& value, const Config& config)
   for (std::size_t i = 0; i < config.setup.ports.size(); ++i) {
     if (config.setup.ports[i].name == *name) return static_cast<dp::PortIndex>(i);
     known.push_back(config.setup.ports[i].name);
+  }
+  for (const dp::TunnelSetup& tunnel : config.tunnels) {
+    if (tunnel.name == *name) return dp::port_of(tunnel.id);
+    known.push_back(tunnel.name);
   }
   value.error("there is no port '" + name->substr(0, 60) + "'" + did_you_mean(*name, known));
   return std::nullopt;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ctrl/gateway/clock.h"
+
 namespace simplon::ctrl {
 
 Result<std::unique_ptr<Network>> Network::open(const dp::Setup& setup, dp::DataPath& datapath, Log& log) {
@@ -37,8 +39,46 @@ void Network::follow_kernel() {
   if (!changed) return;
   compare_ = true;
   watch_neighbours();
-  datapath_.set_network(mirror_->network());
+  publish();
+}
+
+void Network::publish() {
+  std::vector<dp::PortIndex> ours;
+  for (const auto& [port, name] : tunnels_) ours.push_back(port);
+  datapath_.set_network(held_.with_held(mirror_->network(), ours, clock_now()));
   if (auto done = datapath_.commit(); !done) log_.error(Category::kNetwork, done.error().what);
+  tell_held();
+}
+
+void Network::tell_held() {
+  for (const auto& [port, name] : tunnels_) {
+    const std::size_t held = held_.held(port);
+    if (std::exchange(told_held_[port], held != 0) == (held != 0)) continue;
+    log_.warning(
+        Category::kNetwork,
+        name_of(port) + (held != 0 ? " is down or has lost its routes: what " + std::to_string(held) +
+                                         " of them led to is dropped until it is up, or routed elsewhere"
+                                   : " has its routes again, or they are given up"));
+  }
+}
+
+std::string Network::name_of(dp::PortIndex port) const {
+  if (!dp::is_tunnel(port)) return "port " + ports_[static_cast<std::size_t>(port)];
+  const auto found = tunnels_.find(port);
+  return found == tunnels_.end() ? "an interface that is gone" : "interface " + found->second;
+}
+
+// Those that were removed.
+std::vector<dp::PortIndex> Network::set_tunnels(const Config& now, std::vector<std::string>& errors) {
+  const std::map<dp::PortIndex, std::string> before = std::exchange(tunnels_, {});
+  for (const dp::TunnelSetup& tunnel : now.tunnels) tunnels_[dp::port_of(tunnel.id)] = tunnel.name;
+  if (auto done = datapath_.set_tunnels(now.tunnels); !done) errors.push_back(done.error().what);
+  mirror_->follow_tunnels(tunnels_);
+  watch_neighbours();
+  std::vector<dp::PortIndex> gone;
+  for (const auto& [port, name] : before)
+    if (!tunnels_.contains(port)) gone.push_back(port);
+  return gone;
 }
 
 std::vector<std::string> Network::configure(const Config& now, const std::vector<PortAddress>& old_addresses,
@@ -49,10 +89,13 @@ std::vector<std::string> Network::configure(const Config& now, const std::vector
   const auto tell = [&](const Result<void>& done) {
     if (!done) errors.push_back(done.error().what);
   };
+  const std::vector<dp::PortIndex> removed = set_tunnels(now, errors);
+  const auto is_gone = [&](dp::PortIndex port) { return std::ranges::find(removed, port) != removed.end(); };
   for (const dp::Route& route : old_routes)
-    if (std::ranges::find(now.routes, route) == now.routes.end()) tell(mirror_->remove_route(route));
+    if (!is_gone(route.port) && std::ranges::find(now.routes, route) == now.routes.end())
+      tell(mirror_->remove_route(route));
   for (const PortAddress& a : old_addresses)
-    if (std::ranges::find(now.addresses, a) == now.addresses.end())
+    if (!is_gone(a.port) && std::ranges::find(now.addresses, a) == now.addresses.end())
       tell(mirror_->remove_address(a.port, a.address, a.length));
   for (const PortAddress& a : now.addresses) tell(mirror_->add_address(a.port, a.address, a.length));
   for (const dp::Route& route : now.routes) tell(mirror_->add_route(route));
@@ -87,15 +130,15 @@ MissingNetwork missing(const std::vector<PortAddress>& addresses, const std::vec
 // Addresses first: a route may need one. What cannot be put back yet, since its TAP is down or gone, is told
 // once and tried again.
 void Network::put_back(ike::Now now) {
+  if (held_.deadline() && now >= *held_.deadline()) publish();
   if (!compare_ || now < next_try_) return;
   const MissingNetwork gone = missing(addresses_, routes_, mirror_->network());
   compare_ = !gone.addresses.empty() || !gone.routes.empty();
   if (!compare_) return told_.clear();
   next_try_ = now + std::chrono::seconds(1);
   for (const PortAddress& a : gone.addresses)
-    tell(mirror_->restore_address(a.port, a.address, a.length), "address " + a.address.text() + "/" +
-                                                                    std::to_string(a.length) + " of port " +
-                                                                    ports_[static_cast<std::size_t>(a.port)]);
+    tell(mirror_->restore_address(a.port, a.address, a.length),
+         "address " + a.address.text() + "/" + std::to_string(a.length) + " of " + name_of(a.port));
   for (const dp::Route& route : gone.routes)
     tell(mirror_->restore_route(route), "route to " + route.prefix.text());
 }
@@ -115,8 +158,7 @@ void Network::event(const dp::Event& event) {
     if (auto asked = mirror_->resolve(wanted->port, wanted->address); !asked)
       log_.debug(Category::kNetwork, asked.error().what);
   } else if (const auto* changed = std::get_if<dp::PortChanged>(&event)) {
-    log_.warning(Category::kNetwork,
-                 "port " + ports_[static_cast<std::size_t>(changed->port)] + " " + changed->what);
+    log_.warning(Category::kNetwork, name_of(changed->port) + " " + changed->what);
   }
 }
 

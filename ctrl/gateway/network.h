@@ -4,12 +4,14 @@
 // thread.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "ctrl/config/config.h"
+#include "ctrl/gateway/held_routes.h"
 #include "ctrl/linux/network_mirror.h"
 #include "ctrl/runtime/log.h"
 #include "dp/device/datapath.h"
@@ -29,8 +31,8 @@ class Network {
   // Puts addresses and routes of the configuration back that are not in the kernel any more. To be called
   // each turn; it tries once a second.
   void put_back(ike::Now now);
-  // Adds the addresses and routes of `now` to the kernel, and removes the old ones that are not among them.
-  // Returns the errors.
+  // Makes the tunnel interfaces of `now`, adds its addresses and routes to the kernel, and removes the old
+  // ones that are not among them. Returns the errors.
   std::vector<std::string> configure(const Config& now, const std::vector<PortAddress>& old_addresses,
                                      const std::vector<dp::Route>& old_routes);
   // Once a second: the kernel confirms the neighbours that the data path uses.
@@ -43,10 +45,17 @@ class Network {
           Log& log)
       : ports_(std::move(ports)), mirror_(std::move(mirror)), datapath_(datapath), log_(log) {}
   void tell(const Result<bool>& put, const std::string& what);
+  std::vector<dp::PortIndex> set_tunnels(const Config& now, std::vector<std::string>& errors);
+  void publish();
+  void tell_held();
+  std::string name_of(dp::PortIndex port) const;  // "port lan", "interface tun0"
   void watch_neighbours();
   void warn_of_rules();
 
-  std::vector<std::string> ports_;  // names
+  std::vector<std::string> ports_;                // names
+  std::map<dp::PortIndex, std::string> tunnels_;  // names
+  HeldRoutes held_;
+  std::map<dp::PortIndex, bool> told_held_;  // as told in the log
   std::unique_ptr<NetworkMirror> mirror_;
   dp::DataPath& datapath_;
   Log& log_;

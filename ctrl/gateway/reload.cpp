@@ -2,6 +2,7 @@
 #include "ctrl/gateway/reload.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -15,6 +16,19 @@ template <class T>
 void keep(T& next, const T& running, std::string_view name, std::vector<std::string>& kept) {
   if (next != running) kept.emplace_back(name);
   next = running;
+}
+
+// Tunnel interfaces come and go with a reload: theirs are the new ones.
+template <class T>
+void keep_those_of_ports(std::vector<T>& next, const std::vector<T>& running, std::string_view name,
+                         std::vector<std::string>& kept) {
+  const auto of_tunnel = [](const T& t) { return dp::is_tunnel(t.port); };
+  std::vector<T> ports = running, tunnels = next;
+  std::erase_if(ports, of_tunnel);
+  std::erase_if(tunnels, std::not_fn(of_tunnel));
+  std::erase_if(next, of_tunnel);
+  keep(next, ports, name, kept);
+  next.insert(next.end(), tunnels.begin(), tunnels.end());
 }
 
 std::string summary(const Config& now, const Config& before, const std::vector<std::string>& kept) {
@@ -34,8 +48,8 @@ std::vector<std::string> keep_until_restart(Config& next, const Config& running)
     kept.emplace_back("gateway, ports, crypto and icmp");
     next.setup = running.setup;
     next.mode = running.mode;
-    keep(next.addresses, running.addresses, "addresses", kept);
-    keep(next.routes, running.routes, "routes", kept);
+    keep_those_of_ports(next.addresses, running.addresses, "addresses", kept);
+    keep_those_of_ports(next.routes, running.routes, "routes", kept);
   }
   keep(next.management, running.management, "management", kept);
   return kept;

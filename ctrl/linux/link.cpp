@@ -24,4 +24,9 @@ unsigned interface_index(int socket, const std::string& interface) {
   return ioctl(socket, SIOCGIFINDEX, &r) == 0 ? static_cast<unsigned>(r.ifr_ifindex) : 0;
 }
 
+bool is_set_up(int socket, const std::string& interface) {
+  ifreq r = request_for(interface);
+  return ioctl(socket, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_UP) != 0;
+}
+
 }  // namespace simplon::ctrl

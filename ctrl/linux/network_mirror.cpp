@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "ctrl/linux/link.h"
@@ -76,10 +77,12 @@ Result<std::unique_ptr<NetworkMirror>> NetworkMirror::open(const std::vector<std
   if (!requests) return std::unexpected(requests.error());
   for (const unsigned group : kMoreGroups) [[maybe_unused]]
     const auto old_kernel = events->join(group);  // without next hop objects
-  std::unique_ptr<NetworkMirror> mirror(new NetworkMirror(taps, std::move(*requests), std::move(*events)));
-  mirror->find_interfaces();
+  std::unique_ptr<NetworkMirror> mirror(new NetworkMirror(std::move(*requests), std::move(*events)));
   for (std::size_t i = 0; i < taps.size(); ++i)
-    if (mirror->interfaces_[i] == 0) return fail("there is no interface '" + taps[i] + "' to mirror");
+    mirror->taps_[dp::PortIndex{static_cast<std::uint16_t>(i)}] = taps[i];
+  mirror->find_interfaces();
+  for (const auto& [port, index] : mirror->interfaces_)
+    if (index == 0) return fail("there is no interface '" + mirror->taps_[port] + "' to mirror");
   auto first = mirror->read();
   if (!first) return std::unexpected(first.error());
   mirror->network_ = std::move(*first);
@@ -89,10 +92,17 @@ Result<std::unique_ptr<NetworkMirror>> NetworkMirror::open(const std::vector<std
 void NetworkMirror::find_interfaces() {
   interfaces_.clear();
   ports_.clear();
-  for (std::size_t i = 0; i < taps_.size(); ++i) {
-    interfaces_.push_back(interface_index(events_.fd(), taps_[i]));
-    if (interfaces_[i] != 0) ports_[interfaces_[i]] = dp::PortIndex{static_cast<std::uint16_t>(i)};
+  for (const auto& [port, name] : taps_) {
+    const unsigned index = interfaces_[port] = interface_index(events_.fd(), name);
+    if (index != 0) ports_[index] = port;
   }
+}
+
+void NetworkMirror::follow_tunnels(const std::map<dp::PortIndex, std::string>& tunnels) {
+  std::erase_if(taps_, [](const auto& tap) { return dp::is_tunnel(tap.first); });
+  taps_.insert(tunnels.begin(), tunnels.end());
+  find_interfaces();
+  stale_ = true;
 }
 
 bool NetworkMirror::Told::usable() const { return (state & kUsable) != 0 && mac; }
@@ -120,16 +130,30 @@ bool NetworkMirror::changes_nothing(const nlmsghdr& notice) {
   return true;
 }
 
+// A tunnel interface that is up again by now has lost its routes nevertheless: it is told as down once.
+void NetworkMirror::note_going_down(const nlmsghdr& notice) {
+  if (notice.nlmsg_type != RTM_NEWLINK && notice.nlmsg_type != RTM_DELLINK) return;
+  const auto* link = fixed_header<ifinfomsg>(notice);
+  if (link == nullptr) return;
+  const auto index = static_cast<unsigned>(link->ifi_index);
+  const auto port = ports_.find(index);
+  if (port == ports_.end() || !dp::is_tunnel(port->second)) return;
+  if (notice.nlmsg_type == RTM_DELLINK || (link->ifi_flags & IFF_UP) == 0) went_down_.insert(index);
+}
+
 // On any other notice, everything is read again. The tables of a gateway are small enough, and so the mirror
 // cannot drift from the kernel. When reading fails, the next call tries again.
 bool NetworkMirror::poll() {
-  const bool complete = events_.notices([&](const nlmsghdr& m) { stale_ = !changes_nothing(m) || stale_; });
+  const bool complete = events_.notices([&](const nlmsghdr& m) {
+    note_going_down(m);
+    stale_ = !changes_nothing(m) || stale_;
+  });
   if (!complete) stale_ = true;
   if (!stale_) return false;
   find_interfaces();
   auto now = read();
   if (!now) return false;
-  stale_ = false;
+  stale_ = !std::exchange(went_down_, {}).empty();
   if (*now == network_) return false;
   network_ = std::move(*now);
   return true;
@@ -150,14 +174,16 @@ Result<dp::NetworkSpec> NetworkMirror::read() {
   for (int attempt = 1;; ++attempt) {
     dp::NetworkSpec spec;
     known_.clear();
+    spare_.clear();
     beyond_ = {};
+    read_tunnels(spec);
     auto done = dump(RTM_GETADDR, "addresses", [&](const nlmsghdr& m) { read_address(m, spec); });
     if (done) done = read_next_hop_objects();
     if (done) done = dump(RTM_GETROUTE, "routes", [&](const nlmsghdr& m) { read_route(m, spec); });
     if (done)
       done = dump(RTM_GETRULE, "rules", [&](const nlmsghdr& m) { beyond_.rules |= !is_standard_rule(m); });
     if (done) done = dump(RTM_GETNEIGH, "neighbours", [&](const nlmsghdr& m) { read_neighbour(m, spec); });
-    if (done) return spec;
+    if (done) return add_spare_ways(spec), spec;
     if (requests_.error() != EINTR || attempt == kReadAttempts) return std::unexpected(done.error());
   }
 }
@@ -191,7 +217,27 @@ void NetworkMirror::read_route(const nlmsghdr& message, dp::NetworkSpec& spec) {
       spec.routes.back().metric == way.metric)
     return;
   for (std::size_t i = 0; i < route.ways.size(); ++i)
-    if (route.usable[i]) spec.routes.push_back(route.ways[i]);
+    if (route.usable[i])
+      spec.routes.push_back(route.ways[i]);
+    else if (dp::is_tunnel(route.ways[i].port))
+      spare_.push_back(route.ways[i]);
+}
+
+// A tunnel interface has no link while it has no SA. What is routed there must not take the next route, and
+// asks for the SA; unless another tunnel interface has a route of the prefix, and a link.
+void NetworkMirror::add_spare_ways(dp::NetworkSpec& spec) {
+  if (spare_.empty()) return;
+  std::set<Prefix> have;
+  for (const dp::Route& route : spec.routes)
+    if (dp::is_tunnel(route.port)) have.insert(route.prefix);
+  std::ranges::copy_if(spare_, std::back_inserter(spec.routes),
+                       [&](const dp::Route& route) { return !have.contains(route.prefix); });
+}
+
+void NetworkMirror::read_tunnels(dp::NetworkSpec& spec) const {
+  for (const auto& [port, name] : taps_)
+    if (dp::is_tunnel(port) && is_set_up(events_.fd(), name) && !went_down_.contains(interface(port)))
+      spec.tunnels.push_back(port);
 }
 
 void NetworkMirror::read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec) {
@@ -327,21 +373,25 @@ bool is_strict(const std::string& interface) {
 // its source may need a route, but by any interface (RFC 3704 §2.4). The larger of this and of `all` counts,
 // which makes 2 of a strict 1. And a neighbour is asked in the name of an address of its own link: what
 // checks sources would not answer another one.
-Result<void> NetworkMirror::prepare(unsigned interface) {
+Result<void> NetworkMirror::prepare(unsigned interface, bool is_tunnel) {
   std::array<char, IF_NAMESIZE> name{};
   if (if_indextoname(interface, name.data()) != nullptr) {
     if (is_strict(name.data()) || is_strict("all"))
       std::ofstream(setting_of(name.data(), "rp_filter")) << "2";
     std::ofstream(setting_of(name.data(), "arp_announce")) << "2";
+    // The other end of a tunnel is no router that gives addresses and routes out.
+    if (is_tunnel)
+      for (const char* key : {"accept_ra", "accept_redirects"})
+        std::ofstream("/proc/sys/net/ipv6/conf/" + std::string(name.data()) + "/" + key) << "0";
   }
   return watch_neighbours_closely(requests_, interface);
 }
 
 Result<void> NetworkMirror::watch_closely() {
   Result<void> first;
-  for (const unsigned interface : interfaces_)
+  for (const auto& [port, interface] : interfaces_)
     if (interface != 0 && watched_.insert(interface).second)
-      if (auto done = prepare(interface); !done && first) first = done;
+      if (auto done = prepare(interface, dp::is_tunnel(port)); !done && first) first = done;
   return first;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel's network, mirrored: addresses, routes of the main table and neighbours of the ports' TAPs, as a
-// dp::NetworkSpec that follows rtnetlink. Whoever configures the kernel (ip, FRR, BIRD, DHCP) configures the
-// data path. Rules and other tables (`ip rule`) are not followed, nor routes for a TOS or a source.
+// dp::NetworkSpec that follows rtnetlink, and those of tunnel interfaces (dp/device/punt_path.h). Whoever
+// configures the kernel (ip, FRR, BIRD, DHCP) configures the data path. Rules and other tables (`ip rule`)
+// are not followed, nor routes for a TOS or a source.
 //
 // Control thread. fd() is readable when the kernel has news for poll().
 #pragma once
@@ -24,6 +25,8 @@ class NetworkMirror {
   // `taps`: interface names by PortIndex. All of them must exist now; one that is deleted later is followed
   // again when another of its name is there.
   static Result<std::unique_ptr<NetworkMirror>> open(const std::vector<std::string>& taps);
+  // The tunnel interfaces, by their ports; none needs to exist. The next poll() reads everything.
+  void follow_tunnels(const std::map<dp::PortIndex, std::string>& tunnels);
 
   int fd() const { return events_.fd(); }
   bool poll();  // true: network() has changed
@@ -59,10 +62,10 @@ class NetworkMirror {
   Result<void> watch_closely();
 
  private:
-  NetworkMirror(std::vector<std::string> taps, Netlink requests, Netlink events)
-      : taps_(std::move(taps)), requests_(std::move(requests)), events_(std::move(events)) {}
+  NetworkMirror(Netlink requests, Netlink events)
+      : requests_(std::move(requests)), events_(std::move(events)) {}
   void find_interfaces();
-  Result<void> prepare(unsigned interface);
+  Result<void> prepare(unsigned interface, bool is_tunnel);
   struct Told {  // of a neighbour, by a message of the kernel
     dp::NeighbourKey key;
     std::uint16_t state = 0;  // NUD_…
@@ -71,23 +74,30 @@ class NetworkMirror {
   };
   std::optional<Told> told(const nlmsghdr& message) const;
   bool changes_nothing(const nlmsghdr& notice);
+  void note_going_down(const nlmsghdr& notice);
   Result<dp::NetworkSpec> read();
   void read_address(const nlmsghdr& message, dp::NetworkSpec& spec) const;
   Result<void> read_next_hop_objects();
   void read_route(const nlmsghdr& message, dp::NetworkSpec& spec);
+  void add_spare_ways(dp::NetworkSpec& spec);
+  void read_tunnels(dp::NetworkSpec& spec) const;
   void read_neighbour(const nlmsghdr& message, dp::NetworkSpec& spec);
   Result<void> dump(std::uint16_t type, const std::string& what, const Netlink::Each& each);
   Result<void> change_address(std::uint16_t type, std::uint16_t flags, dp::PortIndex port,
                               const IpAddress& address, std::uint8_t length);
   Result<bool> port_has_route(const dp::Route& route);
   Result<void> change_route(std::uint16_t type, std::uint16_t flags, const dp::Route& route);
-  unsigned interface(dp::PortIndex port) const { return interfaces_[static_cast<std::size_t>(port)]; }
+  unsigned interface(dp::PortIndex port) const {
+    const auto found = interfaces_.find(port);
+    return found == interfaces_.end() ? 0 : found->second;
+  }
 
-  std::vector<std::string> taps_;  // by PortIndex
+  std::map<dp::PortIndex, std::string> taps_;  // names
   Netlink requests_, events_;
-  std::vector<unsigned> interfaces_;  // by PortIndex; 0: it is gone
+  std::map<dp::PortIndex, unsigned> interfaces_;  // 0: it is gone
   PortsByInterface ports_;
-  NextHopObjects objects_;  // of the last read()
+  NextHopObjects objects_;        // of the last read()
+  std::vector<dp::Route> spare_;  // of the last read(): into tunnel interfaces without a link
   Beyond beyond_;
   dp::NetworkSpec network_;
   struct Known {
@@ -96,6 +106,7 @@ class NetworkMirror {
   };
   std::map<dp::NeighbourKey, Known> known_;  // those of network_
   std::set<unsigned> watched_;               // interfaces; see watch_closely()
+  std::set<unsigned> went_down_;             // interfaces of tunnels, since the last read()
   bool stale_ = false;                       // see stale()
 };
 

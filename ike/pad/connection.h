@@ -35,7 +35,8 @@ struct ChildConfig {
   Lifetime life{.time = seconds{3960}};   // hard
   std::uint32_t replay_window = kDefaultReplayWindow;
   MtuOptions mtu;
-  PolicyId policy{};  // the SPD entry made from this child
+  PolicyId policy{};        // the SPD entry made from this child
+  InterfaceId interface{};  // of the connection: what is routed to it, in its own SPD
 
   friend bool operator==(const ChildConfig&, const ChildConfig&) = default;
 };

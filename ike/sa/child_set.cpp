@@ -107,6 +107,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   sa->hard = child.config.life;
   if (!in) sa->mtu = child.config.mtu;
   sa->policy = child.config.policy;
+  sa->interface = child.config.interface;
   sa->selectors = child.selectors;
   return sa;
 }

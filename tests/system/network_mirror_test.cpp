@@ -368,6 +368,41 @@ TEST_F(Mirror, FollowsTheBroadcastAddressesOfItsNetworks) {
   }));
 }
 
+// `p1` stands for a tunnel interface here; its link goes with the other end's.
+const PortIndex kTunnel = dp::port_of(InterfaceId{3});
+
+TEST_F(Mirror, RouteIntoATunnelInterfaceWithoutALinkComesBeforeAClearOne) {
+  mirror_ = std::move(*NetworkMirror::open({"p0"}));
+  mirror_->follow_tunnels({{kTunnel, "p1"}});
+  ASSERT_TRUE(
+      runs("ip addr add 192.0.2.1/24 dev p0; ip route add 203.0.113.0/24 dev p1;"
+           "ip route add 203.0.113.0/24 via 192.0.2.9 metric 5; ip route add default via 192.0.2.9;"
+           "ip -6 route add 2001:db8:1::/64 dev p1"));
+  const auto leads_there = [](const dp::NetworkSpec& n) {
+    return has(n, {net("203.0.113.0/24"), std::nullopt, kTunnel}) &&
+           has(n, {net("2001:db8:1::/64"), std::nullopt, kTunnel, 1024});
+  };
+  EXPECT_TRUE(follows(leads_there));
+  EXPECT_THAT(mirror_->network().tunnels, testing::ElementsAre(kTunnel));
+  ASSERT_TRUE(runs("ip link set far1 down"));
+  EXPECT_TRUE(follows([](const dp::NetworkSpec&) {
+    return shell("ip route show dev p1").find("linkdown") != std::string::npos;
+  }));
+  EXPECT_TRUE(follows(leads_there)) << "without a link";
+  EXPECT_THAT(mirror_->network().tunnels, testing::ElementsAre(kTunnel)) << "which is not to be set down";
+}
+
+TEST_F(Mirror, TunnelInterfaceThatWasDownForAMomentIsToldAsDown) {
+  mirror_ = std::move(*NetworkMirror::open({"p0"}));
+  mirror_->follow_tunnels({{kTunnel, "p1"}, {dp::port_of(InterfaceId{4}), "nosuch"}});
+  EXPECT_TRUE(follows([](const dp::NetworkSpec& n) { return n.tunnels.size() == 1; }));
+  ASSERT_TRUE(runs("ip link set p1 down && ip link set p1 up"));
+  mirror_->poll();
+  EXPECT_THAT(mirror_->network().tunnels, testing::IsEmpty());
+  EXPECT_TRUE(mirror_->stale()) << "to be asked again at once";
+  EXPECT_TRUE(follows([](const dp::NetworkSpec& n) { return n.tunnels.size() == 1; }));
+}
+
 TEST_F(Mirror, LostNoticesAreMadeUpFor) {
   // Far more changes than the socket holds, none of them read meanwhile.
   ASSERT_TRUE(

@@ -82,6 +82,7 @@ Keys connection_keys() {
   Keys keys = accepted(head + "@}}");
   keys = with_section(keys, "local", accepted(head + "local: {@}}}"));
   keys = with_section(keys, "remote", accepted(head + "remote: {@}}}"));
+  keys = with_section(keys, "interface", accepted(head + "interface: {@}}}"));
   return with_section(keys, "retransmission", accepted(head + "retransmission: {@}}}"));
 }
 
