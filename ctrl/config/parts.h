@@ -35,6 +35,7 @@ InterfaceId read_interface(const Value& value, const std::string& connection, Co
 
 // devices.cpp
 void read_device(const Value& device, const Config& out, dp::PortSetup& setup);
+void read_bond(const Value& value, const Config& out, dp::PortSetup& setup);
 // Checks the device of the last port against its own name and against the other ports.
 void check_interfaces(const Value& device, const Config& config);
 

@@ -105,9 +105,14 @@ std::optional<dp::PortIndex> find_port(const Value& value, const Config& config)
 void read_nic(Section& port, Config& out, dp::PortSetup& setup) {
   for (const char* key : {"vlan", "tag"})
     if (const Value other = port.get(key)) other.error("needs a 'parent', the port that this is a VLAN of");
-  const Value device =
-      port.require("device", "use a PCI address or a virtual device like net_af_packet0,iface=eth1");
-  read_device(device, out, setup);
+  if (const Value bond = port.get("bond")) {
+    read_bond(bond, out, setup);
+    if (const Value device = port.get("device")) device.error("the bond's members are the port's devices");
+  } else {
+    read_device(
+        port.require("device", "use a PCI address or a virtual device like net_af_packet0,iface=eth1"), out,
+        setup);
+  }
   port.require("side", "use protected (the clear network) or unprotected (where ESP travels)");
   if (const auto queues = port.get("queues").number(0, 256))
     setup.queues = static_cast<std::uint16_t>(*queues);
@@ -124,7 +129,7 @@ void read_nic(Section& port, Config& out, dp::PortSetup& setup) {
 // The keys of a VLAN of a port that stands before it: side and MTU are the parent's where it does not say
 // others. Two tags have to fit into the parent's frames as well.
 void read_vlan(Section& port, const Value& parent, const Config& out, dp::PortSetup& setup) {
-  for (const char* key : {"device", "queues", "descriptors", "mac"})
+  for (const char* key : {"device", "bond", "queues", "descriptors", "mac"})
     if (const Value other = port.get(key)) other.error("is the parent's; a VLAN has none of its own");
   const Value id = port.require("vlan", "a port with a 'parent' is a VLAN of it: 1 to 4094");
   const auto number = id.number(1, 4094);
@@ -137,7 +142,8 @@ void read_vlan(Section& port, const Value& parent, const Config& out, dp::PortSe
   setup.mtu = static_cast<std::uint16_t>(of.vlan ? of.mtu - kTagBytes : of.mtu);
   setup.tap = of.tap;
   // A frame whose tag the kernel or the NIC keeps to itself would be taken for the parent's, on its side.
-  if (of.device.starts_with("net_af_xdp"))
+  const auto hides_tags = [](const std::string& device) { return device.starts_with("net_af_xdp"); };
+  if (std::ranges::any_of(of.devices(), hides_tags))
     parent.error("'" + of.name +
                  "' is a net_af_xdp port, which may not see the tags of its frames; use net_af_packet");
   if (of.vlan && out.setup.ports[static_cast<std::size_t>(of.vlan->parent)].vlan)
@@ -172,8 +178,9 @@ void read_port(const Value& value, Config& out) {
   const std::uint16_t most = setup.vlan ? setup.mtu : 9600;
   if (const auto bytes = mtu.number(576, most)) setup.mtu = static_cast<std::uint16_t>(*bytes);
   const auto index = static_cast<dp::PortIndex>(out.setup.ports.size());
+  const bool has_device = !setup.vlan && !setup.bond;
   out.setup.ports.push_back(std::move(setup));
-  check_interfaces(parent ? name : port.get("device"), out);
+  check_interfaces(has_device ? port.get("device") : parent ? name : port.get("bond"), out);
   read_addresses(port.get("addresses"), index, out);
   port.finish();
 }

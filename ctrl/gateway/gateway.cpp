@@ -109,9 +109,10 @@ Result<void> Gateway::start_datapath() {
 Result<void> Gateway::mute_interfaces() {
   std::vector<std::string> interfaces, with_xdp;
   for (const dp::PortSetup& port : config_.setup.ports) {
-    std::ranges::copy(interfaces_to_mute(port.device), std::back_inserter(interfaces));
-    if (port.device.starts_with("net_af_xdp"))
-      std::ranges::copy(shared_interfaces(port.device), std::back_inserter(with_xdp));
+    std::ranges::copy(interfaces_to_mute(port), std::back_inserter(interfaces));
+    for (const std::string& device : port.devices())
+      if (device.starts_with("net_af_xdp"))
+        std::ranges::copy(shared_interfaces(device), std::back_inserter(with_xdp));
   }
   auto mutes = MuteWatch::start(std::move(interfaces), with_xdp);
   if (!mutes) return std::unexpected(mutes.error());

@@ -9,9 +9,12 @@
 
 namespace simplon::ctrl {
 
-std::vector<std::string> interfaces_to_mute(const std::string& device) {
-  std::vector<std::string> out = shared_interfaces(device);
-  std::ranges::copy(dp::kernel_interfaces(device, dp::kernel_files()), std::back_inserter(out));
+std::vector<std::string> interfaces_to_mute(const dp::PortSetup& port) {
+  std::vector<std::string> out;
+  for (const std::string& device : port.devices()) {
+    std::ranges::copy(shared_interfaces(device), std::back_inserter(out));
+    std::ranges::copy(dp::kernel_interfaces(device, dp::kernel_files()), std::back_inserter(out));
+  }
   return out;
 }
 

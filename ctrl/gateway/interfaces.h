@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "dp/device/spec.h"
+
 namespace simplon::ctrl {
 
-// Those that a virtual device shares with the kernel, and those of a NIC whose driver stays in the kernel.
-std::vector<std::string> interfaces_to_mute(const std::string& device);
+// Those that its virtual device shares with the kernel, and those of a NIC whose driver stays in the kernel.
+std::vector<std::string> interfaces_to_mute(const dp::PortSetup& port);
 
 }  // namespace simplon::ctrl

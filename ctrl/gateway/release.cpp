@@ -60,7 +60,7 @@ int release_kernel(const std::string& file) {
     status = 1;
   };
   for (const dp::PortSetup& port : config->setup.ports)
-    for (const std::string& muted : interfaces_to_mute(port.device)) tell(unmute(muted));
+    for (const std::string& muted : interfaces_to_mute(port)) tell(unmute(muted));
   if (config->mode == Mode::kKernel) tell(XfrmBackend::release());
   return status;
 }

@@ -16,6 +16,7 @@
 #include <atomic>
 
 #include "dp/crypto/crypto.h"
+#include "dp/device/device.h"
 #include "dp/device/eal.h"
 #include "dp/device/port_watch.h"
 #include "dp/device/ports.h"
@@ -77,9 +78,12 @@ void relax(unsigned idle_turns) {
   nanosleep(&t, nullptr);
 }
 
-void add_traffic(const PortStats& from, PortStats& to) {
+// Of PortCounters or PortStats.
+void add_received(const auto& from, PortStats& to) {
   to.rx_packets += from.rx_packets;
   to.rx_bytes += from.rx_bytes;
+}
+void add_sent(const auto& from, PortStats& to) {
   to.tx_packets += from.tx_packets;
   to.tx_bytes += from.tx_bytes;
 }
@@ -216,7 +220,9 @@ Result<void> DpdkDataPath::make_rings() {
 
 Result<void> DpdkDataPath::open_ports() {
   for (std::size_t i = 0; i < setup_.ports.size(); ++i) {
-    if (auto done = ports_.open(i, static_cast<unsigned>(setup_.worker_cores.size()), buffers_); !done)
+    if (auto done =
+            ports_.open(i, static_cast<unsigned>(setup_.worker_cores.size()), buffers_, punt_path_->wakeup());
+        !done)
       return done;
     const auto index = static_cast<std::uint16_t>(i);
     if (auto done = punt_path_->add(PortIndex{index}, setup_.ports[i], ports_.facts(i).mac, punts_of(i),
@@ -240,7 +246,8 @@ std::vector<Source> DpdkDataPath::sources_of(unsigned worker) const {
                            .queue = q,
                            .port = PortIndex{static_cast<std::uint16_t>(p)},
                            .side = setup_.ports[p].side,
-                           .from_kernel = is_fed_by_kernel(setup_.ports[p].device),
+                           .from_kernel = std::ranges::any_of(setup_.ports[p].devices(), is_fed_by_kernel),
+                           .counted = ports_.counted(p),
                            .gate = &device->gate(),
                            .ring = nullptr});
   }
@@ -256,7 +263,9 @@ Sink DpdkDataPath::sink_of(std::size_t index, unsigned worker) const {
             .queue = static_cast<std::uint16_t>(worker),
             .gate = &port.gate(),
             .outbox = nullptr,
-            .tags = ports_.tags(index)};
+            .tags = ports_.tags(index),
+            .counted = ports_.counted(index),
+            .beats = setup_.ports[index].bond.has_value()};
   return {.device = port.id(),
           .queue = 0,
           .gate = &port.gate(),
@@ -361,12 +370,9 @@ std::vector<Event> DpdkDataPath::poll() {
 
 void DpdkDataPath::add_worker_counts(std::size_t port, PortStats& out) const {
   for (const Thread& thread : threads_) {
-    const PortCounters& c = thread.worker->counters().ports[port];
-    add_traffic({.rx_packets = c.rx_packets,
-                 .rx_bytes = c.rx_bytes,
-                 .tx_packets = c.tx_packets,
-                 .tx_bytes = c.tx_bytes},
-                out);
+    const PortCounters& counters = thread.worker->counters().ports[port];
+    add_received(counters, out);
+    add_sent(counters, out);
   }
 }
 
@@ -375,13 +381,17 @@ Stats DpdkDataPath::stats() const {
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     out.ports.push_back(ports_.stats(i));
     add_counters(punt_path_->counters(PortIndex{static_cast<std::uint16_t>(i)}), out.ports.back());
-    if (setup_.ports[i].vlan) add_worker_counts(i, out.ports.back());
+    if (ports_.counted(i)) add_worker_counts(i, out.ports.back());
   }
-  // A VLAN in a VLAN comes after it.
-  for (std::size_t i = out.ports.size(); i-- > 0;)
-    if (const auto& vlan = out.ports[i].vlan)
-      if (PortStats& parent = out.ports[static_cast<std::size_t>(vlan->parent)]; parent.vlan)
-        add_traffic(out.ports[i], parent);
+  // A VLAN comes after its parent. What a bond has received was counted with all its tags on.
+  for (std::size_t i = out.ports.size(); i-- > 0;) {
+    const auto& vlan = setup_.ports[i].vlan;
+    if (!vlan) continue;
+    const auto of = static_cast<std::size_t>(vlan->parent);
+    PortStats& parent = out.ports[of];
+    if (setup_.ports[of].vlan) add_received(out.ports[i], parent);
+    if (ports_.counted(of)) add_sent(out.ports[i], parent);
+  }
   tunnels_->add_stats(out.ports);
   for (const Thread& thread : threads_) {
     const WorkerCounters& c = thread.worker->counters();

@@ -76,7 +76,7 @@ std::vector<std::string> arguments(const Setup& setup, bool huge) {
   };
   for (const PortSetup& port : setup.ports) {
     if (port.vlan) continue;
-    add(port.device);
+    for (const std::string& device : port.devices()) add(device);
   }
   for (const std::string& device : setup.crypto_devices) add(device);
   if (!pci) args.emplace_back("--no-pci");

@@ -1,71 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/device/port.h"
 
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
-#include <net/if.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "dp/base/device_name.h"
+#include "dp/device/bond.h"
+#include "dp/device/device.h"
 #include "dp/device/packet_socket.h"
-#include "dp/device/pci.h"
 
 namespace simplon::dp {
 namespace {
 
-std::string name_of(const std::string& device) { return device.substr(0, device.find(',')); }
-
-// The value of an argument of a virtual device; empty when it is not given.
-std::string argument_of(const std::string& device, const std::string& key) {
-  const std::size_t at = device.find("," + key + "=");
-  if (at == std::string::npos) return {};
-  const std::size_t begin = at + key.size() + 2;
-  return device.substr(begin, device.find(',', begin) - begin);
-}
-
-// Asked of the driver: IFF_RUNNING follows it up to a second later.
-bool has_carrier(const std::string& interface) {
-  const int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (s < 0) return true;  // it is not known
-  ethtool_value link{.cmd = ETHTOOL_GLINK, .data = 0};
-  ifreq r{};
-  std::strncpy(r.ifr_name, interface.c_str(), IFNAMSIZ - 1);
-  r.ifr_data = reinterpret_cast<char*>(&link);
-  const bool told = ioctl(s, SIOCETHTOOL, &r) == 0;
-  const int why = errno;
-  close(s);
-  return told ? link.data != 0 : why == EOPNOTSUPP;
-}
+constexpr rte_eth_event_type kEvents[] = {RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_INTR_RESET,
+                                          RTE_ETH_EVENT_INTR_RMV};
 
 }  // namespace
 
-bool is_fed_by_kernel(const std::string& device) {
-  if (device.starts_with("net_pcap")) return device.find("iface=") != std::string::npos;
-  return device.starts_with("net_af_packet") || device.starts_with("net_af_xdp") ||
-         device.starts_with("net_tap");
-}
-
-Result<std::unique_ptr<Port>> Port::open(const PortSetup& setup, unsigned workers, rte_mempool* buffers) {
-  // rte_eal_init succeeds even when a device failed to probe: it is looked up by name.
-  std::uint16_t id = 0;
-  const std::string name = name_of(full_device_name(setup.device));
-  if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0)
-    return fail("port " + setup.name + ": " +
-                (is_pci_address(name) ? "device '" + setup.device + "': " + why_not(name, kernel_files())
-                                      : "there is no device '" + setup.device +
-                                            "'; is its interface there, are its arguments right?"));
-  std::unique_ptr<Port> port(new Port(setup, id, buffers));
+Result<std::unique_ptr<Port>> Port::open(const PortSetup& setup, unsigned workers, rte_mempool* buffers,
+                                         Wakeup* wakeup) {
+  const auto id = setup.bond ? make_bond(setup) : find_device(setup.device);
+  if (!id) return fail("port " + setup.name + ": " + id.error().what);
+  std::unique_ptr<Port> port(new Port(setup, *id, buffers, wakeup));
   if (auto done = port->configure(workers); !done)
     return fail("port " + setup.name + ": " + done.error().what);
-  for (const auto event : {RTE_ETH_EVENT_INTR_RESET, RTE_ETH_EVENT_INTR_RMV})
+  for (const auto event : kEvents)
     rte_eth_dev_callback_register(port->id_, event, &Port::on_event, port.get());
   return port;
 }
@@ -91,7 +54,8 @@ Result<void> Port::start_device(const rte_eth_dev_info& info) {
   if (int e = rte_eth_dev_start(id_); e != 0)
     return fail(std::string("does not start: ") + std::strerror(-e));
   if (auto done = choose_mac(); !done) return done;
-  rte_eth_allmulticast_enable(id_);  // neighbour discovery; a port that cannot hears everything anyway
+  // Neighbour discovery; a port that cannot hears everything anyway, but for a bond, which checks itself.
+  if (rte_eth_allmulticast_enable(id_) != 0 && setup_.bond) rte_eth_promiscuous_enable(id_);
   return {};
 }
 
@@ -101,6 +65,8 @@ Result<void> Port::configure_device(const rte_eth_dev_info& info) const {
   // em, hns3 and vmxnet3 bring a large frame in several buffers, whatever the size of ours; the worker joins
   // them.
   if (setup_.mtu > RTE_ETHER_MTU) conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+  // Interrupts of the link are not asked for: DPDK would never ask the device again, and an emulated e1000e
+  // on vfio-pci, for one, sends none. PortWatch asks; who tells all the same (a bond) is heard at once.
   conf.intr_conf.rmv = info.dev_flags != nullptr && (*info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
   if (rx_queues_ > 1) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -144,6 +110,7 @@ Result<void> Port::choose_mac() {
     if (int e = rte_eth_dev_default_mac_addr_set(id_, &mac); e != 0 && e != -ENOTSUP)
       return fail(std::string("does not take the MAC: ") + std::strerror(-e));
   std::ranges::copy(mac.addr_bytes, mac_.begin());
+  if (setup_.bond) share_mac(*setup_.bond, mac_);
   return {};
 }
 
@@ -152,7 +119,7 @@ void Port::stop() { rte_eth_dev_stop(id_); }
 // The interface behind a software device is another one now, so the device is made anew, like a NIC that was
 // taken away. Any other NIC is reset. It counts from zero then.
 Result<void> Port::renew_device() {
-  const std::string name = name_of(full_device_name(setup_.device));
+  const std::string name = device_name(setup_.device);
   const bool on_bus = is_pci_address(name) || is_vmbus_device(name);
   if (on_bus && !removed_) {
     const PortStats before = stats();
@@ -186,6 +153,11 @@ Result<void> Port::reopen() {
 
 int Port::on_event(std::uint16_t, rte_eth_event_type event, void* port, void*) {
   Port& self = *static_cast<Port*>(port);
+  if (event == RTE_ETH_EVENT_INTR_LSC) {
+    self.link_changed_ = true;
+    if (self.wakeup_ != nullptr) self.wakeup_->wake();
+    return 0;
+  }
   Fault none = Fault::kNone;  // what is removed is not reset any more
   if (event == RTE_ETH_EVENT_INTR_RMV)
     self.fault_ = Fault::kRemoved;
@@ -200,29 +172,26 @@ Port::Fault Port::take_fault() {
   return fault;
 }
 
-// A software port has no link of its own: it has that of the interface that it shares with the kernel. What
-// net_tap has made may have been moved to a namespace where it is not to be seen.
 bool Port::link_up() const {
-  if (setup_.device.starts_with("net_tap")) return true;
-  std::string interface;
-  for (const char* key : {"iface", "rx_iface", "rx_iface_in"})
-    if (interface.empty()) interface = argument_of(setup_.device, key);
-  if (is_fed_by_kernel(setup_.device) && !interface.empty()) return has_carrier(interface);
-  rte_eth_link link{};
-  return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+  return setup_.bond ? bond_has_link(*setup_.bond, id_) : has_link(setup_.device, id_);
+}
+
+void Port::tend_bond() const {
+  if (setup_.bond) choose_member(*setup_.bond, id_, mac_);
 }
 
 Port::~Port() {
-  for (const auto event : {RTE_ETH_EVENT_INTR_RESET, RTE_ETH_EVENT_INTR_RMV})
+  for (const auto event : kEvents)
     while (rte_eth_dev_callback_unregister(id_, event, &Port::on_event, this) == -EAGAIN) {
     }  // it is being called
   rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
+  if (setup_.bond) close_members(*setup_.bond);
 }
 
 PortStats Port::stats() const {
   PortStats out{.name = setup_.name,
-                .device = setup_.device,
+                .device = setup_.bond ? describe_bond(*setup_.bond, id_) : setup_.device,
                 .driver = {},
                 .mac = mac_,
                 .side = setup_.side,
@@ -240,8 +209,9 @@ PortStats Port::stats() const {
   out.tx_packets = past_.tx_packets + stats.opackets;
   out.tx_bytes = past_.tx_bytes + stats.obytes;
   out.tx_errors = past_.tx_errors + stats.oerrors;
-  if (setup_.device.starts_with("net_af_packet"))
-    out.rx_missed += packet_socket_overruns(argument_of(setup_.device, "iface"));
+  for (const std::string& device : setup_.devices())
+    if (device.starts_with("net_af_packet"))
+      out.rx_missed += packet_socket_overruns(device_argument(device, "iface"));
   return out;
 }
 

@@ -14,16 +14,16 @@
 #include "dp/base/result.h"
 #include "dp/device/spec.h"
 #include "dp/tables/routes.h"
+#include "dp/worker/wakeup.h"
 
 namespace simplon::dp {
-
-// Whether a kernel interface feeds this virtual device, and not a NIC, a file or another program.
-bool is_fed_by_kernel(const std::string& device);
 
 class Port {
  public:
   // EAL runs and was given the device. `workers` is how many queues are wanted.
-  static Result<std::unique_ptr<Port>> open(const PortSetup& setup, unsigned workers, rte_mempool* buffers);
+  // `wakeup`: told when the driver says that the link has changed; or null.
+  static Result<std::unique_ptr<Port>> open(const PortSetup& setup, unsigned workers, rte_mempool* buffers,
+                                            Wakeup* wakeup = nullptr);
   ~Port();
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
@@ -32,6 +32,10 @@ class Port {
   enum class Fault : std::uint8_t { kNone, kReset, kRemoved };
   Fault take_fault();
   bool link_up() const;
+  // Often to be called: choose_member().
+  void tend_bond() const;
+  // Whether the driver has said since the last call that the link has changed. Some never do.
+  bool take_link_change() { return link_changed_.exchange(false); }
 
   // No worker touches the device: its gate is closed, and a grace period has passed. stop() frees what a
   // device that is gone still holds; reopen() opens it, under the id, with the queues and the MAC that it
@@ -48,8 +52,8 @@ class Port {
   PortStats stats() const;
 
  private:
-  Port(PortSetup setup, std::uint16_t id, rte_mempool* buffers)
-      : setup_(std::move(setup)), id_(id), buffers_(buffers) {}
+  Port(PortSetup setup, std::uint16_t id, rte_mempool* buffers, Wakeup* wakeup)
+      : setup_(std::move(setup)), id_(id), buffers_(buffers), wakeup_(wakeup) {}
   Result<void> configure(unsigned workers);
   Result<void> start_device(const rte_eth_dev_info& info);
   Result<void> configure_device(const rte_eth_dev_info& info) const;
@@ -61,12 +65,15 @@ class Port {
   PortSetup setup_;
   std::uint16_t id_;
   rte_mempool* buffers_;
+  Wakeup* wakeup_;
   Gate gate_{true};
   std::uint16_t rx_queues_ = 0, tx_queues_ = 0;
   Mac mac_{};
-  PortStats past_;                          // the counts of devices that this port had before
-  std::atomic<Fault> fault_{Fault::kNone};  // set by DPDK's interrupt thread
-  bool removed_ = false;                    // the bus has to look for it again
+  PortStats past_;  // the counts of devices that this port had before
+  // Set by DPDK's interrupt thread.
+  std::atomic<Fault> fault_{Fault::kNone};
+  std::atomic<bool> link_changed_{false};
+  bool removed_ = false;  // the bus has to look for it again
 };
 
 }  // namespace simplon::dp

@@ -31,6 +31,7 @@ void PortWatch::look_at_device(std::size_t port, std::vector<Event>& out) {
 void PortWatch::look_at_links(std::vector<Event>& out) {
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const Port* device = ports_.device(i);
+    if (device != nullptr) device->tend_bond();
     // A VLAN stands behind its parent.
     const bool up = device != nullptr ? device->link_up() : links_[ports_.carrier_of(i)];
     if (links_[i] == up) continue;
@@ -43,7 +44,10 @@ void PortWatch::look_at_links(std::vector<Event>& out) {
 
 void PortWatch::look(Now now, std::vector<Event>& out) {
   std::ranges::move(punt_path_.restore(now), std::back_inserter(out));
-  if (now - links_seen_ >= kLinksEvery) {
+  // Drivers that do not tell of their links are asked.
+  bool changed = false;
+  for (const auto& [i, reattachment] : reattachments_) changed |= ports_.device(i)->take_link_change();
+  if (changed || now - links_seen_ >= kLinksEvery) {
     links_seen_ = now;
     look_at_links(out);
   }

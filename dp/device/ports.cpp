@@ -12,7 +12,7 @@ namespace {
 // The stats of a VLAN port, made from those of its device; what it has received and sent is counted by the
 // workers.
 void describe_vlan(const PortSetup& setup, const std::string& parent, PortStats& out) {
-  out.rx_packets = out.rx_bytes = out.rx_missed = out.tx_packets = out.tx_bytes = out.tx_errors = 0;
+  out.rx_missed = out.tx_errors = 0;
   out.name = setup.name;
   out.device = std::string(setup.vlan->service ? "service " : "") + "VLAN " + std::to_string(setup.vlan->id) +
                " of " + parent;
@@ -23,13 +23,13 @@ void describe_vlan(const PortSetup& setup, const std::string& parent, PortStats&
 
 }  // namespace
 
-Result<void> Ports::open(std::size_t port, unsigned workers, rte_mempool* buffers) {
+Result<void> Ports::open(std::size_t port, unsigned workers, rte_mempool* buffers, Wakeup& wakeup) {
   const PortSetup& setup = setups_[port];
   if (setup.vlan) {
     vlans_.add(setup.vlan->parent, setup.vlan->id, PortIndex{static_cast<std::uint16_t>(port)});
     return {};
   }
-  auto opened = Port::open(setup, workers, buffers);
+  auto opened = Port::open(setup, workers, buffers, &wakeup);
   if (!opened) return std::unexpected(opened.error());
   devices_[port] = std::move(*opened);
   return {};
@@ -56,6 +56,7 @@ PortStats Ports::stats(std::size_t port) const {
   PortStats out = device_of(port).stats();
   if (const auto& vlan = setups_[port].vlan)
     describe_vlan(setups_[port], setups_[static_cast<std::size_t>(vlan->parent)].name, out);
+  if (counted(port)) out.rx_packets = out.rx_bytes = out.tx_packets = out.tx_bytes = 0;
   return out;
 }
 

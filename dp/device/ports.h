@@ -17,7 +17,7 @@ class Ports {
   explicit Ports(const std::vector<PortSetup>& setups) : setups_(setups), devices_(setups.size()) {}
 
   // EAL runs. Opens the device of a port, or makes it a VLAN of one that is open.
-  Result<void> open(std::size_t port, unsigned workers, rte_mempool* buffers);
+  Result<void> open(std::size_t port, unsigned workers, rte_mempool* buffers, Wakeup& wakeup);
   void close() { devices_.clear(); }
 
   std::size_t size() const { return setups_.size(); }
@@ -30,6 +30,9 @@ class Ports {
   PortFacts facts(std::size_t port) const;
   VlanTags tags(std::size_t port) const;
   const VlanTable& vlans() const { return vlans_; }
+  // Whether the workers count what this port receives and sends, since its device does not, or (a bond)
+  // counts what never came to a worker.
+  bool counted(std::size_t port) const { return setups_[port].vlan || setups_[port].bond; }
   PortStats stats(std::size_t port) const;
 
  private:

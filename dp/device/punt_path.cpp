@@ -274,11 +274,7 @@ void PuntPath::from_kernel(PortIndex port, Tap& tap) {
 void PuntPath::sleep(rte_ring* events) {
   wakeup_.asleep.store(true);
   if (!has_punts() && rte_ring_empty(events) != 0) return;
-  // A worker that saw the flag writes; otherwise it is for us to do.
-  if (wakeup_.asleep.exchange(false)) {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t n = write(wakeup_.fd, &one, sizeof one);
-  }
+  wakeup_.wake();  // unless a worker that saw the flag has
 }
 
 }  // namespace simplon::dp

@@ -28,9 +28,21 @@ struct Vlan {
   friend bool operator==(const Vlan&, const Vlan&) = default;
 };
 
+// Link aggregation: several devices, the members, that are one port. None of them is a port of its own.
+struct Bond {
+  enum class Mode : std::uint8_t { kActiveBackup, kLacp };
+  enum class Policy : std::uint8_t { kL2, kL23, kL34 };
+  Mode mode = Mode::kActiveBackup;
+  std::vector<std::string> members;  // as PortSetup::device
+  std::string primary;               // kActiveBackup: the member in use while it has a link; empty: the first
+  Policy policy = Policy::kL34;      // kLacp: by which headers a frame's member is chosen
+  friend bool operator==(const Bond&, const Bond&) = default;
+};
+
 struct PortSetup {
   std::string name;               // also the TAP's name, at most 15 characters
   std::string device;             // "0000:01:00.0" or a vdev with arguments: "net_af_packet0,iface=eth1"
+  std::optional<Bond> bond = {};  // `device` is the name of what joins its members then
   std::optional<Vlan> vlan = {};  // instead of a device, whose keys below do not count then
   Side side = Side::kUnprotected;
   std::uint16_t mtu = 1500;
@@ -38,6 +50,12 @@ struct PortSetup {
   std::uint16_t descriptors = 1024;
   std::optional<Mac> mac;  // default: the device's
   bool tap = true;         // false: no punt path (bench ports)
+
+  // What the port takes of the machine; nothing for a VLAN.
+  std::vector<std::string> devices() const {
+    if (bond) return bond->members;
+    return vlan ? std::vector<std::string>{} : std::vector{device};
+  }
   friend bool operator==(const PortSetup&, const PortSetup&) = default;
 };
 

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // What differs between the DPDK of Debian 12 (22.11) and that of Debian 13 (24.11 and later), in one place.
-// The names below compile with either, without a question to the preprocessor; what else there is in DPDK is
-// used as it is.
+// The names below compile with either; what else there is in DPDK is used as it is.
 //
 //   rte_ring_elem.h     24.11 forgot extern "C" around rte_ring_create_elem: here it is create_ring
 //   rte_rib6_*          addresses are bytes in 22.11, rte_ipv6_addr in 24.11
+//   rte_eth_bond.h      members of a bond have another name since 23.11
 //
 // rte_eth_link_get_nowait's result must be used since 24.11; that is right for 22.11 as well.
 #pragma once
 
+#include <rte_eth_bond.h>
+#include <rte_eth_bond_8023ad.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
+#include <rte_version.h>
 
 #include <cstdint>
 
@@ -33,5 +36,15 @@ class RibAddress {
  private:
   const std::uint8_t* bytes_;
 };
+
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
+inline constexpr auto add_bond_member = &rte_eth_bond_member_add;
+inline constexpr auto bond_lacp_info = &rte_eth_bond_8023ad_member_info;
+using BondLacpInfo = struct rte_eth_bond_8023ad_member_info;
+#else
+inline constexpr auto add_bond_member = &rte_eth_bond_slave_add;
+inline constexpr auto bond_lacp_info = &rte_eth_bond_8023ad_slave_info;
+using BondLacpInfo = struct rte_eth_bond_8023ad_slave_info;
+#endif
 
 }  // namespace simplon::dp

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/worker/control_channel.h"
 
-#include <unistd.h>
-
 #include "dp/packet/dpdk.h"
 
 namespace simplon::dp {
@@ -29,9 +27,7 @@ void ControlChannel::punt(rte_mbuf* frame, PortIndex port, PuntClass c) {
 
 void ControlChannel::wake_now() {
   pending_ = false;
-  if (wakeup_ == nullptr || !wakeup_->asleep.exchange(false)) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t n = ::write(wakeup_->fd, &one, sizeof one);
+  if (wakeup_ != nullptr) wakeup_->wake();
 }
 
 }  // namespace simplon::dp

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/worker/transmit.h"
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 
 namespace simplon::dp {
+namespace {
+
+constexpr unsigned kBeats = 50;  // a second; LACP wants ten
+
+}  // namespace
 
 Transmit::Transmit(std::vector<Sink> sinks, rte_ring* outbox, WorkerCounters& counters)
-    : sinks_(std::move(sinks)), buffers_(sinks_.size()), outbox_(outbox), counters_(counters) {
+    : sinks_(std::move(sinks)),
+      buffers_(sinks_.size()),
+      beat_every_(rte_get_tsc_hz() / kBeats),
+      outbox_(outbox),
+      counters_(counters) {
   ready_.reserve(sinks_.size());
+  for (std::size_t i = 0; i < sinks_.size(); ++i)
+    if (sinks_[i].beats && sinks_[i].outbox == nullptr) beats_.push_back(static_cast<std::uint16_t>(i));
 }
 
 Transmit::~Transmit() {
@@ -23,6 +35,14 @@ void Transmit::flush() {
   ready_.clear();
 }
 
+void Transmit::beat(std::uint64_t now) {
+  if (now < next_beat_) return;
+  next_beat_ = now + beat_every_;
+  for (const std::uint16_t port : beats_)
+    if (const Sink& sink = sinks_[port]; sink.gate->is_open())
+      rte_eth_tx_burst(sink.device, sink.queue, buffers_[port].frames.data(), 0);
+}
+
 void Transmit::flush(PortIndex port) {
   const auto index = static_cast<std::uint16_t>(port);
   Buffer& buffer = buffers_[index];
@@ -36,16 +56,17 @@ void Transmit::flush(PortIndex port) {
   } else if (!sink.gate->is_open()) {
     for (unsigned i = 0; i < n; ++i) drop(buffer.frames[i], Drop::kPortDown, counters_);
   } else {
-    sent = sink.tags.size != 0 ? send_tagged(buffer, n, sink, counters_.ports[index])
-                               : rte_eth_tx_burst(sink.device, sink.queue, buffer.frames.data(), n);
+    sent = sink.counted ? send_counted(buffer, n, sink, counters_.ports[index])
+                        : rte_eth_tx_burst(sink.device, sink.queue, buffer.frames.data(), n);
     for (unsigned i = sent; i < n; ++i) drop(buffer.frames[i], Drop::kTxFull, counters_);
     counters_.transmitted += sent;
   }
 }
 
 // `n` becomes how many of the frames have got their tags. Their sizes are taken first: what is sent is gone.
-std::uint16_t Transmit::send_tagged(Buffer& buffer, std::uint16_t& n, const Sink& sink, PortCounters& count) {
-  n = tag(buffer, n, sink.tags);
+std::uint16_t Transmit::send_counted(Buffer& buffer, std::uint16_t& n, const Sink& sink,
+                                     PortCounters& count) {
+  if (sink.tags.size != 0) n = tag(buffer, n, sink.tags);
   std::uint64_t bytes = 0;
   for (std::uint16_t i = 0; i < n; ++i) bytes += rte_pktmbuf_pkt_len(buffer.frames[i]) - sink.tags.size;
   const std::uint16_t sent = rte_eth_tx_burst(sink.device, sink.queue, buffer.frames.data(), n);

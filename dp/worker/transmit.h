@@ -29,6 +29,8 @@ struct Sink {
   const Gate* gate = &kAlwaysOpen;  // closed: the device must not be touched
   rte_ring* outbox = nullptr;       // not null: instead of the queue, the outbox of the worker that has one
   VlanTags tags = {};               // of a VLAN port: what its frames get on their way to the device
+  bool counted = false;             // what is sent is counted here (PortCounters)
+  bool beats = false;               // the device has frames of its own to send, when it is called (LACP)
 };
 
 class Transmit {
@@ -48,6 +50,9 @@ class Transmit {
   unsigned send_outbox() { return outbox_ == nullptr ? 0 : send_from_outbox(); }
   // At the end of a turn. What the device or the outbox does not take is dropped and counted.
   void flush();
+  // Calls the devices that have frames of their own to send, if that is due; not all of them are there.
+  bool has_beats() const { return !beats_.empty(); }
+  void beat(std::uint64_t now);
 
  private:
   struct Buffer {
@@ -56,13 +61,16 @@ class Transmit {
     bool ready = false;  // stands in ready_
   };
   void flush(PortIndex port);
-  std::uint16_t send_tagged(Buffer& buffer, std::uint16_t& n, const Sink& sink, PortCounters& count);
+  std::uint16_t send_counted(Buffer& buffer, std::uint16_t& n, const Sink& sink, PortCounters& count);
   std::uint16_t tag(Buffer& buffer, std::uint16_t count, const VlanTags& tags);
   unsigned send_from_outbox();
 
   std::vector<Sink> sinks_;
   std::vector<Buffer> buffers_;       // by PortIndex
   std::vector<std::uint16_t> ready_;  // ports that have something to send
+  std::vector<std::uint16_t> beats_;  // ports
+  const std::uint64_t beat_every_;    // in TSC cycles
+  std::uint64_t next_beat_ = 0;
   rte_ring* outbox_;
   WorkerCounters& counters_;
 };

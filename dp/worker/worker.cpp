@@ -25,6 +25,11 @@ unsigned dequeue(const Source& source, std::array<rte_mbuf*, kBurst>& frames) {
   return rte_ring_dequeue_burst(source.ring, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
 }
 
+void count(Frames frames, PortCounters& counters) {
+  counters.rx_packets += frames.size();
+  for (const rte_mbuf* m : frames) counters.rx_bytes += rte_pktmbuf_pkt_len(m);
+}
+
 template <class Work>
 void drop_all(WorkList<Work>& list, const Burst& burst, Drop reason, WorkerCounters& counters) {
   const unsigned n = list.take();
@@ -66,6 +71,7 @@ unsigned Worker::turn() {
   if (!reassemblies_.empty()) reassemblies_.expire(rte_rdtsc());
   if (clock_) clock_->begin();
   transmit_.flush();
+  if (transmit_.has_beats()) transmit_.beat(rte_rdtsc());
   mark(clock_, Stage::kTransmit);
   control_.wake();
   counters_.waiting = neighbours_.waiting() + reassemblies_.waiting();
@@ -87,6 +93,7 @@ unsigned Worker::poll(const Source& source, const Tables& tables) {
   const ReceiveOutputs out{transmit_, control_, counters_, vlans_};
   switch (source.kind) {
     case Source::Kind::kPort:
+      if (source.counted) count(frames, counters_.ports[static_cast<std::size_t>(source.port)]);
       if (source.from_kernel) std::ranges::for_each(frames, &complete_l4_checksum);
       receive(frames, source.port, source.side, tables, burst_, out);
       break;

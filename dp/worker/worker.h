@@ -39,6 +39,7 @@ struct Source {
   PortIndex port{};                     // kPort
   Side side{};                          // kPort
   bool from_kernel = false;             // kPort: a kernel sends to it, which may leave checksums to a NIC
+  bool counted = false;                 // kPort: what it receives is counted here (PortCounters)
   const Gate* gate = &kAlwaysOpen;      // kPort: closed, the device must not be touched
   rte_ring* ring = nullptr;             // kMailbox, kInject
 };

@@ -13,6 +13,7 @@
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
 source "$here/guest.sh"
+source "$here/../qemu/nics.sh"
 nic=$1 driver=$2 workers=${3:-1} pages=${4:-huge} outer=${5:-4} mtu=${6:-1500}
 command -v qemu-system-x86_64 >/dev/null || skip "there is no qemu-system-x86"
 "$here/../qemu/guest_kernel.sh" >/dev/null || exit 1 # the namespaces have no way to a mirror
@@ -20,7 +21,7 @@ lab_begin qemu
 dir=$run/guest
 mkdir "$dir"
 site_up
-# virtio has as many queues as the host gives it. QEMU's vmxnet3 receives nothing by a second queue.
+# virtio has as many queues as the host gives it. QEMU's vmxnet3 gives every frame to the first queue.
 queues=1
 [ "$nic" = virtio-net-pci ] && queues=$workers
 multi=$([ "$queues" = 1 ] || echo multi_queue)
@@ -46,33 +47,8 @@ configuration() {
 (umask 077; configuration >"$dir/gwA.yaml")
 cp -p "$run/gwA.secrets.yaml" "$dir/"
 
-# What an administrator does: the NICs go to the driver, then the gateway starts.
-bind_nics() {
-  cat <<SH
-modprobe -a $driver tun
-for nic in 0000:00:10.0 0000:00:11.0; do
-  echo $driver >/sys/bus/pci/devices/\$nic/driver_override
-  [ ! -e /sys/bus/pci/devices/\$nic/driver ] || echo \$nic >/sys/bus/pci/devices/\$nic/driver/unbind
-  echo \$nic >/sys/bus/pci/drivers_probe
-  echo "\$nic: \$(basename \$(readlink /sys/bus/pci/devices/\$nic/driver))"
-done
-SH
-}
-# DPDK loads every driver of its folder, and 384 files take long to load here: only those that matter are left in it.
-few_drivers() {
-  cat <<'SH'
-all=$(ls -d /usr/lib/x86_64-linux-gnu/dpdk/pmds-*)
-mkdir /run/drivers
-mount --bind "$all" /run/drivers
-mount -t tmpfs -o mode=755 tmpfs "$all"
-for d in bus_pci bus_vdev mempool_ring net_virtio net_e1000 net_vmxnet3 common_qat crypto_ipsec_mb; do
-  for f in /run/drivers/librte_$d.so*; do [ ! -e "$f" ] || ln -s "$f" "$all"; done
-done
-export LD_LIBRARY_PATH=/run/drivers
-SH
-}
 { few_drivers
-  bind_nics
+  bind_nics $driver 0000:00:10.0 0000:00:11.0
   echo "{ $build/simplond $dir/gwA.yaml >$dir/simplond.log 2>&1; touch $dir/ended; } &"
   guest_orders
 } >"$dir/guest.sh"

@@ -89,7 +89,8 @@ Keys connection_keys() {
 TEST(ConfigDocs, EveryKeyIsDocumentedAndEveryDocumentedKeyIsAccepted) {
   const std::string docs = file_of("docs/configuration.md");
   EXPECT_EQ(documented(docs, "## gateway"), accepted("gateway: {@}"));
-  EXPECT_EQ(documented(docs, "## ports"), accepted("ports: [{@}]"));
+  EXPECT_EQ(documented(docs, "## ports"),
+            with_section(accepted("ports: [{@}]"), "bond", accepted("ports: [{bond: {@}}]")));
   EXPECT_EQ(documented(docs, "## routes"), accepted("routes: [{@}]"));
   EXPECT_EQ(documented(docs, "## connections"), connection_keys());
   EXPECT_EQ(documented(docs, "### connections.NAME.children.NAME"),
@@ -120,9 +121,10 @@ TEST(ConfigDocs, TheExampleHasEveryKey) {
   const std::string child = "connections: {x: {children: {y: {@}}}}";
   for (const std::string& yaml :
        {std::string("@"), std::string("gateway: {@}"), std::string("ports: [{@}]"),
-        std::string("routes: [{@}]"), std::string("connections: {x: {@}}"), child,
-        std::string("policies: [{@, action: protect}]"), std::string("log: {@}"),
-        std::string("management: {@}"), std::string("limits: {@}"), std::string("icmp: {@}")})
+        std::string("ports: [{bond: {@}}]"), std::string("routes: [{@}]"),
+        std::string("connections: {x: {@}}"), child, std::string("policies: [{@, action: protect}]"),
+        std::string("log: {@}"), std::string("management: {@}"), std::string("limits: {@}"),
+        std::string("icmp: {@}")})
     for (const std::string& key : accepted(yaml)) EXPECT_THAT(example, HasSubstr(key + ":")) << yaml;
 }
 

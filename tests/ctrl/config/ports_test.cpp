@@ -86,6 +86,72 @@ TEST(Config, DevicesOfBussesAreKnown) {
     EXPECT_THAT(error(wrong), HasSubstr("is no device")) << wrong;
 }
 
+std::string with_bond(const std::string& bond, const std::string& more = "") {
+  return "ports:\n  - {name: lan, device: \"0000:01:00.0\", side: protected}\n  - name: wan\n    side: "
+         "unprotected\n"
+         "    bond: {" +
+         bond + "}\n" + more;
+}
+
+TEST(Config, BondJoinsDevicesToAPort) {
+  const auto config =
+      parse(with_bond("mode: active-backup, members: [\"2:0.0\", \"net_tap1,iface=m1\"], primary: net_tap1",
+                      "    mtu: 1400\n"));
+  ASSERT_TRUE(config) << text(config.error());
+  const dp::PortSetup& wan = config->setup.ports[1];
+  EXPECT_EQ(wan.device, "net_bonding1");
+  ASSERT_TRUE(wan.bond);
+  EXPECT_EQ(wan.bond->mode, dp::Bond::Mode::kActiveBackup);
+  EXPECT_THAT(wan.bond->members, ElementsAre("0000:02:00.0", "net_tap1,iface=m1"));
+  EXPECT_EQ(wan.bond->primary, "net_tap1,iface=m1");
+  EXPECT_EQ(wan.devices(), wan.bond->members);
+  EXPECT_EQ(wan.mtu, 1400);
+  const auto lacp = parse(
+      with_bond("mode: 802.3ad, members: [\"2:0.0\", \"3:0.0\"], xmit_policy: l23, primary: \"3:0.0\""));
+  ASSERT_TRUE(lacp) << text(lacp.error());
+  EXPECT_EQ(lacp->setup.ports[1].bond->mode, dp::Bond::Mode::kLacp);
+  EXPECT_EQ(lacp->setup.ports[1].bond->policy, dp::Bond::Policy::kL23);
+  EXPECT_THAT(lacp->warnings, ElementsAre(HasSubstr("primary: is not used in this mode")));
+}
+
+TEST(Config, NoDeviceIsInUseTwice) {
+  const auto error = [](const std::string& bond, const std::string& more = "") {
+    return error_of(parse(with_bond("mode: 802.3ad, " + bond, more)));
+  };
+  EXPECT_THAT(error("members: [\"1:0.0\", \"2:0.0\"]"), HasSubstr("another port has device '0000:01:00.0'"));
+  EXPECT_THAT(error("members: [\"2:0.0\", \"02:00.0\"]"), HasSubstr("'0000:02:00.0' stands here twice"));
+  const std::string packet = "  - {name: dmz, side: protected, device: \"net_af_packet7,iface=eth1\"}\n",
+                    bond = "mode: active-backup, members: [\"2:0.0\", \"net_af_packet0,iface=eth1\"]";
+  EXPECT_THAT(error_of(parse(with_bond(bond, packet))), HasSubstr("port 'wan' has interface 'eth1' already"));
+  EXPECT_THAT(error_of(parse(with_bond("mode: active-backup, members: [\"net_af_packet1,iface=eth1\", "
+                                       "\"net_af_packet0,iface=eth1\"]"))),
+              HasSubstr("stands here twice"));
+  for (const char* port : {"device: \"2:0.0\"", "bond: {mode: 802.3ad, members: [\"3:0.0\", \"4:0.0\"]}"})
+    EXPECT_THAT(error("members: [\"2:0.0\", \"3:0.0\"]",
+                      std::string("  - {name: dmz, side: protected, ") + port + "}\n"),
+                HasSubstr("another port has device '0000:0"));
+}
+
+TEST(Config, BondsAreChecked) {
+  const auto error = [](const std::string& bond, const std::string& more = "") {
+    return error_of(parse(with_bond(bond, more)));
+  };
+  const std::string two = "members: [\"2:0.0\", \"3:0.0\"]";
+  EXPECT_THAT(error("mode: balance-rr, " + two), HasSubstr("bond.mode"));
+  EXPECT_THAT(error(two), HasSubstr("mode: is missing"));
+  EXPECT_THAT(error("mode: 802.3ad"), HasSubstr("members: is missing"));
+  EXPECT_THAT(error("mode: 802.3ad, members: [\"2:0.0\"]"), HasSubstr("two members at least"));
+  EXPECT_THAT(error("mode: active-backup, primary: \"4:0.0\", " + two), HasSubstr("none of the members"));
+  EXPECT_THAT(error("mode: 802.3ad, xmit_policy: l4, " + two), HasSubstr("xmit_policy"));
+  EXPECT_THAT(error("mode: 802.3ad, " + two, "    device: net_tap3\n"), HasSubstr("the bond's members"));
+  for (const char* blind :
+       {"net_af_packet0,iface=eth1", "net_af_xdp0,iface=eth1", "net_pcap0,iface=eth1", "net_tap0"})
+    EXPECT_THAT(error("mode: 802.3ad, members: [\"2:0.0\", \"" + std::string(blind) + "\"]"),
+                HasSubstr("does not tell when it has lost its link"));
+  EXPECT_THAT(error_of(parse("ports:\n  - {name: a, side: protected, device: \"net_bonding0,mode=1\"}\n")),
+              HasSubstr("is made by the port's key 'bond'"));
+}
+
 TEST(Config, PortsAreChecked) {
   const auto ports = [](const std::string& list) { return error_of(parse("ports:\n" + list)); };
   const std::string lan = "  - {name: lan, device: net_tap0, side: protected, addresses: [10.0.0.1/24]}\n";

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "dp/device/eal.h"
 #include "tests/dp/lab.h"
@@ -61,6 +63,26 @@ TEST(Port, NicThatIsNotThereIsExplained) {
   const auto port = open({.name = "lan", .device = "ff:1f.7"});
   ASSERT_FALSE(port);
   EXPECT_NE(port.error().what.find("no PCI device 0000:ff:1f.7"), std::string::npos) << port.error().what;
+}
+
+TEST(Port, ChangeOfTheLinkThatItsDriverTellsWakesTheControlThread) {
+  const Device null("net_null10");
+  Wakeup wakeup;
+  wakeup.fd = eventfd(0, EFD_NONBLOCK);
+  const auto port = Port::open(null.setup(), 1, Shared::get().buffers, &wakeup);
+  ASSERT_TRUE(port) << port.error().what;
+  std::uint64_t count = 0;
+  EXPECT_FALSE((*port)->take_link_change());
+  wakeup.asleep = true;
+  rte_eth_dev_callback_process(rte_eth_dev_allocated("net_null10"), RTE_ETH_EVENT_INTR_LSC, nullptr);
+  EXPECT_EQ(read(wakeup.fd, &count, sizeof count), 8);
+  EXPECT_FALSE(wakeup.asleep);
+  EXPECT_TRUE((*port)->take_link_change());
+  EXPECT_FALSE((*port)->take_link_change());
+  rte_eth_dev_callback_process(rte_eth_dev_allocated("net_null10"), RTE_ETH_EVENT_INTR_LSC, nullptr);
+  EXPECT_LT(read(wakeup.fd, &count, sizeof count), 0) << "it is awake, and looks before it sleeps";
+  EXPECT_TRUE((*port)->take_link_change());
+  close(wakeup.fd);
 }
 
 TEST(Port, DeviceThatAsksToBeResetOrIsTakenAwayIsHeardOnce) {
