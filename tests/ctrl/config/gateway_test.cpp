@@ -25,7 +25,7 @@ TEST(Config, AllErrorsAreToldAtOnceEachWithItsPlace) {
 
 constexpr Wrong kWrong[] = {
     {"legacy: yes\n", "legacy: 'yes' is not allowed; use refuse or allow"},
-    {"gateway: {legacy: allow}\n", "gateway.legacy: unknown key"},
+    {"log: {legacy: allow}\n", "log.legacy: unknown key"},
     {"conections: {}\n", "conections: unknown key"},
     {"log: {level: inof}\n",
      "log.level: 'inof' is not allowed; use error, warning, info or debug; did you mean 'info'?"},

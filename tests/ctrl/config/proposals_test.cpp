@@ -22,7 +22,7 @@ std::vector<Proposal> offer(std::initializer_list<const char*> texts, ProtocolId
 
 std::vector<Proposal> defaults(ProtocolId protocol) {
   Report report("test");
-  return read_proposals(Value(nullptr, Place{}, "", report), protocol);
+  return read_proposals(Value(nullptr, Place{}, "", report), protocol, Legacy::kRefuse);
 }
 
 std::string chosen(std::initializer_list<const char*> texts, ProtocolId protocol) {
