@@ -22,10 +22,8 @@ def ask(command):
 def sides():
     """Pairs of sums that must be equal, and what is in them, by what they hold."""
     ports, workers = ask("ports"), ask("workers")
-    devices = [port for port in ports if "parent" not in port]  # a VLAN's packets are its parent's as well
-
-    # What a tunnel interface carries comes and goes by a port, where it is counted.
-    devices = [port for port in ports if port["driver"] != "tunnel"]
+    # A VLAN's packets are its parent's as well; what a tunnel interface carries comes and goes by a port.
+    devices = [port for port in ports if "parent" not in port and port["driver"] != "tunnel"]
 
     def total(rows, *names):
         return {name: sum(int(row[name]) for row in rows) for name in names}
