@@ -154,7 +154,7 @@ std::uint32_t HmacRun::decrypt(const CryptoJob* jobs, unsigned n) {
 }
 
 // Bursts of one kind, cipher or hash, need no session of the library's. Not checked by it: what it would
-// check is right by construction, and lengths are whole blocks.
+// check is right by construction, and of CBC lengths are whole blocks.
 bool HmacRun::cipher(unsigned first, unsigned n) {
   IMB_JOB& job = jobs_[first];
   return IMB_SUBMIT_CIPHER_BURST_NOCHECK(manager_.get(), &job, n, job.cipher_mode, job.cipher_direction,

@@ -37,15 +37,20 @@ Result<void> TunnelPorts::set(const std::vector<TunnelSetup>& tunnels) {
   for (const TunnelSetup& tunnel : tunnels_)
     if (!mtus.contains(tunnel.id)) punt_path_.remove_tunnel(port_of(tunnel.id));
   Result<void> first;
+  std::vector<TunnelSetup> there;  // one that could not be made is tried again the next time
   for (const TunnelSetup& tunnel : tunnels) {
-    if (std::ranges::find(tunnels_, tunnel.id, &TunnelSetup::id) != tunnels_.end()) continue;
+    if (std::ranges::find(tunnels_, tunnel.id, &TunnelSetup::id) != tunnels_.end()) {
+      there.push_back(tunnel);
+      continue;
+    }
     const auto made = punt_path_.add_tunnel(port_of(tunnel.id), tunnel.name,
                                             injects_[static_cast<std::size_t>(tunnel.id) % injects_.size()]);
+    if (made) there.push_back(tunnel);
     if (!made && first) first = made;
   }
-  for (const TunnelSetup& tunnel : tunnels)
+  for (const TunnelSetup& tunnel : there)
     punt_path_.set_tunnel(port_of(tunnel.id), punt_path_.has_link(port_of(tunnel.id)), tunnel.mtu);
-  tunnels_ = tunnels;
+  tunnels_ = std::move(there);
   registry_.set_tunnel_mtus(std::move(mtus));
   return first;
 }

@@ -81,8 +81,8 @@ void complete_outer_header(std::uint8_t* outer, const OutboundSa& sa, std::uint8
 
 // An IV that must be unpredictable (RFC 3602 §3, RFC 2451 §3) is a unique block, encrypted under the SA's own
 // key (NIST SP 800-38A appendix C). The device does that, since the block is given to it as the first of the
-// plaintext, with an IV of zeros. `salt` is random there: a manual key that is used again after a restart
-// must not give the same IVs.
+// plaintext, with an IV of zeros. `salt` is random there, so that a manual key that is used again after a
+// restart does not begin with the IVs that it had before.
 constexpr bool enciphers_iv(SaKind kind) {
   return kind == SaKind::kEspTunnelBlock16 || kind == SaKind::kEspTunnelBlock8;
 }

@@ -194,6 +194,8 @@ Decision forwarded_by_kernel(const Tables& tables, const Flow& flow) {
   if (entry == nullptr) return drop(Drop::kNotFromHost);
   if (entry->undecided(flow)) return drop(Drop::kFragment);
   if (const Drop reason = martian(tables, flow); reason != Drop::kNone) return drop(reason);
+  const Drop in_tunnel = in_clear(tables, inwards ? flow.source : flow.destination, flow);
+  if (in_tunnel != Drop::kNone) return drop(in_tunnel);
   return tables.gateway_on ? send(flow.port) : drop(Drop::kGatewayOff);
 }
 

@@ -334,9 +334,10 @@ void Registry::build_spds(Tables& next) const {
     inputs[policy.spec.interface].push_back({policy.spec, policy.slot});
   next.spd = std::make_shared<const Spd>(std::move(inputs[InterfaceId{}]));
   inputs.erase(InterfaceId{});
-  next.tunnels.reset();
-  if (inputs.empty()) return;
-  auto tunnels = std::make_shared<TunnelSpds>(static_cast<std::size_t>(inputs.rbegin()->first) + 1);
+  // Once there was one there may be SAs of it, whose packets are not to be taken for those of a port.
+  if (inputs.empty() && !next.tunnels) return;
+  const std::size_t size = inputs.empty() ? 0 : static_cast<std::size_t>(inputs.rbegin()->first) + 1;
+  auto tunnels = std::make_shared<TunnelSpds>(size);
   for (auto& [id, entries] : inputs)
     (*tunnels)[static_cast<std::size_t>(id)] = std::make_unique<const Spd>(std::move(entries));
   next.tunnels = std::move(tunnels);

@@ -58,7 +58,7 @@ struct Tables {
   std::uint32_t generation = 1;
   bool gateway_on = true;
   std::shared_ptr<const Spd> spd;             // of all that no tunnel interface carries
-  std::shared_ptr<const TunnelSpds> tunnels;  // null: no connection has an interface
+  std::shared_ptr<const TunnelSpds> tunnels;  // null: no connection ever had an interface
   std::shared_ptr<const Routes> routes;
   const Sad* sad = nullptr;                 // in place
   const OutboundSlots* outbound = nullptr;  // in place

@@ -3,6 +3,7 @@
 #include "ike/crypto/mac.h"
 
 #include <openssl/evp.h>
+#include <string.h>  // explicit_bzero
 
 #include <algorithm>
 #include <array>
@@ -63,10 +64,17 @@ Block filled(std::uint8_t octet) {
   return out;
 }
 
+// A key that is made of another one.
+struct SubKey {
+  Block block;
+  ~SubKey() { explicit_bzero(block.data(), block.size()); }
+};
+
 // RFC 3566 §4.
 Buffer xcbc(Bytes key, Bytes message) {
   const Aes128 cipher(key);
-  return cbc_mac(Aes128(cipher(filled(1))), cipher(filled(2)), cipher(filled(3)), message);
+  const SubKey k1{cipher(filled(1))}, k2{cipher(filled(2))}, k3{cipher(filled(3))};
+  return cbc_mac(Aes128(k1.block), k2.block, k3.block, message);
 }
 
 // RFC 4493 §2.3: times x, in GF(2^128).
@@ -81,16 +89,18 @@ Block doubled(const Block& in) {
 // RFC 4493.
 Buffer cmac(Bytes key, Bytes message) {
   const Aes128 cipher(key);
-  const Block k1 = doubled(cipher({}));
-  return cbc_mac(cipher, k1, doubled(k1), message);
+  const SubKey l{cipher({})}, k1{doubled(l.block)}, k2{doubled(k1.block)};
+  return cbc_mac(cipher, k1.block, k2.block, message);
 }
 
 // RFC 4434 §2: a short key is filled with zeros, a long one is made shorter by the function itself. RFC 4615
 // §3: CMAC does the latter with every other length.
-Buffer key_of_a_block(Buffer (*mac)(Bytes, Bytes), bool fills, Bytes key) {
-  Buffer out(key.begin(), key.end());
-  if (fills && key.size() < kBlock) out.resize(kBlock);
-  return out.size() == kBlock ? out : mac(Block{}, key);
+Secret key_of_a_block(Buffer (*mac)(Bytes, Bytes), bool fills, Bytes key) {
+  if (key.size() == kBlock) return Secret(key);
+  if (!fills || key.size() > kBlock) return Secret(mac(Block{}, key));
+  Buffer out(kBlock);
+  std::ranges::copy(key, out.begin());
+  return Secret(std::move(out));
 }
 
 }  // namespace
@@ -133,9 +143,9 @@ Buffer prf_of(PrfId id, Bytes key, Bytes data) {
     case PrfId::kSha512:
       return hmac(EVP_sha512(), key, data);
     case PrfId::kAesXcbc:
-      return xcbc(Secret(key_of_a_block(&xcbc, true, key)).bytes(), data);
+      return xcbc(key_of_a_block(&xcbc, true, key).bytes(), data);
     case PrfId::kAesCmac:
-      return cmac(Secret(key_of_a_block(&cmac, false, key)).bytes(), data);
+      return cmac(key_of_a_block(&cmac, false, key).bytes(), data);
   }
   std::abort();
 }

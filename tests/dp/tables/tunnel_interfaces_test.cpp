@@ -143,6 +143,34 @@ TEST(Rfc4301_5_2, WhatComesByATunnelDoesNotComeInClear) {
   EXPECT_EQ(g.host(kUsWan, kOutside).kind, Decision::Kind::kSend);
 }
 
+TEST(Rfc4301_5_2, WhatTheKernelForwardsDoesNotPassATunnelByInClear) {
+  Gateway g;
+  g.registry().remove_policy(PolicyId{9});
+  ASSERT_TRUE(g.registry().add_policy({.id = PolicyId{9},
+                                       .order = 9,
+                                       .action = Action::kBypass,
+                                       .selectors = selectors("0.0.0.0/0", "0.0.0.0/0"),
+                                       .via_kernel = true}));
+  g.publish();
+  const auto out = [&](const char* to) { return g(Origin::kHostUnprotected, kWan, kInside, to); };
+  const auto in = [&](const char* from) { return g(Origin::kHostProtected, kLan, from, kInside); };
+  EXPECT_EQ(out(kOutside).kind, Decision::Kind::kSend);
+  EXPECT_EQ(in(kOutside).kind, Decision::Kind::kSend);
+  EXPECT_EQ(out(kFar1), dropped(Drop::kClearNotAllowed));
+  EXPECT_EQ(in(kFar1), dropped(Drop::kClearNotAllowed));
+  g.network.tunnels = {};
+  g.publish();
+  EXPECT_EQ(out(kFar1), dropped(Drop::kTunnelDown));
+}
+
+TEST(Rfc4301_5_2, PacketsOfATunnelAreItsOwnWhenItsPoliciesAreGone) {
+  Gateway g;
+  for (const std::uint32_t id : {1, 2, 3, 4}) g.registry().remove_policy(PolicyId{id});
+  g.publish();
+  EXPECT_TRUE(g.tables().tunnels) << "SAs of it may be there still";
+  EXPECT_EQ(g.tables().tunnel_spd(kTun1), nullptr);
+}
+
 TEST(TunnelInterface, HasWhatItsTunnelBringsTheHost) {
   Gateway g;
   EXPECT_EQ(g(Origin::kDecrypted, kTun1, kFar1, kUsTun), punted(kTun1));
