@@ -14,6 +14,7 @@ command -v linux.uml >/dev/null || skip "there is no user-mode-linux"
 lab_begin oracle
 dir=$run/guest
 mkdir "$dir"
+patience=100 # of an order to the guest, on a busy machine
 site_up
 { echo 'legacy: allow'; site_simplon_ports gwA; } >"$run/gwA.yaml"
 guest_port gwB wan0 tap0

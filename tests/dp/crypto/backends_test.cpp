@@ -22,7 +22,8 @@ bool is_taken(const EspSuite& suite, CryptoBackend backend) {
   if (backend == CryptoBackend::kDirect) return direct_takes(suite);
   const std::string_view name = suite.encr->vici, mac = suite.integ ? suite.integ->name : "";
   if (backend == CryptoBackend::kCpu && (mac == "aesxcbc" || mac == "aescmac")) return false;
-  return !name.starts_with("AES_CCM") && name != "NULL_AES_GMAC" && name != "CAMELLIA_CBC";
+  return !name.starts_with("AES_CCM") && name != "NULL_AES_GMAC" && name != "CAMELLIA_CBC" &&
+         name != "DES_CBC" && name != "3DES_CBC";
 }
 
 std::vector<Case> all_cases() {

@@ -17,6 +17,7 @@ TEST(Crypto, AMixedBurstIsWhatItsJobsAreOneByOne) {
   const auto any = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
   struct Keyed {
     EspSuite suite;
+    CryptoBackend backend;
     std::unique_ptr<const CryptoSession> out, in;
   };
   std::vector<Keyed> sas;
@@ -30,7 +31,7 @@ TEST(Crypto, AMixedBurstIsWhatItsJobsAreOneByOne) {
       const Buffer e = key(suite.encr->key), i = key(suite.integ ? suite.integ->key : 0u);
       auto out = session(Direction::kOut, suite, e, i, backend);
       if (out != nullptr)
-        sas.push_back({suite, std::move(out), session(Direction::kIn, suite, e, i, backend)});
+        sas.push_back({suite, backend, std::move(out), session(Direction::kIn, suite, e, i, backend)});
     }
   auto crypto = std::move(*Crypto::make(0));
   const Buffer nonce = hex("000102030405060708090a0b0c0d0e0f");
@@ -54,7 +55,9 @@ TEST(Crypto, AMixedBurstIsWhatItsJobsAreOneByOne) {
     }
     const std::uint32_t all = n == 32 ? ~0u : (1u << n) - 1;
     ASSERT_EQ(crypto->run(jobs.data(), n), all);
-    for (unsigned i = 0; i < n; ++i) ASSERT_EQ(packets[i]->bytes(), alone[i]->bytes()) << i << " of " << n;
+    for (unsigned i = 0; i < n; ++i)
+      ASSERT_EQ(packets[i]->bytes(), alone[i]->bytes())
+          << i << " of " << n << ", " << suite_name(keyed[i]->suite) << " by " << name(keyed[i]->backend);
 
     std::uint32_t forged = 0;
     for (unsigned i = 0; i < n; ++i) {
