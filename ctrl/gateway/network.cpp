@@ -44,6 +44,7 @@ void Network::follow_kernel() {
 
 void Network::publish() {
   std::vector<dp::PortIndex> ours;
+  ours.reserve(tunnels_.size());
   for (const auto& [port, name] : tunnels_) ours.push_back(port);
   datapath_.set_network(held_.with_held(mirror_->network(), ours, clock_now()));
   if (auto done = datapath_.commit(); !done) log_.error(Category::kNetwork, done.error().what);

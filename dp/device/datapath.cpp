@@ -186,6 +186,7 @@ Result<void> DpdkDataPath::start() {
   watch_ = std::make_unique<PortWatch>(ports_, *punt_path_, *quiescence_);
   registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
   std::vector<rte_ring*> injects;
+  injects.reserve(injects_.size());
   for (const Ring& ring : injects_) injects.push_back(ring.get());
   tunnels_ = std::make_unique<TunnelPorts>(*registry_, *punt_path_, std::move(injects));
   registry_->tick(std::chrono::steady_clock::now());

@@ -24,9 +24,7 @@ std::optional<IpAddress> source_of_error(const PacketInfo& refused, const Routes
   const IpAddress destination = destination_of(ip_of(refused), v4);
   if (refused.from_host()) return destination;
   const IpAddress* found = nullptr;
-  if (refused.origin == Origin::kDecrypted && is_tunnel(refused.port)) {
-    found = routes.address_of(refused.port, family);
-  } else if (refused.origin == Origin::kDecrypted) {
+  if (refused.origin == Origin::kDecrypted && !is_tunnel(refused.port)) {
     const RouteTo to = routes.find(destination, path_hash(flow_of(refused)));
     if (to && routes.next_hop(to.index).side == Side::kProtected)
       found = routes.address_of(routes.next_hop(to.index).port, family);
