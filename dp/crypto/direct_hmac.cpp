@@ -6,12 +6,11 @@
 #include <bit>
 #include <optional>
 
+#include "dp/crypto/aes_keys.h"
 #include "dp/crypto/hmac_pads.h"
 
 namespace simplon::dp {
 namespace {
-
-constexpr unsigned kMostRoundKeys = 15 * 4;  // of AES-256, in words
 
 // What the packets of one burst of the library have in common.
 struct Kind {
@@ -24,7 +23,7 @@ struct Kind {
 
 struct HmacSession final : CryptoSession {
   Kind kind;
-  std::uint8_t icv = 0;
+  std::uint8_t icv = 0, nonce = 0;
   alignas(64) std::array<std::uint32_t, kMostRoundKeys> round_keys{};
   alignas(64) std::array<std::uint8_t, IMB_SHA512_DIGEST_SIZE_IN_BYTES> inner{}, outer{};  // hashed pads
 
@@ -55,13 +54,7 @@ void expand(const IMB_MGR& manager, const SaSpec& sa, HmacSession& session) {
   const bool out = sa.direction == Direction::kOut || session.kind.cipher == IMB_CIPHER_CNTR;
   std::uint32_t *encrypt = out ? session.round_keys.data() : other.data(),
                 *decrypt = out ? other.data() : session.round_keys.data();
-  const std::uint8_t* key = sa.encr_key.bytes().data();
-  if (session.kind.key == IMB_KEY_128_BYTES)
-    IMB_AES_KEYEXP_128(&manager, key, encrypt, decrypt);
-  else if (session.kind.key == IMB_KEY_192_BYTES)
-    IMB_AES_KEYEXP_192(&manager, key, encrypt, decrypt);
-  else
-    IMB_AES_KEYEXP_256(&manager, key, encrypt, decrypt);
+  expand_aes(manager, sa.encr_key.bytes().data(), session.kind.key, encrypt, decrypt);
   explicit_bzero(other.data(), sizeof other);
 }
 
@@ -83,8 +76,7 @@ void fill(IMB_JOB& to, const CryptoJob& job, void* tag) {
   to.hash_start_src_offset_in_bytes = 0;
   to.msg_len_to_hash_in_bytes = job.payload + job.length + 0u + job.tail;
   to.iv = job.nonce.data();
-  to.iv_len_in_bytes =
-      session.kind.cipher == IMB_CIPHER_CNTR ? 12 : 16;  // RFC 3686 §4: then the counter is 1
+  to.iv_len_in_bytes = session.nonce;
   to.auth_tag_output = out ? job.icv : static_cast<std::uint8_t*>(tag);
   to.auth_tag_output_len_in_bytes = session.icv;
   to.u.HMAC._hashed_auth_key_xor_ipad = session.inner.data();
@@ -107,6 +99,7 @@ std::unique_ptr<const CryptoSession> make_hmac_session(IMB_MGR& manager, const S
   session->kind = {*cipher, hash->algorithm, static_cast<IMB_KEY_SIZE_BYTES>(sa.suite.encr->key),
                    sa.direction == Direction::kOut ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT};
   session->icv = sa.suite.integ->icv;
+  session->nonce = *cipher == IMB_CIPHER_CNTR ? 12 : 16;  // RFC 3686 §4: with 12 the counter begins with 1
   expand(manager, sa, *session);
   hmac_pads(*hash, sa.integ_key.bytes(), session->inner.data(), session->outer.data());
   return session;

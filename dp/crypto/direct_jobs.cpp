@@ -5,12 +5,11 @@
 
 #include <algorithm>
 
+#include "dp/crypto/aes_keys.h"
 #include "dp/crypto/hmac_pads.h"
 
 namespace simplon::dp {
 namespace {
-
-constexpr unsigned kMostRoundKeys = 15 * 4;  // of AES-256, in words
 
 struct JobsSession final : CryptoSession {
   // Whole but for what is a packet's own.
@@ -33,21 +32,16 @@ struct JobsSession final : CryptoSession {
 
 const JobsSession& session_of(const CryptoJob& job) { return static_cast<const JobsSession&>(*job.session); }
 
-void expand_aes(const IMB_MGR& manager, const std::uint8_t* key, unsigned bytes, JobsSession& s) {
+void set_aes(const IMB_MGR& manager, const std::uint8_t* key, unsigned bytes, JobsSession& s) {
   std::uint32_t *encrypt = s.keys.encrypt.data(), *decrypt = s.keys.decrypt.data();
-  if (bytes == IMB_KEY_128_BYTES)
-    IMB_AES_KEYEXP_128(&manager, key, encrypt, decrypt);
-  else if (bytes == IMB_KEY_192_BYTES)
-    IMB_AES_KEYEXP_192(&manager, key, encrypt, decrypt);
-  else
-    IMB_AES_KEYEXP_256(&manager, key, encrypt, decrypt);
+  expand_aes(manager, key, bytes, encrypt, decrypt);
   s.job.enc_keys = encrypt;
   s.job.dec_keys = decrypt;
   s.job.key_len_in_bytes = bytes;
 }
 
 // One key, or three.
-void expand_des(const IMB_MGR& manager, const SaSpec& sa, JobsSession& s) {
+void set_des(const IMB_MGR& manager, const SaSpec& sa, JobsSession& s) {
   const unsigned count = sa.suite.encr->key / IMB_DES_BLOCK_SIZE;
   for (unsigned i = 0; i < count; ++i) {
     IMB_DES_KEYSCHED(&manager, s.keys.des[i].data(), sa.encr_key.bytes().data() + i * IMB_DES_BLOCK_SIZE);
@@ -78,17 +72,17 @@ bool set_encr(const IMB_MGR& manager, const SaSpec& sa, JobsSession& s) {
   switch (encr.id) {
     case EncrId::kAesCbc:
       set_cipher(s, IMB_CIPHER_CBC, 16);
-      return expand_aes(manager, key, encr.key, s), true;
+      return set_aes(manager, key, encr.key, s), true;
     case EncrId::kAesCtr:
       set_cipher(s, IMB_CIPHER_CNTR, 12);  // RFC 3686 §4: the counter begins with 1
-      return expand_aes(manager, key, encr.key, s), true;
+      return set_aes(manager, key, encr.key, s), true;
     case EncrId::kAesCcm8:
     case EncrId::kAesCcm12:
     case EncrId::kAesCcm16:
     case EncrId::kAesCcm8Iiv:
       if (encr.key == IMB_KEY_192_BYTES) return false;
       set_aead(s, IMB_CIPHER_CCM, IMB_AUTH_AES_CCM, encr);
-      return expand_aes(manager, key, encr.key, s), true;
+      return set_aes(manager, key, encr.key, s), true;
     case EncrId::kChaCha20Poly1305:
     case EncrId::kChaCha20Poly1305Iiv:
       set_aead(s, IMB_CIPHER_CHACHA20_POLY1305, IMB_AUTH_CHACHA20_POLY1305, encr);
@@ -98,10 +92,10 @@ bool set_encr(const IMB_MGR& manager, const SaSpec& sa, JobsSession& s) {
       return true;
     case EncrId::kDes:
       set_cipher(s, IMB_CIPHER_DES, 8);
-      return expand_des(manager, sa, s), true;
+      return set_des(manager, sa, s), true;
     case EncrId::k3Des:
       set_cipher(s, IMB_CIPHER_DES3, 8);
-      return expand_des(manager, sa, s), true;
+      return set_des(manager, sa, s), true;
     case EncrId::kNull:
       set_cipher(s, IMB_CIPHER_NULL, 0);
       s.job.key_len_in_bytes = IMB_KEY_128_BYTES;  // of no meaning; the library looks its way up by it
@@ -137,7 +131,7 @@ void set_xcbc(const IMB_MGR& manager, const SaSpec& sa, JobsSession& s) {
 void set_cmac(const IMB_MGR& manager, const SaSpec& sa, JobsSession& s) {
   s.job.hash_alg = IMB_AUTH_AES_CMAC;
   alignas(16) std::array<std::uint32_t, kMostRoundKeys> decrypt{};
-  IMB_AES_KEYEXP_128(&manager, sa.integ_key.bytes().data(), s.keys.mac.data(), decrypt.data());
+  expand_aes(manager, sa.integ_key.bytes().data(), IMB_KEY_128_BYTES, s.keys.mac.data(), decrypt.data());
   explicit_bzero(decrypt.data(), sizeof decrypt);
   IMB_AES_CMAC_SUBKEY_GEN_128(&manager, s.keys.mac.data(), s.keys.mac_2.data(), s.keys.mac_3.data());
   s.job.u.CMAC._key_expanded = s.keys.mac.data();

@@ -10,22 +10,20 @@
 namespace simplon::dp::test {
 namespace {
 
-// A burst of many SAs, suites and back ends in any order, runs of any length: each job as if it had been
-// alone; and of forged ones just the forged ones are refused.
-TEST(Crypto, AMixedBurstIsWhatItsJobsAreOneByOne) {
-  std::mt19937 random(7);
-  const auto any = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
-  struct Keyed {
-    EspSuite suite;
-    CryptoBackend backend;
-    std::unique_ptr<const CryptoSession> out, in;
-  };
-  std::vector<Keyed> sas;
+struct Keyed {
+  EspSuite suite;
+  CryptoBackend backend;
+  std::unique_ptr<const CryptoSession> out, in;
+};
+
+// An SA of every suite by every back end that takes it, with keys of its own.
+std::vector<Keyed> all_keyed(std::mt19937& random) {
   const auto key = [&](unsigned n) {
     Buffer k(n);
     for (auto& b : k) b = static_cast<std::uint8_t>(random());
     return k;
   };
+  std::vector<Keyed> sas;
   for (const EspSuite& suite : all_suites())
     for (const CryptoBackend backend : kBackends) {
       const Buffer e = key(suite.encr->key), i = key(suite.integ ? suite.integ->key : 0u);
@@ -33,6 +31,15 @@ TEST(Crypto, AMixedBurstIsWhatItsJobsAreOneByOne) {
       if (out != nullptr)
         sas.push_back({suite, backend, std::move(out), session(Direction::kIn, suite, e, i, backend)});
     }
+  return sas;
+}
+
+// A burst of many SAs, suites and back ends in any order, runs of any length: each job as if it had been
+// alone; and of forged ones just the forged ones are refused.
+TEST(Crypto, AMixedBurstIsWhatItsJobsAreOneByOne) {
+  std::mt19937 random(7);
+  const auto any = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
+  const std::vector<Keyed> sas = all_keyed(random);
   auto crypto = std::move(*Crypto::make(0));
   const Buffer nonce = hex("000102030405060708090a0b0c0d0e0f");
   for (unsigned round = 0; round < 200; ++round) {
