@@ -19,7 +19,7 @@ enum class Action : std::uint8_t { kDiscard, kBypass, kProtect };
 
 enum class PolicyDirection : std::uint8_t { kBoth, kOut, kIn };
 
-// The outer addresses of the tunnel. Needed by the kernel's policies; the data path takes them from the SA.
+// The addresses of the protected packets. Needed by the kernel's policies; the data path takes them from the SA.
 struct TunnelEnds {
   IpAddress local, remote;
   friend auto operator<=>(const TunnelEnds&, const TunnelEnds&) = default;
@@ -32,7 +32,11 @@ struct PolicySpec {
   PolicyDirection direction = PolicyDirection::kBoth;
   Action action = Action::kDiscard;
   Selectors selectors;               // outbound: source in local, destination in remote; inbound the reverse
-  std::optional<TunnelEnds> tunnel;  // PROTECT only; none while the peer's address is unknown
+  // PROTECT only: what is done to its packets, and between which ends; no ends while the peer's address is
+  // unknown. In transport mode they are the addresses of the packets themselves.
+  IpsecProtocol protocol = IpsecProtocol::kEsp;
+  SaMode mode = SaMode::kTunnel;
+  std::optional<TunnelEnds> tunnel;
   // PROTECT only: the entry of the child whose SAs alone may bring its inbound packets, the entry itself or,
   // of a narrowed one, its parent. None: any SA between the ends may. For the kernel; the data path asks the
   // SA.

@@ -35,9 +35,35 @@ Result<void> check_des(const Encr& encr, Bytes key) {
   return {};
 }
 
+bool is_host(const TrafficSelectors& selectors, const IpAddress& host) {
+  return std::ranges::all_of(selectors, [&](const TrafficSelector& s) {
+    return s.addresses.first == host && s.addresses.last == host;
+  });
+}
+
+// RFC 4301 §4.1: what a transport mode SA protects keeps its addresses.
+Result<void> check_transport(const SaSpec& sa) {
+  const bool out = sa.direction == Direction::kOut;
+  const IpAddress &local = out ? sa.source : sa.destination, &remote = out ? sa.destination : sa.source;
+  if (is_host(sa.selectors.local, local) && is_host(sa.selectors.remote, remote)) return {};
+  return fail("transport mode is for traffic between the two ends alone, here " + local.text() + " and " +
+              remote.text() + ", not for " + sa.selectors.text() + "; use tunnel mode for others");
+}
+
+Result<void> check_ah(const SaSpec& sa) {
+  if (sa.suite.encr->id != EncrId::kNull)
+    return fail("AH enciphers nothing: its suite is an integrity algorithm alone");
+  if (sa.udp) return fail("AH does not pass a NAT, and has no UDP encapsulation (RFC 3948 section 1)");
+  return {};
+}
+
 }  // namespace
 
 Result<void> possible_sa(const SaSpec& sa) {
+  if (sa.protocol == IpsecProtocol::kAh)
+    if (auto able = check_ah(sa); !able) return able;
+  if (sa.mode == SaMode::kTransport)
+    if (auto able = check_transport(sa); !able) return able;
   if (sa.esn == Esn::kOn && sa.replay_window == 0)
     return fail("extended sequence numbers need a replay window (RFC 4303 section 2.2.1)");
   const bool is_des = sa.suite.encr->id == EncrId::kDes || sa.suite.encr->id == EncrId::k3Des;

@@ -50,10 +50,8 @@ struct UdpPorts {
 // What an anti-replay window of zero means: no replay check (RFC 4303 §3.4.3 allows it for manual SAs).
 inline constexpr std::uint32_t kDefaultReplayWindow = 256;
 
-// RFC 4301 §4.4.2.1: what an SA is beyond its algorithms. Protocol and mode have one value until the others
-// are built.
-enum class IpsecProtocol : std::uint8_t { kEsp };
-enum class SaMode : std::uint8_t { kTunnel };
+// RFC 4301 §4.1. In transport mode the addresses of a packet are those of the SA.
+enum class SaMode : std::uint8_t { kTunnel, kTransport };
 enum class Esn : std::uint8_t { kOff, kOn };  // extended sequence numbers (RFC 4303 §2.2.1)
 
 // RFC 4301 §8.1: DF of the outer IPv4 header. kCopy takes the inner packet's; of IPv6, which no router
@@ -82,7 +80,7 @@ struct SaSpec {
   Esn esn = Esn::kOff;
   Direction direction = Direction::kOut;
   Spi spi{};
-  IpAddress source, destination;  // the outer header as it travels
+  IpAddress source, destination;  // of the packets as they travel
   std::optional<UdpPorts> udp;    // UDP encapsulation, ports as they travel
   EspSuite suite;
   SharedSecret encr_key;                               // suite.encr->key bytes
@@ -102,6 +100,25 @@ using SaRef = std::shared_ptr<const SaSpec>;
 
 // What no backend can do, whatever it has: an error says why.
 Result<void> possible_sa(const SaSpec& sa);
+
+constexpr std::string_view name(IpsecProtocol protocol) {
+  switch (protocol) {
+    case IpsecProtocol::kEsp:
+      return "ESP";
+    case IpsecProtocol::kAh:
+      return "AH";
+  }
+  return "?";
+}
+constexpr std::string_view name(SaMode mode) {
+  switch (mode) {
+    case SaMode::kTunnel:
+      return "tunnel";
+    case SaMode::kTransport:
+      return "transport";
+  }
+  return "?";
+}
 
 // Read by the control thread; a snapshot that may be a moment old.
 struct SaCounters {

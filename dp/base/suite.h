@@ -196,8 +196,10 @@ constexpr const Integ* find_integ(std::string_view name) {
   return nullptr;
 }
 
-// What protects one ESP SA: an AEAD alone, or a cipher with an integrity algorithm. Points into the tables
-// above.
+enum class IpsecProtocol : std::uint8_t { kEsp, kAh };  // RFC 4303, RFC 4302
+
+// What protects one SA: an AEAD alone, or a cipher with an integrity algorithm. Of AH, which enciphers
+// nothing, the cipher is the row `null`. Points into the tables above.
 struct EspSuite {
   const Encr* encr = nullptr;
   const Integ* integ = nullptr;  // null when encr is an AEAD
@@ -216,6 +218,14 @@ struct EspSuite {
 // "aes128gcm16", or a cipher with an integrity algorithm: "aes128-sha256".
 inline std::string suite_name(const EspSuite& suite) {
   return std::string(suite.encr->name) + (suite.integ ? "-" + std::string(suite.integ->name) : "");
+}
+// As it is written for the protocol: of AH the integrity algorithm alone, "sha256".
+inline std::string suite_name(const EspSuite& suite, IpsecProtocol protocol) {
+  return protocol == IpsecProtocol::kAh ? std::string(suite.integ->name) : suite_name(suite);
+}
+constexpr std::optional<EspSuite> find_ah_suite(std::string_view name) {
+  const EspSuite suite{find_encr("null"), find_integ(name)};
+  return suite.integ != nullptr ? std::optional(suite) : std::nullopt;
 }
 constexpr std::optional<EspSuite> find_suite(std::string_view name) {
   const std::size_t dash = name.find('-');

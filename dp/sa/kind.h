@@ -42,7 +42,12 @@ constexpr SaKind sa_kind(const SaSpec& spec) {
       switch (spec.mode) {
         case SaMode::kTunnel:
           return esp_tunnel_kind(*spec.suite.encr);
+        case SaMode::kTransport:
+          break;
       }
+      break;
+    case IpsecProtocol::kAh:
+      break;
   }
   std::unreachable();
 }

@@ -100,6 +100,8 @@ void Registry::retire_slot(std::uint32_t slot) {
 
 Result<void> Registry::can(const SaSpec& sa) {
   if (auto possible = possible_sa(sa); !possible) return possible;
+  if (sa.protocol == IpsecProtocol::kAh || sa.mode == SaMode::kTransport)
+    return fail("AH and transport mode are the kernel's alone");
   const std::pair suite(sa.suite.encr, sa.suite.integ);
   if (suites_.contains(suite)) return {};
   if (const auto session = crypto_.make_session(sa); !session) return std::unexpected(session.error());
@@ -109,7 +111,7 @@ Result<void> Registry::can(const SaSpec& sa) {
 
 Result<void> Registry::add_sa(const SaRef& sa) {
   if (sas_.contains(sa->id)) return fail("there is an SA of this id already");
-  if (auto possible = possible_sa(*sa); !possible) return possible;
+  if (auto able = can(*sa); !able) return able;
   auto session = crypto_.make_session(*sa);
   if (!session) return std::unexpected(session.error());
   Entry entry{

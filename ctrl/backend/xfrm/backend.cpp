@@ -53,20 +53,20 @@ Result<void> XfrmBackend::can(const SaSpec& sa) {
 
 Result<void> XfrmBackend::add_sa(const SaRef& sa) {
   const std::string what =
-      "installing ESP SA " + text(sa->spi) + " to " + sa->destination.text() + " in the kernel";
+      "installing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi) + " to " + sa->destination.text() + " in the kernel";
   if (auto able = can(*sa); !able) return fail(what + ": " + able.error().what);
   NetlinkMessage message = sa_message(*sa);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)
     return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));
-  if (requests_.error() == EPROTONOSUPPORT) return fail(done.error().what + "; it has no ESP");
+  if (requests_.error() == EPROTONOSUPPORT) return fail(done.error().what + "; it has no " + std::string(simplon::name(sa->protocol)));
   if (done) known_[{sa->spi, sa->destination}] = {.id = sa->id, .packets = 0, .active = Clock::now()};
   return done;
 }
 
 Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
   NetlinkMessage message(XFRM_MSG_DELSA, 0);
-  message.header<xfrm_usersa_id>() = sa_id(sa->spi, sa->destination);
+  message.header<xfrm_usersa_id>() = sa_id(*sa);
   known_.erase({sa->spi, sa->destination});
   auto done = requests_.request(message, "removing ESP SA " + text(sa->spi));
   return requests_.error() == ESRCH ? Result<void>{} : done;  // the SA had expired already
@@ -226,7 +226,7 @@ Result<void> XfrmBackend::set_gateway(bool on) {
 // The kernel counts the bytes of the outer packets, from their IP header on.
 Result<SaCounters> XfrmBackend::counters(const SaRef& sa) {
   NetlinkMessage message(XFRM_MSG_GETSA, 0);
-  message.header<xfrm_usersa_id>() = sa_id(sa->spi, sa->destination);
+  message.header<xfrm_usersa_id>() = sa_id(*sa);
   SaCounters out;
   out.crypto = "kernel";
   const auto done = requests_.request(message, "reading ESP SA " + text(sa->spi), [&](const nlmsghdr& m) {

@@ -23,6 +23,8 @@ std::uint8_t protocol(IpsecProtocol protocol) {
   switch (protocol) {
     case IpsecProtocol::kEsp:
       return kEsp;
+    case IpsecProtocol::kAh:
+      return kAh;
   }
   return 0;  // the kernel refuses it
 }
@@ -31,6 +33,8 @@ std::uint8_t mode(SaMode mode) {
   switch (mode) {
     case SaMode::kTunnel:
       return XFRM_MODE_TUNNEL;
+    case SaMode::kTransport:
+      return XFRM_MODE_TRANSPORT;
   }
   return XFRM_MODE_MAX;
 }
@@ -68,9 +72,11 @@ void put_algorithms(NetlinkMessage& message, const SaSpec& sa) {
     aead.alg_icv_len = s.encr->icv * 8u;
     return put_algorithm(message, XFRMA_ALG_AEAD, aead, s.encr->xfrm, {sa.encr_key.bytes(), sa.salt.bytes()});
   }
-  xfrm_algo crypt{};
-  crypt.alg_key_len = (s.encr->key + s.encr->salt) * 8u;
-  put_algorithm(message, XFRMA_ALG_CRYPT, crypt, s.encr->xfrm, {sa.encr_key.bytes(), sa.salt.bytes()});
+  if (sa.protocol == IpsecProtocol::kEsp) {
+    xfrm_algo crypt{};
+    crypt.alg_key_len = (s.encr->key + s.encr->salt) * 8u;
+    put_algorithm(message, XFRMA_ALG_CRYPT, crypt, s.encr->xfrm, {sa.encr_key.bytes(), sa.salt.bytes()});
+  }
   xfrm_algo_auth auth{};
   auth.alg_key_len = s.integ->key * 8u;
   auth.alg_trunc_len = s.integ->icv * 8u;
@@ -90,8 +96,8 @@ void put_window(NetlinkMessage& message, std::uint32_t packets) {
 }
 
 // RFC 4301 §5.2 step 4: a packet that comes out of an SA must match its selectors. The kernel's SA has room
-// for one selector. If our SA has several, or is outbound, it gets none, and serves both address families:
-// then the kernel's policies alone check the packets.
+// for one selector. If our SA has several, or is outbound, it gets none, and in tunnel mode serves both address
+// families: then the kernel's policies alone check the packets.
 void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
   const Selectors& s = sa.selectors;
   if (sa.direction == Direction::kIn && s.local.size() == 1 && s.remote.size() == 1)
@@ -99,13 +105,16 @@ void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
       info.sel = kernel->front();
       return;
     }
-  info.flags = XFRM_STATE_AF_UNSPEC;
+  if (sa.mode == SaMode::kTunnel)
+    info.flags = XFRM_STATE_AF_UNSPEC;
+  else
+    info.sel.family = family_of(sa.destination);
 }
 
 }  // namespace
 
 bool is_our_sa(const xfrm_usersa_info& info) {
-  return info.id.proto == kEsp && info.mode == XFRM_MODE_TUNNEL && (info.seq & kOursMask) == kOurs;
+  return (info.seq & kOursMask) == kOurs;
 }
 
 std::uint16_t family_of(const IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
@@ -142,6 +151,8 @@ NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type, const Progress* 
   info.seq = kOurs | (static_cast<std::uint32_t>(sa.id) & ~kOursMask);
   set_selector(info, sa);
   if (sa.esn == Esn::kOn) info.flags |= XFRM_STATE_ESN;
+  // RFC 4302 §3.3.3.2.1: to 32 bits over IPv4, which the kernel does when it is told to only.
+  if (sa.protocol == IpsecProtocol::kAh && sa.destination.is_v4()) info.flags |= XFRM_STATE_ALIGN4;
   put_algorithms(message, sa);
   if (progress) {
     message.put(progress->sequence_type, progress->sequence);
@@ -160,12 +171,12 @@ NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type, const Progress* 
   return message;
 }
 
-xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination) {
+xfrm_usersa_id sa_id(const SaSpec& sa) {
   xfrm_usersa_id id{};
-  id.daddr = to_kernel(destination);
-  id.spi = htonl(static_cast<std::uint32_t>(spi));
-  id.family = family_of(destination);
-  id.proto = kEsp;
+  id.daddr = to_kernel(sa.destination);
+  id.spi = htonl(static_cast<std::uint32_t>(sa.spi));
+  id.family = family_of(sa.destination);
+  id.proto = protocol(sa.protocol);
   return id;
 }
 
@@ -180,6 +191,8 @@ SaSpec installed_sa(const xfrm_usersa_info& info) {
   };
   return {
       .id = SaId{},
+      .protocol = info.id.proto == kAh ? IpsecProtocol::kAh : IpsecProtocol::kEsp,
+      .mode = info.mode == XFRM_MODE_TRANSPORT ? SaMode::kTransport : SaMode::kTunnel,
       .direction = Direction::kIn,
       .spi = Spi{ntohl(info.id.spi)},
       .source = from_kernel(info.saddr, info.family),
@@ -245,11 +258,11 @@ NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kern
   tmpl.family = family_of(policy.tunnel->local);
   tmpl.saddr = to_kernel(out ? policy.tunnel->local : policy.tunnel->remote);
   tmpl.id.daddr = to_kernel(out ? policy.tunnel->remote : policy.tunnel->local);
-  tmpl.id.proto = kEsp;
+  tmpl.id.proto = protocol(policy.protocol);
   // Inbound, any SA of the child may bring the packet, also a narrowed one: they all have the child's id. An
   // entry that is no child's names no reqid (0): any SA between the tunnel's ends may.
   tmpl.reqid = static_cast<std::uint32_t>(out ? policy.id : policy.child);
-  tmpl.mode = XFRM_MODE_TUNNEL;
+  tmpl.mode = mode(policy.mode);
   tmpl.aalgos = tmpl.ealgos = tmpl.calgos = ~0u;
   message.put_struct(XFRMA_TMPL, tmpl);
   return message;

@@ -37,7 +37,7 @@ struct Progress {
 NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type = XFRM_MSG_NEWSA,
                           const Progress* progress = nullptr);
 std::string text(Spi spi);
-xfrm_usersa_id sa_id(Spi spi, const IpAddress& destination);
+xfrm_usersa_id sa_id(const SaSpec& sa);
 // What the kernel tells of an SA: see Installed::sas.
 SaSpec installed_sa(const xfrm_usersa_info& info);
 std::pair<Spi, IpAddress> key_of(const xfrm_usersa_info& info);

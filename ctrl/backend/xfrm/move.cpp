@@ -15,7 +15,7 @@ namespace {
 // What the kernel tells of an SA that it has removed, when `notice` is about that one.
 std::optional<Progress> progress_of(const nlmsghdr& notice, const SaSpec& sa) {
   const auto* id = fixed_header<xfrm_usersa_id>(notice);
-  if (notice.nlmsg_type != XFRM_MSG_DELSA || id == nullptr || id->proto != kEsp ||
+  if (notice.nlmsg_type != XFRM_MSG_DELSA || id == nullptr || id->proto != sa_id(sa).proto ||
       ntohl(id->spi) != static_cast<std::uint32_t>(sa.spi) || id->family != family_of(sa.destination) ||
       from_kernel(id->daddr, id->family) != sa.destination)
     return std::nullopt;
@@ -70,7 +70,7 @@ Result<void> XfrmBackend::replace_sa(const SaSpec& from, const SaSpec& to, const
   if (!notices) return fail(what + ": " + notices.error().what);
   if (auto done = notices->join(XFRMNLGRP_SA); !done) return fail(what + ": " + done.error().what);
   NetlinkMessage removal(XFRM_MSG_DELSA, 0);
-  removal.header<xfrm_usersa_id>() = sa_id(from.spi, from.destination);
+  removal.header<xfrm_usersa_id>() = sa_id(from);
   auto removed = requests_.request(removal, what);
   if (!removed && requests_.error() != ESRCH) return removed;
   const auto known = known_.extract({from.spi, from.destination});
