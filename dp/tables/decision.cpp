@@ -124,12 +124,12 @@ Decision into_tunnel(const Tables& tables, const Flow& flow, PortIndex tunnel) {
   return {.kind = Decision::Kind::kProtect, .index = entry->slot};
 }
 
-// What a tunnel interface is the way of does not pass in clear, whatever the SPD says.
-Drop in_clear(const Tables& tables, const IpAddress& other_end, const Flow& flow) {
-  const RouteTo to = tables.routes->find(other_end, path_hash(flow));
-  if (!to || !is_tunnel(tables.routes->next_hop(to.index).port)) return Drop::kNone;
-  return tables.routes->is_up(tables.routes->next_hop(to.index).port) ? Drop::kClearNotAllowed
-                                                                      : Drop::kTunnelDown;
+// What a tunnel interface is a way of does not pass in clear, whatever the SPD says; also where its prefix
+// has other ways, since a packet does not tell which one its answer takes.
+Drop in_clear(const Tables& tables, const IpAddress& other_end) {
+  const auto tunnel = tables.routes->tunnel_to(other_end);
+  if (!tunnel) return Drop::kNone;
+  return tables.routes->is_up(*tunnel) ? Drop::kClearNotAllowed : Drop::kTunnelDown;
 }
 
 // Over the boundary inwards, in clear: kNone means BYPASS.
@@ -145,7 +145,7 @@ Drop inbound(const Tables& tables, const Flow& flow) {
     case Action::kBypass:
       break;
   }
-  return in_clear(tables, flow.source, flow);
+  return in_clear(tables, flow.source);
 }
 
 // The entry that gives such packets to the kernel to forward; null: none does.
@@ -194,7 +194,7 @@ Decision forwarded_by_kernel(const Tables& tables, const Flow& flow) {
   if (entry == nullptr) return drop(Drop::kNotFromHost);
   if (entry->undecided(flow)) return drop(Drop::kFragment);
   if (const Drop reason = martian(tables, flow); reason != Drop::kNone) return drop(reason);
-  const Drop in_tunnel = in_clear(tables, inwards ? flow.source : flow.destination, flow);
+  const Drop in_tunnel = in_clear(tables, inwards ? flow.source : flow.destination);
   if (in_tunnel != Drop::kNone) return drop(in_tunnel);
   return tables.gateway_on ? send(flow.port) : drop(Drop::kGatewayOff);
 }
@@ -214,7 +214,7 @@ Decision from_host(const Tables& tables, const Flow& flow) {
   if (flow.protocol == kUdp && is_ike_port(flow.sport) && tables.routes->local(flow.source))
     return send(flow.port);
   if (is_link_multicast(flow.destination)) return send(flow.port);
-  const Drop in_tunnel = in_clear(tables, flow.destination, flow);
+  const Drop in_tunnel = in_clear(tables, flow.destination);
   const Decision decision =
       outbound(tables, flow, in_tunnel == Drop::kNone ? send(flow.port) : drop(in_tunnel));
   const bool may_differ = may_be_ike(flow) && decision != send(flow.port);
@@ -240,7 +240,9 @@ Decision routed(const Tables& tables, const Flow& flow) {
   // A route that refuses holds for what a policy protects too, as in the kernel. Else protected traffic needs
   // a route of its outer packet only: the inner destination may have none.
   if (to.refuses()) return drop(to.reason);
-  return outbound(tables, flow, to ? forward(to.index) : drop(to.reason));
+  const Drop in_tunnel = in_clear(tables, flow.destination);
+  const Drop reason = to ? in_tunnel : to.reason;
+  return outbound(tables, flow, reason == Drop::kNone ? forward(to.index) : drop(reason));
 }
 
 }  // namespace

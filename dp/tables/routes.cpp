@@ -124,22 +124,39 @@ Result<void> Routes::fill_neighbours(const std::vector<Neighbour>& neighbours) {
     const NextHop* link = n.address.is_link_local() ? nullptr : on_link(n.address, n.port);
     if (link == nullptr) continue;
     const std::uint32_t hop = add_next_hop(n.port, n.address, n.address.family(), link->mtu, &n.mac);
-    paths_.push_back({.to = {hop, Drop::kNone}});
-    routes_.push_back({static_cast<std::uint32_t>(paths_.size() - 1), 1});
+    routes_.push_back(add_neighbour(n, hop));
     if (!insert(Prefix::host(n.address), static_cast<std::uint32_t>(routes_.size() - 1)))
       return fail("no room for the neighbour " + n.address.text());
   }
   return {};
 }
 
+// Its host route has one way, but where its prefix has another one into a tunnel interface: that one stays,
+// since it is what keeps the destination from being reached in clear.
+Routes::Range Routes::add_neighbour(const Neighbour& neighbour, std::uint32_t hop) {
+  std::vector<Path> ways{{.to = {hop, Drop::kNone}}};
+  if (tunnel_to(neighbour.address)) {
+    const Paths all = paths_of(neighbour.address);
+    ways.assign(all.begin(), all.end());
+    for (Path& way : ways)
+      if (on_link(way, neighbour.port) != nullptr) way.to.index = hop;
+  }
+  const auto first = static_cast<std::uint32_t>(paths_.size());
+  paths_.insert(paths_.end(), ways.begin(), ways.end());
+  return {first, static_cast<std::uint32_t>(ways.size())};
+}
+
+const NextHop* Routes::on_link(const Path& path, PortIndex port) const {
+  if (!path.to) return nullptr;
+  const NextHop& hop = next_hops_[path.to.index];
+  return hop.port == port && hop.address.is_unspecified() ? &hop : nullptr;
+}
+
 // Do the routes say that it is on this port's link? Anybody on a link can make the kernel note any address as
 // a neighbour there; that must not draw another port's traffic.
 const NextHop* Routes::on_link(const IpAddress& address, PortIndex port) const {
-  for (const Path& path : paths_of(address)) {
-    if (!path.to) continue;
-    const NextHop& hop = next_hops_[path.to.index];
-    if (hop.port == port && hop.address.is_unspecified()) return &hop;
-  }
+  for (const Path& path : paths_of(address))
+    if (const NextHop* hop = on_link(path, port)) return hop;
   return nullptr;
 }
 
@@ -223,6 +240,15 @@ RouteTo Routes::find(const IpAddress& destination, std::uint32_t path) const {
 RouteTo Routes::find_outer(const IpAddress& destination, std::uint32_t path) const {
   const RouteTo to = find(destination, path);
   return to && is_tunnel(next_hop(to.index).port) ? RouteTo{0, Drop::kTunnelLoop} : to;
+}
+
+std::optional<PortIndex> Routes::tunnel_to(const IpAddress& destination) const {
+  std::optional<PortIndex> found;
+  for (const Path& path : paths_of(destination)) {
+    const PortIndex port = path.to ? next_hop(path.to.index).port : PortIndex{};
+    if (path.to && is_tunnel(port) && (!found || is_up(port))) found = port;
+  }
+  return found;
 }
 
 bool Routes::is_up(PortIndex tunnel) const { return std::ranges::binary_search(tunnels_, tunnel); }

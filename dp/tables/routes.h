@@ -72,6 +72,9 @@ class Routes {
   RouteTo find(const IpAddress& destination, std::uint32_t path) const;
   // The same for ESP, which a tunnel interface would wrap again: a route that leads into one is none.
   RouteTo find_outer(const IpAddress& destination, std::uint32_t path) const;
+  // A tunnel interface that one of the next hops of the destination's prefix leads into, whichever a flow
+  // takes; of several one that is up.
+  std::optional<PortIndex> tunnel_to(const IpAddress& destination) const;
   // The tunnel interface is there and set up.
   bool is_up(PortIndex tunnel) const;
   const NextHop& next_hop(std::uint32_t index) const { return next_hops_[index]; }
@@ -129,7 +132,9 @@ class Routes {
   std::uint32_t next_hop_for(const Gateways& known, const Route& route, Made& made);
   std::uint32_t add_next_hop(PortIndex port, const IpAddress& address, Family family, std::uint16_t mtu,
                              const Mac* mac);
+  const NextHop* on_link(const Path& path, PortIndex port) const;
   const NextHop* on_link(const IpAddress& address, PortIndex port) const;
+  Range add_neighbour(const Neighbour& neighbour, std::uint32_t hop);
   const PortFacts& facts_of(PortIndex port) const;
   bool insert(const Prefix& prefix, std::uint32_t route);  // in the place of what stood there
 

@@ -3,6 +3,8 @@
 // passes in clear.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/dp/lab.h"
 
 namespace simplon::dp::test {
@@ -53,10 +55,10 @@ class Gateway {
   Registry& registry() { return registry_; }
   const Tables& tables() { return *registry_.tables().read(); }
   Decision operator()(Origin origin, PortIndex port, const char* source, const char* destination,
-                      std::uint8_t protocol = kTcp) {
+                      std::uint8_t protocol = kTcp, std::uint16_t sport = 1000) {
     return decide(tables(), {.source = ip(source),
                              .destination = ip(destination),
-                             .sport = 1000,
+                             .sport = sport,
                              .dport = 2000,
                              .protocol = protocol,
                              .origin = origin,
@@ -161,6 +163,46 @@ TEST(Rfc4301_5_2, WhatTheKernelForwardsDoesNotPassATunnelByInClear) {
   g.network.tunnels = {};
   g.publish();
   EXPECT_EQ(out(kFar1), dropped(Drop::kTunnelDown));
+}
+
+// A prefix with two ways, of which one is a tunnel interface's: a hash of the flow chooses.
+TEST(Rfc4301_5_2, NothingPassesInClearBesideATunnelThatSharesItsPrefix) {
+  Gateway g;
+  g.network.routes.push_back({prefix("198.18.2.0/24"), ip("198.51.100.254"), kWan});
+  g.publish();
+  std::set<Decision::Kind> kinds;
+  const auto never = [&](const Decision& d, Origin origin, std::uint16_t sport) {
+    kinds.insert(d.kind);
+    EXPECT_TRUE(g.policy(d) == 1u || d == dropped(Drop::kClearNotAllowed))
+        << static_cast<int>(origin) << ", " << sport;
+  };
+  for (std::uint16_t sport = 1; sport <= 64; ++sport) {
+    never(g(Origin::kProtected, kLan, kInside, kFar1, kTcp, sport), Origin::kProtected, sport);
+    never(g(Origin::kDecrypted, kTun2, kFar2, kFar1, kTcp, sport), Origin::kDecrypted, sport);
+    for (const char* to : {kInside, kUsWan})
+      EXPECT_EQ(g(Origin::kUnprotected, kWan, kFar1, to, kTcp, sport), dropped(Drop::kClearNotAllowed));
+    EXPECT_EQ(g(Origin::kHostUnprotected, kWan, kUsWan, kFar1, kTcp, sport), dropped(Drop::kClearNotAllowed));
+  }
+  EXPECT_EQ(kinds, (std::set{Decision::Kind::kProtect, Decision::Kind::kDrop})) << "both ways are chosen";
+  g.network.tunnels = {kTun2};
+  g.publish();
+  for (std::uint16_t sport = 1; sport <= 64; ++sport)
+    EXPECT_EQ(g(Origin::kProtected, kLan, kInside, kFar1, kTcp, sport), dropped(Drop::kTunnelDown));
+}
+
+TEST(Rfc4301_5_2, NeighbourOnALinkDoesNotOpenAPrefixThatATunnelShares) {
+  Gateway g;
+  g.network.routes.push_back({prefix("198.18.2.0/24"), std::nullopt, kWan});
+  g.network.neighbours = {{ip(kFar1), kWan, {2, 0, 0, 0, 0, 9}}};
+  g.publish();
+  bool tunnel = false;
+  for (std::uint16_t sport = 1; sport <= 64; ++sport) {
+    const Decision d = g(Origin::kProtected, kLan, kInside, kFar1, kTcp, sport);
+    tunnel = tunnel || g.policy(d) == 1u;
+    EXPECT_TRUE(g.policy(d) == 1u || d == dropped(Drop::kClearNotAllowed)) << sport;
+    EXPECT_EQ(g(Origin::kUnprotected, kWan, kFar1, kInside, kTcp, sport), dropped(Drop::kClearNotAllowed));
+  }
+  EXPECT_TRUE(tunnel) << "who answers for the address on the link must not take all of it";
 }
 
 TEST(Rfc4301_5_2, PacketsOfATunnelAreItsOwnWhenItsPoliciesAreGone) {
