@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "ctrl/config/parts.h"
+#include "dp/device/buffers.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -248,6 +249,10 @@ void read_route(const Value& value, Config& out) {
 void read_ports(const Value& value, Config& out) {
   for (const Value& item : value.list()) read_port(item, out);
   if (out.mode == Mode::kKernel) return;
+  const std::size_t ports = out.setup.ports.size();
+  if (dp::punt_slots(out.setup.buffers, ports) == 0)
+    value.error(std::to_string(ports) + " ports need 'buffers' of " +
+                std::to_string(dp::fewest_buffers(ports)) + " at least");
   if (!value)
     value.error("is missing; mode 'dp' needs at least one port");
   else if (value.node()->kind == Yaml::Kind::kNull ||

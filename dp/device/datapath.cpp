@@ -3,10 +3,8 @@
 // them.
 #include "dp/device/datapath.h"
 
-#include <rte_ether.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
-#include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_pause.h>
 #include <sys/prctl.h>
@@ -14,13 +12,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "dp/crypto/crypto.h"
+#include "dp/device/buffers.h"
 #include "dp/device/device.h"
 #include "dp/device/eal.h"
 #include "dp/device/port_watch.h"
 #include "dp/device/ports.h"
 #include "dp/device/punt_path.h"
+#include "dp/device/queue_placement.h"
 #include "dp/device/tunnel_ports.h"
 #include "dp/packet/dpdk.h"
 #include "dp/packet/packet.h"
@@ -34,34 +35,14 @@ constexpr unsigned kRingSlots = 1024, kEventSlots = 1024;
 // What one SA takes in each crypto device, roughly (1536 bytes in the largest), and how much of the memory is
 // theirs.
 constexpr std::size_t kSessionBytes = 1600, kSessionsPart = 8, kFewestSessions = 1024;
-constexpr unsigned kRoomStep = 1024;  // some NICs round a buffer's size down to it
 
 struct FreeRing {
   void operator()(rte_ring* r) const { rte_ring_free(r); }
 };
 using Ring = std::unique_ptr<rte_ring, FreeRing>;
 
-Ring make_ring(const std::string& name, unsigned flags) {
-  return Ring(rte_ring_create(name.c_str(), kRingSlots, SOCKET_ID_ANY, flags));
-}
-
-Result<rte_mempool*> make_pool(const char* name, unsigned count, unsigned cache, std::uint16_t room) {
-  rte_mempool* pool = rte_pktmbuf_pool_create(name, count, cache, 0, room, SOCKET_ID_ANY);
-  if (pool != nullptr) return pool;
-  return fail("no memory for " + std::to_string(count) + " packet buffers of " + std::to_string(room) +
-              " bytes; raise 'memory' or lower 'buffers'");
-}
-
-// A frame of the largest port lies in one buffer, VLAN tag included. What ESP adds is part of the outer
-// packet, and that is checked against the MTU; a packet from one tunnel into another begins deeper in its
-// buffer.
-constexpr unsigned kTunnelRoom = 96;
-std::uint16_t buffer_room(const std::vector<PortSetup>& ports) {
-  unsigned frame = RTE_MBUF_DEFAULT_DATAROOM;
-  for (const PortSetup& port : ports)
-    frame = std::max<unsigned>(
-        frame, port.mtu + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN + kTunnelRoom);
-  return static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + (frame + kRoomStep - 1) / kRoomStep * kRoomStep);
+Ring make_ring(const std::string& name, unsigned flags, unsigned slots = kRingSlots) {
+  return Ring(rte_ring_create(name.c_str(), slots, SOCKET_ID_ANY, flags));
 }
 
 // Idle::kRelax: the longer nothing comes, the longer the sleep, up to this.
@@ -87,6 +68,8 @@ void add_sent(const auto& from, PortStats& to) {
   to.tx_packets += from.tx_packets;
   to.tx_bytes += from.tx_bytes;
 }
+
+int node_of_lcore(unsigned lcore) { return static_cast<int>(rte_lcore_to_socket_id(lcore)); }
 
 unsigned sessions_of(const Setup& setup) {
   const std::size_t bytes = (std::size_t{setup.memory_mb} << 20) / kSessionsPart;
@@ -130,6 +113,7 @@ class DpdkDataPath final : public DataPath {
     unsigned index = 0;
   };
   Result<void> open_ports();
+  void place(std::size_t port, int node);
   Result<void> make_rings();
   Result<void> make_worker(unsigned index);
   std::vector<Source> sources_of(unsigned worker) const;
@@ -141,8 +125,11 @@ class DpdkDataPath final : public DataPath {
 
   Setup setup_;
   std::string memory_;
-  rte_mempool *buffers_ = nullptr, *datagrams_ = nullptr;
+  BufferPools buffers_;
+  rte_mempool* datagrams_ = nullptr;
   Ports ports_;
+  std::vector<QueuePlacement> placements_;  // by PortIndex; of a VLAN's nothing
+  std::vector<Event> at_start_;             // what poll() is to tell first
   std::vector<Ring> mailboxes_, outboxes_, injects_;
   std::vector<Ring> first_punts_, rest_punts_;  // by PortIndex; the last ones are the tunnel interfaces'
   Ring events_;
@@ -161,10 +148,11 @@ Result<void> DpdkDataPath::start() {
   if (!memory) return std::unexpected(memory.error());
   memory_ = *memory;
   const auto workers = static_cast<unsigned>(setup_.worker_cores.size());
-  auto buffers = make_pool("packets", setup_.buffers, 256, buffer_room(setup_.ports));
-  if (!buffers) return std::unexpected(buffers.error());
-  buffers_ = *buffers;
-  auto datagrams = make_pool("datagrams", workers * Reassemblies::kBuffers, 0, Reassembly::kBufferRoom);
+  std::vector<int> nodes;
+  for (const PortSetup& port : setup_.ports) nodes.push_back(node_of(port.devices()));
+  if (auto done = buffers_.make(setup_.buffers, buffer_room(setup_.ports), nodes); !done) return done;
+  auto datagrams =
+      make_pool("datagrams", workers * Reassemblies::kBuffers, 0, Reassembly::kBufferRoom, SOCKET_ID_ANY);
   if (!datagrams) return std::unexpected(datagrams.error());
   datagrams_ = *datagrams;
   auto crypto = CryptoBackends::open({.devices = setup_.crypto_devices,
@@ -174,7 +162,7 @@ Result<void> DpdkDataPath::start() {
   if (!crypto) return std::unexpected(crypto.error());
   crypto_ = std::move(*crypto);
   if (auto done = make_rings(); !done) return done;
-  auto punt_path = PuntPath::open(buffers_);
+  auto punt_path = PuntPath::open(buffers_.on(node_of_lcore(0)));
   if (!punt_path) return std::unexpected(punt_path.error());
   punt_path_ = std::move(*punt_path);
   punt_path_->set_tunnel_punts(punts_of(setup_.ports.size()));
@@ -209,9 +197,13 @@ Result<void> DpdkDataPath::make_rings() {
     if (!mailboxes_.back() || !outboxes_.back() || !injects_.back())
       return fail("no memory for the workers' rings");
   }
+  const unsigned slots = punt_slots(setup_.buffers, setup_.ports.size());
+  if (slots == 0)
+    return fail(std::to_string(setup_.ports.size()) + " ports need 'buffers' of " +
+                std::to_string(fewest_buffers(setup_.ports.size())) + " at least");
   for (std::size_t i = 0; i <= setup_.ports.size(); ++i) {
-    first_punts_.push_back(make_ring("punts-first-" + std::to_string(i), RING_F_SC_DEQ));
-    rest_punts_.push_back(make_ring("punts-rest-" + std::to_string(i), RING_F_SC_DEQ));
+    first_punts_.push_back(make_ring("punts-first-" + std::to_string(i), RING_F_SC_DEQ, slots));
+    rest_punts_.push_back(make_ring("punts-rest-" + std::to_string(i), RING_F_SC_DEQ, slots));
     if (!first_punts_.back() || !rest_punts_.back()) return fail("no memory for the punt path's rings");
   }
   events_.reset(create_ring("events", sizeof(WorkerEvent), kEventSlots, SOCKET_ID_ANY, RING_F_SC_DEQ));
@@ -220,11 +212,11 @@ Result<void> DpdkDataPath::make_rings() {
 }
 
 Result<void> DpdkDataPath::open_ports() {
+  const auto workers = static_cast<unsigned>(setup_.worker_cores.size());
   for (std::size_t i = 0; i < setup_.ports.size(); ++i) {
-    if (auto done =
-            ports_.open(i, static_cast<unsigned>(setup_.worker_cores.size()), buffers_, punt_path_->wakeup());
-        !done)
-      return done;
+    const int node = node_of(setup_.ports[i].devices());
+    if (auto done = ports_.open(i, workers, buffers_.on(node), punt_path_->wakeup()); !done) return done;
+    place(i, node);
     const auto index = static_cast<std::uint16_t>(i);
     if (auto done = punt_path_->add(PortIndex{index}, setup_.ports[i], ports_.facts(i).mac, punts_of(i),
                                     injects_[i % injects_.size()].get());
@@ -234,14 +226,26 @@ Result<void> DpdkDataPath::open_ports() {
   return {};
 }
 
-// Queue q of port p is polled by worker (p + q) modulo workers: ports of one queue each spread over the
-// workers.
+void DpdkDataPath::place(std::size_t port, int node) {
+  placements_.emplace_back();
+  const Port* device = ports_.device(port);
+  if (device == nullptr) return;
+  std::vector<int> workers;
+  for (unsigned i = 0; i < setup_.worker_cores.size(); ++i) workers.push_back(node_of_lcore(i + 1));
+  placements_.back() =
+      place_queues(port, {.node = node, .rx = device->rx_queues(), .tx = device->tx_queues()}, workers);
+  if (!placements_.back().local)
+    at_start_.emplace_back(PortChanged{PortIndex{static_cast<std::uint16_t>(port)},
+                                       "is on NUMA node " + std::to_string(node) +
+                                           ", where no worker is: choose 'workers' among its cores"});
+}
+
 std::vector<Source> DpdkDataPath::sources_of(unsigned worker) const {
   std::vector<Source> sources;
   for (std::size_t p = 0; p < ports_.size(); ++p) {
     Port* device = ports_.device(p);
     for (std::uint16_t q = 0; device != nullptr && q < device->rx_queues(); ++q)
-      if ((p + q) % setup_.worker_cores.size() == worker)
+      if (placements_[p].receivers[q] == worker)
         sources.push_back({.kind = Source::Kind::kPort,
                            .device = device->id(),
                            .queue = q,
@@ -259,9 +263,10 @@ std::vector<Source> DpdkDataPath::sources_of(unsigned worker) const {
 
 Sink DpdkDataPath::sink_of(std::size_t index, unsigned worker) const {
   Port& port = ports_.device_of(index);
-  if (worker < port.tx_queues())
+  const QueuePlacement& placement = placements_[ports_.carrier_of(index)];
+  if (const auto queue = placement.queue_of(worker))
     return {.device = port.id(),
-            .queue = static_cast<std::uint16_t>(worker),
+            .queue = *queue,
             .gate = &port.gate(),
             .outbox = nullptr,
             .tags = ports_.tags(index),
@@ -270,7 +275,7 @@ Sink DpdkDataPath::sink_of(std::size_t index, unsigned worker) const {
   return {.device = port.id(),
           .queue = 0,
           .gate = &port.gate(),
-          .outbox = outboxes_[worker % std::max<unsigned>(port.tx_queues(), 1)].get()};
+          .outbox = outboxes_[placement.sender_for(worker)].get()};
 }
 
 Result<void> DpdkDataPath::make_worker(unsigned index) {
@@ -283,7 +288,7 @@ Result<void> DpdkDataPath::make_worker(unsigned index) {
   for (std::size_t i = 0; i < ports_.size(); ++i) setup.sinks.push_back(sink_of(i, index));
   setup.vlans = &ports_.vlans();
   for (const Ring& mailbox : mailboxes_) setup.mailboxes.push_back(mailbox.get());
-  setup.buffers = buffers_;
+  setup.buffers = buffers_.on(node_of_lcore(index + 1));
   setup.datagrams = datagrams_;
   setup.outbox = outboxes_[index].get();
   for (std::size_t i = 0; i < setup_.ports.size(); ++i) setup.punts.push_back(punts_of(i));
@@ -353,7 +358,7 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
 }
 
 std::vector<Event> DpdkDataPath::poll() {
-  std::vector<Event> out;
+  std::vector<Event> out = std::exchange(at_start_, {});
   punt_path_->move();
   WorkerEvent event;
   while (out.size() < kEventSlots && rte_ring_dequeue_elem(events_.get(), &event, sizeof event) == 0)

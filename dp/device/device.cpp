@@ -61,6 +61,18 @@ Result<std::uint16_t> find_device(const std::string& device) {
   return fail("there is no device '" + device + "'; is its interface there, are its arguments right?");
 }
 
+// Virtual devices name the node of whoever made them, which says nothing of where their packets come from.
+int node_of(const std::vector<std::string>& devices) {
+  for (const std::string& device : devices) {
+    std::uint16_t id = 0;
+    const std::string name = device_name(device);
+    if ((is_pci_address(name) || is_vmbus_device(name)) &&
+        rte_eth_dev_get_port_by_name(name.c_str(), &id) == 0)
+      return rte_eth_dev_socket_id(id);
+  }
+  return SOCKET_ID_ANY;
+}
+
 // A software port has no link of its own: it has that of the interface that it shares with the kernel. What
 // net_tap has made may have been moved to a namespace where it is not to be seen.
 bool has_link(const std::string& device, std::uint16_t id) {

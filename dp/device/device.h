@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "dp/base/result.h"
 
@@ -19,6 +20,8 @@ bool is_fed_by_kernel(const std::string& device);
 
 // The port ID of a device that EAL was given. The error says why there is none.
 Result<std::uint16_t> find_device(const std::string& device);
+// The NUMA node that the first of these devices is on; -1: none is a NIC, or the machine does not tell.
+int node_of(const std::vector<std::string>& devices);
 bool has_link(const std::string& device, std::uint16_t id);
 
 }  // namespace simplon::dp

@@ -84,11 +84,12 @@ Result<void> Port::configure_device(const rte_eth_dev_info& info) const {
 Result<void> Port::set_up_queues() const {
   std::uint16_t rx = setup_.descriptors, tx = setup_.descriptors;
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx);
+  const auto node = static_cast<unsigned>(node_of(setup_.devices()));
   for (std::uint16_t q = 0; q < rx_queues_; ++q)
-    if (int e = rte_eth_rx_queue_setup(id_, q, rx, SOCKET_ID_ANY, nullptr, buffers_); e != 0)
+    if (int e = rte_eth_rx_queue_setup(id_, q, rx, node, nullptr, buffers_); e != 0)
       return fail("RX queue " + std::to_string(q) + ": " + std::strerror(-e));
   for (std::uint16_t q = 0; q < tx_queues_; ++q)
-    if (int e = rte_eth_tx_queue_setup(id_, q, tx, SOCKET_ID_ANY, nullptr); e != 0)
+    if (int e = rte_eth_tx_queue_setup(id_, q, tx, node, nullptr); e != 0)
       return fail("TX queue " + std::to_string(q) + ": " + std::strerror(-e));
   return {};
 }

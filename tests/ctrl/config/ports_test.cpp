@@ -132,6 +132,18 @@ TEST(Config, NoDeviceIsInUseTwice) {
                 HasSubstr("another port has device '0000:0"));
 }
 
+TEST(Config, PortsNeedBuffersEach) {
+  const auto load = [](unsigned vlans) {
+    std::string yaml =
+        "gateway: {buffers: 1024, workers: 1}\nports:\n  - {name: lan, device: net_tap0, side: protected}\n";
+    for (unsigned i = 1; i <= vlans; ++i)
+      yaml += "  - {name: v" + std::to_string(i) + ", parent: lan, vlan: " + std::to_string(i) + "}\n";
+    return error_of(parse(yaml));
+  };
+  EXPECT_EQ(load(2), "no error");
+  EXPECT_THAT(load(3), HasSubstr("4 ports need 'buffers' of 1280 at least"));
+}
+
 TEST(Config, BondsAreChecked) {
   const auto error = [](const std::string& bond, const std::string& more = "") {
     return error_of(parse(with_bond(bond, more)));
