@@ -19,7 +19,8 @@ enum class Action : std::uint8_t { kDiscard, kBypass, kProtect };
 
 enum class PolicyDirection : std::uint8_t { kBoth, kOut, kIn };
 
-// The addresses of the protected packets. Needed by the kernel's policies; the data path takes them from the SA.
+// The addresses of the protected packets. Needed by the kernel's policies; the data path takes them from the
+// SA.
 struct TunnelEnds {
   IpAddress local, remote;
   friend auto operator<=>(const TunnelEnds&, const TunnelEnds&) = default;
@@ -31,7 +32,7 @@ struct PolicySpec {
   std::uint32_t order = 0;
   PolicyDirection direction = PolicyDirection::kBoth;
   Action action = Action::kDiscard;
-  Selectors selectors;               // outbound: source in local, destination in remote; inbound the reverse
+  Selectors selectors;  // outbound: source in local, destination in remote; inbound the reverse
   // PROTECT only: what is done to its packets, and between which ends; no ends while the peer's address is
   // unknown. In transport mode they are the addresses of the packets themselves.
   IpsecProtocol protocol = IpsecProtocol::kEsp;
@@ -49,6 +50,20 @@ struct PolicySpec {
 
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };
+
+// In transport mode the ends are what the selectors name, one host on either side; none: they name more.
+inline std::optional<TunnelEnds> transport_ends(const Selectors& selectors) {
+  const auto host = [](const TrafficSelectors& side) -> std::optional<IpAddress> {
+    if (side.empty()) return std::nullopt;
+    const IpAddress& one = side.front().addresses.first;
+    for (const TrafficSelector& s : side)
+      if (s.addresses.first != one || s.addresses.last != one) return std::nullopt;
+    return one;
+  };
+  const auto local = host(selectors.local), remote = host(selectors.remote);
+  if (!local || !remote || local->family() != remote->family()) return std::nullopt;
+  return TunnelEnds{*local, *remote};
+}
 
 constexpr std::string_view name(Action action) {
   switch (action) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ESP, inbound, tunnel mode (RFC 4303 §3.4; RFC 4301 §5.2 step 4 for the selectors, RFC 6040 for ECN).
+// ESP, inbound (RFC 4303 §3.4), and what it shares with AH: what becomes of the packet that comes out (RFC
+// 4301 §5.2 step 4 for the selectors, RFC 6040 for ECN).
 //
 // One worker, the SA's owner. decapsulate_begin() before the cryptography, decapsulate_finish() after it.
 #pragma once
@@ -10,9 +11,9 @@
 
 namespace simplon::dp {
 
-// What is known before the cryptography and needed after it.
+// What is known before the cryptography and needed after it, of ESP and of AH.
 struct EspPacket {
-  std::uint16_t payload = 0, end = 0;  // offsets: of what was encrypted, and of the ICV
+  std::uint16_t payload = 0, end = 0;  // offsets: of what is inside, and of its end
   std::uint8_t ecn = 0;                // of the outer packet
   std::uint64_t seq = 0;
 };
@@ -24,11 +25,33 @@ template <SaKind kKind>
 Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
                        EspPacket& packet, CryptoJob& job);
 
-// After a good ICV: moves the window, strips the ESP trailer and the outer headers, joins the ECN fields,
-// checks the inner packet against the SA's selectors. The mbuf then begins with the inner IP header,
-// described by `inner`. kFragment: all is well, but the selectors ask for ports; the whole datagram is to be
-// checked.
-Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& inner);
+// After a good ICV: moves the window, strips the ESP trailer and what was added before the payload, and
+// checks what comes out against the SA's selectors. The mbuf then begins with its IP header. `headers` are
+// those of the ESP packet, and then its. kFragment: all is well, but the selectors ask for ports; the whole
+// datagram is to be checked.
+template <SaMode kMode>
+Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& headers);
+
+// Before any cryptography (RFC 4303 §3.4.3, RFC 4302 §3.4.3), and again when the ICV was good.
+inline Drop check_replay(const ReplayWindow& window, std::uint64_t seq) {
+  switch (window.check(seq)) {
+    case ReplayWindow::Verdict::kReplayed:
+      return Drop::kReplayed;
+    case ReplayWindow::Verdict::kTooOld:
+      return Drop::kTooOld;
+    case ReplayWindow::Verdict::kFresh:
+      break;
+  }
+  return Drop::kNone;
+}
+
+// The payload, `length` octets that `next` names, in tunnel mode: the IP packet that it is. Joins the ECN
+// fields. The answers are decapsulate_finish()'s.
+Drop take_inner(rte_mbuf* m, const EspPacket& packet, unsigned length, std::uint8_t next, InboundSa& sa,
+                Headers& inner);
+// The same in transport mode: behind the headers that the packet came with.
+Drop take_payload(rte_mbuf* m, const EspPacket& packet, unsigned length, std::uint8_t next, InboundSa& sa,
+                  Headers& headers);
 
 void set_selectors(const SaSpec& spec, InboundSa& sa);
 // Where the SA's packets come from, if it may follow them elsewhere; else no port.

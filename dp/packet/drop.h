@@ -103,7 +103,7 @@ inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
     {Drop::kClearNotAllowed, "clear-not-allowed",
      "in clear, but the SPD entry says PROTECT, or its way is a tunnel interface"},
     {Drop::kGatewayOff, "gateway-off", "the gateway is switched off"},
-    {Drop::kUnknownSpi, "unknown-spi", "ESP to this gateway with an SPI that no SA has"},
+    {Drop::kUnknownSpi, "unknown-spi", "ESP or AH to this gateway with an SPI that no SA has, or one of the other protocol"},
     {Drop::kReplayed, "replayed", "its sequence number was received before"},
     {Drop::kTooOld, "too-old", "its sequence number is left of the replay window"},
     {Drop::kBadIcv, "bad-icv", "the integrity check failed: forged or damaged"},

@@ -20,10 +20,12 @@
 namespace simplon::dp {
 
 inline constexpr std::uint16_t kEthernetBytes = 14, kIpv4Bytes = 20, kIpv6Bytes = 40, kUdpBytes = 8,
-                               kTcpBytes = 20, kEspBytes = 8;
+                               kTcpBytes = 20, kEspBytes = 8, kAhBytes = 12;  // of AH all but the ICV
 
 // In the word of an IPv4 header that has the fragment offset.
 inline constexpr std::uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000;
+
+inline constexpr unsigned kEspTrailerBytes = 2;  // pad length, next header
 
 // RFC 4303 §2.4.
 inline constexpr std::array<std::uint8_t, 16> kPadding{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};

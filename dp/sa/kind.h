@@ -2,8 +2,8 @@
 // What is done to the packets of an SA. Both SA structures carry a kind, and the worker picks the function by
 // it once for a run of packets (dp/worker/stage_encapsulate.cpp, stage_decapsulate.cpp).
 //
-// A new kind is an enumerator, a case in sa_kind() and with_kind(), and what the functions that are made for
-// each kind do differently; the compiler names the places, since no switch has a default.
+// A new kind is an enumerator, a case in the functions below, and what the functions that are made for each
+// kind do differently; the compiler names the places, since no switch has a default.
 #pragma once
 
 #include <cstdint>
@@ -14,24 +14,96 @@
 
 namespace simplon::dp {
 
+// Of ESP, by where the IV of a packet comes from:
 enum class SaKind : std::uint8_t {
-  kEspTunnelCounter,   // ESP in tunnel mode; the IV is the sequence number (RFC 4106)
+  kEspTunnelCounter,   // it is the sequence number (RFC 4106)
   kEspTunnelImplicit,  // and does not stand in the packet (RFC 8750)
-  kEspTunnelBlock16,   // the IV is one block of the cipher, and must be unpredictable (RFC 3602)
+  kEspTunnelBlock16,   // one block of the cipher, which must be unpredictable (RFC 3602)
   kEspTunnelBlock8,    // the same of DES and 3DES (RFC 2451)
-  kEspTunnelNoIv,      // the payload is in clear (RFC 2410)
+  kEspTunnelNoIv,      // there is none: the payload is in clear (RFC 2410)
+  kEspTransportCounter,
+  kEspTransportImplicit,
+  kEspTransportBlock16,
+  kEspTransportBlock8,
+  kEspTransportNoIv,
+  kAhTunnel,
+  kAhTransport,
 };
 
-constexpr SaKind esp_tunnel_kind(const Encr& encr) {
+enum class IvKind : std::uint8_t { kCounter, kImplicit, kBlock16, kBlock8, kNone };
+
+constexpr IvKind iv_kind(const Encr& encr) {
   switch (encr.iv_source()) {
     case IvSource::kSequence:
-      return SaKind::kEspTunnelCounter;
+      return IvKind::kCounter;
     case IvSource::kImplicit:
-      return SaKind::kEspTunnelImplicit;
+      return IvKind::kImplicit;
     case IvSource::kRandom:
-      return encr.iv == 16 ? SaKind::kEspTunnelBlock16 : SaKind::kEspTunnelBlock8;
+      return encr.iv == 16 ? IvKind::kBlock16 : IvKind::kBlock8;
     case IvSource::kNone:
-      return SaKind::kEspTunnelNoIv;
+      return IvKind::kNone;
+  }
+  std::unreachable();
+}
+
+constexpr IvKind iv_kind(SaKind kind) {
+  switch (kind) {
+    case SaKind::kEspTunnelCounter:
+    case SaKind::kEspTransportCounter:
+      return IvKind::kCounter;
+    case SaKind::kEspTunnelImplicit:
+    case SaKind::kEspTransportImplicit:
+      return IvKind::kImplicit;
+    case SaKind::kEspTunnelBlock16:
+    case SaKind::kEspTransportBlock16:
+      return IvKind::kBlock16;
+    case SaKind::kEspTunnelBlock8:
+    case SaKind::kEspTransportBlock8:
+      return IvKind::kBlock8;
+    case SaKind::kEspTunnelNoIv:
+    case SaKind::kEspTransportNoIv:
+    case SaKind::kAhTunnel:
+    case SaKind::kAhTransport:
+      return IvKind::kNone;
+  }
+  std::unreachable();
+}
+
+constexpr bool is_ah(SaKind kind) { return kind == SaKind::kAhTunnel || kind == SaKind::kAhTransport; }
+
+constexpr SaMode mode_of(SaKind kind) {
+  switch (kind) {
+    case SaKind::kEspTunnelCounter:
+    case SaKind::kEspTunnelImplicit:
+    case SaKind::kEspTunnelBlock16:
+    case SaKind::kEspTunnelBlock8:
+    case SaKind::kEspTunnelNoIv:
+    case SaKind::kAhTunnel:
+      return SaMode::kTunnel;
+    case SaKind::kEspTransportCounter:
+    case SaKind::kEspTransportImplicit:
+    case SaKind::kEspTransportBlock16:
+    case SaKind::kEspTransportBlock8:
+    case SaKind::kEspTransportNoIv:
+    case SaKind::kAhTransport:
+      return SaMode::kTransport;
+  }
+  std::unreachable();
+}
+
+constexpr SaKind esp_kind(SaMode mode, IvKind iv) {
+  const bool tunnel = mode == SaMode::kTunnel;
+  switch (iv) {
+    case IvKind::kCounter:
+      return tunnel ? SaKind::kEspTunnelCounter : SaKind::kEspTransportCounter;
+    case IvKind::kImplicit:
+      return tunnel ? SaKind::kEspTunnelImplicit : SaKind::kEspTransportImplicit;
+    case IvKind::kBlock16:
+      return tunnel ? SaKind::kEspTunnelBlock16 : SaKind::kEspTransportBlock16;
+    case IvKind::kBlock8:
+      return tunnel ? SaKind::kEspTunnelBlock8 : SaKind::kEspTransportBlock8;
+    case IvKind::kNone:
+      return tunnel ? SaKind::kEspTunnelNoIv : SaKind::kEspTransportNoIv;
   }
   std::unreachable();
 }
@@ -39,15 +111,9 @@ constexpr SaKind esp_tunnel_kind(const Encr& encr) {
 constexpr SaKind sa_kind(const SaSpec& spec) {
   switch (spec.protocol) {
     case IpsecProtocol::kEsp:
-      switch (spec.mode) {
-        case SaMode::kTunnel:
-          return esp_tunnel_kind(*spec.suite.encr);
-        case SaMode::kTransport:
-          break;
-      }
-      break;
+      return esp_kind(spec.mode, iv_kind(*spec.suite.encr));
     case IpsecProtocol::kAh:
-      break;
+      return spec.mode == SaMode::kTunnel ? SaKind::kAhTunnel : SaKind::kAhTransport;
   }
   std::unreachable();
 }
@@ -80,6 +146,20 @@ constexpr decltype(auto) with_kind(SaKind kind, F&& f) {
       return f.template operator()<SaKind::kEspTunnelBlock8>();
     case SaKind::kEspTunnelNoIv:
       return f.template operator()<SaKind::kEspTunnelNoIv>();
+    case SaKind::kEspTransportCounter:
+      return f.template operator()<SaKind::kEspTransportCounter>();
+    case SaKind::kEspTransportImplicit:
+      return f.template operator()<SaKind::kEspTransportImplicit>();
+    case SaKind::kEspTransportBlock16:
+      return f.template operator()<SaKind::kEspTransportBlock16>();
+    case SaKind::kEspTransportBlock8:
+      return f.template operator()<SaKind::kEspTransportBlock8>();
+    case SaKind::kEspTransportNoIv:
+      return f.template operator()<SaKind::kEspTransportNoIv>();
+    case SaKind::kAhTunnel:
+      return f.template operator()<SaKind::kAhTunnel>();
+    case SaKind::kAhTransport:
+      return f.template operator()<SaKind::kAhTransport>();
   }
   std::unreachable();
 }

@@ -31,7 +31,8 @@ inline constexpr std::uint64_t kSoftSequence = kLastSequence - (1u << 29);
 // OutboundSa::route of an SA whose outer packets go nowhere.
 inline constexpr std::uint32_t kNoNextHop = ~std::uint32_t{0};
 
-// The template of an SA's outer headers (RFC 4301 §5.1.2), and what follows from it.
+// The template of what stands before the payload of an SA's packets (ipsec/outer_header.h), and what follows
+// from it.
 struct OuterHeader {
   std::array<std::uint8_t, 56> bytes{};  // they end at the end of the array
   std::uint32_t sum = 0;                 // see OutboundSa::outer_sum
@@ -50,9 +51,9 @@ struct alignas(64) OutboundSa {
   std::uint16_t owner = 0;
   OneWriter<std::uint16_t> inner_mtu =
       0;  // the largest packet that fits into the path, with the tunnel's headers
-  std::uint8_t iv = 0, icv = 0, block = 0;
-  std::uint8_t ip_bytes = 0;      // outer IP header: 20 or 40
-  std::uint8_t header_bytes = 0;  // of the template: outer IP, UDP, ESP
+  std::uint8_t iv = 0, icv = 0, block = 0;  // of AH, `iv` is the room for the ICV, which stands there
+  std::uint8_t ip_bytes = 0;                // IP header without options: 20 or 40
+  std::uint8_t header_bytes = 0;  // of the template: in a tunnel the outer IP header, UDP, ESP or AH
   bool udp = false, v4 = false;
   SaKind kind{};
   bool more_fields = false;   // the outer header has more to complete than every header has: UDP's length, DF
@@ -82,7 +83,7 @@ inline std::uint32_t identification(const OutboundSa& sa, std::uint64_t seq) {
 
 static_assert(offsetof(OutboundSa, header) == 64 && offsetof(OutboundSa, limits) == 128);
 
-// The template ends with the ESP header (RFC 4303 §2).
+// The template ends with the ESP header (RFC 4303 §2), or what AH has before its ICV (RFC 4302 §2).
 inline Be32 spi_of(const OutboundSa& sa) { return Be32{load_be32(sa.header.data() + sa.header.size() - 8)}; }
 
 }  // namespace simplon::dp

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "dp/ipsec/esp_in.h"
-#include "dp/ipsec/esp_out.h"
+#include "dp/ipsec/outer_header.h"
 
 namespace simplon::dp {
 namespace {
@@ -100,8 +100,6 @@ void Registry::retire_slot(std::uint32_t slot) {
 
 Result<void> Registry::can(const SaSpec& sa) {
   if (auto possible = possible_sa(sa); !possible) return possible;
-  if (sa.protocol == IpsecProtocol::kAh || sa.mode == SaMode::kTransport)
-    return fail("AH and transport mode are the kernel's alone");
   const std::pair suite(sa.suite.encr, sa.suite.integ);
   if (suites_.contains(suite)) return {};
   if (const auto session = crypto_.make_session(sa); !session) return std::unexpected(session.error());
@@ -111,7 +109,7 @@ Result<void> Registry::can(const SaSpec& sa) {
 
 Result<void> Registry::add_sa(const SaRef& sa) {
   if (sas_.contains(sa->id)) return fail("there is an SA of this id already");
-  if (auto able = can(*sa); !able) return able;
+  if (auto possible = possible_sa(*sa); !possible) return possible;
   auto session = crypto_.make_session(*sa);
   if (!session) return std::unexpected(session.error());
   Entry entry{

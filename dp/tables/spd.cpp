@@ -80,16 +80,18 @@ void Spd::add(Direction direction, const Input& input, std::uint32_t rank) {
       Tuples& tuples = tuples_[static_cast<std::size_t>(direction)][index_of(s.addresses.first.family())];
       const Cover from = cover(s.addresses), to = cover(d.addresses);
       if (!from.exact || !to.exact) ranges_.push_back({s.addresses, d.addresses});
-      const Entry entry{.rank = rank,
-                        .sports = s.ports,
-                        .dports = d.ports,
-                        .protocol = *protocol,
-                        .action = input.policy.action,
-                        .via_kernel = input.policy.via_kernel,
-                        .multicast = is_multicast(d.addresses.first) && is_multicast(d.addresses.last),
-                        .slot = input.slot,
-                        .next = 0,
-                        .ranges = from.exact && to.exact ? 0 : static_cast<std::uint32_t>(ranges_.size())};
+      const Entry entry{
+          .rank = rank,
+          .sports = s.ports,
+          .dports = d.ports,
+          .protocol = *protocol,
+          .action = input.policy.action,
+          .via_kernel = input.policy.via_kernel,
+          .multicast = is_multicast(d.addresses.first) && is_multicast(d.addresses.last),
+          .whole = input.policy.action == Action::kProtect && input.policy.mode == SaMode::kTransport,
+          .slot = input.slot,
+          .next = 0,
+          .ranges = from.exact && to.exact ? 0 : static_cast<std::uint32_t>(ranges_.size())};
       for (const Prefix& source : from.prefixes)
         for (const Prefix& destination : to.prefixes) add_pair(tuples, source, destination, entry);
     }

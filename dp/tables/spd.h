@@ -27,6 +27,7 @@ class Spd {
     Action action = Action::kDiscard;
     bool via_kernel = false;   // BYPASS: the kernel forwards it
     bool multicast = false;    // its destinations are groups alone
+    bool whole = false;        // PROTECT in transport mode, which protects no fragments (RFC 4301 §7)
     std::uint32_t slot = 0;    // PROTECT: Tables::outbound
     std::uint32_t next = 0;    // of the chain: index + 1, 0 ends it
     std::uint32_t ranges = 0;  // index + 1 of what the addresses are compared to, 0: the prefixes say it all
@@ -34,7 +35,7 @@ class Spd {
     // Whether it asks for what is not known of a fragment: ports, and the protocol where another extension
     // header stands before it (RFC 4301 §7).
     bool undecided(const Flow& flow) const {
-      return flow.fragment && (!sports.is_any() || !dports.is_any() ||
+      return flow.fragment && (whole || !sports.is_any() || !dports.is_any() ||
                                (protocol != kAnyProtocol && is_protocol_unknown(flow)));
     }
   };

@@ -84,9 +84,9 @@ class WorkList {
   unsigned count_ = 0;
 };
 
-struct DecapsulateWork {  // has an ESP header and may be for an SA of ours
+struct DecapsulateWork {  // has an ESP or AH header and may be for an SA of ours
   PacketIndex packet;
-  std::uint16_t header;  // offset of the ESP header
+  std::uint16_t header;  // its offset
   Be32 spi;
   AddressKey destination;
   InboundSa* sa;  // set by the stage; null: there is none

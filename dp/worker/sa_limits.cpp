@@ -2,7 +2,7 @@
 #include "dp/worker/sa_limits.h"
 
 #include "dp/ipsec/esp_in.h"
-#include "dp/ipsec/esp_out.h"
+#include "dp/ipsec/outer_header.h"
 
 namespace simplon::dp {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <rte_cycles.h>
 
+#include "dp/ipsec/ah.h"
 #include "dp/ipsec/esp_in.h"
 #include "dp/packet/martian.h"
 #include "dp/worker/sa_limits.h"
@@ -47,8 +48,11 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
     const DecapsulateWork& work = burst.decapsulate[i];
     const PacketInfo& packet = burst.packets[work.packet];
     DecapsulateJob& job = burst.decapsulating[jobs];
-    const Drop bad =
-        decapsulate_begin<kKind>(packet.m, packet.headers, work.header, *sa, job.esp, burst.jobs[jobs]);
+    Drop bad;
+    if constexpr (is_ah(kKind))
+      bad = ah_decapsulate_begin(packet.m, packet.headers, work.header, *sa, job.esp, burst.jobs[jobs]);
+    else
+      bad = decapsulate_begin<kKind>(packet.m, packet.headers, work.header, *sa, job.esp, burst.jobs[jobs]);
     if (bad == Drop::kNone) {
       job.sa = sa;
       job.packet = work.packet;
@@ -78,6 +82,20 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
     sa.move_reported = now;
 }
 
+// What becomes of a packet whose ICV was good: a function for each of them.
+enum class Finish : std::uint8_t { kEspTunnel, kEspTransport, kAh };
+
+template <Finish kFinish>
+inline Drop take_off(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& headers) {
+  if constexpr (kFinish == Finish::kEspTunnel)
+    return decapsulate_finish<SaMode::kTunnel>(m, packet, sa, headers);
+  else if constexpr (kFinish == Finish::kEspTransport)
+    return decapsulate_finish<SaMode::kTransport>(m, packet, sa, headers);
+  else
+    return ah_decapsulate_finish(m, packet, sa, headers);
+}
+
+template <Finish kFinish>
 inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, const Crypto& crypto,
                    const DecapsulateOutputs& out) {
   InboundSa& sa = *job.sa;
@@ -90,7 +108,7 @@ inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, con
     return Drop::kLifetimeExpired;
   if (has_moved(sa, ip_of(packet), packet.headers, job.esp.seq)) [[unlikely]]
     report_move(sa, packet, out.control);
-  const Drop bad = decapsulate_finish(packet.m, job.esp, sa, packet.headers);
+  const Drop bad = take_off<kFinish>(packet.m, job.esp, sa, packet.headers);
   if (bad != Drop::kNone && bad != Drop::kFragment) {
     sa.replayed += is_replay(bad);
     sa.selector_mismatch += bad == Drop::kSelectorMismatch;
@@ -113,13 +131,15 @@ inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, con
   burst.wait_for_reassemble(job.packet, job.sa);
 }
 
-inline void finish_esp_tunnel(Burst& burst, unsigned i, unsigned end, std::uint32_t good,
-                              const Crypto& crypto, const DecapsulateOutputs& out) {
+template <Finish kFinish>
+inline void finish_run(Burst& burst, unsigned i, unsigned end, std::uint32_t good, const Crypto& crypto,
+                       const DecapsulateOutputs& out) {
   unsigned decrypted = 0;
   for (; i < end; ++i) {
     const DecapsulateJob& job = burst.decapsulating[i];
     PacketInfo& packet = burst.packets[job.packet];
-    if (const Drop bad = finish(job, (good >> i & 1) != 0, packet, crypto, out); bad != Drop::kNone) {
+    if (const Drop bad = finish<kFinish>(job, (good >> i & 1) != 0, packet, crypto, out);
+        bad != Drop::kNone) {
       turn_away(job, bad, burst, out);
       continue;
     }
@@ -168,15 +188,14 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
   if (tables.tunnels) set_tunnels(burst, jobs);
   // After it, run by run again.
   for (unsigned i = 0, r = 0; r < runs.count; i = runs.items[r++].end) {
-    switch (runs.items[r].kind) {
-      case SaKind::kEspTunnelCounter:
-      case SaKind::kEspTunnelImplicit:
-      case SaKind::kEspTunnelBlock16:
-      case SaKind::kEspTunnelBlock8:
-      case SaKind::kEspTunnelNoIv:
-        finish_esp_tunnel(burst, i, runs.items[r].end, good, crypto, out);
-        break;
-    }
+    const SaKind kind = runs.items[r].kind;
+    const unsigned end = runs.items[r].end;
+    if (is_ah(kind))
+      finish_run<Finish::kAh>(burst, i, end, good, crypto, out);
+    else if (mode_of(kind) == SaMode::kTunnel)
+      finish_run<Finish::kEspTunnel>(burst, i, end, good, crypto, out);
+    else
+      finish_run<Finish::kEspTransport>(burst, i, end, good, crypto, out);
   }
   mark(clock, Stage::kPost);
 }

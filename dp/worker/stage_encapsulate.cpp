@@ -7,7 +7,9 @@
 #include <span>
 #include <utility>
 
+#include "dp/ipsec/ah.h"
 #include "dp/ipsec/esp_out.h"
+#include "dp/ipsec/outer_header.h"
 #include "dp/packet/fragment.h"
 #include "dp/worker/sa_limits.h"
 
@@ -41,7 +43,11 @@ template <SaKind kKind>
 inline Drop begin(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, const EncapsulateOutputs& out) {
   if ((sa.next_seq > sa.check_at_packets || sa.bytes >= sa.check_at_bytes) && !within_limits(sa, out.control))
     return !sa.esn && sa.next_seq > kLastSequence ? Drop::kSequenceExhausted : Drop::kLifetimeExpired;
-  const Drop bad = encapsulate<kKind>(packet.m, packet.headers, !packet.from_host(), sa.next_seq, sa, job);
+  Drop bad;
+  if constexpr (is_ah(kKind))
+    bad = ah_encapsulate(packet.m, packet.headers, !packet.from_host(), sa.next_seq, sa, job);
+  else
+    bad = encapsulate<kKind>(packet.m, packet.headers, !packet.from_host(), sa.next_seq, sa, job);
   if (bad != Drop::kNone) return bad;
   ++sa.next_seq;
   sa.bytes += packet.headers.length;
@@ -63,7 +69,8 @@ inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, unsigned& 
   do {
     const EncapsulateWork& work = burst.encapsulate[i];
     const PacketInfo& packet = burst.packets[work.packet];
-    if (packet.headers.length > sa->inner_mtu)
+    if (packet.headers.length >
+        (mode_of(kKind) == SaMode::kTunnel ? sa->inner_mtu.get() : largest(*sa, packet.headers)))
       burst.fragment.add() = work;
     else if (const Drop bad = begin<kKind>(packet, *sa, burst.jobs[jobs], out); bad != Drop::kNone)
       refuse(work.packet, bad, burst, out);
@@ -121,9 +128,11 @@ bool fragment_outer(rte_mbuf* m, const OutboundSa& sa, std::uint64_t seq, rte_me
                     Fragments& fragments) {
   Headers headers;
   if (parse_ip(m, 0, headers) != Drop::kNone) return false;
+  // It has an identification of our making, for which there is no place behind extension headers.
+  if (!sa.v4 && headers.payload != headers.ip + kIpv6Bytes) return false;
   if (!sa.v4) return fragment_ipv6(m, headers, sa.outer_mtu, identification(sa, seq), buffers, fragments);
   std::uint8_t* ip = bytes_of(m);
-  store_be16(ip + 4, static_cast<std::uint16_t>(identification(sa, seq)));
+  if (!is_ah(sa.kind)) store_be16(ip + 4, static_cast<std::uint16_t>(identification(sa, seq)));
   store_be16(ip + 6, 0);
   return fragment(m, headers, sa.outer_mtu, buffers, fragments);
 }

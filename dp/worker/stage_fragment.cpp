@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 
+#include "dp/ipsec/outer_header.h"
 #include "dp/packet/fragment.h"
 
 namespace simplon::dp {
@@ -73,8 +74,9 @@ void fragment(Burst& burst, Burst& pieces, const Tables& tables, Crypto& crypto,
     else if (may)
       protect_pieces(work, packet, pieces, tables, crypto, out);
     else
-      burst.wait_for_refuse(work.packet, Drop::kTooBig,
-                            std::max<std::uint16_t>(work.sa->inner_mtu, v4 ? 0 : kLeastIpv6Mtu));
+      burst.wait_for_refuse(
+          work.packet, Drop::kTooBig,
+          std::max<std::uint16_t>(largest(*work.sa, packet.headers), v4 ? 0 : kLeastIpv6Mtu));
   }
 }
 

@@ -29,9 +29,9 @@ bool is_link_protocol(std::uint16_t type) {
          type == kEtherTypeEapol || type == kEtherTypeSlow;
 }
 
-// ESP, bare or in UDP, goes to the list `decapsulate`, and what may be a part of it, or of IKE, to
+// ESP, bare or in UDP, and AH go to the list `decapsulate`, and what may be a part of it, or of IKE, to
 // `reassemble` (RFC 4303 §3.4.1). False: it is something else, or in transit to somebody else and for the
-// policies to decide. True: it is on a list, or it was dropped for an ESP header that is not whole.
+// policies to decide. True: it is on a list, or it was dropped for a header that is not whole.
 [[gnu::always_inline]] inline bool sort_esp(const PacketInfo& packet, PacketIndex index, const Tables& tables,
                                             Burst& burst, WorkerCounters& counters) {
   const Headers& h = packet.headers;
@@ -49,8 +49,9 @@ bool is_link_protocol(std::uint16_t type) {
     if (end - esp < 4u || load_be32(bytes + esp) == 0)
       return false;  // IKE: the non-ESP marker, RFC 3948 §2.2
   }
-  if (esp + kEspBytes + 0u > end) return drop(packet.m, Drop::kRunt, counters), true;
-  const Be32 spi{load_be32(bytes + esp)};
+  const bool ah = h.protocol == kAh;
+  if (esp + (ah ? kAhBytes : kEspBytes) + 0u > end) return drop(packet.m, Drop::kRunt, counters), true;
+  const Be32 spi{load_be32(bytes + esp + (ah ? 4 : 0))};
   tables.sad->prefetch(spi);
   DecapsulateWork& work = burst.decapsulate.add();
   work.packet = index;
@@ -64,8 +65,8 @@ bool is_link_protocol(std::uint16_t type) {
                                                WorkerCounters& counters) {
   const PacketInfo& packet = burst.packets[index];
   const Headers& h = packet.headers;
-  const bool may_be_esp =
-      h.protocol == kEsp || (h.protocol == kUdp && (Port{h.dport} == kNatTraversalPort || h.partial));
+  const bool may_be_esp = h.protocol == kEsp || h.protocol == kAh ||
+                          (h.protocol == kUdp && (Port{h.dport} == kNatTraversalPort || h.partial));
   if (!may_be_esp || packet.from_host() || !sort_esp(packet, index, tables, burst, counters))
     burst.classify.add().packet = index;
 }

@@ -79,11 +79,15 @@ struct SaOptions {
   Esn esn = Esn::kOff;
   std::uint64_t id = 1;
   MtuOptions mtu;
+  IpsecProtocol protocol = IpsecProtocol::kEsp;
+  SaMode mode = SaMode::kTunnel;
 };
 
 inline SaRef make_sa(Direction direction, const SaOptions& o) {
   auto sa = std::make_shared<SaSpec>();
   sa->id = SaId{o.id};
+  sa->protocol = o.protocol;
+  sa->mode = o.mode;
   sa->direction = direction;
   sa->spi = o.spi;
   sa->source = o.from;
@@ -160,9 +164,9 @@ class Lab {
   }
 
   void protect(const Selectors& s, Action action = Action::kProtect, std::uint32_t id = 1,
-               std::uint32_t order = 10) {
+               std::uint32_t order = 10, SaMode mode = SaMode::kTunnel) {
     ASSERT_TRUE(registry_.add_policy(
-        {.id = PolicyId{id}, .name = "p", .order = order, .action = action, .selectors = s}));
+        {.id = PolicyId{id}, .name = "p", .order = order, .action = action, .selectors = s, .mode = mode}));
     ASSERT_TRUE(registry_.commit());
   }
   // The network that the tables have; publish_network() after a change.

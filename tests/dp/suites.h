@@ -26,4 +26,10 @@ inline std::vector<EspSuite> taken_suites() {
   return out;
 }
 
+inline std::vector<EspSuite> ah_suites() {
+  std::vector<EspSuite> out;
+  for (const Integ& integ : kIntegs) out.push_back(*find_ah_suite(integ.name));
+  return out;
+}
+
 }  // namespace simplon::dp::test

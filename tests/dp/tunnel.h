@@ -21,19 +21,29 @@ inline constexpr Mix kMixes[] = {
      "2001:db8:ffff::2"},
 };
 
-// Left encrypts, right decrypts; the same SA on both.
+// Left encrypts, right decrypts; the same SA on both. In transport mode it is between the two inner ends.
 struct Pair {
   Lab left{0, true}, right{1, false};
   SaOptions options;
 
   explicit Pair(SaOptions o = {}, const Mix& mix = kMixes[0]) : options(std::move(o)) {
-    options.from = *IpAddress::parse(mix.outer_from);
-    options.to = *IpAddress::parse(mix.outer_to);
-    left.protect(selectors(mix.local, mix.remote));
-    right.protect(selectors(mix.remote, mix.local));
+    const bool transport = options.mode == SaMode::kTransport;
+    options.from = *IpAddress::parse(transport ? mix.inner_from : mix.outer_from);
+    options.to = *IpAddress::parse(transport ? mix.inner_to : mix.outer_to);
+    const char *local = transport ? mix.inner_from : mix.local,
+               *remote = transport ? mix.inner_to : mix.remote;
+    if (transport) {
+      const bool v4 = options.from.is_v4();
+      left.network().routes.push_back({*Prefix::parse(mix.remote),
+                                       *IpAddress::parse(v4 ? "198.51.100.254" : "2001:db8:ffff::254"),
+                                       kWan});
+      left.publish_network();
+    }
+    left.protect(selectors(local, remote), Action::kProtect, 1, 10, options.mode);
+    right.protect(selectors(remote, local), Action::kProtect, 1, 10, options.mode);
     SaOptions mine = options, theirs = options;
-    mine.selectors = selectors(mix.local, mix.remote);
-    theirs.selectors = selectors(mix.remote, mix.local);
+    mine.selectors = selectors(local, remote);
+    theirs.selectors = selectors(remote, local);
     EXPECT_TRUE(left.registry().add_sa(make_sa(Direction::kOut, mine)));
     EXPECT_TRUE(right.registry().add_sa(make_sa(Direction::kIn, theirs)));
   }

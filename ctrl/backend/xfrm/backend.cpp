@@ -52,14 +52,15 @@ Result<void> XfrmBackend::can(const SaSpec& sa) {
 }
 
 Result<void> XfrmBackend::add_sa(const SaRef& sa) {
-  const std::string what =
-      "installing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi) + " to " + sa->destination.text() + " in the kernel";
+  const std::string what = "installing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi) +
+                           " to " + sa->destination.text() + " in the kernel";
   if (auto able = can(*sa); !able) return fail(what + ": " + able.error().what);
   NetlinkMessage message = sa_message(*sa);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)
     return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));
-  if (requests_.error() == EPROTONOSUPPORT) return fail(done.error().what + "; it has no " + std::string(simplon::name(sa->protocol)));
+  if (requests_.error() == EPROTONOSUPPORT)
+    return fail(done.error().what + "; it has no " + std::string(simplon::name(sa->protocol)));
   if (done) known_[{sa->spi, sa->destination}] = {.id = sa->id, .packets = 0, .active = Clock::now()};
   return done;
 }

@@ -96,8 +96,8 @@ void put_window(NetlinkMessage& message, std::uint32_t packets) {
 }
 
 // RFC 4301 §5.2 step 4: a packet that comes out of an SA must match its selectors. The kernel's SA has room
-// for one selector. If our SA has several, or is outbound, it gets none, and in tunnel mode serves both address
-// families: then the kernel's policies alone check the packets.
+// for one selector. If our SA has several, or is outbound, it gets none, and in tunnel mode serves both
+// address families: then the kernel's policies alone check the packets.
 void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
   const Selectors& s = sa.selectors;
   if (sa.direction == Direction::kIn && s.local.size() == 1 && s.remote.size() == 1)
@@ -113,9 +113,7 @@ void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
 
 }  // namespace
 
-bool is_our_sa(const xfrm_usersa_info& info) {
-  return (info.seq & kOursMask) == kOurs;
-}
+bool is_our_sa(const xfrm_usersa_info& info) { return (info.seq & kOursMask) == kOurs; }
 
 std::uint16_t family_of(const IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
 

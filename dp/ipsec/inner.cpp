@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// What comes out of an SA: the packet inside, and whether it is within the SA's selectors.
+#include <cstring>
+
+#include "dp/ipsec/esp_in.h"
+#include "dp/ipsec/transport.h"
+#include "dp/packet/icmp.h"
+
+namespace simplon::dp {
+namespace {
+
+// RFC 6040 §4.2: the inner ECN field after decapsulation; 4 means that the packet must be dropped.
+constexpr std::uint8_t kEcnDrop = 4;
+constexpr std::uint8_t kEcn[4][4] = {
+    // outer: Not-ECT, ECT(1), ECT(0), CE
+    {0, 0, 0, kEcnDrop},  // inner Not-ECT
+    {1, 1, 1, 3},         // ECT(1)
+    {2, 1, 2, 3},         // ECT(0)
+    {3, 3, 3, 3},         // CE
+};
+
+bool within(const CompactSelector& c, AddressKey source, AddressKey destination, bool v4) {
+  return c.v4 == v4 && c.source_first <= source && source <= c.source_last &&
+         c.destination_first <= destination && destination <= c.destination_last;
+}
+
+bool matches(const CompactSelector& c, AddressKey source, AddressKey destination, const Headers& h) {
+  return within(c, source, destination, h.v4) && (c.protocol == kAnyProtocol || c.protocol == h.protocol) &&
+         !(h.partial && c.asks_ports) && c.sport_first <= h.sport && h.sport <= c.sport_last &&
+         c.dport_first <= h.dport && h.dport <= c.dport_last;
+}
+
+bool selected(const InboundSa& sa, AddressKey source, AddressKey destination, const Headers& h) {
+  for (unsigned i = 0; i < sa.selector_count; ++i)
+    if (matches(sa.selectors[i], source, destination, h)) return true;
+  return false;
+}
+
+// Whether a fragment's datagram may be selected, once its ports are known, and its protocol where that stands
+// behind another extension header.
+[[gnu::noinline]] bool may_be_selected(const InboundSa& sa, AddressKey source, AddressKey destination,
+                                       const Headers& h) {
+  const bool unknown = is_extension_header(h.protocol) && !h.v4;
+  for (unsigned i = 0; i < sa.selector_count; ++i) {
+    const CompactSelector& c = sa.selectors[i];
+    if (within(c, source, destination, h.v4) && (unknown || !c.protocol || c.protocol == h.protocol))
+      return true;
+  }
+  return false;
+}
+
+// RFC 4301 §6.2: an ICMP error that is itself outside the selectors passes where what answers the packet that
+// it quotes is inside them. It must go to whom that packet came from: the quotation must not open the way to
+// anybody else.
+[[gnu::noinline]] bool quotes_selected(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
+  const auto flow = return_flow_of_error(ip, inner);
+  if (!flow) return false;
+  Headers answer;
+  answer.v4 = inner.v4;
+  answer.protocol = flow->protocol;
+  answer.sport = flow->sport;
+  answer.dport = flow->dport;
+  answer.partial = flow->fragment;
+  return selected(sa, address_key(flow->source), address_key(flow->destination), answer);
+}
+
+}  // namespace
+
+Drop take_inner(rte_mbuf* m, const EspPacket& packet, unsigned length, std::uint8_t next, InboundSa& sa,
+                Headers& inner) {
+  if (next != kIpip && next != kIpv6InIp) return Drop::kBadNextHeader;
+  m->data_off = static_cast<std::uint16_t>(m->data_off + packet.payload);
+  m->data_len = static_cast<std::uint16_t>(length);
+  m->pkt_len = m->data_len;
+  if (const Drop bad = parse_ip(m, 0, inner); bad != Drop::kNone) return bad;
+  if (inner.v4 != (next == kIpip)) return Drop::kBadNextHeader;
+  std::uint8_t* ip = bytes_of(m);
+  const std::uint8_t ecn = kEcn[traffic_class(ip, inner.v4) & 3][packet.ecn];
+  if (ecn == kEcnDrop) return Drop::kEcn;
+  if (ecn != (traffic_class(ip, inner.v4) & 3)) set_ecn(ip, inner.v4, ecn);
+  return check_selectors(sa, ip, inner);
+}
+
+Drop take_payload(rte_mbuf* m, const EspPacket& packet, unsigned length, std::uint8_t next, InboundSa& sa,
+                  Headers& headers) {
+  const unsigned bytes = headers.payload - headers.ip + 0u, at = packet.payload - bytes,
+                 total = bytes + length;
+  std::uint8_t* first = bytes_of(m);
+  move_header(first + headers.ip, first + at, headers.v4, bytes, {total, next, false});
+  m->data_off = static_cast<std::uint16_t>(m->data_off + at);
+  m->data_len = static_cast<std::uint16_t>(total);
+  m->pkt_len = total;
+  if (const Drop bad = parse_ip(m, 0, headers); bad != Drop::kNone) return bad;
+  // RFC 4303 §3.3.4, RFC 4302 §3.3.4: only whole packets are protected in transport mode.
+  if (headers.partial) return Drop::kMalformed;
+  return check_selectors(sa, bytes_of(m), headers);
+}
+
+Drop check_selectors(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
+  const AddressKey source = address_key(ip + (inner.v4 ? 12 : 8), inner.v4),
+                   destination = address_key(ip + (inner.v4 ? 16 : 24), inner.v4);
+  if (selected(sa, source, destination, inner)) return Drop::kNone;
+  if (inner.partial)
+    return may_be_selected(sa, source, destination, inner) ? Drop::kFragment : Drop::kSelectorMismatch;
+  return quotes_selected(sa, ip, inner) ? Drop::kNone : Drop::kSelectorMismatch;
+}
+
+// Inbound: the peer's side is the source.
+void set_selectors(const SaSpec& spec, InboundSa& sa) {
+  for (const TrafficSelector& r : spec.selectors.remote)
+    for (const TrafficSelector& l : spec.selectors.local) {
+      if (r.addresses.first.family() != l.addresses.first.family()) continue;
+      if (r.protocol != l.protocol && r.protocol != kAnyProtocol && l.protocol != kAnyProtocol) continue;
+      sa.selector_store.push_back({.source_first = address_key(r.addresses.first),
+                                   .source_last = address_key(r.addresses.last),
+                                   .destination_first = address_key(l.addresses.first),
+                                   .destination_last = address_key(l.addresses.last),
+                                   .sport_first = r.ports.first,
+                                   .sport_last = r.ports.last,
+                                   .dport_first = l.ports.first,
+                                   .dport_last = l.ports.last,
+                                   .protocol = r.protocol == kAnyProtocol ? l.protocol : r.protocol,
+                                   .v4 = r.addresses.first.is_v4(),
+                                   .asks_ports = !r.ports.is_any() || !l.ports.is_any()});
+    }
+  sa.selectors = sa.selector_store.data();
+  sa.selector_count = static_cast<std::uint16_t>(sa.selector_store.size());
+}
+
+}  // namespace simplon::dp
