@@ -22,9 +22,28 @@ std::optional<TunnelEnds> tunnel_of(const ike::Connection& c) {
 
 TrafficSelectors host(const IpAddress& address) { return {TrafficSelector::of(Prefix::host(address))}; }
 
+// RFC 4301 §4.4.1.2: what is done to its packets.
+void read_processing(Section& section, PolicySpec& out) {
+  const Value protocol = section.get("protocol"), mode = section.get("mode");
+  for (const Value& value : {protocol, mode})
+    if (value && out.action != Action::kProtect) value.error("is for action protect");
+  if (const auto p =
+          protocol.choice<IpsecProtocol>({{"esp", IpsecProtocol::kEsp}, {"ah", IpsecProtocol::kAh}}))
+    out.protocol = *p;
+  if (const auto m = mode.choice<SaMode>({{"tunnel", SaMode::kTunnel}, {"transport", SaMode::kTransport}}))
+    out.mode = *m;
+  if (out.mode != SaMode::kTransport) return;
+  out.tunnel = transport_ends(out.selectors);
+  if (!out.tunnel)
+    mode.error("transport is between two hosts: 'local' and 'remote' must each be one address");
+}
+
 void read_protect(const Value& value, Section& section, Mode mode, PolicySpec& out) {
+  read_processing(section, out);
   const Value tunnel_value = section.get("tunnel");
   if (tunnel_value && out.action != Action::kProtect) tunnel_value.error("is for action protect");
+  if (tunnel_value && out.mode == SaMode::kTransport)
+    tunnel_value.error("is not for mode transport, where the packets keep their addresses");
   Section tunnel(tunnel_value);
   if (tunnel_value) {
     const Value local = tunnel.require("local", "our outer address"),
@@ -39,7 +58,7 @@ void read_protect(const Value& value, Section& section, Mode mode, PolicySpec& o
       out.tunnel = TunnelEnds{*l, *r};
   }
   tunnel.finish();
-  if (out.action == Action::kProtect && mode == Mode::kKernel && !tunnel_value)
+  if (out.action == Action::kProtect && out.mode == SaMode::kTunnel && mode == Mode::kKernel && !tunnel_value)
     value.error("needs 'child', or 'tunnel' with the outer addresses: in mode 'kernel' a policy names them");
 }
 
@@ -102,7 +121,7 @@ class List {
   void read_child(Section& section, const Value& child, const Value& action, std::optional<Action> given) {
     if (given && *given != Action::kProtect)
       action.error("a child is protected: use protect, or leave 'action' away");
-    for (const char* key : {"name", "local", "remote", "direction", "via", "tunnel"})
+    for (const char* key : {"name", "local", "remote", "direction", "via", "tunnel", "protocol", "mode"})
       if (const Value extra = section.get(key)) extra.error("comes from the child; leave it away");
     const auto text = child.text();
     if (!text) return;

@@ -74,10 +74,11 @@ inline constexpr std::array kSaAdd{
              .required = Required::kYes,
              .choices = "out in"},
     Argument{.name = "spi", .help = "256 or more; 0x... is hexadecimal", .required = Required::kYes},
-    Argument{.name = "source", .help = "outer source address", .required = Required::kYes},
-    Argument{.name = "destination", .help = "outer destination address", .required = Required::kYes},
+    Argument{
+        .name = "source", .help = "source address of its packets as they travel", .required = Required::kYes},
+    Argument{.name = "destination", .help = "their destination address", .required = Required::kYes},
     Argument{.name = "suite",
-             .help = "aes128gcm16, aes192gcm16, aes256gcm16, aes128-sha256, ...",
+             .help = "aes128gcm16, aes192gcm16, aes256gcm16, aes128-sha256, ...; of AH sha256, sha1, ...",
              .required = Required::kYes},
     Argument{.name = "key",
              .help = "cipher key and salt in hexadecimal; @FILE, or - for standard input",
@@ -86,7 +87,7 @@ inline constexpr std::array kSaAdd{
              .help = "key of the integrity algorithm, for suites that have one",
              .kind = Kind::kKey},
     Argument{.name = "policy",
-             .help = "name or id of the PROTECT policy it serves",
+             .help = "name or id of the PROTECT policy it serves, which says protocol and mode",
              .required = Required::kYes,
              .names = Names::kPolicies},
     Argument{.name = "local-ts", .help = "our side's selectors; default: the policy's", .kind = Kind::kList},
@@ -126,6 +127,8 @@ inline constexpr std::array kPolicyAdd{
     Argument{.name = "direction", .help = "default both", .choices = "both out in"},
     Argument{.name = "order",
              .help = "the lowest that matches decides; default: behind all of the configuration"},
+    Argument{.name = "protocol", .help = "of its SAs; default esp", .choices = "esp ah"},
+    Argument{.name = "mode", .help = "of its SAs; default tunnel", .choices = "tunnel transport"},
     Argument{.name = "tunnel-local", .help = "our outer address (needed in kernel mode)"},
     Argument{.name = "tunnel-remote", .help = "the other outer address"}};
 inline constexpr std::array kPolicyRemove{

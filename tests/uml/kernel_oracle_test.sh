@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The kernel as the oracle: gateway A is Simplon's data path, gateway B a Linux kernel in User Mode Linux that knows nothing
-# of Simplon; both get their SAs by hand. For every suite, without and with extended sequence numbers: pings both ways, and
-# packets of 1,300 octets.
+# of Simplon; both get their SAs by hand. ESP and AH, tunnel and transport mode, IPv4 and IPv6 inside and outside; for every
+# suite (all of ESP once, of the other rows those that take another way through the code), without and with extended sequence
+# numbers: pings both ways, and packets of 1,300 octets.
 #
-#   hostA .10 --- 198.18.1.0/24 --- gwA .1 --- 198.51.100.0/24 --- .2 guest --- 198.18.2.1
-#                                   Simplon                  vec0 Linux    (lo)
+#   hostA .10 --- 198.18.1.0/24 --- gwA .1 --- 198.51.100.0/24 ------ .2 guest --- 198.18.2.1
+#           2001:db8:a::/64         Simplon    2001:db8:ffff::/64  vec0 Linux    (lo, 2001:db8:b::1)
+# Transport mode is between the gateway itself and the guest.
 # What the kernel cannot do, or IPsec-MB, is in no row: the implicit IVs of RFC 8750; Camellia and AES-CCM-192.
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
@@ -26,8 +28,11 @@ ip link set lo up
 ip addr add 198.51.100.2/24 dev vec0
 ip addr add 198.18.2.1/32 dev lo
 ip route add 198.18.1.0/24 via 198.51.100.1 src 198.18.2.1
+ip addr add 2001:db8:ffff::2/64 dev vec0 nodad
+ip addr add 2001:db8:b::1/128 dev lo nodad
+ip route add 2001:db8:a::/64 via 2001:db8:ffff::1 src 2001:db8:b::1
 sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.vec0.rp_filter=0
-modprobe -a esp4 ccm ctr gcm chacha20poly1305 cmac xcbc des_generic authenc authencesn echainiv seqiv 2>/dev/null
+modprobe -a esp4 esp6 ah4 ah6 ccm ctr gcm chacha20poly1305 cmac xcbc des_generic authenc authencesn echainiv seqiv 2>/dev/null
 SH
   guest_orders
 } >"$dir/guest.sh"
@@ -68,42 +73,67 @@ kernel_integrity() {
 # "aead 'rfc4106(gcm(aes))' KEY ICV" for a shell: the names have brackets.
 quoted() { sed -E "s/ ([a-z0-9]+\([^ ]*) / '\1' /g"; }
 key_of() { kernel_cipher "$1" | awk '{print $3}' | sed "s/^0x//; s/^''$//"; }
+# Which SAs: protocol, mode, and the addresses of policy and SA; PROTOCOL MODE 4|6 of the outer, 4|6 of the inner packet.
+shape() {
+  protocol=$1 mode=$2 outer=$3 inner=$4
+  if [ $outer = 4 ]; then a=198.51.100.1 b=198.51.100.2; else a=2001:db8:ffff::1 b=2001:db8:ffff::2; fi
+  if [ $inner = 4 ]; then here=198.18.1.0/24 there=198.18.2.0/24 to=198.18.2.1; else here=2001:db8:a::/64 there=2001:db8:b::/64 to=2001:db8:b::1; fi
+  ping_from=hostA
+  [ $mode = tunnel ] || { here=$a there=$b to=$b ping_from=gwA; }
+}
 spi=$((0x1000))
-tunnel() { # SUITE off|on
-  local of=${1%%-*} with=${1#*-} key integ=() flags="replay-window 64"
-  [ "$with" = "$1" ] && with=
+sas() { # SUITE off|on
+  local of=${1%%-*} with=${1#*-} key integ=() flags="replay-window 64" algorithms
+  [ $protocol = ah ] && of= with=$1
+  [ "$with" = "$of" ] && with=
   key=$(key_of "$of")
   [ -z "$key" ] || key="--key $key"
   [ -z "$with" ] || integ=(--integ-key "$(kernel_integrity "$with" | awk '{print $3}' | sed s/0x//)")
   [ "$2" = on ] && flags="replay-window 64 flag esn"
-  local algorithms; algorithms=$( { kernel_cipher "$of"; [ -z "$with" ] || kernel_integrity "$with"; } | tr '\n' ' ' | quoted)
+  # The kernel fills AH up to 64 bits over IPv4 too, unless it is told not to.
+  [ $protocol$outer = ah4 ] && flags+=" flag align4"
+  algorithms=$( { kernel_cipher "$of"; [ -z "$with" ] || kernel_integrity "$with"; } | tr '\n' ' ' | quoted)
   spi=$((spi + 2))
-  ctl gwA sa add --direction out --spi $spi --source 198.51.100.1 --destination 198.51.100.2 --suite "$1" $key "${integ[@]}" \
-    --policy p --esn "$2" &&
-    ctl gwA sa add --direction in --spi $((spi + 1)) --source 198.51.100.2 --destination 198.51.100.1 --suite "$1" $key \
-      "${integ[@]}" --policy p --esn "$2" || return 1
+  ctl gwA sa add --direction out --spi $spi --source $a --destination $b --suite "$1" $key "${integ[@]}" --policy p --esn "$2" &&
+    ctl gwA sa add --direction in --spi $((spi + 1)) --source $b --destination $a --suite "$1" $key "${integ[@]}" \
+      --policy p --esn "$2" || return 1
   guest "ip xfrm state flush; set -e
-    ip xfrm state add src 198.51.100.1 dst 198.51.100.2 proto esp spi $spi reqid 1 mode tunnel $algorithms $flags
-    ip xfrm state add src 198.51.100.2 dst 198.51.100.1 proto esp spi $((spi + 1)) reqid 1 mode tunnel $algorithms $flags"
+    ip xfrm state add src $a dst $b proto $protocol spi $spi reqid 1 mode $mode $algorithms $flags
+    ip xfrm state add src $b dst $a proto $protocol spi $((spi + 1)) reqid 1 mode $mode $algorithms $flags"
 }
-untunnel() { ctl gwA sa remove --spi $spi && ctl gwA sa remove --spi $((spi + 1)); }
+no_sas() { ctl gwA sa remove --spi $spi && ctl gwA sa remove --spi $((spi + 1)); }
 crosses() {
-  on hostA ping -q -c 3 -i 0.05 -W 5 198.18.2.1 | grep -q ' 3 received' &&
-    on hostA ping -q -c 1 -s 1272 -W 5 198.18.2.1 | grep -q ' 1 received'
+  on $ping_from ping -q -c 3 -i 0.05 -W 5 $to | grep -q ' 3 received' &&
+    on $ping_from ping -q -c 1 -s $((inner == 4 ? 1272 : 1252)) -W 5 $to | grep -q ' 1 received'
 }
-ok "the policy" ctl gwA policy add p --action protect --local-ts 198.18.1.0/24 --remote-ts 198.18.2.0/24
-ok "and the kernel's" guest "for d in in fwd; do
-    ip xfrm policy add src 198.18.1.0/24 dst 198.18.2.0/24 dir \$d tmpl src 198.51.100.1 dst 198.51.100.2 proto esp reqid 1 mode tunnel; done
-  ip xfrm policy add src 198.18.2.0/24 dst 198.18.1.0/24 dir out tmpl src 198.51.100.2 dst 198.51.100.1 proto esp reqid 1 mode tunnel"
-suites=(aes128gcm16 aes192gcm16 aes256gcm16 aes128gcm12 aes128gcm8 aes128ccm16 aes256ccm12 aes128ccm8 chacha20poly1305 aes128gmac
+policies() {
+  ctl gwA policy add p --action protect --protocol $protocol --mode $mode --local-ts $here --remote-ts $there || return 1
+  local ends="tmpl src $a dst $b" back="tmpl src $b dst $a" of="proto $protocol reqid 1 mode $mode"
+  guest "ip xfrm policy flush; set -e
+    for d in in fwd; do ip xfrm policy add src $here dst $there dir \$d $ends $of; done
+    ip xfrm policy add src $there dst $here dir out $back $of"
+}
+all_suites=(aes128gcm16 aes192gcm16 aes256gcm16 aes128gcm12 aes128gcm8 aes128ccm16 aes256ccm12 aes128ccm8 chacha20poly1305 aes128gmac
   aes192gmac aes256gmac aes128-sha256 aes192-sha384 aes256-sha512 aes128-sha1 aes128-aesxcbc aes128-aescmac aes128ctr-sha256
   aes256ctr-sha1 null-sha256 null-sha1 3des-sha1 des-md5)
-for suite in "${suites[@]}"; do
-  for esn in off on; do
-    ok "$suite, ESN $esn" eval 'tunnel "$suite" $esn && wait_for 10 crosses'
-    untunnel >/dev/null || ok "$suite is removed" false
+some_suites=(aes128gcm16 chacha20poly1305 aes128gmac aes256-sha512 aes128ctr-sha256 null-sha256 des-md5)
+ah_suites=(sha256 sha384 sha512 sha1 aesxcbc aescmac md5)
+rows=("esp tunnel 4 4" "esp tunnel 6 6" "esp tunnel 4 6" "esp tunnel 6 4" "esp transport 4 4" "esp transport 6 6" "ah tunnel 4 4"
+  "ah tunnel 6 6" "ah tunnel 4 6" "ah tunnel 6 4" "ah transport 4 4" "ah transport 6 6")
+for row in "${rows[@]}"; do
+  shape $row
+  ok "$row: the policies of both ends" policies
+  suites=("${some_suites[@]}")
+  [ "$row" = "esp tunnel 4 4" ] && suites=("${all_suites[@]}")
+  [ $protocol = ah ] && suites=("${ah_suites[@]}")
+  for suite in "${suites[@]}"; do
+    for esn in off on; do
+      ok "$row, $suite, ESN $esn" eval 'sas "$suite" $esn && wait_for 10 crosses'
+      no_sas >/dev/null || ok "$suite is removed" false
+    done
   done
+  ok "$row: without the SAs nothing crosses" eval '! crosses'
+  ctl gwA policy remove p >/dev/null
 done
-ok "without the SAs nothing crosses" eval '! crosses'
 stop guest
 lab_end

@@ -162,6 +162,8 @@ Message policy_message(const PolicySpec& policy) {
   m.add("reqid", static_cast<std::uint64_t>(policy.id)).add("mode", mode_name(policy.action));
   m.add("action", name(policy.action)).add("order", policy.order);
   m.add("direction", direction_name(policy.direction));
+  if (policy.action == Action::kProtect)
+    m.add("protocol", name(policy.protocol)).add("sa-mode", name(policy.mode));
   if (policy.tunnel)
     m.add("tunnel-local", policy.tunnel->local.text()).add("tunnel-remote", policy.tunnel->remote.text());
   m.add_list("local-ts", texts(policy.selectors.local)).add_list("remote-ts", texts(policy.selectors.remote));

@@ -17,6 +17,23 @@ using vici::Message;
 // have room for it.
 constexpr std::uint32_t kDefaultOrder = 0x0f000000;
 
+// RFC 4301 §4.4.1.2: what is done to its packets.
+void read_processing(Arguments& in, PolicySpec& policy) {
+  policy.protocol = in.choice<IpsecProtocol>(
+      "protocol", {{"esp", IpsecProtocol::kEsp}, {"ah", IpsecProtocol::kAh}}, IpsecProtocol::kEsp);
+  policy.mode = in.choice<SaMode>("mode", {{"tunnel", SaMode::kTunnel}, {"transport", SaMode::kTransport}},
+                                  SaMode::kTunnel);
+  if ((in.has("protocol") || in.has("mode")) && policy.action != Action::kProtect)
+    in.refuse("protocol and mode are for a policy with action protect");
+  if (policy.mode != SaMode::kTransport) return;
+  policy.tunnel = transport_ends(policy.selectors);
+  if (!policy.tunnel)
+    in.refuse("mode: transport is between two hosts; local-ts and remote-ts must each be one address");
+  if (in.has("tunnel-local") || in.has("tunnel-remote"))
+    in.refuse(
+        "in mode transport the packets keep their addresses: there is no tunnel-local and tunnel-remote");
+}
+
 void read_tunnel(Arguments& in, PolicySpec& policy) {
   if (!in.has("tunnel-local") && !in.has("tunnel-remote")) return;
   policy.tunnel = TunnelEnds{in.end("tunnel-local"), in.end("tunnel-remote")};
@@ -41,6 +58,7 @@ Result<PolicySpec> read_policy(Call& call) {
   policy.selectors = {in.selectors("local-ts"), in.selectors("remote-ts")};
   if (!have_common_family(policy.selectors))
     in.refuse("local-ts and remote-ts have no family in common: no packet can match");
+  read_processing(in, policy);
   read_tunnel(in, policy);
   if (!in.ok()) return fail(in.error());
   for (const PolicySpec& other : call.gateway.policies())

@@ -24,7 +24,12 @@ std::string names(const Row& rows, bool (*wanted)(const typename Row::value_type
   return out;
 }
 
-Result<EspSuite> parse_suite(std::string_view text) {
+Result<EspSuite> parse_suite(std::string_view text, IpsecProtocol protocol) {
+  if (protocol == IpsecProtocol::kAh) {
+    if (const auto suite = find_ah_suite(text)) return *suite;
+    return fail("suite: '" + std::string(text) + "' is not known; the policy says AH, so use one of " +
+                names(kIntegs, [](const Integ&) { return true; }));
+  }
   if (const auto suite = find_suite(text)) return *suite;
   return fail("suite: '" + std::string(text) + "' is not known; use one of " +
               names(kEncrs, [](const Encr& e) { return e.aead(); }) + ", or one of " +
@@ -80,6 +85,8 @@ void read_policy(Arguments& in, const Operations& gateway, SaSpec& sa) {
                      " entry; an SA needs PROTECT");
   if (found->direction == other) return in.refuse("policy: '" + wanted + "' is for the other direction");
   sa.policy = found->id;
+  sa.protocol = found->protocol;
+  sa.mode = found->mode;
   sa.selectors = found->selectors;
 }
 
@@ -96,10 +103,10 @@ void read_mtu(Arguments& in, SaSpec& sa) {
     in.refuse("df, fragment and mss are for outbound SAs");
 }
 
-void check_legacy(Arguments& in, const Operations& gateway, const EspSuite& suite) {
-  if (suite.legacy() && !gateway.legacy())
+void check_legacy(Arguments& in, const Operations& gateway, const SaSpec& sa) {
+  if (sa.suite.legacy() && !gateway.legacy())
     in.refuse(
-        "suite: " + suite_name(suite) +
+        "suite: " + suite_name(sa.suite, sa.protocol) +
         " is weak (RFC 8221); to use it, write legacy: allow at the top of the configuration, and reload");
 }
 
@@ -124,11 +131,12 @@ Result<SaSpec> read_sa(Call& call) {
   sa.destination = in.end("destination");
   if (sa.source.family() != sa.destination.family())
     in.refuse("source and destination are of different families");
-  const Result<EspSuite> suite = parse_suite(in.text("suite"));
-  if (!suite) in.refuse(suite.error().what);
+  read_policy(in, call.gateway, sa);
+  const Result<EspSuite> suite = parse_suite(in.text("suite"), sa.protocol);
+  if (in.ok() && !suite) in.refuse(suite.error().what);
   if (!in.ok()) return fail(in.error());
   sa.suite = *suite;
-  check_legacy(in, call.gateway, sa.suite);
+  check_legacy(in, call.gateway, sa);
   sa.esn = in.choice<Esn>("esn", {{"off", Esn::kOff}, {"on", Esn::kOn}}, Esn::kOff);
   read_keys(in, sa);
   if (in.has("udp-source") || in.has("udp-destination")) {
@@ -147,7 +155,6 @@ Result<SaSpec> read_sa(Call& call) {
   check_limit(in, "bytes", sa.soft.bytes, sa.hard.bytes);
   check_limit(in, "packets", sa.soft.packets, sa.hard.packets);
   read_mtu(in, sa);
-  read_policy(in, call.gateway, sa);
   if (TrafficSelectors local = in.selectors("local-ts"); !local.empty())
     sa.selectors.local = std::move(local);
   if (TrafficSelectors remote = in.selectors("remote-ts"); !remote.empty())
@@ -222,7 +229,8 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   if (sa.udp)
     m.add("udp-source", static_cast<std::uint64_t>(sa.udp->source))
         .add("udp-destination", static_cast<std::uint64_t>(sa.udp->destination));
-  m.add("suite", suite_name(sa.suite))
+  m.add("protocol", name(sa.protocol)).add("mode", name(sa.mode));
+  m.add("suite", suite_name(sa.suite, sa.protocol))
       .add_if(!counters.crypto.empty(), "crypto", counters.crypto)
       .add_if(sa.esn == Esn::kOn, "esn", "on")
       .add("policy", static_cast<std::uint64_t>(sa.policy));
