@@ -104,6 +104,7 @@ class List {
   std::vector<PolicySpec> finish() {
     for (const PolicyEntry& child : children_)
       if (!is_routed(child) && !named_.contains(child.policy.name)) entries_.push_back(child);
+    find_overs();
     check_order(entries_, mode_);
     std::ranges::copy_if(children_, std::back_inserter(entries_), &is_routed);
     std::vector<PolicySpec> out;
@@ -121,7 +122,8 @@ class List {
   void read_child(Section& section, const Value& child, const Value& action, std::optional<Action> given) {
     if (given && *given != Action::kProtect)
       action.error("a child is protected: use protect, or leave 'action' away");
-    for (const char* key : {"name", "local", "remote", "direction", "via", "tunnel", "protocol", "mode"})
+    for (const char* key :
+         {"name", "local", "remote", "direction", "via", "tunnel", "protocol", "mode", "over"})
       if (const Value extra = section.get(key)) extra.error("comes from the child; leave it away");
     const auto text = child.text();
     if (!text) return;
@@ -161,11 +163,36 @@ class List {
       policy.direction = *d;
     read_via(section.get("via"), policy);
     read_protect(value, section, mode_, policy);
+    read_over(section.get("over"), policy);
     const std::string identity = name_value ? "policy " + policy.name : "unnamed " + identity_of(policy);
     if (!name_value && !policy.selectors.local.empty() && !names_.insert(identity).second)
       value.error("the same entry stands in this list already");
     policy.id = ids_.of(identity);
     entries_.push_back({std::move(policy), value, false});
+  }
+
+  // By its name; it may stand behind this one in the list.
+  void read_over(const Value& over, const PolicySpec& policy) {
+    const auto text = over.text();
+    if (!text) return;
+    if (policy.action != Action::kProtect)
+      over.error("is for action protect");
+    else if (mode_ == Mode::kKernel)
+      over.error("bundles are the data path's; in mode 'kernel' there are none");
+    else
+      overs_.push_back({entries_.size(), *text, over});
+  }
+
+  void find_overs() {
+    for (const auto& [index, text, value] : overs_) {
+      const auto found =
+          std::ranges::find_if(entries_, [&](const PolicyEntry& entry) { return entry.policy.name == text; });
+      if (found == entries_.end() || found->policy.action != Action::kProtect ||
+          found == entries_.begin() + static_cast<std::ptrdiff_t>(index))
+        value.error("'" + text.substr(0, 64) + "' is no other entry of this list with action protect");
+      else
+        entries_[index].policy.over = found->policy.id;
+    }
   }
 
   // In mode kernel all is forwarded by the kernel.
@@ -181,6 +208,12 @@ class List {
   std::vector<std::string> child_names_;
   std::map<std::string, std::size_t> by_name_;  // in children_
   std::vector<PolicyEntry> entries_;
+  struct Over {
+    std::size_t entry;
+    std::string name;
+    Value value;
+  };
+  std::vector<Over> overs_;
   std::set<std::string> named_, names_;
   unsigned unnamed_ = 0;
 };

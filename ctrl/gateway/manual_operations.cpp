@@ -40,6 +40,8 @@ Result<PolicyId> ManualOperations::add(PolicySpec policy) {
     return fail(
         "in mode 'kernel' a policy with action protect needs tunnel-local and tunnel-remote, which the "
         "kernel's policies name");
+  if (config_.mode == Mode::kKernel && policy.over != PolicyId{})
+    return fail("bundles are the data path's; in mode 'kernel' there are none");
   if (policy.id == PolicyId{}) policy.id = ids_.fresh();
   if (reconciler_.holds(policy.id)) return fail("there is a policy with this id already");
   if (auto done = reconciler_.install_new({.policies = {{policy.id, policy}}}); !done) {

@@ -129,6 +129,9 @@ inline constexpr std::array kPolicyAdd{
              .help = "the lowest that matches decides; default: behind all of the configuration"},
     Argument{.name = "protocol", .help = "of its SAs; default esp", .choices = "esp ah"},
     Argument{.name = "mode", .help = "of its SAs; default tunnel", .choices = "tunnel transport"},
+    Argument{.name = "over",
+             .help = "name of the policy whose SAs protect its packets once more",
+             .names = Names::kPolicies},
     Argument{.name = "tunnel-local", .help = "our outer address (needed in kernel mode)"},
     Argument{.name = "tunnel-remote", .help = "the other outer address"}};
 inline constexpr std::array kPolicyRemove{

@@ -38,6 +38,9 @@ struct PolicySpec {
   IpsecProtocol protocol = IpsecProtocol::kEsp;
   SaMode mode = SaMode::kTunnel;
   std::optional<TunnelEnds> tunnel;
+  // PROTECT only: the entry whose SAs protect the packets of this one's once more, a bundle (RFC 4301 §4.5).
+  // That entry is of the same SPD, and what it is for are the packets of this one's SAs.
+  PolicyId over{};
   // PROTECT only: the entry of the child whose SAs alone may bring its inbound packets, the entry itself or,
   // of a narrowed one, its parent. None: any SA between the ends may. For the kernel; the data path asks the
   // SA.

@@ -91,6 +91,7 @@ struct SaSpec {
   MtuOptions mtu;           // outbound only
   PolicyId policy{};        // out: the SPD entry that sends through this SA
   PolicyId child{};         // the child's entry, where `policy` is a narrowed one's
+  PolicyId over{};          // whose SAs protect its packets once more, see PolicySpec::over
   InterfaceId interface{};  // whose SPD `policy` is in; inbound packets arrive by it. For the data path
   Selectors selectors;      // local is our side in both directions
 

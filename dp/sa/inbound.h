@@ -49,7 +49,8 @@ struct alignas(64) InboundSa {
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;
   bool esn = false;
-  std::uint8_t tail = 0;  // CryptoJob::tail
+  std::uint8_t tail = 0;   // CryptoJob::tail
+  bool in_bundle = false;  // its packets come by SAs of the entry `over` alone
   Counter packets, bytes;
   Threshold check_at_packets = kNever;  // tripped when `moved` is set
   std::uint64_t check_at_bytes = kNever;
@@ -62,6 +63,7 @@ struct alignas(64) InboundSa {
   Counter replayed, bad_icv, selector_mismatch;
   SaLimits limits;
   SaId id{};
+  PolicyId policy{}, over{};        // as SaSpec has them
   Published<const PeerEnd> moved;   // what the owner is to expect instead
   std::uint64_t move_reported = 0;  // when the owner last said that the peer has moved, in cycles of the TSC
   std::vector<CompactSelector> selector_store;

@@ -21,6 +21,7 @@
 namespace simplon::dp {
 
 struct CryptoSession;  // dp/crypto/job.h
+struct OutboundSlot;   // dp/tables/tables.h
 
 // The last sequence number that may be sent: without ESN the 32 bits that travel must not repeat (RFC 4303
 // §3.3.3).
@@ -57,7 +58,7 @@ struct alignas(64) OutboundSa {
   bool udp = false, v4 = false;
   SaKind kind{};
   bool more_fields = false;   // the outer header has more to complete than every header has: UDP's length, DF
-  bool after_crypto = false;  // encapsulate_finish() has something to do
+  bool after_crypto = false;  // encapsulate_finish() has something to do, or another SA (`over`)
   bool esn = false;
   std::uint8_t tail = 0;  // CryptoJob::tail
   // Line 1: OuterHeader::bytes, which are copied and completed for each packet. They end at the end of the
@@ -68,6 +69,7 @@ struct alignas(64) OutboundSa {
   SaLimits limits;
   SaId id{};
   IpAddress destination;               // of the outer packet
+  const OutboundSlot* over = nullptr;  // whose SA protects its packets once more; null: none does
   Published<const OuterHeader> moved;  // what the owner is to use instead: the peer has moved
   MtuOptions options;
   OneWriter<std::uint16_t> outer_mtu = 0;  // of the path

@@ -85,7 +85,8 @@ Registry::SlotUse* Registry::slot_for(PolicyId id) {
 
 void Registry::release(PolicyId id) {
   const auto found = slots_.find(id);
-  if (found == slots_.end() || !found->second.sas.empty() || policies_.contains(id)) return;
+  if (found == slots_.end() || !found->second.sas.empty() || policies_.contains(id) || bundles_.contains(id))
+    return;
   // The published tables may still name it: then its grace period begins with those that do not.
   if (policies_changed_)
     leaving_slots_.push_back(found->second.slot);
@@ -134,6 +135,7 @@ Result<void> Registry::add_outbound(Entry& entry) {
   sa->limits = limits_of(spec);
   sa->check_at_packets.set(sa->limits.next_packets());
   sa->check_at_bytes = sa->limits.next_bytes();
+  if (auto done = put_into_bundle(spec, *sa); !done) return done;
   entry.out = std::move(sa);
   set_mtu(entry);
   outbound_[use->slot].sa.publish(entry.out.get());
@@ -143,8 +145,27 @@ Result<void> Registry::add_outbound(Entry& entry) {
   return {};
 }
 
-// The route's MTU, or what is known of the path, if that is less. Where all unprotected ports have one MTU
-// and no route has one of its own, the route need not be asked.
+// The slot of the entry that is over the SA's own, which may be still to come.
+Result<void> Registry::put_into_bundle(const SaSpec& spec, OutboundSa& sa) {
+  if (spec.over == PolicyId{}) return {};
+  const SlotUse* over = slot_for(spec.over);
+  if (over == nullptr) return fail("no room for another outbound SA");
+  bundles_[spec.over].insert(spec.id);
+  sa.over = &outbound_[over->slot];
+  sa.after_crypto = true;
+  return {};
+}
+
+void Registry::take_out_of_bundle(const SaSpec& spec) {
+  const auto found = bundles_.find(spec.over);
+  if (found == bundles_.end()) return;
+  found->second.erase(spec.id);
+  if (found->second.empty()) bundles_.erase(found);
+  release(spec.over);
+}
+
+// The route's MTU, or what is known of the path, if that is less; of a bundle, what the SA over it takes.
+// Where all unprotected ports have one MTU and no route has one of its own, the route need not be asked.
 void Registry::set_mtu(const Entry& entry) {
   OutboundSa& sa = *entry.out;
   const IpAddress& destination = entry.spec->destination;  // that of the SA is its owner's
@@ -156,6 +177,8 @@ void Registry::set_mtu(const Entry& entry) {
       mtu = tables->routes->next_hop(to.index).mtu;
   }
   if (!path_mtus_.empty()) mtu = std::min(mtu, path_mtus_.of(destination, now_));
+  if (const OutboundSa* over = sa.over == nullptr ? nullptr : sa.over->sa.read())
+    mtu = std::min<std::uint16_t>(mtu, over->inner_mtu);
   if (mtu == sa.outer_mtu) return;
   sa.outer_mtu = mtu;
   set_inner_mtu(entry);
@@ -199,6 +222,9 @@ Result<void> Registry::add_inbound(Entry& entry) {
   sa->esn = spec.esn == Esn::kOn;
   sa->tail = esn_tail(spec);
   sa->id = spec.id;
+  sa->policy = spec.policy;
+  sa->over = spec.over;
+  sa->in_bundle = spec.over != PolicyId{};
   sa->limits = limits_of(spec);
   sa->check_at_packets.set(sa->limits.next_packets());
   sa->check_at_bytes = sa->limits.next_bytes();
@@ -229,6 +255,7 @@ void Registry::remove_sa(SaId id) {
     forget_outbound(*entry->spec);
     outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
     release(entry->spec->policy);
+    if (entry->out->over != nullptr) take_out_of_bundle(*entry->spec);
   }
   retire([this, entry] {
     if (entry->spec->interface == InterfaceId{}) return;
@@ -273,6 +300,7 @@ Result<void> Registry::move_sa(const SaRef& sa) {
 }
 
 Result<void> Registry::add_policy(const PolicySpec& policy) {
+  if (policy.over == policy.id && policy.over != PolicyId{}) return fail("a policy cannot be over itself");
   const SlotUse* use = slot_for(policy.id);
   if (use == nullptr) return fail("no room for another policy");
   const auto [entry, added] = policies_.try_emplace(policy.id, Policy{policy, use->slot});

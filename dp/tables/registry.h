@@ -96,6 +96,8 @@ class Registry {
 
   Result<void> add_outbound(Entry& entry);
   Result<void> add_inbound(Entry& entry);
+  Result<void> put_into_bundle(const SaSpec& spec, OutboundSa& sa);
+  void take_out_of_bundle(const SaSpec& spec);
   std::uint16_t least_loaded(Direction direction) const;
   void forget_outbound(const SaSpec& sa);  // in outbound_ids_
   void set_mtu(const Entry& entry);
@@ -108,7 +110,7 @@ class Registry {
   };
   static std::uint64_t packets(const Entry& entry);
   SlotUse* slot_for(PolicyId id);           // null: there are no more
-  void release(PolicyId id);                // when neither policy nor SA uses its slot
+  void release(PolicyId id);                // when neither policy, SA nor bundle uses its slot
   void retire(std::function<void()> free);  // called after a grace period; what it holds goes then too
   void retire_slot(std::uint32_t slot);
 
@@ -125,7 +127,8 @@ class Registry {
   TunnelTable tunnels_;
   std::map<PolicyId, Policy> policies_;
   std::map<PolicyId, SlotUse> slots_;
-  std::vector<std::uint32_t> leaving_slots_;  // named by tables that the next commit replaces
+  std::map<PolicyId, std::set<SaId>> bundles_;  // by the entry that is over them: outbound SAs
+  std::vector<std::uint32_t> leaving_slots_;    // named by tables that the next commit replaces
   std::vector<std::uint32_t> free_slots_;
   std::uint32_t next_slot_ = 0;
 

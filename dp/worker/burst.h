@@ -26,17 +26,18 @@
 
 namespace simplon::dp {
 
-// A round is one stage that takes its list. The longest way today takes twelve: reassemble, decapsulate,
-// reassemble, classify, reassemble, classify, encapsulate, fragment, send_icmp_errors, and the error's
-// classify, encapsulate, fragment. The bound is a guard for stages that put packets back.
-inline constexpr unsigned kMostRounds = 16;
+// A round is one stage that takes its list. The longest way without bundles takes twelve: reassemble,
+// decapsulate, reassemble, classify, reassemble, classify, encapsulate, fragment, send_icmp_errors, and the
+// error's classify, encapsulate, fragment; a bundle of two decapsulates and encapsulates once more each time.
+// The bound is a guard for stages that put packets back.
+inline constexpr unsigned kMostRounds = 20;
 
 struct PacketInfo {
   rte_mbuf* m;
   Headers headers;
   Origin origin;
   PortIndex port;  // where it came in; see Flow::port
-  Be32 spi;        // kDecrypted: of the SA that it came by; 0: another worker handed it over
+  Be32 spi;        // kDecrypted: of the SA that it came by
   bool from_host() const { return origin >= Origin::kHostProtected && origin <= Origin::kHostTunnel; }
 };
 static_assert(sizeof(PacketInfo) == 32);  // two a cache line

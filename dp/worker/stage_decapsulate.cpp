@@ -7,6 +7,7 @@
 #include "dp/ipsec/esp_in.h"
 #include "dp/packet/martian.h"
 #include "dp/worker/sa_limits.h"
+#include "dp/worker/stage_receive.h"
 
 namespace simplon::dp {
 namespace {
@@ -38,9 +39,18 @@ void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
   out.mailboxes.hand_over(packet, work.sa->owner);
 }
 
+// RFC 4301 §4.5, §5.2: a bundle is applied as a whole. Whether the packet came out of an SA of the entry that
+// is over that of its own.
+[[gnu::noinline]] bool came_over(const DecapsulateWork& work, const PacketInfo& packet,
+                                 const Tables& tables) {
+  if (packet.origin != Origin::kDecrypted) return false;
+  const InboundSa* by = tables.sad->find(packet.spi, work.destination);
+  return by != nullptr && by->policy == work.sa->over;
+}
+
 // From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not.
 template <SaKind kKind>
-inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
+inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs, const Tables& tables,
                           const DecapsulateOutputs& out) {
   const unsigned self = out.mailboxes.self();
   InboundSa* sa = burst.decapsulate[i].sa;
@@ -49,7 +59,9 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
     const PacketInfo& packet = burst.packets[work.packet];
     DecapsulateJob& job = burst.decapsulating[jobs];
     Drop bad;
-    if constexpr (is_ah(kKind))
+    if (sa->in_bundle && !came_over(work, packet, tables)) [[unlikely]]
+      bad = Drop::kNotInBundle;
+    else if constexpr (is_ah(kKind))
       bad = ah_decapsulate_begin(packet.m, packet.headers, work.header, *sa, job.esp, burst.jobs[jobs]);
     else
       bad = decapsulate_begin<kKind>(packet.m, packet.headers, work.header, *sa, job.esp, burst.jobs[jobs]);
@@ -133,7 +145,7 @@ inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, con
 
 template <Finish kFinish>
 inline void finish_run(Burst& burst, unsigned i, unsigned end, std::uint32_t good, const Crypto& crypto,
-                       const DecapsulateOutputs& out) {
+                       const Tables& tables, const DecapsulateOutputs& out) {
   unsigned decrypted = 0;
   for (; i < end; ++i) {
     const DecapsulateJob& job = burst.decapsulating[i];
@@ -146,7 +158,10 @@ inline void finish_run(Burst& burst, unsigned i, unsigned end, std::uint32_t goo
     ++decrypted;
     packet.origin = Origin::kDecrypted;
     packet.spi = job.sa->spi;
-    burst.wait_for_classify(job.packet);
+    if (packet.headers.protocol == kEsp || packet.headers.protocol == kAh) [[unlikely]]
+      sort(job.packet, tables, burst, out.counters);  // of another SA inside this one
+    else
+      burst.wait_for_classify(job.packet);
   }
   out.counters.decrypted += decrypted;
 }
@@ -178,7 +193,7 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
       continue;
     }
     const SaKind kind = sa->kind;
-    i = with_kind(kind, [&]<SaKind kKind>() { return begin_run<kKind>(burst, i, n, jobs, out); });
+    i = with_kind(kind, [&]<SaKind kKind>() { return begin_run<kKind>(burst, i, n, jobs, tables, out); });
     runs.items[runs.count++] = {kind, static_cast<std::uint8_t>(jobs)};
   }
   mark(clock, Stage::kSa);
@@ -191,11 +206,11 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
     const SaKind kind = runs.items[r].kind;
     const unsigned end = runs.items[r].end;
     if (is_ah(kind))
-      finish_run<Finish::kAh>(burst, i, end, good, crypto, out);
+      finish_run<Finish::kAh>(burst, i, end, good, crypto, tables, out);
     else if (mode_of(kind) == SaMode::kTunnel)
-      finish_run<Finish::kEspTunnel>(burst, i, end, good, crypto, out);
+      finish_run<Finish::kEspTunnel>(burst, i, end, good, crypto, tables, out);
     else
-      finish_run<Finish::kEspTransport>(burst, i, end, good, crypto, out);
+      finish_run<Finish::kEspTransport>(burst, i, end, good, crypto, tables, out);
   }
   mark(clock, Stage::kPost);
 }

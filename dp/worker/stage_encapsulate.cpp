@@ -97,7 +97,29 @@ inline const NextHop* route_of(OutboundSa& sa, const Tables& tables) {
   return sa.route == kNoNextHop ? nullptr : &tables.routes->next_hop(sa.route);
 }
 
-inline void forward_all(const Burst& burst, unsigned n, std::uint32_t good, const Tables& tables,
+PacketIndex index_of(const Burst& burst, const rte_mbuf* m) {
+  PacketIndex i = 0;
+  while (burst.packets[i].m != m) ++i;
+  return i;
+}
+
+// A packet of an SA that is one of a bundle (RFC 4301 §4.5): it is one of the gateway's own now, for the SA
+// over it. `cut`: that one's packet may be fragmented.
+[[gnu::noinline]] void protect_again(Burst& burst, PacketIndex index, const OutboundSa& sa, bool cut,
+                                     const EncapsulateOutputs& out) {
+  PacketInfo& packet = burst.packets[index];
+  if (const Drop bad = parse_ip(packet.m, 0, packet.headers); bad != Drop::kNone)
+    return drop(packet.m, bad, out.counters);
+  if (cut && sa.v4) {
+    std::uint8_t* ip = bytes_of(packet.m);
+    store_be16(ip + 6, 0);
+    set_ipv4_checksum(ip);
+  }
+  packet.origin = Origin::kHostUnprotected;
+  burst.wait_for_encapsulate(index, *sa.over, sa.over->sa.read());
+}
+
+inline void forward_all(Burst& burst, unsigned n, std::uint32_t good, const Tables& tables,
                         const EncapsulateOutputs& out) {
   const OutboundSa* last = nullptr;
   const NextHop* hop = nullptr;
@@ -109,12 +131,18 @@ inline void forward_all(const Burst& burst, unsigned n, std::uint32_t good, cons
       continue;
     }
     OutboundSa& sa = *burst.encapsulating[i];
+    if (sa.after_crypto) {
+      encapsulate_finish(burst.jobs[i], sa);
+      if (sa.over != nullptr) {
+        protect_again(burst, index_of(burst, m), sa, false, out);
+        continue;
+      }
+    }
     if (hop == nullptr || &sa != last) hop = route_of(sa, tables), last = &sa;
     if (hop == nullptr) {
       drop(m, route_to(sa, tables).reason, out.counters);
       continue;
     }
-    if (sa.after_crypto) encapsulate_finish(burst.jobs[i], sa);
     out.neighbours.forward(m, *hop, {.spi = spi_of(sa)});
   }
 }
@@ -148,9 +176,10 @@ void encapsulate_whole(PacketIndex index, OutboundSa& sa, Burst& burst, const Ta
     return refuse(index, bad, burst, out);
   if (crypto.run(&job, 1) != 1) return drop(packet.m, Drop::kCryptoError, out.counters);
   ++out.counters.encrypted;
+  if (sa.after_crypto) encapsulate_finish(job, sa);
+  if (sa.over != nullptr) return protect_again(burst, index, sa, true, out);
   const NextHop* hop = route_of(sa, tables);
   if (hop == nullptr) return drop(packet.m, route_to(sa, tables).reason, out.counters);
-  if (sa.after_crypto) encapsulate_finish(job, sa);
   Fragments fragments;
   if (!fragment_outer(packet.m, sa, seq, out.buffers, fragments))
     return drop(packet.m, Drop::kNoBuffer, out.counters);

@@ -31,7 +31,8 @@ void protect_burst(std::span<rte_mbuf* const> fragments, const EncapsulateWork& 
     else
       pieces.wait_for_encapsulate(index, *work.slot, work.sa);
   }
-  encapsulate(pieces, tables, crypto, out, nullptr);
+  for (unsigned i = 0; i < kMostRounds && !pieces.encapsulate.empty(); ++i)  // again where there is a bundle
+    encapsulate(pieces, tables, crypto, out, nullptr);
   drop_all(pieces.fragment, pieces, out.counters);
   drop_all(pieces.refuse, pieces, out.counters);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/worker/stage_receive.h"
 
+#include <utility>
+
 #include "dp/base/protocol.h"
 
 namespace simplon::dp {
@@ -186,9 +188,9 @@ void receive_handed_over(Frames frames, const Tables& tables, Burst& burst, cons
   for (rte_mbuf* m : frames) {
     const std::uint32_t mark = m->hash.usr;  // Mailboxes::hand_over()
     const unsigned index = burst.count;
+    burst.packets[index].spi = Be32::from_raw(static_cast<std::uint32_t>(std::exchange(m->tx_offload, 0)));
     add_packet(m, 0, static_cast<Origin>(mark & 0xff), PortIndex{m->port}, tables, burst, out.counters);
     if (burst.count == index) continue;  // it was dropped
-    burst.packets[index].spi = Be32{};   // its SA is another worker's
     if (mark >> 16 != 0) set_largest_fragment(burst.packets[index], static_cast<std::uint16_t>(mark >> 16));
   }
 }

@@ -92,6 +92,7 @@ sas() { # SUITE off|on
   [ "$2" = on ] && flags="replay-window 64 flag esn"
   # The kernel fills AH up to 64 bits over IPv4 too, unless it is told not to.
   [ $protocol$outer = ah4 ] && flags+=" flag align4"
+  [ $outer = $inner ] || flags+=" flag af-unspec"
   algorithms=$( { kernel_cipher "$of"; [ -z "$with" ] || kernel_integrity "$with"; } | tr '\n' ' ' | quoted)
   spi=$((spi + 2))
   ctl gwA sa add --direction out --spi $spi --source $a --destination $b --suite "$1" $key "${integ[@]}" --policy p --esn "$2" &&

@@ -42,6 +42,7 @@ Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
 
 Result<void> XfrmBackend::can(const SaSpec& sa) {
   if (sa.interface != InterfaceId{}) return fail("it is of a tunnel interface, which is the data path's");
+  if (sa.over != PolicyId{}) return fail("it is one of a bundle, which is the data path's");
   if (sa.replay_window > kLongestReplayWindow)
     return fail("its replay window is longer than " + std::to_string(kLongestReplayWindow));
   if (auto possible = possible_sa(sa); !possible) return possible;

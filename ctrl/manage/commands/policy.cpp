@@ -34,6 +34,22 @@ void read_processing(Arguments& in, PolicySpec& policy) {
         "in mode transport the packets keep their addresses: there is no tunnel-local and tunnel-remote");
 }
 
+// The entry whose SAs protect the packets of this one's once more, by its name.
+void read_over(Arguments& in, const Operations& gateway, PolicySpec& policy) {
+  if (!in.has("over")) return;
+  const std::string wanted(in.text("over"));
+  const std::vector<PolicySpec> policies = gateway.policies();
+  const auto found = std::ranges::find(policies, wanted, &PolicySpec::name);
+  if (policy.action != Action::kProtect)
+    in.refuse("over is for a policy with action protect");
+  else if (found == policies.end())
+    in.refuse("over: there is no policy '" + wanted + "'; add it first");
+  else if (found->action != Action::kProtect || found->interface != InterfaceId{})
+    in.refuse("over: policy '" + wanted + "' must have action protect, and no interface");
+  else
+    policy.over = found->id;
+}
+
 void read_tunnel(Arguments& in, PolicySpec& policy) {
   if (!in.has("tunnel-local") && !in.has("tunnel-remote")) return;
   policy.tunnel = TunnelEnds{in.end("tunnel-local"), in.end("tunnel-remote")};
@@ -60,6 +76,7 @@ Result<PolicySpec> read_policy(Call& call) {
     in.refuse("local-ts and remote-ts have no family in common: no packet can match");
   read_processing(in, policy);
   read_tunnel(in, policy);
+  read_over(in, call.gateway, policy);
   if (!in.ok()) return fail(in.error());
   for (const PolicySpec& other : call.gateway.policies())
     if (other.name == policy.name)

@@ -87,6 +87,7 @@ void read_policy(Arguments& in, const Operations& gateway, SaSpec& sa) {
   sa.policy = found->id;
   sa.protocol = found->protocol;
   sa.mode = found->mode;
+  sa.over = found->over;
   sa.selectors = found->selectors;
 }
 
