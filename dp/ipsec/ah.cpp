@@ -76,7 +76,6 @@ void ah_finish(const CryptoJob& job, const OutboundSa& sa) {
 
 Drop ah_decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t ah, const InboundSa& sa,
                           EspPacket& packet, CryptoJob& job) {
-  if (headers.protocol != kAh) return Drop::kUnknownSpi;  // an SPI of AH, and a packet of ESP
   std::uint8_t *ip = bytes_of(m) + headers.ip, *at = bytes_of(m) + ah;
   const unsigned ip_bytes = ah - headers.ip + 0u, bytes = (at[1] + 2u) * 4u,
                  end = headers.ip + headers.length;

@@ -6,22 +6,6 @@
 namespace simplon::dp {
 namespace {
 
-// Whether the `pad` octets before `trailer` are 1, 2, 3, … (RFC 4303 §2.4). Sixteen octets are compared at
-// once. They can always be read, since at least the headers stand there; those before the padding are shifted
-// out (the machine is little-endian: the last octet is the highest).
-bool is_padding(const std::uint8_t* trailer, unsigned pad) {
-  __extension__ using Octets = unsigned __int128;
-  static_assert(std::endian::native == std::endian::little);
-  for (; pad > kPadding.size(); --pad, --trailer)
-    if (trailer[-1] != pad) return false;
-  if (pad == 0) return true;
-  Octets have, want;
-  std::memcpy(&have, trailer - sizeof have, sizeof have);
-  std::memcpy(&want, kPadding.data(), sizeof want);
-  const unsigned other = 8 * (sizeof have - pad);
-  return (have ^ want << other) >> other == 0;
-}
-
 // RFC 4303 §2.2.1: the high half is authenticated. False: there is no room for it.
 [[gnu::noinline]] bool set_extended_sequence(rte_mbuf* m, const InboundSa& sa, std::uint64_t seq,
                                              CryptoJob& job) {
@@ -37,32 +21,11 @@ bool is_padding(const std::uint8_t* trailer, unsigned pad) {
   return true;
 }
 
-// The trailer of ESP, when the ICV was good.
-struct Trailer {
-  unsigned length;  // of the payload, without it
-  std::uint8_t next;
-  Drop bad;
-};
-
-inline Trailer read_trailer(rte_mbuf* m, const EspPacket& packet, InboundSa& sa) {
-  // Checked again: two packets of one burst may have the same number, and both passed the check before the
-  // cryptography.
-  if (const Drop bad = check_replay(sa.window, packet.seq); bad != Drop::kNone) return {0, 0, bad};
-  sa.window.mark(packet.seq);
-  const std::uint8_t* trailer = bytes_of(m) + packet.end - kEspTrailerBytes;
-  const unsigned pad = trailer[0], length = packet.end - packet.payload + 0u;
-  const std::uint8_t next = trailer[1];
-  if (next == kNoNextHeader) return {0, next, Drop::kDummy};
-  if (pad + kEspTrailerBytes > length || !is_padding(trailer, pad)) return {0, next, Drop::kBadPadding};
-  return {length - pad - kEspTrailerBytes, next, Drop::kNone};
-}
-
 }  // namespace
 
 template <SaKind kKind>
 Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, const InboundSa& sa,
                        EspPacket& packet, CryptoJob& job) {
-  if (headers.protocol == kAh) return Drop::kUnknownSpi;  // an SPI of ESP, and a packet of AH
   const int length = headers.ip + headers.length - esp - kEspBytes - sa.iv - sa.icv;
   if (length < sa.block || length % sa.block != 0) return Drop::kMalformed;
   std::uint8_t* at = bytes_of(m) + esp;
@@ -119,18 +82,6 @@ template Drop decapsulate_begin<SaKind::kEspTransportBlock8>(rte_mbuf*, const He
                                                              const InboundSa&, EspPacket&, CryptoJob&);
 template Drop decapsulate_begin<SaKind::kEspTransportNoIv>(rte_mbuf*, const Headers&, std::uint16_t,
                                                            const InboundSa&, EspPacket&, CryptoJob&);
-
-template <SaMode kMode>
-Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& headers) {
-  const Trailer trailer = read_trailer(m, packet, sa);
-  if (trailer.bad != Drop::kNone) return trailer.bad;
-  if constexpr (kMode == SaMode::kTunnel)
-    return take_inner(m, packet, trailer.length, trailer.next, sa, headers);
-  else
-    return take_payload(m, packet, trailer.length, trailer.next, sa, headers);
-}
-template Drop decapsulate_finish<SaMode::kTunnel>(rte_mbuf*, const EspPacket&, InboundSa&, Headers&);
-template Drop decapsulate_finish<SaMode::kTransport>(rte_mbuf*, const EspPacket&, InboundSa&, Headers&);
 
 PeerEnd peer_end(const SaSpec& spec) {
   if (!spec.udp || spec.replay_window == 0) return {};

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What comes out of an SA: the packet inside, and whether it is within the SA's selectors.
+// What comes out of an SA, when the ICV was good: the packet inside, and whether it is within the SA's
+// selectors. One file, so that a tunnel's packet takes one call.
+#include <bit>
 #include <cstring>
 
 #include "dp/ipsec/esp_in.h"
@@ -64,10 +66,45 @@ bool selected(const InboundSa& sa, AddressKey source, AddressKey destination, co
   return selected(sa, address_key(flow->source), address_key(flow->destination), answer);
 }
 
-}  // namespace
+// Whether the `pad` octets before `trailer` are 1, 2, 3, … (RFC 4303 §2.4). Sixteen octets are compared at
+// once. They can always be read, since at least the headers stand there; those before the padding are shifted
+// out (the machine is little-endian: the last octet is the highest).
+bool is_padding(const std::uint8_t* trailer, unsigned pad) {
+  __extension__ using Octets = unsigned __int128;
+  static_assert(std::endian::native == std::endian::little);
+  for (; pad > kPadding.size(); --pad, --trailer)
+    if (trailer[-1] != pad) return false;
+  if (pad == 0) return true;
+  Octets have, want;
+  std::memcpy(&have, trailer - sizeof have, sizeof have);
+  std::memcpy(&want, kPadding.data(), sizeof want);
+  const unsigned other = 8 * (sizeof have - pad);
+  return (have ^ want << other) >> other == 0;
+}
 
-Drop take_inner(rte_mbuf* m, const EspPacket& packet, unsigned length, std::uint8_t next, InboundSa& sa,
-                Headers& inner) {
+// The trailer of ESP, when the ICV was good.
+struct Trailer {
+  unsigned length;  // of the payload, without it
+  std::uint8_t next;
+  Drop bad;
+};
+
+[[gnu::always_inline]] inline Trailer read_trailer(rte_mbuf* m, const EspPacket& packet, InboundSa& sa) {
+  // Checked again: two packets of one burst may have the same number, and both passed the check before the
+  // cryptography.
+  if (const Drop bad = check_replay(sa.window, packet.seq); bad != Drop::kNone) return {0, 0, bad};
+  sa.window.mark(packet.seq);
+  const std::uint8_t* trailer = bytes_of(m) + packet.end - kEspTrailerBytes;
+  const unsigned pad = trailer[0], length = packet.end - packet.payload + 0u;
+  const std::uint8_t next = trailer[1];
+  if (next == kNoNextHeader) return {0, next, Drop::kDummy};
+  if (pad + kEspTrailerBytes > length || !is_padding(trailer, pad)) return {0, next, Drop::kBadPadding};
+  return {length - pad - kEspTrailerBytes, next, Drop::kNone};
+}
+
+// take_inner(), inside the functions that every packet of a tunnel goes through.
+[[gnu::always_inline]] inline Drop open_tunnel(rte_mbuf* m, const EspPacket& packet, unsigned length,
+                                               std::uint8_t next, InboundSa& sa, Headers& inner) {
   if (next != kIpip && next != kIpv6InIp) return Drop::kBadNextHeader;
   m->data_off = static_cast<std::uint16_t>(m->data_off + packet.payload);
   m->data_len = static_cast<std::uint16_t>(length);
@@ -79,6 +116,13 @@ Drop take_inner(rte_mbuf* m, const EspPacket& packet, unsigned length, std::uint
   if (ecn == kEcnDrop) return Drop::kEcn;
   if (ecn != (traffic_class(ip, inner.v4) & 3)) set_ecn(ip, inner.v4, ecn);
   return check_selectors(sa, ip, inner);
+}
+
+}  // namespace
+
+Drop take_inner(rte_mbuf* m, const EspPacket& packet, unsigned length, std::uint8_t next, InboundSa& sa,
+                Headers& inner) {
+  return open_tunnel(m, packet, length, next, sa, inner);
 }
 
 Drop take_payload(rte_mbuf* m, const EspPacket& packet, unsigned length, std::uint8_t next, InboundSa& sa,
@@ -126,5 +170,17 @@ void set_selectors(const SaSpec& spec, InboundSa& sa) {
   sa.selectors = sa.selector_store.data();
   sa.selector_count = static_cast<std::uint16_t>(sa.selector_store.size());
 }
+
+template <SaMode kMode>
+Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& headers) {
+  const Trailer trailer = read_trailer(m, packet, sa);
+  if (trailer.bad != Drop::kNone) return trailer.bad;
+  if constexpr (kMode == SaMode::kTunnel)
+    return open_tunnel(m, packet, trailer.length, trailer.next, sa, headers);
+  else
+    return take_payload(m, packet, trailer.length, trailer.next, sa, headers);
+}
+template Drop decapsulate_finish<SaMode::kTunnel>(rte_mbuf*, const EspPacket&, InboundSa&, Headers&);
+template Drop decapsulate_finish<SaMode::kTransport>(rte_mbuf*, const EspPacket&, InboundSa&, Headers&);
 
 }  // namespace simplon::dp

@@ -35,10 +35,13 @@ struct PeerEnd {
   std::uint16_t port = 0;
 };
 
+// Stands in InboundSa::owner, which is looked at anyway.
+inline constexpr std::uint16_t kInBundle = 0x8000;
+
 struct alignas(64) InboundSa {
   // Line 0.
   Be32 spi{};
-  std::uint16_t owner = 0;
+  std::uint16_t owner = 0;  // the worker; with kInBundle, where packets come by SAs of the entry `over` alone
   std::uint8_t iv = 0, icv = 0, block = 0;
   SaKind kind{};
   std::uint16_t selector_count = 0;
@@ -49,15 +52,14 @@ struct alignas(64) InboundSa {
   const CryptoSession* session = nullptr;
   std::uint32_t salt = 0;
   bool esn = false;
-  std::uint8_t tail = 0;   // CryptoJob::tail
-  bool in_bundle = false;  // its packets come by SAs of the entry `over` alone
+  std::uint8_t tail = 0;  // CryptoJob::tail
   Counter packets, bytes;
   Threshold check_at_packets = kNever;  // tripped when `moved` is set
   std::uint64_t check_at_bytes = kNever;
   // Line 1.
   ReplayWindow window;
   const CompactSelector* selectors = nullptr;
-  AddressKey destination{};
+  AddressKey key{};   // see sad_key()
   AddressKey peer{};  // goes with peer_port
   // The cold part; it begins with the counters of refused packets.
   Counter replayed, bad_icv, selector_mismatch;

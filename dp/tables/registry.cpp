@@ -211,8 +211,9 @@ Result<void> Registry::add_inbound(Entry& entry) {
   const SaSpec& spec = *entry.spec;
   auto sa = std::make_unique<InboundSa>(spec.replay_window);
   sa->spi = Be32{static_cast<std::uint32_t>(spec.spi)};
-  sa->destination = address_key(spec.destination);
+  sa->key = sad_key(spec.protocol, address_key(spec.destination));
   sa->owner = entry.owner;
+  if (spec.over != PolicyId{}) sa->owner |= kInBundle;
   sa->iv = static_cast<std::uint8_t>(spec.suite.iv());
   sa->icv = static_cast<std::uint8_t>(spec.suite.icv());
   sa->block = spec.suite.encr->block;
@@ -224,7 +225,6 @@ Result<void> Registry::add_inbound(Entry& entry) {
   sa->id = spec.id;
   sa->policy = spec.policy;
   sa->over = spec.over;
-  sa->in_bundle = spec.over != PolicyId{};
   sa->limits = limits_of(spec);
   sa->check_at_packets.set(sa->limits.next_packets());
   sa->check_at_bytes = sa->limits.next_bytes();
@@ -246,7 +246,7 @@ void Registry::remove_sa(SaId id) {
   auto entry = std::make_shared<Entry>(std::move(found->second));
   sas_.erase(found);
   --load_[entry->owner][static_cast<std::size_t>(entry->spec->direction)];
-  if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination);
+  if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination, entry->spec->protocol);
   if (entry->out) {
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.
     SlotUse& use = slots_.at(entry->spec->policy);

@@ -11,7 +11,7 @@ void Sad::insert(Table& table, InboundSa* sa) {
 }
 
 bool Sad::add(InboundSa* sa, std::unique_ptr<Table>& retired) {
-  if (find(sa->spi, sa->destination) != nullptr) return false;
+  if (find(sa->spi, sa->key) != nullptr) return false;
   Table* table = table_.read();
   if ((table->used + 1) * 2 > table->mask + 1) {  // at most half full, so that probes stay short
     const std::size_t slots = (size_ + 1) * 4 > table->mask + 1 ? (table->mask + 1) * 2 : table->mask + 1;
@@ -27,13 +27,14 @@ bool Sad::add(InboundSa* sa, std::unique_ptr<Table>& retired) {
   return true;
 }
 
-InboundSa* Sad::remove(Be32 spi, const IpAddress& destination) {
+InboundSa* Sad::remove(Be32 spi, const IpAddress& destination, IpsecProtocol protocol) {
+  const AddressKey key = sad_key(protocol, address_key(destination));
   Table& table = *table_.read();
   for (std::size_t i = hash(spi);; ++i) {
     Published<InboundSa>& slot = table.slots[i & table.mask];
     InboundSa* sa = slot.read();
     if (sa == nullptr) return nullptr;
-    if (sa == tombstone() || sa->spi != spi || sa->destination != address_key(destination)) continue;
+    if (sa == tombstone() || sa->spi != spi || sa->key != key) continue;
     slot.publish(tombstone());
     --size_;
     return sa;

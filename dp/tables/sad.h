@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inbound SAD: SPI and destination to SA (RFC 4301 §4.1), in place and lock-free.
+// The inbound SAD: SPI, destination and protocol to SA (RFC 4301 §4.1), in place and lock-free.
 //
 // find() is any worker's; what it returns dies at that worker's next Quiescence::report(). add() and remove()
 // are the control thread's; their cost is the same whatever the size, but for the one in many that rebuilds a
@@ -18,21 +18,28 @@
 
 namespace simplon::dp {
 
+// What an SA is found by beside its SPI. Of AH it is the complement of the destination, which is no host's
+// address: so the SPIs of the two protocols are apart, and none is looked at as the other.
+constexpr AddressKey sad_key(IpsecProtocol protocol, AddressKey destination) {
+  return protocol == IpsecProtocol::kAh ? ~destination : destination;
+}
+
 class Sad {
  public:
   explicit Sad(std::size_t slots = 1024)  // a power of two
       : table_(new Table(slots)) {}
   ~Sad() { delete table_.read(); }
 
-  InboundSa* find(Be32 spi, const IpAddress& destination) const {
-    return find(spi, address_key(destination));
+  InboundSa* find(Be32 spi, const IpAddress& destination,
+                  IpsecProtocol protocol = IpsecProtocol::kEsp) const {
+    return find(spi, sad_key(protocol, address_key(destination)));
   }
-  InboundSa* find(Be32 spi, AddressKey destination) const {
+  InboundSa* find(Be32 spi, AddressKey key) const {
     const Table& table = *table_.read();
     for (std::size_t i = hash(spi);; ++i) {
       InboundSa* sa = table.slots[i & table.mask].read();
       if (sa == nullptr) return nullptr;
-      if (sa != tombstone() && sa->spi == spi && sa->destination == destination) return sa;
+      if (sa != tombstone() && sa->spi == spi && sa->key == key) return sa;
     }
   }
   void prefetch(Be32 spi) const {
@@ -46,10 +53,10 @@ class Sad {
     std::size_t mask, used = 0;  // used: live slots and tombstones
     std::unique_ptr<Published<InboundSa>[]> slots;
   };
-  // False: there is one with this SPI and destination. `retired` is set when the table was replaced
+  // False: there is one with this SPI and key. `retired` is set when the table was replaced
   // by another.
   bool add(InboundSa* sa, std::unique_ptr<Table>& retired);
-  InboundSa* remove(Be32 spi, const IpAddress& destination);
+  InboundSa* remove(Be32 spi, const IpAddress& destination, IpsecProtocol protocol = IpsecProtocol::kEsp);
   std::size_t size() const { return size_; }
 
   // Where a probe begins, before the table's mask. The low byte of the SPI must count: peers often take them

@@ -89,8 +89,8 @@ struct DecapsulateWork {  // has an ESP or AH header and may be for an SA of our
   PacketIndex packet;
   std::uint16_t header;  // its offset
   Be32 spi;
-  AddressKey destination;
-  InboundSa* sa;  // set by the stage; null: there is none
+  AddressKey key;  // see sad_key()
+  InboundSa* sa;   // set by the stage; null: there is none
 };
 
 struct ClassifyWork {  // in clear

@@ -36,21 +36,29 @@ void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
     return burst.wait_for_classify(work.packet);  // in transit to somebody else: the policies decide
   }
   if (!tables.gateway_on) return drop(packet.m, Drop::kGatewayOff, out.counters);
-  out.mailboxes.hand_over(packet, work.sa->owner);
+  const unsigned owner = work.sa->owner & ~kInBundle;
+  if (owner == out.mailboxes.self()) return drop(packet.m, Drop::kNotInBundle, out.counters);
+  out.mailboxes.hand_over(packet, owner);
 }
 
-// RFC 4301 §4.5, §5.2: a bundle is applied as a whole. Whether the packet came out of an SA of the entry that
-// is over that of its own.
-[[gnu::noinline]] bool came_over(const DecapsulateWork& work, const PacketInfo& packet,
-                                 const Tables& tables) {
-  if (packet.origin != Origin::kDecrypted) return false;
-  const InboundSa* by = tables.sad->find(packet.spi, work.destination);
-  return by != nullptr && by->policy == work.sa->over;
+// RFC 4301 §4.5, §5.2: a bundle is applied as a whole. Whether this SA is ours and one of a bundle, and the
+// packet came out of an SA of the entry that is over its own.
+[[gnu::noinline]] bool completes_bundle(const DecapsulateWork& work, const PacketInfo& packet,
+                                        const Tables& tables, unsigned self) {
+  const InboundSa* sa = work.sa;
+  if (sa == nullptr || !tables.gateway_on || sa->owner != (self | kInBundle) ||
+      packet.origin != Origin::kDecrypted)
+    return false;
+  for (const AddressKey key : {work.key, ~work.key}) {
+    const InboundSa* by = tables.sad->find(packet.spi, key);
+    if (by != nullptr && by->policy == sa->over) return true;
+  }
+  return false;
 }
 
 // From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not.
 template <SaKind kKind>
-inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs, const Tables& tables,
+inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
                           const DecapsulateOutputs& out) {
   const unsigned self = out.mailboxes.self();
   InboundSa* sa = burst.decapsulate[i].sa;
@@ -59,9 +67,7 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs, 
     const PacketInfo& packet = burst.packets[work.packet];
     DecapsulateJob& job = burst.decapsulating[jobs];
     Drop bad;
-    if (sa->in_bundle && !came_over(work, packet, tables)) [[unlikely]]
-      bad = Drop::kNotInBundle;
-    else if constexpr (is_ah(kKind))
+    if constexpr (is_ah(kKind))
       bad = ah_decapsulate_begin(packet.m, packet.headers, work.header, *sa, job.esp, burst.jobs[jobs]);
     else
       bad = decapsulate_begin<kKind>(packet.m, packet.headers, work.header, *sa, job.esp, burst.jobs[jobs]);
@@ -181,7 +187,7 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
   const unsigned n = burst.decapsulate.take();
   for (unsigned i = 0; i < n; ++i) {
     DecapsulateWork& work = burst.decapsulate[i];
-    work.sa = tables.sad->find(work.spi, work.destination);
+    work.sa = tables.sad->find(work.spi, work.key);
   }
   // Before the cryptography: a function for each run of packets of one kind.
   Runs runs;
@@ -189,11 +195,15 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
   for (unsigned i = 0; i < n;) {
     const InboundSa* sa = burst.decapsulate[i].sa;
     if (sa == nullptr || !tables.gateway_on || sa->owner != out.mailboxes.self()) {
-      turn_away(burst.decapsulate[i++], burst, tables, out);
-      continue;
+      const DecapsulateWork& work = burst.decapsulate[i];
+      if (!completes_bundle(work, burst.packets[work.packet], tables, out.mailboxes.self())) {
+        turn_away(work, burst, tables, out);
+        ++i;
+        continue;
+      }
     }
     const SaKind kind = sa->kind;
-    i = with_kind(kind, [&]<SaKind kKind>() { return begin_run<kKind>(burst, i, n, jobs, tables, out); });
+    i = with_kind(kind, [&]<SaKind kKind>() { return begin_run<kKind>(burst, i, n, jobs, out); });
     runs.items[runs.count++] = {kind, static_cast<std::uint8_t>(jobs)};
   }
   mark(clock, Stage::kSa);

@@ -119,6 +119,15 @@ PacketIndex index_of(const Burst& burst, const rte_mbuf* m) {
   burst.wait_for_encapsulate(index, *sa.over, sa.over->sa.read());
 }
 
+// What few packets need after the cryptography. False: it is for another SA.
+[[gnu::noinline]] bool complete(Burst& burst, unsigned job, const OutboundSa& sa,
+                                const EncapsulateOutputs& out) {
+  encapsulate_finish(burst.jobs[job], sa);
+  if (sa.over == nullptr) return true;
+  protect_again(burst, index_of(burst, burst.jobs[job].mbuf), sa, false, out);
+  return false;
+}
+
 inline void forward_all(Burst& burst, unsigned n, std::uint32_t good, const Tables& tables,
                         const EncapsulateOutputs& out) {
   const OutboundSa* last = nullptr;
@@ -131,18 +140,13 @@ inline void forward_all(Burst& burst, unsigned n, std::uint32_t good, const Tabl
       continue;
     }
     OutboundSa& sa = *burst.encapsulating[i];
-    if (sa.after_crypto) {
-      encapsulate_finish(burst.jobs[i], sa);
-      if (sa.over != nullptr) {
-        protect_again(burst, index_of(burst, m), sa, false, out);
-        continue;
-      }
-    }
     if (hop == nullptr || &sa != last) hop = route_of(sa, tables), last = &sa;
-    if (hop == nullptr) {
+    if (hop == nullptr && sa.over == nullptr) {
       drop(m, route_to(sa, tables).reason, out.counters);
       continue;
     }
+    if (sa.after_crypto) [[unlikely]]
+      if (!complete(burst, i, sa, out)) continue;
     out.neighbours.forward(m, *hop, {.spi = spi_of(sa)});
   }
 }

@@ -59,7 +59,7 @@ bool is_link_protocol(std::uint16_t type) {
   work.packet = index;
   work.header = esp;
   work.spi = spi;
-  work.destination = address_key(to, h.v4);
+  work.key = sad_key(ah ? IpsecProtocol::kAh : IpsecProtocol::kEsp, address_key(to, h.v4));
   return true;
 }
 

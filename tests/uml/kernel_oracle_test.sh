@@ -36,7 +36,7 @@ modprobe -a esp4 esp6 ah4 ah6 ccm ctr gcm chacha20poly1305 cmac xcbc des_generic
 SH
   guest_orders
 } >"$dir/guest.sh"
-start gwB guest "$here/../uml/uml-run" -t 250 -m 384M -w "$dir" -n tap0 -- bash "$dir/guest.sh"
+start gwB guest "$here/../uml/uml-run" -t 500 -m 384M -w "$dir" -n tap0 -- bash "$dir/guest.sh"
 simplon_start gwA || exit 1
 guest_ready 90 || exit 1
 
@@ -77,9 +77,9 @@ key_of() { kernel_cipher "$1" | awk '{print $3}' | sed "s/^0x//; s/^''$//"; }
 shape() {
   protocol=$1 mode=$2 outer=$3 inner=$4
   if [ $outer = 4 ]; then a=198.51.100.1 b=198.51.100.2; else a=2001:db8:ffff::1 b=2001:db8:ffff::2; fi
-  if [ $inner = 4 ]; then here=198.18.1.0/24 there=198.18.2.0/24 to=198.18.2.1; else here=2001:db8:a::/64 there=2001:db8:b::/64 to=2001:db8:b::1; fi
+  if [ $inner = 4 ]; then ours=198.18.1.0/24 theirs=198.18.2.0/24 to=198.18.2.1; else ours=2001:db8:a::/64 theirs=2001:db8:b::/64 to=2001:db8:b::1; fi
   ping_from=hostA
-  [ $mode = tunnel ] || { here=$a there=$b to=$b ping_from=gwA; }
+  [ $mode = tunnel ] || { ours=$a theirs=$b to=$b ping_from=gwA; }
 }
 spi=$((0x1000))
 sas() { # SUITE off|on
@@ -108,11 +108,11 @@ crosses() {
     on $ping_from ping -q -c 1 -s $((inner == 4 ? 1272 : 1252)) -W 5 $to | grep -q ' 1 received'
 }
 policies() {
-  ctl gwA policy add p --action protect --protocol $protocol --mode $mode --local-ts $here --remote-ts $there || return 1
+  ctl gwA policy add p --action protect --protocol $protocol --mode $mode --local-ts $ours --remote-ts $theirs || return 1
   local ends="tmpl src $a dst $b" back="tmpl src $b dst $a" of="proto $protocol reqid 1 mode $mode"
   guest "ip xfrm policy flush; set -e
-    for d in in fwd; do ip xfrm policy add src $here dst $there dir \$d $ends $of; done
-    ip xfrm policy add src $there dst $here dir out $back $of"
+    for d in in fwd; do ip xfrm policy add src $ours dst $theirs dir \$d $ends $of; done
+    ip xfrm policy add src $theirs dst $ours dir out $back $of"
 }
 all_suites=(aes128gcm16 aes192gcm16 aes256gcm16 aes128gcm12 aes128gcm8 aes128ccm16 aes256ccm12 aes128ccm8 chacha20poly1305 aes128gmac
   aes192gmac aes256gmac aes128-sha256 aes192-sha384 aes256-sha512 aes128-sha1 aes128-aesxcbc aes128-aescmac aes128ctr-sha256
@@ -135,6 +135,39 @@ for row in "${rows[@]}"; do
   done
   ok "$row: without the SAs nothing crosses" eval '! crosses'
   ctl gwA policy remove p >/dev/null
+done
+
+# A bundle: ESP in a tunnel, inside AH.
+shape esp tunnel 4 4
+bundle() { # with ESN as $esn says
+  local flags="replay-window 64" encr integ way
+  [ $esn = on ] && flags+=" flag esn"
+  encr=$(kernel_cipher aes128gcm16 | quoted) integ=$(kernel_integrity sha256 | quoted)
+  spi=$((spi + 4))
+  for way in "out $spi $a $b" "in $((spi + 1)) $b $a"; do
+    set -- $way
+    ctl gwA sa add --direction $1 --spi $2 --source $3 --destination $4 --suite aes128gcm16 --key "$(key_of aes128gcm16)" --policy inside \
+      --esn $esn &&
+      ctl gwA sa add --direction $1 --spi $(($2 + 2)) --source $3 --destination $4 --suite sha256 --policy outside --esn $esn \
+        --integ-key "$(kernel_integrity sha256 | awk '{print $3}' | sed s/0x//)" || return 1
+  done
+  guest "ip xfrm state flush; ip xfrm policy flush; set -e
+    for n in 0 1; do
+      [ \$n = 0 ] && ends='src $a dst $b' || ends='src $b dst $a'
+      ip xfrm state add \$ends proto esp spi \$(($spi + n)) reqid 1 mode tunnel $encr $flags
+      ip xfrm state add \$ends proto ah spi \$(($spi + 2 + n)) reqid 2 mode transport $integ $flags flag align4
+    done
+    for d in in fwd; do ip xfrm policy add src $ours dst $theirs dir \$d tmpl src $a dst $b proto esp reqid 1 mode tunnel \
+      tmpl src $a dst $b proto ah reqid 2 mode transport; done
+    ip xfrm policy add src $theirs dst $ours dir out tmpl src $b dst $a proto esp reqid 1 mode tunnel \
+      tmpl src $b dst $a proto ah reqid 2 mode transport"
+}
+ok "a bundle: its policies" eval 'ctl gwA policy add outside --action protect --protocol ah --mode transport --local-ts "$a[50]" \
+  --remote-ts "$b[50]" && ctl gwA policy add inside --action protect --local-ts $ours --remote-ts $theirs --over outside'
+for esn in off on; do
+  ok "a bundle of ESP inside AH, ESN $esn" eval 'bundle && wait_for 10 crosses'
+  ok "... not without AH" eval 'ctl gwA sa remove --spi $((spi + 2)) && ! crosses'
+  for n in 0 1 3; do ctl gwA sa remove --spi $((spi + n)) >/dev/null; done
 done
 stop guest
 lab_end

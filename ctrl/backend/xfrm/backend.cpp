@@ -56,6 +56,8 @@ Result<void> XfrmBackend::add_sa(const SaRef& sa) {
   const std::string what = "installing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi) +
                            " to " + sa->destination.text() + " in the kernel";
   if (auto able = can(*sa); !able) return fail(what + ": " + able.error().what);
+  // Of one SPI and destination there is one SA here, whatever its protocol (known_).
+  if (known_.contains({sa->spi, sa->destination})) return fail(what + ": there is one with this SPI already");
   NetlinkMessage message = sa_message(*sa);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)

@@ -76,7 +76,7 @@ TEST(Sad, WhatIsThereIsFoundWhileOthersComeAndGo) {
   const auto make = [&](std::uint32_t spi) {
     auto sa = std::make_unique<InboundSa>(64);
     sa->spi = Be32{spi};
-    sa->destination = address_key(to);
+    sa->key = address_key(to);
     return sa;
   };
   Sad sad(64);
@@ -193,7 +193,7 @@ TEST(Quiescence, NoSaIsFreedUnderAReader) {
     } else {
       auto sa = std::make_unique<InboundSa>(64);
       sa->spi = spi;
-      sa->destination = address_key(to);
+      sa->key = address_key(to);
       std::unique_ptr<Sad::Table> replaced;
       ASSERT_TRUE(sad.add(sa.release(), replaced));
       if (replaced) graveyard.bury(std::shared_ptr<Sad::Table>(std::move(replaced)));

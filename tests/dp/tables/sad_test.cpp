@@ -14,7 +14,7 @@ const IpAddress kUs4 = *IpAddress::parse("198.51.100.1"), kUs6 = *IpAddress::par
 std::unique_ptr<InboundSa> make(std::uint32_t spi, const IpAddress& to = kUs4) {
   auto sa = std::make_unique<InboundSa>(64);
   sa->spi = Be32{spi};
-  sa->destination = address_key(to);
+  sa->key = address_key(to);
   return sa;
 }
 
