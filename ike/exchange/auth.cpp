@@ -73,8 +73,11 @@ void offer_first_child(IkeSa& sa, PayloadWriter& out) {
     return sa.context().finish(first.ticket, false, "the connection has no child " + first.child);
   if (config->proposals.empty())
     return sa.context().finish(first.ticket, false, "child " + first.child + ": " + std::string(kNoSuite));
-  sa.children().attempt() = Attempt{
-      .config = *config, .spi = sa.context().fresh_spi(), .ticket = first.ticket, .packet = first.packet};
+  sa.children().attempt() = Attempt{.config = *config,
+                                    .spi = sa.context().fresh_spi(),
+                                    .mode = config->mode,
+                                    .ticket = first.ticket,
+                                    .packet = first.packet};
   offer_child(sa, *sa.children().attempt(), WithGroups::kNo, out);
 }
 

@@ -78,9 +78,18 @@ bool deleted_before_made(IkeSa& sa, const Attempt& attempt, Spi spi) {
 }
 
 // What the peer's selectors have in common with ours (§2.9).
-Selectors narrowed(const Payloads& p, const Selectors& want) {
-  return {p.tsi ? without_covered(narrow(*p.tsi, want.local)) : TrafficSelectors{},
-          p.tsr ? without_covered(narrow(*p.tsr, want.remote)) : TrafficSelectors{}};
+Selectors narrowed(const Selectors& theirs, const Selectors& want) {
+  return {without_covered(narrow(theirs.local, want.local)),
+          without_covered(narrow(theirs.remote, want.remote))};
+}
+
+// In which mode the peer has made the child; the error says why we do not take it (§1.3.1).
+Result<SaMode> agreed_mode(const Attempt& attempt, const Payloads& p) {
+  const SaMode theirs = p.find(NotifyType::kUseTransportMode) ? SaMode::kTransport : SaMode::kTunnel;
+  if (theirs == attempt.mode) return theirs;
+  if (theirs == SaMode::kTransport) return fail("the peer chose transport mode, which we did not ask for");
+  if (attempt.config.transport_fallback == TransportFallback::kTunnel) return theirs;
+  return fail("the peer will not have transport mode, and transport_fallback is 'fail'");
 }
 
 // The peer may have narrowed the selectors to others than those of the packet that asked for the SA.
@@ -96,7 +105,8 @@ void compare_to_packet(IkeSa& sa, Child& made, const Attempt& attempt, Now now) 
   sa.tasks().push(DeleteChild{made.id, 0});
 }
 
-void install_child(IkeSa& sa, const Payloads& p, Bytes shared, const Selectors& selectors, Now now) {
+void install_child(IkeSa& sa, const Payloads& p, Bytes shared, SaMode mode, const Selectors& selectors,
+                   Now now) {
   const Attempt attempt = *std::exchange(sa.children().attempt(), std::nullopt);
   const Proposal& chosen = (*p.sa)[0];
   const bool own_nonces = p.nonce.has_value();  // else it came with IKE_AUTH: the IKE SA's are used (§2.17)
@@ -111,7 +121,8 @@ void install_child(IkeSa& sa, const Payloads& p, Bytes shared, const Selectors& 
                                        .we_initiated = true,
                                        .selectors = selectors,
                                        .group = shared.empty() ? std::nullopt : std::optional(attempt.group),
-                                       .replaces = attempt.replaces},
+                                       .replaces = attempt.replaces,
+                                       .mode = mode},
                                       sa.path(), now);
   made.replaced = attempt.replaces;  // even if it is gone by now
   made.ours = true;
@@ -137,6 +148,7 @@ void run(IkeSa& sa, const CreateChild& task, Now now) {
   start_attempt(sa,
                 {.config = *config,
                  .group = preferred(config->proposals),
+                 .mode = config->mode,
                  .ticket = task.ticket,
                  .refused = task.refused,
                  .packet = task.packet},
@@ -160,6 +172,7 @@ void run(IkeSa& sa, const RekeyChild& task, Now now) {
                 {.config = c,
                  .group = preferred(c.proposals),
                  .replaces = task.id,
+                 .mode = child->in->mode,
                  .ticket = task.ticket,
                  .refused = task.refused},
                 now);
@@ -170,6 +183,7 @@ void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups
       with_groups == WithGroups::kYes ? attempt.config.proposals : without_groups(attempt.config.proposals);
   std::uint8_t n = 0;
   for (Proposal& p : proposals) p.number = ++n, p.spi = be32(attempt.spi);
+  if (attempt.mode == SaMode::kTransport) out.notify(NotifyType::kUseTransportMode);
   out.sa(proposals);
   if (with_groups == WithGroups::kYes) out.nonce(attempt.nonce);
   Selectors s = effective_selectors(attempt.config, sa.path());
@@ -201,15 +215,15 @@ void complete_child(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {
     return not_taken(sa, "the peer chose what we did not offer: " + text(*p.sa), now);
   if (deleted_before_made(sa, attempt, Spi{load_be32((*p.sa)[0].spi.data())}))
     return attempt_failed(sa, "the peer deleted the child", now);
-  const Selectors want = effective_selectors(attempt.config, sa.path()), got = narrowed(p, want);
+  const Result<SaMode> mode = agreed_mode(attempt, p);
+  if (!mode) return not_taken(sa, mode.error().what, now);
+  Selectors theirs{p.tsi.value_or(TrafficSelectors{}), p.tsr.value_or(TrafficSelectors{})};
+  if (*mode == SaMode::kTransport) theirs = seen_from_here(std::move(theirs), sa.path());
+  const Selectors want = effective_selectors(attempt.config, sa.path()), got = narrowed(theirs, want);
   if (got.local.empty() || got.remote.empty())
     return not_taken(
-        sa,
-        "the peer's selectors are outside ours: " +
-            Selectors{p.tsi.value_or(TrafficSelectors{}), p.tsr.value_or(TrafficSelectors{})}.text() +
-            ", ours are " + want.text(),
-        now);
-  install_child(sa, p, shared, got, now);
+        sa, "the peer's selectors are outside ours: " + theirs.text() + ", ours are " + want.text(), now);
+  install_child(sa, p, shared, *mode, got, now);
   sa.run_tasks(now);
 }
 

@@ -14,22 +14,38 @@ constexpr std::size_t kChildrenPerConfigured = 4, kMoreChildren = 16;
 
 struct Agreed {  // what we found in the request for a child; no config: it is refused
   const ChildConfig* config = nullptr;
+  SaMode mode{};
   Proposal proposal;
   Selectors selectors;
   NotifyType refusal{};
   std::string why;
 };
 
+// A child in transport mode has it if the peer asks for it; others are in tunnel mode whatever it asks for
+// (§1.3.1).
+SaMode mode_for(const ChildConfig& config, const Payloads& p) {
+  return p.find(NotifyType::kUseTransportMode) ? config.mode : SaMode::kTunnel;
+}
+
+Selectors offered(const IkeSa& sa, const Payloads& p, SaMode mode) {
+  Selectors out{*p.tsr, *p.tsi};
+  return mode == SaMode::kTransport ? seen_from_here(std::move(out), sa.path()) : out;
+}
+
 // §2.9: what we take must include the initiator's first selectors, which are those of a packet, if any child
-// can. So the children that take these come before the others; else the configuration's order holds.
+// can. So the children that take these come before the others, and before all those in the mode that it asks
+// for (§2.23.1); else the configuration's order holds.
 std::vector<const ChildConfig*> in_order_for(const IkeSa& sa, const Payloads& p) {
   std::vector<const ChildConfig*> all;
   for (const ChildConfig& config : sa.connection()->children) all.push_back(&config);
   if (p.tsi->empty() || p.tsr->empty()) return all;
   std::ranges::stable_partition(all, [&](const ChildConfig* config) {
     const Selectors want = effective_selectors(*config, sa.path());
-    return covers(want.local, {p.tsr->front()}) && covers(want.remote, {p.tsi->front()});
+    const Selectors first = first_of(offered(sa, p, mode_for(*config, p)));
+    return covers(want.local, first.local) && covers(want.remote, first.remote);
   });
+  const SaMode asked = p.find(NotifyType::kUseTransportMode) ? SaMode::kTransport : SaMode::kTunnel;
+  std::ranges::stable_partition(all, [&](const ChildConfig* config) { return config->mode == asked; });
   return all;
 }
 
@@ -39,11 +55,18 @@ Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces)
   for (const ChildConfig* candidate : in_order_for(sa, p)) {
     const ChildConfig& config = *candidate;
     if (replaces && config.name != replaces->config.name) continue;
-    const Selectors want = effective_selectors(config, sa.path());
-    Selectors got{without_covered(narrow(*p.tsr, want.local)), without_covered(narrow(*p.tsi, want.remote))};
+    const SaMode mode = mode_for(config, p);
+    const Selectors want = effective_selectors(config, sa.path()), theirs = offered(sa, p, mode);
+    Selectors got{without_covered(narrow(theirs.local, want.local)),
+                  without_covered(narrow(theirs.remote, want.remote))};
     if (got.local.empty() || got.remote.empty()) {
-      out.why += (out.why.empty() ? "" : "; ") + std::string("offered ") + text(*p.tsr) +
-                 " === " + text(*p.tsi) + ", child " + config.name + " is " + want.text();
+      out.why += (out.why.empty() ? "" : "; ") + std::string("offered ") + theirs.text() + ", child " +
+                 config.name + " is " + want.text();
+      continue;
+    }
+    if (mode != config.mode && config.transport_fallback == TransportFallback::kFail) {
+      out.refusal = NotifyType::kNoProposalChosen;
+      out.why = "offered tunnel mode, child " + config.name + " is for transport mode alone";
       continue;
     }
     const auto chosen = choose(*p.sa, config.proposals, pfs);
@@ -52,7 +75,7 @@ Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces)
       out.why = why_not(*p.sa, config.proposals) + " for child " + config.name;
       continue;
     }
-    return {.config = &config, .proposal = *chosen, .selectors = std::move(got), .why = {}};
+    return {.config = &config, .mode = mode, .proposal = *chosen, .selectors = std::move(got), .why = {}};
   }
   if (out.why.empty()) out.why = "the connection has no children";
   Counters& counters = sa.context().counters;
@@ -64,6 +87,7 @@ Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces)
 // reload may come in between.
 struct Request {
   ChildConfig config;
+  SaMode mode{};
   Proposal proposal;
   Selectors selectors;
   DhGroup group{};
@@ -78,7 +102,8 @@ void key_exchange_failed(IkeSa& sa, const Request& request) {
   refuse_public_value(sa, "child");
 }
 
-void add_answer(PayloadWriter& out, const Selectors& selectors) {
+void add_answer(PayloadWriter& out, SaMode mode, const Selectors& selectors) {
+  if (mode == SaMode::kTransport) out.notify(NotifyType::kUseTransportMode);
   out.ts(PayloadType::kTsi, selectors.remote);
   out.ts(PayloadType::kTsr, selectors.local);
 }
@@ -99,6 +124,7 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
                                        .selectors = request.selectors,
                                        .group = pfs ? std::optional(request.group) : std::nullopt,
                                        .replaces = request.replaces,
+                                       .mode = request.mode,
                                        .shown = false},
                                       sa.path(), now);
   made.replaced = request.replaces;
@@ -108,7 +134,7 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
   out.sa({chosen});
   out.nonce(request.nonce);
   if (pfs) out.ke(request.group, result.public_value);
-  add_answer(out, request.selectors);
+  add_answer(out, request.mode, request.selectors);
   sa.respond(out);
 }
 
@@ -123,6 +149,7 @@ void child_request(IkeSa& sa, const Payloads& p, Child* old, Now now) {
   if (old != nullptr) old->state = ChildState::kRekeying;
   Context& context = sa.context();
   const Request request{.config = *agreed.config,
+                        .mode = agreed.mode,
                         .proposal = std::move(agreed.proposal),
                         .selectors = std::move(agreed.selectors),
                         .group = group,
@@ -207,11 +234,12 @@ void answer_first_child(IkeSa& sa, const Payloads& p, PayloadWriter& out, Now no
                          .we_initiated = false,
                          .selectors = agreed.selectors,
                          .group = std::nullopt,
-                         .replaces = ChildSaId{}},
+                         .replaces = ChildSaId{},
+                         .mode = agreed.mode},
                         sa.path(), now);
   chosen.spi = be32(spi);
   out.sa({chosen});
-  add_answer(out, agreed.selectors);
+  add_answer(out, agreed.mode, agreed.selectors);
 }
 
 bool key_exchange_fits(IkeSa& sa, const Payloads& p, DhGroup group, const std::string& what) {

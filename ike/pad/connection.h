@@ -23,11 +23,15 @@ using std::chrono::seconds;
 enum class StartAction : std::uint8_t { kNone, kTrap, kStart };
 enum class DpdAction : std::uint8_t { kClear, kTrap, kRestart };
 enum class CloseAction : std::uint8_t { kNone, kTrap, kStart };
+// What becomes of a child in transport mode whose peer will have tunnel mode alone (RFC 7296 §1.3.1).
+enum class TransportFallback : std::uint8_t { kFail, kTunnel };
 
 struct ChildConfig {
   std::string name;
   std::vector<Proposal> proposals;  // ESP, best first
   Selectors selectors;              // empty side: the outer address itself (dynamic)
+  SaMode mode = SaMode::kTunnel;
+  TransportFallback transport_fallback = TransportFallback::kFail;
   StartAction start = StartAction::kNone;
   DpdAction dpd = DpdAction::kClear;
   CloseAction close = CloseAction::kNone;

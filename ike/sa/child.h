@@ -28,7 +28,7 @@ struct Child {
   Now used{};   // something came through it last
   Now asked{};  // when the request for it came last: the peer repeats it until it has our response
   std::optional<DhGroup> group;  // PFS
-  Selectors selectors;           // as negotiated
+  Selectors selectors;           // as negotiated; of transport mode by the addresses of our Path
   Now installed{}, rekey_at{}, expire_at{};
   unsigned rekeys_failed = 0;
   bool leaving = false;  // to be deleted when its turn comes: does not count as up
@@ -60,6 +60,7 @@ struct Attempt {
   Secret random;  // our private value of the key exchange is made of it
   DhGroup group = DhGroup::kNone;
   ChildSaId replaces{};  // none: a new child
+  SaMode mode{};         // that we ask for
   std::uint64_t ticket = 0;
   unsigned tries = 0;    // other groups that the peer asked for
   unsigned refused = 0;  // how often the peer was in the middle of something (§2.25)
@@ -79,5 +80,9 @@ Selectors first_of(const Selectors& selectors);
 
 // The selectors of a child: an empty side means the outer address itself.
 Selectors effective_selectors(const ChildConfig& config, const Path& path);
+
+// RFC 7296 §2.23.1: the selectors of transport mode name the two ends, and a NAT has another address for an
+// end on its other side. What the peer sends, with the addresses that we know the ends by.
+Selectors seen_from_here(Selectors selectors, const Path& path);
 
 }  // namespace simplon::ike

@@ -20,6 +20,17 @@ Selectors effective_selectors(const ChildConfig& config, const Path& path) {
   return out;
 }
 
+Selectors seen_from_here(Selectors selectors, const Path& path) {
+  const auto replace = [](TrafficSelectors& side, const IpAddress& end) {
+    for (TrafficSelector& s : side)
+      if (s.addresses.first == s.addresses.last && s.addresses.first.family() == end.family())
+        s.addresses = {end, end};
+  };
+  if (path.nat_local) replace(selectors.local, path.local.address);
+  if (path.nat_remote) replace(selectors.remote, path.remote.address);
+  return selectors;
+}
+
 Selectors first_of(const Selectors& selectors) {
   return {{selectors.local.front()}, {selectors.remote.front()}};
 }
@@ -91,6 +102,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   const ChildKeys::One& keys = in == child.we_initiated ? child.keys.responder : child.keys.initiator;
   auto sa = std::make_shared<SaSpec>();
   sa->id = SaId{context_.next_sa++};
+  sa->mode = child.mode;
   sa->direction = direction;
   sa->spi = in ? child.spi_in : child.spi_out;
   sa->source = in ? path.remote.address : path.local.address;
@@ -140,9 +152,11 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
     child.deferred_out = child.out;
   else
     install_sa(child.out, child);
-  context_.outputs.emplace_back(
-      LogLine{LogLevel::kInfo, connection_->name, owner_,
-              "child " + n.config.name + " up, " + n.proposal.text() + ", " + n.selectors.text(), child.id});
+  context_.outputs.emplace_back(LogLine{LogLevel::kInfo, connection_->name, owner_,
+                                        "child " + n.config.name + " up, " + n.proposal.text() +
+                                            (n.mode == SaMode::kTransport ? " in transport mode, " : ", ") +
+                                            n.selectors.text(),
+                                        child.id});
   Child& made = children_.emplace(child.id, std::move(child)).first->second;
   compare_to_configuration(made);
   if (old != nullptr)
@@ -198,6 +212,11 @@ void ChildSet::follow_peer(const SocketAddress& remote) {
   };
   const auto move = [&](SaRef& sa) { context_.outputs.emplace_back(MoveSa{sa = moved(sa)}); };
   for (auto& [id, child] : children_) {
+    // Its packets have the peer's address themselves.
+    if (child.in->mode == SaMode::kTransport && child.in->source != remote.address) {
+      replace_by_new(child);
+      continue;
+    }
     move(child.in);
     if (child.deferred_out)
       child.out = child.deferred_out = moved(child.deferred_out);
@@ -205,6 +224,14 @@ void ChildSet::follow_peer(const SocketAddress& remote) {
       move(child.out);
   }
   for (OldInbound& old : old_inbound_) move(old.sa);
+}
+
+void ChildSet::replace_by_new(Child& child) {
+  if (!ends(child)) return;
+  log(LogLevel::kInfo, "child " + child.config.name + " in transport mode ends with the peer's address");
+  child.leaving = true;
+  tasks_.push(DeleteChild{child.id, 0});
+  if (child.config.start == StartAction::kStart) tasks_.push(CreateChild{child.config.name, 0});
 }
 
 void ChildSet::install_sa(const SaRef& sa, const Child& child) {

@@ -67,6 +67,7 @@ class ChildSet {
     const Selectors& selectors;
     std::optional<DhGroup> group;
     ChildSaId replaces;
+    SaMode mode = SaMode::kTunnel;
     bool shown = true;  // false: the peer may not have our response (Child::shown)
   };
   // Installs both SAs, the inbound one first. As responder of a rekey the outbound one waits until the peer
@@ -90,7 +91,8 @@ class ChildSet {
   static bool may_name(const Child& child, Now now);
   bool may_name_all(Now now) const;
 
-  // The peer is at this address and port now (§2.23): SPIs, keys and sequence numbers stay.
+  // The peer is at this address and port now (§2.23): SPIs, keys and sequence numbers stay. A child in
+  // transport mode goes with the address; one that is to be up is asked for again.
   void follow_peer(const SocketAddress& remote);
 
   // ---- ended ----
@@ -129,6 +131,7 @@ class ChildSet {
   void inherit_delete(const Child& from, Child& to);
   void end_retries(std::string_view installed, Now now);
   void compare_to_configuration(Child& child);
+  void replace_by_new(Child& child);
   void install_sa(const SaRef& sa, const Child& child);
   void remove_sa(const SaRef& sa);
   void forget_sa(const SaRef& sa);

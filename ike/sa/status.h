@@ -23,6 +23,7 @@ struct ChildStatus {
   ChildState state{};
   SaId inbound{}, outbound{};
   Spi spi_in{}, spi_out{};
+  SaMode mode{};
   EspSuite suite;
   std::optional<DhGroup> group;  // PFS
   Encapsulation encapsulation{};
