@@ -72,6 +72,50 @@ void read_esn(Section& section, ChildConfig& out) {
   for (ike::Proposal& proposal : out.proposals) proposal.esns = esns.value_or(Choice{kOn, kOff});
 }
 
+// A child has one protocol (RFC 7296 §3.3: of several proposals one is chosen).
+void read_protocol(Section& section, const Connection& connection, Legacy legacy, ChildConfig& out) {
+  const Value esp = section.get("esp_proposals"), ah = section.get("ah_proposals");
+  out.protocol = ah ? IpsecProtocol::kAh : IpsecProtocol::kEsp;
+  out.proposals = read_proposals(ah ? ah : esp, ike::protocol_id(out.protocol), legacy);
+  if (ah && esp)
+    ah.error("stands beside esp_proposals: a child has AH or ESP; both at once are not supported");
+  if (ah && connection.force_encap)
+    ah.error(
+        "cannot be with encap: AH does not pass a NAT, and has no UDP encapsulation (RFC 3948 section 1)");
+}
+
+// RFC 4301 §4.1: what transport mode protects goes between the two ends themselves.
+void check_end(const Value& value, const TrafficSelectors& side, const std::optional<IpAddress>& end) {
+  const bool is_end = std::ranges::all_of(side, [&](const TrafficSelector& s) {
+    return end && s.addresses.first == *end && s.addresses.last == *end;
+  });
+  if (!is_end)
+    value.error("transport mode is for traffic between the two ends alone: " +
+                (end ? "name " + end->text() + ", or leave it away" : std::string("leave it away")) +
+                "; for others use mode: tunnel");
+}
+
+void read_mode(Section& section, const Connection& connection, ChildConfig& out) {
+  const Value mode = section.get("mode"), fallback = section.get("transport_fallback");
+  if (const auto m = mode.choice<SaMode>({{"tunnel", SaMode::kTunnel}, {"transport", SaMode::kTransport}}))
+    out.mode = *m;
+  if (const auto f = fallback.choice<ike::TransportFallback>(
+          {{"fail", ike::TransportFallback::kFail}, {"tunnel", ike::TransportFallback::kTunnel}}))
+    out.transport_fallback = *f;
+  if (out.mode == SaMode::kTunnel && fallback) fallback.error("is for mode: transport");
+  if (out.mode == SaMode::kTunnel) return;
+  if (out.interface != InterfaceId{})
+    return mode.error(
+        "transport mode is for traffic between the two ends alone, and an interface is for what is "
+        "routed to it; use mode: tunnel");
+  const auto& locals = connection.local_addrs;
+  const auto& remotes = connection.remote_addrs;
+  check_end(section.get("local_ts"), out.selectors.local,
+            locals.size() == 1 ? std::optional(locals[0]) : std::nullopt);
+  check_end(section.get("remote_ts"), out.selectors.remote,
+            remotes.size() == 1 && one_host(remotes[0]) ? std::optional(remotes[0].first) : std::nullopt);
+}
+
 bool can_initiate(const Connection& connection) {
   return std::ranges::any_of(connection.remote_addrs, one_host);
 }
@@ -148,7 +192,8 @@ ike::ChildConfig read_child(const std::string& name, const Value& value, const C
                                 TrafficSelector::of(Prefix::all(Family::kV6))};
   };
   out.selectors = {side(local), side(remote)};
-  out.proposals = read_proposals(section.get("esp_proposals"), ike::ProtocolId::kEsp, legacy);
+  read_mode(section, connection, out);
+  read_protocol(section, connection, legacy, out);
   read_esn(section, out);
   read_actions(section, connection, out);
   read_lifetimes(section, out);

@@ -225,6 +225,8 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
                  .name = connection.name + "/" + child.name,
                  .action = Action::kProtect,
                  .selectors = child.selectors,
+                 .protocol = child.protocol,
+                 .mode = child.mode,
                  .child = child.policy,
                  .interface = child.interface};
   out.tunnel = tunnel_of(connection);

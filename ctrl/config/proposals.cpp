@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists of proposals, for IKE and for ESP.
+// Lists of proposals, for IKE, for ESP and for AH.
 #include <algorithm>
 
 #include "ctrl/config/parts.h"
@@ -10,7 +10,8 @@ namespace {
 std::vector<std::string_view> algorithm_names(ike::ProtocolId protocol) {
   std::vector<std::string_view> names;
   names.reserve(kEncrs.size() + kIntegs.size() + ike::kGroups.size() + ike::kPrfs.size());
-  for (const Encr& e : kEncrs) names.push_back(e.name);
+  if (protocol != ike::ProtocolId::kAh)
+    for (const Encr& e : kEncrs) names.push_back(e.name);
   for (const Integ& i : kIntegs) names.push_back(i.name);
   for (const ike::Group& g : ike::kGroups) names.push_back(g.name);
   if (protocol == ike::ProtocolId::kIke)
@@ -25,7 +26,7 @@ std::string unknown_algorithm(std::string_view text, ike::ProtocolId protocol) {
   const auto names = algorithm_names(protocol);
   while (!text.empty()) {
     const std::string_view word = text.substr(0, text.find('-'));
-    if (std::ranges::find(names, word) == names.end()) {
+    if (std::ranges::find(names, word) == names.end() && find_encr(word) == nullptr) {
       std::string all;
       for (std::string_view name : names) all += (all.empty() ? "" : " ") + std::string(name);
       return "unknown algorithm '" + std::string(word.substr(0, 60)) + "'; known: " + all +
@@ -77,8 +78,8 @@ std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId pr
     const auto text = item.text();
     if (!text || out.size() == 100) continue;
     auto proposal = ike::Proposal::parse(*text, protocol);
-    const std::string unknown = unknown_algorithm(*text, protocol);
     if (!proposal) {
+      const std::string unknown = unknown_algorithm(*text, protocol);
       item.error(unknown.empty() ? proposal.error().what : unknown);
       continue;
     }

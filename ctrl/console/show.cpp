@@ -46,7 +46,8 @@ void show_connections(std::ostream& out, const Reply& reply) {
       if (const Message* children = c.section("children"))
         each_section(*children, [&](const std::string& child, const Message& s) {
           table.add({"", child, "", "", joined(s, "local-ts"), joined(s, "remote-ts"),
-                     time_text(field(s, "rekey_time")), joined(s, "esp_proposals")});
+                     time_text(field(s, "rekey_time")),
+                     joined(s, s.list("ah_proposals") ? "ah_proposals" : "esp_proposals")});
         });
     });
   table.empty() ? void(out << "no connections\n") : table.print(out);

@@ -30,14 +30,20 @@ std::string life(const Message& m) {
   return out;
 }
 
+// What its SAs are, beside the usual: ESP in tunnel mode.
+std::string kind(const Message& child) {
+  return (field(child, "protocol") == "AH" ? "AH " : "") + algorithms(child) +
+         (field(child, "mode") == "TRANSPORT" ? ", transport" : "");
+}
+
 void show_children(std::ostream& out, const Message& children) {
-  Table table({"CHILD", "STATE", "SPI IN", "SPI OUT", "ESP", "IN", "OUT", "LIFE", "SELECTORS"});
+  Table table({"CHILD", "STATE", "SPI IN", "SPI OUT", "SUITE", "IN", "OUT", "LIFE", "SELECTORS"});
   for (const Element& element : children.elements()) {
     const auto* c = std::get_if<Message>(&element.content);
     if (!c) continue;
     table.add({field(*c, "name") + " #" + field(*c, "uniqueid"), field(*c, "state"), field(*c, "spi-in"),
                field(*c, "spi-out"),
-               algorithms(*c) + (c->value("encap") ? " in UDP" : "") +
+               kind(*c) + (c->value("encap") ? " in UDP" : "") +
                    (c->value("crypto") ? " (" + field(*c, "crypto") + ")" : ""),
                traffic(*c, "in"), traffic(*c, "out"), life(*c),
                joined(*c, "local-ts") + " === " + joined(*c, "remote-ts")});

@@ -90,6 +90,7 @@ std::optional<PolicySpec> ChildSaTable::policy(PolicyId id, const Config& config
   if (const auto sas = outbound_.find(id); sas != outbound_.end()) {
     const SaSpec& newest = *sas_.at(*sas->second.rbegin()).sa;
     out.tunnel = TunnelEnds{newest.source, newest.destination};
+    out.mode = newest.mode;  // tunnel mode, where the peer has no other for a child in transport mode
   }
   return out;
 }

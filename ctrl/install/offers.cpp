@@ -8,45 +8,52 @@
 namespace simplon::ctrl {
 namespace {
 
-// Asks once for each suite and replay window, however many children have them.
+// Asks once for each kind of SA, however many children have it.
 class Suites {
  public:
   explicit Suites(const Can& can) : can_(can) {}
 
   // Empty: it can be done; else why not.
-  const std::string& why_not(const EspSuite& suite, std::uint32_t window) {
-    const auto [found, fresh] = asked_.try_emplace({suite.encr, suite.integ, window});
-    if (fresh) found->second = ask(suite, window);
+  const std::string& why_not(const EspSuite& suite, const ike::ChildConfig& child) {
+    const auto [found, fresh] =
+        asked_.try_emplace({suite.encr, suite.integ, child.protocol, child.mode, child.replay_window});
+    if (fresh) found->second = ask(suite, child);
     return found->second;
   }
 
  private:
-  std::string ask(const EspSuite& suite, std::uint32_t window) const {
+  std::string ask(const EspSuite& suite, const ike::ChildConfig& child) const {
     SaSpec sa;
+    sa.protocol = child.protocol;
+    sa.mode = child.mode;
     sa.direction = Direction::kIn;
     sa.spi = kFirstSpi;
     sa.suite = suite;
     sa.encr_key = Secret(Buffer(suite.encr->key));
     sa.salt = Secret(Buffer(suite.encr->salt));
     if (suite.integ) sa.integ_key = Secret(Buffer(suite.integ->key));
-    sa.replay_window = window;
+    sa.replay_window = child.replay_window;
     const auto able = can_(sa);
     return able ? std::string() : able.error().what;
   }
 
   const Can& can_;
-  std::map<std::tuple<const Encr*, const Integ*, std::uint32_t>, std::string> asked_;
+  std::map<std::tuple<const Encr*, const Integ*, IpsecProtocol, SaMode, std::uint32_t>, std::string> asked_;
 };
 
 // The algorithms of a proposal that are in no suite that can be done go. `why`: of the last of them.
-ike::Proposal possible(const ike::Proposal& proposal, std::uint32_t window, Suites& suites,
+ike::Proposal possible(const ike::Proposal& proposal, const ike::ChildConfig& child, Suites& suites,
                        std::string& why) {
   ike::Proposal out = proposal;
   const auto with = [&](const Encr* e, const Integ* i) {
-    const std::string& no = suites.why_not({e, i}, window);
+    const std::string& no = suites.why_not({e, i}, child);
     if (!no.empty()) why = no;
     return no.empty();
   };
+  if (proposal.protocol == ike::ProtocolId::kAh) {
+    std::erase_if(out.integs, [&](const Integ* i) { return !with(proposal.suite().encr, i); });
+    return out;
+  }
   std::erase_if(out.encrs, [&](const Encr* e) {
     if (proposal.integs.empty()) return !with(e, nullptr);
     return std::ranges::none_of(proposal.integs, [&](const Integ* i) { return with(e, i); });
@@ -69,18 +76,19 @@ std::vector<std::string> withdraw_impossible(Connections& connections, const Can
       std::vector<ike::Proposal> left;
       for (const ike::Proposal& proposal : child.proposals) {
         std::string why;
-        ike::Proposal offer = possible(proposal, child.replay_window, suites, why);
+        ike::Proposal offer = possible(proposal, child, suites, why);
+        const bool left_of_it = offer.suite().valid();
         if (offer != proposal) {
           std::string& warning = warnings.emplace_back(name);
-          warning += offer.encrs.empty() ? "" : "a part of ";
+          warning += left_of_it ? "a part of " : "";
           warning += proposal.text();
           warning += " is not offered: ";
           warning += why;
         }
-        if (!offer.encrs.empty()) left.push_back(std::move(offer));
+        if (left_of_it) left.push_back(std::move(offer));
       }
       if (left.empty())
-        warnings.push_back(name + "none of its esp_proposals can be installed here; it cannot come up");
+        warnings.push_back(name + "none of its proposals can be installed here; it cannot come up");
       child.proposals = std::move(left);
     }
     if (*changed != *connection) connection = std::move(changed);

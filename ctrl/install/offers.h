@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Offers to peers only what can be installed here: a suite of esp_proposals that no backend can do would be
+// Offers to peers only what can be installed here: a suite of its proposals that no backend can do would be
 // negotiated, and its child deleted at once. A pure function of the configuration and of what the backends
 // can.
 #pragma once

@@ -63,7 +63,7 @@ bool first_contact(const IkeSa& sa) {
 }
 
 // The first child that is wanted goes with IKE_AUTH.
-void offer_first_child(IkeSa& sa, PayloadWriter& out) {
+void offer_first_child(IkeSa& sa, PayloadWriter& out, Now now) {
   auto& wanted = sa.handshake()->children;
   if (wanted.empty()) return;
   const CreateChild first = std::move(wanted.front());
@@ -71,8 +71,7 @@ void offer_first_child(IkeSa& sa, PayloadWriter& out) {
   const ChildConfig* config = sa.connection()->child(first.child);
   if (config == nullptr)
     return sa.context().finish(first.ticket, false, "the connection has no child " + first.child);
-  if (config->proposals.empty())
-    return sa.context().finish(first.ticket, false, "child " + first.child + ": " + std::string(kNoSuite));
+  if (const std::string why = why_not_asked(sa, *config); !why.empty()) return not_asked(sa, first, why, now);
   sa.children().attempt() = Attempt{.config = *config,
                                     .spi = sa.context().fresh_spi(),
                                     .mode = config->mode,
@@ -139,7 +138,7 @@ void send_request(IkeSa& sa, const Authentication& auth, Now now) {
   if (first_contact(sa)) out.notify(NotifyType::kInitialContact);
   if (!peer.remote_id.is_any()) out.id(PayloadType::kIdr, peer.remote_id);
   out.auth(auth.data, auth.method);
-  offer_first_child(sa, out);
+  offer_first_child(sa, out, now);
   offer(sa, kRequest, out);
   sa.request(Exchange::kIkeAuth, out, auth_response, now);
 }

@@ -60,7 +60,7 @@ void send_attempt(IkeSa& sa, Bytes public_value, Now now) {
     offer_ike(sa, attempt, public_value, out);
   } else {
     if (const Child* old = sa.children().find(attempt.replaces))
-      out.notify(NotifyType::kRekeySa, {}, ProtocolId::kEsp, be32(old->in->spi));
+      out.notify(NotifyType::kRekeySa, {}, protocol_id(old->in->protocol), be32(old->in->spi));
     offer_child(sa, attempt, WithGroups::kYes, out);
     if (attempt.group != DhGroup::kNone) out.ke(attempt.group, public_value);
   }
@@ -69,7 +69,8 @@ void send_attempt(IkeSa& sa, Bytes public_value, Now now) {
 
 // The peer deleted the new child before its response to us came (its messages overtook each other).
 bool deleted_before_made(IkeSa& sa, const Attempt& attempt, Spi spi) {
-  if (std::ranges::find(attempt.deleted, spi) == attempt.deleted.end()) return false;
+  const std::pair made{attempt.config.protocol, spi};
+  if (std::ranges::find(attempt.deleted, made) == attempt.deleted.end()) return false;
   if (Child* old = sa.children().find(attempt.replaces)) {
     old->leaving = true;  // what the peer meant to delete
     sa.tasks().push(DeleteChild{old->id, 0});
@@ -141,8 +142,7 @@ void run(IkeSa& sa, const CreateChild& task, Now now) {
   const ChildConfig* config = sa.connection()->child(task.child);
   if (config == nullptr)
     return sa.context().finish(task.ticket, false, "the connection has no child " + task.child);
-  if (config->proposals.empty())
-    return sa.context().finish(task.ticket, false, "child " + task.child + ": " + std::string(kNoSuite));
+  if (const std::string why = why_not_asked(sa, *config); !why.empty()) return not_asked(sa, task, why, now);
   const bool up = task.packet ? sa.children().covers(task.child, *task.packet) : sa.children().up(task.child);
   if ((task.ticket == 0 || task.unless_up) && up) return sa.context().finish(task.ticket, true);
   start_attempt(sa,
@@ -176,6 +176,17 @@ void run(IkeSa& sa, const RekeyChild& task, Now now) {
                  .ticket = task.ticket,
                  .refused = task.refused},
                 now);
+}
+
+std::string why_not_asked(const IkeSa& sa, const ChildConfig& config) {
+  if (config.proposals.empty()) return std::string(kNoSuite);
+  return std::string(why_impossible(config, sa.path()));
+}
+
+void not_asked(IkeSa& sa, const CreateChild& task, const std::string& why, Now now) {
+  sa.log(LogLevel::kWarning, "child " + task.child + " is not asked for: " + why);
+  if (task.packet) sa.context().refusals.add({sa.peer().name, task.child}, *task.packet, now);
+  sa.context().finish(task.ticket, false, "child " + task.child + ": " + why);
 }
 
 void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups, PayloadWriter& out) {

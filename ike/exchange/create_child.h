@@ -4,6 +4,8 @@
 // ChildSet.
 #pragma once
 
+#include <string>
+
 #include "ike/sa/ike_sa.h"
 
 namespace simplon::ike {
@@ -11,10 +13,15 @@ namespace simplon::ike {
 void run(IkeSa& sa, const CreateChild& task, Now now);
 void run(IkeSa& sa, const RekeyChild& task, Now now);
 
+// Why this child is not asked for: empty, it is. Whoever waits for it is told.
+std::string why_not_asked(const IkeSa& sa, const ChildConfig& config);
+void not_asked(IkeSa& sa, const CreateChild& task, const std::string& why, Now now);
+
 // The child of IKE_AUTH has no key exchange of its own (§1.2), so no groups are offered for it.
 enum class WithGroups : std::uint8_t { kNo, kYes };
 void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups, PayloadWriter& out);
 void start_attempt(IkeSa& sa, Attempt attempt, Now now);
 // What the peer chose is installed, if it may be. `shared` is empty without PFS.
 void complete_child(IkeSa& sa, const Payloads& payloads, Bytes shared, Now now);
+
 }  // namespace simplon::ike

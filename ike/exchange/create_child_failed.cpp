@@ -91,7 +91,7 @@ void refused(IkeSa& sa, const Payloads& p, const Notify& n, Now now) {
 
 void not_taken(IkeSa& sa, const std::string& why, Now now) {
   if (const Attempt& attempt = *sa.children().attempt(); !attempt.of_ike())
-    sa.tasks().push_first(DeleteUnmade{attempt.spi});
+    sa.tasks().push_first(DeleteUnmade{attempt.config.protocol, attempt.spi});
   attempt_failed(sa, why, now);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/exchange/child_choice.h"
 #include "ike/exchange/rekey.h"
 
 namespace simplon::ike {
@@ -11,77 +12,6 @@ namespace {
 
 // A peer may have several of each child, and replaced ones that it has not deleted yet; but not ever more.
 constexpr std::size_t kChildrenPerConfigured = 4, kMoreChildren = 16;
-
-struct Agreed {  // what we found in the request for a child; no config: it is refused
-  const ChildConfig* config = nullptr;
-  SaMode mode{};
-  Proposal proposal;
-  Selectors selectors;
-  NotifyType refusal{};
-  std::string why;
-};
-
-// A child in transport mode has it if the peer asks for it; others are in tunnel mode whatever it asks for
-// (§1.3.1).
-SaMode mode_for(const ChildConfig& config, const Payloads& p) {
-  return p.find(NotifyType::kUseTransportMode) ? config.mode : SaMode::kTunnel;
-}
-
-Selectors offered(const IkeSa& sa, const Payloads& p, SaMode mode) {
-  Selectors out{*p.tsr, *p.tsi};
-  return mode == SaMode::kTransport ? seen_from_here(std::move(out), sa.path()) : out;
-}
-
-// §2.9: what we take must include the initiator's first selectors, which are those of a packet, if any child
-// can. So the children that take these come before the others, and before all those in the mode that it asks
-// for (§2.23.1); else the configuration's order holds.
-std::vector<const ChildConfig*> in_order_for(const IkeSa& sa, const Payloads& p) {
-  std::vector<const ChildConfig*> all;
-  for (const ChildConfig& config : sa.connection()->children) all.push_back(&config);
-  if (p.tsi->empty() || p.tsr->empty()) return all;
-  std::ranges::stable_partition(all, [&](const ChildConfig* config) {
-    const Selectors want = effective_selectors(*config, sa.path());
-    const Selectors first = first_of(offered(sa, p, mode_for(*config, p)));
-    return covers(want.local, first.local) && covers(want.remote, first.remote);
-  });
-  const SaMode asked = p.find(NotifyType::kUseTransportMode) ? SaMode::kTransport : SaMode::kTunnel;
-  std::ranges::stable_partition(all, [&](const ChildConfig* config) { return config->mode == asked; });
-  return all;
-}
-
-// The first child of the configuration that the request fits (`replaces`: only the one of this name).
-Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces) {
-  Agreed out{.refusal = NotifyType::kTsUnacceptable, .why = {}};
-  for (const ChildConfig* candidate : in_order_for(sa, p)) {
-    const ChildConfig& config = *candidate;
-    if (replaces && config.name != replaces->config.name) continue;
-    const SaMode mode = mode_for(config, p);
-    const Selectors want = effective_selectors(config, sa.path()), theirs = offered(sa, p, mode);
-    Selectors got{without_covered(narrow(theirs.local, want.local)),
-                  without_covered(narrow(theirs.remote, want.remote))};
-    if (got.local.empty() || got.remote.empty()) {
-      out.why += (out.why.empty() ? "" : "; ") + std::string("offered ") + theirs.text() + ", child " +
-                 config.name + " is " + want.text();
-      continue;
-    }
-    if (mode != config.mode && config.transport_fallback == TransportFallback::kFail) {
-      out.refusal = NotifyType::kNoProposalChosen;
-      out.why = "offered tunnel mode, child " + config.name + " is for transport mode alone";
-      continue;
-    }
-    const auto chosen = choose(*p.sa, config.proposals, pfs);
-    if (!chosen || !usable_spi(chosen->spi)) {
-      out.refusal = NotifyType::kNoProposalChosen;
-      out.why = why_not(*p.sa, config.proposals) + " for child " + config.name;
-      continue;
-    }
-    return {.config = &config, .mode = mode, .proposal = *chosen, .selectors = std::move(got), .why = {}};
-  }
-  if (out.why.empty()) out.why = "the connection has no children";
-  Counters& counters = sa.context().counters;
-  ++(out.refusal == NotifyType::kNoProposalChosen ? counters.no_proposal : counters.ts_unacceptable);
-  return out;
-}
 
 // A request for a child that we agreed to, while its key exchange is computed. The configuration is a copy: a
 // reload may come in between.
@@ -171,13 +101,15 @@ void come_later(IkeSa& sa, Now) { sa.respond_error(NotifyType::kTemporaryFailure
 
 // A rekey of a child (§2.8).
 void rekey_request(IkeSa& sa, const Payloads& p, const Notify& rekey, Now now) {
-  Child* const old =
-      rekey.spi.size() == 4 ? sa.children().find_outbound(Spi{load_be32(rekey.spi.data())}) : nullptr;
+  const IpsecProtocol protocol = ipsec_protocol(rekey.protocol).value_or(IpsecProtocol::kEsp);
+  Child* const old = rekey.spi.size() == 4
+                         ? sa.children().find_outbound(protocol, Spi{load_be32(rekey.spi.data())})
+                         : nullptr;
   // §2.25: it may be the one of our request, if the response to it has not come yet.
   if (old == nullptr && sa.children().attempt()) return sa.respond_error(NotifyType::kTemporaryFailure);
   if (old == nullptr) {
     PayloadWriter out;
-    out.notify(NotifyType::kChildSaNotFound, {}, ProtocolId::kEsp, rekey.spi);
+    out.notify(NotifyType::kChildSaNotFound, {}, protocol_id(protocol), rekey.spi);
     return sa.respond(out);
   }
   // One replacement after the other: the one that we made has not concluded before the child that it replaced

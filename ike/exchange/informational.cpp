@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ike/exchange/informational.h"
 
+#include <algorithm>
+#include <iterator>
+#include <map>
 #include <utility>
 
 #include "ike/feature/feature.h"
@@ -42,20 +45,22 @@ void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
 }
 
 // The peer names its inbound SPIs, our outbound ones; we answer with ours (§1.4.1).
-void children_deleted(IkeSa& sa, const Delete& d, std::vector<Buffer>& answer, Now now) {
+std::vector<Buffer> children_deleted(IkeSa& sa, IpsecProtocol protocol, const Delete& d, Now now) {
+  std::vector<Buffer> answer;
   for (const Buffer& bytes : d.spis) {
     if (bytes.size() != 4) continue;
     const Spi spi{load_be32(bytes.data())};
-    const Child* child = sa.children().find_outbound(spi);
+    const Child* child = sa.children().find_outbound(protocol, spi);
     if (child == nullptr) {
       auto& attempt = sa.children().attempt();
-      if (attempt && attempt->deleted.size() < kMostDeleted) attempt->deleted.push_back(spi);
+      if (attempt && attempt->deleted.size() < kMostDeleted) attempt->deleted.emplace_back(protocol, spi);
       continue;
     }
     // If we are deleting it already, our request names it (§1.4.1).
     if (child->state != ChildState::kDeleting) answer.push_back(be32(child->in->spi));
     child_deleted_by_peer(sa, *child, now);
   }
+  return answer;
 }
 
 // `refused`: the peer could not authenticate us, after we believed that all was well (§2.21.2).
@@ -83,7 +88,7 @@ void run(IkeSa& sa, const DeleteChild& task, Now now) {
   const bool replaced = child->state == ChildState::kRekeyed;
   child->state = ChildState::kDeleting;
   PayloadWriter out;
-  out.del(ProtocolId::kEsp, {be32(child->in->spi)});
+  out.del(protocol_id(child->in->protocol), {be32(child->in->spi)});
   send_request(
       sa, out,
       [task, replaced](IkeSa& answered, const Payloads&, Now at) {
@@ -96,7 +101,7 @@ void run(IkeSa& sa, const DeleteChild& task, Now now) {
 
 void run(IkeSa& sa, const DeleteUnmade& task, Now now) {
   PayloadWriter out;
-  out.del(ProtocolId::kEsp, {be32(task.spi)});
+  out.del(protocol_id(task.protocol), {be32(task.spi)});
   send_request(sa, out, {}, now, 0);
 }
 
@@ -115,15 +120,17 @@ void run(IkeSa& sa, const DeleteIke& task, Now now) {
 
 void informational_request(IkeSa& sa, const Payloads& p, Now now) {
   accept(sa, kRequest, p);
-  std::vector<Buffer> answer;
+  std::map<ProtocolId, std::vector<Buffer>> answers;
   const bool refused = p.find(NotifyType::kAuthenticationFailed) != nullptr;
   bool ike = refused;
   for (const Delete& d : p.deletes) {
     ike |= d.protocol == ProtocolId::kIke;
-    if (d.protocol == ProtocolId::kEsp) children_deleted(sa, d, answer, now);
+    if (const auto protocol = ipsec_protocol(d.protocol))
+      std::ranges::move(children_deleted(sa, *protocol, d, now), std::back_inserter(answers[d.protocol]));
   }
   PayloadWriter out;
-  if (!ike && !answer.empty()) out.del(ProtocolId::kEsp, answer);
+  for (const auto& [protocol, spis] : answers)
+    if (!ike && !spis.empty()) out.del(protocol, spis);
   offer(sa, kResponse, out);
   sa.respond(out);
   if (ike) ended_by_peer(sa, refused, now);

@@ -28,13 +28,23 @@ std::string_view name(Mismatch m) {
   return kNames[static_cast<std::size_t>(m)];
 }
 
+// A proposal of AH that has one is not acceptable (§3.3.3, §3.3.6).
+bool names_cipher(const Proposal& p) {
+  return !p.encrs.empty() ||
+         std::ranges::any_of(p.unknown, [](const Transform& t) { return t.type == TransformType::kEncr; });
+}
+
 std::expected<Proposal, Mismatch> match(const Proposal& theirs, const Proposal& ours, Pfs pfs) {
   if (theirs.protocol != ours.protocol) return std::unexpected(Mismatch::kProtocol);
   Proposal out{.protocol = ours.protocol, .number = theirs.number, .spi = theirs.spi};
-  const auto encr = common(ours.encrs, theirs.encrs);
-  if (!encr) return std::unexpected(Mismatch::kCipher);
-  out.encrs = {*encr};
-  if (!(*encr)->aead()) {
+  if (ours.protocol != ProtocolId::kAh) {
+    const auto encr = common(ours.encrs, theirs.encrs);
+    if (!encr) return std::unexpected(Mismatch::kCipher);
+    out.encrs = {*encr};
+  } else if (names_cipher(theirs)) {
+    return std::unexpected(Mismatch::kCipher);
+  }
+  if (out.encrs.empty() || !out.encrs[0]->aead()) {
     const auto integ = common(ours.integs, theirs.integs);
     if (!integ) return std::unexpected(Mismatch::kIntegrity);
     out.integs = {*integ};
@@ -44,7 +54,7 @@ std::expected<Proposal, Mismatch> match(const Proposal& theirs, const Proposal& 
     if (!prf) return std::unexpected(Mismatch::kPrf);
     out.prfs = {*prf};
   }
-  if (ours.protocol == ProtocolId::kEsp) {
+  if (ours.protocol != ProtocolId::kIke) {
     // §3.3.3 has the transform in every proposal; who leaves it out has none.
     const auto esn = common(ours.esns, theirs.esns.empty() ? std::vector{EsnId::kOff} : theirs.esns);
     if (!esn) return std::unexpected(Mismatch::kEsn);
@@ -95,9 +105,10 @@ std::string why_not(const std::vector<Proposal>& offered, const std::vector<Prop
 }
 
 bool is_choice_of(const Proposal& chosen, const std::vector<Proposal>& offered, Pfs pfs) {
-  return choose({chosen}, offered, pfs).has_value() && chosen.encrs.size() == 1 && chosen.suite().valid() &&
-         chosen.integs.size() <= 1 && chosen.prfs.size() <= 1 && chosen.groups.size() <= 1 &&
-         chosen.esns.size() <= 1 && chosen.unknown.empty();
+  const std::size_t ciphers = chosen.protocol == ProtocolId::kAh ? 0 : 1;
+  return choose({chosen}, offered, pfs).has_value() && chosen.encrs.size() == ciphers &&
+         chosen.suite().valid() && chosen.integs.size() <= 1 && chosen.prfs.size() <= 1 &&
+         chosen.groups.size() <= 1 && chosen.esns.size() <= 1 && chosen.unknown.empty();
 }
 
 std::vector<Proposal> without_groups(std::vector<Proposal> proposals) {

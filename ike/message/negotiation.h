@@ -32,7 +32,7 @@ std::string text(const std::vector<Proposal>& proposals);  // separated by comma
 
 std::vector<Proposal> without_groups(std::vector<Proposal> proposals);
 DhGroup group_of(const Proposal& chosen);  // kNone: it has none
-bool usable_spi(const Buffer& spi);        // of ESP
+bool usable_spi(const Buffer& spi);        // of ESP and AH
 
 // Without those that another one of them covers.
 TrafficSelectors without_covered(const TrafficSelectors& all);

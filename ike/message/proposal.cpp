@@ -34,6 +34,16 @@ std::string only_for_esp(const Proposal& p) {
   return found == p.encrs.end() ? std::string() : std::string((*found)->name);
 }
 
+// RFC 7296 §3.3.3.
+Result<Proposal> check_ah(Proposal p, const std::string& quoted) {
+  if (!p.encrs.empty())
+    return fail(quoted + ": AH enciphers nothing; name integrity algorithms (sha256, sha384, …), without " +
+                std::string(p.encrs[0]->name));
+  if (p.integs.empty()) return fail(quoted + " names no integrity algorithm (sha256, sha384, sha512)");
+  if (!p.prfs.empty()) return fail(quoted + ": AH has no PRF");
+  return p;
+}
+
 Result<Proposal> check(Proposal p, const std::string& quoted) {
   if (p.encrs.empty()) return fail(quoted + " names no cipher (aes128gcm16, aes256gcm16, aes128, …)");
   const bool aead = p.encrs[0]->aead();
@@ -98,8 +108,8 @@ Result<Proposal> Proposal::parse(std::string_view text, ProtocolId protocol) {
     at = dash + 1;
   }
   if (protocol == ProtocolId::kIke && p.prfs.empty() && !p.encrs.empty() && !p.encrs[0]->aead()) imply_prf(p);
-  if (protocol == ProtocolId::kEsp) p.esns = {EsnId::kOff};
-  return check(std::move(p), quoted);
+  if (protocol != ProtocolId::kIke) p.esns = {EsnId::kOff};
+  return protocol == ProtocolId::kAh ? check_ah(std::move(p), quoted) : check(std::move(p), quoted);
 }
 
 std::string Proposal::text() const {
@@ -126,7 +136,9 @@ std::string Proposal::legacy() const {
 }
 
 EspSuite Proposal::suite() const {
-  return {.encr = encrs.empty() ? nullptr : encrs[0], .integ = integs.empty() ? nullptr : integs[0]};
+  const Integ* const integ = integs.empty() ? nullptr : integs[0];
+  if (protocol == ProtocolId::kAh) return {.encr = find_encr("null"), .integ = integ};
+  return {.encr = encrs.empty() ? nullptr : encrs[0], .integ = integ};
 }
 
 }  // namespace simplon::ike

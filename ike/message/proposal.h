@@ -2,7 +2,8 @@
 // Proposals: what the configuration allows, what a peer offers, and what is chosen (RFC 7296 §2.7, §3.3).
 //
 // In text a proposal is what swanctl.conf writes: "aes128gcm16-prfsha256-x25519", "aes256-sha256-modp2048",
-// and for ESP "aes128gcm16-x25519" (with PFS), "aes128gcm16" (without) or "aes128gcm16-x25519-none" (either).
+// and for ESP "aes128gcm16-x25519" (with PFS), "aes128gcm16" (without) or "aes128gcm16-x25519-none" (either);
+// AH has integrity algorithms alone: "sha256-x25519".
 // Several of one kind are alternatives within one proposal.
 #pragma once
 
@@ -37,6 +38,14 @@ enum class DhGroup : std::uint16_t {
   kX25519 = 31
 };  // Type 4
 enum class ProtocolId : std::uint8_t { kNone = 0, kIke = 1, kAh = 2, kEsp = 3 };
+constexpr ProtocolId protocol_id(IpsecProtocol protocol) {
+  return protocol == IpsecProtocol::kAh ? ProtocolId::kAh : ProtocolId::kEsp;
+}
+// None: it is not of a child.
+constexpr std::optional<IpsecProtocol> ipsec_protocol(ProtocolId id) {
+  if (id == ProtocolId::kEsp) return IpsecProtocol::kEsp;
+  return id == ProtocolId::kAh ? std::optional(IpsecProtocol::kAh) : std::nullopt;
+}
 enum class EsnId : std::uint16_t { kOff = 0, kOn = 1 };  // Type 5
 
 struct Prf {
@@ -101,12 +110,12 @@ std::size_t public_bytes(DhGroup group);  // zero: a group that is not ours
 struct Proposal {
   ProtocolId protocol = ProtocolId::kIke;
   std::uint8_t number = 1;
-  Buffer spi;  // ESP: 4 bytes; IKE rekey: 8; else empty
-  std::vector<const Encr*> encrs;
+  Buffer spi;                        // ESP, AH: 4 bytes; IKE rekey: 8; else empty
+  std::vector<const Encr*> encrs;    // not AH
   std::vector<const Integ*> integs;  // empty with AEADs
   std::vector<PrfId> prfs;           // IKE only
-  std::vector<DhGroup> groups;       // ESP: empty or kNone means no PFS
-  std::vector<EsnId> esns;           // ESP only
+  std::vector<DhGroup> groups;       // ESP, AH: empty or kNone means no PFS
+  std::vector<EsnId> esns;           // ESP, AH
   std::vector<Transform> unknown;    // ciphers and integrity algorithms of a peer that are not in the tables
 
   static Result<Proposal> parse(std::string_view text, ProtocolId protocol);

@@ -28,7 +28,8 @@ enum class TransportFallback : std::uint8_t { kFail, kTunnel };
 
 struct ChildConfig {
   std::string name;
-  std::vector<Proposal> proposals;  // ESP, best first
+  IpsecProtocol protocol = IpsecProtocol::kEsp;
+  std::vector<Proposal> proposals;  // of this protocol, best first
   Selectors selectors;              // empty side: the outer address itself (dynamic)
   SaMode mode = SaMode::kTunnel;
   TransportFallback transport_fallback = TransportFallback::kFail;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A child SA as the IKE SA sees it: the pair of ESP SAs, what it was made of, and how far it is (RFC 7296
-// §1.3, §2.8); and the CREATE_CHILD_SA exchange that we are in as initiator.
+// A child SA as the IKE SA sees it: the pair of ESP or AH SAs, what it was made of, and how far it is (RFC
+// 7296 §1.3, §2.8); and the CREATE_CHILD_SA exchange that we are in as initiator.
 #pragma once
 
 #include <optional>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dp/base/sa_spec.h"
@@ -66,7 +68,7 @@ struct Attempt {
   unsigned refused = 0;  // how often the peer was in the middle of something (§2.25)
   std::optional<Selectors> packet = {};
   // Outbound SPIs that the peer deleted before its response came: one of them may be the new child's.
-  std::vector<Spi> deleted = {};
+  std::vector<std::pair<IpsecProtocol, Spi>> deleted = {};
   // Both ends may replace one child at once (§2.8.1): the peer's replacement, and the lowest nonce of its
   // exchange.
   ChildSaId rival{};
@@ -80,6 +82,9 @@ Selectors first_of(const Selectors& selectors);
 
 // The selectors of a child: an empty side means the outer address itself.
 Selectors effective_selectors(const ChildConfig& config, const Path& path);
+
+// Why such a child cannot be made on this path; empty: it can.
+std::string_view why_impossible(const ChildConfig& config, const Path& path);
 
 // RFC 7296 §2.23.1: the selectors of transport mode name the two ends, and a NAT has another address for an
 // end on its other side. What the peer sends, with the addresses that we know the ends by.

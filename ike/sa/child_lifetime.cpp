@@ -116,6 +116,7 @@ std::vector<ChildStatus> ChildSet::status() const {
                    .outbound = c.out->id,
                    .spi_in = c.in->spi,
                    .spi_out = c.out->spi,
+                   .protocol = c.in->protocol,
                    .mode = c.in->mode,
                    .suite = c.in->suite,
                    .group = c.group,

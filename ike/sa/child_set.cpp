@@ -13,28 +13,6 @@ constexpr std::size_t kMostAsked = 8;  // SAs of one child that wait to be asked
 
 }  // namespace
 
-Selectors effective_selectors(const ChildConfig& config, const Path& path) {
-  Selectors out = config.selectors;
-  if (out.local.empty()) out.local = {TrafficSelector::of(Prefix::host(path.local.address))};
-  if (out.remote.empty()) out.remote = {TrafficSelector::of(Prefix::host(path.remote.address))};
-  return out;
-}
-
-Selectors seen_from_here(Selectors selectors, const Path& path) {
-  const auto replace = [](TrafficSelectors& side, const IpAddress& end) {
-    for (TrafficSelector& s : side)
-      if (s.addresses.first == s.addresses.last && s.addresses.first.family() == end.family())
-        s.addresses = {end, end};
-  };
-  if (path.nat_local) replace(selectors.local, path.local.address);
-  if (path.nat_remote) replace(selectors.remote, path.remote.address);
-  return selectors;
-}
-
-Selectors first_of(const Selectors& selectors) {
-  return {{selectors.local.front()}, {selectors.remote.front()}};
-}
-
 void ChildSet::log(LogLevel level, std::string text) const {
   context_.log(level, connection_->name, owner_, std::move(text));
 }
@@ -49,8 +27,10 @@ const Child* ChildSet::find(ChildSaId id) const {
   return found == children_.end() ? nullptr : &found->second;
 }
 
-Child* ChildSet::find_outbound(Spi spi) {
-  const auto found = std::ranges::find_if(children_, [&](const auto& c) { return c.second.out->spi == spi; });
+Child* ChildSet::find_outbound(IpsecProtocol protocol, Spi spi) {
+  const auto found = std::ranges::find_if(children_, [&](const auto& c) {
+    return c.second.out->spi == spi && c.second.out->protocol == protocol;
+  });
   return found == children_.end() ? nullptr : &found->second;
 }
 
@@ -102,6 +82,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   const ChildKeys::One& keys = in == child.we_initiated ? child.keys.responder : child.keys.initiator;
   auto sa = std::make_shared<SaSpec>();
   sa->id = SaId{context_.next_sa++};
+  sa->protocol = child.config.protocol;
   sa->mode = child.mode;
   sa->direction = direction;
   sa->spi = in ? child.spi_in : child.spi_out;
@@ -122,6 +103,11 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   sa->interface = child.config.interface;
   sa->selectors = child.selectors;
   return sa;
+}
+
+std::string ChildSet::text(const Negotiated& child) {
+  return (child.config.protocol == IpsecProtocol::kAh ? "AH " : "") + child.proposal.text() +
+         (child.mode == SaMode::kTransport ? " in transport mode" : "");
 }
 
 Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
@@ -152,11 +138,9 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
     child.deferred_out = child.out;
   else
     install_sa(child.out, child);
-  context_.outputs.emplace_back(LogLine{LogLevel::kInfo, connection_->name, owner_,
-                                        "child " + n.config.name + " up, " + n.proposal.text() +
-                                            (n.mode == SaMode::kTransport ? " in transport mode, " : ", ") +
-                                            n.selectors.text(),
-                                        child.id});
+  context_.outputs.emplace_back(
+      LogLine{LogLevel::kInfo, connection_->name, owner_,
+              "child " + n.config.name + " up, " + text(n) + ", " + n.selectors.text(), child.id});
   Child& made = children_.emplace(child.id, std::move(child)).first->second;
   compare_to_configuration(made);
   if (old != nullptr)

@@ -43,7 +43,7 @@ class ChildSet {
   const Children& all() const { return children_; }
   Child* find(ChildSaId id);
   const Child* find(ChildSaId id) const;
-  Child* find_outbound(Spi spi);  // by the SPI that the peer receives with
+  Child* find_outbound(IpsecProtocol protocol, Spi spi);  // by the SPI that the peer receives with
   Child* find_sa(SaId sa);
   bool up(std::string_view name) const;
   // One is up that takes this packet: a peer may have narrowed the selectors (§2.9).
@@ -126,6 +126,7 @@ class ChildSet {
 
  private:
   void log(LogLevel level, std::string text) const;
+  static std::string text(const Negotiated& child);
   SaRef make_sa(Direction direction, const Negotiated& child, const Path& path) const;
   void replace(Child& old, Child& by, Now now);
   void inherit_delete(const Child& from, Child& to);

@@ -37,7 +37,7 @@ inline constexpr std::chrono::seconds kShortLife{10};
 
 // Why a child without proposals is not asked for.
 inline constexpr std::string_view kNoSuite =
-    "none of its esp_proposals can be installed here; the log of the start or the last reload says why";
+    "none of its proposals can be installed here; the log of the start or the last reload says why";
 
 // Responders whose initiator is not authenticated yet, and how many each host has of them. An IPv6 host has
 // a /64 to choose its addresses from.

@@ -23,6 +23,7 @@ struct ChildStatus {
   ChildState state{};
   SaId inbound{}, outbound{};
   Spi spi_in{}, spi_out{};
+  IpsecProtocol protocol{};
   SaMode mode{};
   EspSuite suite;
   std::optional<DhGroup> group;  // PFS

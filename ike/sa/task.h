@@ -40,6 +40,7 @@ struct DeleteChild {
 };
 // Of a child that the peer has made and we have not: what it chose cannot be installed (§2.21.3).
 struct DeleteUnmade {
+  IpsecProtocol protocol{};
   Spi spi{};  // that we would have received with
 };
 struct DeleteIke {

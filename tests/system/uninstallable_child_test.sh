@@ -13,12 +13,12 @@ for gateway in gwA gwB; do
 done
 sed -i 's/^crypto: .*/crypto: {devices: [crypto_openssl], prefer: {aes128gcm16: cpu}}/' "$run/gwA.yaml"
 for gateway in gwA gwB; do simplon_start $gateway || exit 1; done
-ok "a warning says so at the start" grep -q 'child sites/net: none of its esp_proposals can be installed' "$run/gwA.log"
+ok "a warning says so at the start" grep -q 'child sites/net: none of its proposals can be installed' "$run/gwA.log"
 status=0
 timeout 20 "$build/simplonctl" --socket "$run/gwA.vici" initiate sites net >"$run/answer" 2>&1 || status=$?
 cat "$run/answer"
 ok "initiate fails" test $status != 0 -a $status != 124
-ok "and says why" grep -q "none of its esp_proposals can be installed here" "$run/answer"
+ok "and says why" grep -q "none of its proposals can be installed here" "$run/answer"
 ok "as responder too" eval '! ctl gwB initiate sites net >"$run/answer" 2>&1 && grep -q NO_PROPOSAL_CHOSEN "$run/answer"'
 ok "nobody has a child" eval 'tells_not gwA INSTALLED sas && tells_not gwB INSTALLED sas'
 

@@ -54,16 +54,18 @@ void add_counters(Message& m, const std::optional<SaCounters>& in, const std::op
   add("out", out.value_or(SaCounters{}));
 }
 
+std::string_view mode_name(SaMode mode) { return mode == SaMode::kTransport ? "TRANSPORT" : "TUNNEL"; }
+
 Message child_config_message(const ike::ChildConfig& child) {
   Message m;
-  m.add("mode", "TUNNEL");
+  m.add("mode", mode_name(child.mode));
   m.add("rekey_time", static_cast<std::uint64_t>(child.rekey.time.count()));
   m.add("rekey_bytes", static_cast<std::uint64_t>(child.rekey.bytes));
   m.add("rekey_packets", static_cast<std::uint64_t>(child.rekey.packets));
   m.add("dpd_action", action_name(child.dpd)).add("close_action", action_name(child.close));
   List proposals;
   for (const ike::Proposal& p : child.proposals) proposals.push_back(p.text());
-  m.add_list("esp_proposals", std::move(proposals));
+  m.add_list(child.protocol == IpsecProtocol::kAh ? "ah_proposals" : "esp_proposals", std::move(proposals));
   m.add_list("local-ts", texts_or_dynamic(child.selectors.local));
   m.add_list("remote-ts", texts_or_dynamic(child.selectors.remote));
   return m;
@@ -112,11 +114,11 @@ Message child_message(const ike::ChildStatus& child, const CountersOf& counters,
   Message m;
   m.add("name", child.name).add("uniqueid", static_cast<std::uint64_t>(child.id));
   m.add("reqid", static_cast<std::uint64_t>(child.policy)).add("state", state_name(child.state));
-  m.add("mode", "TUNNEL").add("protocol", "ESP");
+  m.add("mode", mode_name(child.mode)).add("protocol", name(child.protocol));
   m.add_if(child.encapsulation == Encapsulation::kUdp, "encap", "yes");
   m.add("spi-in", hex(static_cast<std::uint32_t>(child.spi_in), 8));
   m.add("spi-out", hex(static_cast<std::uint32_t>(child.spi_out), 8));
-  add_algorithms(m, child.suite.encr, child.suite.integ);
+  add_algorithms(m, child.protocol == IpsecProtocol::kAh ? nullptr : child.suite.encr, child.suite.integ);
   if (const auto* group = child.group ? ike::find_group(*child.group) : nullptr)
     m.add("dh-group", group->vici);
   const std::optional<SaCounters> outbound = counters(child.outbound);
@@ -159,7 +161,8 @@ Message policy_message(const PolicySpec& policy) {
   Message m;
   m.add("child", slash == std::string::npos ? policy.name : policy.name.substr(slash + 1));
   if (slash != std::string::npos) m.add("ike", policy.name.substr(0, slash));
-  m.add("reqid", static_cast<std::uint64_t>(policy.id)).add("mode", mode_name(policy.action));
+  m.add("reqid", static_cast<std::uint64_t>(policy.id))
+      .add("mode", policy.action == Action::kProtect ? mode_name(policy.mode) : mode_name(policy.action));
   m.add("action", name(policy.action)).add("order", policy.order);
   m.add("direction", direction_name(policy.direction));
   if (policy.action == Action::kProtect)

@@ -120,6 +120,38 @@ connections:
   EXPECT_EQ(config->policies[0].selectors.text(), "198.51.100.1/32 === 198.51.100.2/32");
 }
 
+TEST(Config, TransportModeAndAhOfAChild) {
+  const auto config = with(R"(
+connections:
+  hosts:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children:
+      any: {mode: transport}
+      l2tp:
+        mode: transport
+        transport_fallback: tunnel
+        local_ts: "198.51.100.1[udp/1701]"
+        remote_ts: 198.51.100.2
+        ah_proposals: [sha256-x25519, sha1]
+)");
+  ASSERT_TRUE(config) << text(config.error());
+  const ike::ChildConfig &any = config->connections[0]->children[0],
+                         &l2tp = config->connections[0]->children[1];
+  EXPECT_EQ(any.mode, SaMode::kTransport);
+  EXPECT_EQ(any.transport_fallback, ike::TransportFallback::kFail);
+  EXPECT_EQ(any.protocol, IpsecProtocol::kEsp);
+  EXPECT_EQ(l2tp.transport_fallback, ike::TransportFallback::kTunnel);
+  EXPECT_EQ(l2tp.protocol, IpsecProtocol::kAh);
+  ASSERT_THAT(l2tp.proposals, SizeIs(2));
+  EXPECT_EQ(l2tp.proposals[0].text(), "sha256-x25519");
+  EXPECT_THAT(l2tp.proposals[1].esns, ElementsAre(ike::EsnId::kOn, ike::EsnId::kOff));
+  ASSERT_THAT(config->policies, SizeIs(2));
+  EXPECT_EQ(config->policies[0].mode, SaMode::kTransport);
+  EXPECT_EQ(config->policies[1].protocol, IpsecProtocol::kAh);
+  EXPECT_EQ(config->policies[1].selectors.text(), "198.51.100.1/32[udp/1701] === 198.51.100.2/32");
+}
+
 TEST(Config, AMissingSectionIsOneError) {
   const auto config = with("connections:\n  sites:\n    local: {address: 198.51.100.1, id: a.example}\n");
   ASSERT_FALSE(config);
@@ -211,7 +243,29 @@ constexpr Wrong kWrongChildren[] = {
     {"    children: {net: {remote_ts: 10.0.0.0/8, esn: always}}\n",
      "net.esn: 'always' is not allowed; use prefer, "
      "require or off"},
-    {"    children: {net: {remote_ts: 10.0.0.0/8, start: sart}}\n", "did you mean 'start'?"}};
+    {"    children: {net: {remote_ts: 10.0.0.0/8, start: sart}}\n", "did you mean 'start'?"},
+    {"    children: {net: {mode: transprot}}\n", "did you mean 'transport'?"},
+    {"    children: {net: {local_ts: 198.18.1.0/24, mode: transport}}\n",
+     "net.local_ts: transport mode is for traffic between the two ends alone: name 198.51.100.1, or leave it "
+     "away"},
+    {"    children: {net: {remote_ts: 198.18.2.1, mode: transport}}\n",
+     "net.remote_ts: transport mode is for traffic between the two ends alone: name 198.51.100.2, or leave "
+     "it away"},
+    {"    remote: {id: \"%any\"}\n    children: {net: {remote_ts: 198.51.100.2, mode: transport}}\n",
+     "net.remote_ts: transport mode is for traffic between the two ends alone: leave it away"},
+    {"    interface: tun0\n    children: {net: {mode: transport}}\n",
+     "net.mode: transport mode is for traffic"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, transport_fallback: tunnel}}\n",
+     "net.transport_fallback: is for mode: transport"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [sha256], esp_proposals: [aes128gcm16]}}\n",
+     "net.ah_proposals: stands beside esp_proposals"},
+    {"    encap: true\n    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [sha256]}}\n",
+     "net.ah_proposals: cannot be with encap: AH does not pass a NAT"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [aes128-sha256]}}\n",
+     "net.ah_proposals[0]: 'aes128-sha256': AH enciphers nothing"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [sha265]}}\n", "did you mean 'sha256'?"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [md5]}}\n",
+     "net.ah_proposals[0]: md5: weak"}};
 
 TEST(ConfigConnections, WrongKeysAreNamed) {
   for (const Wrong& wrong : kWrong) expect_one_error(with_connection(wrong.yaml), wrong.error);

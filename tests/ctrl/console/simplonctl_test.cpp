@@ -62,7 +62,7 @@ TEST_F(Simplonctl, SasForPeopleAndPrograms) {
             "  remote  b.example @ 198.51.100.2[500]\n"
             "  spi     0123456789abcdef_i fedcba9876543210_r\n"
             "  crypto  AES_GCM_16-256/PRF_HMAC_SHA2_384/ECP_384\n"
-            "  CHILD   STATE      SPI IN    SPI OUT   ESP                                        IN        "
+            "  CHILD   STATE      SPI IN    SPI OUT   SUITE                                      IN        "
             "  OUT          LIFE                         SELECTORS\n"
             "  net #7  INSTALLED  c0ffee01  c0ffee02  AES_CBC-128/HMAC_SHA2_256_128/CURVE_25519  10 / 840 B"
             "  20 / 1.7 KB  rekey in 59m, ends in 1h 5m  198.18.1.0/24 === 198.18.2.0/24\n");

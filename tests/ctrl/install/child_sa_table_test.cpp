@@ -50,5 +50,17 @@ TEST(Rfc7296_2_8, ARekeyedNarrowedSaKeepsItsEntry) {
       << "ids are not used twice";
 }
 
+// A child for transport mode whose peer has none: its entry is of the mode that its SAs have.
+TEST(Rfc7296_1_3_1, AnEntryHasTheModeOfItsSas) {
+  PolicyIds ids;
+  for (int i = 0; i < 10; ++i) ids.fresh();
+  ChildSaTable children;
+  Config transport = config();
+  for (PolicySpec& policy : transport.policies) policy.mode = SaMode::kTransport;
+  EXPECT_EQ(children.policy(PolicyId{1}, transport)->mode, SaMode::kTransport);
+  const SaRef out = children.add(install(1, Direction::kOut, 1, kPart), transport, ids);
+  EXPECT_EQ(children.policy(out->policy, transport)->mode, SaMode::kTunnel);
+}
+
 }  // namespace
 }  // namespace simplon::ctrl::test

@@ -59,11 +59,34 @@ TEST(Rfc7296_2_7, OfAlternativesThePossibleOnesStay) {
 
 TEST(Rfc7296_2_7, AChildOfWhichNothingIsLeftIsWarnedOf) {
   Connections connections = sites({"aes128gcm16", "aes256-sha384"});
+  EXPECT_THAT(withdraw_impossible(connections, can),
+              ElementsAre("child sites/net: aes128gcm16 is not offered: no device takes aes128gcm16",
+                          "child sites/net: aes256-sha384 is not offered: no device takes aes256-sha384",
+                          "child sites/net: none of its proposals can be installed here; it cannot come up"));
+}
+
+TEST(Rfc7296_2_7, OfAhAndOfTransportModeOnlyWhatCanBeDoneIsOffered) {
+  Connections connections = sites({"aes256gcm16"});
+  auto changed = std::make_shared<ike::Connection>(*connections[0]);
+  changed->children[0].mode = SaMode::kTransport;
+  changed->children.push_back(changed->children[0]);
+  changed->children[1].name = "ah";
+  changed->children[1].protocol = IpsecProtocol::kAh;
+  changed->children[1].proposals = {*ike::Proposal::parse("sha384-sha256-x25519", ike::ProtocolId::kAh)};
+  connections = {changed};
   EXPECT_THAT(
       withdraw_impossible(connections, can),
-      ElementsAre("child sites/net: aes128gcm16 is not offered: no device takes aes128gcm16",
-                  "child sites/net: aes256-sha384 is not offered: no device takes aes256-sha384",
-                  "child sites/net: none of its esp_proposals can be installed here; it cannot come up"));
+      ElementsAre(
+          "child sites/ah: a part of sha384-sha256-x25519 is not offered: no device takes null-sha384"));
+  EXPECT_EQ(connections[0]->children[1].proposals[0].text(), "sha256-x25519");
+  const Can no_ah = [](const SaSpec& sa) {
+    return sa.protocol == IpsecProtocol::kAh && sa.mode == SaMode::kTransport ? Result<void>(fail("no AH"))
+                                                                              : Result<void>{};
+  };
+  EXPECT_THAT(withdraw_impossible(connections, no_ah),
+              ElementsAre("child sites/ah: sha256-x25519 is not offered: no AH",
+                          "child sites/ah: none of its proposals can be installed here; it cannot come up"));
+  EXPECT_THAT(offered(connections), ElementsAre("aes256gcm16"));
 }
 
 TEST(Rfc7296_2_7, WhatCanBeDoneStaysAsItIs) {

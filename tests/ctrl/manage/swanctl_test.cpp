@@ -102,6 +102,17 @@ TEST_F(Swanctl, ListSasOfAChildInUdpAndOfNone) {
   EXPECT_EQ(swanctl("--list-sas").text, "");
 }
 
+TEST_F(Swanctl, ListSasOfAhInTransportMode) {
+  ike::ChildStatus& child = gateway_.ikes.front().children.front();
+  child.protocol = IpsecProtocol::kAh;
+  child.mode = SaMode::kTransport;
+  child.suite = *find_ah_suite("sha256");
+  const std::string text = swanctl("--list-sas").text;
+  EXPECT_THAT(text, HasSubstr("INSTALLED, TRANSPORT, AH:"));
+  EXPECT_THAT(text, HasSubstr("HMAC_SHA2_256_128/CURVE_25519"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("NULL")));
+}
+
 TEST_F(Swanctl, ListConns) {
   const Outcome o = swanctl("--list-conns");
   EXPECT_EQ(o.status, 0);

@@ -19,6 +19,7 @@ using testing::HasSubstr;
 
 Proposal ike(std::string_view text) { return *Proposal::parse(text, ProtocolId::kIke); }
 Proposal esp(std::string_view text) { return *Proposal::parse(text, ProtocolId::kEsp); }
+Proposal ah(std::string_view text) { return *Proposal::parse(text, ProtocolId::kAh); }
 std::string why(std::string_view text, ProtocolId protocol) {
   const auto p = Proposal::parse(text, protocol);
   return p ? "" : p.error().what;
@@ -221,6 +222,41 @@ TEST(Rfc8247, WhatIsForEspAloneCannotProtectIke) {
       EXPECT_THAT(parsed.error().what, HasSubstr("is for ESP")) << text;
     }
   }
+}
+
+TEST(Rfc7296_3_3_3, AhHasIntegrityAlgorithmsAlone) {
+  EXPECT_EQ(ah("sha256-sha384-x25519").text(), "sha256-sha384-x25519");
+  EXPECT_EQ(ah("sha384").suite(), *find_ah_suite("sha384"));
+  EXPECT_EQ(ah("md5-sha1").legacy(), "md5");
+  EXPECT_THAT(why("aes128-sha256", ProtocolId::kAh), HasSubstr("AH enciphers nothing"));
+  EXPECT_THAT(why("aes128gmac", ProtocolId::kAh), HasSubstr("without aes128gmac"));
+  EXPECT_THAT(why("x25519", ProtocolId::kAh), HasSubstr("names no integrity algorithm"));
+  EXPECT_THAT(why("sha256-prfsha256", ProtocolId::kAh), HasSubstr("AH has no PRF"));
+}
+
+TEST(Rfc7296_3_3_3, AProposalOfAhIsWrittenReadAndChosen) {
+  Proposal offer = ah("sha1-sha256-ecp256-x25519");
+  offer.spi = hex("c0ffee01");
+  const auto read = parse_sa(sa_body({offer}));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(*read, std::vector{offer});
+  const auto chosen = choose(*read, {ah("sha256-sha1-x25519")});
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->text(), "sha256-x25519");
+  EXPECT_TRUE(is_choice_of(*chosen, {offer}));
+  EXPECT_FALSE(is_choice_of(ah("sha384-x25519"), {offer}));
+  EXPECT_FALSE(choose(*read, {esp("null-sha256-x25519")})) << "ESP is another protocol";
+}
+
+TEST(Rfc7296_3_3_6, AProposalOfAhWithACipherIsRejected) {
+  Proposal odd = ah("sha256");
+  odd.encrs = esp("null-sha256").encrs;
+  EXPECT_FALSE(choose({odd}, {ah("sha256")}));
+  EXPECT_FALSE(is_choice_of(odd, {ah("sha256")}));
+  Proposal unknown = ah("sha256");
+  unknown.unknown = {{TransformType::kEncr, 99}};
+  EXPECT_FALSE(choose({unknown}, {ah("sha256")}));
+  EXPECT_TRUE(choose({ah("sha256")}, {ah("sha256")}));
 }
 
 TEST(Rfc8247, WeakAlgorithmsAreNamed) {

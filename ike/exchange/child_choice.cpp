@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/exchange/child_choice.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace simplon::ike {
+namespace {
+
+// A child in transport mode has it if the peer asks for it; others are in tunnel mode whatever it asks for
+// (§1.3.1).
+SaMode mode_for(const ChildConfig& config, const Payloads& p) {
+  return p.find(NotifyType::kUseTransportMode) ? config.mode : SaMode::kTunnel;
+}
+
+Selectors offered(const IkeSa& sa, const Payloads& p, SaMode mode) {
+  Selectors out{*p.tsr, *p.tsi};
+  return mode == SaMode::kTransport ? seen_from_here(std::move(out), sa.path()) : out;
+}
+
+// §2.9: what we take must include the initiator's first selectors, which are those of a packet, if any child
+// can. So the children that take these come before the others, and before all those in the mode that it asks
+// for (§2.23.1); else the configuration's order holds.
+std::vector<const ChildConfig*> in_order_for(const IkeSa& sa, const Payloads& p) {
+  std::vector<const ChildConfig*> all;
+  for (const ChildConfig& config : sa.connection()->children) all.push_back(&config);
+  if (p.tsi->empty() || p.tsr->empty()) return all;
+  std::ranges::stable_partition(all, [&](const ChildConfig* config) {
+    const Selectors want = effective_selectors(*config, sa.path());
+    const Selectors first = first_of(offered(sa, p, mode_for(*config, p)));
+    return covers(want.local, first.local) && covers(want.remote, first.remote);
+  });
+  const SaMode asked = p.find(NotifyType::kUseTransportMode) ? SaMode::kTransport : SaMode::kTunnel;
+  std::ranges::stable_partition(all, [&](const ChildConfig* config) { return config->mode == asked; });
+  return all;
+}
+
+}  // namespace
+
+Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces) {
+  Agreed out{.refusal = NotifyType::kTsUnacceptable, .why = {}};
+  for (const ChildConfig* candidate : in_order_for(sa, p)) {
+    const ChildConfig& config = *candidate;
+    if (replaces && config.name != replaces->config.name) continue;
+    const SaMode mode = mode_for(config, p);
+    const Selectors want = effective_selectors(config, sa.path()), theirs = offered(sa, p, mode);
+    Selectors got{without_covered(narrow(theirs.local, want.local)),
+                  without_covered(narrow(theirs.remote, want.remote))};
+    if (got.local.empty() || got.remote.empty()) {
+      out.why += (out.why.empty() ? "" : "; ") + std::string("offered ") + theirs.text() + ", child " +
+                 config.name + " is " + want.text();
+      continue;
+    }
+    if (mode != config.mode && config.transport_fallback == TransportFallback::kFail) {
+      out.refusal = NotifyType::kNoProposalChosen;
+      out.why = "offered tunnel mode, child " + config.name + " is for transport mode alone";
+      continue;
+    }
+    if (const auto why = why_impossible(config, sa.path()); !why.empty()) {
+      out.refusal = NotifyType::kNoProposalChosen;
+      out.why = "child " + config.name + ": " + std::string(why);
+      continue;
+    }
+    const auto chosen = choose(*p.sa, config.proposals, pfs);
+    if (!chosen || !usable_spi(chosen->spi)) {
+      out.refusal = NotifyType::kNoProposalChosen;
+      out.why = why_not(*p.sa, config.proposals) + " for child " + config.name;
+      continue;
+    }
+    return {.config = &config, .mode = mode, .proposal = *chosen, .selectors = std::move(got), .why = {}};
+  }
+  if (out.why.empty()) out.why = "the connection has no children";
+  Counters& counters = sa.context().counters;
+  ++(out.refusal == NotifyType::kNoProposalChosen ? counters.no_proposal : counters.ts_unacceptable);
+  return out;
+}
+
+}  // namespace simplon::ike

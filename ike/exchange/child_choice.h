@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which child of the configuration a peer's request is for, and what is agreed on (RFC 7296 §1.3.1, §2.7,
+// §2.9).
+#pragma once
+
+#include <string>
+
+#include "ike/message/negotiation.h"
+#include "ike/sa/ike_sa.h"
+
+namespace simplon::ike {
+
+struct Agreed {  // what we found in the request for a child; no config: it is refused
+  const ChildConfig* config = nullptr;
+  SaMode mode{};
+  Proposal proposal;
+  Selectors selectors;
+  NotifyType refusal{};
+  std::string why;
+};
+
+// The first child of the configuration that the request fits (`replaces`: only the one of this name).
+Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces);
+
+}  // namespace simplon::ike

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/sa/child.h"
+
+namespace simplon::ike {
+
+Selectors effective_selectors(const ChildConfig& config, const Path& path) {
+  Selectors out = config.selectors;
+  if (out.local.empty()) out.local = {TrafficSelector::of(Prefix::host(path.local.address))};
+  if (out.remote.empty()) out.remote = {TrafficSelector::of(Prefix::host(path.remote.address))};
+  return out;
+}
+
+std::string_view why_impossible(const ChildConfig& config, const Path& path) {
+  if (config.protocol == IpsecProtocol::kAh && path.nat())
+    return "AH does not pass a NAT, and one is on the way to the peer (RFC 3948 section 1)";
+  return "";
+}
+
+Selectors seen_from_here(Selectors selectors, const Path& path) {
+  const auto replace = [](TrafficSelectors& side, const IpAddress& end) {
+    for (TrafficSelector& s : side)
+      if (s.addresses.first == s.addresses.last && s.addresses.first.family() == end.family())
+        s.addresses = {end, end};
+  };
+  if (path.nat_local) replace(selectors.local, path.local.address);
+  if (path.nat_remote) replace(selectors.remote, path.remote.address);
+  return selectors;
+}
+
+Selectors first_of(const Selectors& selectors) {
+  return {{selectors.local.front()}, {selectors.remote.front()}};
+}
+
+}  // namespace simplon::ike
