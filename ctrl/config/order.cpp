@@ -73,6 +73,34 @@ void check_reached(const std::vector<PolicyEntry>& entries) {
   }
 }
 
+// The ports of a fragment are not known, so an OPAQUE port takes those of every connection (RFC 4301 §7).
+TrafficSelectors with_fragments(TrafficSelectors side) {
+  for (TrafficSelector& s : side)
+    if (s.ports.is_opaque()) s.ports = {};
+  return side;
+}
+
+// A BYPASS entry for OPAQUE ports would let fragments of what a PROTECT entry behind it covers out in the
+// clear.
+void check_fragments(const std::vector<PolicyEntry>& entries) {
+  std::vector<const PolicyEntry*> opaque;
+  for (const PolicyEntry& e : entries) {
+    const auto asks = [](const TrafficSelector& s) { return s.ports.is_opaque(); };
+    const Selectors& own = e.policy.selectors;
+    if (e.policy.action == Action::kBypass &&
+        (std::ranges::any_of(own.local, asks) || std::ranges::any_of(own.remote, asks)))
+      opaque.push_back(&e);
+    if (e.policy.action != Action::kProtect) continue;
+    const Selectors all = widest(own);
+    for (const PolicyEntry* b : opaque)
+      if (overlap(b->policy.direction, e.policy.direction) &&
+          overlap(with_fragments(b->policy.selectors.local), all.local) &&
+          overlap(with_fragments(b->policy.selectors.remote), all.remote))
+        e.value.error("its fragments are not reached: " + shown(*b) +
+                      ", for opaque ports, takes them in the clear; put it before that one");
+  }
+}
+
 // Such a child has no entry until its peer is there. Until then the entries behind it decide about its
 // traffic.
 void check_open_child(const PolicyEntry& child, std::span<const PolicyEntry* const> behind, Mode mode) {
@@ -129,6 +157,7 @@ void check_open_children(const std::vector<PolicyEntry>& entries, Mode mode) {
 
 void check_order(const std::vector<PolicyEntry>& entries, Mode mode) {
   check_reached(entries);
+  check_fragments(entries);
   check_open_children(entries, mode);
   if (mode == Mode::kKernel) check_forwarded(entries);
 }

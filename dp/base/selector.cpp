@@ -28,13 +28,57 @@ std::string protocol_text(std::uint8_t protocol) {
   return std::to_string(protocol);
 }
 
-std::optional<PortRange> port_range(std::string_view text) {
+// The values of a port, or of a type: "443", "echo-request", "3(4)", "redirect(1)". A name without a code is
+// all of them.
+std::optional<PortRange> values(std::string_view text, std::uint8_t protocol) {
+  if (const auto port = number(text, 65535)) return PortRange{*port, *port};
+  if (!has_types(protocol)) return std::nullopt;
+  const std::size_t open = text.find('(');
+  const std::string_view name = text.substr(0, open);
+  std::optional<std::uint16_t> type = number(name, 255), code;
+  for (const TypeName& t : kTypeNames)
+    if (t.protocol == protocol && t.name == name) type = t.type;
+  if (!type) return std::nullopt;
+  const auto all = static_cast<std::uint16_t>(*type << 8);
+  if (open == std::string_view::npos) return PortRange{all, static_cast<std::uint16_t>(all | 0xff)};
+  if (text.back() == ')') code = number(text.substr(open + 1, text.size() - open - 2), 255);
+  if (!code) return std::nullopt;
+  const auto value = static_cast<std::uint16_t>(all | *code);
+  return PortRange{value, value};
+}
+
+// Names have dashes as well.
+std::optional<PortRange> port_range(std::string_view text, std::uint8_t protocol) {
   if (text == "any") return PortRange{};
-  const std::size_t dash = text.find('-');
-  const auto first = number(text.substr(0, dash), 65535);
-  const auto last = dash == std::string_view::npos ? first : number(text.substr(dash + 1), 65535);
-  if (!first || !last || *last < *first) return std::nullopt;
-  return PortRange{*first, *last};
+  if (text == "opaque") return PortRange::opaque();
+  if (const auto one = values(text, protocol)) return one;
+  for (std::size_t dash = text.find('-'); dash != std::string_view::npos; dash = text.find('-', dash + 1)) {
+    const auto first = values(text.substr(0, dash), protocol), last = values(text.substr(dash + 1), protocol);
+    if (first && last && first->first <= last->last) return PortRange{first->first, last->last};
+  }
+  return std::nullopt;
+}
+
+std::string type_text(std::uint8_t protocol, std::uint16_t value) {
+  const auto type = static_cast<std::uint8_t>(value >> 8);
+  for (const TypeName& t : kTypeNames)
+    if (t.protocol == protocol && t.type == type) return std::string(t.name);
+  return std::to_string(type);
+}
+
+std::string value_text(std::uint8_t protocol, std::uint16_t value) {
+  if (!has_types(protocol)) return std::to_string(value);
+  return type_text(protocol, value) + "(" + std::to_string(value & 0xff) + ")";
+}
+
+std::string ports_text(std::uint8_t protocol, const PortRange& ports) {
+  if (ports.is_opaque()) return "opaque";
+  if (ports.first == ports.last) return value_text(protocol, ports.first);
+  const bool whole_types = has_types(protocol) && (ports.first & 0xff) == 0 && (ports.last & 0xff) == 0xff;
+  const std::string first = type_text(protocol, ports.first), last = type_text(protocol, ports.last);
+  const bool named = first.find('-') != std::string::npos || !number(first, 255);
+  if (whole_types && first == last && named) return first;
+  return value_text(protocol, ports.first) + "-" + value_text(protocol, ports.last);
 }
 
 }  // namespace
@@ -52,39 +96,53 @@ Result<TrafficSelector> TrafficSelector::parse(std::string_view text) {
   const std::size_t slash = inner.find('/');
   const auto protocol = protocol_number(inner.substr(0, slash));
   if (!protocol)
-    return fail(quoted + ": unknown protocol; use a number or any, icmp, icmpv6, tcp, udp, sctp");
+    return fail(quoted + ": unknown protocol; use a number or any, icmp, icmpv6, mh, tcp, udp, sctp");
   ts.protocol = *protocol;
   if (slash == std::string_view::npos) return ts;
-  const auto ports = port_range(inner.substr(slash + 1));
-  if (!ports) return fail(quoted + ": a port is 0 to 65535, a range FIRST-LAST, or any");
+  const auto ports = port_range(inner.substr(slash + 1), ts.protocol);
+  if (!ports && has_types(ts.protocol))
+    return fail(quoted + ": use a type by its name, TYPE(CODE), a range FIRST-LAST, any or opaque");
+  if (!ports) return fail(quoted + ": a port is 0 to 65535, a range FIRST-LAST, any or opaque");
   if (!ports->is_any() && ts.protocol == kAnyProtocol) return fail(quoted + ": a port needs a protocol");
+  if (!ports->is_any() && !ports->is_opaque() && !has_ports(ts.protocol))
+    return fail(quoted + ": this protocol has no ports; use any or opaque, or leave it away");
   ts.ports = *ports;
   return ts;
 }
 
+bool PortRange::contains(const PortRange& other) const {
+  if (is_any() || other.is_opaque()) return is_any() || is_opaque();
+  return first <= other.first && other.last <= last;
+}
+
+std::optional<PortRange> PortRange::intersect(const PortRange& other) const {
+  if (contains(other)) return other;
+  if (other.contains(*this)) return *this;
+  const PortRange both{std::max(first, other.first), std::min(last, other.last)};
+  if (is_opaque() || other.is_opaque() || both.first > both.last) return std::nullopt;
+  return both;
+}
+
 bool TrafficSelector::contains(const TrafficSelector& other) const {
-  return (protocol == kAnyProtocol || protocol == other.protocol) && ports.first <= other.ports.first &&
-         other.ports.last <= ports.last && addresses.contains(other.addresses);
+  return (protocol == kAnyProtocol || protocol == other.protocol) && ports.contains(other.ports) &&
+         addresses.contains(other.addresses);
 }
 
 std::optional<TrafficSelector> TrafficSelector::intersect(const TrafficSelector& other) const {
   if (protocol != kAnyProtocol && other.protocol != kAnyProtocol && protocol != other.protocol)
     return std::nullopt;
   const auto common = addresses.intersect(other.addresses);
-  const PortRange both{std::max(ports.first, other.ports.first), std::min(ports.last, other.ports.last)};
-  if (!common || both.first > both.last) return std::nullopt;
+  const auto both = ports.intersect(other.ports);
+  if (!common || !both) return std::nullopt;
   return TrafficSelector{
-      .protocol = protocol == kAnyProtocol ? other.protocol : protocol, .ports = both, .addresses = *common};
+      .protocol = protocol == kAnyProtocol ? other.protocol : protocol, .ports = *both, .addresses = *common};
 }
 
 std::string TrafficSelector::text() const {
   std::string out = addresses.text();
   if (protocol == kAnyProtocol && ports.is_any()) return out;
   out += "[" + protocol_text(protocol);
-  if (!ports.is_any()) {
-    out += "/" + std::to_string(ports.first);
-    if (ports.last != ports.first) out += "-" + std::to_string(ports.last);
-  }
+  if (!ports.is_any()) out += "/" + ports_text(protocol, ports);
   return out + "]";
 }
 

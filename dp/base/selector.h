@@ -11,13 +11,18 @@
 
 namespace simplon {
 
-// Inclusive. For ICMP and ICMPv6 a "port" is type * 256 + code (RFC 4301 §4.4.1.1). RFC 7296's OPAQUE is
-// 65535 to 0.
+// Inclusive. For ICMP and ICMPv6 a "port" is type * 256 + code, for the Mobility Header type * 256. ANY, 0 to
+// 65535, also takes what has no ports that could be known; OPAQUE, 65535 to 0, takes that alone (RFC 4301
+// §4.4.1.1, RFC 7296 §3.13.1).
 struct PortRange {
   std::uint16_t first = 0, last = 65535;
 
+  static constexpr PortRange opaque() { return {65535, 0}; }
   bool contains(std::uint16_t port) const { return first <= port && port <= last; }
+  bool contains(const PortRange& other) const;
+  std::optional<PortRange> intersect(const PortRange& other) const;
   bool is_any() const { return first == 0 && last == 65535; }
+  bool is_opaque() const { return first == 65535 && last == 0; }
   friend auto operator<=>(const PortRange&, const PortRange&) = default;
 };
 
@@ -29,8 +34,9 @@ struct TrafficSelector {
 
   static TrafficSelector of(const Prefix& prefix) { return {.addresses = AddressRange::of(prefix)}; }
   // "ADDRESSES" or "ADDRESSES[PROTOCOL]" or "ADDRESSES[PROTOCOL/PORT]" or "…/FIRST-LAST]", as strongSwan
-  // writes them: "192.0.2.0/24[tcp/443]". PROTOCOL is a number or one of tcp, udp, icmp, icmpv6, sctp; "any"
-  // is allowed for both.
+  // writes them: "192.0.2.0/24[tcp/443]". PROTOCOL is a number or one of tcp, udp, icmp, icmpv6, sctp, mh;
+  // PORT a number, or of ICMP and the Mobility Header a type, by its name or with its code: "echo-request",
+  // "3(4)", "destination-unreachable(4)". "any" is allowed for both, "opaque" for PORT.
   static Result<TrafficSelector> parse(std::string_view text);
   bool contains(const TrafficSelector& other) const;
   std::optional<TrafficSelector> intersect(const TrafficSelector& other) const;

@@ -38,6 +38,24 @@ bool selected(const InboundSa& sa, AddressKey source, AddressKey destination, co
   return false;
 }
 
+// An OPAQUE port takes what has no ports that could be known: fragments, and protocols without (RFC 4301
+// §4.4.1.1).
+[[gnu::noinline]] bool selected_opaque(const InboundSa& sa, AddressKey source, AddressKey destination,
+                                       const Headers& h) {
+  const auto takes = [&](std::uint16_t first, std::uint16_t last, std::uint16_t port) {
+    const PortRange range{first, last};
+    if (h.partial || !has_ports(h.protocol)) return range.is_any() || range.is_opaque();
+    return range.contains(port);
+  };
+  for (unsigned i = 0; i < sa.selector_count; ++i) {
+    const CompactSelector& c = sa.selectors[i];
+    if (within(c, source, destination, h.v4) && (c.protocol == kAnyProtocol || c.protocol == h.protocol) &&
+        takes(c.sport_first, c.sport_last, h.sport) && takes(c.dport_first, c.dport_last, h.dport))
+      return true;
+  }
+  return false;
+}
+
 // Whether a fragment's datagram may be selected, once its ports are known, and its protocol where that stands
 // behind another extension header.
 [[gnu::noinline]] bool may_be_selected(const InboundSa& sa, AddressKey source, AddressKey destination,
@@ -63,7 +81,8 @@ bool selected(const InboundSa& sa, AddressKey source, AddressKey destination, co
   answer.sport = flow->sport;
   answer.dport = flow->dport;
   answer.partial = flow->fragment;
-  return selected(sa, address_key(flow->source), address_key(flow->destination), answer);
+  const AddressKey source = address_key(flow->source), destination = address_key(flow->destination);
+  return selected(sa, source, destination, answer) || selected_opaque(sa, source, destination, answer);
 }
 
 // Whether the `pad` octets before `trailer` are 1, 2, 3, … (RFC 4303 §2.4). Sixteen octets are compared at
@@ -143,7 +162,8 @@ Drop take_payload(rte_mbuf* m, const EspPacket& packet, unsigned length, std::ui
 Drop check_selectors(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
   const AddressKey source = address_key(ip + (inner.v4 ? 12 : 8), inner.v4),
                    destination = address_key(ip + (inner.v4 ? 16 : 24), inner.v4);
-  if (selected(sa, source, destination, inner)) return Drop::kNone;
+  if (selected(sa, source, destination, inner) || selected_opaque(sa, source, destination, inner))
+    return Drop::kNone;
   if (inner.partial)
     return may_be_selected(sa, source, destination, inner) ? Drop::kFragment : Drop::kSelectorMismatch;
   return quotes_selected(sa, ip, inner) ? Drop::kNone : Drop::kSelectorMismatch;

@@ -25,7 +25,8 @@ enum class Origin : std::uint8_t {
 
 __extension__ using AddressKey = unsigned __int128;
 
-// Ports in host order; for ICMP both are type * 256 + code; 0 where there are none.
+// Ports in host order; for ICMP both are type * 256 + code, for the Mobility Header type * 256; 0 where there
+// are none.
 struct Flow {
   IpAddress source, destination;
   std::uint16_t sport = 0, dport = 0;

@@ -71,13 +71,6 @@ inline std::uint16_t ipv4_checksum_sum(const std::uint8_t* header, unsigned byte
   return Be16::from_raw(static_cast<std::uint16_t>((sum & 0xffff) + (sum >> 16))).host();
 }
 
-// Protocols with ports, or with a type and a code in their place. Of any other protocol only the addresses
-// are known.
-constexpr bool has_ports(std::uint8_t protocol) {
-  return protocol == kTcp || protocol == kUdp || protocol == kSctp || protocol == kDccp ||
-         protocol == kIcmp || protocol == kIcmpv6;
-}
-
 namespace detail {
 inline void ports_at(const std::uint8_t* p, unsigned left, Headers& h) {
   switch (h.protocol) {
@@ -92,6 +85,9 @@ inline void ports_at(const std::uint8_t* p, unsigned left, Headers& h) {
     case kIcmp:
     case kIcmpv6:
       if (left >= 2) h.sport = h.dport = load_be16(p);
+      break;
+    case kMobility:
+      if (left >= 3) h.sport = h.dport = static_cast<std::uint16_t>(p[2] << 8);
       break;
     default:
       break;

@@ -45,6 +45,12 @@ Prefix covering(const AddressRange& range) {
   return {masked(range.first, length), static_cast<std::uint8_t>(length)};
 }
 
+// A packet that is no fragment (RFC 4301 §4.4.1.1).
+bool takes(const PortRange& ports, const Flow& flow, std::uint16_t port) {
+  if (ports.is_any()) return true;
+  return has_ports(flow.protocol) ? ports.contains(port) : ports.is_opaque();
+}
+
 struct Cover {
   std::vector<Prefix> prefixes;
   bool exact = true;
@@ -145,7 +151,7 @@ void Spd::put(Tuple& tuple, const Word& key, std::uint32_t entry) {
 bool Spd::matches(const Entry& entry, const Flow& flow) const {
   if (entry.protocol != kAnyProtocol && entry.protocol != flow.protocol && !is_protocol_unknown(flow))
     return false;
-  if (!flow.fragment && !(entry.sports.contains(flow.sport) && entry.dports.contains(flow.dport)))
+  if (!flow.fragment && !(takes(entry.sports, flow, flow.sport) && takes(entry.dports, flow, flow.dport)))
     return false;
   if (entry.ranges == 0) return true;
   const Ranges& ranges = ranges_[entry.ranges - 1];
@@ -165,8 +171,9 @@ const Spd::Entry* Spd::find(Direction direction, const Flow& flow) const {
       const Entry& entry = entries_[e - 1];
       if (best != nullptr && best->rank < entry.rank) break;
       if (!matches(entry, flow)) continue;
-      best = &entry;
-      break;
+      // Of the selectors of one policy those that can be decided about count.
+      if (best == nullptr || entry.rank < best->rank || best->undecided(flow)) best = &entry;
+      if (!best->undecided(flow)) break;
     }
   }
   return best;

@@ -33,11 +33,12 @@ class Spd {
     std::uint32_t ranges = 0;  // index + 1 of what the addresses are compared to, 0: the prefixes say it all
 
     // Whether it asks for what is not known of a fragment: ports, and the protocol where another extension
-    // header stands before it (RFC 4301 §7).
+    // header stands before it (RFC 4301 §7). An OPAQUE port asks for ports that are not known.
     bool undecided(const Flow& flow) const {
-      return flow.fragment && (whole || !sports.is_any() || !dports.is_any() ||
+      return flow.fragment && (whole || asks(sports) || asks(dports) ||
                                (protocol != kAnyProtocol && is_protocol_unknown(flow)));
     }
+    static bool asks(const PortRange& ports) { return !ports.is_any() && !ports.is_opaque(); }
   };
   struct Input {
     PolicySpec policy;

@@ -24,7 +24,9 @@ std::optional<TrafficSelectors> parse_ts(Bytes body) {
     }
     const auto from = IpAddress::from_bytes(in.take(bytes)), to = IpAddress::from_bytes(in.take(bytes));
     if (!from || !to || *to < *from) return std::nullopt;
-    out.push_back({.protocol = protocol, .ports = {first, last}, .addresses = {*from, *to}});
+    const PortRange ports{first, last};
+    if (first > last && !ports.is_opaque()) return std::nullopt;
+    out.push_back({.protocol = protocol, .ports = ports, .addresses = {*from, *to}});
   }
   if (!in.ok()) return std::nullopt;
   return out;

@@ -18,6 +18,55 @@ TEST(TrafficSelector, TextRoundTrips) {
     EXPECT_FALSE(TrafficSelector::parse(bad)) << bad;
 }
 
+TEST(Rfc4301_4_4_1_1, TypesOfIcmpAndTheMobilityHeaderHaveNames) {
+  const auto ports = [](std::string_view text) {
+    return ts("192.0.2.0/24[" + std::string(text) + "]").ports;
+  };
+  EXPECT_EQ(ports("icmp/echo-request"), (PortRange{0x0800, 0x08ff})) << "every code";
+  EXPECT_EQ(ports("icmp/destination-unreachable(4)"), (PortRange{0x0304, 0x0304}));
+  EXPECT_EQ(ports("icmp/3(4)"), (PortRange{0x0304, 0x0304}));
+  EXPECT_EQ(ports("icmp/3(1)-3(4)"), (PortRange{0x0301, 0x0304}));
+  EXPECT_EQ(ports("icmp/echo-request-router-solicitation"), (PortRange{0x0800, 0x0aff}))
+      << "dashes both ways";
+  EXPECT_EQ(ports("icmp/2048"), (PortRange{0x0800, 0x0800})) << "type and code in one number";
+  EXPECT_EQ(ports("icmpv6/echo-request"), (PortRange{0x8000, 0x80ff}));
+  EXPECT_EQ(ports("mh/binding-update"), (PortRange{0x0500, 0x05ff}));
+  for (const char* text :
+       {"icmp/echo-request", "icmp/destination-unreachable(4)", "icmp/200(7)", "mh/home-test",
+        "icmpv6/destination-unreachable(0)-packet-too-big(255)", "icmp/77(0)-77(255)"}) {
+    const std::string whole = "192.0.2.0/24[" + std::string(text) + "]";
+    EXPECT_EQ(ts(whole).text(), whole);
+  }
+  for (const char* bad :
+       {"tcp/echo-request", "icmp/packet-too-big", "icmp/256(0)", "icmp/8(256)", "icmp/8(0", "icmp/8()",
+        "icmp/redirect-echo-reply", "icmp/", "icmp/-", "icmp/echo", "icmp/echo-request("})
+    EXPECT_FALSE(TrafficSelector::parse("192.0.2.0/24[" + std::string(bad) + "]")) << bad;
+}
+
+TEST(Rfc4301_4_4_1_1, OpaqueIsPartOfAnyAndOfNoOther) {
+  const TrafficSelector any = ts("192.0.2.0/24[tcp]"), opaque = ts("192.0.2.0/24[tcp/opaque]"),
+                        some = ts("192.0.2.0/24[tcp/443]"), most = ts("192.0.2.0/24[tcp/1-65535]");
+  EXPECT_EQ(opaque.ports, (PortRange{65535, 0}));
+  EXPECT_EQ(opaque.text(), "192.0.2.0/24[tcp/opaque]");
+  EXPECT_TRUE(any.contains(opaque) && opaque.contains(opaque));
+  for (const TrafficSelector& other : {some, most}) {
+    EXPECT_FALSE(other.contains(opaque) || opaque.contains(other));
+    EXPECT_FALSE(other.intersect(opaque) || opaque.intersect(other));
+  }
+  EXPECT_FALSE(opaque.contains(any));
+  EXPECT_EQ(any.intersect(opaque), opaque);
+  EXPECT_EQ(opaque.intersect(any), opaque);
+  EXPECT_EQ(some.intersect(most), some);
+  EXPECT_EQ(narrow({opaque, some}, {any}), (TrafficSelectors{opaque, some}));
+}
+
+TEST(Rfc4301_4_4_1_1, ProtocolWithoutPortsHasNone) {
+  for (const char* bad :
+       {"192.0.2.0/24[47/5]", "192.0.2.0/24[esp/1]", "192.0.2.0/24[50/0]", "0.0.0.0/0[any/opaque]"})
+    EXPECT_FALSE(TrafficSelector::parse(bad)) << bad;
+  EXPECT_TRUE(TrafficSelector::parse("192.0.2.0/24[47/opaque]"));
+}
+
 TEST(Rfc7296_2_9, NarrowingKeepsWhatBothSidesAllow) {
   EXPECT_EQ(text(narrow({ts("192.0.2.0/24")}, {ts("192.0.2.128/25[tcp]")})), "192.0.2.128/25[tcp]");
   EXPECT_TRUE(narrow({ts("192.0.2.0/24")}, {ts("198.51.100.0/24")}).empty());

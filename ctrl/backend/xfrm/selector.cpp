@@ -34,8 +34,6 @@ PortRange range_of(std::uint16_t value, std::uint16_t mask) {
 
 // For ICMP the kernel keeps type and code in the port fields: the type in the source port, the code in the
 // destination port, in both directions.
-bool has_types(std::uint8_t protocol) { return protocol == kIcmp || protocol == kIcmpv6; }
-
 struct Ports {
   MaskedPort source, destination;
 };
@@ -89,9 +87,13 @@ Result<std::vector<xfrm_selector>> kernel_selectors(const TrafficSelector& sourc
   if (source.protocol != destination.protocol && source.protocol != kAnyProtocol &&
       destination.protocol != kAnyProtocol)
     return out;
-  if (source.ports.first > source.ports.last || destination.ports.first > destination.ports.last)
+  if (source.ports.is_opaque() || destination.ports.is_opaque())
     return fail("the kernel has no OPAQUE ports (" + source.text() + " === " + destination.text() + ")");
   const std::uint8_t protocol = source.protocol != kAnyProtocol ? source.protocol : destination.protocol;
+  // Its second lock, nftables, reads types where ICMP has them.
+  if (protocol == kMobility && !(source.ports.is_any() && destination.ports.is_any()))
+    return fail("in the kernel the Mobility Header has no types (" + source.text() +
+                " === " + destination.text() + ")");
   const auto from = prefixes_of(source.addresses), to = prefixes_of(destination.addresses);
   const auto ports = ports_of(protocol, source.ports, destination.ports);
   if (from.size() * to.size() * ports.size() > kMostKernelPolicies)

@@ -156,6 +156,9 @@ TEST(Rfc7296_3_10, MalformedNotifyAndDelete) {
 }
 
 TEST(Rfc7296_3_13, TrafficSelectorsOnTheWire) {
+  EXPECT_TRUE(parse_one(PayloadType::kTsi, "01 000000  07 11 0010 ffff 0000 c0000200 c00002ff")) << "OPAQUE";
+  EXPECT_FALSE(parse_one(PayloadType::kTsi, "01 000000  07 11 0010 0100 00ff c0000200 c00002ff"))
+      << "no range, nor OPAQUE";
   EXPECT_FALSE(parse_one(PayloadType::kTsi, "01 000000  07 00 0010 0000 ffff c0000205 c0000204"))
       << "ends first";
   EXPECT_FALSE(parse_one(PayloadType::kTsi, "01 000000  07 00 0028 0000 ffff c0000200 c00002ff")) << "length";

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random policies against random packets and fragments: what the data path makes of their octets, beside a
+// linear reading of RFC 4301 §4.4.1, §5.2 and §7. SIMPLON_PACKETS says how many, a million for a thorough
+// run.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <random>
+
+#include "dp/ipsec/esp_in.h"
+#include "dp/tables/spd.h"
+#include "dp/worker/burst.h"
+
+namespace simplon::dp {
+namespace {
+
+constexpr std::uint8_t kGre = 47, kOspf = 89;
+constexpr std::uint8_t kProtocols[] = {kTcp, kUdp, kSctp, kIcmp, kIcmpv6, kMobility, kGre, kOspf};
+enum class Piece : std::uint8_t { kWhole, kAtomic, kFirst, kLater };
+
+// What a packet is, apart from its octets.
+struct Known {
+  IpAddress source, destination;
+  std::uint8_t protocol = 0;
+  std::uint16_t sport = 0, dport = 0;
+  Piece piece{};
+  bool hidden = false;  // an IPv6 fragment whose protocol stands behind another extension header
+
+  bool fragment() const { return piece == Piece::kFirst || piece == Piece::kLater; }
+};
+
+class World {
+ public:
+  explicit World(unsigned seed) : random_(seed) {}
+  unsigned pick(unsigned n) { return static_cast<unsigned>(random_() % n); }
+  Family family() { return pick(2) == 0 ? Family::kV4 : Family::kV6; }
+  IpAddress address(Family family) {
+    if (family == Family::kV4)
+      return IpAddress::v4(198, 18, static_cast<std::uint8_t>(pick(2)), static_cast<std::uint8_t>(pick(16)));
+    std::array<std::uint8_t, 16> raw{0x20, 0x01, 0x0d, 0xb8};
+    raw[7] = static_cast<std::uint8_t>(pick(2));  // both halves of the address count
+    raw[15] = static_cast<std::uint8_t>(pick(16));
+    return *IpAddress::from_bytes(raw);
+  }
+  std::uint8_t protocol() { return kProtocols[pick(std::size(kProtocols))]; }
+  std::uint16_t port(std::uint8_t protocol) {
+    if (protocol == kMobility) return static_cast<std::uint16_t>(pick(4) << 8);
+    return static_cast<std::uint16_t>(has_types(protocol) ? pick(4) << 8 | pick(3) : pick(6));
+  }
+  TrafficSelector selector(Family family) {
+    TrafficSelector s{.addresses = AddressRange::of(Prefix::all(family))};
+    const IpAddress a = address(family), b = address(family);
+    const unsigned bits = family == Family::kV4 ? 22 + pick(11) : 62 + pick(67);
+    if (pick(4) == 0)
+      s.addresses = {std::min(a, b), std::max(a, b)};
+    else if (pick(3) != 0)
+      s.addresses = AddressRange::of({masked(a, bits), static_cast<std::uint8_t>(bits)});
+    if (pick(3) == 0) return s;
+    s.protocol = protocol();
+    const std::uint16_t p = port(s.protocol), q = port(s.protocol);
+    if (pick(4) == 0)
+      s.ports = PortRange::opaque();
+    else if (has_ports(s.protocol) && pick(2) == 0)
+      s.ports = {std::min(p, q), std::max(p, q)};
+    return s;
+  }
+  Selectors selectors() {
+    Selectors out;
+    for (unsigned i = 0, n = 1 + pick(3); i < n; ++i) out.local.push_back(selector(family()));
+    for (unsigned i = 0, n = 1 + pick(3); i < n; ++i) out.remote.push_back(selector(family()));
+    return out;
+  }
+  Spd::Input policy(std::uint32_t id) {
+    return {{.id = PolicyId{id},
+             .order = pick(20),
+             .direction = static_cast<PolicyDirection>(pick(3)),
+             .action = static_cast<Action>(pick(3)),
+             .selectors = selectors()},
+            1000 + id};
+  }
+  Known packet() {
+    const Family f = family();
+    Known k{.source = address(f), .destination = address(f), .protocol = protocol()};
+    k.piece = static_cast<Piece>(pick(4));
+    if (f == Family::kV4 && k.piece == Piece::kAtomic) k.piece = Piece::kWhole;
+    if (has_ports(k.protocol)) k.sport = port(k.protocol), k.dport = port(k.protocol);
+    if (has_types(k.protocol)) k.dport = k.sport;
+    k.hidden = f == Family::kV6 && k.fragment() && pick(4) == 0;
+    return k;
+  }
+
+ private:
+  std::mt19937 random_;
+};
+
+// Its octets, and an mbuf around them.
+class Octets {
+ public:
+  Octets(const Known& k, World& world) {
+    k.source.is_v4() ? ipv4(k) : ipv6(k, world);
+    payload(k, world);
+    set_length(k);
+    m_.buf_addr = bytes_;
+    m_.data_off = 0;
+    m_.nb_segs = 1;
+    m_.data_len = static_cast<std::uint16_t>(at_);
+    m_.pkt_len = at_;
+  }
+  rte_mbuf* mbuf() { return &m_; }
+  const std::uint8_t* ip() const { return bytes_; }
+
+ private:
+  static constexpr std::uint16_t kLaterOffset = 8;
+  void ipv4(const Known& k) {
+    bytes_[0] = 0x45;
+    bytes_[8] = 64;
+    bytes_[9] = k.protocol;
+    if (k.piece == Piece::kFirst) store_be16(bytes_ + 6, kMoreFragments);
+    if (k.piece == Piece::kLater) store_be16(bytes_ + 6, kLaterOffset / 8);
+    std::ranges::copy(k.source.bytes(), bytes_ + 12);
+    std::ranges::copy(k.destination.bytes(), bytes_ + 16);
+    at_ = kIpv4Bytes;
+  }
+  void ipv6(const Known& k, World& world) {
+    bytes_[0] = 0x60;
+    bytes_[7] = 64;
+    std::ranges::copy(k.source.bytes(), bytes_ + 8);
+    std::ranges::copy(k.destination.bytes(), bytes_ + 24);
+    next_ = 6;
+    at_ = kIpv6Bytes;
+    if (world.pick(4) == 0) header(kIpv6HopByHop);
+    if (world.pick(4) == 0) header(kIpv6Destination);
+    if (k.piece != Piece::kWhole) {
+      header(kIpv6Fragment);
+      if (k.piece == Piece::kFirst) store_be16(bytes_ + at_ - 6, 1);
+      if (k.piece == Piece::kLater) store_be16(bytes_ + at_ - 6, kLaterOffset);
+    }
+    if (k.hidden && k.piece == Piece::kFirst) header(kIpv6Destination);
+    bytes_[next_] = k.hidden && k.piece == Piece::kLater ? kIpv6Destination : k.protocol;
+  }
+  void header(std::uint8_t type) {
+    bytes_[next_] = type;
+    next_ = at_;
+    at_ += 8;
+  }
+  // Of a later fragment, and where there are no ports, anything.
+  void payload(const Known& k, World& world) {
+    std::uint8_t* p = bytes_ + at_;
+    at_ += 24;
+    for (std::uint8_t* b = p; b != bytes_ + at_; ++b) *b = static_cast<std::uint8_t>(world.pick(4));
+    if (k.piece == Piece::kLater || !has_ports(k.protocol)) return;
+    if (k.protocol == kMobility)
+      p[2] = static_cast<std::uint8_t>(k.sport >> 8);
+    else
+      store_be16(p, k.sport);
+    if (!has_types(k.protocol)) store_be16(p + 2, k.dport);
+  }
+  void set_length(const Known& k) {
+    if (!k.source.is_v4()) return store_be16(bytes_ + 4, static_cast<std::uint16_t>(at_ - kIpv6Bytes));
+    store_be16(bytes_ + 2, static_cast<std::uint16_t>(at_));
+    set_ipv4_checksum(bytes_);
+  }
+
+  std::uint8_t bytes_[160] = {};
+  unsigned at_ = 0, next_ = 0;
+  rte_mbuf m_{};
+};
+
+// The reading. kUnknown: only the whole datagram can tell (§7).
+enum class Answer : std::uint8_t { kNo, kYes, kUnknown };
+
+Answer both(Answer a, Answer b) {
+  if (a == Answer::kNo || b == Answer::kNo) return Answer::kNo;
+  return a == Answer::kYes ? b : a;
+}
+Answer port(const PortRange& range, const Known& k, std::uint16_t value) {
+  if (range.is_any()) return Answer::kYes;
+  if (k.fragment()) return range.is_opaque() ? Answer::kYes : Answer::kUnknown;
+  if (!has_ports(k.protocol)) return range.is_opaque() ? Answer::kYes : Answer::kNo;
+  return !range.is_opaque() && range.first <= value && value <= range.last ? Answer::kYes : Answer::kNo;
+}
+Answer side(const TrafficSelector& s, const Known& k, const IpAddress& address, std::uint16_t value) {
+  if (!s.addresses.contains(address)) return Answer::kNo;
+  if (s.protocol != kAnyProtocol && !k.hidden && s.protocol != k.protocol) return Answer::kNo;
+  const Answer protocol = s.protocol != kAnyProtocol && k.hidden ? Answer::kUnknown : Answer::kYes;
+  return both(protocol, port(s.ports, k, value));
+}
+// Of several selectors one is enough.
+Answer one_of(const TrafficSelectors& sources, const TrafficSelectors& destinations, const Known& k) {
+  Answer out = Answer::kNo;
+  for (const TrafficSelector& s : sources)
+    for (const TrafficSelector& d : destinations) {
+      const bool contradict =
+          s.protocol != d.protocol && s.protocol != kAnyProtocol && d.protocol != kAnyProtocol;
+      if (contradict) continue;
+      const Answer a = both(side(s, k, k.source, k.sport), side(d, k, k.destination, k.dport));
+      if (a == Answer::kYes) return a;
+      if (a == Answer::kUnknown) out = a;
+    }
+  return out;
+}
+
+struct Decided {
+  const Spd::Input* by = nullptr;
+  bool undecided = false;
+};
+Decided read(const std::vector<Spd::Input>& in_order, Direction direction, const Known& k) {
+  const bool out = direction == Direction::kOut;
+  for (const Spd::Input& input : in_order) {
+    const PolicyDirection d = input.policy.direction;
+    if (d == (out ? PolicyDirection::kIn : PolicyDirection::kOut)) continue;
+    const Selectors& s = input.policy.selectors;
+    const Answer a = out ? one_of(s.local, s.remote, k) : one_of(s.remote, s.local, k);
+    if (a != Answer::kNo) return {&input, a == Answer::kUnknown};
+  }
+  return {};
+}
+
+unsigned packets_to_try() {
+  const char* asked = std::getenv("SIMPLON_PACKETS");
+  return asked != nullptr ? static_cast<unsigned>(std::strtoul(asked, nullptr, 10)) : 50'000;
+}
+constexpr unsigned kPacketsOfAWorld = 500;
+
+PacketInfo parsed(Octets& octets) {
+  PacketInfo packet{.m = octets.mbuf()};
+  EXPECT_EQ(parse_ip(packet.m, 0, packet.headers), Drop::kNone);
+  return packet;
+}
+
+TEST(Rfc4301_4_4_1, RandomPoliciesDecideAboutRandomPacketsAsTheListIsRead) {
+  unsigned found = 0, undecided = 0, tried = 0;
+  for (unsigned seed = 0; tried < packets_to_try(); ++seed) {
+    World world(seed);
+    std::vector<Spd::Input> inputs;
+    for (std::uint32_t id = 1, n = 1 + world.pick(40); id <= n; ++id) inputs.push_back(world.policy(id));
+    const Spd spd(inputs);
+    std::ranges::sort(inputs, {}, [](const Spd::Input& i) { return std::pair(i.policy.order, i.policy.id); });
+    for (unsigned i = 0; i < kPacketsOfAWorld; ++i, ++tried) {
+      const Known known = world.packet();
+      Octets octets(known, world);
+      const Flow flow = flow_of(parsed(octets));
+      for (const Direction d : {Direction::kOut, Direction::kIn}) {
+        const Spd::Entry* entry = spd.find(d, flow);
+        const Decided want = read(inputs, d, known);
+        ASSERT_EQ(entry != nullptr, want.by != nullptr) << "seed " << seed << ", packet " << i;
+        if (entry == nullptr) continue;
+        ASSERT_EQ(entry->slot, want.by->slot) << "seed " << seed << ", packet " << i;
+        ASSERT_EQ(entry->undecided(flow), want.undecided) << "seed " << seed << ", packet " << i;
+        ++found, undecided += want.undecided;
+      }
+    }
+  }
+  EXPECT_GT(found, tried / 2) << "the world is too large: hardly a packet meets a policy";
+  EXPECT_GT(undecided, tried / 20);
+  EXPECT_LT(found, tried * 2) << "or too small";
+}
+
+TEST(Rfc4301_5_2, RandomSelectorsOfAnSaAreReadAsTheyStand) {
+  unsigned passed = 0, tried = 0;
+  for (unsigned seed = 0; tried < packets_to_try(); ++seed) {
+    World world(~seed);
+    SaSpec spec;
+    spec.selectors = world.selectors();
+    InboundSa sa(0);
+    set_selectors(spec, sa);
+    for (unsigned i = 0; i < kPacketsOfAWorld / 10; ++i, ++tried) {
+      const Known known = world.packet();
+      Octets octets(known, world);
+      const PacketInfo packet = parsed(octets);
+      const Answer want = one_of(spec.selectors.remote, spec.selectors.local, known);
+      const Drop drop = check_selectors(sa, octets.ip(), packet.headers);
+      ASSERT_EQ(drop, want == Answer::kYes  ? Drop::kNone
+                      : want == Answer::kNo ? Drop::kSelectorMismatch
+                                            : Drop::kFragment)
+          << "seed " << seed << ", packet " << i;
+      passed += want == Answer::kYes;
+    }
+  }
+  EXPECT_GT(passed, tried / 50);
+}
+
+}  // namespace
+}  // namespace simplon::dp
