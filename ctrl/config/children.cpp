@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The children of a connection: what is protected, by what, and for how long.
 #include <algorithm>
+#include <map>
 
 #include "ctrl/config/parts.h"
 #include "ctrl/config/quantity.h"
@@ -116,6 +117,37 @@ void read_mode(Section& section, const Connection& connection, ChildConfig& out)
             remotes.size() == 1 && one_host(remotes[0]) ? std::optional(remotes[0].first) : std::nullopt);
 }
 
+// Populate-from-packet flags (RFC 4301 §4.4.1). Traffic alone asks for such a child.
+void read_pfp(Section& section, ChildConfig& out) {
+  const Value value = section.get("pfp");
+  const std::map<std::string_view, bool PfpFlags::*> fields{{"local", &PfpFlags::local},
+                                                            {"remote", &PfpFlags::remote},
+                                                            {"protocol", &PfpFlags::protocol},
+                                                            {"local_port", &PfpFlags::local_port},
+                                                            {"remote_port", &PfpFlags::remote_port}};
+  for (const Value& item : value.list()) {
+    const auto text = item.text();
+    if (!text) continue;
+    if (const auto field = fields.find(*text); field != fields.end())
+      out.pfp.*field->second = true;
+    else
+      item.error("use local, remote, protocol, local_port and remote_port");
+  }
+  if (!out.pfp.any()) return;
+  const auto without_protocol = [](const TrafficSelectors& side) {
+    return side.empty() ||
+           std::ranges::any_of(side, [](const TrafficSelector& s) { return s.protocol == 0; });
+  };
+  if (out.pfp.ports() && !out.pfp.protocol && without_protocol(out.selectors.local) &&
+      without_protocol(out.selectors.remote))
+    value.error("a port needs a protocol: add protocol, or name one in the selectors");
+  if (out.start == ike::StartAction::kStart || out.dpd == ike::DpdAction::kRestart ||
+      out.close == ike::CloseAction::kStart)
+    value.error(
+        "traffic asks for each SA; use start: trap or none, dpd_action: trap or clear, close_action: trap or "
+        "none");
+}
+
 bool can_initiate(const Connection& connection) {
   return std::ranges::any_of(connection.remote_addrs, one_host);
 }
@@ -196,6 +228,7 @@ ike::ChildConfig read_child(const std::string& name, const Value& value, const C
   read_protocol(section, connection, legacy, out);
   read_esn(section, out);
   read_actions(section, connection, out);
+  read_pfp(section, out);
   read_lifetimes(section, out);
   if (const auto n = section.get("replay_window").number(kShortestWindow, kLongestWindow))
     out.replay_window = static_cast<std::uint32_t>(*n);

@@ -163,6 +163,8 @@ void check_order(const std::vector<PolicyEntry>& entries, Mode mode) {
 }
 
 void check_kernel(const PolicyEntry& entry) {
+  if (entry.policy.pfp.any())
+    entry.value.error("pfp is for mode 'dp': the kernel asks for one SA of an entry at a time");
   if (const auto kernel = kernel_policies(entry.policy); !kernel) entry.value.error(kernel.error().what);
 }
 

@@ -228,7 +228,8 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
                  .protocol = child.protocol,
                  .mode = child.mode,
                  .child = child.policy,
-                 .interface = child.interface};
+                 .interface = child.interface,
+                 .pfp = child.pfp};
   out.tunnel = tunnel_of(connection);
   const auto& remotes = connection.remote_addrs;
   if (out.selectors.local.empty() && (out.tunnel || connection.local_addrs.size() == 1))

@@ -51,6 +51,9 @@ struct PolicySpec {
   // alone. None: of the SPD of all other traffic.
   InterfaceId interface{};
 
+  // PROTECT only: each packet gets an SA for its own values of these fields.
+  PfpFlags pfp;
+
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };
 

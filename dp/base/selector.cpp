@@ -181,4 +181,17 @@ TrafficSelectors narrow(const TrafficSelectors& offered, const TrafficSelectors&
   return out;
 }
 
+Selectors populated(const Selectors& entry, const Selectors& packet, const PfpFlags& flags) {
+  const auto side = [&](const TrafficSelectors& all, const TrafficSelector& of, bool address, bool port) {
+    const TrafficSelector wanted{
+        .protocol = flags.protocol ? of.protocol : kAnyProtocol,
+        .ports = port ? of.ports : PortRange{},
+        .addresses = address ? of.addresses : AddressRange::of(Prefix::all(of.addresses.first.family()))};
+    return narrow({wanted}, all);
+  };
+  if (!covers(entry.local, packet.local) || !covers(entry.remote, packet.remote)) return {};
+  return {side(entry.local, packet.local[0], flags.local, flags.local_port),
+          side(entry.remote, packet.remote[0], flags.remote, flags.remote_port)};
+}
+
 }  // namespace simplon

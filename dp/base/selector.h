@@ -58,6 +58,18 @@ struct Selectors {
 std::string text(const TrafficSelectors& selectors);  // separated by spaces
 // Each of `part` is inside one of `all`.
 bool covers(const TrafficSelectors& all, const TrafficSelectors& part);
+// Populate-from-packet flags (RFC 4301 §4.4.1): in these fields an SA has the value of the packet that asked
+// for it, not all that its entry has. Ports of ICMP and the Mobility Header are type and code.
+struct PfpFlags {
+  bool local = false, remote = false, protocol = false, local_port = false, remote_port = false;
+
+  bool any() const { return local || remote || protocol || ports(); }
+  bool ports() const { return local_port || remote_port; }
+  friend auto operator<=>(const PfpFlags&, const PfpFlags&) = default;
+};
+// What the SA for this packet, one selector a side, is for; no selectors where the entry does not cover it.
+Selectors populated(const Selectors& entry, const Selectors& packet, const PfpFlags& flags);
+
 // Sorted: equal for what was named in another order.
 Selectors in_order(Selectors selectors);
 

@@ -95,6 +95,7 @@ void Spd::add(Direction direction, const Input& input, std::uint32_t rank) {
           .via_kernel = input.policy.via_kernel,
           .multicast = is_multicast(d.addresses.first) && is_multicast(d.addresses.last),
           .whole = input.policy.action == Action::kProtect && input.policy.mode == SaMode::kTransport,
+          .pfp_ports = input.policy.pfp.ports(),
           .slot = input.slot,
           .next = 0,
           .ranges = from.exact && to.exact ? 0 : static_cast<std::uint32_t>(ranges_.size())};

@@ -28,6 +28,7 @@ class Spd {
     bool via_kernel = false;   // BYPASS: the kernel forwards it
     bool multicast = false;    // its destinations are groups alone
     bool whole = false;        // PROTECT in transport mode, which protects no fragments (RFC 4301 §7)
+    bool pfp_ports = false;    // its SAs are for the ports of one packet (RFC 4301 §4.4.1)
     std::uint32_t slot = 0;    // PROTECT: Tables::outbound
     std::uint32_t next = 0;    // of the chain: index + 1, 0 ends it
     std::uint32_t ranges = 0;  // index + 1 of what the addresses are compared to, 0: the prefixes say it all
@@ -35,7 +36,7 @@ class Spd {
     // Whether it asks for what is not known of a fragment: ports, and the protocol where another extension
     // header stands before it (RFC 4301 §7). An OPAQUE port asks for ports that are not known.
     bool undecided(const Flow& flow) const {
-      return flow.fragment && (whole || asks(sports) || asks(dports) ||
+      return flow.fragment && (whole || pfp_ports || asks(sports) || asks(dports) ||
                                (protocol != kAnyProtocol && is_protocol_unknown(flow)));
     }
     static bool asks(const PortRange& ports) { return !ports.is_any() && !ports.is_opaque(); }

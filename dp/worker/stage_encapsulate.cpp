@@ -16,9 +16,12 @@
 namespace simplon::dp {
 namespace {
 
-// Asks IKE for an SA (RFC 4301 §4.4.1), at most once a second for each policy.
+// Asks IKE for an SA (RFC 4301 §4.4.1). Packets of one policy may need several, so that each eighth of its
+// flows may ask once a second.
 void acquire(const PacketInfo& packet, PolicyId policy, const EncapsulateOutputs& out) {
-  if (!out.acquires.allow(static_cast<std::uint64_t>(policy), rte_rdtsc())) return;
+  constexpr std::uint64_t kParts = 8;
+  const std::uint64_t part = path_hash(flow_of(packet)) % kParts;
+  if (!out.acquires.allow(static_cast<std::uint64_t>(policy) * kParts + part, rte_rdtsc())) return;
   const Headers& h = packet.headers;
   const std::uint8_t* ip = ip_of(packet);
   out.control.send({.kind = WorkerEvent::Kind::kAcquire,

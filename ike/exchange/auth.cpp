@@ -72,6 +72,8 @@ void offer_first_child(IkeSa& sa, PayloadWriter& out, Now now) {
   if (config == nullptr)
     return sa.context().finish(first.ticket, false, "the connection has no child " + first.child);
   if (const std::string why = why_not_asked(sa, *config); !why.empty()) return not_asked(sa, first, why, now);
+  if (needs_packet(*config, first.packet))
+    return sa.context().finish(first.ticket, false, no_packet(*config));
   sa.children().attempt() = Attempt{.config = *config,
                                     .spi = sa.context().fresh_spi(),
                                     .mode = config->mode,
@@ -91,10 +93,11 @@ void child_refused(IkeSa& sa, const Payloads& p, Now now) {
   const Notify* n = p.error();
   if (n && n->type == NotifyType::kTsUnacceptable) ++sa.context().counters.ts_unacceptable;
   if (n && n->type == NotifyType::kNoProposalChosen) ++sa.context().counters.no_proposal;
-  const ChildConfig& config = sa.children().attempt()->config;
+  const Attempt& attempt = *sa.children().attempt();
   attempt_failed(sa,
                  "the peer refuses it: " + reason(p, "no SA payload") + "; we offered " +
-                     text(config.proposals) + " for " + effective_selectors(config, sa.path()).text(),
+                     text(attempt.config.proposals) + " for " +
+                     effective_selectors(attempt.config, sa.path(), attempt.packet).text(),
                  now);
 }
 

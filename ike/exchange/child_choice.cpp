@@ -51,6 +51,11 @@ Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces)
                  config.name + " is " + want.text();
       continue;
     }
+    // RFC 4301 §4.4.1: the initiator's first selectors are those of a packet.
+    if (config.pfp.any()) {
+      Selectors own = populated(got, first_of(theirs), config.pfp);
+      if (!own.local.empty() && !own.remote.empty()) got = std::move(own);
+    }
     if (mode != config.mode && config.transport_fallback == TransportFallback::kFail) {
       out.refusal = NotifyType::kNoProposalChosen;
       out.why = "offered tunnel mode, child " + config.name + " is for transport mode alone";

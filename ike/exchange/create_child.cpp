@@ -143,6 +143,7 @@ void run(IkeSa& sa, const CreateChild& task, Now now) {
   if (config == nullptr)
     return sa.context().finish(task.ticket, false, "the connection has no child " + task.child);
   if (const std::string why = why_not_asked(sa, *config); !why.empty()) return not_asked(sa, task, why, now);
+  if (needs_packet(*config, task.packet)) return sa.context().finish(task.ticket, false, no_packet(*config));
   const bool up = task.packet ? sa.children().covers(task.child, *task.packet) : sa.children().up(task.child);
   if ((task.ticket == 0 || task.unless_up) && up) return sa.context().finish(task.ticket, true);
   start_attempt(sa,
@@ -174,7 +175,8 @@ void run(IkeSa& sa, const RekeyChild& task, Now now) {
                  .replaces = task.id,
                  .mode = child->in->mode,
                  .ticket = task.ticket,
-                 .refused = task.refused},
+                 .refused = task.refused,
+                 .packet = c.pfp.any() ? std::optional(first_of(child->selectors)) : std::nullopt},
                 now);
 }
 
@@ -189,6 +191,14 @@ void not_asked(IkeSa& sa, const CreateChild& task, const std::string& why, Now n
   sa.context().finish(task.ticket, false, "child " + task.child + ": " + why);
 }
 
+bool needs_packet(const ChildConfig& config, const std::optional<Selectors>& packet) {
+  return config.pfp.any() && !packet;
+}
+
+std::string no_packet(const ChildConfig& config) {
+  return "child " + config.name + " has the selectors of a packet (pfp): traffic asks for it";
+}
+
 void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups, PayloadWriter& out) {
   std::vector<Proposal> proposals =
       with_groups == WithGroups::kYes ? attempt.config.proposals : without_groups(attempt.config.proposals);
@@ -197,7 +207,7 @@ void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups
   if (attempt.mode == SaMode::kTransport) out.notify(NotifyType::kUseTransportMode);
   out.sa(proposals);
   if (with_groups == WithGroups::kYes) out.nonce(attempt.nonce);
-  Selectors s = effective_selectors(attempt.config, sa.path());
+  Selectors s = effective_selectors(attempt.config, sa.path(), attempt.packet);
   if (attempt.packet) put_first(*attempt.packet, s);
   if (const Child* old = sa.children().find(attempt.replaces)) put_first(old->selectors, s);
   out.ts(PayloadType::kTsi, s.local);
@@ -230,7 +240,8 @@ void complete_child(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {
   if (!mode) return not_taken(sa, mode.error().what, now);
   Selectors theirs{p.tsi.value_or(TrafficSelectors{}), p.tsr.value_or(TrafficSelectors{})};
   if (*mode == SaMode::kTransport) theirs = seen_from_here(std::move(theirs), sa.path());
-  const Selectors want = effective_selectors(attempt.config, sa.path()), got = narrowed(theirs, want);
+  const Selectors want = effective_selectors(attempt.config, sa.path(), attempt.packet),
+                  got = narrowed(theirs, want);
   if (got.local.empty() || got.remote.empty())
     return not_taken(
         sa, "the peer's selectors are outside ours: " + theirs.text() + ", ours are " + want.text(), now);

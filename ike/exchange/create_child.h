@@ -19,6 +19,9 @@ void not_asked(IkeSa& sa, const CreateChild& task, const std::string& why, Now n
 
 // The child of IKE_AUTH has no key exchange of its own (§1.2), so no groups are offered for it.
 enum class WithGroups : std::uint8_t { kNo, kYes };
+// A child with PFP flags has no selectors but those of a packet.
+bool needs_packet(const ChildConfig& config, const std::optional<Selectors>& packet);
+std::string no_packet(const ChildConfig& config);
 void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups, PayloadWriter& out);
 void start_attempt(IkeSa& sa, Attempt attempt, Now now);
 // What the peer chose is installed, if it may be. `shared` is empty without PFS.

@@ -72,7 +72,8 @@ void replaced_is_gone(IkeSa& sa, Now now) {
 std::string offer_text(const IkeSa& sa) {
   const Attempt& attempt = *sa.children().attempt();
   if (attempt.of_ike()) return text(sa.peer().proposals);
-  return text(attempt.config.proposals) + " for " + effective_selectors(attempt.config, sa.path()).text();
+  return text(attempt.config.proposals) + " for " +
+         effective_selectors(attempt.config, sa.path(), attempt.packet).text();
 }
 
 }  // namespace

@@ -42,6 +42,7 @@ struct ChildConfig {
   MtuOptions mtu;
   PolicyId policy{};        // the SPD entry made from this child
   InterfaceId interface{};  // of the connection: what is routed to it, in its own SPD
+  PfpFlags pfp;             // each packet asks for a child SA of its own values
 
   friend bool operator==(const ChildConfig&, const ChildConfig&) = default;
 };

@@ -10,6 +10,14 @@ Selectors effective_selectors(const ChildConfig& config, const Path& path) {
   return out;
 }
 
+Selectors effective_selectors(const ChildConfig& config, const Path& path,
+                              const std::optional<Selectors>& packet) {
+  Selectors all = effective_selectors(config, path);
+  if (!packet || !config.pfp.any()) return all;
+  Selectors own = populated(all, *packet, config.pfp);
+  return own.local.empty() || own.remote.empty() ? all : own;
+}
+
 std::string_view why_impossible(const ChildConfig& config, const Path& path) {
   if (config.protocol == IpsecProtocol::kAh && path.nat())
     return "AH does not pass a NAT, and one is on the way to the peer (RFC 3948 section 1)";

@@ -82,6 +82,10 @@ Selectors first_of(const Selectors& selectors);
 
 // The selectors of a child: an empty side means the outer address itself.
 Selectors effective_selectors(const ChildConfig& config, const Path& path);
+// Of an SA that this packet asks for, or without a packet any: the child's, with the packet's own values
+// where the child has PFP flags (RFC 4301 §4.4.1).
+Selectors effective_selectors(const ChildConfig& config, const Path& path,
+                              const std::optional<Selectors>& packet);
 
 // Why such a child cannot be made on this path; empty: it can.
 std::string_view why_impossible(const ChildConfig& config, const Path& path);

@@ -38,6 +38,16 @@ List texts(const TrafficSelectors& selectors) {
   return out;
 }
 
+List pfp_names(const PfpFlags& pfp) {
+  List out;
+  if (pfp.local) out.emplace_back("local");
+  if (pfp.remote) out.emplace_back("remote");
+  if (pfp.protocol) out.emplace_back("protocol");
+  if (pfp.local_port) out.emplace_back("local_port");
+  if (pfp.remote_port) out.emplace_back("remote_port");
+  return out;
+}
+
 // A child without selectors protects the outer addresses themselves.
 List texts_or_dynamic(const TrafficSelectors& selectors) {
   return selectors.empty() ? List{"dynamic"} : texts(selectors);
@@ -170,6 +180,7 @@ Message policy_message(const PolicySpec& policy) {
   if (policy.tunnel)
     m.add("tunnel-local", policy.tunnel->local.text()).add("tunnel-remote", policy.tunnel->remote.text());
   m.add_list("local-ts", texts(policy.selectors.local)).add_list("remote-ts", texts(policy.selectors.remote));
+  if (policy.pfp.any()) m.add_list("pfp", pfp_names(policy.pfp));
   return m;
 }
 

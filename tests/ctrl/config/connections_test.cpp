@@ -75,6 +75,23 @@ connections:
   EXPECT_EQ(child.mtu, (MtuOptions{DfBit::kCopy, Fragmentation::kAfterEsp, 1300}));
 }
 
+TEST(Rfc4301_4_4_1, PopulateFromPacketFlagsAreRead) {
+  const auto pfp = [](std::string_view value) {
+    const auto config = with(
+        "connections:\n  sites:\n    local: {address: 198.51.100.1, id: a.example}\n    remote: {address: "
+        "198.51.100.2, id: b.example}\n    children: {net: {remote_ts: \"10.0.0.0/8[tcp]\"" +
+        std::string(value) + "}}\n");
+    EXPECT_TRUE(config) << text(config.error());
+    EXPECT_EQ(config->policies[0].pfp, config->connections[0]->children[0].pfp);
+    return config->policies[0].pfp;
+  };
+  EXPECT_FALSE(pfp("").any());
+  EXPECT_EQ(pfp(", pfp: remote"), PfpFlags{.remote = true});
+  EXPECT_EQ(pfp(", pfp: [local, remote_port]"), (PfpFlags{.local = true, .remote_port = true}));
+  EXPECT_EQ(pfp(", pfp: [remote, protocol, local_port]"),
+            (PfpFlags{.remote = true, .protocol = true, .local_port = true}));
+}
+
 TEST(Config, MssIsAutoOffOrANumber) {
   EXPECT_EQ(with(kSites)->connections[0]->children[0].mtu, MtuOptions{});
   const auto mss = [](const std::string& value) {
@@ -240,6 +257,9 @@ constexpr Wrong kWrongChildren[] = {
     {"    children: {net: {remote_ts: 10.0.0.0/8, esp_proposals: [des-md5]}}\n",
      "net.esp_proposals[0]: des, md5: weak, and for peers that have nothing better: to use it, write legacy: "
      "allow"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: [port]}}\n", "use local, remote, protocol, local_port"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: remote_port}}\n", "a port needs a protocol"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: remote, start: start}}\n", "traffic asks for each SA"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, esn: always}}\n",
      "net.esn: 'always' is not allowed; use prefer, "
      "require or off"},

@@ -126,6 +126,46 @@ TEST(ConfigPolicies, ABypassBehindAChildWhosePeerIsUnknownIsAWarning) {
               HasSubstr("put it before that one"));
 }
 
+TEST(Rfc4301_4_4_1_1, TypesAndOpaquePortsStandInPoliciesByName) {
+  const auto config = with(R"(
+policies:
+  - {action: discard, local: any, remote: "any[icmp/redirect]"}
+  - {action: bypass, local: 192.0.2.0/24, remote: "203.0.113.0/24[icmp/echo-request]"}
+  - {action: discard, local: "192.0.2.0/24[udp/opaque]", remote: 203.0.113.0/24}
+)");
+  ASSERT_TRUE(config) << text(config.error());
+  EXPECT_EQ(config->policies[0].selectors.remote[0].ports, (PortRange{0x0500, 0x05ff}));
+  EXPECT_EQ(config->policies[1].selectors.remote[0].text(), "203.0.113.0/24[icmp/echo-request]");
+  EXPECT_TRUE(config->policies[2].selectors.local[0].ports.is_opaque());
+}
+
+// RFC 4301 §7: the ports of a fragment are not known, so it is OPAQUE's.
+TEST(ConfigPolicies, ABypassForOpaquePortsBeforeAChildIsAnError) {
+  const auto entry = [](std::string_view local) {
+    return error_of(with(std::string(kSites) + "policies: [{action: bypass, local: \"" + std::string(local) +
+                         "\", remote: any}]\n"));
+  };
+  EXPECT_THAT(entry("198.18.1.7[udp/opaque]"), HasSubstr("its fragments are not reached"));
+  EXPECT_EQ(entry("203.0.113.7[udp/opaque]"), "no error");
+  EXPECT_EQ(error_of(with(std::string(kSites) +
+                          "policies: [{child: sites/net}, {action: bypass, local: \"any[udp/opaque]\", remote: "
+                          "any}]\n")),
+            "no error")
+      << "behind it";
+}
+
+TEST(ConfigPolicies, OpaqueTypesOfTheMobilityHeaderAndPfpAreNotTheKernels) {
+  const auto kernel = [](std::string_view local, std::string_view more = "") {
+    return error_of(parse("gateway: {mode: kernel}\n" + std::string(kSites) + std::string(more) +
+                          "policies: [{action: discard, local: \"" + std::string(local) + "\", remote: any}]\n"));
+  };
+  EXPECT_EQ(kernel("10.0.0.0/8[icmp/echo-request]"), "no error");
+  EXPECT_THAT(kernel("10.0.0.0/8[udp/opaque]"), HasSubstr("the kernel has no OPAQUE ports"));
+  EXPECT_THAT(kernel("2001:db8::/32[mh/binding-update]"), HasSubstr("the Mobility Header has no types"));
+  EXPECT_THAT(kernel("10.0.0.0/8", "      other: {local_ts: 198.18.7.0/24, remote_ts: 198.18.9.0/24, pfp: remote}\n"),
+              HasSubstr("pfp is for mode 'dp'"));
+}
+
 TEST(ConfigPolicies, WhatTheKernelCannotSayIsAnErrorInItsMode) {
   constexpr std::string_view kText = R"(
 connections:

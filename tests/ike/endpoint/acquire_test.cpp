@@ -100,6 +100,73 @@ TEST_F(OneSaPerSubnet, Rfc7296_2_9_WhatWasAskedForTogetherComesTogether) {
   expect_both();
 }
 
+// A child of which each remote host and port has an SA of its own.
+class OneSaPerPacket : public testing::Test {
+ protected:
+  static std::shared_ptr<Connection> with_pfp(bool left, bool pfp) {
+    auto c = connection(left);
+    c->children[0].start = StartAction::kTrap;
+    if (pfp) c->children[0].pfp = {.protocol = true, .local_port = !left, .remote_port = left};
+    if (pfp) (left ? c->children[0].pfp.remote : c->children[0].pfp.local) = true;
+    return c;
+  }
+  static void packet(Pair& pair, const char* to, std::uint16_t port, const char* from = "198.18.1.7") {
+    TrafficSelector remote = *TrafficSelector::parse(to), local = *TrafficSelector::parse(from);
+    remote.protocol = local.protocol = 6;
+    remote.ports = {port, port}, local.ports = {1025, 1025};
+    pair.left.endpoint.acquire(PolicyId{7}, local, remote, pair.now);
+    pair.pump();
+  }
+  static std::vector<std::string> selectors(Side& side) {
+    std::vector<std::string> out;
+    for (const ChildStatus& child : side.status().children) out.push_back(child.selectors.text());
+    std::ranges::sort(out);
+    return out;
+  }
+};
+
+TEST_F(OneSaPerPacket, Rfc4301_4_4_1_DifferentPacketsOfAnEntryGetSasOfTheirOwn) {
+  Pair pair{with_pfp(true, true), with_pfp(false, false)};
+  packet(pair, "198.18.2.1", 80);
+  EXPECT_THAT(selectors(pair.left), testing::ElementsAre("198.18.1.0/24[tcp] === 198.18.2.1/32[tcp/80]"));
+  packet(pair, "198.18.2.1", 80, "198.18.1.8");
+  EXPECT_EQ(selectors(pair.left).size(), 1u) << "our own host is not a value of its packet";
+  packet(pair, "198.18.2.1", 443);
+  packet(pair, "198.18.2.2", 80);
+  const auto all = selectors(pair.left);
+  EXPECT_THAT(all, testing::ElementsAre("198.18.1.0/24[tcp] === 198.18.2.1/32[tcp/443]",
+                                        "198.18.1.0/24[tcp] === 198.18.2.1/32[tcp/80]",
+                                        "198.18.1.0/24[tcp] === 198.18.2.2/32[tcp/80]"));
+  for (const ChildStatus& child : pair.left.status().children)
+    pair.left.endpoint.rekey(ChildSaOnly{child.id}, 0, pair.now);
+  pair.pump();
+  pair.wait(10s);
+  EXPECT_EQ(selectors(pair.left), all) << "a rekey keeps them";
+}
+
+TEST_F(OneSaPerPacket, Rfc4301_4_4_1_TheResponderPopulatesFromTheFirstSelectors) {
+  Pair pair{with_pfp(true, false), with_pfp(false, true)};
+  packet(pair, "198.18.2.1", 80);
+  packet(pair, "198.18.2.2", 80);
+  EXPECT_THAT(selectors(pair.left), testing::ElementsAre("198.18.1.0/24[tcp] === 198.18.2.1/32[tcp/80]",
+                                                         "198.18.1.0/24[tcp] === 198.18.2.2/32[tcp/80]"));
+}
+
+TEST_F(OneSaPerPacket, WithoutAPacketThereIsNone) {
+  Pair pair{with_pfp(true, true), with_pfp(false, false)};
+  pair.initiate();
+  EXPECT_TRUE(selectors(pair.left).empty());
+  packet(pair, "198.18.2.1", 80);
+  EXPECT_EQ(selectors(pair.left).size(), 1u);
+}
+
+TEST_F(OneSaPerPacket, AHostHasSoManyAsItAsksFor) {
+  Pair pair{with_pfp(true, true), with_pfp(false, true)};
+  for (std::uint16_t port = 1; port <= 40; ++port) packet(pair, "198.18.2.1", port);
+  EXPECT_EQ(selectors(pair.left).size(), 40u);
+  EXPECT_EQ(selectors(pair.right).size(), 40u);
+}
+
 TEST_F(OneSaPerSubnet, ASubnetThatThePeerClosesComesBackByItself) {
   auto c = whole();
   c->children[0].close = CloseAction::kStart;
