@@ -30,13 +30,21 @@ struct MovedEvent {
   SaId sa{};
   SocketAddress remote;
 };
+// A packet of an inbound SA, or of an SPI that there is none of, was dropped (RFC 4301 §5.2, RFC 4303 §3.4).
+// Rate limited.
+struct AuditEvent {
+  std::string what;  // for the log
+  // The packet inside was outside the selectors of this SA: its first octets. Else empty.
+  SaId sa{};
+  Buffer packet;
+};
 // Another program changed what this backend holds; what protects is put back already. `open`: packets may
 // have passed in clear.
 struct ChangedEvent {
   std::string what;  // a sentence for the log
   bool open = false;
 };
-using BackendEvent = std::variant<AcquireEvent, ExpireEvent, MovedEvent, ChangedEvent>;
+using BackendEvent = std::variant<AcquireEvent, ExpireEvent, MovedEvent, AuditEvent, ChangedEvent>;
 
 // What a backend holds of ours, made by this process or by a former one.
 struct Installed {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/backend/dp_backend.h"
 
+#include <cstdio>
+
 namespace simplon::ctrl {
 
 Result<void> DpBackend::add_sa(const SaRef& sa) { return datapath_.add_sa(sa); }
@@ -37,6 +39,19 @@ std::map<SaId, std::uint64_t> DpBackend::packets(const std::vector<SaRef>& sas) 
   return out;
 }
 
+AuditEvent audit_event(const dp::AuditedDrop& drop) {
+  const bool selectors = drop.reason == dp::Drop::kSelectorMismatch;
+  AuditEvent out;
+  char spi[11];
+  std::snprintf(spi, sizeof spi, "0x%08x", static_cast<unsigned>(drop.spi));
+  out.what = std::string(dp::name(drop.reason)) + ": SPI " + spi + ", sequence number " +
+             std::to_string(drop.sequence) + ", " + (selectors ? "inner " : "") + drop.source.text() +
+             " to " + drop.destination.text();
+  out.sa = drop.sa;
+  if (selectors) out.packet.assign(drop.start.begin(), drop.start.end());
+  return out;
+}
+
 std::vector<BackendEvent> DpBackend::poll() {
   std::vector<BackendEvent> out;
   for (const dp::Event& event : datapath_.poll()) {
@@ -46,6 +61,8 @@ std::vector<BackendEvent> DpBackend::poll() {
       out.emplace_back(ExpireEvent{expire->sa, expire->hard});
     else if (const auto* moved = std::get_if<dp::PeerMoved>(&event))
       out.emplace_back(MovedEvent{moved->sa, moved->remote});
+    else if (const auto* audited = std::get_if<dp::AuditedDrop>(&event))
+      out.emplace_back(audit_event(*audited));
     else
       others_(event);
   }

@@ -205,7 +205,7 @@ void read_log(const Value& value, LogConfig& out) {
   constexpr std::pair<const char*, Category> kCategories[] = {
       {"daemon", Category::kDaemon},   {"config", Category::kConfig},      {"ike", Category::kIke},
       {"network", Category::kNetwork}, {"data_path", Category::kDataPath}, {"kernel", Category::kKernel},
-      {"console", Category::kConsole}};
+      {"console", Category::kConsole}, {"audit", Category::kAudit}};
   for (const auto& [key, category] : kCategories)
     if (const auto given = level(categories.get(key))) out.categories[category] = *given;
   categories.finish();

@@ -288,6 +288,11 @@ void Gateway::backend_events(Now now) {
       endpoint_->moved(moved->sa, moved->remote, now);
       continue;
     }
+    if (const auto* audit = std::get_if<AuditEvent>(&event)) {
+      log_.warning(Category::kAudit, audit->what);
+      if (!audit->packet.empty()) endpoint_->invalid_selectors(audit->sa, audit->packet, now);
+      continue;
+    }
     if (const auto* changed = std::get_if<ChangedEvent>(&event)) {
       log_.write({.level = changed->open ? Level::kError : Level::kWarning,
                   .category = Category::kKernel,

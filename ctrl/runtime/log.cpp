@@ -95,6 +95,8 @@ std::string_view name(Category category) {
       return "KNL";
     case Category::kConsole:
       return "MGT";
+    case Category::kAudit:
+      return "AUD";
   }
   return "?";
 }

@@ -20,7 +20,7 @@
 namespace simplon::ctrl {
 
 enum class Level : std::uint8_t { kError, kWarning, kInfo, kDebug };
-enum class Category : std::uint8_t { kDaemon, kConfig, kIke, kNetwork, kDataPath, kKernel, kConsole };
+enum class Category : std::uint8_t { kDaemon, kConfig, kIke, kNetwork, kDataPath, kKernel, kConsole, kAudit };
 
 std::string_view name(Level level);
 std::string_view name(Category category);

@@ -69,6 +69,14 @@ void add_sent(const auto& from, PortStats& to) {
   to.tx_bytes += from.tx_bytes;
 }
 
+// One side of the packet that an event is about.
+TrafficSelector side_of(const WorkerEvent& e, const IpAddress& address, std::uint16_t port) {
+  const bool known = !e.fragment && has_ports(e.protocol);
+  return {.protocol = e.protocol,
+          .ports = known ? PortRange{port, port} : PortRange{},
+          .addresses = {address, address}};
+}
+
 int node_of_lcore(unsigned lcore) { return static_cast<int>(rte_lcore_to_socket_id(lcore)); }
 
 unsigned sessions_of(const Setup& setup) {
@@ -331,16 +339,18 @@ DpdkDataPath::~DpdkDataPath() {
 
 void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
   switch (e.kind) {
-    case WorkerEvent::Kind::kAcquire: {
-      const bool known = !e.fragment && has_ports(e.protocol);
-      const auto side = [&](const IpAddress& a, std::uint16_t port) {
-        return TrafficSelector{.protocol = e.protocol,
-                               .ports = known ? PortRange{port, port} : PortRange{},
-                               .addresses = {a, a}};
-      };
-      out.emplace_back(Acquire{e.policy, side(e.source, e.sport), side(e.destination, e.dport)});
+    case WorkerEvent::Kind::kAcquire:
+      out.emplace_back(Acquire{e.policy, side_of(e, e.source, e.sport), side_of(e, e.destination, e.dport)});
       break;
-    }
+    case WorkerEvent::Kind::kAudit:
+      out.emplace_back(AuditedDrop{.reason = e.reason,
+                                   .spi = Spi{e.spi},
+                                   .sequence = e.sequence,
+                                   .sa = SaId{e.sa},
+                                   .source = side_of(e, e.source, e.sport),
+                                   .destination = side_of(e, e.destination, e.dport),
+                                   .start = {e.start.begin(), e.start.begin() + e.start_bytes}});
+      break;
     case WorkerEvent::Kind::kSoft:
     case WorkerEvent::Kind::kHard:
       out.emplace_back(Expire{SaId{e.sa}, e.kind == WorkerEvent::Kind::kHard});

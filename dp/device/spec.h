@@ -11,6 +11,7 @@
 #include "dp/base/network_spec.h"
 #include "dp/base/sa_spec.h"
 #include "dp/crypto/backend.h"
+#include "dp/packet/drop.h"
 
 namespace simplon::dp {
 
@@ -98,6 +99,16 @@ struct PeerMoved {
   SaId sa{};
   SocketAddress remote;
 };
+// An auditable event (RFC 4301 §5.2, RFC 4303 §3.4); rate limited.
+struct AuditedDrop {
+  Drop reason{};
+  Spi spi{};
+  std::uint32_t sequence = 0;
+  SaId sa{};  // 0: there is none of this SPI
+  // Of the packet with the ESP header; for kSelectorMismatch of the one inside.
+  TrafficSelector source, destination;
+  std::vector<std::uint8_t> start;  // its first octets
+};
 struct NeighbourWanted {  // a worker holds packets for this next hop
   PortIndex port{};
   IpAddress address;
@@ -108,7 +119,7 @@ struct PortChanged {
   PortIndex port{};
   std::string what;
 };
-using Event = std::variant<Acquire, Expire, PeerMoved, NeighbourWanted, PortChanged>;
+using Event = std::variant<Acquire, Expire, PeerMoved, AuditedDrop, NeighbourWanted, PortChanged>;
 
 // A tunnel interface has the driver "tunnel"; its packets and bytes are those of its SAs, which the ports
 // count as well.

@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include <array>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "dp/base/address.h"
 #include "dp/base/network_spec.h"
 #include "dp/base/sa_spec.h"
+#include "dp/packet/drop.h"
 #include "dp/worker/counters.h"
 #include "dp/worker/wakeup.h"
 
@@ -24,15 +26,19 @@ namespace simplon::dp {
 
 // A flat value for a ring.
 struct WorkerEvent {
-  enum class Kind : std::uint8_t { kAcquire, kSoft, kHard, kNeighbour, kMoved, kPathMtu } kind{};
+  enum class Kind : std::uint8_t { kAcquire, kSoft, kHard, kNeighbour, kMoved, kPathMtu, kAudit } kind{};
   std::uint8_t protocol = 0;
   bool fragment = false;  // ports are not known
+  Drop reason{};          // kAudit
   std::uint16_t sport = 0, dport = 0;
   PortIndex port{};
   PolicyId policy{};
   std::uint64_t sa = 0;
-  std::uint32_t spi = 0, sequence = 0;  // kPathMtu: of the ESP packet that was too large, and
-  std::uint16_t mtu = 0;                // what is not
+  std::uint32_t spi = 0,
+                sequence = 0;    // kAudit: of the packet; kPathMtu: of the ESP packet that was too large, and
+  std::uint16_t mtu = 0;         // what is not
+  std::uint8_t start_bytes = 0;  // kAudit: how much there is of the packet's start
+  std::array<std::uint8_t, 48> start{};
   IpAddress source,
       destination;  // kNeighbour: destination is the next hop; kMoved: source is where the peer is
 };

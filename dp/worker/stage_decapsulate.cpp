@@ -26,13 +26,20 @@ constexpr unsigned kMoveReports = 10;  // of one SA in a second
 
 bool is_replay(Drop reason) { return reason == Drop::kReplayed || reason == Drop::kTooOld; }
 
+// As the ESP header says it.
+std::uint32_t sequence_of(const PacketInfo& packet, const DecapsulateWork& work) {
+  return load_be32(bytes_of(packet.m) + work.header + 4);
+}
+
 // A packet that this worker does not decrypt.
 void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
                const DecapsulateOutputs& out) {
   const PacketInfo& packet = burst.packets[work.packet];
   if (work.sa == nullptr) {
-    if (tables.routes->local(destination_of(ip_of(packet), packet.headers.v4)))
+    if (tables.routes->local(destination_of(ip_of(packet), packet.headers.v4))) {
+      out.audit.record(Drop::kUnknownSpi, packet, work.spi, sequence_of(packet, work), nullptr);
       return drop(packet.m, Drop::kUnknownSpi, out.counters);
+    }
     return burst.wait_for_classify(work.packet);  // in transit to somebody else: the policies decide
   }
   if (!tables.gateway_on) return drop(packet.m, Drop::kGatewayOff, out.counters);
@@ -56,6 +63,13 @@ void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
   return false;
 }
 
+[[gnu::noinline]] void refuse(const DecapsulateWork& work, Drop bad, const PacketInfo& packet,
+                              const DecapsulateOutputs& out) {
+  work.sa->replayed += is_replay(bad);
+  out.audit.record(bad, packet, work.spi, sequence_of(packet, work), work.sa);
+  drop(packet.m, bad, out.counters);
+}
+
 // From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not.
 template <SaKind kKind>
 inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
@@ -76,8 +90,7 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
       job.packet = work.packet;
       ++jobs;
     } else {
-      sa->replayed += is_replay(bad);
-      drop(packet.m, bad, out.counters);
+      refuse(work, bad, packet, out);
     }
     if (++i == n) break;
     sa = burst.decapsulate[i].sa;
@@ -142,7 +155,10 @@ inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, con
 [[gnu::noinline]] void turn_away(const DecapsulateJob& job, Drop bad, Burst& burst,
                                  const DecapsulateOutputs& out) {
   PacketInfo& packet = burst.packets[job.packet];
-  if (bad != Drop::kFragment) return drop(packet.m, bad, out.counters);
+  if (bad != Drop::kFragment) {
+    out.audit.record(bad, packet, job.sa->spi, static_cast<std::uint32_t>(job.esp.seq), job.sa);
+    return drop(packet.m, bad, out.counters);
+  }
   packet.origin = Origin::kDecrypted;
   packet.spi = job.sa->spi;
   ++out.counters.decrypted;

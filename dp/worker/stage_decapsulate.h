@@ -4,6 +4,7 @@
 
 #include "dp/crypto/crypto.h"
 #include "dp/tables/tables.h"
+#include "dp/worker/audit.h"
 #include "dp/worker/burst.h"
 #include "dp/worker/control_channel.h"
 #include "dp/worker/counters.h"
@@ -16,6 +17,7 @@ struct DecapsulateOutputs {
   Mailboxes& mailboxes;     // packets of another worker's SA
   ControlChannel& control;  // limits that were reached, peers that have moved
   WorkerCounters& counters;
+  Audit& audit;
 };
 
 // Takes burst.decapsulate. What was decrypted goes to burst.classify, with what it is by then in

@@ -53,6 +53,7 @@ Worker::Worker(WorkerSetup setup)
       neighbours_(second_, transmit_, control_, counters_),
       mailboxes_(std::move(setup.mailboxes), setup.index, counters_),
       acquires_(second_),
+      audit_(second_, control_),
       path_mtus_(second_, control_),
       icmp_errors_(second_, setup.icmp.rate, counters_),
       tell_prohibited_(setup.icmp.prohibited),
@@ -115,7 +116,7 @@ unsigned Worker::poll(const Source& source, const Tables& tables) {
 void Worker::run_stages(const Tables& tables) {
   for (unsigned round = 0; round < kMostRounds; ++round) {
     if (!burst_.decapsulate.empty())
-      decapsulate(burst_, tables, *crypto_, {mailboxes_, control_, counters_}, clock_);
+      decapsulate(burst_, tables, *crypto_, {mailboxes_, control_, counters_, audit_}, clock_);
     else if (!burst_.classify.empty())
       classify(burst_, tables, flows_,
                {neighbours_, transmit_, control_, path_mtus_, counters_, buffers_, tell_prohibited_}, clock_);

@@ -17,6 +17,7 @@
 #include "dp/crypto/crypto.h"
 #include "dp/tables/quiescence.h"
 #include "dp/tables/tables.h"
+#include "dp/worker/audit.h"
 #include "dp/worker/burst.h"
 #include "dp/worker/control_channel.h"
 #include "dp/worker/counters.h"
@@ -95,6 +96,7 @@ class Worker {
   NeighbourQueue neighbours_;
   Mailboxes mailboxes_;
   RateLimiter acquires_;
+  Audit audit_;
   PathMtuNotices path_mtus_;
   IcmpErrors icmp_errors_;
   const bool tell_prohibited_;

@@ -195,6 +195,10 @@ void Endpoint::expired(SaId sa, bool hard, Now now) {
   impl_->expired(sa, hard, now);
   impl_->after_input(now);
 }
+void Endpoint::invalid_selectors(SaId sa, Bytes packet, Now now) {
+  impl_->invalid_selectors(sa, packet, now);
+  impl_->after_input(now);
+}
 void Endpoint::not_installed(SaId sa, const std::string& why, Now now) {
   impl_->not_installed(sa, why, now);
   impl_->after_input(now);

@@ -70,6 +70,9 @@ class Endpoint {
   void active(SaId sa, Now now);
   // A fresh ESP packet came through this inbound SA from there. A peer behind a NAT is followed (§2.23).
   void moved(SaId sa, const SocketAddress& remote, Now now);
+  // A packet that came through this inbound SA is outside its selectors; `packet` is its start. The peer is
+  // told (§3.10.1).
+  void invalid_selectors(SaId sa, Bytes packet, Now now);
   void shut_down(Now now);  // sends a delete for every IKE SA and does not wait for the responses
 
   std::vector<IkeStatus> status() const;

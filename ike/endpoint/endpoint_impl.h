@@ -32,6 +32,7 @@ class Endpoint::Impl {
   void acquire(PolicyId policy, const Selectors& packet, Now now);
   void expired(SaId sa, bool hard, Now now);
   void moved(SaId sa, const SocketAddress& remote, Now now);
+  void invalid_selectors(SaId sa, Bytes packet, Now now);
   void not_installed(SaId sa, const std::string& why, Now now);
   void shut_down(Now now);
 

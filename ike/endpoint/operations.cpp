@@ -175,6 +175,18 @@ void Endpoint::Impl::moved(SaId sa, const SocketAddress& remote, Now now) {
   if (IkeSa* ike = context.find(id)) ike->moved(sa, remote, now);
 }
 
+void Endpoint::Impl::invalid_selectors(SaId sa, Bytes packet, Now now) {
+  const auto found = context.by_sa.find(sa);
+  if (found == context.by_sa.end()) return;
+  const IkeSaId id = found->second;
+  context.touched.insert(id);
+  IkeSa* ike = context.find(id);
+  const Child* child = ike == nullptr ? nullptr : ike->children().find_sa(sa);
+  // One waits at most, whatever comes.
+  if (child != nullptr && ike->tasks().empty())
+    ike->add_task(TellSelectors{child->in->spi, {packet.begin(), packet.end()}}, now);
+}
+
 void Endpoint::Impl::not_installed(SaId sa, const std::string& why, Now now) {
   const auto found = context.by_sa.find(sa);
   if (found == context.by_sa.end()) return;

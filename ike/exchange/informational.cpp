@@ -63,6 +63,16 @@ std::vector<Buffer> children_deleted(IkeSa& sa, IpsecProtocol protocol, const De
   return answer;
 }
 
+// §3.10.1: the peer has dropped a packet of ours. It is for the log: what we send passed our own SPD, so the
+// two configurations differ.
+void selectors_refused(IkeSa& sa, const Notify& n) {
+  if (n.spi.size() != 4) return;
+  const Child* child = sa.children().find_outbound(Spi{load_be32(n.spi.data())});
+  if (child == nullptr) return;
+  sa.log(LogLevel::kWarning, "the peer dropped a packet of child " + child->config.name +
+                                 " as outside its selectors; ours are " + child->selectors.text());
+}
+
 // `refused`: the peer could not authenticate us, after we believed that all was well (§2.21.2).
 void ended_by_peer(IkeSa& sa, bool refused, Now now) {
   const std::string why =
@@ -105,6 +115,12 @@ void run(IkeSa& sa, const DeleteUnmade& task, Now now) {
   send_request(sa, out, {}, now, 0);
 }
 
+void run(IkeSa& sa, const TellSelectors& task, Now now) {
+  PayloadWriter out;
+  out.notify(NotifyType::kInvalidSelectors, task.packet, ProtocolId::kEsp, be32(task.spi));
+  send_request(sa, out, {}, now, 0);
+}
+
 void run(IkeSa& sa, const DeleteIke& task, Now now) {
   sa.begin_delete();
   PayloadWriter out;
@@ -128,6 +144,7 @@ void informational_request(IkeSa& sa, const Payloads& p, Now now) {
     if (const auto protocol = ipsec_protocol(d.protocol))
       std::ranges::move(children_deleted(sa, *protocol, d, now), std::back_inserter(answers[d.protocol]));
   }
+  if (const Notify* n = p.find(NotifyType::kInvalidSelectors)) selectors_refused(sa, *n);
   PayloadWriter out;
   for (const auto& [protocol, spis] : answers)
     if (!ike && !spis.empty()) out.del(protocol, spis);

@@ -8,6 +8,7 @@ namespace simplon::ike {
 
 void run(IkeSa& sa, const DeleteChild& task, Now now);
 void run(IkeSa& sa, const DeleteUnmade& task, Now now);
+void run(IkeSa& sa, const TellSelectors& task, Now now);
 void run(IkeSa& sa, const DeleteIke& task, Now now);
 void run(IkeSa& sa, const Liveness& task, Now now);
 void informational_request(IkeSa& sa, const Payloads& payloads, Now now);

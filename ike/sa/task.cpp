@@ -14,6 +14,12 @@ std::uint64_t ticket_of(const Task& task) {
   return std::visit(ticket, task);
 }
 
+void TaskQueue::push(Task task) { tasks_.push_back({std::move(task)}); }
+
+void TaskQueue::push_first(Task task) { tasks_.push_front({std::move(task)}); }
+
+void TaskQueue::push_later(Task task, Now not_before) { tasks_.push_back({std::move(task), not_before}); }
+
 void TaskQueue::push_all_first(std::vector<CreateChild> children) {
   for (auto child = children.rbegin(); child != children.rend(); ++child) push_first(std::move(*child));
 }

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "dp/base/bytes.h"
 #include "dp/base/sa_spec.h"
 #include "ike/sa/outputs.h"
 
@@ -46,17 +47,23 @@ struct DeleteUnmade {
 struct DeleteIke {
   std::uint64_t ticket = 0;
 };
+// A packet that came through the inbound SA of this SPI is outside its selectors; its start (§3.10.1).
+struct TellSelectors {
+  Spi spi{};
+  Buffer packet;
+};
 struct Liveness {};  // asks whether the peer lives (§2.4)
-using Task = std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteUnmade, DeleteIke, Liveness>;
+using Task = std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteUnmade, DeleteIke,
+                          TellSelectors, Liveness>;
 
 std::uint64_t ticket_of(const Task& task);
 
 class TaskQueue {
  public:
   bool empty() const { return tasks_.empty(); }
-  void push(Task task) { tasks_.push_back({std::move(task)}); }
-  void push_first(Task task) { tasks_.push_front({std::move(task)}); }
-  void push_later(Task task, Now not_before) { tasks_.push_back({std::move(task), not_before}); }
+  void push(Task task);
+  void push_first(Task task);
+  void push_later(Task task, Now not_before);
   void push_all_first(std::vector<CreateChild> children);  // in their order
   std::optional<Task> take(Now now);                       // the first that may begin
   std::deque<Task> take_all();

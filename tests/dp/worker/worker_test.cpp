@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "tests/dp/suites.h"
 #include "tests/dp/tunnel.h"
@@ -112,6 +114,42 @@ TEST(Rfc4301_5_2, InnerPacketOutsideTheSelectorsIsDropped) {
         << from << " " << to;
   }
   EXPECT_EQ(right.dropped(Drop::kSelectorMismatch), 2u);
+  const auto events = right.events();
+  ASSERT_EQ(events.size(), 1u) << "one a second";
+  EXPECT_EQ(events[0].kind, WorkerEvent::Kind::kAudit);
+  EXPECT_EQ(events[0].reason, Drop::kSelectorMismatch);
+  EXPECT_EQ(events[0].spi, static_cast<std::uint32_t>(o.spi));
+  EXPECT_EQ(events[0].source.text(), "203.0.113.1") << "of the packet inside";
+  EXPECT_EQ(events[0].start_bytes, events[0].start.size());
+  EXPECT_EQ(events[0].start[0], 0x45);
+}
+
+// RFC 4303 §3.4.2 to §3.4.4: what an audit record says.
+TEST(Rfc4303_3_4, DroppedPacketsOfSasAreAuditedWithSpiAndSequenceNumber) {
+  Pair pair;
+  const Buffer first = pair.seal(udp4("198.18.1.10", "198.18.2.10")),
+               second = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  EXPECT_EQ(pair.open(first).size(), 1u);
+  EXPECT_TRUE(pair.right.events().empty()) << "a good one";
+  Buffer forged = second, unknown = second;
+  forged.back() ^= 1;
+  store_be32(unknown.data() + kIpv4Bytes, 0x4242);
+  for (const Buffer& bad : {first, forged, unknown, first, forged, unknown}) {
+    EXPECT_TRUE(pair.open(bad).empty());
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // of all of them twenty a second
+  }
+  const auto events = pair.right.events();
+  ASSERT_EQ(events.size(), 3u) << "each once a second";
+  const Drop reasons[] = {Drop::kReplayed, Drop::kBadIcv, Drop::kUnknownSpi};
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].kind, WorkerEvent::Kind::kAudit);
+    EXPECT_EQ(events[i].reason, reasons[i]);
+    EXPECT_EQ(events[i].spi, i == 2 ? 0x4242u : load_be32(first.data() + kIpv4Bytes));
+    EXPECT_EQ(events[i].sequence, load_be32((i == 0 ? first : second).data() + kIpv4Bytes + 4));
+    EXPECT_EQ(events[i].source.text(), "198.51.100.1");
+    EXPECT_EQ(events[i].destination.text(), "198.51.100.2");
+  }
+  EXPECT_EQ(pair.open(second).size(), 1u) << "what was forged moved nothing";
 }
 
 TEST(Rfc4301_5_2, ClearPacketThatAPolicyProtectsIsDropped) {

@@ -22,6 +22,27 @@ TEST(Rfc7296_1_4, DeletesTakeBothSidesDown) {
   EXPECT_TRUE(pair.left.finished.back().ok);
 }
 
+TEST(Rfc7296_3_10_1, InvalidSelectorsAreToldAndLogged) {
+  Pair pair;
+  pair.initiate();
+  const Buffer start{0x45, 0, 0, 28};
+  for (const auto& [id, sa] : pair.right.installed)
+    if (sa->direction == Direction::kIn) {
+      pair.right.endpoint.invalid_selectors(id, start, pair.now);
+      pair.right.endpoint.invalid_selectors(id, start, pair.now);
+      pair.right.endpoint.invalid_selectors(id, start, pair.now);
+    }
+  pair.pump();
+  EXPECT_TRUE(pair.left.logged("the peer dropped a packet of child net as outside its selectors"));
+  EXPECT_EQ(std::ranges::count_if(pair.left.log,
+                                  [](const std::string& l) { return l.find("outside its") != l.npos; }),
+            2)
+      << "one under way and one that waits, whatever comes";
+  pair.expect_working();
+  pair.right.endpoint.invalid_selectors(SaId{999}, start, pair.now);  // gone by now
+  pair.pump();
+}
+
 TEST(Rfc7296_2_4, LivenessFindsADeadPeerAndRestartsWhereAsked) {
   auto l = connection(true);
   l->dpd_delay = 5s;
