@@ -184,7 +184,7 @@ void Endpoint::Impl::invalid_selectors(SaId sa, Bytes packet, Now now) {
   const Child* child = ike == nullptr ? nullptr : ike->children().find_sa(sa);
   // One waits at most, whatever comes.
   if (child != nullptr && ike->tasks().empty())
-    ike->add_task(TellSelectors{child->in->spi, {packet.begin(), packet.end()}}, now);
+    ike->add_task(TellSelectors{child->in->protocol, child->in->spi, {packet.begin(), packet.end()}}, now);
 }
 
 void Endpoint::Impl::not_installed(SaId sa, const std::string& why, Now now) {

@@ -66,8 +66,9 @@ std::vector<Buffer> children_deleted(IkeSa& sa, IpsecProtocol protocol, const De
 // §3.10.1: the peer has dropped a packet of ours. It is for the log: what we send passed our own SPD, so the
 // two configurations differ.
 void selectors_refused(IkeSa& sa, const Notify& n) {
-  if (n.spi.size() != 4) return;
-  const Child* child = sa.children().find_outbound(Spi{load_be32(n.spi.data())});
+  const auto protocol = ipsec_protocol(n.protocol);
+  if (!protocol || n.spi.size() != 4) return;
+  const Child* child = sa.children().find_outbound(*protocol, Spi{load_be32(n.spi.data())});
   if (child == nullptr) return;
   sa.log(LogLevel::kWarning, "the peer dropped a packet of child " + child->config.name +
                                  " as outside its selectors; ours are " + child->selectors.text());
@@ -117,7 +118,7 @@ void run(IkeSa& sa, const DeleteUnmade& task, Now now) {
 
 void run(IkeSa& sa, const TellSelectors& task, Now now) {
   PayloadWriter out;
-  out.notify(NotifyType::kInvalidSelectors, task.packet, ProtocolId::kEsp, be32(task.spi));
+  out.notify(NotifyType::kInvalidSelectors, task.packet, protocol_id(task.protocol), be32(task.spi));
   send_request(sa, out, {}, now, 0);
 }
 

@@ -49,6 +49,7 @@ struct DeleteIke {
 };
 // A packet that came through the inbound SA of this SPI is outside its selectors; its start (§3.10.1).
 struct TellSelectors {
+  IpsecProtocol protocol{};
   Spi spi{};
   Buffer packet;
 };

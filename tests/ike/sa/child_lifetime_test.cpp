@@ -147,7 +147,7 @@ TEST(Rfc7296_2_7, AChildWithoutASuiteIsNeitherAskedForNorAgreedTo) {
   pair.initiate();
   ASSERT_NE(pair.left.done(1), nullptr);
   EXPECT_FALSE(pair.left.done(1)->ok);
-  EXPECT_THAT(pair.left.done(1)->why, testing::HasSubstr("esp_proposals can be installed"));
+  EXPECT_THAT(pair.left.done(1)->why, testing::HasSubstr("proposals can be installed"));
   pair.right.endpoint.initiate("sites", "net", 2, pair.now);
   pair.pump();
   ASSERT_NE(pair.right.done(2), nullptr);

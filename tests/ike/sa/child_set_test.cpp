@@ -58,7 +58,7 @@ TEST_F(Children, Rfc7296_2_8_TheInboundSaIsInstalledFirst) {
   const ChildSaId id = install(1000, true).id;
   EXPECT_EQ(outputs(), " +1000 +1001 up");
   EXPECT_TRUE(set.up("net") && set.has("net"));
-  EXPECT_EQ(set.find_outbound(Spi{1001}), set.find(id));
+  EXPECT_EQ(set.find_outbound(IpsecProtocol::kEsp, Spi{1001}), set.find(id));
   set.remove(id, now, OldInboundSa::kGoes);
   EXPECT_EQ(outputs(), " -1001 -1000 down");
   EXPECT_TRUE(context.by_sa.empty() && context.spis_in.empty());
