@@ -26,9 +26,9 @@ constexpr unsigned kMoveReports = 10;  // of one SA in a second
 
 bool is_replay(Drop reason) { return reason == Drop::kReplayed || reason == Drop::kTooOld; }
 
-// As the ESP header says it.
+// As the ESP or AH header says it.
 std::uint32_t sequence_of(const PacketInfo& packet, const DecapsulateWork& work) {
-  return load_be32(bytes_of(packet.m) + work.header + 4);
+  return load_be32(bytes_of(packet.m) + work.header + (packet.headers.protocol == kAh ? 8 : 4));
 }
 
 // A packet that this worker does not decrypt.

@@ -124,16 +124,17 @@ TEST(Rfc4301_5_2, InnerPacketOutsideTheSelectorsIsDropped) {
   EXPECT_EQ(events[0].start[0], 0x45);
 }
 
-// RFC 4303 §3.4.2 to §3.4.4: what an audit record says.
-TEST(Rfc4303_3_4, DroppedPacketsOfSasAreAuditedWithSpiAndSequenceNumber) {
-  Pair pair;
+// RFC 4303 §3.4.2 to §3.4.4, RFC 4302 §3.4.2 to §3.4.4: what an audit record says. `spi` is where the SPI
+// stands; the sequence number is behind it.
+void expect_audited(const SaOptions& options, unsigned spi) {
+  Pair pair(options);
   const Buffer first = pair.seal(udp4("198.18.1.10", "198.18.2.10")),
                second = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
   EXPECT_EQ(pair.open(first).size(), 1u);
   EXPECT_TRUE(pair.right.events().empty()) << "a good one";
   Buffer forged = second, unknown = second;
   forged.back() ^= 1;
-  store_be32(unknown.data() + kIpv4Bytes, 0x4242);
+  store_be32(unknown.data() + spi, 0x4242);
   for (const Buffer& bad : {first, forged, unknown, first, forged, unknown}) {
     EXPECT_TRUE(pair.open(bad).empty());
     std::this_thread::sleep_for(std::chrono::milliseconds(100));  // of all of them twenty a second
@@ -144,12 +145,18 @@ TEST(Rfc4303_3_4, DroppedPacketsOfSasAreAuditedWithSpiAndSequenceNumber) {
   for (std::size_t i = 0; i < events.size(); ++i) {
     EXPECT_EQ(events[i].kind, WorkerEvent::Kind::kAudit);
     EXPECT_EQ(events[i].reason, reasons[i]);
-    EXPECT_EQ(events[i].spi, i == 2 ? 0x4242u : load_be32(first.data() + kIpv4Bytes));
-    EXPECT_EQ(events[i].sequence, load_be32((i == 0 ? first : second).data() + kIpv4Bytes + 4));
+    EXPECT_EQ(events[i].spi, i == 2 ? 0x4242u : load_be32(first.data() + spi));
+    EXPECT_EQ(events[i].sequence, i == 0 ? 1u : 2u);
     EXPECT_EQ(events[i].source.text(), "198.51.100.1");
     EXPECT_EQ(events[i].destination.text(), "198.51.100.2");
   }
   EXPECT_EQ(pair.open(second).size(), 1u) << "what was forged moved nothing";
+}
+
+TEST(Rfc4303_3_4, DroppedPacketsOfSasAreAuditedWithSpiAndSequenceNumber) { expect_audited({}, kIpv4Bytes); }
+
+TEST(Rfc4302_3_4, DroppedPacketsOfSasAreAuditedWithSpiAndSequenceNumber) {
+  expect_audited({.suite = *find_ah_suite("sha256"), .protocol = IpsecProtocol::kAh}, kIpv4Bytes + 4);
 }
 
 TEST(Rfc4301_5_2, ClearPacketThatAPolicyProtectsIsDropped) {
