@@ -48,6 +48,7 @@ class BarePeer {
   }
 
   // ---- as initiator ----
+  bool behind_nat = false;
   void initiate() {
     initiator_ = true;
     ni_ = Buffer(32, 0x77);
@@ -57,6 +58,7 @@ class BarePeer {
     out.ke(proposal_.groups[0],
            run(DiffieHellman{proposal_.groups[0], Secret(Buffer(64, 3)), {}}).public_value);
     out.nonce(ni_);
+    if (behind_nat) out.notify(NotifyType::kNatDetectionSourceIp, Buffer(20, 0));  // of another address
     init_ = write_message(header(Exchange::kIkeSaInit, false, 0), out);
     deliver(init_);
     const Datagram answer = take_datagram();

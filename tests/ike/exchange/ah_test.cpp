@@ -76,7 +76,7 @@ TEST(Rfc7296_2_7, AhAndEspAreNotTheSame) {
   EXPECT_TRUE(pair.left.installed.empty() && pair.right.installed.empty());
 }
 
-TEST(Rfc3948_1, AhIsNeitherAskedForNorAgreedToThroughANat) {
+TEST(Rfc3948_1, AhIsNotAskedForThroughANat) {
   for (const bool initiator_knows : {true, false}) {
     auto l = ah(true), r = ah(false);
     (initiator_knows ? l : r)->force_encap = true;
@@ -91,20 +91,29 @@ TEST(Rfc3948_1, AhIsNeitherAskedForNorAgreedToThroughANat) {
     pair.pump();
     EXPECT_TRUE(pair.left.installed.empty() && pair.right.installed.empty());
   }
-  Side side(1);
-  Now now{1000s};
-  side.endpoint.configure({ah(true)}, now);
-  BarePeer peer(side, now);  // it says nothing of its addresses
-  peer.initiate();
-  PayloadWriter out = peer.authenticated();
-  Proposal proposal = *Proposal::parse("sha256", ProtocolId::kAh);
-  proposal.spi = spi_bytes(0x1000);
-  out.sa({proposal});
-  out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.2.0/24")});
-  out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.1.0/24")});
-  peer.say(Exchange::kIkeAuth, false, 1, out);
-  ASSERT_TRUE(peer.hear());
-  EXPECT_TRUE(side.up()) << "the control: without a NAT it is agreed to";
+}
+
+TEST(Rfc3948_1, AhIsNotAgreedToThroughANat) {
+  for (const bool nat : {true, false}) {
+    Side side(1);
+    Now now{1000s};
+    side.endpoint.configure({ah(true)}, now);
+    BarePeer peer(side, now);
+    peer.behind_nat = nat;
+    peer.initiate();
+    PayloadWriter out = peer.authenticated();
+    Proposal proposal = *Proposal::parse("sha256", ProtocolId::kAh);
+    proposal.spi = spi_bytes(0x1000);
+    out.sa({proposal});
+    out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.2.0/24")});
+    out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.1.0/24")});
+    peer.say(Exchange::kIkeAuth, false, 1, out);
+    const auto answer = peer.hear();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->payloads.find(NotifyType::kNoProposalChosen) != nullptr, nat);
+    EXPECT_EQ(side.logged("child net: AH does not pass a NAT"), nat);
+    EXPECT_EQ(side.up(), !nat);
+  }
 }
 
 // An SPI is of one protocol: the peer may have chosen the same for both.
