@@ -82,6 +82,8 @@ class TwoGateways : public ::testing::Test {
     const IpAddress from = ip(v4_outer_ ? "203.0.113.1" : "2001:db8::1");
     const IpAddress to = ip(v4_outer_ ? "203.0.113.2" : "2001:db8::2");
     SaSpec out{.id = SaId{spi * 2ull + (direction == Direction::kIn ? 1 : 0)},
+               .protocol = protocol_,
+               .mode = mode_,
                .esn = esn_,
                .direction = direction,
                .spi = Spi{spi},
@@ -99,12 +101,15 @@ class TwoGateways : public ::testing::Test {
     const bool v4 = v4_outer_;
     const IpAddress a = ip(v4 ? "203.0.113.1" : "2001:db8::1"), b = ip(v4 ? "203.0.113.2" : "2001:db8::2");
     Selectors at{{ts("192.0.2.0/24"), ts("2001:db8:a::/48")}, {ts("198.51.100.0/24"), ts("2001:db8:b::/48")}};
+    if (mode_ == SaMode::kTransport) at = {{ts(a.text())}, {ts(b.text())}};
     if (!at_a) std::swap(at.local, at.remote);
     return {.id = PolicyId{7},
             .name = "net",
             .order = 16,
             .action = Action::kProtect,
             .selectors = at,
+            .protocol = protocol_,
+            .mode = mode_,
             .tunnel = at_a ? TunnelEnds{a, b} : TunnelEnds{b, a}};
   }
   void add(ctrl::XfrmBackend& to, SaSpec spec) {
@@ -133,8 +138,17 @@ class TwoGateways : public ::testing::Test {
                 (v4_inner ? "192.0.2.1 198.51.100.1" : "2001:db8:a::1 2001:db8:b::1"));
   }
 
+  // Between the gateways themselves, by the addresses that SAs are between.
+  ::testing::AssertionResult pings_ends(int count) const {
+    const std::string n = std::to_string(count);
+    return runs("ip netns exec A ping -q -c " + n + " -i 0.05 -W 3 " +
+                (v4_outer_ ? "203.0.113.2" : "2001:db8::2"));
+  }
+
   bool v4_outer_ = true, udp_ = false;
   Esn esn_ = Esn::kOff;
+  IpsecProtocol protocol_ = IpsecProtocol::kEsp;
+  SaMode mode_ = SaMode::kTunnel;
   std::unique_ptr<ctrl::XfrmBackend> a_, b_;
   std::vector<SaRef> sas_;
 };

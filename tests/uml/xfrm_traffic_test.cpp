@@ -79,6 +79,30 @@ TEST_F(XfrmTraffic, EveryAlgorithmWithEsn) {
   }
 }
 
+TEST_F(XfrmTraffic, AhAndTransportMode) {
+  std::vector<std::pair<IpsecProtocol, EspSuite>> all{{IpsecProtocol::kEsp, suite("aes128gcm16")},
+                                                      {IpsecProtocol::kEsp, suite("aes128", "sha256")}};
+  for (const Integ& integ : kIntegs) all.emplace_back(IpsecProtocol::kAh, *find_ah_suite(integ.name));
+  for (const auto& [protocol, s] : all)
+    for (const SaMode mode : {SaMode::kTunnel, SaMode::kTransport})
+      for (const bool outer : {true, false}) {
+        SCOPED_TRACE(suite_name(s, protocol) + " " + std::string(name(protocol)) + " " +
+                     std::string(name(mode)) + (outer ? " IPv4" : " IPv6"));
+        SetUp();
+        sas_.clear();
+        protocol_ = protocol;
+        mode_ = mode;
+        v4_outer_ = outer;
+        esn_ = outer ? Esn::kOn : Esn::kOff;
+        tunnel(s);
+        const bool ends = mode == SaMode::kTransport;
+        EXPECT_TRUE(ends ? pings_ends(1) : pings(true, 1))
+            << shell("ip netns exec B cat /proc/net/xfrm_stat");
+        if (!ends) EXPECT_TRUE(pings(false, 1)) << shell("ip netns exec B cat /proc/net/xfrm_stat");
+        EXPECT_GE(packets(sas_[1], *b_), ends ? 1u : 2u);
+      }
+}
+
 TEST_F(XfrmTraffic, IdleIsTheTimeSinceTheLastPacket) {
   tunnel(suite("aes128gcm16"));
   const auto pass = [&](int seconds) {
