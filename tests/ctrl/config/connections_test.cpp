@@ -257,7 +257,8 @@ constexpr Wrong kWrongChildren[] = {
     {"    children: {net: {remote_ts: 10.0.0.0/8, esp_proposals: [des-md5]}}\n",
      "net.esp_proposals[0]: des, md5: weak, and for peers that have nothing better: to use it, write legacy: "
      "allow"},
-    {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: [port]}}\n", "use local, remote, protocol, local_port"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: [port]}}\n",
+     "use local, remote, protocol, local_port"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: remote_port}}\n", "a port needs a protocol"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: remote, start: start}}\n", "traffic asks for each SA"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, esn: always}}\n",

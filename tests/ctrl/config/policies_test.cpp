@@ -147,23 +147,26 @@ TEST(ConfigPolicies, ABypassForOpaquePortsBeforeAChildIsAnError) {
   };
   EXPECT_THAT(entry("198.18.1.7[udp/opaque]"), HasSubstr("its fragments are not reached"));
   EXPECT_EQ(entry("203.0.113.7[udp/opaque]"), "no error");
-  EXPECT_EQ(error_of(with(std::string(kSites) +
-                          "policies: [{child: sites/net}, {action: bypass, local: \"any[udp/opaque]\", remote: "
-                          "any}]\n")),
-            "no error")
+  EXPECT_EQ(
+      error_of(with(std::string(kSites) +
+                    "policies: [{child: sites/net}, {action: bypass, local: \"any[udp/opaque]\", remote: "
+                    "any}]\n")),
+      "no error")
       << "behind it";
 }
 
 TEST(ConfigPolicies, OpaqueTypesOfTheMobilityHeaderAndPfpAreNotTheKernels) {
   const auto kernel = [](std::string_view local, std::string_view more = "") {
     return error_of(parse("gateway: {mode: kernel}\n" + std::string(kSites) + std::string(more) +
-                          "policies: [{action: discard, local: \"" + std::string(local) + "\", remote: any}]\n"));
+                          "policies: [{action: discard, local: \"" + std::string(local) +
+                          "\", remote: any}]\n"));
   };
   EXPECT_EQ(kernel("10.0.0.0/8[icmp/echo-request]"), "no error");
   EXPECT_THAT(kernel("10.0.0.0/8[udp/opaque]"), HasSubstr("the kernel has no OPAQUE ports"));
   EXPECT_THAT(kernel("2001:db8::/32[mh/binding-update]"), HasSubstr("the Mobility Header has no types"));
-  EXPECT_THAT(kernel("10.0.0.0/8", "      other: {local_ts: 198.18.7.0/24, remote_ts: 198.18.9.0/24, pfp: remote}\n"),
-              HasSubstr("pfp is for mode 'dp'"));
+  EXPECT_THAT(
+      kernel("10.0.0.0/8", "      other: {local_ts: 198.18.7.0/24, remote_ts: 198.18.9.0/24, pfp: remote}\n"),
+      HasSubstr("pfp is for mode 'dp'"));
 }
 
 TEST(ConfigPolicies, WhatTheKernelCannotSayIsAnErrorInItsMode) {
