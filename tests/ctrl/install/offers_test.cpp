@@ -89,6 +89,13 @@ TEST(Rfc7296_2_7, OfAhAndOfTransportModeOnlyWhatCanBeDoneIsOffered) {
   EXPECT_THAT(offered(connections), ElementsAre("aes256gcm16"));
 }
 
+// The keys that it asks with are not weak ones.
+TEST(Rfc2451_2_3, DesAndTripleDesAreOffered) {
+  Connections connections = sites({"3des-sha1", "des-md5"});
+  EXPECT_THAT(withdraw_impossible(connections, possible_sa), IsEmpty());
+  EXPECT_THAT(offered(connections), ElementsAre("3des-sha1", "des-md5"));
+}
+
 TEST(Rfc7296_2_7, WhatCanBeDoneStaysAsItIs) {
   Connections connections = sites({"aes256gcm16", "aes256-sha256"});
   const auto before = connections[0];
