@@ -84,7 +84,7 @@ template Drop decapsulate_begin<SaKind::kEspTransportNoIv>(rte_mbuf*, const Head
                                                            const InboundSa&, EspPacket&, CryptoJob&);
 
 PeerEnd peer_end(const SaSpec& spec) {
-  if (!spec.udp || spec.replay_window == 0) return {};
+  if (!spec.udp || spec.replay_window == 0 || spec.mode == SaMode::kTransport) return {};
   return {address_key(spec.source), static_cast<std::uint16_t>(spec.udp->source)};
 }
 

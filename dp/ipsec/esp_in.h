@@ -54,7 +54,8 @@ Drop take_payload(rte_mbuf* m, const EspPacket& packet, unsigned length, std::ui
                   Headers& headers);
 
 void set_selectors(const SaSpec& spec, InboundSa& sa);
-// Where the SA's packets come from, if it may follow them elsewhere; else no port.
+// Where the SA's packets come from, if it may follow them elsewhere; else no port. In transport mode the
+// address is the packets' own, and another one is another SA.
 PeerEnd peer_end(const SaSpec& spec);
 void set_peer(const PeerEnd& peer, InboundSa& sa);
 // Before decapsulate_finish(), after a good ICV: whether the packet is newer than all before and comes from

@@ -182,6 +182,53 @@ TEST(Rfc3948_3_1_2, UdpCarriesEspInTransportMode) {
   }
 }
 
+// The sum of the pseudo header and the segment; 0xffff when the checksum is right.
+unsigned checksum_of(const Buffer& ip) {
+  Buffer all(ip.begin() + 12, ip.end());  // addresses and segment
+  const unsigned length = static_cast<unsigned>(ip.size()) - 20;
+  all.insert(all.begin(),
+             {0, ip[9], static_cast<std::uint8_t>(length >> 8), static_cast<std::uint8_t>(length)});
+  if (all.size() % 2 != 0) all.push_back(0);
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < all.size(); i += 2) sum += load_be16(all.data() + i);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<unsigned>(sum);
+}
+
+TEST(Rfc3948_3_1_2, ChecksumIsOfTheAddressesThatTheNatMade) {
+  for (const std::uint8_t protocol : {kTcp, kUdp}) {
+    const char *inside = "203.0.113.5", *nat = "203.0.113.77", *to = "198.51.100.2";
+    Lab left{0, true}, right{1, false};
+    SaOptions options{.from = *IpAddress::parse(inside),
+                      .to = *IpAddress::parse(to),
+                      .udp = UdpPorts{Port{4500}, Port{4500}},
+                      .mode = SaMode::kTransport};
+    left.protect(selectors(inside, to), Action::kProtect, 1, 10, options.mode);
+    right.protect(selectors(to, nat), Action::kProtect, 1, 10, options.mode);
+    options.selectors = selectors(inside, to);
+    ASSERT_TRUE(left.registry().add_sa(make_sa(Direction::kOut, options)));
+    options.from = *IpAddress::parse(nat);
+    options.selectors = selectors(to, nat);
+    ASSERT_TRUE(right.registry().add_sa(make_sa(Direction::kIn, options)));
+    Buffer packet = udp4(inside, to, 33);
+    packet[9] = protocol;
+    set_ipv4_checksum(packet.data());
+    std::uint8_t* field = packet.data() + (protocol == kTcp ? 36 : 26);
+    store_be16(field, 0);
+    store_be16(field, static_cast<std::uint16_t>(~checksum_of(packet)));
+    ASSERT_EQ(checksum_of(packet), 0xffffu);
+    const auto sealed = left.pass(packet, Origin::kProtected, kLan);
+    ASSERT_EQ(sealed.size(), 1u);
+    Buffer ip = ip_of(sealed[0]);
+    std::ranges::copy(IpAddress::parse(nat)->bytes(), ip.begin() + 12);
+    set_ipv4_checksum(ip.data());
+    right.pass(ip, Origin::kUnprotected, kWan);
+    const auto punted = right.punted();
+    ASSERT_EQ(punted.size(), 1u);
+    EXPECT_EQ(checksum_of(ip_of(punted[0])), 0xffffu);
+  }
+}
+
 TEST(Rfc4301_4_1, TransportModeIsForTheTwoEndsAlone) {
   SaOptions wide{.selectors = selectors("198.18.1.0/24", "198.18.2.10"), .mode = SaMode::kTransport};
   wide.from = *IpAddress::parse("198.18.1.10");
