@@ -153,13 +153,14 @@ nothing_in_clear() {
   echo "   $clear_sent packets sent in clear on purpose were seen, and nothing else"
 }
 
-# Environment: CHARON: more lines for charon { }; LIBIPSEC: for its kernel-libipsec { }; CHARON_IN: what runs it, as
-# "debian13.sh in".
-strongswan_start() { # NAME
+# Environment: KERNEL_IPSEC=netlink: ESP and AH by the kernel, where it has them; VICI: where its console listens; CHARON: more
+# lines for charon { }; LIBIPSEC: for its kernel-libipsec { }; CHARON_IN: what runs it, as "debian13.sh in".
+strongswan_configure() { # NAME
   local name=$1 dir=$run/$1 plugins=
   local p
   for p in random nonce openssl sha1 sha2 aes gcm hmac kdf curve25519 pem pkcs1 pkcs8 x509 pubkey kernel-libipsec \
            kernel-netlink socket-default resolve updown vici; do
+    [ $p = kernel-libipsec ] && [ "${KERNEL_IPSEC:-libipsec}" = netlink ] && continue
     [ -e /usr/lib/ipsec/plugins/libstrongswan-$p.so ] && plugins+=" $p"
   done
   mkdir -p "$dir"
@@ -175,12 +176,16 @@ charon {
     cfg = 2 } }
   ${CHARON:-}
   plugins {
-    vici { socket = unix://$dir/charon.vici }
+    vici { socket = unix://${VICI:-$dir/charon.vici} }
     kernel-libipsec { allow_peer_ts = no
       ${LIBIPSEC:-} }
   }
 }
 CONF
+}
+strongswan_start() { # NAME
+  local name=$1 dir=$run/$1
+  strongswan_configure "$name"
   start "$name" "$name" ${CHARON_IN:-} env STRONGSWAN_CONF="$dir/strongswan.conf" SWANCTL_DIR="$dir/swanctl" /usr/sbin/charon-systemd
   wait_for 60 test -S "$dir/charon.vici" && swan "$name" --load-all --noprompt >"$dir/load.log" 2>&1 ||
     { cat "$dir/load.log" "$dir/charon.log"; return 1; }
