@@ -193,6 +193,18 @@ class List {
       else
         entries_[index].policy.over = found->policy.id;
     }
+    for (const auto& [index, text, value] : overs_)
+      if (is_over_itself(entries_[index].policy))
+        value.error("leads back to this entry: a bundle has an outermost SA");
+  }
+
+  bool is_over_itself(const PolicySpec& first) const {
+    PolicyId at = first.over;
+    for (std::size_t steps = 0; at != PolicyId{} && steps <= overs_.size(); ++steps) {
+      if (at == first.id) return true;
+      at = std::ranges::find(entries_, at, [](const PolicyEntry& e) { return e.policy.id; })->policy.over;
+    }
+    return false;
   }
 
   // In mode kernel all is forwarded by the kernel.

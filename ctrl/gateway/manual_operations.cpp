@@ -56,7 +56,7 @@ Result<PolicyId> ManualOperations::add(PolicySpec policy) {
 Result<void> ManualOperations::remove(PolicyId id) {
   std::string users;
   for (const SaRef& sa : reconciler_.manual().sas())
-    if (sa->policy == id)
+    if (sa->policy == id || sa->over == id)
       users += (users.empty() ? "" : ", ") + text(*sa) + " (id " +
                std::to_string(static_cast<std::uint64_t>(sa->id)) + ")";
   if (!users.empty()) return fail("SAs made by hand name this policy; remove them first: " + users);
@@ -73,11 +73,17 @@ std::vector<std::string> ManualOperations::conflicts(const Config& config) const
       out.push_back("policy '" + policy.name +
                     "' of the file has the name of one made by hand, which stays beside it; remove that one");
   const auto& by_hand = reconciler_.manual().policies();
-  for (const SaRef& sa : reconciler_.manual().sas())
+  for (const SaRef& sa : reconciler_.manual().sas()) {
+    if (!serves(*sa, config, reconciler_.manual()))
+      out.push_back(
+          "manual " + text(*sa) +
+          " is not of the protocol, mode and bundle that its policy in the file has now, and is taken out;"
+          " replace it");
     if (!config.policy(sa->policy) &&
         std::ranges::find(by_hand, sa->policy, &PolicySpec::id) == by_hand.end())
       out.push_back("the policy that manual " + text(*sa) +
                     " names is not in the file any more; replace the SA");
+  }
   return out;
 }
 

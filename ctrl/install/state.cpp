@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/install/state.h"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace simplon::ctrl {
@@ -22,10 +23,19 @@ std::string text(const PolicySpec& policy) {
   return "policy '" + policy.name + "' (" + policy.selectors.text() + ")";
 }
 
+bool serves(const SaSpec& sa, const Config& config, const ManualEntries& manual) {
+  const PolicySpec* policy = config.policy(sa.policy);
+  const auto by_hand = std::ranges::find(manual.policies(), sa.policy, &PolicySpec::id);
+  if (policy == nullptr && by_hand != manual.policies().end()) policy = &*by_hand;
+  return policy == nullptr ||
+         (policy->over == sa.over && policy->protocol == sa.protocol && policy->mode == sa.mode);
+}
+
 State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual) {
   State out;
   for (const auto& [id, entry] : children.sas()) out.sas[id] = entry.sa;
-  for (const SaRef& sa : manual.sas()) out.sas[sa->id] = sa;
+  for (const SaRef& sa : manual.sas())
+    if (serves(*sa, config, manual)) out.sas[sa->id] = sa;
   const auto want = [&](PolicyId id) {
     if (auto policy = children.policy(id, config)) out.policies.emplace(id, std::move(*policy));
   };

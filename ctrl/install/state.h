@@ -33,6 +33,9 @@ std::string text(const SaSpec& sa);  // "inbound SA c0ffee01 198.51.100.2 to 198
 std::string text(const PolicySpec& policy);
 
 // All that is wanted: the configuration's policies, IKE's SAs, and what an administrator made by hand.
+// Whether an SA by hand is what its policy asks for, which a reload may have changed. Without a policy:
+// nobody asks.
+bool serves(const SaSpec& sa, const Config& config, const ManualEntries& manual);
 State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual = {});
 // The part of it that these SAs of IKE's, which came or went, are about: they and their policies.
 State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children);

@@ -62,6 +62,7 @@ Result<void> check_ah(const SaSpec& sa) {
 Result<void> possible_sa(const SaSpec& sa) {
   if (sa.protocol == IpsecProtocol::kAh)
     if (auto able = check_ah(sa); !able) return able;
+  if (sa.over != PolicyId{} && sa.udp) return fail("UDP encapsulation is for the outermost SA of a bundle");
   if (sa.mode == SaMode::kTransport)
     if (auto able = check_transport(sa); !able) return able;
   if (sa.esn == Esn::kOn && sa.replay_window == 0)

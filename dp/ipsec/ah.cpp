@@ -44,7 +44,7 @@ Drop ah_encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t
   const unsigned own = headers.payload - headers.ip + 0u,  // IP headers of the packet
       ip_bytes = transport ? own : sa.ip_bytes, before = sa.header_bytes + 0u + sa.iv,
                  total = before + headers.length;
-  if (m->data_off + headers.ip < sa.header.size() + sa.iv + kEthernetBytes ||
+  if (m->data_off + headers.ip < before + kEthernetBytes ||
       m->data_off + headers.ip + headers.length + sa.tail + sa.icv + ip_bytes > m->buf_len)
     return Drop::kNoBuffer;
   m->data_off = static_cast<std::uint16_t>(m->data_off + headers.ip - before);
@@ -76,6 +76,7 @@ void ah_finish(const CryptoJob& job, const OutboundSa& sa) {
 
 Drop ah_decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t ah, const InboundSa& sa,
                           EspPacket& packet, CryptoJob& job) {
+  if (headers.protocol != kAh) return Drop::kUnknownSpi;  // ESP to an address that sad_key() has for AH
   std::uint8_t *ip = bytes_of(m) + headers.ip, *at = bytes_of(m) + ah;
   const unsigned ip_bytes = ah - headers.ip + 0u, bytes = (at[1] + 2u) * 4u,
                  end = headers.ip + headers.length;

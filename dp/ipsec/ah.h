@@ -19,7 +19,7 @@
 
 namespace simplon::dp {
 
-// As encapsulate() (esp_out.h).
+// As encapsulate() (esp_out.h); but on kMalformed, of headers that cannot be masked, the mbuf is spoilt.
 Drop ah_encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
                     CryptoJob& job);
 // After the cryptography: the headers as they travel, and the ICV.

@@ -92,7 +92,8 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
   at.before = sa.header_bytes + 0u + sa.iv;
   at.total = at.kept + at.before + at.padded + sa.icv;
   const unsigned pad = at.padded - at.length - kEspTrailerBytes;
-  if (m->data_off + headers.ip < sa.header.size() + sa.iv + kEthernetBytes ||
+  const unsigned room = kTransport ? at.before : sa.header.size() + sa.iv;
+  if (m->data_off + headers.ip < room + kEthernetBytes ||
       m->data_off + headers.ip + headers.length + kPadding.size() + kEspTrailerBytes + sa.icv + sa.tail >
           m->buf_len)
     return Drop::kNoBuffer;

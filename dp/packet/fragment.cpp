@@ -125,6 +125,24 @@ bool has_fragment_header(const std::uint8_t* ip, const Headers& headers) {
   return !headers.v4 && end_of_fragment_header(ip, headers) != 0;
 }
 
+Drop strip_fragment_header(rte_mbuf* m, Headers& headers) {
+  const bool reassembled = headers.reassembled;
+  std::uint8_t* ip = bytes_of(m) + headers.ip;
+  const unsigned end = end_of_fragment_header(ip, headers), at = end - kFragmentHeaderBytes;
+  unsigned names = 6;  // where the fragment header is named
+  for (unsigned header = kIpv6Bytes; header != at; names = header, header += (ip[header + 1] + 1u) * 8u) {
+    if (header > at) return Drop::kMalformed;
+  }
+  ip[names] = ip[at];
+  store_be16(ip + 4, static_cast<std::uint16_t>(load_be16(ip + 4) - kFragmentHeaderBytes));
+  std::uint8_t* first = bytes_of(m);
+  std::memmove(first + kFragmentHeaderBytes, first, headers.ip + at);
+  rte_pktmbuf_adj(m, kFragmentHeaderBytes);
+  const Drop bad = parse_ip(m, headers.ip, headers);
+  headers.reassembled = reassembled;
+  return bad;
+}
+
 bool fragment(rte_mbuf* m, const Headers& headers, std::uint16_t mtu, rte_mempool* pool, Fragments& out) {
   const std::uint8_t* ip = bytes_of(m) + headers.ip;
   if (headers.v4) {

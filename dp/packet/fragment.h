@@ -26,6 +26,10 @@ inline bool may_be_fragmented(const std::uint8_t* ip, const Headers& headers) {
 // Whether the IPv6 packet has a fragment header, so an identification.
 bool has_fragment_header(const std::uint8_t* ip, const Headers& headers);
 
+// Takes the fragment header of an IPv6 packet that was put together out of it (RFC 8200 §4.5), which must
+// have one. `headers` are then those of the packet as it is.
+Drop strip_fragment_header(rte_mbuf* m, Headers& headers);
+
 // The packet at `headers`, which is larger than `mtu`, in pieces of at most `mtu`: IPv4 whatever its DF says,
 // IPv6 that has a fragment header already. Buffers come from `pool`, in which one piece must fit into one
 // buffer. True: the packet is freed. False: there are no buffers, or there would be too many pieces; nothing

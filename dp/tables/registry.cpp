@@ -127,6 +127,7 @@ Result<void> Registry::add_outbound(Entry& entry) {
   const SaSpec& spec = *entry.spec;
   SlotUse* use = slot_for(spec.policy);
   if (use == nullptr) return fail("no room for another outbound SA");
+  if (auto done = one_peer_behind_nat(spec, *use); !done) return done;
   auto sa = std::make_unique<OutboundSa>();
   make_outer_header(spec, *sa);
   sa->session = entry.session.get();
@@ -143,6 +144,17 @@ Result<void> Registry::add_outbound(Entry& entry) {
   use->sas.push_back(spec.id);
   outbound_ids_[{spec.spi, spec.destination}] = spec.id;
   return {};
+}
+
+// RFC 3948 §5.2: of two peers behind one NAT in transport mode the packets have the same addresses, and what
+// is for one would be sent to the other.
+Result<void> Registry::one_peer_behind_nat(const SaSpec& spec, const SlotUse& use) const {
+  if (spec.mode != SaMode::kTransport || !spec.udp || use.sas.empty()) return {};
+  const SaSpec& other = *sas_.at(use.sas.back()).spec;
+  if (other.udp && other.udp->destination == spec.udp->destination) return {};
+  return fail("another peer at " + spec.destination.text() +
+              " has this traffic already, behind the same NAT: transport mode cannot tell them apart; use "
+              "tunnel mode");
 }
 
 // The slot of the entry that is over the SA's own, which may be still to come.

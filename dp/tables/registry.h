@@ -94,8 +94,15 @@ class Registry {
     std::uint32_t slot = 0;
   };
 
+  // Of a policy, or of one that is still to come: an SA may be there first, and may outlive it.
+  struct SlotUse {
+    std::uint32_t slot = 0;
+    std::vector<SaId> sas;  // outbound, in the order in which they came; the last is in use
+  };
+
   Result<void> add_outbound(Entry& entry);
   Result<void> add_inbound(Entry& entry);
+  Result<void> one_peer_behind_nat(const SaSpec& spec, const SlotUse& use) const;
   Result<void> put_into_bundle(const SaSpec& spec, OutboundSa& sa);
   void take_out_of_bundle(const SaSpec& spec);
   std::uint16_t least_loaded(Direction direction) const;
@@ -103,11 +110,6 @@ class Registry {
   void set_mtu(const Entry& entry);
   void set_inner_mtu(const Entry& entry);
   void build_spds(Tables& next) const;
-  // Of a policy, or of one that is still to come: an SA may be there first, and may outlive it.
-  struct SlotUse {
-    std::uint32_t slot = 0;
-    std::vector<SaId> sas;  // outbound, in the order in which they came; the last is in use
-  };
   static std::uint64_t packets(const Entry& entry);
   SlotUse* slot_for(PolicyId id);           // null: there are no more
   void release(PolicyId id);                // when neither policy, SA nor bundle uses its slot

@@ -37,8 +37,8 @@ struct PacketInfo {
   Headers headers;
   Origin origin;
   PortIndex port;  // where it came in; see Flow::port
-  Be32 spi;        // kDecrypted: of the SA that it came by
-  bool from_host() const { return origin >= Origin::kHostProtected && origin <= Origin::kHostTunnel; }
+  Be32 spi;        // kDecrypted: of the SA that it came by; 0: another worker handed it over
+  bool from_host() const { return origin >= Origin::kHostProtected && origin <= Origin::kBundle; }
 };
 static_assert(sizeof(PacketInfo) == 32);  // two a cache line
 
@@ -65,6 +65,18 @@ inline void set_largest_fragment(PacketInfo& packet, std::uint16_t bytes) {
 inline std::uint16_t largest_fragment(const PacketInfo& packet) {
   return packet.headers.reassembled ? static_cast<std::uint16_t>(packet.m->hash.usr) : 0;
 }
+
+// What a packet of a bundle has with it (RFC 4301 §4.5), in a field of the mbuf that is of no use before it
+// is sent: on its way out the slot of the entry that is over its SA's, on its way in the entry whose SA it
+// came by.
+inline void set_bundle_slot(rte_mbuf* m, const OutboundSlot* slot) {
+  m->tx_offload = reinterpret_cast<std::uintptr_t>(slot);
+}
+inline const OutboundSlot* bundle_slot(const rte_mbuf* m) {
+  return reinterpret_cast<const OutboundSlot*>(m->tx_offload);
+}
+inline void set_came_by(rte_mbuf* m, PolicyId policy) { m->tx_offload = static_cast<std::uint32_t>(policy); }
+inline PolicyId came_by(const rte_mbuf* m) { return PolicyId{static_cast<std::uint32_t>(m->tx_offload)}; }
 
 using PacketIndex = std::uint8_t;  // into Burst::packets
 static_assert(kBurst <= 256);

@@ -11,7 +11,6 @@ void Mailboxes::hand_over(const PacketInfo& packet, unsigned owner) {
   m->pkt_len = m->data_len;
   m->port = static_cast<std::uint16_t>(packet.port);
   m->hash.usr = static_cast<std::uint32_t>(packet.origin) | largest_fragment(packet) << 16;
-  m->tx_offload = packet.origin == Origin::kDecrypted ? packet.spi.raw() : 0;
   if (rte_ring_enqueue(by_worker_[owner], m) != 0) return drop(m, Drop::kQueueFull, counters_);
   ++counters_.handed_over;
 }

@@ -14,8 +14,9 @@ bool PathMtuNotices::take_too_big(const PacketInfo& packet, const Tables& tables
   const auto quoted = quoted_packet(ip, packet.headers);
   if (!quoted || quoted->headers.fragment) return false;
   const Headers& h = quoted->headers;
-  const unsigned esp = h.payload + (h.protocol == kUdp ? kUdpBytes + 0u : 0u);
-  if ((h.protocol != kEsp && h.protocol != kUdp) || esp + kEspBytes > h.length) return false;
+  const bool ah = h.protocol == kAh;
+  const unsigned esp = h.payload + (h.protocol == kUdp ? kUdpBytes + 0u : ah ? 4u : 0u);  // SPI and number
+  if ((h.protocol != kEsp && h.protocol != kUdp && !ah) || esp + kEspBytes > h.length) return false;
   const IpAddress source = source_of(quoted->ip, h.v4);
   const std::uint32_t spi = load_be32(quoted->ip + esp);
   if (spi < static_cast<std::uint32_t>(kFirstSpi) || !tables.routes->local(source) ||

@@ -13,7 +13,7 @@ namespace {
 // Where the payload begins in a buffer: before it there is room for the header that comes with the first
 // fragment, whenever that comes, and for what ESP puts before it.
 constexpr std::uint16_t kPayloadAt = RTE_PKTMBUF_HEADROOM + kEthernetBytes + Reassembly::kMostHead;
-constexpr std::uint16_t kBehind = 64;
+constexpr std::uint16_t kBehind = 128;
 static_assert(kPayloadAt + Reassembly::kMostPayload + kBehind <= Reassembly::kBufferRoom);
 
 constexpr std::uint16_t kIpv4Fragment = 0x3fff, kIpv4MoreFragments = 0x2000, kIpv4Offset = 0x1fff;

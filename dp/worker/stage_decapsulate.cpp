@@ -53,14 +53,8 @@ void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
 [[gnu::noinline]] bool completes_bundle(const DecapsulateWork& work, const PacketInfo& packet,
                                         const Tables& tables, unsigned self) {
   const InboundSa* sa = work.sa;
-  if (sa == nullptr || !tables.gateway_on || sa->owner != (self | kInBundle) ||
-      packet.origin != Origin::kDecrypted)
-    return false;
-  for (const AddressKey key : {work.key, ~work.key}) {
-    const InboundSa* by = tables.sad->find(packet.spi, key);
-    if (by != nullptr && by->policy == sa->over) return true;
-  }
-  return false;
+  return sa != nullptr && tables.gateway_on && sa->owner == (self | kInBundle) &&
+         packet.origin == Origin::kDecrypted && came_by(packet.m) == sa->over;
 }
 
 [[gnu::noinline]] void refuse(const DecapsulateWork& work, Drop bad, const PacketInfo& packet,
@@ -68,6 +62,16 @@ void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
   work.sa->replayed += is_replay(bad);
   out.audit.record(bad, packet, work.spi, sequence_of(packet, work), work.sa);
   drop(packet.m, bad, out.counters);
+}
+
+// A packet of ESP or AH that was inside another SA. What comes out of a tunnel interface is that link's, and
+// for the host.
+[[gnu::noinline]] void sort_inner(const DecapsulateJob& job, const Tables& tables, Burst& burst,
+                                  const DecapsulateOutputs& out) {
+  PacketInfo& packet = burst.packets[job.packet];
+  if (is_tunnel(packet.port)) return burst.wait_for_classify(job.packet);
+  set_came_by(packet.m, job.sa->policy);
+  sort(job.packet, tables, burst, out.counters);
 }
 
 // From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not.
@@ -181,7 +185,7 @@ inline void finish_run(Burst& burst, unsigned i, unsigned end, std::uint32_t goo
     packet.origin = Origin::kDecrypted;
     packet.spi = job.sa->spi;
     if (packet.headers.protocol == kEsp || packet.headers.protocol == kAh) [[unlikely]]
-      sort(job.packet, tables, burst, out.counters);  // of another SA inside this one
+      sort_inner(job, tables, burst, out);
     else
       burst.wait_for_classify(job.packet);
   }

@@ -36,7 +36,10 @@ void acquire(const PacketInfo& packet, PolicyId policy, const EncapsulateOutputs
 
 // A packet that this worker does not encrypt.
 void turn_away(const EncapsulateWork& work, const PacketInfo& packet, const EncapsulateOutputs& out) {
-  if (work.sa != nullptr) return out.mailboxes.hand_over(packet, work.sa->owner);
+  if (work.sa != nullptr) {
+    if (packet.origin == Origin::kBundle) set_bundle_slot(packet.m, work.slot);
+    return out.mailboxes.hand_over(packet, work.sa->owner);
+  }
   acquire(packet, work.slot->policy, out);
   drop(packet.m, Drop::kNoSa, out.counters);
 }
@@ -106,19 +109,32 @@ PacketIndex index_of(const Burst& burst, const rte_mbuf* m) {
   return i;
 }
 
+// What the headers of another SA take before a packet, at most.
+constexpr std::uint16_t kHeadroom = RTE_PKTMBUF_HEADROOM;
+
+// Moves the packet to where there is room before it, if there is.
+void make_headroom(rte_mbuf* m) {
+  if (m->data_off >= kHeadroom || m->data_off + rte_pktmbuf_tailroom(m) < 2 * kHeadroom) return;
+  std::uint8_t *from = bytes_of(m), *to = from + (kHeadroom - m->data_off);
+  std::memmove(to, from, rte_pktmbuf_data_len(m));
+  m->data_off = kHeadroom;
+}
+
 // A packet of an SA that is one of a bundle (RFC 4301 §4.5): it is one of the gateway's own now, for the SA
-// over it. `cut`: that one's packet may be fragmented.
+// over it. `cut`: that one's packet may be fragmented, so it needs an identification.
 [[gnu::noinline]] void protect_again(Burst& burst, PacketIndex index, const OutboundSa& sa, bool cut,
                                      const EncapsulateOutputs& out) {
   PacketInfo& packet = burst.packets[index];
+  make_headroom(packet.m);
   if (const Drop bad = parse_ip(packet.m, 0, packet.headers); bad != Drop::kNone)
     return drop(packet.m, bad, out.counters);
   if (cut && sa.v4) {
     std::uint8_t* ip = bytes_of(packet.m);
+    store_be16(ip + 4, static_cast<std::uint16_t>(identification(sa, sa.next_seq)));
     store_be16(ip + 6, 0);
     set_ipv4_checksum(ip);
   }
-  packet.origin = Origin::kHostUnprotected;
+  packet.origin = Origin::kBundle;
   burst.wait_for_encapsulate(index, *sa.over, sa.over->sa.read());
 }
 

@@ -65,7 +65,14 @@ void fragment(Burst& burst, Burst& pieces, const Tables& tables, Crypto& crypto,
   const unsigned n = burst.fragment.take();
   for (unsigned i = 0; i < n; ++i) {
     const EncapsulateWork& work = burst.fragment[i];
-    const PacketInfo& packet = burst.packets[work.packet];
+    PacketInfo& packet = burst.packets[work.packet];
+    // In transport mode it is fragmented anew behind ESP, as a packet of the gateway's.
+    if (mode_of(work.sa->kind) == SaMode::kTransport && packet.headers.reassembled &&
+        has_fragment_header(ip_of(packet), packet.headers))
+      if (const Drop bad = strip_fragment_header(packet.m, packet.headers); bad != Drop::kNone) {
+        drop(packet.m, bad, out.counters);
+        continue;
+      }
     const bool v4 = packet.headers.v4;
     const bool may = packet.headers.reassembled || may_be_fragmented(ip_of(packet), packet.headers);
     if (!packet.from_host() && ttl(ip_of(packet), v4) <= 1)

@@ -4,6 +4,7 @@
 #include <rte_cycles.h>
 
 #include "dp/ipsec/esp_in.h"
+#include "dp/packet/fragment.h"
 #include "dp/worker/stage_receive.h"
 
 namespace simplon::dp {
@@ -32,6 +33,10 @@ void reassemble(Burst& burst, const Tables& tables, Reassemblies& all, WorkerCou
     if (whole.m == nullptr) continue;
     packet.m = whole.m;
     Drop bad = parse_ip(whole.m, whole.ip, packet.headers);
+    // What is authenticated is the packet as it was before it was fragmented (RFC 4302 §3.3.4).
+    if (bad == Drop::kNone && (packet.headers.protocol == kAh || packet.headers.protocol == kEsp) &&
+        has_fragment_header(ip_of(packet), packet.headers))
+      bad = strip_fragment_header(packet.m, packet.headers);
     if (bad == Drop::kNone) bad = check(work.sa, packet);
     if (bad != Drop::kNone) {
       drop(packet.m, bad, counters);

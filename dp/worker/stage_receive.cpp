@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dp/worker/stage_receive.h"
 
-#include <utility>
-
 #include "dp/base/protocol.h"
 
 namespace simplon::dp {
@@ -184,13 +182,31 @@ void receive_injected(Frames frames, const Tables& tables, Burst& burst, const R
   for (rte_mbuf* m : frames) add_injected(m, tables, burst, out);
 }
 
+namespace {
+
+// Its slot says which SA it is for (see bundle_slot()).
+void add_of_bundle(rte_mbuf* m, Burst& burst, WorkerCounters& counters) {
+  const auto index = static_cast<PacketIndex>(burst.count);
+  PacketInfo& packet = burst.add();
+  packet = {.m = m, .headers = {}, .origin = Origin::kBundle, .port = PortIndex{m->port}, .spi = {}};
+  if (const Drop bad = parse_ip(m, 0, packet.headers); bad != Drop::kNone) return drop(m, bad, counters);
+  const OutboundSlot& slot = *bundle_slot(m);
+  burst.wait_for_encapsulate(index, slot, slot.sa.read());
+}
+
+}  // namespace
+
 void receive_handed_over(Frames frames, const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
   for (rte_mbuf* m : frames) {
     const std::uint32_t mark = m->hash.usr;  // Mailboxes::hand_over()
     const unsigned index = burst.count;
-    burst.packets[index].spi = Be32::from_raw(static_cast<std::uint32_t>(std::exchange(m->tx_offload, 0)));
+    if (static_cast<Origin>(mark & 0xff) == Origin::kBundle) {
+      add_of_bundle(m, burst, out.counters);
+      continue;
+    }
     add_packet(m, 0, static_cast<Origin>(mark & 0xff), PortIndex{m->port}, tables, burst, out.counters);
     if (burst.count == index) continue;  // it was dropped
+    burst.packets[index].spi = Be32{};   // its SA is another worker's
     if (mark >> 16 != 0) set_largest_fragment(burst.packets[index], static_cast<std::uint16_t>(mark >> 16));
   }
 }

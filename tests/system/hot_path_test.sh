@@ -52,7 +52,7 @@ ok "packets went on under strace" test $((after - before)) -gt 100000
 ok "the worker made no system call" eval '[ -f "$run/calls" ] && grep -q "attached" "$run/strace.log" && [ "$(calls)" = 0 ]'
 rm "$run/watch"
 watched() { grep -qE "worker_watch: $1" "$run/gwA.log"; }
-ok "the watch tells what it counted" wait_for 5 watched ''
+ok "the watch tells what it counted" wait_for 20 watched ''
 grep worker_watch "$run/gwA.log"
 ok "it counts: a thread of a worker's name allocated, freed and locked on purpose" watched '.*, control 2 and 1$'
 ok "the worker allocated and freed nothing" watched 'allocations 0,'

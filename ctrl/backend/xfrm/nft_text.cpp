@@ -11,7 +11,7 @@ namespace {
 const std::string kTable = std::string("inet ") + kNftTable;
 
 // What comes before all entries, at the end of the way out: after source NAT, which the kernel's policies
-// follow. ESP and IKE are the gateway's own, and neighbour discovery is the host's (RFC 4861 §4: a hop limit
+// follow. ESP, AH and IKE are the gateway's own, and neighbour discovery is the host's (RFC 4861 §4: a hop limit
 // of 255, so that nobody forwarded it).
 constexpr const char* kLeaving = R"(
   chain leaving {
@@ -19,7 +19,7 @@ constexpr const char* kLeaving = R"(
     rt ipsec exists accept
     oiftype loopback accept
     icmpv6 type 133-137 ip6 hoplimit 255 accept
-    meta l4proto esp fib saddr type local accept
+    meta l4proto { esp, ah } fib saddr type local accept
     udp sport { 500, 4500 } fib saddr type local accept
 )";
 // At the beginning of the way in: before destination NAT, since the kernel's policies are asked for the
@@ -33,7 +33,7 @@ constexpr const char* kArriving = R"(
     icmpv6 type 133-137 ip6 hoplimit 255 accept
     ip frag-off & 0x1fff != 0 accept
     frag frag-off != 0 accept
-    meta l4proto esp fib daddr type local accept
+    meta l4proto { esp, ah } fib daddr type local accept
     udp dport { 500, 4500 } fib daddr type local accept
     goto arrived
   }

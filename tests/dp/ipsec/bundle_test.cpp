@@ -79,6 +79,71 @@ TEST(Rfc4301_4_5, EspInsideAhRoundTrips) {
   }
 }
 
+// Whatever the headers of both take: the room before the packet is made, where it is not there.
+TEST(Rfc4301_4_5, EverySizeOfHeadersFits) {
+  for (const bool v4 : {true, false})
+    for (const char* inside : {"aes128gcm16", "aes256-sha512"})
+      for (const SaOptions& outside :
+           {kAhTransport, SaOptions{.suite = *find_ah_suite("sha512"), .protocol = IpsecProtocol::kAh},
+            SaOptions{.suite = *find_suite("aes256-sha512")}}) {
+        const std::string l = v4 ? "198.51.100.1" : "2001:db8:ffff::1",
+                          r = v4 ? "198.51.100.2" : "2001:db8:ffff::2";
+        Lab left{0, true}, right{1, false};
+        const Selectors in = selectors("198.18.1.0/24", "198.18.2.0/24"),
+                        in_back = selectors("198.18.2.0/24", "198.18.1.0/24"),
+                        out = selectors((l + "[50]").c_str(), (r + "[50]").c_str()),
+                        out_back = selectors((r + "[50]").c_str(), (l + "[50]").c_str());
+        for (Lab* lab : {&left, &right}) {
+          ASSERT_TRUE(lab->registry().add_policy({.id = kInside,
+                                                  .name = "inside",
+                                                  .order = 10,
+                                                  .action = Action::kProtect,
+                                                  .selectors = lab == &left ? in : in_back,
+                                                  .over = kOutside}));
+          ASSERT_TRUE(lab->registry().commit());
+        }
+        SaOptions a{.suite = *find_suite(inside),
+                    .from = *IpAddress::parse(l),
+                    .to = *IpAddress::parse(r),
+                    .selectors = in};
+        SaOptions b = outside;
+        b.from = a.from, b.to = a.to, b.spi = Spi{0x2001}, b.id = 2, b.selectors = out;
+        Bundle::add(left, Direction::kOut, a, kInside);
+        Bundle::add(left, Direction::kOut, b, kOutside);
+        a.selectors = in_back, b.selectors = out_back;
+        Bundle::add(right, Direction::kIn, a, kInside);
+        Bundle::add(right, Direction::kIn, b, kOutside);
+        const Buffer frame = frame_of(Mac{2, 0, 0, 0, 0, 1}, 0x0800, udp4("198.18.1.10", "198.18.2.10", 700));
+        const auto sealed = left.receive(frame, kLan);
+        ASSERT_EQ(sealed.size(), 1u) << l << inside;
+        const auto opened =
+            right.receive(frame_of(Mac{2, 0, 0, 0, 0, 2}, v4 ? 0x0800 : 0x86dd, ip_of(sealed[0])), kWan);
+        ASSERT_EQ(opened.size(), 1u) << l << inside;
+        EXPECT_EQ(ip_of(opened[0]), udp4("198.18.1.10", "198.18.2.10", 700, 0, 62));
+      }
+}
+
+// What another worker, whose the inner SA is, has put into the mailbox: the slot decides, and no policy.
+TEST(Rfc4301_4_5, TheOuterSaMayBeAnotherWorkers) {
+  Bundle bundle(kAhTransport);
+  Pair alone;
+  const Buffer esp = alone.seal(udp4("198.18.1.10", "198.18.2.10"));
+  bundle.left.protect(selectors("198.51.100.1[50]", "198.51.100.2[50]"), Action::kBypass, 9,
+                      1);  // before all
+  const OutboundSlot* slot = nullptr;
+  const Tables& tables = *bundle.left.registry().tables().read();
+  for (std::uint32_t i = 0; i < 2; ++i)
+    if ((*tables.outbound)[i].policy == kOutside) slot = &(*tables.outbound)[i];
+  ASSERT_NE(slot, nullptr);
+  rte_mbuf* m = Lab::mbuf(esp, kLan);
+  m->hash.usr = static_cast<std::uint32_t>(Origin::kBundle);
+  set_bundle_slot(m, slot);
+  const auto out = bundle.left.hand(m);
+  ASSERT_EQ(out.size(), 1u);
+  EXPECT_EQ(ip_of(out[0])[9], kAh);
+  EXPECT_EQ(bundle.right.pass(ip_of(out[0]), Origin::kUnprotected, kWan).size(), 1u);
+}
+
 TEST(Rfc4301_4_5, TunnelInsideATunnelRoundTrips) {
   Bundle bundle({.suite = *find_suite("aes256-sha512")});
   const auto sealed = bundle.left.pass(udp4("198.18.1.10", "198.18.2.10", 100), Origin::kProtected, kLan);

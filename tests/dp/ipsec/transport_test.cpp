@@ -139,6 +139,57 @@ TEST(Rfc4303_3_3_4, FragmentsArePutTogetherAndProtectedWhole) {
     }
 }
 
+// RFC 4302 §3.3.4: the sender authenticated the packet before it was fragmented on its way.
+TEST(Rfc4302_3_3_4, FragmentsOfIpv6AreOneAsItWas) {
+  for (const SaOptions& options : {kEspTransport, kAhSha256}) {
+    const char *from = "2001:db8:ffff::5", *to = "2001:db8:ffff::2";
+    Lab left{0, true}, right{1, false};
+    SaOptions o = options;
+    o.from = *IpAddress::parse(from), o.to = *IpAddress::parse(to);
+    left.protect(selectors(from, to), Action::kProtect, 1, 10, o.mode);
+    right.protect(selectors(to, from), Action::kProtect, 1, 10, o.mode);
+    o.selectors = selectors(from, to);
+    ASSERT_TRUE(left.registry().add_sa(make_sa(Direction::kOut, o)));
+    o.selectors = selectors(to, from);
+    ASSERT_TRUE(right.registry().add_sa(make_sa(Direction::kIn, o)));
+    const auto sealed = left.pass(udp6(from, to, 1200), Origin::kProtected, kLan);
+    ASSERT_EQ(sealed.size(), 1u);
+    for (const Buffer& piece : cut(ip_of(sealed[0]), 640)) right.pass(piece, Origin::kUnprotected, kWan);
+    const auto punted = right.punted();
+    ASSERT_EQ(punted.size(), 1u) << name(o.protocol);
+    EXPECT_EQ(ip_of(punted[0]), udp6(from, to, 1200, 63));
+  }
+}
+
+TEST(Rfc4303_3_3_4, FragmentsThatAreTooLargeTogetherAreCutAnew) {
+  for (const SaOptions& options : {kEspTransport, kAhSha256}) {
+    Pair pair(options, kMixes[3]);
+    const Buffer whole = udp6(kMixes[3].inner_from, kMixes[3].inner_to, 1700);
+    const auto sealed = pair.left.pass(cut(whole, 1024), Origin::kProtected, kLan);
+    ASSERT_EQ(sealed.size(), 2u) << name(options.protocol);
+    pair.open(joined(sealed));
+    EXPECT_EQ(pair.right.registry().counters(SaId{1})->packets, 1u);
+  }
+}
+
+TEST(Rfc3948_5_2, TwoPeersBehindOneNatAreNotMixedUp) {
+  Lab lab{0, true};
+  SaOptions first{.from = *IpAddress::parse("198.51.100.1"),
+                  .to = *IpAddress::parse("203.0.113.77"),
+                  .selectors = selectors("198.51.100.1", "203.0.113.77"),
+                  .udp = UdpPorts{Port{4500}, Port{4500}},
+                  .mode = SaMode::kTransport};
+  lab.protect(first.selectors, Action::kProtect, 1, 10, first.mode);
+  ASSERT_TRUE(lab.registry().add_sa(make_sa(Direction::kOut, first)));
+  SaOptions second = first;
+  second.id = 2, second.spi = Spi{0x1002}, second.udp = UdpPorts{Port{4500}, Port{31000}};
+  const auto refused = lab.registry().add_sa(make_sa(Direction::kOut, second));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().what.find("cannot tell them apart"), std::string::npos);
+  second.udp = first.udp;  // a rekey
+  EXPECT_TRUE(lab.registry().add_sa(make_sa(Direction::kOut, second)));
+}
+
 TEST(Rfc4303_3_3_4, WhatIsTooLargeIsFragmentedBehindIt) {
   for (const SaOptions& options : {kEspTransport, kAhSha256}) {
     Pair pair(options);
