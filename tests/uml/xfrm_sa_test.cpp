@@ -93,7 +93,8 @@ TEST_F(XfrmSa, SameSpiTwiceIsRefusedAndRemovalIsFinal) {
   add(*a_, sa(Direction::kIn, true, 0x1001, suite("aes128gcm16")));
   const auto twice = a_->add_sa(sas_[0]);
   ASSERT_FALSE(twice);
-  EXPECT_EQ(twice.error().what, "installing ESP SA 0x00001001 to 203.0.113.1 in the kernel: File exists");
+  EXPECT_EQ(twice.error().what,
+            "installing ESP SA 0x00001001 to 203.0.113.1 in the kernel: there is one with this SPI already");
   ASSERT_TRUE(a_->remove_sa(sas_[0]));
   EXPECT_EQ(state(), "");
   EXPECT_TRUE(a_->remove_sa(sas_[0])) << "what expired is gone, which is no error";

@@ -11,8 +11,8 @@ namespace {
 const std::string kTable = std::string("inet ") + kNftTable;
 
 // What comes before all entries, at the end of the way out: after source NAT, which the kernel's policies
-// follow. ESP, AH and IKE are the gateway's own, and neighbour discovery is the host's (RFC 4861 §4: a hop limit
-// of 255, so that nobody forwarded it).
+// follow. ESP, AH and IKE are the gateway's own, and neighbour discovery is the host's (RFC 4861 §4: a hop
+// limit of 255, so that nobody forwarded it).
 constexpr const char* kLeaving = R"(
   chain leaving {
     type filter hook postrouting priority 350; policy accept;
