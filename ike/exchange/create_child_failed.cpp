@@ -37,22 +37,23 @@ Now again(IkeSa& sa, Now now, unsigned failed = 0) {
          milliseconds(sa.context().entropy.below(3000));
 }
 
+// What the refused attempt was made for.
+Task again_for(const Attempt& refused, unsigned times) {
+  if (refused.replaces != ChildSaId{}) return RekeyChild{refused.replaces, refused.ticket, times};
+  if (refused.of_ike()) return RekeyIke{refused.ticket, times};
+  return CreateChild{
+      .child = refused.config.name, .ticket = refused.ticket, .packet = refused.packet, .refused = times};
+}
+
 // §2.25: the peer is in the middle of something. Whoever waits for our attempt, be it a packet, waits for
 // another one. False: nobody does, or it has been too often.
 bool try_later(IkeSa& sa, Now now) {
   auto& attempt = sa.children().attempt();
   if ((attempt->ticket == 0 && !attempt->packet) || attempt->refused >= kMostRefused) return false;
   const Attempt refused = *std::exchange(attempt, std::nullopt);
-  const unsigned times = refused.refused + 1;
   Child* const old = sa.children().find(refused.replaces);
   if (old != nullptr && old->state == ChildState::kRekeying) old->state = ChildState::kInstalled;
-  Task task = RekeyIke{refused.ticket, times};
-  if (refused.replaces != ChildSaId{})
-    task = RekeyChild{refused.replaces, refused.ticket, times};
-  else if (!refused.of_ike())
-    task = CreateChild{
-        .child = refused.config.name, .ticket = refused.ticket, .packet = refused.packet, .refused = times};
-  sa.tasks().push_later(std::move(task), again(sa, now));
+  sa.tasks().push_later(again_for(refused, refused.refused + 1), again(sa, now));
   sa.run_tasks(now);
   return true;
 }
