@@ -72,7 +72,8 @@ Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
   NetlinkMessage message(XFRM_MSG_DELSA, 0);
   message.header<xfrm_usersa_id>() = sa_id(*sa);
   known_.erase({sa->spi, sa->destination});
-  auto done = requests_.request(message, "removing ESP SA " + text(sa->spi));
+  auto done = requests_.request(
+      message, "removing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi));
   return requests_.error() == ESRCH ? Result<void>{} : done;  // the SA had expired already
 }
 
@@ -233,15 +234,17 @@ Result<SaCounters> XfrmBackend::counters(const SaRef& sa) {
   message.header<xfrm_usersa_id>() = sa_id(*sa);
   SaCounters out;
   out.crypto = "kernel";
-  const auto done = requests_.request(message, "reading ESP SA " + text(sa->spi), [&](const nlmsghdr& m) {
-    const auto* info = fixed_header<xfrm_usersa_info>(m);
-    if (info == nullptr) return;
-    out.packets = info->curlft.packets;
-    out.bytes = info->curlft.bytes;
-    out.replayed = info->stats.replay + info->stats.replay_window;
-    out.bad_icv = info->stats.integrity_failed;
-    for_attributes(m, sizeof *info, [&](const nlattr& a) { read_sequence(a, sa->direction, out); });
-  });
+  const auto done = requests_.request(
+      message, "reading " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi),
+      [&](const nlmsghdr& m) {
+        const auto* info = fixed_header<xfrm_usersa_info>(m);
+        if (info == nullptr) return;
+        out.packets = info->curlft.packets;
+        out.bytes = info->curlft.bytes;
+        out.replayed = info->stats.replay + info->stats.replay_window;
+        out.bad_icv = info->stats.integrity_failed;
+        for_attributes(m, sizeof *info, [&](const nlattr& a) { read_sequence(a, sa->direction, out); });
+      });
   if (!done) return std::unexpected(done.error());
   // More than packets() last saw: the last packet came less than a second ago.
   const auto known = known_.find({sa->spi, sa->destination});

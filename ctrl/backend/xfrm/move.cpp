@@ -49,7 +49,8 @@ std::optional<Progress> progress_of(const nlmsghdr& notice, const SaSpec& sa) {
 // set: the IVs after a move might repeat those before (RFC 4106 §3.1). It ends, nothing leaves meanwhile, and
 // IKE is told to replace it at once.
 Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
-  const std::string what = "moving ESP SA " + text(from->spi) + " in the kernel";
+  const std::string what =
+      "moving " + std::string(simplon::name(from->protocol)) + " SA " + text(from->spi) + " in the kernel";
   if (from->id != to->id || from->spi != to->spi || from->direction != to->direction ||
       from->policy != to->policy || from->udp.has_value() != to->udp.has_value())
     return fail(what + ": more than its peer's address and port would change");

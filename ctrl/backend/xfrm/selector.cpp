@@ -32,12 +32,12 @@ PortRange range_of(std::uint16_t value, std::uint16_t mask) {
   return {static_cast<std::uint16_t>(value & mask), static_cast<std::uint16_t>(value | ~mask)};
 }
 
-// For ICMP the kernel keeps type and code in the port fields: the type in the source port, the code in the
-// destination port, in both directions.
 struct Ports {
   MaskedPort source, destination;
 };
 
+// For ICMP the kernel keeps type and code in the port fields: the type in the source port, the code in the
+// destination port, in both directions.
 std::vector<Ports> types(const PortRange& source, const PortRange& destination) {
   const PortRange both{std::max(source.first, destination.first), std::min(source.last, destination.last)};
   std::vector<Ports> out;
