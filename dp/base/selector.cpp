@@ -75,7 +75,8 @@ std::string ports_text(std::uint8_t protocol, const PortRange& ports) {
   if (ports.is_opaque()) return "opaque";
   if (ports.first == ports.last) return value_text(protocol, ports.first);
   const bool whole_types = has_types(protocol) && (ports.first & 0xff) == 0 && (ports.last & 0xff) == 0xff;
-  const std::string first = type_text(protocol, ports.first), last = type_text(protocol, ports.last);
+  std::string first = type_text(protocol, ports.first);
+  const std::string last = type_text(protocol, ports.last);
   const bool named = first.find('-') != std::string::npos || !number(first, 255);
   if (whole_types && first == last && named) return first;
   return value_text(protocol, ports.first) + "-" + value_text(protocol, ports.last);

@@ -4,6 +4,7 @@
 #include <rte_ether.h>
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <map>
 
 #include "dp/device/queue_placement.h"
@@ -47,8 +48,8 @@ Result<void> BufferPools::make(unsigned buffers, std::uint16_t room, const std::
     pools_.push_back({kAnyNode, *pool});
     return {};
   }
-  std::uint64_t all = 0;
-  for (const auto& [node, count] : ports) all += count;
+  const std::uint64_t all = std::max<std::uint64_t>(
+      1, nodes.size() - static_cast<std::size_t>(std::ranges::count(nodes, kAnyNode)));
   for (const auto& [node, count] : ports) {
     const auto part = static_cast<unsigned>(buffers * count / all);
     auto pool = make_pool("packets-" + std::to_string(node), part, std::min(kCache, part / 2), room, node);

@@ -157,6 +157,7 @@ Result<void> DpdkDataPath::start() {
   memory_ = *memory;
   const auto workers = static_cast<unsigned>(setup_.worker_cores.size());
   std::vector<int> nodes;
+  nodes.reserve(setup_.ports.size());
   for (const PortSetup& port : setup_.ports) nodes.push_back(node_of(port.devices()));
   if (auto done = buffers_.make(setup_.buffers, buffer_room(setup_.ports), nodes); !done) return done;
   auto datagrams =

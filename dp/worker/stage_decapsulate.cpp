@@ -53,8 +53,8 @@ void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
 [[gnu::noinline]] bool completes_bundle(const DecapsulateWork& work, const PacketInfo& packet,
                                         const Tables& tables, unsigned self) {
   const InboundSa* sa = work.sa;
-  return sa != nullptr && tables.gateway_on && sa->owner == (self | kInBundle) &&
-         packet.origin == Origin::kDecrypted && came_by(packet.m) == sa->over;
+  return tables.gateway_on && sa->owner == (self | kInBundle) && packet.origin == Origin::kDecrypted &&
+         came_by(packet.m) == sa->over;
 }
 
 [[gnu::noinline]] void refuse(const DecapsulateWork& work, Drop bad, const PacketInfo& packet,
@@ -216,7 +216,8 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
     const InboundSa* sa = burst.decapsulate[i].sa;
     if (sa == nullptr || !tables.gateway_on || sa->owner != out.mailboxes.self()) {
       const DecapsulateWork& work = burst.decapsulate[i];
-      if (!completes_bundle(work, burst.packets[work.packet], tables, out.mailboxes.self())) {
+      if (sa == nullptr ||
+          !completes_bundle(work, burst.packets[work.packet], tables, out.mailboxes.self())) {
         turn_away(work, burst, tables, out);
         ++i;
         continue;
