@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "dp/base/bytes.h"
+
 struct rte_mbuf;
 
 namespace simplon::dp {
@@ -48,6 +50,13 @@ struct CryptoJob {
   // its), and eight of the number. Else the IV.
   std::array<std::uint8_t, 16> nonce{};
 };
+
+// The job is of an SA with extended sequence numbers.
+inline void set_high_half(CryptoJob& job, std::uint64_t seq, std::uint8_t tail) {
+  job.esn = true;
+  job.tail = tail;
+  store_be32(reinterpret_cast<std::uint8_t*>(&job.high), static_cast<std::uint32_t>(seq >> 32));
+}
 
 // What an AEAD authenticates beside the ciphertext; a packet's own eight octets without ESN.
 inline constexpr unsigned kAadBytes = 8, kEsnAadBytes = 12;

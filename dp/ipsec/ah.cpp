@@ -13,11 +13,6 @@ namespace {
 // AH may be filled up to 64 bits, over IPv4 too by some (RFC 4302 §2.5).
 constexpr unsigned kMostFill = 7;
 
-void set_high(std::uint64_t seq, CryptoJob& job) {
-  job.esn = true;
-  store_be32(reinterpret_cast<std::uint8_t*>(&job.high), static_cast<std::uint32_t>(seq >> 32));
-}
-
 // What is authenticated: the packet, `total` octets from `ip` on, with IP headers of `headers` octets, and
 // the high half of the sequence number behind it (RFC 4302 §2.5.1).
 void describe(rte_mbuf* m, std::uint8_t* ip, unsigned headers, unsigned total, std::uint8_t tail,
@@ -30,7 +25,7 @@ void describe(rte_mbuf* m, std::uint8_t* ip, unsigned headers, unsigned total, s
   job.esn = false;
   job.icv = ip + total + tail;
   if (tail == 0) return;
-  set_high(seq, job);
+  set_high_half(job, seq, tail);
   std::memcpy(ip + total, &job.high, sizeof job.high);
 }
 

@@ -9,9 +9,7 @@ namespace {
 // RFC 4303 §2.2.1: the high half is authenticated. False: there is no room for it.
 [[gnu::noinline]] bool set_extended_sequence(rte_mbuf* m, const InboundSa& sa, std::uint64_t seq,
                                              CryptoJob& job) {
-  job.esn = true;
-  job.tail = sa.tail;
-  store_be32(reinterpret_cast<std::uint8_t*>(&job.high), static_cast<std::uint32_t>(seq >> 32));
+  set_high_half(job, seq, sa.tail);
   if (sa.tail == 0) return true;
   const auto* buffer_end = static_cast<std::uint8_t*>(m->buf_addr) + m->buf_len;
   if (job.icv + sa.tail + sa.icv > buffer_end) return false;

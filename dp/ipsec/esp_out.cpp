@@ -36,10 +36,8 @@ void set_iv(const OutboundSa& sa, std::uint64_t seq, std::uint8_t* iv, CryptoJob
 // RFC 4303 §2.2.1. `end`: of the payload, where the ICV would stand without it.
 [[gnu::noinline]] void set_extended_sequence(const OutboundSa& sa, std::uint64_t seq, std::uint8_t* end,
                                              CryptoJob& job) {
-  job.esn = true;
-  job.tail = sa.tail;
+  set_high_half(job, seq, sa.tail);
   job.icv = end + sa.tail;
-  store_be32(reinterpret_cast<std::uint8_t*>(&job.high), static_cast<std::uint32_t>(seq >> 32));
   if (sa.tail != 0) std::memcpy(end, &job.high, sizeof job.high);
 }
 

@@ -68,6 +68,25 @@ const SaOptions kEspTransport{.mode = SaMode::kTransport};
 const SaOptions kAhSha256{
     .suite = *find_ah_suite("sha256"), .protocol = IpsecProtocol::kAh, .mode = SaMode::kTransport};
 
+// An SA in transport mode from left, at `from`, to the host `to`, right's own; right sees it come from
+// `seen`.
+struct Ends {
+  Lab left{0, true}, right{1, false};
+
+  Ends(SaOptions options, const char* from, const char* seen, const char* to) {
+    left.protect(selectors(from, to), Action::kProtect, 1, 10, options.mode);
+    right.protect(selectors(to, seen), Action::kProtect, 1, 10, options.mode);
+    options.from = *IpAddress::parse(from);
+    options.to = *IpAddress::parse(to);
+    options.selectors = selectors(from, to);
+    EXPECT_TRUE(left.registry().add_sa(make_sa(Direction::kOut, options)));
+    options.from = *IpAddress::parse(seen);
+    options.selectors = selectors(to, seen);
+    EXPECT_TRUE(right.registry().add_sa(make_sa(Direction::kIn, options)));
+  }
+};
+const SaOptions kInUdp{.udp = UdpPorts{Port{4500}, Port{4500}}, .mode = SaMode::kTransport};
+
 // A packet with IPv4 options: record route, router alert, end.
 Buffer with_options(const Buffer& plain) {
   Buffer p(plain.begin(), plain.begin() + 20);
@@ -143,20 +162,12 @@ TEST(Rfc4303_3_3_4, FragmentsArePutTogetherAndProtectedWhole) {
 TEST(Rfc4302_3_3_4, FragmentsOfIpv6AreOneAsItWas) {
   for (const SaOptions& options : {kEspTransport, kAhSha256}) {
     const char *from = "2001:db8:ffff::5", *to = "2001:db8:ffff::2";
-    Lab left{0, true}, right{1, false};
-    SaOptions o = options;
-    o.from = *IpAddress::parse(from), o.to = *IpAddress::parse(to);
-    left.protect(selectors(from, to), Action::kProtect, 1, 10, o.mode);
-    right.protect(selectors(to, from), Action::kProtect, 1, 10, o.mode);
-    o.selectors = selectors(from, to);
-    ASSERT_TRUE(left.registry().add_sa(make_sa(Direction::kOut, o)));
-    o.selectors = selectors(to, from);
-    ASSERT_TRUE(right.registry().add_sa(make_sa(Direction::kIn, o)));
-    const auto sealed = left.pass(udp6(from, to, 1200), Origin::kProtected, kLan);
+    Ends ends(options, from, from, to);
+    const auto sealed = ends.left.pass(udp6(from, to, 1200), Origin::kProtected, kLan);
     ASSERT_EQ(sealed.size(), 1u);
-    for (const Buffer& piece : cut(ip_of(sealed[0]), 640)) right.pass(piece, Origin::kUnprotected, kWan);
-    const auto punted = right.punted();
-    ASSERT_EQ(punted.size(), 1u) << name(o.protocol);
+    for (const Buffer& piece : cut(ip_of(sealed[0]), 640)) ends.right.pass(piece, Origin::kUnprotected, kWan);
+    const auto punted = ends.right.punted();
+    ASSERT_EQ(punted.size(), 1u) << name(options.protocol);
     EXPECT_EQ(ip_of(punted[0]), udp6(from, to, 1200, 63));
   }
 }
@@ -207,27 +218,17 @@ TEST(Rfc3948_3_1_2, UdpCarriesEspInTransportMode) {
   for (const bool v4 : {true, false}) {
     const char *from = v4 ? "203.0.113.5" : "2001:db8:ffff::5",
                *to = v4 ? "198.51.100.2" : "2001:db8:ffff::2";
-    Lab left{0, true}, right{1, false};
-    SaOptions options{.from = *IpAddress::parse(from),
-                      .to = *IpAddress::parse(to),
-                      .udp = UdpPorts{Port{4500}, Port{4500}},
-                      .mode = SaMode::kTransport};
-    left.protect(selectors(from, to), Action::kProtect, 1, 10, options.mode);
-    right.protect(selectors(to, from), Action::kProtect, 1, 10, options.mode);
-    options.selectors = selectors(from, to);
-    ASSERT_TRUE(left.registry().add_sa(make_sa(Direction::kOut, options)));
-    options.selectors = selectors(to, from);
-    ASSERT_TRUE(right.registry().add_sa(make_sa(Direction::kIn, options)));
+    Ends ends(kInUdp, from, from, to);
     const auto packet = [&](std::uint8_t ttl) {
       return v4 ? udp4(from, to, 33, 0, ttl) : udp6(from, to, 33, ttl);
     };
-    const auto sealed = left.pass(packet(64), Origin::kProtected, kLan);
+    const auto sealed = ends.left.pass(packet(64), Origin::kProtected, kLan);
     ASSERT_EQ(sealed.size(), 1u);
     const Buffer ip = ip_of(sealed[0]);
     EXPECT_EQ(ip[v4 ? 9 : 6], kUdp);
     EXPECT_EQ(load_be16(ip.data() + (v4 ? 24 : 44)), ip.size() - (v4 ? 20 : 40));
-    EXPECT_TRUE(right.pass(ip, Origin::kUnprotected, kWan).empty());
-    const auto punted = right.punted();
+    EXPECT_TRUE(ends.right.pass(ip, Origin::kUnprotected, kWan).empty());
+    const auto punted = ends.right.punted();
     ASSERT_EQ(punted.size(), 1u);
     EXPECT_EQ(ip_of(punted[0]), packet(63));
   }
@@ -249,18 +250,7 @@ unsigned checksum_of(const Buffer& ip) {
 TEST(Rfc3948_3_1_2, ChecksumIsOfTheAddressesThatTheNatMade) {
   for (const std::uint8_t protocol : {kTcp, kUdp}) {
     const char *inside = "203.0.113.5", *nat = "203.0.113.77", *to = "198.51.100.2";
-    Lab left{0, true}, right{1, false};
-    SaOptions options{.from = *IpAddress::parse(inside),
-                      .to = *IpAddress::parse(to),
-                      .udp = UdpPorts{Port{4500}, Port{4500}},
-                      .mode = SaMode::kTransport};
-    left.protect(selectors(inside, to), Action::kProtect, 1, 10, options.mode);
-    right.protect(selectors(to, nat), Action::kProtect, 1, 10, options.mode);
-    options.selectors = selectors(inside, to);
-    ASSERT_TRUE(left.registry().add_sa(make_sa(Direction::kOut, options)));
-    options.from = *IpAddress::parse(nat);
-    options.selectors = selectors(to, nat);
-    ASSERT_TRUE(right.registry().add_sa(make_sa(Direction::kIn, options)));
+    Ends ends(kInUdp, inside, nat, to);
     Buffer packet = udp4(inside, to, 33);
     packet[9] = protocol;
     set_ipv4_checksum(packet.data());
@@ -268,13 +258,13 @@ TEST(Rfc3948_3_1_2, ChecksumIsOfTheAddressesThatTheNatMade) {
     store_be16(field, 0);
     store_be16(field, static_cast<std::uint16_t>(~checksum_of(packet)));
     ASSERT_EQ(checksum_of(packet), 0xffffu);
-    const auto sealed = left.pass(packet, Origin::kProtected, kLan);
+    const auto sealed = ends.left.pass(packet, Origin::kProtected, kLan);
     ASSERT_EQ(sealed.size(), 1u);
     Buffer ip = ip_of(sealed[0]);
     std::ranges::copy(IpAddress::parse(nat)->bytes(), ip.begin() + 12);
     set_ipv4_checksum(ip.data());
-    right.pass(ip, Origin::kUnprotected, kWan);
-    const auto punted = right.punted();
+    ends.right.pass(ip, Origin::kUnprotected, kWan);
+    const auto punted = ends.right.punted();
     ASSERT_EQ(punted.size(), 1u);
     EXPECT_EQ(checksum_of(ip_of(punted[0])), 0xffffu);
   }
