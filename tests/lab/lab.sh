@@ -76,7 +76,8 @@ wire() { # A IFA B IFB
 
 start() { # NAME PROCESS COMMAND... : in its namespace, output to $run/PROCESS.log
   local name=$1 process=$2; shift 2
-  ip netns exec "$lab-$name" "$@" >"$run/$process.log" 2>&1 </dev/null &
+  : >"$run/$process.log" # here, not in the background: else who looks at once reads the log of the run before
+  ip netns exec "$lab-$name" "$@" >>"$run/$process.log" 2>&1 </dev/null &
   pids[$process]=$!
 }
 
