@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// SAs in, out and moved: Registry's half that dp/base/sa_spec.h is about.
+#include <algorithm>
+#include <utility>
+
+#include "dp/ipsec/esp_in.h"
+#include "dp/ipsec/outer_header.h"
+#include "dp/tables/registry.h"
+
+namespace simplon::dp {
+namespace {
+
+std::uint64_t limit(std::uint64_t n) { return n == 0 ? kNever : n; }
+
+SaLimits limits_of(const SaSpec& spec) {
+  SaLimits limits;
+  const bool esn = spec.esn == Esn::kOn;
+  limits.soft_packets = std::min(limit(static_cast<std::uint64_t>(spec.soft.packets)),
+                                 esn ? kLastExtendedSequence : kSoftSequence);
+  limits.hard_packets = std::min(limit(static_cast<std::uint64_t>(spec.hard.packets)),
+                                 esn ? kLastExtendedSequence : kLastSequence);
+  limits.soft_bytes = limit(static_cast<std::uint64_t>(spec.soft.bytes));
+  limits.hard_bytes = limit(static_cast<std::uint64_t>(spec.hard.bytes));
+  return limits;
+}
+// How many packets may have been sent since the one that a router has found too large.
+constexpr std::uint32_t kUnderWay = 1u << 16;
+
+// Smallest and largest MTU of the unprotected ports.
+std::pair<std::uint16_t, std::uint16_t> outer_mtus(const std::vector<PortFacts>& ports) {
+  std::uint16_t least = 0xffff, most = 0;
+  for (const PortFacts& port : ports)
+    if (port.side == Side::kUnprotected) least = std::min(least, port.mtu), most = std::max(most, port.mtu);
+  return {least, most};
+}
+
+}  // namespace
+
+Result<void> Registry::can(const SaSpec& sa) {
+  if (auto possible = possible_sa(sa); !possible) return possible;
+  const std::pair suite(sa.suite.encr, sa.suite.integ);
+  if (suites_.contains(suite)) return {};
+  if (const auto session = crypto_.make_session(sa); !session) return std::unexpected(session.error());
+  suites_.insert(suite);
+  return {};
+}
+
+Result<void> Registry::add_sa(const SaRef& sa) {
+  if (sas_.contains(sa->id)) return fail("there is an SA of this id already");
+  if (auto possible = possible_sa(*sa); !possible) return possible;
+  auto session = crypto_.make_session(*sa);
+  if (!session) return std::unexpected(session.error());
+  Entry entry{
+      .spec = sa, .session = std::move(*session), .out = {}, .in = {}, .owner = least_loaded(sa->direction)};
+  entry.active = now_;
+  if (auto done = sa->direction == Direction::kOut ? add_outbound(entry) : add_inbound(entry); !done)
+    return done;
+  ++load_[entry.owner][static_cast<std::size_t>(sa->direction)];
+  sas_.emplace(sa->id, std::move(entry));
+  return {};
+}
+
+Result<void> Registry::add_outbound(Entry& entry) {
+  const SaSpec& spec = *entry.spec;
+  SlotUse* use = slot_for(spec.policy);
+  if (use == nullptr) return fail("no room for another outbound SA");
+  if (auto done = one_peer_behind_nat(spec, *use); !done) return done;
+  auto sa = std::make_unique<OutboundSa>();
+  make_outer_header(spec, *sa);
+  sa->session = entry.session.get();
+  sa->owner = entry.owner;
+  sa->id = spec.id;
+  sa->limits = limits_of(spec);
+  sa->check_at_packets.set(sa->limits.next_packets());
+  sa->check_at_bytes = sa->limits.next_bytes();
+  if (auto done = put_into_bundle(spec, *sa); !done) return done;
+  entry.out = std::move(sa);
+  set_mtu(entry);
+  outbound_[use->slot].sa.publish(entry.out.get());
+  if (spec.interface != InterfaceId{}) tunnels_.add(spec.interface, *entry.out);
+  use->sas.push_back(spec.id);
+  outbound_ids_[{spec.spi, spec.destination}] = spec.id;
+  return {};
+}
+
+// RFC 3948 §5.2: of two peers behind one NAT in transport mode the packets have the same addresses, and what
+// is for one would be sent to the other.
+Result<void> Registry::one_peer_behind_nat(const SaSpec& spec, const SlotUse& use) const {
+  if (spec.mode != SaMode::kTransport || !spec.udp || use.sas.empty()) return {};
+  const SaSpec& other = *sas_.at(use.sas.back()).spec;
+  if (other.udp && other.udp->destination == spec.udp->destination) return {};
+  return fail("another peer at " + spec.destination.text() +
+              " has this traffic already, behind the same NAT: transport mode cannot tell them apart; use "
+              "tunnel mode");
+}
+
+// The slot of the entry that is over the SA's own, which may be still to come.
+Result<void> Registry::put_into_bundle(const SaSpec& spec, OutboundSa& sa) {
+  if (spec.over == PolicyId{}) return {};
+  const SlotUse* over = slot_for(spec.over);
+  if (over == nullptr) return fail("no room for another outbound SA");
+  bundles_[spec.over].insert(spec.id);
+  sa.over = &outbound_[over->slot];
+  sa.after_crypto = true;
+  return {};
+}
+
+void Registry::take_out_of_bundle(const SaSpec& spec) {
+  const auto found = bundles_.find(spec.over);
+  if (found == bundles_.end()) return;
+  found->second.erase(spec.id);
+  if (found->second.empty()) bundles_.erase(found);
+  release(spec.over);
+}
+
+// The route's MTU, or what is known of the path, if that is less; of a bundle, what the SA over it takes.
+// Where all unprotected ports have one MTU and no route has one of its own, the route need not be asked.
+void Registry::set_mtu(const Entry& entry) {
+  OutboundSa& sa = *entry.out;
+  const IpAddress& destination = entry.spec->destination;  // that of the SA is its owner's
+  auto [mtu, most] = outer_mtus(ports_);
+  const Tables* tables = tables_.read();
+  if (tables != nullptr && tables->routes && (mtu != most || tables->routes->has_mtus())) {
+    const Be32 spi{static_cast<std::uint32_t>(entry.spec->spi)};
+    if (const RouteTo to = tables->routes->find_outer(destination, path_hash(spi)))
+      mtu = tables->routes->next_hop(to.index).mtu;
+  }
+  if (!path_mtus_.empty()) mtu = std::min(mtu, path_mtus_.of(destination, now_));
+  if (const OutboundSa* over = sa.over == nullptr ? nullptr : sa.over->sa.read())
+    mtu = std::min<std::uint16_t>(mtu, over->inner_mtu);
+  if (mtu == sa.outer_mtu) return;
+  sa.outer_mtu = mtu;
+  set_inner_mtu(entry);
+}
+
+void Registry::set_inner_mtu(const Entry& entry) {
+  OutboundSa& sa = *entry.out;
+  sa.inner_mtu = std::min(inner_mtu(sa, sa.outer_mtu), tunnels_.most(entry.spec->interface));
+}
+
+void Registry::set_tunnel_mtus(std::map<InterfaceId, std::uint16_t> mtus) {
+  tunnels_.set_mtus(std::move(mtus));
+  for (const auto& [id, entry] : sas_)
+    if (entry.out && entry.spec->interface != InterfaceId{}) set_inner_mtu(entry);
+}
+
+bool Registry::learn_path_mtu(Spi spi, const IpAddress& destination, std::uint32_t sequence,
+                              std::uint16_t mtu) {
+  const auto found = outbound_ids_.find({spi, destination});
+  if (found == outbound_ids_.end()) return false;
+  const Entry& entry = sas_.at(found->second);
+  const auto since = static_cast<std::uint32_t>(entry.out->next_seq) - sequence;
+  if (since == 0 || since > kUnderWay || mtu >= entry.out->outer_mtu) return false;
+  if (!path_mtus_.learn(destination, mtu, now_)) return false;
+  set_mtu(entry);
+  return true;
+}
+
+Result<void> Registry::add_inbound(Entry& entry) {
+  const SaSpec& spec = *entry.spec;
+  auto sa = std::make_unique<InboundSa>(spec.replay_window);
+  sa->spi = Be32{static_cast<std::uint32_t>(spec.spi)};
+  sa->key = sad_key(spec.protocol, address_key(spec.destination));
+  sa->owner = entry.owner;
+  if (spec.over != PolicyId{}) sa->owner |= kInBundle;
+  sa->iv = static_cast<std::uint8_t>(spec.suite.iv());
+  sa->icv = static_cast<std::uint8_t>(spec.suite.icv());
+  sa->block = spec.suite.encr->block;
+  sa->kind = sa_kind(spec);
+  sa->session = entry.session.get();
+  if (spec.suite.encr->counts()) sa->salt = nonce_salt(spec);
+  sa->esn = spec.esn == Esn::kOn;
+  sa->tail = esn_tail(spec);
+  sa->id = spec.id;
+  sa->policy = spec.policy;
+  sa->over = spec.over;
+  sa->limits = limits_of(spec);
+  sa->check_at_packets.set(sa->limits.next_packets());
+  sa->check_at_bytes = sa->limits.next_bytes();
+  set_selectors(spec, *sa);
+  set_peer(peer_end(spec), *sa);
+  if (spec.interface != InterfaceId{}) sa->tunnel = port_of(spec.interface);
+  std::unique_ptr<Sad::Table> smaller;
+  if (!sad_.add(sa.get(), smaller))
+    return fail("there is an inbound SA with this SPI and destination already");
+  if (smaller) retire([table = std::shared_ptr<Sad::Table>(std::move(smaller))] {});
+  if (spec.interface != InterfaceId{}) tunnels_.add(spec.interface, *sa);
+  entry.in = std::move(sa);
+  return {};
+}
+
+void Registry::remove_sa(SaId id) {
+  const auto found = sas_.find(id);
+  if (found == sas_.end()) return;
+  auto entry = std::make_shared<Entry>(std::move(found->second));
+  sas_.erase(found);
+  --load_[entry->owner][static_cast<std::size_t>(entry->spec->direction)];
+  if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination, entry->spec->protocol);
+  if (entry->out) {
+    // The newest of the policy's other SAs takes over, if this one was in use and there is another.
+    SlotUse& use = slots_.at(entry->spec->policy);
+    std::erase(use.sas, id);
+    if (entry->spec->interface != InterfaceId{}) tunnels_.leave(entry->spec->interface, *entry->out);
+    forget_outbound(*entry->spec);
+    outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
+    release(entry->spec->policy);
+    if (entry->out->over != nullptr) take_out_of_bundle(*entry->spec);
+  }
+  retire([this, entry] {
+    if (entry->spec->interface == InterfaceId{}) return;
+    entry->out ? tunnels_.forget(entry->spec->interface, *entry->out)
+               : tunnels_.forget(entry->spec->interface, *entry->in);
+  });
+}
+
+void Registry::forget_outbound(const SaSpec& sa) {
+  const auto found = outbound_ids_.find({sa.spi, sa.destination});
+  if (found != outbound_ids_.end() && found->second == sa.id) outbound_ids_.erase(found);
+}
+
+// What is left for the owner lives as long as the SA, or until it is replaced.
+Result<void> Registry::move_sa(const SaRef& sa) {
+  const auto found = sas_.find(sa->id);
+  if (found == sas_.end()) return fail("there is no SA of this id");
+  Entry& entry = found->second;
+  const SaSpec& was = *entry.spec;
+  if (was.spi != sa->spi || was.direction != sa->direction || was.policy != sa->policy)
+    return fail("it would be another SA");
+  if (was.destination.family() != sa->destination.family() || was.udp.has_value() != sa->udp.has_value() ||
+      (entry.in && was.destination != sa->destination))
+    return fail("an SA moves to another address of its peer only");
+  const auto leave = [&](auto& hot, auto next) {
+    auto left = std::make_shared<const decltype(next)>(std::move(next));
+    hot.moved.publish(left.get());
+    hot.check_at_packets.trip();
+    retire([replaced = std::exchange(entry.moved, std::move(left))] {});
+  };
+  if (entry.in) {
+    leave(*entry.in, peer_end(*sa));
+    entry.spec = sa;
+    return {};
+  }
+  leave(*entry.out, outer_header(*sa));
+  forget_outbound(was);
+  outbound_ids_[{sa->spi, sa->destination}] = sa->id;
+  entry.spec = sa;
+  set_mtu(entry);  // another path
+  return {};
+}
+
+}  // namespace simplon::dp
