@@ -10,7 +10,9 @@ namespace {
 std::vector<std::string_view> algorithm_names(ike::ProtocolId protocol) {
   std::vector<std::string_view> names;
   names.reserve(kEncrs.size() + kIntegs.size() + ike::kGroups.size() + ike::kPrfs.size());
-  if (protocol != ike::ProtocolId::kAh)
+  if (protocol == ike::ProtocolId::kAh)
+    for (const Integ& i : kAhGmacs) names.push_back(i.name);
+  else
     for (const Encr& e : kEncrs) names.push_back(e.name);
   for (const Integ& i : kIntegs) names.push_back(i.name);
   for (const ike::Group& g : ike::kGroups) names.push_back(g.name);

@@ -59,7 +59,10 @@ ike::Proposal possible(const ike::Proposal& proposal, const ike::ChildConfig& ch
     return no.empty();
   };
   if (proposal.protocol == ike::ProtocolId::kAh) {
-    std::erase_if(out.integs, [&](const Integ* i) { return !with(proposal.suite().encr, i); });
+    std::erase_if(out.integs, [&](const Integ* i) {
+      const EspSuite suite = ah_suite(*i);
+      return !with(suite.encr, suite.integ);
+    });
     return out;
   }
   std::erase_if(out.encrs, [&](const Encr* e) {

@@ -77,9 +77,10 @@ inline constexpr std::array kSaAdd{
     Argument{
         .name = "source", .help = "source address of its packets as they travel", .required = Required::kYes},
     Argument{.name = "destination", .help = "their destination address", .required = Required::kYes},
-    Argument{.name = "suite",
-             .help = "aes128gcm16, aes192gcm16, aes256gcm16, aes128-sha256, ...; of AH sha256, sha1, ...",
-             .required = Required::kYes},
+    Argument{
+        .name = "suite",
+        .help = "aes128gcm16, aes192gcm16, aes256gcm16, aes128-sha256, ...; of AH sha256, aes128gmac, ...",
+        .required = Required::kYes},
     Argument{.name = "key",
              .help = "cipher key and salt in hexadecimal; @FILE, or - for standard input",
              .kind = Kind::kKey},

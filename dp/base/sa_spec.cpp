@@ -51,7 +51,7 @@ Result<void> check_transport(const SaSpec& sa) {
 }
 
 Result<void> check_ah(const SaSpec& sa) {
-  if (sa.suite.encr->id != EncrId::kNull)
+  if (sa.suite.encr->id != EncrId::kNull && sa.suite.encr->id != EncrId::kNullAesGmac)
     return fail("AH enciphers nothing: its suite is an integrity algorithm alone");
   if (sa.udp) return fail("AH does not pass a NAT, and has no UDP encapsulation (RFC 3948 section 1)");
   return {};

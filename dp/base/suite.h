@@ -38,6 +38,9 @@ enum class IntegId : std::uint16_t {  // Transform Type 3
   kSha1_96 = 2,
   kAesXcbc96 = 5,
   kAesCmac96 = 8,
+  kAes128Gmac = 9,
+  kAes192Gmac = 10,
+  kAes256Gmac = 11,
   kSha256_128 = 12,
   kSha384_192 = 13,
   kSha512_256 = 14
@@ -174,6 +177,14 @@ inline constexpr std::array kIntegs{
     Integ{"md5", IntegId::kMd5_96, 16, 12, "hmac(md5)", "HMAC_MD5_96", Standing::kLegacy},  // RFC 2403
 };
 
+// Of AH alone (RFC 4543 §4, §9). Each is the cipher of the same name, whose key, salt and ICV it has. The
+// kernel has none of them.
+inline constexpr std::array kAhGmacs{
+    Integ{"aes128gmac", IntegId::kAes128Gmac, 16, 16, "", "AES_128_GMAC"},
+    Integ{"aes192gmac", IntegId::kAes192Gmac, 24, 16, "", "AES_192_GMAC"},
+    Integ{"aes256gmac", IntegId::kAes256Gmac, 32, 16, "", "AES_256_GMAC"},
+};
+
 // By what stands in a transform: `key_bits` is its Key Length attribute, 0 without one.
 constexpr const Encr* find_encr(EncrId id, unsigned key_bits) {
   for (const Encr& e : kEncrs)
@@ -196,10 +207,22 @@ constexpr const Integ* find_integ(std::string_view name) {
   return nullptr;
 }
 
+// The same of AH, which has more of them.
+constexpr const Integ* find_ah_integ(IntegId id) {
+  for (const Integ& i : kAhGmacs)
+    if (i.id == id) return &i;
+  return find_integ(id);
+}
+constexpr const Integ* find_ah_integ(std::string_view name) {
+  for (const Integ& i : kAhGmacs)
+    if (i.name == name) return &i;
+  return find_integ(name);
+}
+
 enum class IpsecProtocol : std::uint8_t { kEsp, kAh };  // RFC 4303, RFC 4302
 
 // What protects one SA: an AEAD alone, or a cipher with an integrity algorithm. Of AH, which enciphers
-// nothing, the cipher is the row `null`. Points into the tables above.
+// nothing, the cipher is the row `null`, or GMAC's, an AEAD of nothing. Points into the tables above.
 struct EspSuite {
   const Encr* encr = nullptr;
   const Integ* integ = nullptr;  // null when encr is an AEAD
@@ -221,11 +244,19 @@ inline std::string suite_name(const EspSuite& suite) {
 }
 // As it is written for the protocol: of AH the integrity algorithm alone, "sha256".
 inline std::string suite_name(const EspSuite& suite, IpsecProtocol protocol) {
-  return protocol == IpsecProtocol::kAh ? std::string(suite.integ->name) : suite_name(suite);
+  return protocol == IpsecProtocol::kAh && suite.integ ? std::string(suite.integ->name) : suite_name(suite);
+}
+// AH's suite of this algorithm, one of find_ah_integ(); and back.
+constexpr EspSuite ah_suite(const Integ& integ) {
+  if (find_integ(integ.id) == nullptr) return {.encr = find_encr(integ.name)};
+  return {find_encr("null"), &integ};
+}
+constexpr const Integ* ah_integ(const EspSuite& suite) {
+  return suite.integ != nullptr ? suite.integ : find_ah_integ(suite.encr->name);
 }
 constexpr std::optional<EspSuite> find_ah_suite(std::string_view name) {
-  const EspSuite suite{find_encr("null"), find_integ(name)};
-  return suite.integ != nullptr ? std::optional(suite) : std::nullopt;
+  const Integ* integ = find_ah_integ(name);
+  return integ != nullptr ? std::optional(ah_suite(*integ)) : std::nullopt;
 }
 constexpr std::optional<EspSuite> find_suite(std::string_view name) {
   const std::size_t dash = name.find('-');

@@ -25,14 +25,16 @@ struct GmacSession final : CryptoSession {
   }
 };
 
-// RFC 4543 §3.3: SPI and sequence number, then IV and payload, all in clear.
+// RFC 4543 §3.3: SPI and sequence number, then IV and payload, all in clear. Of AH it is the packet from its
+// beginning.
 void authenticate(const GmacSession& session, const CryptoJob& job, std::uint8_t* tag) {
   std::array<std::uint8_t, kEsnAadBytes> aad;
   copy_aad(job, aad.data());
   gcm_context_data context;
   session.init(&session.key, &context, job.nonce.data(), kNonce);
   session.update(&session.key, &context, aad.data(), aad_bytes(job));
-  session.update(&session.key, &context, job.esp + kAadBytes, job.payload - kAadBytes + job.length + 0u);
+  session.update(&session.key, &context, job.esp + kAadBytes,
+                 job.payload - kAadBytes + job.length + 0u + job.tail);
   session.finalize(&session.key, &context, tag, kIcv);
 }
 

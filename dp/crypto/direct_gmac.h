@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ESP with AES-GMAC (RFC 4543) by IPsec-MB, called by the worker itself: integrity alone. What is
+// ESP and AH with AES-GMAC (RFC 4543) by IPsec-MB, called by the worker itself: integrity alone. What is
 // authenticated need not be in one piece, as with extended sequence numbers it is not.
 #pragma once
 

@@ -34,6 +34,9 @@ std::optional<HmacHash> hmac_hash(const IMB_MGR& manager, IntegId id) {
       return HmacHash{IMB_AUTH_HMAC_SHA_512, manager.sha512_one_block, IMB_SHA_512_BLOCK_SIZE};
     case IntegId::kAesXcbc96:
     case IntegId::kAesCmac96:
+    case IntegId::kAes128Gmac:
+    case IntegId::kAes192Gmac:
+    case IntegId::kAes256Gmac:
       return {};
   }
   return {};

@@ -8,6 +8,9 @@
 //   [IP headers, masked] [AH, ICV zero] [payload] [high half of the sequence number, with ESN] [ICV] [IP
 //   headers]
 //
+// With AES-GMAC (RFC 4543 §4) the ICV's field has the IV, which is the sequence number, before the ICV. Zeros
+// stand for both while the ICV is made: the IV is in the nonce.
+//
 // One worker, the SA's owner.
 #pragma once
 

@@ -53,10 +53,11 @@ unsigned protocol_bytes(const SaSpec& spec) {
 }
 
 // RFC 4302 §3.3.3.2.1: AH is a multiple of 32 bits over IPv4, of 64 over IPv6. All but its first twelve
-// octets: the ICV, and what fills up.
+// octets: the IV, if there is one, the ICV, and what fills up.
 std::uint8_t ah_icv_room(const SaSpec& spec) {
   const unsigned align = spec.destination.is_v4() ? 4 : 8;
-  return static_cast<std::uint8_t>((kAhBytes + spec.suite.icv() + align - 1) / align * align - kAhBytes);
+  const unsigned bytes = kAhBytes + spec.suite.iv() + spec.suite.icv();
+  return static_cast<std::uint8_t>((bytes + align - 1) / align * align - kAhBytes);
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ enum class SaKind : std::uint8_t {
   kEspTransportNoIv,
   kAhTunnel,
   kAhTransport,
+  kAhTunnelCounter,  // with an IV before the ICV, which is the sequence number (RFC 4543 §4)
+  kAhTransportCounter,
 };
 
 enum class IvKind : std::uint8_t { kCounter, kImplicit, kBlock16, kBlock8, kNone };
@@ -50,6 +52,8 @@ constexpr IvKind iv_kind(SaKind kind) {
   switch (kind) {
     case SaKind::kEspTunnelCounter:
     case SaKind::kEspTransportCounter:
+    case SaKind::kAhTunnelCounter:
+    case SaKind::kAhTransportCounter:
       return IvKind::kCounter;
     case SaKind::kEspTunnelImplicit:
     case SaKind::kEspTransportImplicit:
@@ -69,7 +73,7 @@ constexpr IvKind iv_kind(SaKind kind) {
   std::unreachable();
 }
 
-constexpr bool is_ah(SaKind kind) { return kind == SaKind::kAhTunnel || kind == SaKind::kAhTransport; }
+constexpr bool is_ah(SaKind kind) { return kind >= SaKind::kAhTunnel; }
 
 constexpr SaMode mode_of(SaKind kind) {
   switch (kind) {
@@ -79,6 +83,7 @@ constexpr SaMode mode_of(SaKind kind) {
     case SaKind::kEspTunnelBlock8:
     case SaKind::kEspTunnelNoIv:
     case SaKind::kAhTunnel:
+    case SaKind::kAhTunnelCounter:
       return SaMode::kTunnel;
     case SaKind::kEspTransportCounter:
     case SaKind::kEspTransportImplicit:
@@ -86,6 +91,7 @@ constexpr SaMode mode_of(SaKind kind) {
     case SaKind::kEspTransportBlock8:
     case SaKind::kEspTransportNoIv:
     case SaKind::kAhTransport:
+    case SaKind::kAhTransportCounter:
       return SaMode::kTransport;
   }
   std::unreachable();
@@ -108,12 +114,17 @@ constexpr SaKind esp_kind(SaMode mode, IvKind iv) {
   std::unreachable();
 }
 
+constexpr SaKind ah_kind(SaMode mode, bool counter) {
+  if (mode == SaMode::kTunnel) return counter ? SaKind::kAhTunnelCounter : SaKind::kAhTunnel;
+  return counter ? SaKind::kAhTransportCounter : SaKind::kAhTransport;
+}
+
 constexpr SaKind sa_kind(const SaSpec& spec) {
   switch (spec.protocol) {
     case IpsecProtocol::kEsp:
       return esp_kind(spec.mode, iv_kind(*spec.suite.encr));
     case IpsecProtocol::kAh:
-      return spec.mode == SaMode::kTunnel ? SaKind::kAhTunnel : SaKind::kAhTransport;
+      return ah_kind(spec.mode, spec.suite.encr->counts());
   }
   std::unreachable();
 }
@@ -129,7 +140,8 @@ inline std::uint32_t nonce_salt(const SaSpec& spec) {
 
 // See CryptoJob::tail.
 constexpr std::uint8_t esn_tail(const SaSpec& spec) {
-  return spec.esn == Esn::kOn && !spec.suite.encr->aead() ? 4 : 0;
+  const bool in_aad = spec.protocol == IpsecProtocol::kEsp && spec.suite.encr->aead();
+  return spec.esn == Esn::kOn && !in_aad ? 4 : 0;
 }
 
 // Calls f.operator()<kKind>() for this kind.
@@ -160,6 +172,10 @@ constexpr decltype(auto) with_kind(SaKind kind, F&& f) {
       return f.template operator()<SaKind::kAhTunnel>();
     case SaKind::kAhTransport:
       return f.template operator()<SaKind::kAhTransport>();
+    case SaKind::kAhTunnelCounter:
+      return f.template operator()<SaKind::kAhTunnelCounter>();
+    case SaKind::kAhTransportCounter:
+      return f.template operator()<SaKind::kAhTransportCounter>();
   }
   std::unreachable();
 }

@@ -12,6 +12,8 @@ void add_once(std::vector<T>& list, T value) {
 }
 
 bool add_token(std::string_view token, Proposal& p) {
+  if (p.protocol == ProtocolId::kAh)
+    if (const Integ* i = find_ah_integ(token)) return add_once(p.integs, i), true;
   if (const Encr* e = find_encr(token)) return add_once(p.encrs, e), true;
   if (const Integ* i = find_integ(token)) return add_once(p.integs, i), true;
   for (const Prf& prf : kPrfs)
@@ -137,7 +139,7 @@ std::string Proposal::legacy() const {
 
 EspSuite Proposal::suite() const {
   const Integ* const integ = integs.empty() ? nullptr : integs[0];
-  if (protocol == ProtocolId::kAh) return {.encr = find_encr("null"), .integ = integ};
+  if (protocol == ProtocolId::kAh) return integ != nullptr ? ah_suite(*integ) : EspSuite{};
   return {.encr = encrs.empty() ? nullptr : encrs[0], .integ = integ};
 }
 

@@ -3,7 +3,7 @@
 //
 // In text a proposal is what swanctl.conf writes: "aes128gcm16-prfsha256-x25519", "aes256-sha256-modp2048",
 // and for ESP "aes128gcm16-x25519" (with PFS), "aes128gcm16" (without) or "aes128gcm16-x25519-none" (either);
-// AH has integrity algorithms alone: "sha256-x25519".
+// AH has integrity algorithms alone: "sha256-x25519", "aes128gmac".
 // Several of one kind are alternatives within one proposal.
 #pragma once
 

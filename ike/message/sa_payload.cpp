@@ -22,7 +22,8 @@ bool keep_transform(const Transform& t, Proposal& p) {
       p.prfs.push_back(PrfId{t.id});
       return true;
     case TransformType::kInteg:
-      if (const Integ* i = find_integ(IntegId{t.id}))
+      if (const Integ* i =
+              p.protocol == ProtocolId::kAh ? find_ah_integ(IntegId{t.id}) : find_integ(IntegId{t.id}))
         p.integs.push_back(i);
       else if (t.id != 0)  // NONE, beside an AEAD
         p.unknown.push_back({t.type, t.id});

@@ -12,6 +12,29 @@ namespace {
 TEST(Rfc7296_3_3_5, EveryRowIsFoundByWhatItSends) {
   for (const Encr& e : kEncrs) EXPECT_EQ(find_encr(e.id, e.sent_key_bits()), &e) << e.name;
   for (const Integ& i : kIntegs) EXPECT_EQ(find_integ(i.id), &i) << i.name;
+  for (const Integ& i : kAhGmacs) EXPECT_EQ(find_ah_integ(i.id), &i) << i.name;
+}
+
+// RFC 4543 §9: they are AH's; ESP and IKE do not have them.
+TEST(Rfc4543_9, GmacIsAnIntegrityAlgorithmOfAhAlone) {
+  for (const Integ& i : kAhGmacs) {
+    EXPECT_EQ(find_integ(i.id), nullptr);
+    EXPECT_EQ(find_integ(i.name), nullptr);
+    const EspSuite suite = ah_suite(i);
+    ASSERT_TRUE(suite.valid());
+    EXPECT_EQ(suite.encr->name, i.name);
+    EXPECT_EQ(suite.encr->id, EncrId::kNullAesGmac);
+    EXPECT_EQ(suite.encr->key, i.key);
+    EXPECT_EQ(suite.icv(), i.icv);
+    EXPECT_EQ(suite.keymat(), i.key + 4u) << "the salt comes of KEYMAT (section 5)";
+    EXPECT_EQ(ah_integ(suite), &i);
+    EXPECT_EQ(suite_name(suite, IpsecProtocol::kAh), i.name);
+  }
+  EXPECT_EQ(static_cast<int>(IntegId::kAes128Gmac), 9);
+  EXPECT_EQ(static_cast<int>(IntegId::kAes256Gmac), 11);
+  EXPECT_EQ(*find_ah_suite("sha256"), (EspSuite{find_encr("null"), find_integ("sha256")}));
+  EXPECT_EQ(ah_integ(*find_ah_suite("sha256")), find_integ("sha256"));
+  EXPECT_FALSE(find_ah_suite("aes128gcm16"));
 }
 
 TEST(Rfc7296_3_3_5, AnAlgorithmOfSeveralKeyLengthsSendsThem) {

@@ -28,7 +28,8 @@ inline std::vector<EspSuite> taken_suites() {
 
 inline std::vector<EspSuite> ah_suites() {
   std::vector<EspSuite> out;
-  for (const Integ& integ : kIntegs) out.push_back(*find_ah_suite(integ.name));
+  for (const Integ& integ : kIntegs) out.push_back(ah_suite(integ));
+  for (const Integ& integ : kAhGmacs) out.push_back(ah_suite(integ));
   return out;
 }
 

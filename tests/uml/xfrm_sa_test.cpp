@@ -78,6 +78,16 @@ TEST_F(XfrmSa, WindowLifetimesEncapsulationAndSelector) {
   EXPECT_EQ(back.policy, PolicyId{7});
 }
 
+TEST_F(XfrmSa, GmacOfAhIsRefusedAndSoIsWhatHasNoKernelName) {
+  SaSpec ah = sa(Direction::kIn, true, 0x1001, *find_ah_suite("aes128gmac"));
+  ah.protocol = IpsecProtocol::kAh;
+  const auto refused = a_->can(ah);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().what, "the kernel has no AES-GMAC for AH (RFC 4543 section 4), for ESP alone");
+  EXPECT_TRUE(a_->can(sa(Direction::kIn, true, 0x1001, suite("aes128gmac")))) << "ESP";
+  EXPECT_FALSE(a_->can(sa(Direction::kIn, true, 0x1001, suite("aes128gcm16iiv"))));
+}
+
 TEST_F(XfrmSa, EveryWindowThatAConfigurationMayAskFor) {
   std::uint32_t spi = 0x2000;
   for (const std::uint32_t window : {0u, 32u, 33u, 64u, 256u, 1000u, 4096u}) {

@@ -46,6 +46,8 @@ Result<void> XfrmBackend::can(const SaSpec& sa) {
   if (sa.replay_window > kLongestReplayWindow)
     return fail("its replay window is longer than " + std::to_string(kLongestReplayWindow));
   if (auto possible = possible_sa(sa); !possible) return possible;
+  if (sa.protocol == IpsecProtocol::kAh && sa.suite.encr->aead())
+    return fail("the kernel has no AES-GMAC for AH (RFC 4543 section 4), for ESP alone");
   if (sa.suite.encr->xfrm.empty()) return fail("the kernel has no " + std::string(sa.suite.encr->name));
   if (sa.suite.integ && sa.suite.integ->xfrm.empty())
     return fail("the kernel has no " + std::string(sa.suite.integ->name));

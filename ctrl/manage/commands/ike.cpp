@@ -132,9 +132,15 @@ Message algorithms(const Rows& rows) {
   return m;
 }
 
+Message integrity() {
+  Message m = algorithms(kIntegs);
+  for (const Integ& row : kAhGmacs) m.add(row.name, "simplon");
+  return m;
+}
+
 Answer get_algorithms(Call&) {
   Message m;
-  m.add("encryption", algorithms(kEncrs)).add("integrity", algorithms(kIntegs));
+  m.add("encryption", algorithms(kEncrs)).add("integrity", integrity());
   m.add("prf", algorithms(ike::kPrfs)).add("ke", algorithms(ike::kGroups));
   return m;
 }

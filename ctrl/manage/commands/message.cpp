@@ -128,7 +128,10 @@ Message child_message(const ike::ChildStatus& child, const CountersOf& counters,
   m.add_if(child.encapsulation == Encapsulation::kUdp, "encap", "yes");
   m.add("spi-in", hex(static_cast<std::uint32_t>(child.spi_in), 8));
   m.add("spi-out", hex(static_cast<std::uint32_t>(child.spi_out), 8));
-  add_algorithms(m, child.protocol == IpsecProtocol::kAh ? nullptr : child.suite.encr, child.suite.integ);
+  if (child.protocol == IpsecProtocol::kAh)
+    add_algorithms(m, nullptr, ah_integ(child.suite));
+  else
+    add_algorithms(m, child.suite.encr, child.suite.integ);
   if (const auto* group = child.group ? ike::find_group(*child.group) : nullptr)
     m.add("dh-group", group->vici);
   const std::optional<SaCounters> outbound = counters(child.outbound);

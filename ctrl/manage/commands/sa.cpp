@@ -28,7 +28,8 @@ Result<EspSuite> parse_suite(std::string_view text, IpsecProtocol protocol) {
   if (protocol == IpsecProtocol::kAh) {
     if (const auto suite = find_ah_suite(text)) return *suite;
     return fail("suite: '" + std::string(text) + "' is not known; the policy says AH, so use one of " +
-                names(kIntegs, [](const Integ&) { return true; }));
+                names(kIntegs, [](const Integ&) { return true; }) + ", " +
+                names(kAhGmacs, [](const Integ&) { return true; }));
   }
   if (const auto suite = find_suite(text)) return *suite;
   return fail("suite: '" + std::string(text) + "' is not known; use one of " +
@@ -111,7 +112,8 @@ void check_legacy(Arguments& in, const Operations& gateway, const SaSpec& sa) {
         " is weak (RFC 8221); to use it, write legacy: allow at the top of the configuration, and reload");
 }
 
-// RFC 4106 §3, RFC 3686 §7: with one key no nonce may be used twice, and every SA starts to count at 1.
+// RFC 4106 §3, RFC 4543 §3.1, RFC 3686 §7: with one key no nonce may be used twice, and every SA starts to
+// count at 1. The salt does not make it another key.
 void refuse_key_reuse(Arguments& in, const Operations& gateway, const SaSpec& sa) {
   if (sa.direction != Direction::kOut || !sa.suite.encr->counts()) return;
   for (const SaRef& other : gateway.manual_sas())

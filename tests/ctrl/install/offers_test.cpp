@@ -46,6 +46,23 @@ TEST(Rfc7296_2_7, ASuiteThatNobodyHereCanDoIsNotOffered) {
       << "the configuration's own value is shared";
 }
 
+// As the kernel, which has GMAC for ESP alone.
+TEST(Rfc4543_4, GmacOfAhIsNotOfferedWhereNobodyHasIt) {
+  Connections connections = sites({});
+  auto changed = std::make_shared<ike::Connection>(*connections[0]);
+  changed->children[0].protocol = IpsecProtocol::kAh;
+  changed->children[0].proposals = {*ike::Proposal::parse("aes128gmac-sha256", ike::ProtocolId::kAh)};
+  connections[0] = changed;
+  const auto no_gmac = [](const SaSpec& sa) -> Result<void> {
+    EXPECT_EQ(sa.protocol, IpsecProtocol::kAh);
+    if (sa.suite.encr->aead()) return fail("no GMAC for AH");
+    return {};
+  };
+  EXPECT_THAT(withdraw_impossible(connections, no_gmac),
+              ElementsAre("child sites/net: a part of aes128gmac-sha256 is not offered: no GMAC for AH"));
+  EXPECT_THAT(offered(connections), ElementsAre("sha256"));
+}
+
 TEST(Rfc7296_2_7, OfAlternativesThePossibleOnesStay) {
   Connections connections = sites({"aes128gcm16-aes256gcm16", "aes128-aes256-sha384-sha256-x25519"});
   EXPECT_THAT(

@@ -173,6 +173,30 @@ TEST_F(ViciSocket, SaAddFindsAPolicyByNameBeforeById) {
   EXPECT_EQ(gateway_.manual_sas.back()->policy, PolicyId{6}) << "by its id";
 }
 
+// RFC 4543 §3.1, RFC 4106 §3: the key of two SAs that count their IVs, whatever protocol and salt.
+TEST_F(ViciSocket, SaAddSeesThatAhWithGmacHasTheKeyOfAnAead) {
+  gateway_.policies.push_back({.id = PolicyId{6},
+                               .name = "authenticated",
+                               .action = Action::kProtect,
+                               .selectors = two_nets(),
+                               .protocol = IpsecProtocol::kAh});
+  Message ah = with(with(manual_sa(), "policy", "authenticated"), "suite", "aes128gmac");
+  const char *same = "00112233445566778899aabbccddeeff0a0b0c0d",
+             *other = "10112233445566778899aabbccddeeff0a0b0c0d";
+  ASSERT_EQ(ask("sa-add", manual_sa()).get("success"), "yes");
+  EXPECT_THAT(std::string(ask("sa-add", with(with(ah, "key", same), "spi", "0x2000")).get("errmsg")),
+              HasSubstr("sends with the same key"));
+  ASSERT_EQ(ask("sa-add", with(with(ah, "key", other), "spi", "0x2000")).get("success"), "yes");
+  const SaSpec& sa = *gateway_.manual_sas.back();
+  EXPECT_EQ(sa.suite, *find_ah_suite("aes128gmac"));
+  EXPECT_EQ(sa.salt.size(), 4u);
+  const Message esp = with(with(manual_sa(), "key", other), "spi", "0x3000");
+  EXPECT_THAT(std::string(ask("sa-add", esp).get("errmsg")), HasSubstr("sends with the same key"))
+      << "and the other way round";
+  EXPECT_THAT(std::string(ask("sa-add", with(ah, "suite", "aes128gcm16")).get("errmsg")),
+              HasSubstr("aes128gmac, aes192gmac, aes256gmac"));
+}
+
 // As df, fragment and mss of a child.
 TEST_F(ViciSocket, SaAddTakesTheMtuOptionsOfAnOutboundSa) {
   Message m = manual_sa();

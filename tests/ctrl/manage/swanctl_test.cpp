@@ -111,6 +111,8 @@ TEST_F(Swanctl, ListSasOfAhInTransportMode) {
   EXPECT_THAT(text, HasSubstr("INSTALLED, TRANSPORT, AH:"));
   EXPECT_THAT(text, HasSubstr("HMAC_SHA2_256_128/CURVE_25519"));
   EXPECT_THAT(text, testing::Not(HasSubstr("NULL")));
+  child.suite = *find_ah_suite("aes128gmac");
+  EXPECT_THAT(swanctl("--list-sas").text, HasSubstr("AES_128_GMAC/CURVE_25519"));
 }
 
 TEST_F(Swanctl, ListConns) {

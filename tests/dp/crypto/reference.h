@@ -24,6 +24,9 @@ inline unsigned nonce_of(const EspSuite& suite) {
 // What an integrity algorithm makes of `data`, cut to its ICV.
 Buffer icv_of(const Integ& integ, Bytes key, Bytes data);
 
+// What GMAC makes of `data` (RFC 4543 §2): GCM of nothing. `cipher`: its row among the ciphers.
+Buffer gmac_of(const Encr& cipher, Bytes key, Bytes nonce, Bytes data);
+
 // The ESP packet `clear` (SPI, sequence number, IV, plaintext, room for the ICV), sealed. `high`: with ESN,
 // the high half of the sequence number, which does not travel.
 Buffer seal(const EspSuite& suite, const Keys& keys, Bytes nonce, Buffer clear,

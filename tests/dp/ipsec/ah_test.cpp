@@ -36,6 +36,17 @@ Buffer inner_of(const Mix& mix, unsigned payload, std::uint8_t ttl = 64) {
   return mix.inner_from[3] == '.' ? udp4(mix.inner_from, mix.inner_to, payload, 0x2e << 2 | 1, ttl)
                                   : udp6(mix.inner_from, mix.inner_to, payload, ttl);
 }
+// What stands before the ICV and is as good as a part of it: GMAC's IV (RFC 4543 §4).
+unsigned icv_field(const EspSuite& suite) { return suite.iv() + suite.icv(); }
+
+Buffer icv_of_ah(const EspSuite& suite, std::uint64_t seq, Bytes data) {
+  if (suite.integ != nullptr) return icv_of(*suite.integ, key(suite.integ->key, 100).bytes(), data);
+  Buffer nonce(12);
+  std::ranges::copy(key(4, 50).bytes(), nonce.begin());  // the salt
+  store_be64(nonce.data() + 4, seq);
+  return gmac_of(*suite.encr, key(suite.encr->key, 1).bytes(), nonce, data);
+}
+
 // The packet as it is authenticated, of headers without options.
 Buffer masked(Buffer p, unsigned icv) {
   const bool v4 = p[0] >> 4 == 4;
@@ -53,18 +64,21 @@ class Ah : public testing::TestWithParam<Row> {};
 TEST_P(Ah, IcvIsOfTheMaskedPacket) {
   const Row& row = GetParam();
   Pair pair(options(row), row.mix);
-  const unsigned icv = row.suite.integ->icv;
+  std::uint64_t seq = 0;
   for (const unsigned payload : {0u, 1u, 31u, 900u}) {
+    ++seq;
     const Buffer sealed = pair.seal(inner_of(row.mix, payload));
     const bool v4 = sealed[0] >> 4 == 4;
     const std::size_t ah = v4 ? 20 : 40;
     ASSERT_EQ(sealed[v4 ? 9 : 6], kAh);
     EXPECT_EQ((sealed[ah + 1] + 2u) * 4u % (v4 ? 4 : 8), 0u);
-    Buffer all = masked(sealed, icv);
+    Buffer all = masked(sealed, icv_field(row.suite));
     if (row.esn == Esn::kOn) all.insert(all.end(), {0, 0, 0, 0});
-    const Buffer want = icv_of(*row.suite.integ, key(row.suite.integ->key, 100).bytes(), all);
-    const auto at = sealed.begin() + static_cast<std::ptrdiff_t>(ah) + 12;
-    EXPECT_EQ(Buffer(at, at + static_cast<std::ptrdiff_t>(icv)), want);
+    const Bytes field = Bytes(sealed).subspan(ah + 12, icv_field(row.suite));
+    EXPECT_TRUE(std::ranges::equal(field.subspan(row.suite.iv()), icv_of_ah(row.suite, seq, all)));
+    if (row.suite.iv() != 0) {
+      EXPECT_EQ(load_be64(field.data()), seq) << "the IV";
+    }
     const auto out = pair.open(sealed);
     ASSERT_EQ(out.size(), 1u);
     EXPECT_EQ(ip_of(out[0]), inner_of(row.mix, payload, 62));
@@ -99,7 +113,7 @@ TEST_P(Ah, RoutersMayChangeWhatIsMutableAndNothingElse) {
 
 INSTANTIATE_TEST_SUITE_P(Rfc4302_3_3_3, Ah, testing::ValuesIn(rows()), [](const auto& info) {
   const Row& row = info.param;
-  std::string out = std::string(row.suite.integ->name) + "_" + std::string(name(row.mode)) + "_" +
+  std::string out = suite_name(row.suite, IpsecProtocol::kAh) + "_" + std::string(name(row.mode)) + "_" +
                     row.mix.name + (row.esn == Esn::kOn ? "_esn" : "");
   std::ranges::replace_if(out, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
   return out;
@@ -187,6 +201,20 @@ TEST(Rfc4302_2_2, LengthOfAhMustHoldItsIcvAndStayInThePacket) {
     EXPECT_TRUE(pair.open(shorter).empty()) << cut;
   }
   EXPECT_EQ(pair.open(sealed).size(), 1u);
+}
+
+// RFC 4543 §4 and its erratum 3643: 24 octets of IV and ICV, and over IPv6 four that fill up.
+TEST(Rfc4543_4, AhOfGmacIsOf36OctetsAndOf40OverIpv6) {
+  for (const Mix& mix : kMixes) {
+    Pair pair({.suite = *find_ah_suite("aes128gmac"), .protocol = IpsecProtocol::kAh}, mix);
+    const Buffer sealed = pair.seal(inner_of(mix, 40));
+    const bool v4 = sealed[0] >> 4 == 4;
+    const std::size_t ah = v4 ? 20 : 40;
+    EXPECT_EQ((sealed[ah + 1] + 2u) * 4, v4 ? 36u : 40u);
+    if (!v4) {
+      EXPECT_EQ(load_be32(sealed.data() + ah + 36), 0u);
+    }
+  }
 }
 
 TEST(Rfc4302_3_4_3, ReplayedPacketIsDropped) {

@@ -63,7 +63,7 @@ struct Row {
 
   std::string text() const {
     return std::string(mix.name) + (udp ? " udp " : " ") + std::string(name(protocol)) + " " +
-           std::string(name(mode)) + " " + suite_name(suite);
+           std::string(name(mode)) + " " + suite_name(suite, protocol);
   }
   SaOptions options() const {
     SaOptions out{.suite = suite, .protocol = protocol, .mode = mode};
@@ -75,7 +75,8 @@ struct Row {
   unsigned largest(unsigned outer) const {
     const unsigned ip = outer_v4() ? 20 : 40, kept = mode == SaMode::kTransport ? ip : 0;
     if (protocol == IpsecProtocol::kAh) {
-      const unsigned align = outer_v4() ? 4 : 8, ah = (12 + suite.icv() + align - 1) / align * align;
+      const unsigned align = outer_v4() ? 4 : 8,
+                     ah = (12 + suite.iv() + suite.icv() + align - 1) / align * align;
       return outer - ah - (ip - kept);
     }
     const unsigned around = ip + (udp ? 8 : 0) + 8 + suite.iv() + suite.icv(), block = suite.encr->block;

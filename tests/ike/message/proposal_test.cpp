@@ -229,7 +229,7 @@ TEST(Rfc7296_3_3_3, AhHasIntegrityAlgorithmsAlone) {
   EXPECT_EQ(ah("sha384").suite(), *find_ah_suite("sha384"));
   EXPECT_EQ(ah("md5-sha1").legacy(), "md5");
   EXPECT_THAT(why("aes128-sha256", ProtocolId::kAh), HasSubstr("AH enciphers nothing"));
-  EXPECT_THAT(why("aes128gmac", ProtocolId::kAh), HasSubstr("without aes128gmac"));
+  EXPECT_THAT(why("aes128gcm16", ProtocolId::kAh), HasSubstr("without aes128gcm16"));
   EXPECT_THAT(why("x25519", ProtocolId::kAh), HasSubstr("names no integrity algorithm"));
   EXPECT_THAT(why("sha256-prfsha256", ProtocolId::kAh), HasSubstr("AH has no PRF"));
 }
@@ -246,6 +246,32 @@ TEST(Rfc7296_3_3_3, AProposalOfAhIsWrittenReadAndChosen) {
   EXPECT_TRUE(is_choice_of(*chosen, {offer}));
   EXPECT_FALSE(is_choice_of(ah("sha384-x25519"), {offer}));
   EXPECT_FALSE(choose(*read, {esp("null-sha256-x25519")})) << "ESP is another protocol";
+}
+
+// The same name is a cipher of ESP's (transform type 1) and an integrity algorithm of AH's (type 3).
+TEST(Rfc4543_9, GmacOfAhIsAnIntegrityAlgorithm) {
+  const Proposal offer = ah("aes256gmac-aes128gmac-sha256");
+  EXPECT_TRUE(offer.encrs.empty());
+  EXPECT_EQ(offer.suite(), *find_ah_suite("aes256gmac"));
+  const Buffer body = sa_body({offer});
+  EXPECT_EQ(Bytes(body).subspan(8, 8)[4], static_cast<std::uint8_t>(TransformType::kInteg));
+  EXPECT_EQ(load_be16(Bytes(body).subspan(8, 8).data() + 6), 11);
+  const auto read = parse_sa(body);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(*read, std::vector{offer});
+  const auto chosen = choose(*read, {ah("aes128gmac")});
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->suite(), *find_ah_suite("aes128gmac"));
+  EXPECT_TRUE(is_choice_of(*chosen, {offer}));
+  EXPECT_EQ(esp("aes128gmac").encrs.size(), 1u);
+  EXPECT_TRUE(esp("aes128gmac").integs.empty());
+
+  Proposal odd = esp("aes128-sha256");  // a peer that has it in ESP: none of ours
+  odd.unknown = {{TransformType::kInteg, 9}};
+  const auto told = parse_sa(sa_body({odd}));
+  ASSERT_TRUE(told);
+  EXPECT_EQ((*told)[0].integs, std::vector{find_integ("sha256")});
+  EXPECT_THAT(text(*told), HasSubstr("AES_128_GMAC (INTEG 9)"));
 }
 
 TEST(Rfc7296_3_3_6, AProposalOfAhWithACipherIsRejected) {
