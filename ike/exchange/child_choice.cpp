@@ -35,6 +35,21 @@ std::vector<const ChildConfig*> in_order_for(const IkeSa& sa, const Payloads& p)
   return all;
 }
 
+// The IKE SA with somebody else, of the same connection, that has exactly this traffic: what is for the one
+// would be sent to the other (RFC 4301 §4.4.3; RFC 3948 §5.2 behind one NAT). The same peer takes it over.
+const IkeSa* other_owner(const IkeSa& sa, const ChildConfig& config, const Selectors& selectors) {
+  const Selectors wanted = in_order(selectors);
+  const auto has_it = [&](const auto& child) {
+    const Child& c = child.second;
+    return c.config.name == config.name && c.up() && in_order(c.selectors) == wanted;
+  };
+  for (const IkeSa* other : sa.context().of(sa.connection()->name))
+    if (other != &sa && other->serving() && other->remote_id() != sa.remote_id() &&
+        std::ranges::any_of(other->children().all(), has_it))
+      return other;
+  return nullptr;
+}
+
 }  // namespace
 
 Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces) {
@@ -55,6 +70,12 @@ Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces)
     if (config.pfp.any()) {
       Selectors own = populated(got, first_of(theirs), config.pfp);
       if (!own.local.empty() && !own.remote.empty()) got = std::move(own);
+    }
+    if (const IkeSa* other = other_owner(sa, config, got)) {
+      out.why += (out.why.empty() ? "" : "; ") + std::string("'") + other->remote_id().text() + "' at " +
+                 other->path().remote.text() + " has the traffic " + got.text() + " of child " + config.name +
+                 " already, and what is for one would be sent to the other";
+      continue;
     }
     if (mode != config.mode && config.transport_fallback == TransportFallback::kFail) {
       out.refusal = NotifyType::kNoProposalChosen;

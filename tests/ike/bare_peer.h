@@ -16,6 +16,8 @@ class BarePeer {
   explicit BarePeer(Side& other, Now& now, std::uint64_t spi_i = 0x0102030405060708)
       : other_(other), now_(now), spi_i_(spi_i) {}
 
+  std::string identity = "b.example";
+
   // ---- as responder: the other side must have been told to initiate ----
   void answer_init() {
     const Datagram request = take_datagram();
@@ -40,7 +42,7 @@ class BarePeer {
   // IDr and AUTH of who we are; the test adds the rest and answers.
   PayloadWriter authenticated() {
     PayloadWriter out;
-    const Identity id = *Identity::parse("b.example");
+    const Identity id = *Identity::parse(identity);
     out.id(initiator_ ? PayloadType::kIdi : PayloadType::kIdr, id);
     out.auth(psk_auth(keys_, initiator_, connection(false)->psk.bytes(), init_, initiator_ ? nr_ : ni_,
                       id_body(id)));
@@ -164,6 +166,34 @@ inline Buffer spi_bytes(std::uint32_t spi) {
   Writer out;
   out.be32(spi);
   return out.take();
+}
+
+// Its request to replace the child that we send to by `spi`.
+inline PayloadWriter rekey_of(std::uint32_t spi, std::uint32_t new_spi, std::uint8_t nonce = 8,
+                              const char* proposal = "aes128gcm16") {
+  PayloadWriter out;
+  out.notify(NotifyType::kRekeySa, {}, ProtocolId::kEsp, spi_bytes(spi));
+  BarePeer::add_child(out, proposal, new_spi);
+  out.nonce(Buffer(32, nonce));
+  return out;
+}
+
+// Its response to our request for a child.
+inline PayloadWriter made(std::uint32_t spi, std::uint8_t nonce = 9, const char* proposal = "aes128gcm16") {
+  PayloadWriter out;
+  auto esp = *Proposal::parse(proposal, ProtocolId::kEsp);
+  esp.spi = spi_bytes(spi);
+  out.sa({esp});
+  out.nonce(Buffer(32, nonce));
+  out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.1.0/24")});
+  out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.2.0/24")});
+  return out;
+}
+
+inline PayloadWriter deleted(std::uint32_t spi) {
+  PayloadWriter out;
+  out.del(ProtocolId::kEsp, {spi_bytes(spi)});
+  return out;
 }
 
 }  // namespace simplon::ike::test

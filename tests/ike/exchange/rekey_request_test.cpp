@@ -6,33 +6,6 @@
 namespace simplon::ike::test {
 namespace {
 
-PayloadWriter rekey_of(std::uint32_t spi, std::uint32_t new_spi, std::uint8_t nonce = 8,
-                       const char* proposal = "aes128gcm16") {
-  PayloadWriter out;
-  out.notify(NotifyType::kRekeySa, {}, ProtocolId::kEsp, spi_bytes(spi));
-  BarePeer::add_child(out, proposal, new_spi);
-  out.nonce(Buffer(32, nonce));
-  return out;
-}
-
-// The peer's response to our request for a child.
-PayloadWriter made(std::uint32_t spi, std::uint8_t nonce = 9, const char* proposal = "aes128gcm16") {
-  PayloadWriter out;
-  auto esp = *Proposal::parse(proposal, ProtocolId::kEsp);
-  esp.spi = spi_bytes(spi);
-  out.sa({esp});
-  out.nonce(Buffer(32, nonce));
-  out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.1.0/24")});
-  out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.2.0/24")});
-  return out;
-}
-
-PayloadWriter deleted(std::uint32_t spi) {
-  PayloadWriter out;
-  out.del(ProtocolId::kEsp, {spi_bytes(spi)});
-  return out;
-}
-
 TEST(Rfc7296_2_25, AChildWhoseResponseIsUnderWayIsRekeyedLater) {
   Side side(1);
   Now now{1000s};

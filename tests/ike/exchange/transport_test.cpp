@@ -202,6 +202,22 @@ TEST(Rfc7296_2_23_1, BehindANatEachEndKnowsTheOtherByTheAddressThatItSees) {
   }
 }
 
+// Forced by one end or by both: the addresses are as they are all the same.
+TEST(Rfc7296_2_23_1, ForcedEncapsulationKeepsTransportMode) {
+  for (const int forced : {1, 2, 3}) {
+    auto l = transport(true), r = transport(false);
+    l->force_encap = (forced & 1) != 0;
+    r->force_encap = (forced & 2) != 0;
+    Pair pair(l, r);
+    pair.initiate();
+    ASSERT_TRUE(pair.left.up() && pair.right.up()) << forced;
+    expect_mode(pair, kTransport);
+    EXPECT_EQ(pair.left.status().children[0].selectors, (Selectors{host(kLeft), host(kRight)}));
+    for (const Side* side : {&pair.left, &pair.right}) EXPECT_TRUE(side->outbound.back()->udp);
+    pair.expect_working();
+  }
+}
+
 TEST(Rfc7296_2_23_1, PortsAreKept) {
   const Path path{{kRight, Port{4500}}, {kNat, Port{4500}}, false, true};
   const Selectors theirs{
