@@ -119,6 +119,25 @@ unsigned end_of_fragment_header(const std::uint8_t* ip, const Headers& headers) 
   return 0;
 }
 
+// What stands in every fragment of an IPv6 packet: what routers on the way read, so all headers up to a
+// routing header, or else the hop-by-hop options (RFC 8200 §4.5).
+struct PerFragment {
+  unsigned bytes = kIpv6Bytes;
+  unsigned names = 6;  // where the last of these headers names the next
+};
+PerFragment per_fragment_headers(const std::uint8_t* ip, const Headers& headers) {
+  const unsigned end = headers.payload - headers.ip + 0u;
+  PerFragment out;
+  std::uint8_t type = ip[6];
+  for (unsigned at = kIpv6Bytes; at + 8 <= end;) {
+    const unsigned bytes = (ip[at + 1] + 1u) * 8u;
+    if (type == kIpv6HopByHop || type == kIpv6Routing) out = {at + bytes, at};
+    type = ip[at];
+    at += bytes;
+  }
+  return out;
+}
+
 }  // namespace
 
 bool has_fragment_header(const std::uint8_t* ip, const Headers& headers) {
@@ -160,14 +179,16 @@ bool fragment(rte_mbuf* m, const Headers& headers, std::uint16_t mtu, rte_mempoo
 bool fragment_ipv6(rte_mbuf* m, const Headers& headers, std::uint16_t mtu, std::uint32_t id,
                    rte_mempool* pool, Fragments& out) {
   const std::uint8_t* ip = bytes_of(m) + headers.ip;
-  Header header = header_of(ip, kIpv6Bytes);
-  std::uint8_t* extension = header.bytes.data() + kIpv6Bytes;
+  const PerFragment kept = per_fragment_headers(ip, headers);
+  if (kept.bytes + kFragmentHeaderBytes > kMostHeader) return false;
+  Header header = header_of(ip, kept.bytes);
+  std::uint8_t* extension = header.bytes.data() + kept.bytes;
   header.size += kFragmentHeaderBytes;
   std::memset(extension, 0, kFragmentHeaderBytes);
-  extension[0] = ip[6];
-  header.bytes[6] = kIpv6Fragment;
+  extension[0] = ip[kept.names];
+  header.bytes[kept.names] = kIpv6Fragment;
   store_be32(extension + 4, id);
-  if (!cut_ipv6({ip + kIpv6Bytes, headers.length - kIpv6Bytes + 0u}, header, mtu, pool, out)) return false;
+  if (!cut_ipv6({ip + kept.bytes, headers.length - kept.bytes}, header, mtu, pool, out)) return false;
   rte_pktmbuf_free(m);
   return true;
 }

@@ -35,7 +35,7 @@ Drop strip_fragment_header(rte_mbuf* m, Headers& headers);
 // buffer. True: the packet is freed. False: there are no buffers, or there would be too many pieces; nothing
 // has happened.
 bool fragment(rte_mbuf* m, const Headers& headers, std::uint16_t mtu, rte_mempool* pool, Fragments& out);
-// The same for an IPv6 packet of ours that has no extension headers (a router must not do it): `id` is its
+// The same for an IPv6 packet of ours that has no fragment header (a router must not do it): `id` is its
 // identification, which no other packet between the two ends may have for as long as a fragment lives.
 bool fragment_ipv6(rte_mbuf* m, const Headers& headers, std::uint16_t mtu, std::uint32_t id,
                    rte_mempool* pool, Fragments& out);

@@ -179,8 +179,6 @@ bool fragment_outer(rte_mbuf* m, const OutboundSa& sa, std::uint64_t seq, rte_me
                     Fragments& fragments) {
   Headers headers;
   if (parse_ip(m, 0, headers) != Drop::kNone) return false;
-  // It has an identification of our making, for which there is no place behind extension headers.
-  if (!sa.v4 && headers.payload != headers.ip + kIpv6Bytes) return false;
   if (!sa.v4) return fragment_ipv6(m, headers, sa.outer_mtu, identification(sa, seq), buffers, fragments);
   std::uint8_t* ip = bytes_of(m);
   if (!is_ah(sa.kind)) store_be16(ip + 4, static_cast<std::uint16_t>(identification(sa, seq)));

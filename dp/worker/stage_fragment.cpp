@@ -67,7 +67,8 @@ void fragment(Burst& burst, Burst& pieces, const Tables& tables, Crypto& crypto,
     const EncapsulateWork& work = burst.fragment[i];
     PacketInfo& packet = burst.packets[work.packet];
     // In transport mode it is fragmented anew behind ESP, as a packet of the gateway's.
-    if (mode_of(work.sa->kind) == SaMode::kTransport && packet.headers.reassembled &&
+    if (mode_of(work.sa->kind) == SaMode::kTransport &&
+        (packet.headers.reassembled || is_below_least(packet)) &&
         has_fragment_header(ip_of(packet), packet.headers))
       if (const Drop bad = strip_fragment_header(packet.m, packet.headers); bad != Drop::kNone) {
         drop(packet.m, bad, out.counters);

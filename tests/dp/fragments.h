@@ -11,10 +11,12 @@
 
 namespace simplon::dp::test {
 
-// `each`: octets of data in every fragment but the last, a multiple of eight.
-inline std::vector<Buffer> cut(const Buffer& packet, unsigned each, std::uint32_t id = 7) {
+// `each`: octets of data in every fragment but the last, a multiple of eight. `kept`: of the headers of IPv6
+// that stand in every fragment, its own and at most one more.
+inline std::vector<Buffer> cut(const Buffer& packet, unsigned each, std::uint32_t id = 7,
+                               unsigned kept = 40) {
   const bool v4 = packet[0] >> 4 == 4;
-  const unsigned header = v4 ? 20 : 40;
+  const unsigned header = v4 ? 20 : kept, names = kept == 40 ? 6 : 40;
   std::vector<Buffer> out;
   for (unsigned at = header; at < packet.size(); at += each) {
     const auto end = std::min<std::size_t>(at + each, packet.size());
@@ -25,11 +27,11 @@ inline std::vector<Buffer> cut(const Buffer& packet, unsigned each, std::uint32_
       store_be16(p.data() + 4, static_cast<std::uint16_t>(id));
       store_be16(p.data() + 6, static_cast<std::uint16_t>(offset / 8 | (more ? 0x2000 : 0)));
     } else {
-      p.resize(48);
-      p[40] = p[6], p[41] = 0;
-      p[6] = kIpv6Fragment;
-      store_be16(p.data() + 42, static_cast<std::uint16_t>(offset | (more ? 1 : 0)));
-      store_be32(p.data() + 44, id);
+      p.resize(kept + 8);
+      p[kept] = p[names], p[kept + 1] = 0;
+      p[names] = kIpv6Fragment;
+      store_be16(p.data() + kept + 2, static_cast<std::uint16_t>(offset | (more ? 1 : 0)));
+      store_be32(p.data() + kept + 4, id);
     }
     p.insert(p.end(), packet.begin() + at, packet.begin() + static_cast<std::ptrdiff_t>(end));
     store_be16(p.data() + (v4 ? 2 : 4), static_cast<std::uint16_t>(v4 ? p.size() : p.size() - 40));
