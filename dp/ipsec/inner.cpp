@@ -151,16 +151,22 @@ namespace {
 // RFC 3948 §3.1.2: a NAT has changed the addresses that are a part of the checksum. The ICV has vouched for
 // the data.
 [[gnu::noinline]] void renew_checksum(std::uint8_t* ip, const Headers& h) {
-  const unsigned bytes = h.payload - h.ip + 0u, length = h.length - bytes;
+  const unsigned bytes = h.payload - h.ip + 0u;
+  const auto length = static_cast<std::uint16_t>(h.length - bytes);
   std::uint8_t *segment = ip + bytes, *field = nullptr;
-  if (!h.v4 && bytes != kIpv6Bytes) return;  // DPDK makes the pseudo header of the first header
   if (h.protocol == kTcp && length >= kTcpBytes) field = segment + 16;
   if (h.protocol == kUdp && length >= kUdpBytes && load_be16(segment + 6) != 0) field = segment + 6;
+  if (!h.v4 && h.protocol == kIcmpv6 && length >= 4) field = segment + 2;
   if (field == nullptr) return;
   store_be16(field, 0);
-  const std::uint16_t sum = h.v4 ? rte_ipv4_udptcp_cksum(reinterpret_cast<const rte_ipv4_hdr*>(ip), segment)
-                                 : rte_ipv6_udptcp_cksum(reinterpret_cast<const rte_ipv6_hdr*>(ip), segment);
-  std::memcpy(field, &sum, sizeof sum);
+  // Of the pseudo header, whatever stands between it and the segment (RFC 8200 §8.1).
+  std::uint32_t sum =
+      rte_raw_cksum(ip + (h.v4 ? 12 : 8), h.v4 ? 8 : 32) + 0u + rte_raw_cksum(segment, length);
+  sum += rte_cpu_to_be_16(length) + 0u + rte_cpu_to_be_16(h.protocol);
+  sum = (sum & 0xffff) + (sum >> 16);
+  auto checksum = static_cast<std::uint16_t>(~(sum + (sum >> 16)));
+  if (checksum == 0 && h.protocol == kUdp) checksum = 0xffff;  // RFC 768: zero would be none
+  std::memcpy(field, &checksum, sizeof checksum);
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transport mode over IPv6, where packets have more headers than one.
+// Transport mode over IPv6, where packets have more headers than one, and checksums of more protocols are of
+// the addresses.
 #include <gtest/gtest.h>
 
 #include "tests/dp/fragments.h"
+#include "tests/dp/icmp.h"
 #include "tests/dp/tunnel.h"
 
 namespace simplon::dp::test {
@@ -11,6 +13,7 @@ namespace {
 const SaOptions kEspTransport{.mode = SaMode::kTransport};
 const SaOptions kAhSha256{
     .suite = *find_ah_suite("sha256"), .protocol = IpsecProtocol::kAh, .mode = SaMode::kTransport};
+const SaOptions kInUdp{.udp = UdpPorts{Port{4500}, Port{4500}}, .mode = SaMode::kTransport};
 
 // An SA in transport mode from a host behind left to right itself, which sees the host as `seen`.
 constexpr const char *kFrom = "2001:db8:ffff::5", *kTo = "2001:db8:ffff::2";
@@ -39,7 +42,7 @@ struct Ends {
 };
 
 // Hop-by-hop options (one that may change on the way, one that may not), and destination options.
-constexpr unsigned kHopByHopEnd = 48;
+constexpr unsigned kHopByHopEnd = 48, kOptionsEnd = 56;
 Buffer with_options(const Buffer& plain) {
   Buffer p(plain.begin(), plain.begin() + kIpv6Bytes);
   p.insert(p.end(), {kIpv6Destination, 0, 0x3e, 1, 0xaa, 0x1e, 1, 0xbb, plain[6], 0, 1, 4, 0, 0, 0, 0});
@@ -108,6 +111,46 @@ TEST(Rfc8200_4_5, SmallPacketsOfAnyHeadersPassANarrowPath) {
       }
       const Buffer plain = udp6(kFrom, kTo, payload, 63);
       EXPECT_EQ(ends.received(sealed), c.made == atomic ? plain : c.made(plain));
+    }
+}
+
+// The sum of the pseudo header and the segment behind `at` octets of headers; 0xffff when the checksum is
+// right.
+unsigned checksum_of(const Buffer& ip, std::uint8_t protocol, std::size_t at) {
+  std::uint64_t sum = protocol + ip.size() - at;
+  const auto add = [&](std::size_t first, std::size_t end) {
+    for (std::size_t i = first; i < end; i += 2)
+      sum += (unsigned{ip[i]} << 8) + (i + 1 < end ? unsigned{ip[i + 1]} : 0u);
+  };
+  add(8, 40);
+  add(at, ip.size());
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<unsigned>(sum);
+}
+
+TEST(Rfc3948_3_1_2, ChecksumsOfIpv6AreOfTheAddressesThatTheNatMade) {
+  struct Case {
+    std::uint8_t protocol;
+    unsigned field;
+  };
+  const char* nat = "2001:db8:ffff::77";
+  for (const Case c : {Case{kTcp, 56}, Case{kUdp, 46}, Case{kIcmpv6, 42}})
+    for (const bool options : {false, true}) {
+      SCOPED_TRACE(std::to_string(c.protocol) + (options ? " behind options" : ""));
+      Ends ends(kInUdp, nat);
+      Buffer packet = udp6(kFrom, kTo, 33);
+      packet[6] = c.protocol;
+      if (c.protocol == kIcmpv6) packet[40] = 128, packet[41] = 0;
+      store_be16(packet.data() + c.field, 0);
+      store_be16(packet.data() + c.field,
+                 static_cast<std::uint16_t>(~checksum_of(packet, c.protocol, kIpv6Bytes)));
+      const auto sealed = ends.left.pass(options ? with_options(packet) : packet, Origin::kProtected, kLan);
+      ASSERT_EQ(sealed.size(), 1u);
+      Buffer ip = sealed[0];
+      std::ranges::copy(IpAddress::parse(nat)->bytes(), ip.begin() + kEthernetBytes + 8);
+      const Buffer got = ends.received({ip});
+      ASSERT_FALSE(got.empty());
+      EXPECT_EQ(checksum_of(got, c.protocol, options ? kOptionsEnd : kIpv6Bytes), 0xffffu);
     }
 }
 
