@@ -11,6 +11,17 @@ namespace {
 constexpr std::chrono::seconds kOldInbound{5};
 constexpr std::size_t kMostAsked = 8;  // SAs of one child that wait to be asked for
 
+// Up to a tenth earlier, so that two ends with the same limit, which count the same packets, do not rekey at
+// once (§2.8).
+std::uint64_t earlier(std::uint64_t limit, Entropy& entropy) {
+  return limit < 10 ? limit : limit - entropy.below(limit / 10 + 1);
+}
+Lifetime soft_limits(const Lifetime& rekey, Entropy& entropy) {
+  return {.time = rekey.time,
+          .bytes = ByteCount{earlier(static_cast<std::uint64_t>(rekey.bytes), entropy)},
+          .packets = PacketCount{earlier(static_cast<std::uint64_t>(rekey.packets), entropy)}};
+}
+
 }  // namespace
 
 void ChildSet::log(LogLevel level, std::string text) const {
@@ -96,7 +107,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   sa->integ_key = keys.integ.clone();
   sa->replay_window = child.config.replay_window;
   sa->esn = child.proposal.esn() ? Esn::kOn : Esn::kOff;
-  sa->soft = child.config.rekey;
+  sa->soft = soft_limits(child.config.rekey, context_.entropy);
   sa->hard = child.config.life;
   if (!in) sa->mtu = child.config.mtu;
   sa->policy = child.config.policy;

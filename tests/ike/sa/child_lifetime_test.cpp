@@ -1,9 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <set>
+
 #include "ike/endpoint/endpoint.h"
 #include "tests/ike/bare_peer.h"
 
 namespace simplon::ike::test {
 namespace {
+
+// The two ends count the same packets, so with one limit they would ask for a rekey at once.
+TEST(Rfc7296_2_8, VolumeLimitsAreReachedUpToATenthEarlier) {
+  std::set<std::uint64_t> bytes;
+  for (const std::uint8_t seed : {1, 2, 3, 4}) {
+    Side side(seed);
+    Now now{1000s};
+    auto c = connection(true);
+    c->children[0].rekey = {.bytes = ByteCount{1'000'000'000}, .packets = PacketCount{9}};
+    c->children[0].life = {.bytes = ByteCount{1'100'000'000}, .packets = PacketCount{10}};
+    side.endpoint.configure({c}, now);
+    BarePeer peer(side, now);
+    peer.authenticate_with_child(0x1000);
+    ASSERT_EQ(side.installed.size(), 2u);
+    for (const auto& [id, sa] : side.installed) {
+      EXPECT_LE(sa->soft.bytes, ByteCount{1'000'000'000});
+      EXPECT_GE(sa->soft.bytes, ByteCount{900'000'000});
+      EXPECT_EQ(sa->soft.packets, PacketCount{9}) << "too few for a tenth, and never none";
+      EXPECT_EQ(sa->hard, c->children[0].life) << "hard limits are what they are";
+      bytes.insert(static_cast<std::uint64_t>(sa->soft.bytes));
+    }
+  }
+  EXPECT_GT(bytes.size(), 6u);
+}
 
 TEST(Rfc4301_4_4_2_1, VolumeLifetimesRekeyAndEnd) {
   Pair pair;
