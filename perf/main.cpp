@@ -20,7 +20,7 @@ namespace {
 
 struct Options {
   bool about = false, v6 = false;
-  std::string bare, work, file, suite = "aes128gcm16", crypto = "auto";
+  std::string bare, work, file, suite = "aes128gcm16", protocol = "esp", mode = "tunnel", crypto = "auto";
   unsigned bytes = 64, policies = 1, packets = 1'000'000;
 };
 
@@ -76,6 +76,8 @@ Result<void> bare(const Options& options, const EspSuite& suite) {
 Result<void> path(const Options& options, const EspSuite& suite) {
   PathCase what{.work = *find_work(options.work),
                 .suite = suite,
+                .protocol = options.protocol == "ah" ? IpsecProtocol::kAh : IpsecProtocol::kEsp,
+                .mode = options.mode == "transport" ? SaMode::kTransport : SaMode::kTunnel,
                 .v6 = options.v6,
                 .bytes = options.bytes,
                 .policies = options.policies,
@@ -98,7 +100,7 @@ Result<void> path(const Options& options, const EspSuite& suite) {
 }
 
 Result<void> run(const Options& options) {
-  const auto suite = find_suite(options.suite);
+  const auto suite = options.protocol == "ah" ? find_ah_suite(options.suite) : find_suite(options.suite);
   if (!suite) return fail("no suite '" + options.suite + "'");
   if (!start_eal()) return fail("DPDK does not start");
   if (options.about) return about();
@@ -119,6 +121,12 @@ int main(int argc, char** argv) {
   about->excludes(bare)->excludes(work);
   bare->excludes(work);
   app.add_option("--suite", options.suite, "aes128gcm16, aes128-sha256, …")->capture_default_str();
+  app.add_option("--protocol", options.protocol, "of the SAs")
+      ->check(CLI::IsMember({"esp", "ah"}))
+      ->capture_default_str();
+  app.add_option("--mode", options.mode, "of the SAs; transport: between the hosts")
+      ->check(CLI::IsMember({"tunnel", "transport"}))
+      ->capture_default_str();
   app.add_flag("--ipv6", options.v6, "clear packets of IPv6, in the same tunnels");
   app.add_option("--bytes", options.bytes, "length of the clear IP packet")->check(CLI::Range(28, 1420));
   app.add_option("--policies", options.policies, "and SAs and flows")->check(CLI::IsMember({1, 1000}));

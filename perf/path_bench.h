@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "dp/base/result.h"
-#include "dp/base/suite.h"
+#include "dp/base/sa_spec.h"
 #include "dp/crypto/backend.h"
 #include "dp/worker/stage_clock.h"
 
@@ -22,10 +22,12 @@ std::optional<Work> find_work(std::string_view name);
 
 struct PathCase {
   Work work = Work::kForward;
-  EspSuite suite;         // not for kForward
-  bool v6 = false;        // the clear packets, and so the policies
-  unsigned bytes = 64;    // length of the clear IP packet
-  unsigned policies = 1;  // as many SAs and flows, hit round robin
+  EspSuite suite;  // not for kForward
+  IpsecProtocol protocol = IpsecProtocol::kEsp;
+  SaMode mode = SaMode::kTunnel;  // transport: between the hosts, through the gateway
+  bool v6 = false;                // the clear packets, and so the policies
+  unsigned bytes = 64;            // length of the clear IP packet
+  unsigned policies = 1;          // as many SAs and flows, hit round robin
   unsigned packets = 1'000'000;
   dp::CryptoChoices crypto;  // empty: as the data path chooses
 };

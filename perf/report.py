@@ -7,7 +7,7 @@ and subtracted. Every row is measured in every round, one after the other on the
 the machine does meanwhile hits all of them alike; the table gives medians over the rounds and the spread (min to max).
 
   report.py [--rounds N] [--core N] [--quick] [--against secgw] [--beside debian13|PROGRAM]... [--only WORK]
-            [--crypto BACKEND] [--out FOLDER]
+            [--kinds] [--crypto BACKEND] [--out FOLDER]
 """
 import argparse
 import json
@@ -23,6 +23,13 @@ import secgw
 
 SIZES = (64, 512, 1420)
 SUITES = {'gcm': 'aes128gcm16', 'cbc': 'aes128-sha256'}
+# What --kinds adds: SAs of other kinds than ESP in tunnel mode with the two suites above.
+KINDS = (('ESP transport aes128gcm16', ['--mode', 'transport', '--suite', 'aes128gcm16']),
+         ('ESP aes128ctr-sha1', ['--suite', 'aes128ctr-sha1']),
+         ('ESP chacha20poly1305', ['--suite', 'chacha20poly1305']),
+         ('ESP aes128-sha1', ['--suite', 'aes128-sha1']),
+         ('AH tunnel sha256', ['--protocol', 'ah', '--suite', 'sha256']),
+         ('AH transport sha256', ['--protocol', 'ah', '--mode', 'transport', '--suite', 'sha256']))
 BARE = {'async': 'cryptodev async', 'cpu': 'cryptodev CPU', 'burst': 'IPsec-MB burst'}
 
 
@@ -41,6 +48,10 @@ def rows(args):
             for size in SIZES:
                 yield (f'encrypt {SUITES["gcm"]}, IPv6, 1 policy and SAs', size,
                        ['--work', 'encrypt', '--ipv6', '--bytes', str(size), '--crypto', args.crypto])
+    for work in ('encrypt', 'decrypt') if args.kinds else ():
+        for kind, arguments in KINDS if not args.only or work in args.only else ():
+            for size in SIZES:
+                yield f'{work} {kind}', size, ['--work', work, '--bytes', str(size), '--crypto', args.crypto] + arguments
     if not args.only:
         for key, suite in SUITES.items():
             for way, name in BARE.items():
@@ -74,7 +85,7 @@ def plan(args):
             out.append((f'{name}: {title}', size, lambda c=command, n=name: measure(args, c, *beside(n))))
     if args.against == 'secgw':
         works = args.only or ('forward', 'encrypt', 'decrypt')
-        for title, size, run in secgw.rows(os.environ['SIMPLON_SECGW'], args.program, args.out, lambda c: pinned(args, c), works):
+        for title, size, run in secgw.rows(os.environ['SIMPLON_SECGW'], args.program, args.out, lambda c: pinned(args, c), works, KINDS if args.kinds else ()):
             out.append((title, size, run))
     return out
 
@@ -188,6 +199,7 @@ def main():
     parser.add_argument('--beside', action='append', default=[],
                         help="debian13: the same benchmark there; or another program that answers like ours, an older build")
     parser.add_argument('--crypto', default='auto', choices=['auto', 'direct', 'cpu', 'queue'], help='back end; auto: the suite\'s own')
+    parser.add_argument('--kinds', action='store_true', help='SAs of other kinds too: transport mode, AH, more ciphers')
     parser.add_argument('--only', action='append', choices=['forward', 'encrypt', 'decrypt'])
     parser.add_argument('--program', default='build/simplon-bench')
     parser.add_argument('--out', default='build/bench')

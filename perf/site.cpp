@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "dp/packet/packet.h"
 
@@ -43,9 +44,12 @@ SaRef make_sa(const PathCase& what, unsigned n, Direction direction, bool ours) 
   sa->id = SaId{n + 1};
   sa->direction = direction;
   sa->spi = Spi{kFirstBenchSpi + n};
-  const bool from_us = ours == (direction == Direction::kOut);
-  sa->source = from_us ? kUs : kPeer;
-  sa->destination = from_us ? kPeer : kUs;
+  const bool transport = what.mode == SaMode::kTransport;
+  sa->source = transport ? near_host(what.v6) : kUs;
+  sa->destination = transport ? far_host(n, what.v6) : kPeer;
+  if (ours != (direction == Direction::kOut)) std::swap(sa->source, sa->destination);
+  sa->protocol = what.protocol;
+  sa->mode = what.mode;
   sa->suite = suite;
   sa->encr_key = key(suite.encr->key, static_cast<std::uint8_t>(1 + n));
   sa->salt = key(suite.encr->salt, 50);
@@ -81,7 +85,9 @@ Result<void> fill(dp::Registry& registry, const PathCase& what, Direction direct
                             .name = "bench-" + std::to_string(n),
                             .order = n + 1,
                             .action = protect ? Action::kProtect : Action::kBypass,
-                            .selectors = selectors(n, ours, what.v6)};
+                            .selectors = selectors(n, ours, what.v6),
+                            .protocol = what.protocol,
+                            .mode = what.mode};
     if (auto done = registry.add_policy(policy); !done) return done;
     if (!protect) continue;
     if (auto done = registry.add_sa(make_sa(what, n, direction, ours)); !done) return done;
