@@ -16,6 +16,7 @@ using ike::Connection;
 
 // Longest window that the data path keeps.
 constexpr std::uint64_t kLongestWindow = 65536, kShortestWindow = 32;
+constexpr std::uint64_t kMostSasOfPackets = 65536;  // of one child
 constexpr std::uint64_t kMostBytes = 1ull << 60, kMostPackets = 1ull << 60;
 
 // A hard limit where none is given: a tenth past the soft one, so that a rekey has time.
@@ -133,6 +134,9 @@ void read_pfp(Section& section, ChildConfig& out) {
     else
       item.error("use local, remote, protocol, local_port and remote_port");
   }
+  const Value limit = section.get("pfp_limit");
+  if (const auto n = limit.number(1, kMostSasOfPackets)) out.pfp_limit = static_cast<std::uint32_t>(*n);
+  if (limit && !out.pfp.any()) limit.error("is for a child with pfp");
   if (!out.pfp.any()) return;
   const auto without_protocol = [](const TrafficSelectors& side) {
     return side.empty() ||

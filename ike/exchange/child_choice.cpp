@@ -38,15 +38,17 @@ std::vector<const ChildConfig*> in_order_for(const IkeSa& sa, const Payloads& p)
 // The IKE SA with somebody else, of the same connection, that has exactly this traffic: what is for the one
 // would be sent to the other (RFC 4301 §4.4.3; RFC 3948 §5.2 behind one NAT). The same peer takes it over.
 const IkeSa* other_owner(const IkeSa& sa, const ChildConfig& config, const Selectors& selectors) {
-  const Selectors wanted = in_order(selectors);
-  const auto has_it = [&](const auto& child) {
-    const Child& c = child.second;
-    return c.config.name == config.name && c.up() && in_order(c.selectors) == wanted;
-  };
-  for (const IkeSa* other : sa.context().of(sa.connection()->name))
-    if (other != &sa && other->serving() && other->remote_id() != sa.remote_id() &&
-        std::ranges::any_of(other->children().all(), has_it))
+  const Context& context = sa.context();
+  const auto [first, end] =
+      context.by_traffic.equal_range(traffic_key(sa.connection()->name, config.name, selectors));
+  for (auto at = first; at != end; ++at) {
+    const auto owner = context.by_sa.find(at->second);
+    IkeSa* other = owner == context.by_sa.end() ? nullptr : context.find(owner->second);
+    if (other == nullptr || other == &sa || !other->serving() || other->remote_id() == sa.remote_id())
+      continue;
+    if (const Child* child = other->children().find_sa(at->second); child != nullptr && child->up())
       return other;
+  }
   return nullptr;
 }
 

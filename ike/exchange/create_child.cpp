@@ -182,6 +182,8 @@ void run(IkeSa& sa, const RekeyChild& task, Now now) {
 
 std::string why_not_asked(const IkeSa& sa, const ChildConfig& config) {
   if (config.proposals.empty()) return std::string(kNoSuite);
+  if (config.pfp.any() && sa.children().count(config.name) >= config.pfp_limit)
+    return "it has " + std::to_string(config.pfp_limit) + " SAs already, its pfp_limit";
   return std::string(why_impossible(config, sa.path()));
 }
 

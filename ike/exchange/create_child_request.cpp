@@ -12,8 +12,6 @@ namespace {
 
 // A peer may have several of each child, and replaced ones that it has not deleted yet; but not ever more.
 constexpr std::size_t kChildrenPerConfigured = 4, kMoreChildren = 16;
-// Where each packet may ask for a child of its own.
-constexpr std::size_t kMostOfPackets = 1024;
 
 // A request for a child that we agreed to, while its key exchange is computed. The configuration is a copy: a
 // reload may come in between.
@@ -75,6 +73,12 @@ void child_request(IkeSa& sa, const Payloads& p, Child* old, Now now) {
   if (agreed.config == nullptr) {
     sa.log(LogLevel::kWarning, "the peer's child is refused: " + agreed.why);
     return sa.respond_error(agreed.refusal);
+  }
+  if (const ChildConfig& c = *agreed.config;
+      old == nullptr && c.pfp.any() && sa.children().count(c.name) >= c.pfp_limit) {
+    sa.log(LogLevel::kWarning, "the peer's child is refused: child " + c.name + " has " +
+                                   std::to_string(c.pfp_limit) + " SAs already, its pfp_limit");
+    return sa.respond_error(NotifyType::kNoAdditionalSas);
   }
   const DhGroup group = group_of(agreed.proposal);
   if (group != DhGroup::kNone && !key_exchange_fits(sa, p, group, "child")) return;
@@ -144,9 +148,9 @@ void create_child_request(IkeSa& sa, const Payloads& p, Now now) {
   if ((*p.sa)[0].protocol == ProtocolId::kIke) return ike_rekey_request(sa, p);
   if (!p.tsi || !p.tsr) return sa.respond_malformed("CREATE_CHILD_SA without traffic selectors", now);
   const auto& children = sa.connection()->children;
-  const bool per_packet = std::ranges::any_of(children, [](const ChildConfig& c) { return c.pfp.any(); });
-  const std::size_t most =
-      kChildrenPerConfigured * children.size() + (per_packet ? kMostOfPackets : kMoreChildren);
+  std::size_t most = kChildrenPerConfigured * children.size() + kMoreChildren;
+  for (const ChildConfig& c : children)
+    if (c.pfp.any()) most += c.pfp_limit;
   if (sa.children().all().size() >= most) return sa.respond_error(NotifyType::kNoAdditionalSas);
   if (const Notify* rekey = p.find(NotifyType::kRekeySa)) return rekey_request(sa, p, *rekey, now);
   child_request(sa, p, nullptr, now);

@@ -40,9 +40,10 @@ struct ChildConfig {
   Lifetime life{.time = seconds{3960}};   // hard
   std::uint32_t replay_window = kDefaultReplayWindow;
   MtuOptions mtu;
-  PolicyId policy{};        // the SPD entry made from this child
-  InterfaceId interface{};  // of the connection: what is routed to it, in its own SPD
-  PfpFlags pfp;             // each packet asks for a child SA of its own values
+  PolicyId policy{};               // the SPD entry made from this child
+  InterfaceId interface{};         // of the connection: what is routed to it, in its own SPD
+  PfpFlags pfp;                    // each packet asks for a child SA of its own values
+  std::uint32_t pfp_limit = 1024;  // with `pfp`: so many at once
 
   friend bool operator==(const ChildConfig&, const ChildConfig&) = default;
 };

@@ -18,6 +18,10 @@ Selectors effective_selectors(const ChildConfig& config, const Path& path,
   return own.local.empty() || own.remote.empty() ? all : own;
 }
 
+std::string traffic_key(std::string_view connection, std::string_view child, const Selectors& selectors) {
+  return std::string(connection) + '/' + std::string(child) + '/' + in_order(selectors).text();
+}
+
 std::string_view why_impossible(const ChildConfig& config, const Path& path) {
   if (config.protocol == IpsecProtocol::kAh && path.nat())
     return "AH does not pass a NAT, and one is on the way to the peer (RFC 3948 section 1)";

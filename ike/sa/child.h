@@ -87,6 +87,9 @@ Selectors effective_selectors(const ChildConfig& config, const Path& path);
 Selectors effective_selectors(const ChildConfig& config, const Path& path,
                               const std::optional<Selectors>& packet);
 
+// Names the traffic of a child of this connection, whatever the order of its selectors.
+std::string traffic_key(std::string_view connection, std::string_view child, const Selectors& selectors);
+
 // Why such a child cannot be made on this path; empty: it can.
 std::string_view why_impossible(const ChildConfig& config, const Path& path);
 

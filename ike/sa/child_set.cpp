@@ -56,6 +56,11 @@ bool ChildSet::up(std::string_view name) const {
                              [&](const auto& c) { return c.second.config.name == name && c.second.up(); });
 }
 
+std::size_t ChildSet::count(std::string_view name) const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      children_, [&](const auto& c) { return c.second.config.name == name && c.second.up(); }));
+}
+
 bool ChildSet::covers(std::string_view name, const Selectors& packet) const {
   return std::ranges::any_of(children_, [&](const auto& c) {
     return c.second.config.name == name && c.second.up() &&
@@ -152,6 +157,8 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
   context_.outputs.emplace_back(
       LogLine{LogLevel::kInfo, connection_->name, owner_,
               "child " + n.config.name + " up, " + text(n) + ", " + n.selectors.text(), child.id});
+  context_.by_traffic.emplace(traffic_key(connection_->name, child.config.name, child.selectors),
+                              child.in->id);
   Child& made = children_.emplace(child.id, std::move(child)).first->second;
   compare_to_configuration(made);
   if (old != nullptr)
@@ -238,6 +245,13 @@ void ChildSet::forget_sa(const SaRef& sa) {
   if (sa->direction == Direction::kIn) context_.spis_in.erase(static_cast<std::uint32_t>(sa->spi));
 }
 
+void ChildSet::forget_traffic(const Child& child) {
+  const auto [first, end] =
+      context_.by_traffic.equal_range(traffic_key(connection_->name, child.config.name, child.selectors));
+  const auto own = std::find_if(first, end, [&](const auto& c) { return c.second == child.in->id; });
+  if (own != end) context_.by_traffic.erase(own);
+}
+
 void ChildSet::remove_sa(const SaRef& sa) {
   context_.outputs.emplace_back(RemoveSa{sa->id});
   forget_sa(sa);
@@ -248,6 +262,7 @@ void ChildSet::remove(ChildSaId id, Now now, OldInboundSa inbound) {
   if (found == children_.end()) return;
   const Child child = std::move(found->second);
   children_.erase(found);
+  forget_traffic(child);
   if (attempt_ && attempt_->rival == id && child.state != ChildState::kRekeyed) attempt_->rival = {};
   if (child.deferred_out)
     forget_sa(child.out);  // never was in use

@@ -46,6 +46,7 @@ class ChildSet {
   Child* find_outbound(IpsecProtocol protocol, Spi spi);  // by the SPI that the peer receives with
   Child* find_sa(SaId sa);
   bool up(std::string_view name) const;
+  std::size_t count(std::string_view name) const;  // that are up
   // One is up that takes this packet: a peer may have narrowed the selectors (§2.9).
   bool covers(std::string_view name, const Selectors& packet) const;
   // The packet's SA is being made, or waits for its turn; or so many do that it has to come again.
@@ -136,6 +137,7 @@ class ChildSet {
   void install_sa(const SaRef& sa, const Child& child);
   void remove_sa(const SaRef& sa);
   void forget_sa(const SaRef& sa);
+  void forget_traffic(const Child& child);
   void use_deferred(Child& child);
   void stop_sending(Child& child);
   bool replaces(const Child& child, ChildSaId old) const;

@@ -128,7 +128,9 @@ struct Context {
   HalfOpen half_open;
   FinalResponses final_responses;
   Refusals refusals;
-  std::map<SaId, IkeSaId> by_sa;              // whose children they are
+  std::map<SaId, IkeSaId> by_sa;  // whose children they are
+  // Children by their traffic (traffic_key()): their inbound SAs, of whichever peer.
+  std::multimap<std::string, SaId> by_traffic;
   std::unordered_set<std::uint32_t> spis_in;  // SPIs of our inbound SAs: none is given twice
   std::set<IkeSaId> touched;  // to be looked at before the input is done: removed, or woken at another time
   std::uint64_t next_sa = 1, next_job = 1;

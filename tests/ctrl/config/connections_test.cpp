@@ -259,6 +259,8 @@ constexpr Wrong kWrongChildren[] = {
      "allow"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: [port]}}\n",
      "use local, remote, protocol, local_port"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, pfp_limit: 4}}\n", "is for a child with pfp"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: remote, pfp_limit: 0}}\n", "pfp_limit"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: remote_port}}\n", "a port needs a protocol"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, pfp: remote, start: start}}\n", "traffic asks for each SA"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, esn: always}}\n",

@@ -167,6 +167,24 @@ TEST_F(OneSaPerPacket, AHostHasSoManyAsItAsksFor) {
   EXPECT_EQ(selectors(pair.right).size(), 40u);
 }
 
+// A host that tries every port makes no more SAs than the child may have, at either end.
+TEST_F(OneSaPerPacket, NoMoreThanTheLimitOfEitherEnd) {
+  for (const bool ours : {true, false}) {
+    auto l = with_pfp(true, true), r = with_pfp(false, true);
+    (ours ? l : r)->children[0].pfp_limit = 3;
+    Pair pair{l, r};
+    for (std::uint16_t port = 1; port <= 5; ++port) packet(pair, "198.18.2.1", port);
+    EXPECT_EQ(selectors(pair.left).size(), 3u);
+    EXPECT_EQ(selectors(pair.right).size(), 3u);
+    EXPECT_TRUE((ours ? pair.left : pair.right).logged("3 SAs already, its pfp_limit"));
+    for (const ChildStatus& child : pair.left.status().children)
+      pair.left.endpoint.rekey(ChildSaOnly{child.id}, 0, pair.now);
+    pair.pump();
+    pair.wait(10s);
+    EXPECT_EQ(selectors(pair.left).size(), 3u) << "those that are there are rekeyed";
+  }
+}
+
 TEST_F(OneSaPerSubnet, ASubnetThatThePeerClosesComesBackByItself) {
   auto c = whole();
   c->children[0].close = CloseAction::kStart;
