@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# fuzz_test.sh [TARGETS...]: builds the fuzz targets with clang and runs each for SIMPLON_FUZZ_SECONDS (20) from its seeds.
+# fuzz_test.sh [TARGETS...]: builds the fuzz targets with clang and runs each for SIMPLON_FUZZ_SECONDS (20; packets 60) from its
+# seeds.
 # A crash, a sanitizer's report, an input of over 10 s or a target that hardly ran fails the test; what caused it is kept.
 set -u
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
-build=${SIMPLON_BUILD:-$PWD/build}/fuzz log=${SIMPLON_BUILD:-$PWD/build}/log seconds=${SIMPLON_FUZZ_SECONDS:-20}
-[ $# -gt 0 ] || set -- ike_message_fuzz ike_endpoint_fuzz vici_fuzz config_fuzz
+build=${SIMPLON_BUILD:-$PWD/build}/fuzz log=${SIMPLON_BUILD:-$PWD/build}/log
+[ $# -gt 0 ] || set -- packet_fuzz ike_message_fuzz ike_endpoint_fuzz vici_fuzz config_fuzz
 clang=$(compgen -c clang++- | grep -xE 'clang\+\+-(16|19)' | sort -u | head -n 1)
 [ -n "$clang" ] || { echo "${SIMPLON_MAY_SKIP:+skipped: }there is no clang++-16 or clang++-19"; exit 77; }
 mkdir -p "$log"
@@ -19,10 +20,13 @@ rm -rf "$seeds" && mkdir -p "$seeds/config_fuzz"
 cp conf/*.yaml "$seeds/config_fuzz/" || exit 1
 export UBSAN_OPTIONS=print_stacktrace=1
 one() { # TARGET
-  local target=$1 corpus status runs
+  local target=$1 corpus status runs seconds
+  seconds=${SIMPLON_FUZZ_SECONDS:-$([ "$1" = packet_fuzz ] && echo 60 || echo 20)}
   corpus=$build/corpus/$target
   mkdir -p "$corpus" "$seeds/$target"
   # The corpus grows from run to run; the seeds are always tried first.
+  # DPDK keeps what it allocated until the process ends.
+  [ "$target" = packet_fuzz ] && export ASAN_OPTIONS=detect_leaks=0
   "$build/tests/fuzz/$target" "$corpus" "$seeds/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="$log/$target-" -print_final_stats=1 >"$log/$target.log" 2>&1
   status=$?
