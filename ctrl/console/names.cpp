@@ -51,7 +51,10 @@ std::vector<std::string> Console::names(vici::Names of) const {
         each_child(c, [&](const std::string& child) { into.push_back(c.name + "/" + child); });
       });
     case kPolicies:
-      return listed(socket_, row_of("list-policies"), section_name);
+      return listed(socket_, row_of("list-policies"), [](const Element& e, std::vector<std::string>& into) {
+        const auto* policy = std::get_if<Message>(&e.content);
+        if (policy != nullptr && policy->get("reqid") != "0") into.push_back(e.name);
+      });
     case kManualPolicies:
       return listed(socket_, row_of("policy-list"), section_name);
     case kManualSas:

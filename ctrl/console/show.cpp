@@ -54,13 +54,15 @@ void show_connections(std::ostream& out, const Reply& reply) {
 }
 
 void show_policies(std::ostream& out, const Reply& reply) {
-  Table table({"ORDER", "ID", "NAME", "ACTION", "DIR", "LOCAL", "REMOTE", "TUNNEL"});
+  Table table({"ORDER", "ID", "NAME", "ACTION", "DIR", "HITS OUT", "HITS IN", "LOCAL", "REMOTE", "TUNNEL"});
   for (const Message& event : reply.events)
     each_section(event, [&](const std::string& name, const Message& p) {
       const std::string tunnel =
           p.value("tunnel-local") ? field(p, "tunnel-local") + " - " + field(p, "tunnel-remote") : "";
-      table.add({field(p, "order"), field(p, "reqid"), name, field(p, "action"), field(p, "direction"),
-                 joined(p, "local-ts"), joined(p, "remote-ts"), tunnel});
+      const bool entry = field(p, "reqid") != "0";
+      table.add({entry ? field(p, "order") : "", entry ? field(p, "reqid") : "", name, field(p, "action"),
+                 field(p, "direction"), amount(p, "hits-out"), amount(p, "hits-in"), joined(p, "local-ts"),
+                 joined(p, "remote-ts"), tunnel});
     });
   table.empty() ? void(out << "no policies\n") : table.print(out);
 }

@@ -41,6 +41,7 @@ void bind_ike(Operations& o, const ConsoleParts& p) {
 void bind_installed(Operations& o, const ConsoleParts& p) {
   o.sa_counters = [p](SaId id) { return p.reconciler.counters(id); };
   o.policies = [p] { return p.reconciler.policies(); };
+  o.hits = [p] { return p.datapath ? std::optional(p.datapath->hits()) : std::nullopt; };
   o.stats = [p] { return p.datapath ? std::optional(p.datapath->stats()) : std::nullopt; };
   o.gateway = [p] { return p.reconciler.gateway_on(); };
   o.set_gateway = [p](bool on) { return p.reconciler.set_gateway(on); };

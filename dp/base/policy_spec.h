@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -55,6 +56,19 @@ struct PolicySpec {
   PfpFlags pfp;
 
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
+};
+
+// Packets that the entry decided about, each way.
+struct HitCounts {
+  std::uint64_t out = 0, in = 0;
+
+  HitCounts& operator+=(const HitCounts& more) { return out += more.out, in += more.in, *this; }
+  friend bool operator==(const HitCounts&, const HitCounts&) = default;
+};
+// Of all entries, and of what no entry matches.
+struct SpdHits {
+  std::map<PolicyId, HitCounts> entries;
+  HitCounts none;
 };
 
 // In transport mode the ends are what the selectors name, one host on either side; none: they name more.

@@ -106,6 +106,7 @@ class DpdkDataPath final : public DataPath {
   std::vector<SaRef> sas() const override { return registry_->sas(); }
   std::vector<PolicySpec> policies() const override { return registry_->policies(); }
   std::optional<SaCounters> counters(SaId id) const override { return registry_->counters(id); }
+  SpdHits hits() const override { return registry_->hits(); }
   std::vector<NeighbourKey> used_neighbours() override { return registry_->used_neighbours(); }
   Stats stats() const override;
   std::string memory() const override { return memory_; }
@@ -191,6 +192,9 @@ Result<void> DpdkDataPath::start() {
   threads_.resize(workers);
   for (unsigned i = 0; i < workers; ++i)
     if (auto done = make_worker(i); !done) return done;
+  std::vector<const Hits*> hits;
+  for (const Thread& thread : threads_) hits.push_back(&thread.worker->counters().hits);
+  registry_->count_hits_of(std::move(hits));
   for (unsigned i = 0; i < workers; ++i)
     if (rte_eal_remote_launch(&DpdkDataPath::loop, &threads_[i], i + 1) != 0)
       return fail("worker " + std::to_string(i) + " does not start");

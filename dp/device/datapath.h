@@ -46,6 +46,8 @@ class DataPath {
   virtual std::vector<SaRef> sas() const = 0;
   virtual std::vector<PolicySpec> policies() const = 0;
   virtual std::optional<SaCounters> counters(SaId id) const = 0;
+  // What the entries of the SPD decided about since each of them came (Registry::hits()).
+  virtual SpdHits hits() const = 0;
   // The neighbours that packets were sent to since the last call.
   virtual std::vector<NeighbourKey> used_neighbours() = 0;
   virtual Stats stats() const = 0;

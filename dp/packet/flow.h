@@ -47,16 +47,41 @@ struct Decision {
   enum class Kind : std::uint8_t {
     kForward,  // index: next hop
     kProtect,  // index: slot of the policy's outbound SA
-    kPunt,     // port: whose TAP
-    kSend,     // as the kernel framed it, on the port of the TAP
-    kDrop,     // reason
+    kPunt,     // port(): whose TAP
+    kSend,     // as the kernel framed it, on the port() of the TAP
+    kDrop,     // reason()
+    kBypass,   // as kForward, across the boundary in clear; counted as a hit
   };
-  Kind kind = Kind::kDrop;
-  Drop reason = Drop::kNone;
-  PortIndex port{};
+  Kind kind : 8 = Kind::kDrop;
+  std::uint32_t hit : 24 = 0;  // of all but kForward and kProtect: what counts it (dp/tables/hits.h)
   std::uint32_t index = 0;
 
-  friend bool operator==(const Decision&, const Decision&) = default;
+  PortIndex port() const { return PortIndex{static_cast<std::uint16_t>(index)}; }
+  Drop reason() const { return static_cast<Drop>(index); }
+  bool forwards() const { return kind == Kind::kForward || kind == Kind::kBypass; }
+
+  static constexpr Decision forward(std::uint32_t next_hop) {
+    return {.kind = Kind::kForward, .index = next_hop};
+  }
+  static constexpr Decision protect(std::uint32_t slot) { return {.kind = Kind::kProtect, .index = slot}; }
+  static constexpr Decision punt(PortIndex port) {
+    return {.kind = Kind::kPunt, .index = static_cast<std::uint32_t>(port)};
+  }
+  static constexpr Decision send(PortIndex port) {
+    return {.kind = Kind::kSend, .index = static_cast<std::uint32_t>(port)};
+  }
+  static constexpr Decision drop(Drop reason) {
+    return {.kind = Kind::kDrop, .index = static_cast<std::uint32_t>(reason)};
+  }
+  // The same, counted.
+  constexpr Decision counted(std::uint32_t by) const {
+    return {.kind = kind == Kind::kForward ? Kind::kBypass : kind, .hit = by, .index = index};
+  }
+
+  // What is done with the packet is the same.
+  friend bool operator==(const Decision& a, const Decision& b) {
+    return a.index == b.index && (a.kind == b.kind || (a.forwards() && b.forwards()));
+  }
 };
 static_assert(sizeof(Decision) == 8);
 

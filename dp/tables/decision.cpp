@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is done with a clear packet (RFC 4301 §5.1 and §5.2), the one place where the policies are asked.
 #include "dp/packet/martian.h"
+#include "dp/tables/hits.h"
 #include "dp/tables/tables.h"
 
 namespace simplon::dp {
 namespace {
 
-Decision drop(Drop reason) { return {.kind = Decision::Kind::kDrop, .reason = reason}; }
-Decision punt(PortIndex port) { return {.kind = Decision::Kind::kPunt, .port = port}; }
-Decision forward(std::uint32_t next_hop) { return {.kind = Decision::Kind::kForward, .index = next_hop}; }
-Decision send(PortIndex port) { return {.kind = Decision::Kind::kSend, .port = port}; }
+Decision drop(Drop reason) { return Decision::drop(reason); }
+Decision punt(PortIndex port) { return Decision::punt(port); }
+Decision forward(std::uint32_t next_hop) { return Decision::forward(next_hop); }
+Decision send(PortIndex port) { return Decision::send(port); }
+
+// What counts a packet that this entry decides about; null: none does.
+std::uint32_t hit(const Spd::Entry* entry, Direction direction) {
+  return entry == nullptr ? default_hit(direction) : hit_of(entry->slot, direction);
+}
 
 bool is_ike_port(std::uint16_t port) { return Port{port} == kIkePort || Port{port} == kNatTraversalPort; }
 
@@ -99,18 +105,19 @@ bool is_dhcp_offer(const Tables& tables, const Flow& flow) {
 Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) {
   if (!tables.gateway_on && pass.kind != Decision::Kind::kSend) return drop(Drop::kGatewayOff);
   const Spd::Entry* entry = tables.spd->find(Direction::kOut, flow);
-  if (entry == nullptr) return drop(Drop::kNoPolicy);
+  const std::uint32_t by = hit(entry, Direction::kOut);
+  if (entry == nullptr) return drop(Drop::kNoPolicy).counted(by);
   if (entry->undecided(flow)) return drop(Drop::kFragment);
   switch (entry->action) {
     case Action::kDiscard:
-      return drop(Drop::kPolicyDiscard);
+      return drop(Drop::kPolicyDiscard).counted(by);
     case Action::kBypass:
-      return entry->via_kernel && flow.origin == Origin::kProtected ? punt(flow.port) : pass;
+      return (entry->via_kernel && flow.origin == Origin::kProtected ? punt(flow.port) : pass).counted(by);
     case Action::kProtect:
       break;
   }
   if (!tables.gateway_on) return drop(Drop::kGatewayOff);
-  return {.kind = Decision::Kind::kProtect, .index = entry->slot};
+  return Decision::protect(entry->slot);
 }
 
 // Into a tunnel interface: its SPD has PROTECT entries alone, and no other SPD is asked.
@@ -119,9 +126,9 @@ Decision into_tunnel(const Tables& tables, const Flow& flow, PortIndex tunnel) {
   if (!tables.routes->is_up(tunnel)) return drop(Drop::kTunnelDown);
   const Spd* spd = tables.tunnel_spd(tunnel);
   const Spd::Entry* entry = spd == nullptr ? nullptr : spd->find(Direction::kOut, flow);
-  if (entry == nullptr) return drop(Drop::kNoPolicy);
+  if (entry == nullptr) return drop(Drop::kNoPolicy).counted(default_hit(Direction::kOut));
   if (entry->undecided(flow)) return drop(Drop::kFragment);
-  return {.kind = Decision::Kind::kProtect, .index = entry->slot};
+  return Decision::protect(entry->slot);
 }
 
 // What a tunnel interface is a way of does not pass in clear, whatever the SPD says; also where its prefix
@@ -133,19 +140,24 @@ Drop in_clear(const Tables& tables, const IpAddress& other_end) {
 }
 
 // Over the boundary inwards, in clear: kNone means BYPASS.
-Drop inbound(const Tables& tables, const Flow& flow) {
+struct Inbound {
+  Drop reason;
+  std::uint32_t hit;
+};
+Inbound inbound(const Tables& tables, const Flow& flow) {
   const Spd::Entry* entry = tables.spd->find(Direction::kIn, flow);
-  if (entry == nullptr) return Drop::kNoPolicy;
-  if (entry->undecided(flow)) return Drop::kFragment;
+  const std::uint32_t by = hit(entry, Direction::kIn);
+  if (entry == nullptr) return {Drop::kNoPolicy, by};
+  if (entry->undecided(flow)) return {Drop::kFragment, by};
   switch (entry->action) {
     case Action::kDiscard:
-      return Drop::kPolicyDiscard;
+      return {Drop::kPolicyDiscard, by};
     case Action::kProtect:
-      return Drop::kClearNotAllowed;
+      return {Drop::kClearNotAllowed, by};
     case Action::kBypass:
       break;
   }
-  return in_clear(tables, flow.source);
+  return {in_clear(tables, flow.source), by};
 }
 
 // The entry that gives such packets to the kernel to forward; null: none does.
@@ -176,8 +188,8 @@ Decision for_us(const Tables& tables, const Flow& flow, const LocalAddress& to) 
   if (flow.protocol == kUdp && is_ike_port(flow.dport))
     return host;  // RFC 7296 §2: IKE is never protected by ESP
   if (may_be_ike(flow)) return drop(Drop::kFragment);
-  const Drop reason = inbound(tables, flow);
-  return reason == Drop::kNone ? host : drop(reason);
+  const Inbound in = inbound(tables, flow);
+  return (in.reason == Drop::kNone ? host : drop(in.reason)).counted(in.hit);
 }
 
 // See has_no_address_yet(). From a link-local address nothing is forwarded (RFC 4291 §2.5.6).
@@ -276,12 +288,14 @@ Decision decide(const Tables& tables, const Flow& flow) {
   if (is_dhcp_offer(tables, flow)) return punt(flow.port);
   if (const Drop reason = link_local(flow); reason != Drop::kNone) return drop(reason);
 
-  if (flow.origin == Origin::kUnprotected) {
-    if (const Drop reason = inbound(tables, flow); reason != Drop::kNone) return drop(reason);
-    if (tables.gateway_on && entry_via_kernel(tables, Direction::kIn, flow) != nullptr)
-      return punt(flow.port);
-  }
-  return routed(tables, flow);
+  if (flow.origin != Origin::kUnprotected) return routed(tables, flow);
+  const Inbound in = inbound(tables, flow);
+  if (in.reason != Drop::kNone) return drop(in.reason).counted(in.hit);
+  if (tables.gateway_on && entry_via_kernel(tables, Direction::kIn, flow) != nullptr)
+    return punt(flow.port).counted(in.hit);
+  // What leaves for the outside again counts for the entry that decided last.
+  const Decision out = routed(tables, flow);
+  return out.hit == kNoHit ? out.counted(in.hit) : out;
 }
 
 }  // namespace simplon::dp

@@ -52,6 +52,9 @@ Registry::SlotUse* Registry::slot_for(PolicyId id) {
     free_slots_.pop_back();
   }
   outbound_[slot].policy = id;
+  outbound_[slot].hit = hit_of(slot, Direction::kOut);
+  before_.resize(next_slot_);
+  before_[slot] += counted_by_slot(slot);
   return &(slots_[id] = {.slot = slot, .sas = {}});
 }
 
@@ -82,7 +85,10 @@ Result<void> Registry::add_policy(const PolicySpec& policy) {
 }
 
 void Registry::remove_policy(PolicyId id) {
-  if (policies_.erase(id) == 0) return;
+  const auto found = policies_.find(id);
+  if (found == policies_.end()) return;
+  keep_hits_of(found->second);
+  policies_.erase(found);
   policies_changed_ = true;
   release(id);
 }

@@ -73,6 +73,12 @@ class Registry {
 
   // `idle` is right to within a second, as of the last tick().
   std::optional<SaCounters> counters(SaId id) const;
+  // What the entries decided about since they came. An entry that protects has the packets of its SAs, also
+  // of those that are gone, and those that found none. What a narrowed entry has goes to its child's with it.
+  // Looks at all SAs.
+  SpdHits hits() const;
+  // The workers' own counters, for hits(). They outlive every call but the destructor.
+  void count_hits_of(std::vector<const Hits*> workers) { workers_ = std::move(workers); }
   std::vector<SaRef> sas() const;            // all that were added, by id
   std::vector<PolicySpec> policies() const;  // committed or not, by id
   std::size_t retired() const { return retired_.size(); }
@@ -111,6 +117,10 @@ class Registry {
   void set_inner_mtu(const Entry& entry);
   void build_spds(Tables& next) const;
   static std::uint64_t packets(const Entry& entry);
+  std::uint64_t counted(std::uint32_t hit) const;  // by all workers
+  HitCounts counted_by_slot(std::uint32_t slot) const;
+  void add_hits(const Entry& entry, SpdHits& to) const;
+  void keep_hits_of(const Policy& policy);
   SlotUse* slot_for(PolicyId id);           // null: there are no more
   void release(PolicyId id);                // when neither policy, SA nor bundle uses its slot
   void retire(std::function<void()> free);  // called after a grace period; what it holds goes then too
@@ -133,6 +143,11 @@ class Registry {
   std::vector<std::uint32_t> leaving_slots_;    // named by tables that the next commit replaces
   std::vector<std::uint32_t> free_slots_;
   std::uint32_t next_slot_ = 0;
+
+  std::vector<const Hits*> workers_;
+  std::vector<HitCounts> before_;                       // what was counted by a slot before its entry came
+  SpdHits gone_;                                        // of SAs and narrowed entries that are gone
+  std::set<std::shared_ptr<const Entry>> leaving_sas_;  // which may still be sending
 
   NetworkSpec network_;
   bool gateway_on_ = true, policies_changed_ = true, network_changed_ = true, switched_ = true;

@@ -206,7 +206,10 @@ void Registry::remove_sa(SaId id) {
     release(entry->spec->policy);
     if (entry->out->over != nullptr) take_out_of_bundle(*entry->spec);
   }
+  leaving_sas_.insert(entry);
   retire([this, entry] {
+    add_hits(*entry, gone_);
+    leaving_sas_.erase(entry);
     if (entry->spec->interface == InterfaceId{}) return;
     entry->out ? tunnels_.forget(entry->spec->interface, *entry->out)
                : tunnels_.forget(entry->spec->interface, *entry->in);

@@ -15,6 +15,7 @@
 #include "dp/base/published.h"
 #include "dp/packet/flow.h"
 #include "dp/sa/outbound.h"
+#include "dp/tables/hits.h"
 #include "dp/tables/routes.h"
 #include "dp/tables/sad.h"
 #include "dp/tables/spd.h"
@@ -25,9 +26,10 @@ namespace simplon::dp {
 struct OutboundSlot {
   Published<OutboundSa> sa;
   PolicyId policy{};
+  std::uint32_t hit = 0;  // what counts a packet that finds no SA (dp/tables/hits.h)
 };
 
-inline constexpr std::size_t kSlotsPerBlock = 1024, kSlotBlocks = 1024;
+inline constexpr std::size_t kSlotsPerBlock = 1024, kSlotBlocks = kMostSlots / kSlotsPerBlock;
 
 // Grows by blocks that never move, so a reader's index stays good.
 class OutboundSlots {
@@ -37,7 +39,7 @@ class OutboundSlots {
   }
   // Control thread: makes sure that the slot exists. False: there are no more.
   bool reach(std::uint32_t index) {
-    if (index >= kSlotsPerBlock * kSlotBlocks) return false;
+    if (index >= kMostSlots) return false;
     auto& block = blocks_[index / kSlotsPerBlock];
     if (block.read() == nullptr) block.publish(new OutboundSlot[kSlotsPerBlock]);
     return true;

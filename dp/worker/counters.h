@@ -13,6 +13,7 @@
 
 #include "dp/base/counter.h"
 #include "dp/packet/drop.h"
+#include "dp/tables/hits.h"
 
 namespace simplon::dp {
 
@@ -32,6 +33,7 @@ struct alignas(64) WorkerCounters {
   Counter turns, idle_turns;
   std::array<Counter, kDropReasons> dropped{};
   std::vector<PortCounters> ports;  // by PortIndex
+  Hits hits;
 };
 
 // The end of a packet: counts the reason and frees the buffer.

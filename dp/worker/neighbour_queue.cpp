@@ -27,8 +27,8 @@ const NextHop* find_next_hop(rte_mbuf* m, const ForwardingContext& context, cons
     if (context.protocol != 0)
       h.protocol = context.protocol, h.sport = context.sport, h.dport = context.dport, h.partial = false;
     const Decision decision = decide(tables, flow_of(packet));
-    to.reason = decision.kind == Decision::Kind::kDrop ? decision.reason : Drop::kNoNeighbour;
-    if (decision.kind == Decision::Kind::kForward) to = {decision.index, Drop::kNone};
+    to.reason = decision.kind == Decision::Kind::kDrop ? decision.reason() : Drop::kNoNeighbour;
+    if (decision.forwards()) to = {decision.index, Drop::kNone};
   } else {
     to = tables.routes->find_outer(destination_of(bytes_of(m), packet.headers.v4), path_hash(context.spi));
   }

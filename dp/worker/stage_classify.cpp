@@ -148,20 +148,21 @@ bool may_be_cut(const PacketInfo& packet) {
   return true;
 }
 
-inline void forward_clear(PacketIndex index, const NextHop& next, Burst& burst, const Tables& tables,
-                          const ClassifyOutputs& out) {
+// How many were forwarded as they are: the caller counts.
+inline unsigned forward_clear(PacketIndex index, const NextHop& next, Burst& burst, const Tables& tables,
+                              const ClassifyOutputs& out) {
   const PacketInfo& packet = burst.packets[index];
   const Headers& h = packet.headers;
   std::uint8_t* ip = ip_of(packet);
   // One branch for all.
   const bool special = (ttl(ip, h.v4) <= 1) | (h.length > next.mtu) | h.syn | h.reassembled;
-  if (special && !prepare_special(index, next, burst, tables, out)) return;
+  if (special && !prepare_special(index, next, burst, tables, out)) return 0;
   decrement_ttl(ip, h.v4);
   packet.m->data_off = static_cast<std::uint16_t>(packet.m->data_off + h.ip);
   packet.m->data_len = h.length;
   packet.m->pkt_len = h.length;
-  ++out.counters.forwarded;
   out.neighbours.forward(packet.m, next, {.clear = true, .origin = packet.origin, .port = packet.port});
+  return 1;
 }
 
 inline void wait_for_encapsulate(PacketIndex index, const OutboundSlot& slot, Burst& burst) {
@@ -181,9 +182,10 @@ const OutboundSlot* slot_by_quoted_packet(const PacketInfo& packet, const Tables
 // outside is not told why it does not come in.
 bool is_outbound(const PacketInfo& packet) { return packet.origin != Origin::kUnprotected; }
 
-[[gnu::noinline]] void discard(PacketIndex index, Drop reason, Burst& burst, const Tables& tables,
-                               const ClassifyOutputs& out) {
+[[gnu::noinline]] void discard(PacketIndex index, const Decision& decision, Burst& burst,
+                               const Tables& tables, const ClassifyOutputs& out) {
   const PacketInfo& packet = burst.packets[index];
+  const Drop reason = decision.reason();
   if (reason == Drop::kFragment) return burst.wait_for_reassemble(index);
   const bool martian = reason == Drop::kMartianSource || reason == Drop::kOwnSource;
   if (packet.origin == Origin::kUnprotected && !martian && out.path_mtus.take(packet, tables))
@@ -191,6 +193,7 @@ bool is_outbound(const PacketInfo& packet) { return packet.origin != Origin::kUn
   if (reason == Drop::kNoPolicy && is_outbound(packet))
     if (const OutboundSlot* slot = slot_by_quoted_packet(packet, tables))
       return wait_for_encapsulate(index, *slot, burst);
+  out.counters.hits.count(decision.hit);
   const bool prohibited = reason == Drop::kNoPolicy || reason == Drop::kPolicyDiscard;
   if (prohibited && !(out.tell_prohibited && is_outbound(packet)))
     return drop(packet.m, reason, out.counters);
@@ -198,26 +201,34 @@ bool is_outbound(const PacketInfo& packet) { return packet.origin != Origin::kUn
   burst.wait_for_refuse(index, reason);
 }
 
-inline void apply(const ClassifyWork& work, Burst& burst, const Tables& tables, const ClassifyOutputs& out) {
+// How many packets were forwarded as they are. `hits` are those of out.counters.
+inline unsigned apply(const ClassifyWork& work, Hits::Counters hits, Burst& burst, const Tables& tables,
+                      const ClassifyOutputs& out) {
   const PacketInfo& packet = burst.packets[work.packet];
   const Decision& decision = work.decision;
   switch (decision.kind) {
     case Decision::Kind::kDrop:
-      return discard(work.packet, decision.reason, burst, tables, out);
+      return discard(work.packet, decision, burst, tables, out), 0;
     case Decision::Kind::kPunt:
       if (packet.origin == Origin::kUnprotected) out.path_mtus.take(packet, tables);
       if (packet.headers.syn) clamp_mss_of(packet, nullptr, tables);
-      return punt_ip(packet, decision.port, tables, out);
+      out.counters.hits.count(decision.hit);
+      return punt_ip(packet, decision.port(), tables, out), 0;
     case Decision::Kind::kSend:
-      return send_as_framed(packet, decision.port, tables.gateway_on, out);
+      out.counters.hits.count(decision.hit);
+      return send_as_framed(packet, decision.port(), tables.gateway_on, out), 0;
     case Decision::Kind::kProtect: {
       const OutboundSlot& slot = (*tables.outbound)[decision.index];
       if (packet.headers.syn) clamp_mss_of(packet, &slot, tables);
-      return wait_for_encapsulate(work.packet, slot, burst);
+      return wait_for_encapsulate(work.packet, slot, burst), 0;
     }
+    case Decision::Kind::kBypass:
+      ++hits[decision.hit];
+      [[fallthrough]];
     case Decision::Kind::kForward:
       return forward_clear(work.packet, tables.routes->next_hop(decision.index), burst, tables, out);
   }
+  return 0;
 }
 
 }  // namespace
@@ -232,7 +243,10 @@ void classify(Burst& burst, const Tables& tables, FlowCaches& flows, const Class
     work.decision = find_decision(flows, burst.packets[work.packet], tables);
   }
   mark(clock, Stage::kSpd);
-  for (unsigned i = 0; i < n; ++i) apply(burst.classify[i], burst, tables, out);
+  unsigned forwarded = 0;
+  const Hits::Counters hits = out.counters.hits.counters();
+  for (unsigned i = 0; i < n; ++i) forwarded += apply(burst.classify[i], hits, burst, tables, out);
+  out.counters.forwarded += forwarded;
   mark(clock, Stage::kRoute);
 }
 

@@ -41,6 +41,7 @@ void turn_away(const EncapsulateWork& work, const PacketInfo& packet, const Enca
     return out.mailboxes.hand_over(packet, work.sa->owner);
   }
   acquire(packet, work.slot->policy, out);
+  out.counters.hits.count(work.slot->hit);
   drop(packet.m, Drop::kNoSa, out.counters);
 }
 

@@ -40,8 +40,7 @@ std::optional<IpAddress> source_of_error(const PacketInfo& refused, const Routes
 // By a BYPASS entry.
 bool leaves_in_clear(const PacketInfo& packet, const Tables& tables) {
   const Decision decision = decide(tables, flow_of(packet));
-  return decision.kind == Decision::Kind::kForward &&
-         tables.routes->next_hop(decision.index).side == Side::kUnprotected;
+  return decision.forwards() && tables.routes->next_hop(decision.index).side == Side::kUnprotected;
 }
 
 }  // namespace

@@ -149,6 +149,7 @@ class Lab {
     setup.crypto = std::move(*Crypto::make(queue));
     setup.icmp = icmp;
     worker_ = std::make_unique<Worker>(std::move(setup));
+    registry_.count_hits_of({&worker_->counters().hits});
     quiescence_.online(0);
     network(left);
   }

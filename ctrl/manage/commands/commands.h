@@ -64,6 +64,7 @@ struct Operations {
 
   std::function<std::optional<SaCounters>(SaId)> sa_counters;
   std::function<std::vector<PolicySpec>()> policies;  // all that is installed, in the order of the SPD
+  std::function<std::optional<SpdHits>()> hits;       // of policies(); none: as for stats
   std::function<std::optional<dp::Stats>()> stats;    // none: there is no data path (kernel mode)
   std::function<bool()> gateway;
   std::function<Result<void>(bool on)> set_gateway;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Listings of connections, IKE SAs and policies, and IKE's counters.
 #include <array>
+#include <limits>
 
 #include "ctrl/manage/commands/message.h"
 #include "ctrl/manage/commands/table.h"
@@ -10,6 +11,9 @@ namespace {
 
 using vici::List;
 using vici::Message;
+
+// What no entry of the SPD matches. No policy has such a name.
+constexpr std::string_view kRestOfSpd = "(rest)";
 
 // An empty filter lets everything pass.
 bool passes(std::string_view filter, std::string_view name) { return filter.empty() || filter == name; }
@@ -89,15 +93,35 @@ bool wants(const Message& arguments, Action action) {
   return false;
 }
 
+// What stands behind the last entry (RFC 4301 §4.4.1): all else is discarded.
+PolicySpec rest_of_spd() {
+  TrafficSelectors all;
+  for (const Family family : {Family::kV4, Family::kV6})
+    all.push_back(TrafficSelector::of(Prefix::all(family)));
+  return {.name = std::string(kRestOfSpd),
+          .order = std::numeric_limits<std::uint32_t>::max(),
+          .selectors = {all, all}};
+}
+
+HitCounts hits_of(const SpdHits& hits, PolicyId id) {
+  const auto found = hits.entries.find(id);
+  return found == hits.entries.end() ? HitCounts{} : found->second;
+}
+void add_hits(Message& m, const HitCounts& hits) { m.add("hits-out", hits.out).add("hits-in", hits.in); }
+
 Answer list_policies(Call& call) {
-  auto of = [arguments = call.arguments()](const PolicySpec& policy) -> std::optional<Message> {
+  const std::optional<SpdHits> hits = call.gateway.hits();
+  std::vector<PolicySpec> policies = call.gateway.policies();
+  if (hits) policies.push_back(rest_of_spd());
+  auto of = [arguments = call.arguments(), hits](const PolicySpec& policy) -> std::optional<Message> {
     Message m = policy_message(policy);
     if (!wants(arguments, policy.action) || !passes(arguments.get("child"), m.get("child")) ||
         !passes(arguments.get("ike"), m.get("ike")))
       return std::nullopt;
+    if (hits) add_hits(m, policy.id == PolicyId{} ? hits->none : hits_of(*hits, policy.id));
     return Message().add(policy.name, std::move(m));
   };
-  return listing(call, call.gateway.policies(), std::move(of));
+  return listing(call, std::move(policies), std::move(of));
 }
 
 Message counters_message(const ike::Counters& c) {

@@ -402,5 +402,31 @@ TEST_F(ViciSocket, ListingsAreFiltered) {
   EXPECT_EQ(count("list-policies", "list-policy", Message().add("drop", "yes")), 0);
 }
 
+// RFC 4301 §4.4.1: behind the last entry all is discarded, which is an entry as well.
+TEST_F(ViciSocket, PoliciesHaveTheirHitsAndTheRestIsLast) {
+  gateway_.hits =
+      SpdHits{.entries = {{gateway_.policies.at(0).id, {.out = 12, .in = 34}}}, .none = {.out = 5, .in = 6}};
+  std::vector<std::string> seen;
+  const auto ask = [&] {
+    seen.clear();
+    with_client([&](vici::Client& client) {
+      return client.call_streaming("list-policies", "list-policy", {}, [&](const auto&, const Message& m) {
+        const auto& element = m.elements().at(0);
+        const auto& policy = std::get<Message>(element.content);
+        seen.push_back(element.name + " " + std::string(policy.get("hits-out", "-")) + " " +
+                       std::string(policy.get("hits-in", "-")));
+      });
+    });
+  };
+  ask();
+  ASSERT_EQ(seen.size(), gateway_.policies.size() + 1);
+  EXPECT_EQ(seen.front(), gateway_.policies.at(0).name + " 12 34");
+  EXPECT_EQ(seen.back(), "(rest) 5 6");
+  gateway_.hits.reset();
+  ask();
+  ASSERT_EQ(seen.size(), gateway_.policies.size()) << "mode kernel has none";
+  EXPECT_EQ(seen.front(), gateway_.policies.at(0).name + " - -");
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

@@ -96,6 +96,7 @@ void FakeGateway::daemon_operations(Operations& o) {
                  .job_threads = 2};
   };
   o.stats = [this] { return stats; };
+  o.hits = [this] { return hits; };
   o.gateway = [this] { return gateway; };
   o.legacy = [this] { return legacy; };
   o.set_gateway = [this](bool on) -> Result<void> { return gateway = on, Result<void>{}; };

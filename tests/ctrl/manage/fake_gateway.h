@@ -18,6 +18,7 @@ struct FakeGateway {
   std::vector<std::string> config_errors, config_warnings;
   std::vector<LogEntry> lines;
   std::optional<dp::Stats> stats;
+  std::optional<SpdHits> hits;
   bool gateway = true;
   bool legacy = false;
   Level level = Level::kInfo;

@@ -86,10 +86,10 @@ class Site {
   Tables tables_;
 };
 
-inline Decision dropped(Drop reason) { return {.kind = Kind::kDrop, .reason = reason}; }
-inline Decision punted(PortIndex port) { return {.kind = Kind::kPunt, .port = port}; }
-inline Decision sent(PortIndex port) { return {.kind = Kind::kSend, .port = port}; }
-inline const Decision kProtectedBySlot5{.kind = Kind::kProtect, .index = 5};
+inline Decision dropped(Drop reason) { return Decision::drop(reason); }
+inline Decision punted(PortIndex port) { return Decision::punt(port); }
+inline Decision sent(PortIndex port) { return Decision::send(port); }
+inline const Decision kProtectedBySlot5 = Decision::protect(5);
 
 inline const std::optional<Action> kEvery[] = {std::nullopt, Action::kDiscard, Action::kBypass,
                                                Action::kProtect};

@@ -68,7 +68,7 @@ TEST(Rfc4301_5_1, BetweenProtectedPortsNoBoundaryIsCrossed) {
       Site site(action);
       if (off) site.off();
       for (const Decision& d : {site.protected_port(kInside, kInside2), site.decrypted(kOutside, kInside)}) {
-        EXPECT_EQ(d.kind, Kind::kForward);
+        EXPECT_TRUE(d.forwards());
         EXPECT_EQ(site.egress(d), Side::kProtected);
       }
     }
@@ -79,7 +79,7 @@ TEST(Rfc4301_5_1, OutwardsTheOutboundSpdDecides) {
        {&Site::protected_port, &Site::decrypted}) {  // decrypted and out again: a hub of tunnels
     const Site bypass(Action::kBypass);
     const Decision forwarded = (bypass.*from)(kInside, kOutside);
-    EXPECT_EQ(forwarded.kind, Kind::kForward);
+    EXPECT_TRUE(forwarded.forwards());
     EXPECT_EQ(bypass.egress(forwarded), Side::kUnprotected);
     EXPECT_EQ((Site(Action::kProtect).*from)(kInside, kOutside), kProtectedBySlot5);
     EXPECT_EQ((Site(Action::kDiscard).*from)(kInside, kOutside), dropped(Drop::kPolicyDiscard));
@@ -100,7 +100,7 @@ TEST(Rfc4301_5_1, ProtectedTrafficNeedsNoRouteOfItsInnerDestination) {
 TEST(Rfc4301_5_2, ThroughUsInClearTheInboundSpdDecides) {
   const Site bypass(Action::kBypass);
   const Decision inwards = bypass.clear(kOutside, kInside);
-  EXPECT_EQ(inwards.kind, Kind::kForward);
+  EXPECT_TRUE(inwards.forwards());
   EXPECT_EQ(bypass.egress(inwards), Side::kProtected);
   for (const char* to : {kInside, kOutside, kNowhere}) {
     EXPECT_EQ(Site(Action::kProtect).clear(kOutside, to), dropped(Drop::kClearNotAllowed));
@@ -122,7 +122,7 @@ TEST(Rfc4301_5_2, InAndOutAgainOnTheUnprotectedSideAsksBothSpds) {
           1},
          {{.id = PolicyId{2}, .direction = PolicyDirection::kOut, .action = out, .selectors = all()}, 5}});
   };
-  EXPECT_EQ(site(Action::kBypass).clear(kOutside, kOutside).kind, Kind::kForward);
+  EXPECT_TRUE(site(Action::kBypass).clear(kOutside, kOutside).forwards());
   EXPECT_EQ(site(Action::kBypass).clear(kOutside, kNowhere), dropped(Drop::kNoRoute));
   EXPECT_EQ(site(Action::kDiscard).clear(kOutside, kOutside), dropped(Drop::kPolicyDiscard));
   EXPECT_EQ(site(Action::kProtect).clear(kOutside, kOutside), kProtectedBySlot5);
@@ -190,7 +190,7 @@ TEST(Rfc4301_4_4_1, AnEntryThatNamesAGroupTakesItsPackets) {
     EXPECT_EQ(out.protected_port(source, to), kProtectedBySlot5);
     EXPECT_EQ(out.clear(far, to), dropped(Drop::kNotForUs)) << "not the other way round";
     const Site in({{{.id = PolicyId{1}, .action = Action::kProtect, .selectors = between(group, other)}, 5}});
-    EXPECT_EQ(in.decrypted(far, to).kind, Kind::kForward);
+    EXPECT_TRUE(in.decrypted(far, to).forwards());
     EXPECT_EQ(in.egress(in.decrypted(far, to)), Side::kProtected);
     EXPECT_EQ(in.clear(far, to), dropped(Drop::kClearNotAllowed));
     EXPECT_EQ(in.protected_port(source, to), punted(kLan)) << "to the host, as without an entry";
@@ -244,9 +244,9 @@ TEST(Rfc4301_5_1, WhatGoesViaTheKernelIsWhatItsEntryCoversAlone) {
   EXPECT_EQ(kernel(Origin::kHostProtected, kLan, kInside2, kInside), dropped(Drop::kNotFromHost));
   EXPECT_EQ(kernel(Origin::kHostProtected, kLan, "127.0.0.1", kInside), dropped(Drop::kNotFromHost));
   EXPECT_EQ(kernel.host("198.51.100.255", kOutside), dropped(Drop::kMartianSource));
-  EXPECT_EQ(kernel.decrypted(kInside, kOutside).kind, Kind::kForward) << "for protected ports alone";
+  EXPECT_TRUE(kernel.decrypted(kInside, kOutside).forwards()) << "for protected ports alone";
   for (const Decision& d : {datapath.protected_port(kInside, kOutside), datapath.clear(kOutside, kInside)})
-    EXPECT_EQ(d.kind, Kind::kForward);
+    EXPECT_TRUE(d.forwards());
   EXPECT_EQ(datapath.host(kInside, kOutside), dropped(Drop::kNotFromHost));
   // Its fragments are put together where the entry asks for ports.
   const Site by_port({{{.id = PolicyId{1},
@@ -302,7 +302,7 @@ TEST(Rfc4301_7, LaterFragmentThatAnEntryWithPortsMayCoverIsDropped) {
               .fragment = true};
     EXPECT_EQ(site.decide_flow(flow), dropped(Drop::kFragment));
     flow.protocol = kUdp;
-    EXPECT_EQ(site.decide_flow(flow).kind, Kind::kForward);
+    EXPECT_TRUE(site.decide_flow(flow).forwards());
     flow = {.source = ip(kOutside),
             .destination = ip(kInside),
             .protocol = kTcp,

@@ -62,7 +62,7 @@ TEST(Registry, BeforeTheFirstPolicyEverythingIsDropped) {
   EXPECT_EQ(decide(c.tables(), {.source = *IpAddress::parse("198.18.1.10"),
                                 .destination = *IpAddress::parse("203.0.113.9"),
                                 .origin = Origin::kProtected}),
-            (Decision{.kind = Decision::Kind::kDrop, .reason = Drop::kNoPolicy}));
+            Decision::drop(Drop::kNoPolicy));
 }
 
 TEST(Registry, GenerationFollowsPoliciesNetworkAndSwitchOnly) {
