@@ -11,12 +11,6 @@
 namespace simplon::ctrl {
 namespace {
 
-bool overlap(const TrafficSelectors& a, const TrafficSelectors& b) {
-  return std::ranges::any_of(a, [&](const TrafficSelector& x) {
-    return std::ranges::any_of(b, [&](const TrafficSelector& y) { return x.intersect(y).has_value(); });
-  });
-}
-
 bool overlap(PolicyDirection a, PolicyDirection b) {
   return a == PolicyDirection::kBoth || b == PolicyDirection::kBoth || a == b;
 }
@@ -33,7 +27,26 @@ TrafficSelectors widest(const TrafficSelectors& side, const TrafficSelectors& ot
   return out;
 }
 
-Selectors widest(const Selectors& s) { return {widest(s.local, s.remote), widest(s.remote, s.local)}; }
+// The selectors whose sets are what `of` makes of these.
+template <class Of>
+Selectors each_set(const Selectors& selectors, Of of) {
+  std::vector<SelectorSet> sets = selectors.sets();
+  for (SelectorSet& set : sets) set = of(set);
+  return Selectors::of(std::move(sets));
+}
+
+Selectors widest(const Selectors& selectors) {
+  return each_set(selectors, [](const SelectorSet& s) {
+    return SelectorSet{widest(s.local, s.remote), widest(s.remote, s.local)};
+  });
+}
+
+template <class Asks>
+bool any_selector(const Selectors& selectors, Asks asks) {
+  return std::ranges::any_of(selectors.sets(), [&](const SelectorSet& s) {
+    return std::ranges::any_of(s.local, asks) || std::ranges::any_of(s.remote, asks);
+  });
+}
 
 bool is_open(const PolicySpec& p) { return p.selectors.local.empty() || p.selectors.remote.empty(); }
 
@@ -57,7 +70,7 @@ void check_reached(const std::vector<PolicyEntry>& entries) {
     const auto found = std::ranges::find_if(earlier, [&](const PolicyEntry* e) {
       const PolicyDirection first = e->policy.direction, second = later.policy.direction;
       return (leaks(e) ? overlap(first, second) : first == PolicyDirection::kBoth || first == second) &&
-             covers(e->policy.selectors.local, all.local) && covers(e->policy.selectors.remote, all.remote);
+             covers(e->policy.selectors, all);
     });
     const PolicyEntry* first = found == earlier.end() ? nullptr : *found;
     if (!later.child) earlier.push_back(&later);
@@ -74,10 +87,13 @@ void check_reached(const std::vector<PolicyEntry>& entries) {
 }
 
 // The ports of a fragment are not known, so an OPAQUE port takes those of every connection (RFC 4301 §7).
-TrafficSelectors with_fragments(TrafficSelectors side) {
-  for (TrafficSelector& s : side)
-    if (s.ports.is_opaque()) s.ports = {};
-  return side;
+Selectors with_fragments(const Selectors& selectors) {
+  return each_set(selectors, [](SelectorSet set) {
+    for (TrafficSelectors* side : {&set.local, &set.remote})
+      for (TrafficSelector& s : *side)
+        if (s.ports.is_opaque()) s.ports = {};
+    return set;
+  });
 }
 
 // A BYPASS entry for OPAQUE ports would let fragments of what a PROTECT entry behind it covers out in the
@@ -86,16 +102,12 @@ void check_fragments(const std::vector<PolicyEntry>& entries) {
   std::vector<const PolicyEntry*> opaque;
   for (const PolicyEntry& e : entries) {
     const auto asks = [](const TrafficSelector& s) { return s.ports.is_opaque(); };
-    const Selectors& own = e.policy.selectors;
-    if (e.policy.action == Action::kBypass &&
-        (std::ranges::any_of(own.local, asks) || std::ranges::any_of(own.remote, asks)))
-      opaque.push_back(&e);
+    if (e.policy.action == Action::kBypass && any_selector(e.policy.selectors, asks)) opaque.push_back(&e);
     if (e.policy.action != Action::kProtect) continue;
-    const Selectors all = widest(own);
+    const Selectors all = widest(e.policy.selectors);
     for (const PolicyEntry* b : opaque)
       if (overlap(b->policy.direction, e.policy.direction) &&
-          overlap(with_fragments(b->policy.selectors.local), all.local) &&
-          overlap(with_fragments(b->policy.selectors.remote), all.remote))
+          overlap(with_fragments(b->policy.selectors), all))
         e.value.error("its fragments are not reached: " + shown(*b) +
                       ", for opaque ports, takes them in the clear; put it before that one");
   }
@@ -108,13 +120,13 @@ void check_open_child(const PolicyEntry& child, std::span<const PolicyEntry* con
       "protects nothing until its peer, whose address is not known, has an SA; until then ";
   const Selectors all = widest(child.policy.selectors);
   const auto opens = std::ranges::find_if(behind, [&](const PolicyEntry* e) {
-    return e->policy.action == Action::kBypass && overlap(e->policy.selectors.local, all.local) &&
-           overlap(e->policy.selectors.remote, all.remote);
+    return e->policy.action == Action::kBypass && overlap(e->policy.selectors, all);
   });
   // Its local side may be this machine's own addresses, which the configuration does not know.
   const bool discarded = std::ranges::any_of(behind, [&](const PolicyEntry* e) {
     return e->policy.action == Action::kDiscard && e->policy.direction == PolicyDirection::kBoth &&
-           covers(e->policy.selectors.remote, all.remote);
+           std::ranges::any_of(e->policy.selectors.sets(),
+                               [&](const SelectorSet& set) { return covers(set.remote, all.remote); });
   });
   if (opens != behind.end())
     child.value.warning(std::string(kUntil) + shown(**opens) + " lets its traffic pass in the clear");
@@ -134,8 +146,8 @@ void check_forwarded(const std::vector<PolicyEntry>& entries) {
       continue;
     }
     const auto cut = std::ranges::find_if(before, [&](const PolicyEntry* b) {
-      const Selectors all = widest(b->policy.selectors);
-      return covers(e.policy.selectors.local, all.remote) && covers(e.policy.selectors.remote, all.local);
+      const auto turned = [](const SelectorSet& set) { return SelectorSet{set.remote, set.local}; };
+      return covers(e.policy.selectors, each_set(widest(b->policy.selectors), turned));
     });
     if (cut != before.end())
       e.value.warning("also stops what is forwarded by " + shown(**cut) +

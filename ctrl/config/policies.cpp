@@ -35,7 +35,9 @@ void read_processing(Section& section, PolicySpec& out) {
   if (out.mode != SaMode::kTransport) return;
   out.tunnel = transport_ends(out.selectors);
   if (!out.tunnel)
-    mode.error("transport is between two hosts: 'local' and 'remote' must each be one address");
+    mode.error(
+        "transport is between two hosts: 'local' and 'remote' must each be one address, the same in all "
+        "'selectors'");
 }
 
 void read_protect(const Value& value, Section& section, Mode mode, PolicySpec& out) {
@@ -123,7 +125,7 @@ class List {
     if (given && *given != Action::kProtect)
       action.error("a child is protected: use protect, or leave 'action' away");
     for (const char* key :
-         {"name", "local", "remote", "direction", "via", "tunnel", "protocol", "mode", "over"})
+         {"name", "local", "remote", "selectors", "direction", "via", "tunnel", "protocol", "mode", "over"})
       if (const Value extra = section.get(key)) extra.error("comes from the child; leave it away");
     const auto text = child.text();
     if (!text) return;
@@ -141,8 +143,7 @@ class List {
   }
 
   void read_selected(const Value& value, Section& section, PolicySpec policy) {
-    const Value name_value = section.get("name"), local = section.get("local"),
-                remote = section.get("remote");
+    const Value name_value = section.get("name");
     const std::string number = std::to_string(++unnamed_);
     policy.name = "policy-" + number;
     if (const auto text = name_value.text()) {
@@ -151,11 +152,7 @@ class List {
         name_value.error("there is a policy '" + text->substr(0, 64) + "' already");
       policy.name = *text;
     }
-    for (const char* key : {"local", "remote"})
-      section.require(key, "use selectors like 192.0.2.0/24, any, any[udp/53]");
-    policy.selectors = {read_selectors(local), read_selectors(remote)};
-    if (!have_common_family(policy.selectors))
-      value.error("local and remote have no family in common: no packet can match");
+    policy.selectors = read_sets(section);
     if (const auto d = section.get("direction")
                            .choice<PolicyDirection>({{"both", PolicyDirection::kBoth},
                                                      {"out", PolicyDirection::kOut},
@@ -169,6 +166,34 @@ class List {
       value.error("the same entry stands in this list already");
     policy.id = ids_.of(identity);
     entries_.push_back({std::move(policy), value, false});
+  }
+
+  static SelectorSet read_set(Section& section) {
+    for (const char* key : {"local", "remote"})
+      section.require(key, "use selectors like 192.0.2.0/24, any, any[udp/53]");
+    SelectorSet set{read_selectors(section.get("local")), read_selectors(section.get("remote"))};
+    if (!have_common_family(set))
+      section.value().error("local and remote have no family in common: no packet can match");
+    return set;
+  }
+
+  // `local` and `remote`, or a list of such pairs.
+  static Selectors read_sets(Section& section) {
+    const Value list = section.get("selectors");
+    if (!list) return Selectors::of({read_set(section)});
+    for (const char* key : {"local", "remote"})
+      if (const Value extra = section.get(key)) extra.error("stands in each item of 'selectors' then");
+    std::vector<SelectorSet> sets;
+    for (const Value& item : list.filled_list()) {
+      Section pair(item);
+      SelectorSet set = read_set(pair);
+      pair.finish();
+      if (std::ranges::find(sets, set) != sets.end()) item.error("the same pair stands here twice");
+      sets.push_back(std::move(set));
+    }
+    if (sets.size() > kMostSelectorSets)
+      list.error("at most " + std::to_string(kMostSelectorSets) + " of them");
+    return Selectors::of(std::move(sets));
   }
 
   // By its name; it may stand behind this one in the list.

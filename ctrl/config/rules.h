@@ -30,16 +30,22 @@ inline constexpr std::string_view kPolicyNameRule =
     "the name of a policy is 1 to 64 letters, digits, '.', '-' or '_', and not digits alone: they are an id";
 
 // A selector pairs with those of its own family only (RFC 4301 §4.4.1.1). Without, no packet can match.
-inline bool have_common_family(const Selectors& selectors) {
-  if (selectors.local.empty() || selectors.remote.empty()) return true;
+inline bool have_common_family(const SelectorSet& set) {
+  if (set.local.empty() || set.remote.empty()) return true;
   const auto has = [](const TrafficSelectors& side, Family family) {
     return std::ranges::any_of(
         side, [family](const TrafficSelector& ts) { return ts.addresses.first.family() == family; });
   };
   return std::ranges::any_of(std::initializer_list<Family>{Family::kV4, Family::kV6}, [&](Family family) {
-    return has(selectors.local, family) && has(selectors.remote, family);
+    return has(set.local, family) && has(set.remote, family);
   });
 }
+inline bool have_common_family(const Selectors& selectors) {
+  return std::ranges::all_of(selectors.sets(),
+                             [](const SelectorSet& set) { return have_common_family(set); });
+}
+// More would have no end: each is an entry of its own for who looks packets up.
+inline constexpr std::size_t kMostSelectorSets = 255;
 
 // What keeps an address from being the end of an SA or a tunnel; empty: nothing does.
 inline std::string_view not_an_end(const IpAddress& address) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/console/show.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <ostream>
@@ -53,6 +54,22 @@ void show_connections(std::ostream& out, const Reply& reply) {
   table.empty() ? void(out << "no connections\n") : table.print(out);
 }
 
+namespace {
+
+// Of an entry with several pairs of selectors, a row for each but the first.
+void add_further_pairs(Table& table, const Message& policy) {
+  const vici::List* pairs = policy.list("selectors");
+  constexpr std::string_view kBetween = " === ";
+  for (std::size_t i = 1; pairs != nullptr && i < pairs->size(); ++i) {
+    const std::string pair = printable((*pairs)[i]);
+    const std::size_t middle = std::min(pair.find(kBetween), pair.size());
+    table.add({"", "", "", "", "", "", "", pair.substr(0, middle),
+               middle == pair.size() ? "" : pair.substr(middle + kBetween.size()), ""});
+  }
+}
+
+}  // namespace
+
 void show_policies(std::ostream& out, const Reply& reply) {
   Table table({"ORDER", "ID", "NAME", "ACTION", "DIR", "HITS OUT", "HITS IN", "LOCAL", "REMOTE", "TUNNEL"});
   for (const Message& event : reply.events)
@@ -63,6 +80,7 @@ void show_policies(std::ostream& out, const Reply& reply) {
       table.add({entry ? field(p, "order") : "", entry ? field(p, "reqid") : "", name, field(p, "action"),
                  field(p, "direction"), amount(p, "hits-out"), amount(p, "hits-in"), joined(p, "local-ts"),
                  joined(p, "remote-ts"), tunnel});
+      add_further_pairs(table, p);
     });
   table.empty() ? void(out << "no policies\n") : table.print(out);
 }
@@ -81,7 +99,8 @@ void show_manual_sas(std::ostream& out, const Reply& reply) {
       table.add({id, field(sa, "direction"), field(sa, "spi"), field(sa, "source") + port("udp-source"),
                  field(sa, "destination") + port("udp-destination"), field(sa, "suite"), field(sa, "policy"),
                  amount(sa, "packets"), amount(sa, "bytes"), grouped(std::to_string(dropped)),
-                 joined(sa, "local-ts") + " === " + joined(sa, "remote-ts")});
+                 sa.list("selectors") ? joined(sa, "selectors", ", ")
+                                      : joined(sa, "local-ts") + " === " + joined(sa, "remote-ts")});
     });
   table.empty() ? void(out << "no SAs by hand\n") : table.print(out);
 }

@@ -7,8 +7,7 @@ namespace {
 // Whether the SA's selectors cover all that the entry's do.
 bool covers_entry(const SaSpec& sa, const PolicySpec& entry) {
   const Selectors& s = entry.selectors;
-  return !s.local.empty() && !s.remote.empty() && covers(sa.selectors.local, s.local) &&
-         covers(sa.selectors.remote, s.remote);
+  return !s.local.empty() && !s.remote.empty() && covers(sa.selectors, s);
 }
 
 SaRef with_policy(const SaSpec& sa, PolicyId policy, PolicyId child) {

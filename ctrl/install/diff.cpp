@@ -61,8 +61,7 @@ void remove_policy(Changes& out, const PolicySpec& policy) {
 bool keeps_closed(const PolicySpec& want, const PolicySpec& before) {
   return want.order <= before.order &&
          (want.direction == PolicyDirection::kBoth || want.direction == before.direction) &&
-         covers(want.selectors.local, before.selectors.local) &&
-         covers(want.selectors.remote, before.selectors.remote);
+         covers(want.selectors, before.selectors);
 }
 
 Changes diff(const State& want, const State& now) {

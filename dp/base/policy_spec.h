@@ -73,16 +73,18 @@ struct SpdHits {
 
 // In transport mode the ends are what the selectors name, one host on either side; none: they name more.
 inline std::optional<TunnelEnds> transport_ends(const Selectors& selectors) {
-  const auto host = [](const TrafficSelectors& side) -> std::optional<IpAddress> {
-    if (side.empty()) return std::nullopt;
-    const IpAddress& one = side.front().addresses.first;
+  if (selectors.local.empty() || selectors.remote.empty()) return std::nullopt;
+  const IpAddress local = selectors.local.front().addresses.first,
+                  remote = selectors.remote.front().addresses.first;
+  const auto is_host = [](const TrafficSelectors& side, const IpAddress& one) {
     for (const TrafficSelector& s : side)
-      if (s.addresses.first != one || s.addresses.last != one) return std::nullopt;
-    return one;
+      if (s.addresses.first != one || s.addresses.last != one) return false;
+    return true;
   };
-  const auto local = host(selectors.local), remote = host(selectors.remote);
-  if (!local || !remote || local->family() != remote->family()) return std::nullopt;
-  return TunnelEnds{*local, *remote};
+  for (const SelectorSet& set : selectors.sets())
+    if (!is_host(set.local, local) || !is_host(set.remote, remote)) return std::nullopt;
+  if (local.family() != remote.family()) return std::nullopt;
+  return TunnelEnds{local, remote};
 }
 
 constexpr std::string_view name(Action action) {

@@ -45,7 +45,10 @@ bool is_host(const TrafficSelectors& selectors, const IpAddress& host) {
 Result<void> check_transport(const SaSpec& sa) {
   const bool out = sa.direction == Direction::kOut;
   const IpAddress &local = out ? sa.source : sa.destination, &remote = out ? sa.destination : sa.source;
-  if (is_host(sa.selectors.local, local) && is_host(sa.selectors.remote, remote)) return {};
+  if (std::ranges::all_of(sa.selectors.sets(), [&](const SelectorSet& set) {
+        return is_host(set.local, local) && is_host(set.remote, remote);
+      }))
+    return {};
   return fail("transport mode is for traffic between the two ends alone, here " + local.text() + " and " +
               remote.text() + ", not for " + sa.selectors.text() + "; use tunnel mode for others");
 }

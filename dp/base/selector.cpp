@@ -153,7 +153,25 @@ std::string text(const TrafficSelectors& selectors) {
   return out;
 }
 
-std::string Selectors::text() const { return simplon::text(local) + " === " + simplon::text(remote); }
+std::vector<SelectorSet> Selectors::sets() const {
+  std::vector<SelectorSet> out{{local, remote}};
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
+}
+
+Selectors Selectors::of(std::vector<SelectorSet> sets) {
+  if (sets.empty()) return {};
+  Selectors out{std::move(sets.front().local), std::move(sets.front().remote)};
+  out.more.assign(std::move_iterator(sets.begin() + 1), std::move_iterator(sets.end()));
+  return out;
+}
+
+std::string Selectors::text() const {
+  std::string out;
+  for (const SelectorSet& set : sets())
+    out += (out.empty() ? "" : ", ") + simplon::text(set.local) + " === " + simplon::text(set.remote);
+  return out;
+}
 
 bool covers(const TrafficSelectors& all, const TrafficSelectors& part) {
   return std::ranges::all_of(part, [&](const TrafficSelector& p) {
@@ -161,10 +179,41 @@ bool covers(const TrafficSelectors& all, const TrafficSelectors& part) {
   });
 }
 
+bool covers(const Selectors& all, const Selectors& part) {
+  if (all.more.empty() && part.more.empty())
+    return covers(all.local, part.local) && covers(all.remote, part.remote);
+  const std::vector<SelectorSet> sets = all.sets();
+  const auto covered = [&](const TrafficSelector& local, const TrafficSelector& remote) {
+    return std::ranges::any_of(
+        sets, [&](const SelectorSet& s) { return covers(s.local, {local}) && covers(s.remote, {remote}); });
+  };
+  for (const SelectorSet& set : part.sets())
+    for (const TrafficSelector& local : set.local)
+      for (const TrafficSelector& remote : set.remote)
+        if (!covered(local, remote)) return false;
+  return true;
+}
+
+bool overlap(const TrafficSelectors& a, const TrafficSelectors& b) {
+  return std::ranges::any_of(a, [&](const TrafficSelector& x) {
+    return std::ranges::any_of(b, [&](const TrafficSelector& y) { return x.intersect(y).has_value(); });
+  });
+}
+
+bool overlap(const Selectors& a, const Selectors& b) {
+  const std::vector<SelectorSet> others = b.sets();
+  return std::ranges::any_of(a.sets(), [&](const SelectorSet& x) {
+    return std::ranges::any_of(others, [&](const SelectorSet& y) {
+      return overlap(x.local, y.local) && overlap(x.remote, y.remote);
+    });
+  });
+}
+
 Selectors in_order(Selectors selectors) {
-  std::ranges::sort(selectors.local);
-  std::ranges::sort(selectors.remote);
-  return selectors;
+  std::vector<SelectorSet> sets = selectors.sets();
+  for (SelectorSet& set : sets) std::ranges::sort(set.local), std::ranges::sort(set.remote);
+  std::ranges::sort(sets);
+  return Selectors::of(std::move(sets));
 }
 
 TrafficSelectors narrow(const TrafficSelectors& offered, const TrafficSelectors& allowed) {

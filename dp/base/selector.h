@@ -48,16 +48,31 @@ struct TrafficSelector {
 using TrafficSelectors = std::vector<TrafficSelector>;
 
 // Both sides. A packet matches when one local and one remote selector of the same family match it.
+struct SelectorSet {
+  TrafficSelectors local, remote;
+  friend auto operator<=>(const SelectorSet&, const SelectorSet&) = default;
+};
+
+// One set, and often no other. A packet matches when one of the sets matches it: each stands on its own (RFC
+// 4301 §4.4.1.2).
 struct Selectors {
   TrafficSelectors local, remote;
+  std::vector<SelectorSet> more{};  // RFC 7296 knows no such thing: not of IKE's children
 
-  std::string text() const;  // "192.0.2.0/24 === 198.51.100.0/24"
+  std::vector<SelectorSet> sets() const;  // all
+  static Selectors of(std::vector<SelectorSet> sets);
+  std::string text() const;  // "192.0.2.0/24 === 198.51.100.0/24"; of several sets with ", " between them
   friend auto operator<=>(const Selectors&, const Selectors&) = default;
 };
 
 std::string text(const TrafficSelectors& selectors);  // separated by spaces
 // Each of `part` is inside one of `all`.
 bool covers(const TrafficSelectors& all, const TrafficSelectors& part);
+// Each pair of `part` is inside one set of `all`.
+bool covers(const Selectors& all, const Selectors& part);
+// Some packet matches both.
+bool overlap(const TrafficSelectors& a, const TrafficSelectors& b);
+bool overlap(const Selectors& a, const Selectors& b);
 // Populate-from-packet flags (RFC 4301 §4.4.1): in these fields an SA has the value of the packet that asked
 // for it, not all that its entry has. Ports of ICMP and the Mobility Header are type and code.
 struct PfpFlags {

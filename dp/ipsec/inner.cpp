@@ -198,24 +198,31 @@ Drop check_selectors(const InboundSa& sa, const std::uint8_t* ip, const Headers&
   return quotes_selected(sa, ip, inner) ? Drop::kNone : Drop::kSelectorMismatch;
 }
 
+namespace {
+
 // Inbound: the peer's side is the source.
+void add_pair(const TrafficSelector& r, const TrafficSelector& l, InboundSa& sa) {
+  if (r.addresses.first.family() != l.addresses.first.family()) return;
+  if (r.protocol != l.protocol && r.protocol != kAnyProtocol && l.protocol != kAnyProtocol) return;
+  sa.selector_store.push_back({.source_first = address_key(r.addresses.first),
+                               .source_last = address_key(r.addresses.last),
+                               .destination_first = address_key(l.addresses.first),
+                               .destination_last = address_key(l.addresses.last),
+                               .sport_first = r.ports.first,
+                               .sport_last = r.ports.last,
+                               .dport_first = l.ports.first,
+                               .dport_last = l.ports.last,
+                               .protocol = r.protocol == kAnyProtocol ? l.protocol : r.protocol,
+                               .v4 = r.addresses.first.is_v4(),
+                               .asks_ports = !r.ports.is_any() || !l.ports.is_any()});
+}
+
+}  // namespace
+
 void set_selectors(const SaSpec& spec, InboundSa& sa) {
-  for (const TrafficSelector& r : spec.selectors.remote)
-    for (const TrafficSelector& l : spec.selectors.local) {
-      if (r.addresses.first.family() != l.addresses.first.family()) continue;
-      if (r.protocol != l.protocol && r.protocol != kAnyProtocol && l.protocol != kAnyProtocol) continue;
-      sa.selector_store.push_back({.source_first = address_key(r.addresses.first),
-                                   .source_last = address_key(r.addresses.last),
-                                   .destination_first = address_key(l.addresses.first),
-                                   .destination_last = address_key(l.addresses.last),
-                                   .sport_first = r.ports.first,
-                                   .sport_last = r.ports.last,
-                                   .dport_first = l.ports.first,
-                                   .dport_last = l.ports.last,
-                                   .protocol = r.protocol == kAnyProtocol ? l.protocol : r.protocol,
-                                   .v4 = r.addresses.first.is_v4(),
-                                   .asks_ports = !r.ports.is_any() || !l.ports.is_any()});
-    }
+  for (const SelectorSet& set : spec.selectors.sets())
+    for (const TrafficSelector& r : set.remote)
+      for (const TrafficSelector& l : set.local) add_pair(r, l, sa);
   sa.selectors = sa.selector_store.data();
   sa.selector_count = static_cast<std::uint16_t>(sa.selector_store.size());
 }

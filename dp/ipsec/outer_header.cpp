@@ -19,7 +19,9 @@ std::uint32_t random_word() {
 
 bool asks_ports(const Selectors& selectors) {
   const auto asks = [](const TrafficSelector& s) { return !s.ports.is_any(); };
-  return std::ranges::any_of(selectors.local, asks) || std::ranges::any_of(selectors.remote, asks);
+  return std::ranges::any_of(selectors.sets(), [&](const SelectorSet& set) {
+    return std::ranges::any_of(set.local, asks) || std::ranges::any_of(set.remote, asks);
+  });
 }
 
 std::uint8_t protocol_of(const SaSpec& spec) {

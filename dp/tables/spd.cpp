@@ -76,9 +76,13 @@ Spd::Spd(std::vector<Input> policies) {
 }
 
 void Spd::add(Direction direction, const Input& input, std::uint32_t rank) {
+  for (const SelectorSet& set : input.policy.selectors.sets()) add(direction, input, set, rank);
+}
+
+void Spd::add(Direction direction, const Input& input, const SelectorSet& set, std::uint32_t rank) {
   const bool out = direction == Direction::kOut;
-  const TrafficSelectors& sources = out ? input.policy.selectors.local : input.policy.selectors.remote;
-  const TrafficSelectors& destinations = out ? input.policy.selectors.remote : input.policy.selectors.local;
+  const TrafficSelectors& sources = out ? set.local : set.remote;
+  const TrafficSelectors& destinations = out ? set.remote : set.local;
   for (const TrafficSelector& s : sources)
     for (const TrafficSelector& d : destinations) {
       const auto protocol = common_protocol(s, d);

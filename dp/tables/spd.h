@@ -74,6 +74,7 @@ class Spd {
   };
 
   void add(Direction direction, const Input& input, std::uint32_t rank);
+  void add(Direction direction, const Input& input, const SelectorSet& set, std::uint32_t rank);
   void add_pair(Tuples& tuples, const Prefix& source, const Prefix& destination, Entry entry);
   void put(Tuple& tuple, const Word& key, std::uint32_t entry);
   bool matches(const Entry& entry, const Flow& flow) const;

@@ -80,5 +80,32 @@ TEST(Rfc7296_3_13, NarrowedSelectorsFitIntoAPayload) {
   EXPECT_EQ(narrow(offered, {ts("10.0.0.0/8[tcp]"), ts("10.0.0.0/8[udp]")}).size(), 255U) << "not 510";
 }
 
+Selectors sets(std::initializer_list<std::pair<const char*, const char*>> pairs) {
+  std::vector<SelectorSet> out;
+  for (const auto& [local, remote] : pairs)
+    out.push_back({{*TrafficSelector::parse(local)}, {*TrafficSelector::parse(remote)}});
+  return Selectors::of(std::move(out));
+}
+
+TEST(Rfc4301_4_4_1_2, ASetOfSelectorsStandsOnItsOwn) {
+  const Selectors two =
+      sets({{"198.18.1.0/24", "192.0.2.0/24"}, {"198.18.2.0/24[tcp]", "203.0.113.0/24[tcp/443]"}});
+  EXPECT_EQ(two.text(), "198.18.1.0/24 === 192.0.2.0/24, 198.18.2.0/24[tcp] === 203.0.113.0/24[tcp/443]");
+  EXPECT_EQ(Selectors::of(two.sets()), two);
+  EXPECT_TRUE(covers(two, sets({{"198.18.1.7", "192.0.2.0/25"}})));
+  EXPECT_TRUE(covers(two, two));
+  EXPECT_FALSE(covers(two, sets({{"198.18.1.0/24", "203.0.113.0/24[tcp/443]"}}))) << "of two sets";
+  EXPECT_FALSE(covers(sets({{"198.18.1.0/24", "192.0.2.0/24"}}), two));
+  EXPECT_TRUE(overlap(two, sets({{"198.18.0.0/16", "203.0.113.0/28"}})));
+  EXPECT_FALSE(overlap(two, sets({{"198.18.1.0/24", "203.0.113.0/28"}})));
+}
+
+TEST(Rfc4301_4_4_1_2, SetsInAnotherOrderAreTheSame) {
+  const Selectors a = sets({{"198.18.1.0/24", "192.0.2.0/24"}, {"198.18.2.0/24", "203.0.113.0/24"}});
+  const Selectors b = sets({{"198.18.2.0/24", "203.0.113.0/24"}, {"198.18.1.0/24", "192.0.2.0/24"}});
+  EXPECT_NE(a, b);
+  EXPECT_EQ(in_order(a), in_order(b));
+}
+
 }  // namespace
 }  // namespace simplon

@@ -218,6 +218,24 @@ TEST_F(XfrmPolicy, ChangedSelectorsKeepWhatBothHave) {
 
 // A restart: what the new run wants is put over what the old one left, then the old one's entries go. The
 // kernel must not lose a policy that both have.
+// RFC 4301 §4.4.1.2: one entry, though the kernel has several policies of it.
+TEST_F(XfrmPolicy, EachSetOfSelectorsHasItsPoliciesAndNoOther) {
+  PolicySpec two = office();
+  two.selectors.more = {{{ts("192.0.2.128/25")}, {ts("203.0.113.0/24[tcp/443]")}}};
+  add(two);
+  const std::string both = policies();
+  EXPECT_EQ(count(both, "src 192.0.2.0/25 dst 198.51.100.0/24"), 2) << "out, and to pass it on";
+  EXPECT_EQ(count(both, "src 192.0.2.128/25 dst 203.0.113.0/24 proto tcp dport 443"), 2);
+  EXPECT_EQ(count(both, "src 192.0.2.0/25 dst 203.0.113.0/24"), 0) << "of two sets";
+  const auto installed = backend_->dump();
+  ASSERT_TRUE(installed);
+  ASSERT_EQ(installed->policies.size(), 1u);
+  EXPECT_EQ(installed->policies[0], two);
+  add(office());
+  EXPECT_EQ(count(policies(), "dst 203.0.113.0/24"), 0);
+  EXPECT_EQ(count(policies(), "src 192.0.2.0/25 dst 198.51.100.0/24"), 2);
+}
+
 TEST_F(XfrmPolicy, RemovingAFormerRunsEntryLeavesOurs) {
   add(office());
   auto restarted = XfrmBackend::open();

@@ -100,7 +100,7 @@ void put_window(NetlinkMessage& message, std::uint32_t packets) {
 // address families: then the kernel's policies alone check the packets.
 void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
   const Selectors& s = sa.selectors;
-  if (sa.direction == Direction::kIn && s.local.size() == 1 && s.remote.size() == 1)
+  if (sa.direction == Direction::kIn && s.more.empty() && s.local.size() == 1 && s.remote.size() == 1)
     if (const auto kernel = kernel_selectors(s.remote[0], s.local[0]); kernel && kernel->size() == 1) {
       info.sel = kernel->front();
       return;
@@ -200,32 +200,43 @@ SaSpec installed_sa(const xfrm_usersa_info& info) {
       .policy = PolicyId{info.reqid}};
 }
 
+namespace {
+
+// The kernel's policies for one pair of an entry's selectors.
+Result<void> add_pair(const PolicySpec& policy, const TrafficSelector& local, const TrafficSelector& remote,
+                      std::size_t& selectors, std::vector<KernelPolicy>& out) {
+  const auto outwards = kernel_selectors(local, remote), inwards = kernel_selectors(remote, local);
+  for (const auto* part : {&outwards, &inwards})
+    if (!*part) return fail("policy " + policy.name + ": " + part->error().what);
+  selectors += outwards->size();
+  if (selectors > kMostKernelPolicies)
+    return fail("policy " + policy.name + " would be more than " + std::to_string(kMostKernelPolicies) +
+                " policies in the kernel; use fewer selectors and prefixes");
+  if (policy.direction != PolicyDirection::kIn)
+    for (const xfrm_selector& s : *outwards) {
+      out.push_back({XFRM_POLICY_OUT, s});
+      if (policy.action != Action::kDiscard) out.push_back({XFRM_POLICY_FWD, s, true});
+    }
+  if (policy.direction == PolicyDirection::kOut) return {};
+  for (const xfrm_selector& s : *inwards) {
+    out.push_back({XFRM_POLICY_IN, s});
+    out.push_back({XFRM_POLICY_FWD, s});
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy) {
   if (policy.order >= kPriorityBase)
     return fail("policy " + policy.name + ": the kernel has no place for order " +
                 std::to_string(policy.order));
   std::vector<KernelPolicy> out;
   std::size_t selectors = 0;
-  for (const TrafficSelector& l : policy.selectors.local)
-    for (const TrafficSelector& r : policy.selectors.remote) {
-      const auto outwards = kernel_selectors(l, r), inwards = kernel_selectors(r, l);
-      for (const auto* part : {&outwards, &inwards})
-        if (!*part) return fail("policy " + policy.name + ": " + part->error().what);
-      selectors += outwards->size();
-      if (selectors > kMostKernelPolicies)
-        return fail("policy " + policy.name + " would be more than " + std::to_string(kMostKernelPolicies) +
-                    " policies in the kernel; use fewer selectors and prefixes");
-      if (policy.direction != PolicyDirection::kIn)
-        for (const xfrm_selector& s : *outwards) {
-          out.push_back({XFRM_POLICY_OUT, s});
-          if (policy.action != Action::kDiscard) out.push_back({XFRM_POLICY_FWD, s, true});
-        }
-      if (policy.direction == PolicyDirection::kOut) continue;
-      for (const xfrm_selector& s : *inwards) {
-        out.push_back({XFRM_POLICY_IN, s});
-        out.push_back({XFRM_POLICY_FWD, s});
-      }
-    }
+  for (const SelectorSet& set : policy.selectors.sets())
+    for (const TrafficSelector& l : set.local)
+      for (const TrafficSelector& r : set.remote)
+        if (auto done = add_pair(policy, l, r, selectors, out); !done) return std::unexpected(done.error());
   return out;
 }
 

@@ -10,15 +10,7 @@ namespace {
 
 bool closes(const PolicySpec& policy) { return policy.action != Action::kBypass; }
 
-bool overlap(const TrafficSelectors& a, const TrafficSelectors& b) {
-  return std::ranges::any_of(a, [&](const TrafficSelector& x) {
-    return std::ranges::any_of(b, [&](const TrafficSelector& y) { return x.intersect(y).has_value(); });
-  });
-}
-
-bool overlap(const PolicySpec& a, const PolicySpec& b) {
-  return overlap(a.selectors.local, b.selectors.local) && overlap(a.selectors.remote, b.selectors.remote);
-}
+bool overlap(const PolicySpec& a, const PolicySpec& b) { return overlap(a.selectors, b.selectors); }
 
 bool before(const PolicySpec& a, const PolicySpec& b) {
   return std::pair(a.order, a.id) < std::pair(b.order, b.id);
@@ -39,8 +31,7 @@ bool NftRules::has_like(const PolicySpec& policy) const {
 bool NftRules::inherits(const PolicySpec& policy) const {
   const auto parent = entries_.find(policy.child);
   if (policy.child == policy.id || parent == entries_.end() || !closes(parent->second.policy)) return false;
-  const Selectors &all = parent->second.policy.selectors, &these = policy.selectors;
-  return covers(all.local, these.local) && covers(all.remote, these.remote);
+  return covers(parent->second.policy.selectors, policy.selectors);
 }
 
 void NftRules::put(const PolicySpec& policy, const std::vector<KernelPolicy>& kernel) {

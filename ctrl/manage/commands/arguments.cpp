@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdio>
 #include <optional>
+#include <sstream>
 
 #include "ctrl/config/rules.h"
 #include "ctrl/manage/commands/table.h"
@@ -109,12 +110,16 @@ IpAddress Arguments::end(std::string_view key) {
   return out;
 }
 
+vici::List Arguments::list(std::string_view key) const {
+  vici::List out;
+  if (const vici::List* list = arguments_.list(key)) out = *list;
+  if (const std::string* one = arguments_.value(key)) out.push_back(*one);
+  return out;
+}
+
 TrafficSelectors Arguments::selectors(std::string_view key) {
-  vici::List texts;
-  if (const vici::List* list = arguments_.list(key)) texts = *list;
-  if (const std::string* one = arguments_.value(key)) texts.push_back(*one);
   TrafficSelectors out;
-  for (const std::string& text : texts) {
+  for (const std::string& text : list(key)) {
     Result<TrafficSelector> selector = TrafficSelector::parse(text);
     if (selector)
       out.push_back(*selector);
@@ -122,6 +127,30 @@ TrafficSelectors Arguments::selectors(std::string_view key) {
       refuse(std::string(key) + ": " + selector.error().what);
   }
   return out;
+}
+
+Selectors Arguments::selector_sets(std::string_view key) {
+  std::vector<SelectorSet> sets;
+  for (const std::string& text : list(key)) {
+    SelectorSet set;
+    TrafficSelectors* side = &set.local;
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+      if (word == "===" && side == &set.local) {
+        side = &set.remote;
+        continue;
+      }
+      const Result<TrafficSelector> selector = TrafficSelector::parse(word);
+      if (!selector) refuse(std::string(key) + ": " + selector.error().what);
+      side->push_back(selector.value_or(TrafficSelector{}));
+    }
+    if (set.local.empty() || set.remote.empty())
+      refuse(std::string(key) + ": '" + text + "' is no pair; use 'LOCAL === REMOTE'");
+    sets.push_back(std::move(set));
+  }
+  if (sets.size() > kMostSelectorSets)
+    refuse(std::string(key) + ": at most " + std::to_string(kMostSelectorSets) + " pairs");
+  return Selectors::of(std::move(sets));
 }
 
 Secret Arguments::hex(std::string_view key, std::size_t bytes) {

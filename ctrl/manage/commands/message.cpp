@@ -48,6 +48,20 @@ List pfp_names(const PfpFlags& pfp) {
   return out;
 }
 
+}  // namespace
+
+// The first pair as strongSwan names it; all of them where there are several.
+void add_selectors(Message& m, const Selectors& selectors) {
+  m.add_list("local-ts", texts(selectors.local)).add_list("remote-ts", texts(selectors.remote));
+  if (selectors.more.empty()) return;
+  List pairs;
+  for (const SelectorSet& set : selectors.sets())
+    pairs.push_back(text(set.local) + " === " + text(set.remote));
+  m.add_list("selectors", std::move(pairs));
+}
+
+namespace {
+
 // A child without selectors protects the outer addresses themselves.
 List texts_or_dynamic(const TrafficSelectors& selectors) {
   return selectors.empty() ? List{"dynamic"} : texts(selectors);
@@ -182,7 +196,7 @@ Message policy_message(const PolicySpec& policy) {
     m.add("protocol", name(policy.protocol)).add("sa-mode", name(policy.mode));
   if (policy.tunnel)
     m.add("tunnel-local", policy.tunnel->local.text()).add("tunnel-remote", policy.tunnel->remote.text());
-  m.add_list("local-ts", texts(policy.selectors.local)).add_list("remote-ts", texts(policy.selectors.remote));
+  add_selectors(m, policy.selectors);
   if (policy.pfp.any()) m.add_list("pfp", pfp_names(policy.pfp));
   return m;
 }

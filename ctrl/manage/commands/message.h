@@ -17,6 +17,7 @@ vici::Message child_message(const ike::ChildStatus& child, const CountersOf& cou
 std::string unique_name(const ike::ChildStatus& child);  // "net-7"
 
 vici::Message connection_message(const ike::Connection& connection);
+void add_selectors(vici::Message& m, const Selectors& selectors);
 vici::Message policy_message(const PolicySpec& policy);
 vici::Message log_message(const LogEntry& entry);
 // strongSwan's levels: 0 audit, 1 control, 2 diagnostics.

@@ -58,6 +58,21 @@ void read_tunnel(Arguments& in, PolicySpec& policy) {
   if (policy.action != Action::kProtect) in.refuse("only a policy with action protect has a tunnel");
 }
 
+void read_selectors(Arguments& in, PolicySpec& policy) {
+  const auto given = [&in](std::string_view key) { return !in.list(key).empty(); };
+  if (given("selectors")) {
+    if (given("local-ts") || given("remote-ts"))
+      in.refuse("give local-ts and remote-ts, or selectors, which has pairs of both");
+    policy.selectors = in.selector_sets("selectors");
+  } else {
+    for (const char* key : {"local-ts", "remote-ts"})
+      if (!given(key)) in.refuse(std::string(key) + " is missing; or give selectors, pairs of both");
+    policy.selectors = {in.selectors("local-ts"), in.selectors("remote-ts")};
+  }
+  if (!have_common_family(policy.selectors))
+    in.refuse("local-ts and remote-ts have no family in common: no packet can match");
+}
+
 Result<PolicySpec> read_policy(Call& call) {
   Arguments in(call.arguments());
   PolicySpec policy;
@@ -71,9 +86,7 @@ Result<PolicySpec> read_policy(Call& call) {
       {{"both", PolicyDirection::kBoth}, {"out", PolicyDirection::kOut}, {"in", PolicyDirection::kIn}},
       PolicyDirection::kBoth);
   policy.order = static_cast<std::uint32_t>(in.number("order", 0, 0xffffffff, kDefaultOrder));
-  policy.selectors = {in.selectors("local-ts"), in.selectors("remote-ts")};
-  if (!have_common_family(policy.selectors))
-    in.refuse("local-ts and remote-ts have no family in common: no packet can match");
+  read_selectors(in, policy);
   read_processing(in, policy);
   read_tunnel(in, policy);
   read_over(in, call.gateway, policy);

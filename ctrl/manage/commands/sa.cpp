@@ -5,6 +5,7 @@
 #include <array>
 
 #include "ctrl/config/rules.h"
+#include "ctrl/manage/commands/message.h"
 #include "ctrl/manage/commands/table.h"
 
 namespace simplon::ctrl {
@@ -123,6 +124,17 @@ void refuse_key_reuse(Arguments& in, const Operations& gateway, const SaSpec& sa
                 " sends with the same key; a key whose IVs are counted may serve one SA only");
 }
 
+// Else those of its policy.
+void read_selectors(Arguments& in, SaSpec& sa) {
+  TrafficSelectors local = in.selectors("local-ts"), remote = in.selectors("remote-ts");
+  if (local.empty() && remote.empty()) return;
+  if (!sa.selectors.more.empty() && (local.empty() || remote.empty()))
+    in.refuse("its policy has several pairs of selectors: give both local-ts and remote-ts, or none");
+  if (!local.empty()) sa.selectors.local = std::move(local);
+  if (!remote.empty()) sa.selectors.remote = std::move(remote);
+  sa.selectors.more.clear();
+}
+
 Result<SaSpec> read_sa(Call& call) {
   Arguments in(call.arguments());
   SaSpec sa;
@@ -158,10 +170,7 @@ Result<SaSpec> read_sa(Call& call) {
   check_limit(in, "bytes", sa.soft.bytes, sa.hard.bytes);
   check_limit(in, "packets", sa.soft.packets, sa.hard.packets);
   read_mtu(in, sa);
-  if (TrafficSelectors local = in.selectors("local-ts"); !local.empty())
-    sa.selectors.local = std::move(local);
-  if (TrafficSelectors remote = in.selectors("remote-ts"); !remote.empty())
-    sa.selectors.remote = std::move(remote);
+  read_selectors(in, sa);
   if (!have_common_family(sa.selectors))
     in.refuse("local-ts and remote-ts have no family in common: no packet can match");
   if (in.ok()) refuse_key_reuse(in, call.gateway, sa);
@@ -219,12 +228,6 @@ void add_mtu_options(Message& m, const MtuOptions& mtu) {
   m.add("mss", mtu.mss == kMssAuto ? "auto" : mtu.mss == kMssOff ? "off" : std::to_string(mtu.mss));
 }
 
-List texts(const TrafficSelectors& selectors) {
-  List out;
-  for (const TrafficSelector& selector : selectors) out.push_back(selector.text());
-  return out;
-}
-
 Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   Message m;
   m.add("direction", sa.direction == Direction::kOut ? "out" : "in").add("spi", spi_text(sa.spi));
@@ -245,7 +248,7 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   m.add("replayed", counters.replayed).add("bad-icv", counters.bad_icv);
   m.add("selector-mismatch", counters.selector_mismatch);
   if (counters.mtu != 0) m.add("mtu", counters.mtu);
-  m.add_list("local-ts", texts(sa.selectors.local)).add_list("remote-ts", texts(sa.selectors.remote));
+  add_selectors(m, sa.selectors);
   return m;
 }
 

@@ -69,7 +69,10 @@ class Arguments {
   IpAddress end(std::string_view key);      // the same, of an SA or a tunnel: one host's
   // The number of an SA; zero when it is not there.
   std::uint64_t sa_number(std::string_view key) { return number(key, 1, 0xffffffff, 0); }
+  vici::List list(std::string_view key) const;  // of texts; one text is a list of one
   TrafficSelectors selectors(std::string_view key);
+  // A list of "LOCAL... === REMOTE..." as Selectors::text() writes them.
+  Selectors selector_sets(std::string_view key);
   Secret hex(std::string_view key, std::size_t bytes);  // required; the error does not show it
 
   void refuse(std::string what);

@@ -240,5 +240,41 @@ TEST(ConfigPolicies, InModeKernelAChildWhosePeerIsUnknownIsAWarning) {
               IsEmpty());
 }
 
+TEST(Rfc4301_4_4_1_2, AnEntryMayHaveSeveralSetsOfSelectors) {
+  const auto config = with(R"(
+policies:
+  - name: web-and-names
+    action: protect
+    tunnel: {local: 198.51.100.1, remote: 198.51.100.2}
+    selectors:
+      - {local: 198.18.1.0/24, remote: "192.0.2.0/24[tcp/443]"}
+      - {local: [198.18.2.0/24, 198.18.3.0/24], remote: "203.0.113.53[udp/53]"}
+)");
+  ASSERT_TRUE(config) << text(config.error());
+  ASSERT_THAT(config->policies, SizeIs(1));
+  EXPECT_EQ(config->policies[0].selectors.text(),
+            "198.18.1.0/24 === 192.0.2.0/24[tcp/443], 198.18.2.0/24 198.18.3.0/24 === "
+            "203.0.113.53/32[udp/53]");
+  constexpr Wrong kWrongSets[] = {
+      {"policies: [{action: bypass, local: any, selectors: [{local: any, remote: any}]}]\n",
+       "policies[0].local: stands in each item of 'selectors' then"},
+      {"policies: [{action: bypass, selectors: [{local: any}]}]\n",
+       "policies[0].selectors[0].remote: is missing"},
+      {"policies: [{action: bypass, selectors: []}]\n", "policies[0].selectors"},
+      {"policies: [{action: bypass, selectors: [{local: any, remote: any}, {local: any, remote: any}]}]\n",
+       "policies[0].selectors[1]: the same pair stands here twice"},
+      {"policies: [{action: bypass, selectors: [{local: 192.0.2.0/24, remote: '2001:db8::/64'}]}]\n",
+       "policies[0].selectors[0]: local and remote have no family in common"}};
+  for (const Wrong& wrong : kWrongSets) expect_one_error(wrong.yaml, wrong.error);
+}
+
+// Behind one child, sites/net.
+TEST(ConfigPolicies, ABypassThatTakesAChildsPacketsByOneOfItsSetsIsAnError) {
+  expect_one_error(std::string(kSites) +
+                       "policies: [{action: bypass, selectors: [{local: 192.0.2.0/24, remote: 192.0.2.0/24}, "
+                       "{local: any, remote: any}]}]\n",
+                   "in the clear; put it before that one");
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

@@ -294,6 +294,43 @@ TEST_F(ViciSocket, PoliciesByHand) {
   EXPECT_TRUE(gateway_.manual_policies.empty());
 }
 
+TEST_F(ViciSocket, Rfc4301_4_4_1_2_APolicyByHandMayHaveSeveralSetsOfSelectors) {
+  Message m;
+  m.add("name", "two").add("action", "protect");
+  m.add_list("selectors",
+             {"198.18.1.0/24 198.18.3.0/24 === 192.0.2.0/24[tcp/443]", "198.18.2.0/24 === 203.0.113.0/24"});
+  const Message answer = ask("policy-add", m);
+  ASSERT_EQ(answer.get("success"), "yes") << answer.get("errmsg");
+  const Selectors& selectors = gateway_.manual_policies.at(0).selectors;
+  EXPECT_EQ(selectors.text(),
+            "198.18.1.0/24 198.18.3.0/24 === 192.0.2.0/24[tcp/443], 198.18.2.0/24 === 203.0.113.0/24");
+  EXPECT_EQ(ask("sa-add", with(manual_sa(), "policy", "two")).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_sas.at(0)->selectors, selectors);
+  EXPECT_THAT(
+      std::string(
+          ask("sa-add", with(with(manual_sa(), "policy", "two"), "local-ts", "198.18.1.0/24")).get("errmsg")),
+      HasSubstr("give both local-ts and remote-ts, or none"));
+  for (const char* bad : {"198.18.1.0/24", "=== 198.18.1.0/24", "198.18.1.0/24 ==="})
+    EXPECT_THAT(
+        std::string(ask("policy-add",
+                        Message().add("name", "bad").add("action", "discard").add_list("selectors", {bad}))
+                        .get("errmsg")),
+        HasSubstr("is no pair"));
+  EXPECT_THAT(
+      std::string(ask("policy-add", Message().add("name", "bad").add("action", "discard")).get("errmsg")),
+      HasSubstr("local-ts is missing; or give selectors"));
+  Message listed;
+  with_client([&](vici::Client& client) {
+    return client.call_streaming("policy-list", "manual-policy", {},
+                                 [&](const auto&, const Message& event) { listed = event; });
+  });
+  const Message* two = listed.section("two");
+  ASSERT_NE(two, nullptr);
+  EXPECT_THAT(*two->list("selectors"),
+              testing::ElementsAre("198.18.1.0/24 198.18.3.0/24 === 192.0.2.0/24[tcp/443]",
+                                   "198.18.2.0/24 === 203.0.113.0/24"));
+}
+
 // A BYPASS of everything in the middle of the SPD would open the children behind it.
 TEST_F(ViciSocket, APolicyByHandStandsBehindTheWholeConfiguration) {
   gateway_.policies[0].order = 100'000 * kOrderStep;

@@ -65,11 +65,16 @@ class World {
       s.ports = {std::min(p, q), std::max(p, q)};
     return s;
   }
-  Selectors selectors() {
-    Selectors out;
+  SelectorSet set() {
+    SelectorSet out;
     for (unsigned i = 0, n = 1 + pick(3); i < n; ++i) out.local.push_back(selector(family()));
     for (unsigned i = 0, n = 1 + pick(3); i < n; ++i) out.remote.push_back(selector(family()));
     return out;
+  }
+  Selectors selectors() {
+    std::vector<SelectorSet> sets{set()};
+    for (unsigned i = pick(2) == 0 ? pick(4) : 0; i > 0; --i) sets.push_back(set());
+    return Selectors::of(std::move(sets));
   }
   Spd::Input policy(std::uint32_t id) {
     return {{.id = PolicyId{id},
@@ -201,6 +206,19 @@ Answer one_of(const TrafficSelectors& sources, const TrafficSelectors& destinati
   return out;
 }
 
+// Of several sets too, each of which stands on its own.
+Answer one_of(const Selectors& selectors, Direction direction, const Known& k) {
+  Answer out = Answer::kNo;
+  const auto read = [&](const TrafficSelectors& local, const TrafficSelectors& remote) {
+    const Answer a = direction == Direction::kOut ? one_of(local, remote, k) : one_of(remote, local, k);
+    if (a == Answer::kYes || out == Answer::kNo) out = a;
+  };
+  read(selectors.local, selectors.remote);
+  for (const SelectorSet& set : selectors.more)
+    if (out != Answer::kYes) read(set.local, set.remote);
+  return out;
+}
+
 struct Decided {
   const Spd::Input* by = nullptr;
   bool undecided = false;
@@ -210,8 +228,7 @@ Decided read(const std::vector<Spd::Input>& in_order, Direction direction, const
   for (const Spd::Input& input : in_order) {
     const PolicyDirection d = input.policy.direction;
     if (d == (out ? PolicyDirection::kIn : PolicyDirection::kOut)) continue;
-    const Selectors& s = input.policy.selectors;
-    const Answer a = out ? one_of(s.local, s.remote, k) : one_of(s.remote, s.local, k);
+    const Answer a = one_of(input.policy.selectors, direction, k);
     if (a != Answer::kNo) return {&input, a == Answer::kUnknown};
   }
   return {};
@@ -269,7 +286,7 @@ TEST(Rfc4301_5_2, RandomSelectorsOfAnSaAreReadAsTheyStand) {
       const Known known = world.packet();
       Octets octets(known, world);
       const PacketInfo packet = parsed(octets);
-      const Answer want = one_of(spec.selectors.remote, spec.selectors.local, known);
+      const Answer want = one_of(spec.selectors, Direction::kIn, known);
       const Drop drop = check_selectors(sa, octets.ip(), packet.headers);
       ASSERT_EQ(drop, want == Answer::kYes  ? Drop::kNone
                       : want == Answer::kNo ? Drop::kSelectorMismatch

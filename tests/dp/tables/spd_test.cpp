@@ -229,5 +229,21 @@ TEST(Rfc4301_7, LaterFragmentStopsAtTheEntryThatAsksForItsPorts) {
   EXPECT_EQ(spd.find(Direction::kOut, f)->slot, 2u) << "another protocol is known to be another";
 }
 
+// RFC 4301 §4.4.1.2: one set's local side does not go with another's remote side.
+TEST(Rfc4301_4_4_1_2, SetsOfSelectorsStandOnTheirOwnWithOneRank) {
+  PolicySpec two = policy(1, 10, "198.18.1.0/24[tcp]", "192.0.2.0/24[tcp/443]");
+  two.selectors.more = {{{ts("198.18.2.0/24[udp]")}, {ts("203.0.113.0/24[udp/53]")}}};
+  const Spd spd({{two, 7}, {policy(2, 20, "198.18.0.0/16", "0.0.0.0/0", Action::kBypass), 8}});
+  const auto slot = [&](const Flow& f) { return spd.find(Direction::kOut, f)->slot; };
+  EXPECT_EQ(slot(flow("198.18.1.1", "192.0.2.1", kTcp, 1000, 443)), 7u);
+  EXPECT_EQ(slot(flow("198.18.2.1", "203.0.113.1", kUdp, 1000, 53)), 7u);
+  EXPECT_EQ(slot(flow("198.18.1.1", "203.0.113.1", kUdp, 1000, 53)), 8u);
+  EXPECT_EQ(slot(flow("198.18.1.1", "203.0.113.1", kTcp, 1000, 443)), 8u);
+  EXPECT_EQ(slot(flow("198.18.2.1", "192.0.2.1", kTcp, 1000, 443)), 8u);
+  const Spd::Entry* in = spd.find(Direction::kIn, flow("203.0.113.1", "198.18.2.1", kUdp, 53, 1000));
+  ASSERT_NE(in, nullptr);
+  EXPECT_EQ(in->slot, 7u);
+}
+
 }  // namespace
 }  // namespace simplon::dp
