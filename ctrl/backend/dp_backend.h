@@ -10,6 +10,9 @@
 
 namespace simplon::ctrl {
 
+// What the log and IKE are told of it.
+AuditEvent audit_event(const dp::AuditedDrop& drop);
+
 class DpBackend final : public Backend {
  public:
   using Others = std::function<void(const dp::Event&)>;  // that are no BackendEvent

@@ -354,6 +354,7 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
                                    .sa = SaId{e.sa},
                                    .source = side_of(e, e.source, e.sport),
                                    .destination = side_of(e, e.destination, e.dport),
+                                   .flow_label = e.flow_label,
                                    .start = {e.start.begin(), e.start.begin() + e.start_bytes}});
       break;
     case WorkerEvent::Kind::kSoft:

@@ -8,19 +8,25 @@
 namespace simplon::dp {
 namespace {
 
-bool is_audited(Drop reason) {
-  return reason == Drop::kUnknownSpi || reason == Drop::kReplayed || reason == Drop::kTooOld ||
-         reason == Drop::kBadIcv || reason == Drop::kSelectorMismatch;
-}
+// RFC 4301 §5.2: of IPv6 the flow label too.
+std::uint32_t flow_label(const std::uint8_t* ip, bool v4) { return v4 ? 0 : load_be32(ip) & 0xfffff; }
 
 }  // namespace
 
-void Audit::record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_t sequence,
-                   const InboundSa* sa) {
-  if (!is_audited(reason)) return;
+Audit::Audit(std::uint64_t second, ControlChannel& control) : control_(control) {
+  for (auto& limit : limits_) limit.emplace(Limit{RateLimiter(second), TokenBucket(second, kMostInASecond)});
+}
+
+bool Audit::allow(Drop reason, Be32 spi) {
+  const auto found = std::ranges::find(kAudited, reason);
+  if (found == kAudited.end()) return false;
+  Limit& limit = *limits_[static_cast<std::size_t>(found - kAudited.begin())];
   const std::uint64_t now = rte_rdtsc();
-  const std::uint64_t key = std::uint64_t{spi.host()} * 31 + static_cast<std::uint8_t>(reason);
-  if (!one_a_second_.allow(key, now) || !all_.take(now)) return;
+  return limit.each_sa.allow(spi.host(), now) && limit.all.take(now);
+}
+
+void Audit::record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_t sequence, SaId sa) {
+  if (!allow(reason, spi)) return;
   const Headers& h = packet.headers;
   const std::uint8_t* ip = ip_of(packet);
   WorkerEvent event{.kind = WorkerEvent::Kind::kAudit,
@@ -29,9 +35,10 @@ void Audit::record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_
                     .reason = reason,
                     .sport = h.sport,
                     .dport = h.dport,
-                    .sa = sa == nullptr ? 0 : static_cast<std::uint64_t>(sa->id),
+                    .sa = static_cast<std::uint64_t>(sa),
                     .spi = spi.host(),
                     .sequence = sequence,
+                    .flow_label = flow_label(ip, h.v4),
                     .source = source_of(ip, h.v4),
                     .destination = destination_of(ip, h.v4)};
   event.start_bytes = static_cast<std::uint8_t>(std::min<std::size_t>(h.length, event.start.size()));

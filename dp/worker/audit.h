@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What RFC 4301 §5.2 and RFC 4303 §3.4 call auditable events: packets of an SA, or for an SA that there is
-// none of, which are dropped. Of each SA and reason one a second is told to the control thread, and twenty of
-// all; every packet is counted as a drop anyway. One thread: its worker.
+// What RFC 4301 §5.2, RFC 4302 §3 and RFC 4303 §3 call auditable events: packets of an SA, or for an SA that
+// there is none of, which are dropped. Of each SA and reason one a second is told to the control thread, and
+// twenty of each reason, so that a flood of one kind hides no other; every packet is counted as a drop
+// anyway. One thread: its worker.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 
 #include "dp/worker/burst.h"
 #include "dp/worker/control_channel.h"
@@ -12,21 +15,31 @@
 
 namespace simplon::dp {
 
+// kSequenceExhausted is the sender's (RFC 4303 §3.3.3), all others are the receiver's.
+inline constexpr std::array kAudited{Drop::kUnknownSpi,       Drop::kReplayed,         Drop::kTooOld,
+                                     Drop::kBadIcv,           Drop::kSelectorMismatch, Drop::kNotInBundle,
+                                     Drop::kSequenceExhausted};
+
 class Audit {
  public:
   // `second` in cycles of the TSC. `control` outlives this.
-  Audit(std::uint64_t second, ControlChannel& control)
-      : control_(control), one_a_second_(second), all_(second, kMostInASecond) {}
+  Audit(std::uint64_t second, ControlChannel& control);
 
-  // `packet` is described by its headers: the outer packet, or for kSelectorMismatch the inner one. `sa`:
-  // null when there is none of this SPI.
-  void record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_t sequence, const InboundSa* sa);
+  // `packet` is described by its headers: the outer packet; for kSelectorMismatch the inner one, and for
+  // kSequenceExhausted the one that would have been protected. `sa`: none when there is none of this SPI. Of
+  // a reason that is not in kAudited nothing is told.
+  void record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_t sequence, SaId sa);
 
  private:
   static constexpr unsigned kMostInASecond = 20;
+  struct Limit {
+    RateLimiter each_sa;
+    TokenBucket all;
+  };
+  bool allow(Drop reason, Be32 spi);
+
   ControlChannel& control_;
-  RateLimiter one_a_second_;
-  TokenBucket all_;
+  std::array<std::optional<Limit>, kAudited.size()> limits_;
 };
 
 }  // namespace simplon::dp

@@ -112,7 +112,8 @@ struct ClassifyWork {  // in clear
 
 struct ReassembleWork {  // a fragment where the whole datagram is needed
   PacketIndex packet;
-  InboundSa* sa;  // whose selectors ask for ports; null: the policies do, or it may be ESP or IKE
+  InboundSa* sa;           // whose selectors ask for ports; null: the policies do, or it may be ESP or IKE
+  std::uint32_t sequence;  // of the packet of `sa` that brought it
 };
 
 // For a PROTECT policy. The SA is read from its slot once: the one whose owner was asked is the one that is
@@ -163,7 +164,9 @@ struct Burst {
     work.slot = &slot;
     work.sa = sa;
   }
-  void wait_for_reassemble(PacketIndex packet, InboundSa* sa = nullptr) { reassemble.add() = {packet, sa}; }
+  void wait_for_reassemble(PacketIndex packet, InboundSa* sa = nullptr, std::uint32_t sequence = 0) {
+    reassemble.add() = {packet, sa, sequence};
+  }
   void wait_for_refuse(PacketIndex packet, Drop reason, std::uint16_t mtu = 0) {
     refuse.add() = {packet, reason, mtu};
   }

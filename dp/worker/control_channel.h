@@ -39,6 +39,7 @@ struct WorkerEvent {
   std::uint16_t mtu = 0;         // what is not
   std::uint8_t start_bytes = 0;  // kAudit: how much there is of the packet's start
   std::array<std::uint8_t, 48> start{};
+  std::uint32_t flow_label = 0;  // kAudit: of IPv6
   IpAddress source,
       destination;  // kNeighbour: destination is the next hop; kMoved: source is where the peer is
 };

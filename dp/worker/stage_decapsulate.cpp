@@ -31,20 +31,27 @@ std::uint32_t sequence_of(const PacketInfo& packet, const DecapsulateWork& work)
   return load_be32(bytes_of(packet.m) + work.header + (packet.headers.protocol == kAh ? 8 : 4));
 }
 
+[[gnu::noinline]] void refuse(const DecapsulateWork& work, Drop bad, const PacketInfo& packet,
+                              const DecapsulateOutputs& out) {
+  work.sa->replayed += is_replay(bad);
+  out.audit.record(bad, packet, work.spi, sequence_of(packet, work), work.sa->id);
+  drop(packet.m, bad, out.counters);
+}
+
 // A packet that this worker does not decrypt.
 void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
                const DecapsulateOutputs& out) {
   const PacketInfo& packet = burst.packets[work.packet];
   if (work.sa == nullptr) {
     if (tables.routes->local(destination_of(ip_of(packet), packet.headers.v4))) {
-      out.audit.record(Drop::kUnknownSpi, packet, work.spi, sequence_of(packet, work), nullptr);
+      out.audit.record(Drop::kUnknownSpi, packet, work.spi, sequence_of(packet, work), SaId{});
       return drop(packet.m, Drop::kUnknownSpi, out.counters);
     }
     return burst.wait_for_classify(work.packet);  // in transit to somebody else: the policies decide
   }
   if (!tables.gateway_on) return drop(packet.m, Drop::kGatewayOff, out.counters);
   const unsigned owner = work.sa->owner & ~kInBundle;
-  if (owner == out.mailboxes.self()) return drop(packet.m, Drop::kNotInBundle, out.counters);
+  if (owner == out.mailboxes.self()) return refuse(work, Drop::kNotInBundle, packet, out);
   out.mailboxes.hand_over(packet, owner);
 }
 
@@ -55,13 +62,6 @@ void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
   const InboundSa* sa = work.sa;
   return tables.gateway_on && sa->owner == (self | kInBundle) && packet.origin == Origin::kDecrypted &&
          came_by(packet.m) == sa->over;
-}
-
-[[gnu::noinline]] void refuse(const DecapsulateWork& work, Drop bad, const PacketInfo& packet,
-                              const DecapsulateOutputs& out) {
-  work.sa->replayed += is_replay(bad);
-  out.audit.record(bad, packet, work.spi, sequence_of(packet, work), work.sa);
-  drop(packet.m, bad, out.counters);
 }
 
 // A packet of ESP or AH that was inside another SA. What comes out of a tunnel interface is that link's, and
@@ -160,13 +160,13 @@ inline Drop finish(const DecapsulateJob& job, bool good, PacketInfo& packet, con
                                  const DecapsulateOutputs& out) {
   PacketInfo& packet = burst.packets[job.packet];
   if (bad != Drop::kFragment) {
-    out.audit.record(bad, packet, job.sa->spi, static_cast<std::uint32_t>(job.esp.seq), job.sa);
+    out.audit.record(bad, packet, job.sa->spi, static_cast<std::uint32_t>(job.esp.seq), job.sa->id);
     return drop(packet.m, bad, out.counters);
   }
   packet.origin = Origin::kDecrypted;
   packet.spi = job.sa->spi;
   ++out.counters.decrypted;
-  burst.wait_for_reassemble(job.packet, job.sa);
+  burst.wait_for_reassemble(job.packet, job.sa, static_cast<std::uint32_t>(job.esp.seq));
 }
 
 template <Finish kFinish>

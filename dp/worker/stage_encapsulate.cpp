@@ -62,8 +62,12 @@ inline Drop begin(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, cons
 }
 
 // A packet that begin() did not take.
-[[gnu::noinline]] void refuse(PacketIndex index, Drop bad, Burst& burst, const EncapsulateOutputs& out) {
+[[gnu::noinline]] void refuse(PacketIndex index, const OutboundSa& sa, Drop bad, Burst& burst,
+                              const EncapsulateOutputs& out) {
   if (bad == Drop::kTtlExpired) return burst.wait_for_refuse(index, bad);
+  if (bad == Drop::kSequenceExhausted)
+    out.audit.record(bad, burst.packets[index], spi_of(sa), static_cast<std::uint32_t>(sa.next_seq - 1),
+                     sa.id);
   drop(burst.packets[index].m, bad, out.counters);
 }
 
@@ -80,7 +84,7 @@ inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, unsigned& 
         (mode_of(kKind) == SaMode::kTunnel ? sa->inner_mtu.get() : largest(*sa, packet.headers)))
       burst.fragment.add() = work;
     else if (const Drop bad = begin<kKind>(packet, *sa, burst.jobs[jobs], out); bad != Drop::kNone)
-      refuse(work.packet, bad, burst, out);
+      refuse(work.packet, *sa, bad, burst, out);
     else
       burst.encapsulating[jobs++] = sa;
     if (++i == n) break;
@@ -195,7 +199,7 @@ void encapsulate_whole(PacketIndex index, OutboundSa& sa, Burst& burst, const Ta
   const std::uint64_t seq = sa.next_seq;
   CryptoJob job;
   if (const Drop bad = begin_of_kind(packet, sa, job, out); bad != Drop::kNone)
-    return refuse(index, bad, burst, out);
+    return refuse(index, sa, bad, burst, out);
   if (crypto.run(&job, 1) != 1) return drop(packet.m, Drop::kCryptoError, out.counters);
   ++out.counters.encrypted;
   if (sa.after_crypto) encapsulate_finish(job, sa);

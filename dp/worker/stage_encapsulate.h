@@ -4,6 +4,7 @@
 
 #include "dp/crypto/crypto.h"
 #include "dp/tables/tables.h"
+#include "dp/worker/audit.h"
 #include "dp/worker/burst.h"
 #include "dp/worker/control_channel.h"
 #include "dp/worker/counters.h"
@@ -21,6 +22,7 @@ struct EncapsulateOutputs {
   RateLimiter& acquires;       // by policy
   WorkerCounters& counters;
   rte_mempool* buffers;  // for fragments
+  Audit& audit;          // of an SA without a sequence number
 };
 
 // Takes burst.encapsulate; what is too large for its SA goes to burst.fragment, and whose TTL has ended to

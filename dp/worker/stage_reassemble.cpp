@@ -11,17 +11,20 @@ namespace simplon::dp {
 namespace {
 
 // What an SA's selectors say now that the ports are known (RFC 4301 §5.2 step 4).
-Drop check(InboundSa* sa, const PacketInfo& packet) {
+Drop check(const ReassembleWork& work, const PacketInfo& packet, Audit& audit) {
   if (packet.headers.partial) return Drop::kMalformed;  // a fragment of a fragment, inside its data
-  if (sa == nullptr) return Drop::kNone;
-  const Drop bad = check_selectors(*sa, ip_of(packet), packet.headers);
-  sa->selector_mismatch += bad != Drop::kNone;
+  if (work.sa == nullptr) return Drop::kNone;
+  const Drop bad = check_selectors(*work.sa, ip_of(packet), packet.headers);
+  if (bad == Drop::kNone) return bad;
+  ++work.sa->selector_mismatch;
+  audit.record(bad, packet, work.sa->spi, work.sequence, work.sa->id);
   return bad;
 }
 
 }  // namespace
 
-void reassemble(Burst& burst, const Tables& tables, Reassemblies& all, WorkerCounters& counters) {
+void reassemble(Burst& burst, const Tables& tables, Reassemblies& all, WorkerCounters& counters,
+                Audit& audit) {
   const unsigned n = burst.reassemble.take();
   const std::uint64_t now = rte_rdtsc();
   for (unsigned i = 0; i < n; ++i) {
@@ -37,7 +40,7 @@ void reassemble(Burst& burst, const Tables& tables, Reassemblies& all, WorkerCou
     if (bad == Drop::kNone && (packet.headers.protocol == kAh || packet.headers.protocol == kEsp) &&
         has_fragment_header(ip_of(packet), packet.headers))
       bad = strip_fragment_header(packet.m, packet.headers);
-    if (bad == Drop::kNone) bad = check(work.sa, packet);
+    if (bad == Drop::kNone) bad = check(work, packet, audit);
     if (bad != Drop::kNone) {
       drop(packet.m, bad, counters);
       continue;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dp/tables/tables.h"
+#include "dp/worker/audit.h"
 #include "dp/worker/burst.h"
 #include "dp/worker/counters.h"
 #include "dp/worker/reassembly.h"
@@ -24,6 +25,7 @@ struct Reassemblies {
 
 // Takes burst.reassemble. A datagram that is whole with this fragment takes its place in burst.packets, and
 // goes to burst.decapsulate or burst.classify.
-void reassemble(Burst& burst, const Tables& tables, Reassemblies& all, WorkerCounters& counters);
+void reassemble(Burst& burst, const Tables& tables, Reassemblies& all, WorkerCounters& counters,
+                Audit& audit);
 
 }  // namespace simplon::dp

@@ -122,12 +122,12 @@ void Worker::run_stages(const Tables& tables) {
                {neighbours_, transmit_, control_, path_mtus_, counters_, buffers_, tell_prohibited_}, clock_);
     else if (!burst_.encapsulate.empty())
       encapsulate(burst_, tables, *crypto_,
-                  {neighbours_, mailboxes_, control_, acquires_, counters_, buffers_}, clock_);
+                  {neighbours_, mailboxes_, control_, acquires_, counters_, buffers_, audit_}, clock_);
     else if (!burst_.fragment.empty())
       fragment(burst_, pieces_, tables, *crypto_,
-               {neighbours_, mailboxes_, control_, acquires_, counters_, buffers_});
+               {neighbours_, mailboxes_, control_, acquires_, counters_, buffers_, audit_});
     else if (!burst_.reassemble.empty())
-      reassemble(burst_, tables, reassemblies_, counters_);
+      reassemble(burst_, tables, reassemblies_, counters_, audit_);
     else if (!burst_.refuse.empty())
       icmp_errors_.send(burst_, tables);
     else

@@ -159,6 +159,12 @@ TEST(Rfc4301_5_2, OneSaOfABundleAloneIsNotEnough) {
   EXPECT_TRUE(bundle.right.pass(esp, Origin::kUnprotected, kWan).empty());
   EXPECT_EQ(bundle.right.dropped(Drop::kNotInBundle), 1u);
   EXPECT_EQ(bundle.right.registry().counters(SaId{1})->packets, 0u);
+  const auto events = bundle.right.events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].reason, Drop::kNotInBundle);
+  EXPECT_EQ(events[0].spi, 0x1001u);
+  EXPECT_EQ(events[0].sequence, 1u);
+  EXPECT_EQ(events[0].source.text(), "198.51.100.1");
 }
 
 TEST(Rfc4301_5_2, AnotherSaAroundItIsNotTheRightOne) {
