@@ -152,6 +152,22 @@ void read_pfp(Section& section, ChildConfig& out) {
         "none");
 }
 
+void read_fragments(Section& section, ChildConfig& out) {
+  const Value value = section.get("fragments");
+  out.fragments = value
+                      .choice<FragmentHandling>({{"reassemble", FragmentHandling::kReassemble},
+                                                 {"any", FragmentHandling::kAny},
+                                                 {"also", FragmentHandling::kAlso},
+                                                 {"own-sa", FragmentHandling::kOwnSa},
+                                                 {"drop", FragmentHandling::kDrop}})
+                      .value_or(out.fragments);
+  const std::string_view why = why_not(out.fragments, Action::kProtect, out.mode, out.selectors);
+  if (!why.empty())
+    value.error(why);
+  else if (out.fragments == FragmentHandling::kOwnSa && out.pfp.any())
+    value.error("own-sa cannot be with pfp: of a later fragment there is nothing to populate from");
+}
+
 bool can_initiate(const Connection& connection) {
   return std::ranges::any_of(connection.remote_addrs, one_host);
 }
@@ -233,12 +249,23 @@ ike::ChildConfig read_child(const std::string& name, const Value& value, const C
   read_esn(section, out);
   read_actions(section, connection, out);
   read_pfp(section, out);
+  read_fragments(section, out);
   read_lifetimes(section, out);
   if (const auto n = section.get("replay_window").number(kShortestWindow, kLongestWindow))
     out.replay_window = static_cast<std::uint32_t>(*n);
   read_mtu(section, out.mtu);
   section.finish();
   check_selectors(value, connection, out);
+  return out;
+}
+
+ike::ChildConfig later_child(const ike::ChildConfig& child) {
+  ike::ChildConfig out = child;
+  out.name += kLaterChild;
+  out.fragments = FragmentHandling::kLater;
+  for (TrafficSelectors* side : {&out.selectors.local, &out.selectors.remote})
+    for (TrafficSelector& s : *side)
+      if (!s.ports.is_any()) s.ports = PortRange::opaque();
   return out;
 }
 

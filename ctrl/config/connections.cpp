@@ -121,10 +121,16 @@ void read_children(const Value& value, InterfaceId interface, ConnectionDraft& d
   Section children(value);
   for (auto& [name, item] : children.members()) {
     if (!valid_name(name)) item.error(kNameRule);
-    ike::ChildConfig child = read_child(name, item, draft.connection, interface, legacy);
-    child.policy = ids.of(draft.connection.name + "/" + name);
-    draft.connection.children.push_back(std::move(child));
-    draft.children.push_back(item);
+    const ike::ChildConfig child = read_child(name, item, draft.connection, interface, legacy);
+    const auto add = [&](ike::ChildConfig made) {
+      if (draft.connection.child(made.name) != nullptr)
+        item.error("there is a child '" + made.name + "', for the fragments of another one");
+      made.policy = ids.of(draft.connection.name + "/" + made.name);
+      draft.connection.children.push_back(std::move(made));
+      draft.children.push_back(item);
+    };
+    add(child);
+    if (child.fragments == FragmentHandling::kOwnSa) add(later_child(child));
   }
   const bool empty =
       value && (value.node()->kind == Yaml::Kind::kMap || value.node()->kind == Yaml::Kind::kNull);

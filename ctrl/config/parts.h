@@ -74,6 +74,10 @@ inline constexpr std::chrono::seconds kLongestLife{30 * 86400};
 inline bool one_host(const AddressRange& range) { return range.first == range.last; }
 ike::ChildConfig read_child(const std::string& name, const Value& value, const ike::Connection& connection,
                             InterfaceId interface, Legacy legacy);
+// RFC 4301 §7.2: the child beside one with `fragments: own-sa`, for the fragments that are not the first. Its
+// name is the other's with this behind it.
+inline constexpr std::string_view kLaterChild = "-fragments";
+ike::ChildConfig later_child(const ike::ChildConfig& child);
 // "any" means all addresses of both families, also in front of a bracket: "any[udp/53]".
 TrafficSelectors read_selectors(const Value& value);
 

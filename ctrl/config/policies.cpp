@@ -124,8 +124,8 @@ class List {
   void read_child(Section& section, const Value& child, const Value& action, std::optional<Action> given) {
     if (given && *given != Action::kProtect)
       action.error("a child is protected: use protect, or leave 'action' away");
-    for (const char* key :
-         {"name", "local", "remote", "selectors", "direction", "via", "tunnel", "protocol", "mode", "over"})
+    for (const char* key : {"name", "local", "remote", "selectors", "direction", "via", "tunnel", "protocol",
+                            "mode", "over", "fragments"})
       if (const Value extra = section.get(key)) extra.error("comes from the child; leave it away");
     const auto text = child.text();
     if (!text) return;
@@ -139,6 +139,16 @@ class List {
     else if (!named_.insert(*text).second)
       child.error("child '" + *text + "' stands in this list already");
     else
+      place(*text, child);
+  }
+
+  // With the entry of its later fragments right behind it (RFC 4301 §7.2).
+  void place(const std::string& name, const Value& child) {
+    entries_.push_back({children_[by_name_.at(name)].policy, child, true});
+    const std::string later = name + std::string(kLaterChild);
+    const auto found = by_name_.find(later);
+    if (entries_.back().policy.fragments == FragmentHandling::kOwnSa && found != by_name_.end() &&
+        named_.insert(later).second)
       entries_.push_back({children_[found->second].policy, child, true});
   }
 
@@ -161,11 +171,18 @@ class List {
     read_via(section.get("via"), policy);
     read_protect(value, section, mode_, policy);
     read_over(section.get("over"), policy);
+    read_fragments(section.get("fragments"), policy);
     const std::string identity = name_value ? "policy " + policy.name : "unnamed " + identity_of(policy);
     if (!name_value && !policy.selectors.local.empty() && !names_.insert(identity).second)
       value.error("the same entry stands in this list already");
     policy.id = ids_.of(identity);
     entries_.push_back({std::move(policy), value, false});
+  }
+
+  static void read_fragments(const Value& value, PolicySpec& policy) {
+    policy.fragments = value.choice<FragmentHandling>(kFragmentWords).value_or(policy.fragments);
+    const std::string_view why = why_not(policy.fragments, policy.action, policy.mode, policy.selectors);
+    if (!why.empty()) value.error(why);
   }
 
   static SelectorSet read_set(Section& section) {
@@ -266,7 +283,8 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
                  .mode = child.mode,
                  .child = child.policy,
                  .interface = child.interface,
-                 .pfp = child.pfp};
+                 .pfp = child.pfp,
+                 .fragments = child.fragments};
   out.tunnel = tunnel_of(connection);
   const auto& remotes = connection.remote_addrs;
   if (out.selectors.local.empty() && (out.tunnel || connection.local_addrs.size() == 1))

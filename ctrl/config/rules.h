@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "dp/base/policy_spec.h"
 #include "dp/base/result.h"
 #include "dp/base/sa_spec.h"
 #include "dp/base/selector.h"
@@ -46,6 +47,18 @@ inline bool have_common_family(const Selectors& selectors) {
 }
 // More would have no end: each is an entry of its own for who looks packets up.
 inline constexpr std::size_t kMostSelectorSets = 255;
+
+// The words for FragmentHandling (RFC 4301 §7). `also` is agreed on by IKE, `later` an entry beside another
+// one.
+inline const std::initializer_list<std::pair<std::string_view, FragmentHandling>> kFragmentWords{
+    {"reassemble", FragmentHandling::kReassemble},
+    {"any", FragmentHandling::kAny},
+    {"also", FragmentHandling::kAlso},
+    {"own-sa", FragmentHandling::kOwnSa},
+    {"later", FragmentHandling::kLater},
+    {"drop", FragmentHandling::kDrop}};
+// Why an entry cannot have it; empty: it can.
+std::string_view why_not(FragmentHandling handling, Action action, SaMode mode, const Selectors& selectors);
 
 // What keeps an address from being the end of an SA or a tunnel; empty: nothing does.
 inline std::string_view not_an_end(const IpAddress& address) {

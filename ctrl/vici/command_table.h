@@ -134,6 +134,9 @@ inline constexpr std::array kPolicyAdd{
     Argument{.name = "over",
              .help = "name of the policy whose SAs protect its packets once more",
              .names = Names::kPolicies},
+    Argument{.name = "fragments",
+             .help = "what becomes of them; default reassemble",
+             .choices = "reassemble any also own-sa later drop"},
     Argument{.name = "tunnel-local", .help = "our outer address (needed in kernel mode)"},
     Argument{.name = "tunnel-remote", .help = "the other outer address"}};
 inline constexpr std::array kPolicyRemove{

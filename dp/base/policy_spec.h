@@ -54,6 +54,8 @@ struct PolicySpec {
 
   // PROTECT only: each packet gets an SA for its own values of these fields.
   PfpFlags pfp;
+  // kAlso, kOwnSa and kLater: PROTECT in tunnel mode only.
+  FragmentHandling fragments = FragmentHandling::kReassemble;
 
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };

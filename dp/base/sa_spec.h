@@ -71,6 +71,19 @@ struct MtuOptions {
   friend bool operator==(const MtuOptions&, const MtuOptions&) = default;
 };
 
+// What becomes of fragments (RFC 4301 §7). Their ports are not known, but of the first one's.
+enum class FragmentHandling : std::uint8_t {
+  // §7.3: where ports count, the whole datagram is put together, decided about and sent. Where they do not,
+  // fragments are packets like others: §7.1.
+  kReassemble,
+  kAny,  // §7.1: the same, and the ports do not count
+  // §7.3: the same, but what is too large is sent through the SA in fragments, which the peer has agreed to.
+  kAlso,
+  kOwnSa,  // §7.2: the first fragment goes by its ports, the others by an entry of kLater that stands behind
+  kLater,  // that entry, whose ports are OPAQUE: it takes fragments that are not the first, and nothing else
+  kDrop,   // none is let pass
+};
+
 // Copies whole, keys included (they are shared): who needs another one copies it and changes what differs.
 // Immutable once it is a SaRef.
 struct SaSpec {
@@ -94,6 +107,7 @@ struct SaSpec {
   PolicyId over{};          // whose SAs protect its packets once more, see PolicySpec::over
   InterfaceId interface{};  // whose SPD `policy` is in; inbound packets arrive by it. For the data path
   Selectors selectors;      // local is our side in both directions
+  FragmentHandling fragments = FragmentHandling::kReassemble;  // as the entry has it
 
   friend bool operator==(const SaSpec&, const SaSpec&) = default;
 };

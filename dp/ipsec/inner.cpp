@@ -188,11 +188,52 @@ Drop take_payload(rte_mbuf* m, const EspPacket& packet, unsigned length, std::ui
   return check_selectors(sa, bytes_of(m), headers);
 }
 
+namespace {
+
+// RFC 4301 §7.2: later fragments could be put over the header of a first one that passed a filter. RFC 3128
+// §2.1: one that begins in a TCP header.
+bool overlaps_tcp_header(const std::uint8_t* ip, const Headers& inner) {
+  return inner.v4 && inner.protocol == kTcp && (load_be16(ip + 6) & 0x1fff) == 1;
+}
+
+// Of an SA that has its own way with fragments: whether it carries this one, or this whole packet.
+[[gnu::noinline]] Drop check_piece(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner,
+                                   AddressKey source, AddressKey destination) {
+  const auto is_selected = [&](const Headers& h) {
+    return selected(sa, source, destination, h) || selected_opaque(sa, source, destination, h);
+  };
+  const bool later = sa.fragments == FragmentHandling::kLater;
+  bool good = false;
+  if (later)
+    good = inner.fragment && !overlaps_tcp_header(ip, inner) && is_selected(inner);
+  else if (const auto first = with_ports(ip, inner); first && sa.fragments == FragmentHandling::kOwnSa)
+    good = is_selected(*first);
+  return good ? Drop::kNone : Drop::kSelectorMismatch;
+}
+
+bool has_own_way(const InboundSa& sa, const Headers& inner) {
+  switch (sa.fragments) {
+    case FragmentHandling::kReassemble:
+    case FragmentHandling::kAny:
+    case FragmentHandling::kAlso:
+      return false;
+    case FragmentHandling::kOwnSa:
+    case FragmentHandling::kDrop:
+      return inner.partial;
+    case FragmentHandling::kLater:
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 Drop check_selectors(const InboundSa& sa, const std::uint8_t* ip, const Headers& inner) {
   const AddressKey source = address_key(ip + (inner.v4 ? 12 : 8), inner.v4),
                    destination = address_key(ip + (inner.v4 ? 16 : 24), inner.v4);
-  if (selected(sa, source, destination, inner) || selected_opaque(sa, source, destination, inner))
-    return Drop::kNone;
+  if (selected(sa, source, destination, inner)) return Drop::kNone;
+  if (has_own_way(sa, inner)) return check_piece(sa, ip, inner, source, destination);
+  if (selected_opaque(sa, source, destination, inner)) return Drop::kNone;
   if (inner.partial)
     return may_be_selected(sa, source, destination, inner) ? Drop::kFragment : Drop::kSelectorMismatch;
   return quotes_selected(sa, ip, inner) ? Drop::kNone : Drop::kSelectorMismatch;
@@ -201,7 +242,7 @@ Drop check_selectors(const InboundSa& sa, const std::uint8_t* ip, const Headers&
 namespace {
 
 // Inbound: the peer's side is the source.
-void add_pair(const TrafficSelector& r, const TrafficSelector& l, InboundSa& sa) {
+void add_pair(const TrafficSelector& r, const TrafficSelector& l, bool no_fragments, InboundSa& sa) {
   if (r.addresses.first.family() != l.addresses.first.family()) return;
   if (r.protocol != l.protocol && r.protocol != kAnyProtocol && l.protocol != kAnyProtocol) return;
   sa.selector_store.push_back({.source_first = address_key(r.addresses.first),
@@ -214,7 +255,7 @@ void add_pair(const TrafficSelector& r, const TrafficSelector& l, InboundSa& sa)
                                .dport_last = l.ports.last,
                                .protocol = r.protocol == kAnyProtocol ? l.protocol : r.protocol,
                                .v4 = r.addresses.first.is_v4(),
-                               .asks_ports = !r.ports.is_any() || !l.ports.is_any()});
+                               .asks_ports = !r.ports.is_any() || !l.ports.is_any() || no_fragments});
 }
 
 }  // namespace
@@ -222,7 +263,8 @@ void add_pair(const TrafficSelector& r, const TrafficSelector& l, InboundSa& sa)
 void set_selectors(const SaSpec& spec, InboundSa& sa) {
   for (const SelectorSet& set : spec.selectors.sets())
     for (const TrafficSelector& r : set.remote)
-      for (const TrafficSelector& l : set.local) add_pair(r, l, sa);
+      for (const TrafficSelector& l : set.local)
+        add_pair(r, l, spec.fragments == FragmentHandling::kDrop, sa);
   sa.selectors = sa.selector_store.data();
   sa.selector_count = static_cast<std::uint16_t>(sa.selector_store.size());
 }

@@ -95,9 +95,12 @@ void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
   sa.v4 = spec.destination.is_v4();
   sa.udp = spec.udp.has_value();
   sa.options = spec.mtu;
-  // A fragment has no ports, and its peer could not tell whether the SA is for it (RFC 4301 §7.3). In
-  // transport mode only whole packets are protected (RFC 4303 §3.3.4, RFC 4302 §3.3.4).
-  if (transport || asks_ports(spec.selectors)) sa.options.fragmentation = Fragmentation::kAfterEsp;
+  // A fragment has no ports, and its peer could not tell whether the SA is for it, unless it has agreed to
+  // find that out (RFC 4301 §7.3). In transport mode only whole packets are protected (RFC 4303 §3.3.4, RFC
+  // 4302 §3.3.4).
+  const bool whole = asks_ports(spec.selectors) && spec.fragments != FragmentHandling::kAlso;
+  if (transport || whole || spec.fragments == FragmentHandling::kDrop)
+    sa.options.fragmentation = Fragmentation::kAfterEsp;
   // Of AH the identification is authenticated: it must be there before somebody fragments the packet.
   sa.more_fields = sa.udp || (sa.v4 && (ah || spec.mtu.df != DfBit::kSet));
   sa.kind = sa_kind(spec);

@@ -36,6 +36,8 @@ struct Flow {
   PortIndex port{};  // where it came in; kDecrypted: the tunnel interface of its SA, if it has one
   // A fragment, the first one as well: ports are not known, and the protocol may be an extension header.
   bool fragment = false;
+  // Where the entries asked for it: which fragment it is (RFC 4301 §7.2). Of the first the ports are known.
+  enum class Piece : std::uint8_t { kUnknown, kFirst, kLater } piece = Piece::kUnknown;
 };
 
 // Of a fragment whose own fragment header names another extension header.

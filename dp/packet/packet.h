@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 
 #include "dp/base/bytes.h"
 #include "dp/packet/drop.h"
@@ -149,6 +150,17 @@ inline Drop parse_ipv6(const std::uint8_t* p, unsigned left, Headers& h) {
   return Drop::kNone;
 }
 }  // namespace detail
+
+// Of a first fragment: its headers with the ports that stand in it; none where it is too short for them, or
+// its protocol stands behind another extension header. `ip` is where its IP header is.
+inline std::optional<Headers> with_ports(const std::uint8_t* ip, const Headers& first) {
+  Headers h = first;
+  const unsigned at = h.payload - h.ip + 0u, left = h.length - at;
+  if (!h.partial || h.fragment || left < 8 || (!h.v4 && is_extension_header(h.protocol))) return std::nullopt;
+  h.partial = false;
+  detail::ports_at(ip + at, left, h);
+  return h;
+}
 
 // The IP packet that begins `offset` bytes into the mbuf's first segment.
 inline Drop parse_ip(rte_mbuf* m, std::uint16_t offset, Headers& h) {

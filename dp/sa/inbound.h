@@ -65,7 +65,8 @@ struct alignas(64) InboundSa {
   Counter replayed, bad_icv, selector_mismatch;
   SaLimits limits;
   SaId id{};
-  PolicyId policy{}, over{};        // as SaSpec has them
+  PolicyId policy{}, over{};  // as SaSpec has them
+  FragmentHandling fragments{};
   Published<const PeerEnd> moved;   // what the owner is to expect instead
   std::uint64_t move_reported = 0;  // when the owner last said that the peer has moved, in cycles of the TSC
   std::vector<CompactSelector> selector_store;

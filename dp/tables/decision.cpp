@@ -42,6 +42,12 @@ bool we_discover(const Tables& tables, const Flow& flow) {
          (flow.source.is_unspecified() || flow.source.is_link_local() || tables.routes->local(flow.source));
 }
 
+// Why a fragment that this entry is found for does not go by it; kNone: it does.
+Drop why_not_fragment(const Spd::Entry& entry, const Flow& flow) {
+  if (flow.fragment && entry.fragments == FragmentHandling::kDrop) return Drop::kFragmentRefused;
+  return entry.undecided(flow) ? Drop::kFragment : Drop::kNone;
+}
+
 // A fragment that is UDP, or may be: whether it is IKE its ports would tell.
 bool may_be_ike(const Flow& flow) {
   return flow.fragment && (flow.protocol == kUdp || is_protocol_unknown(flow));
@@ -107,7 +113,7 @@ Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) 
   const Spd::Entry* entry = tables.spd->find(Direction::kOut, flow);
   const std::uint32_t by = hit(entry, Direction::kOut);
   if (entry == nullptr) return drop(Drop::kNoPolicy).counted(by);
-  if (entry->undecided(flow)) return drop(Drop::kFragment);
+  if (const Drop bad = why_not_fragment(*entry, flow); bad != Drop::kNone) return drop(bad).counted(by);
   switch (entry->action) {
     case Action::kDiscard:
       return drop(Drop::kPolicyDiscard).counted(by);
@@ -127,7 +133,8 @@ Decision into_tunnel(const Tables& tables, const Flow& flow, PortIndex tunnel) {
   const Spd* spd = tables.tunnel_spd(tunnel);
   const Spd::Entry* entry = spd == nullptr ? nullptr : spd->find(Direction::kOut, flow);
   if (entry == nullptr) return drop(Drop::kNoPolicy).counted(default_hit(Direction::kOut));
-  if (entry->undecided(flow)) return drop(Drop::kFragment);
+  if (const Drop bad = why_not_fragment(*entry, flow); bad != Drop::kNone)
+    return drop(bad).counted(hit(entry, Direction::kOut));
   return Decision::protect(entry->slot);
 }
 
@@ -148,7 +155,7 @@ Inbound inbound(const Tables& tables, const Flow& flow) {
   const Spd::Entry* entry = tables.spd->find(Direction::kIn, flow);
   const std::uint32_t by = hit(entry, Direction::kIn);
   if (entry == nullptr) return {Drop::kNoPolicy, by};
-  if (entry->undecided(flow)) return {Drop::kFragment, by};
+  if (const Drop bad = why_not_fragment(*entry, flow); bad != Drop::kNone) return {bad, by};
   switch (entry->action) {
     case Action::kDiscard:
       return {Drop::kPolicyDiscard, by};
@@ -204,7 +211,7 @@ Decision forwarded_by_kernel(const Tables& tables, const Flow& flow) {
   const bool inwards = flow.origin == Origin::kHostProtected;
   const Spd::Entry* entry = entry_via_kernel(tables, inwards ? Direction::kIn : Direction::kOut, flow);
   if (entry == nullptr) return drop(Drop::kNotFromHost);
-  if (entry->undecided(flow)) return drop(Drop::kFragment);
+  if (const Drop bad = why_not_fragment(*entry, flow); bad != Drop::kNone) return drop(bad);
   if (const Drop reason = martian(tables, flow); reason != Drop::kNone) return drop(reason);
   const Drop in_tunnel = in_clear(tables, inwards ? flow.source : flow.destination);
   if (in_tunnel != Drop::kNone) return drop(in_tunnel);
@@ -262,7 +269,8 @@ Decision routed(const Tables& tables, const Flow& flow) {
 const OutboundSlot* protecting_slot(const Tables& tables, const Flow& flow) {
   const Spd* spd = tables.gateway_on ? outbound_spd(tables, flow) : nullptr;
   const Spd::Entry* entry = spd == nullptr ? nullptr : spd->find(Direction::kOut, flow);
-  if (entry == nullptr || entry->action != Action::kProtect || entry->undecided(flow)) return nullptr;
+  if (entry == nullptr || entry->action != Action::kProtect || why_not_fragment(*entry, flow) != Drop::kNone)
+    return nullptr;
   const OutboundSlot& slot = (*tables.outbound)[entry->slot];
   return slot.sa.read() == nullptr ? nullptr : &slot;
 }

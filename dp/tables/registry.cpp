@@ -139,6 +139,8 @@ void Registry::build_spds(Tables& next) const {
   for (const auto& [id, policy] : policies_)
     inputs[policy.spec.interface].push_back({policy.spec, policy.slot});
   next.spd = std::make_shared<const Spd>(std::move(inputs[InterfaceId{}]));
+  next.pieces = std::ranges::any_of(
+      policies_, [](const auto& p) { return Spd::Entry::by_piece(p.second.spec.fragments); });
   inputs.erase(InterfaceId{});
   // Once there was one there may be SAs of it, whose packets are not to be taken for those of a port.
   if (inputs.empty() && !next.tunnels) return;

@@ -174,6 +174,7 @@ Result<void> Registry::add_inbound(Entry& entry) {
   sa->id = spec.id;
   sa->policy = spec.policy;
   sa->over = spec.over;
+  sa->fragments = spec.fragments;
   sa->limits = limits_of(spec);
   sa->check_at_packets.set(sa->limits.next_packets());
   sa->check_at_bytes = sa->limits.next_bytes();

@@ -100,6 +100,7 @@ void Spd::add(Direction direction, const Input& input, const SelectorSet& set, s
           .multicast = is_multicast(d.addresses.first) && is_multicast(d.addresses.last),
           .whole = input.policy.action == Action::kProtect && input.policy.mode == SaMode::kTransport,
           .pfp_ports = input.policy.pfp.ports(),
+          .fragments = input.policy.fragments,
           .slot = input.slot,
           .next = 0,
           .ranges = from.exact && to.exact ? 0 : static_cast<std::uint32_t>(ranges_.size())};
@@ -156,8 +157,15 @@ void Spd::put(Tuple& tuple, const Word& key, std::uint32_t entry) {
 bool Spd::matches(const Entry& entry, const Flow& flow) const {
   if (entry.protocol != kAnyProtocol && entry.protocol != flow.protocol && !is_protocol_unknown(flow))
     return false;
-  if (!flow.fragment && !(takes(entry.sports, flow, flow.sport) && takes(entry.dports, flow, flow.dport)))
+  const bool first = flow.piece == Flow::Piece::kFirst;
+  if (flow.piece != Flow::Piece::kUnknown && Entry::by_piece(entry.fragments) &&
+      first != (entry.fragments == FragmentHandling::kOwnSa))
     return false;
+  const bool ports = !flow.fragment || (first && entry.fragments == FragmentHandling::kOwnSa);
+  if (ports && !(takes(entry.sports, flow, flow.sport) && takes(entry.dports, flow, flow.dport)))
+    return false;
+  // A whole packet without ports is no later fragment, though its ports are OPAQUE as well.
+  if (!flow.fragment && entry.fragments == FragmentHandling::kLater) return false;
   if (entry.ranges == 0) return true;
   const Ranges& ranges = ranges_[entry.ranges - 1];
   return ranges.source.contains(flow.source) && ranges.destination.contains(flow.destination);

@@ -25,10 +25,11 @@ class Spd {
     PortRange sports, dports;
     std::uint8_t protocol = kAnyProtocol;
     Action action = Action::kDiscard;
-    bool via_kernel = false;   // BYPASS: the kernel forwards it
-    bool multicast = false;    // its destinations are groups alone
-    bool whole = false;        // PROTECT in transport mode, which protects no fragments (RFC 4301 §7)
-    bool pfp_ports = false;    // its SAs are for the ports of one packet (RFC 4301 §4.4.1)
+    bool via_kernel = false;  // BYPASS: the kernel forwards it
+    bool multicast = false;   // its destinations are groups alone
+    bool whole = false;       // PROTECT in transport mode, which protects no fragments (RFC 4301 §7)
+    bool pfp_ports = false;   // its SAs are for the ports of one packet (RFC 4301 §4.4.1)
+    FragmentHandling fragments = FragmentHandling::kReassemble;
     std::uint32_t slot = 0;    // PROTECT: Tables::outbound
     std::uint32_t next = 0;    // of the chain: index + 1, 0 ends it
     std::uint32_t ranges = 0;  // index + 1 of what the addresses are compared to, 0: the prefixes say it all
@@ -36,8 +37,13 @@ class Spd {
     // Whether it asks for what is not known of a fragment: ports, and the protocol where another extension
     // header stands before it (RFC 4301 §7). An OPAQUE port asks for ports that are not known.
     bool undecided(const Flow& flow) const {
+      if (flow.fragment && by_piece(fragments)) return flow.piece == Flow::Piece::kUnknown;
       return flow.fragment && (whole || pfp_ports || asks(sports) || asks(dports) ||
                                (protocol != kAnyProtocol && is_protocol_unknown(flow)));
+    }
+    // First fragments are not treated as later ones (RFC 4301 §7.2).
+    static bool by_piece(FragmentHandling handling) {
+      return handling == FragmentHandling::kOwnSa || handling == FragmentHandling::kLater;
     }
     static bool asks(const PortRange& ports) { return !ports.is_any() && !ports.is_opaque(); }
   };

@@ -59,6 +59,7 @@ using TunnelSpds = std::vector<std::unique_ptr<const Spd>>;
 struct Tables {
   std::uint32_t generation = 1;
   bool gateway_on = true;
+  bool pieces = false;                        // some SPD asks which fragment it is (Flow::piece)
   std::shared_ptr<const Spd> spd;             // of all that no tunnel interface carries
   std::shared_ptr<const TunnelSpds> tunnels;  // null: no connection ever had an interface
   std::shared_ptr<const Routes> routes;

@@ -56,6 +56,19 @@ inline Flow flow_of(const PacketInfo& packet) {
           .fragment = h.partial};
 }
 
+// The same of a fragment, with which one it is, as far as that can be known (RFC 4301 §7.2).
+inline Flow flow_of_piece(const PacketInfo& packet) {
+  Flow flow = flow_of(packet);
+  if (is_protocol_unknown(flow)) return flow;
+  if (packet.headers.fragment) {
+    flow.piece = Flow::Piece::kLater;
+  } else if (const auto first = with_ports(ip_of(packet), packet.headers)) {
+    flow.piece = Flow::Piece::kFirst;
+    flow.sport = first->sport, flow.dport = first->dport;
+  }
+  return flow;
+}
+
 // Of a datagram that was put together here, bytes of its largest fragment: larger ones may not fit into its
 // path. It stands in the mbuf, since the packet may still go to another worker.
 inline void set_largest_fragment(PacketInfo& packet, std::uint16_t bytes) {

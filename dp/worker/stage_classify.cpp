@@ -149,8 +149,8 @@ bool may_be_cut(const PacketInfo& packet) {
 }
 
 // How many were forwarded as they are: the caller counts.
-inline unsigned forward_clear(PacketIndex index, const NextHop& next, Burst& burst, const Tables& tables,
-                              const ClassifyOutputs& out) {
+[[gnu::always_inline]] inline unsigned forward_clear(PacketIndex index, const NextHop& next, Burst& burst,
+                                                     const Tables& tables, const ClassifyOutputs& out) {
   const PacketInfo& packet = burst.packets[index];
   const Headers& h = packet.headers;
   std::uint8_t* ip = ip_of(packet);
@@ -182,10 +182,47 @@ const OutboundSlot* slot_by_quoted_packet(const PacketInfo& packet, const Tables
 // outside is not told why it does not come in.
 bool is_outbound(const PacketInfo& packet) { return packet.origin != Origin::kUnprotected; }
 
+void discard(PacketIndex index, const Decision& decision, Burst& burst, const Tables& tables,
+             const ClassifyOutputs& out);
+
+// RFC 4301 §7.2: a fragment that the policies can decide about, if they know whether it is the first. False:
+// they cannot. It is not remembered, since the first fragment and the others are one flow.
+[[gnu::noinline]] bool pass_piece(PacketIndex index, Burst& burst, const Tables& tables,
+                                  const ClassifyOutputs& out) {
+  const PacketInfo& packet = burst.packets[index];
+  const Decision decision = decide(tables, flow_of_piece(packet));
+  switch (decision.kind) {
+    case Decision::Kind::kDrop:
+      if (decision.reason() == Drop::kFragment) return false;
+      discard(index, decision, burst, tables, out);
+      return true;
+    case Decision::Kind::kProtect:
+      wait_for_encapsulate(index, (*tables.outbound)[decision.index], burst);
+      return true;
+    case Decision::Kind::kPunt:
+      out.counters.hits.count(decision.hit);
+      punt_ip(packet, decision.port(), tables, out);
+      return true;
+    case Decision::Kind::kSend:
+      out.counters.hits.count(decision.hit);
+      send_as_framed(packet, decision.port(), tables.gateway_on, out);
+      return true;
+    case Decision::Kind::kBypass:
+      out.counters.hits.count(decision.hit);
+      [[fallthrough]];
+    case Decision::Kind::kForward:
+      out.counters.forwarded +=
+          forward_clear(index, tables.routes->next_hop(decision.index), burst, tables, out);
+      return true;
+  }
+  return false;
+}
+
 [[gnu::noinline]] void discard(PacketIndex index, const Decision& decision, Burst& burst,
                                const Tables& tables, const ClassifyOutputs& out) {
   const PacketInfo& packet = burst.packets[index];
   const Drop reason = decision.reason();
+  if (reason == Drop::kFragment && tables.pieces && pass_piece(index, burst, tables, out)) return;
   if (reason == Drop::kFragment) return burst.wait_for_reassemble(index);
   const bool martian = reason == Drop::kMartianSource || reason == Drop::kOwnSource;
   if (packet.origin == Origin::kUnprotected && !martian && out.path_mtus.take(packet, tables))

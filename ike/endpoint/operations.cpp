@@ -141,11 +141,24 @@ void Endpoint::Impl::rekey(const Which& which, std::uint64_t ticket, Now now) {
   }
 }
 
+namespace {
+
+// The ports of a later fragment, where they count: OPAQUE (RFC 4301 §7.2).
+Selectors seen_by(const ChildConfig& child, Selectors packet) {
+  if (child.fragments != FragmentHandling::kLater) return packet;
+  for (TrafficSelectors* side : {&packet.local, &packet.remote})
+    for (TrafficSelector& s : *side) s.ports = PortRange::opaque();
+  return packet;
+}
+
+}  // namespace
+
 void Endpoint::Impl::acquire(PolicyId policy, const Selectors& packet, Now now) {
   for (const auto& c : context.connections)
     for (const ChildConfig& child : c->children)
       // A child that is started by hand is not started by traffic: its policy just keeps the traffic in.
-      if (child.policy == policy && child.start != StartAction::kNone) return acquire(*c, child, packet, now);
+      if (child.policy == policy && child.start != StartAction::kNone)
+        return acquire(*c, child, seen_by(child, packet), now);
 }
 
 // §2.9: where the peer took less than the whole child, the packet asks for another SA.

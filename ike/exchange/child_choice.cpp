@@ -54,6 +54,12 @@ const IkeSa* other_owner(const IkeSa& sa, const ChildConfig& config, const Selec
 
 }  // namespace
 
+FragmentHandling agreed_fragments(const ChildConfig& config, const Payloads& p) {
+  const bool refused =
+      config.fragments == FragmentHandling::kAlso && !p.find(NotifyType::kNonFirstFragmentsAlso);
+  return refused ? FragmentHandling::kReassemble : config.fragments;
+}
+
 Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces) {
   Agreed out{.refusal = NotifyType::kTsUnacceptable, .why = {}};
   for (const ChildConfig* candidate : in_order_for(sa, p)) {

@@ -19,6 +19,9 @@ struct Agreed {  // what we found in the request for a child; no config: it is r
   std::string why;
 };
 
+// RFC 7296 §1.3.1: fragments go through an SA with ports where both ends say so, in request and response.
+FragmentHandling agreed_fragments(const ChildConfig& config, const Payloads& p);
+
 // The first child of the configuration that the request fits (`replaces`: only the one of this name).
 Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/exchange/child_choice.h"
 #include "ike/exchange/create_child_failed.h"
 #include "ike/exchange/rekey.h"
 
@@ -123,7 +124,8 @@ void install_child(IkeSa& sa, const Payloads& p, Bytes shared, SaMode mode, cons
                                        .selectors = selectors,
                                        .group = shared.empty() ? std::nullopt : std::optional(attempt.group),
                                        .replaces = attempt.replaces,
-                                       .mode = mode},
+                                       .mode = mode,
+                                       .fragments = agreed_fragments(attempt.config, p)},
                                       sa.path(), now);
   made.replaced = attempt.replaces;  // even if it is gone by now
   made.ours = true;
@@ -207,6 +209,7 @@ void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups
   std::uint8_t n = 0;
   for (Proposal& p : proposals) p.number = ++n, p.spi = be32(attempt.spi);
   if (attempt.mode == SaMode::kTransport) out.notify(NotifyType::kUseTransportMode);
+  if (attempt.config.fragments == FragmentHandling::kAlso) out.notify(NotifyType::kNonFirstFragmentsAlso);
   out.sa(proposals);
   if (with_groups == WithGroups::kYes) out.nonce(attempt.nonce);
   Selectors s = effective_selectors(attempt.config, sa.path(), attempt.packet);

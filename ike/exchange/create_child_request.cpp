@@ -18,6 +18,7 @@ constexpr std::size_t kChildrenPerConfigured = 4, kMoreChildren = 16;
 struct Request {
   ChildConfig config;
   SaMode mode{};
+  FragmentHandling fragments{};
   Proposal proposal;
   Selectors selectors;
   DhGroup group{};
@@ -32,8 +33,9 @@ void key_exchange_failed(IkeSa& sa, const Request& request) {
   refuse_public_value(sa, "child");
 }
 
-void add_answer(PayloadWriter& out, SaMode mode, const Selectors& selectors) {
+void add_answer(PayloadWriter& out, SaMode mode, FragmentHandling fragments, const Selectors& selectors) {
   if (mode == SaMode::kTransport) out.notify(NotifyType::kUseTransportMode);
+  if (fragments == FragmentHandling::kAlso) out.notify(NotifyType::kNonFirstFragmentsAlso);
   out.ts(PayloadType::kTsi, selectors.remote);
   out.ts(PayloadType::kTsr, selectors.local);
 }
@@ -55,6 +57,7 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
                                        .group = pfs ? std::optional(request.group) : std::nullopt,
                                        .replaces = request.replaces,
                                        .mode = request.mode,
+                                       .fragments = request.fragments,
                                        .shown = false},
                                       sa.path(), now);
   made.replaced = request.replaces;
@@ -64,7 +67,7 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
   out.sa({chosen});
   out.nonce(request.nonce);
   if (pfs) out.ke(request.group, result.public_value);
-  add_answer(out, request.mode, request.selectors);
+  add_answer(out, request.mode, request.fragments, request.selectors);
   sa.respond(out);
 }
 
@@ -86,6 +89,7 @@ void child_request(IkeSa& sa, const Payloads& p, Child* old, Now now) {
   Context& context = sa.context();
   const Request request{.config = *agreed.config,
                         .mode = agreed.mode,
+                        .fragments = agreed_fragments(*agreed.config, p),
                         .proposal = std::move(agreed.proposal),
                         .selectors = std::move(agreed.selectors),
                         .group = group,
@@ -162,6 +166,7 @@ void answer_first_child(IkeSa& sa, const Payloads& p, PayloadWriter& out, Now no
     sa.log(LogLevel::kWarning, "the peer's child is refused: " + agreed.why);
     return out.notify(agreed.refusal);
   }
+  const FragmentHandling fragments = agreed_fragments(*agreed.config, p);
   Proposal chosen = agreed.proposal;
   const Spi spi = sa.context().fresh_spi();
   const Handshake& h = *sa.handshake();
@@ -176,11 +181,12 @@ void answer_first_child(IkeSa& sa, const Payloads& p, PayloadWriter& out, Now no
                          .selectors = agreed.selectors,
                          .group = std::nullopt,
                          .replaces = ChildSaId{},
-                         .mode = agreed.mode},
+                         .mode = agreed.mode,
+                         .fragments = fragments},
                         sa.path(), now);
   chosen.spi = be32(spi);
   out.sa({chosen});
-  add_answer(out, agreed.mode, agreed.selectors);
+  add_answer(out, agreed.mode, fragments, agreed.selectors);
 }
 
 bool key_exchange_fits(IkeSa& sa, const Payloads& p, DhGroup group, const std::string& what) {

@@ -40,6 +40,7 @@ constexpr std::array kNotifies{
     NotifyRow{NotifyType::kUseTransportMode, "USE_TRANSPORT_MODE"},
     NotifyRow{NotifyType::kRekeySa, "REKEY_SA"},
     NotifyRow{NotifyType::kEspTfcPaddingNotSupported, "ESP_TFC_PADDING_NOT_SUPPORTED"},
+    NotifyRow{NotifyType::kNonFirstFragmentsAlso, "NON_FIRST_FRAGMENTS_ALSO"},
     NotifyRow{NotifyType::kSignatureHashAlgorithms, "SIGNATURE_HASH_ALGORITHMS"},
 };
 

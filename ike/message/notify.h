@@ -41,6 +41,7 @@ enum class NotifyType : std::uint16_t {
   kUseTransportMode = 16391,
   kRekeySa = 16393,
   kEspTfcPaddingNotSupported = 16394,
+  kNonFirstFragmentsAlso = 16395,
   kSignatureHashAlgorithms = 16431
 };
 // By its number: the types below 16384 are errors, the others tell a status.

@@ -44,6 +44,7 @@ struct ChildConfig {
   InterfaceId interface{};         // of the connection: what is routed to it, in its own SPD
   PfpFlags pfp;                    // each packet asks for a child SA of its own values
   std::uint32_t pfp_limit = 1024;  // with `pfp`: so many at once
+  FragmentHandling fragments = FragmentHandling::kReassemble;  // kAlso: if the peer agrees
 
   friend bool operator==(const ChildConfig&, const ChildConfig&) = default;
 };

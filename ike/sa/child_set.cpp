@@ -118,6 +118,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   sa->policy = child.config.policy;
   sa->interface = child.config.interface;
   sa->selectors = child.selectors;
+  sa->fragments = child.fragments;
   return sa;
 }
 

@@ -69,6 +69,7 @@ class ChildSet {
     std::optional<DhGroup> group;
     ChildSaId replaces;
     SaMode mode = SaMode::kTunnel;
+    FragmentHandling fragments = FragmentHandling::kReassemble;  // as agreed
     bool shown = true;  // false: the peer may not have our response (Child::shown)
   };
   // Installs both SAs, the inbound one first. As responder of a rekey the outbound one waits until the peer

@@ -228,6 +228,10 @@ Result<void> add_pair(const PolicySpec& policy, const TrafficSelector& local, co
 }  // namespace
 
 Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy) {
+  if (policy.fragments != FragmentHandling::kReassemble && policy.fragments != FragmentHandling::kAny)
+    return fail("policy " + policy.name +
+                ": the kernel has one way with fragments, to put them together where ports count; leave "
+                "'fragments' away");
   if (policy.order >= kPriorityBase)
     return fail("policy " + policy.name + ": the kernel has no place for order " +
                 std::to_string(policy.order));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "ctrl/config/rules.h"
 #include "ctrl/manage/commands/spelling.h"
 
 namespace simplon::ctrl {
@@ -197,6 +198,10 @@ Message policy_message(const PolicySpec& policy) {
   if (policy.tunnel)
     m.add("tunnel-local", policy.tunnel->local.text()).add("tunnel-remote", policy.tunnel->remote.text());
   add_selectors(m, policy.selectors);
+  if (policy.fragments != FragmentHandling::kReassemble)
+    m.add("fragments", std::ranges::find(kFragmentWords, policy.fragments, [](const auto& word) {
+                         return word.second;
+                       })->first);
   if (policy.pfp.any()) m.add_list("pfp", pfp_names(policy.pfp));
   return m;
 }

@@ -90,6 +90,9 @@ Result<PolicySpec> read_policy(Call& call) {
   read_processing(in, policy);
   read_tunnel(in, policy);
   read_over(in, call.gateway, policy);
+  policy.fragments = in.choice<FragmentHandling>("fragments", kFragmentWords, policy.fragments);
+  const std::string_view why = why_not(policy.fragments, policy.action, policy.mode, policy.selectors);
+  if (!why.empty()) in.refuse("fragments: " + std::string(why));
   if (!in.ok()) return fail(in.error());
   for (const PolicySpec& other : call.gateway.policies())
     if (other.name == policy.name)

@@ -91,6 +91,7 @@ void read_policy(Arguments& in, const Operations& gateway, SaSpec& sa) {
   sa.mode = found->mode;
   sa.over = found->over;
   sa.selectors = found->selectors;
+  sa.fragments = found->fragments;
 }
 
 void read_mtu(Arguments& in, SaSpec& sa) {

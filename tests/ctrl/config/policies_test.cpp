@@ -276,5 +276,64 @@ TEST(ConfigPolicies, ABypassThatTakesAChildsPacketsByOneOfItsSetsIsAnError) {
                    "in the clear; put it before that one");
 }
 
+constexpr std::string_view kWeb = R"(
+connections:
+  sites:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children:
+      web: {local_ts: 198.18.1.0/24, remote_ts: ["198.18.2.0/24[tcp/443]", "198.18.3.0/24[tcp]"], fragments: %}
+)";
+std::string web(std::string_view fragments) {
+  std::string out(kWeb);
+  return out.replace(out.find('%'), 1, fragments);
+}
+
+TEST(Rfc4301_7_2, AChildWithItsFragmentsApartHasAnotherRightBehindIt) {
+  const auto config = with(web("own-sa") + R"(
+policies:
+  - {child: sites/web}
+  - {action: bypass, local: 198.18.1.0/24, remote: 198.18.2.0/24}
+)");
+  ASSERT_TRUE(config) << text(config.error());
+  ASSERT_THAT(config->policies, SizeIs(3));
+  EXPECT_EQ(config->policies[0].name, "sites/web");
+  EXPECT_EQ(config->policies[0].fragments, FragmentHandling::kOwnSa);
+  EXPECT_EQ(config->policies[1].name, "sites/web-fragments");
+  EXPECT_EQ(config->policies[1].fragments, FragmentHandling::kLater);
+  EXPECT_EQ(simplon::text(config->policies[1].selectors.remote),
+            "198.18.2.0/24[tcp/opaque] 198.18.3.0/24[tcp]");
+  ASSERT_THAT(config->connections[0]->children, SizeIs(2));
+  EXPECT_EQ(config->connections[0]->children[1].policy, config->policies[1].id);
+  EXPECT_NE(config->policies[0].id, config->policies[1].id);
+}
+
+TEST(Rfc4301_7, WhatAnEntryCannotDoWithFragmentsIsAnError) {
+  const std::string entry = "policies: [{local: 198.18.1.0/24, remote: '198.18.2.0/24[tcp/443]', ";
+  const std::pair<std::string, std::string_view> wrong[] = {
+      {entry + "action: bypass, fragments: own-sa}]\n",
+       "fragments: is for entries that protect in tunnel mode"},
+      {entry + "action: protect, fragments: any}]\n", "any is for selectors without ports"},
+      {entry + "action: protect, fragments: later}]\n", "later is for opaque ports"},
+      {"policies: [{local: any, remote: any, action: protect, fragments: also}]\n",
+       "is for selectors with ports"}};
+  for (const auto& [yaml, error] : wrong) expect_one_error(yaml, error);
+  expect_one_error(web("later"), "fragments: 'later' is not allowed");
+  for (const char* good : {"reassemble", "also", "drop"})
+    EXPECT_EQ(with(web(good))->policies.size(), 1u) << good;
+  EXPECT_EQ(with(web("also"))->policies[0].fragments, FragmentHandling::kAlso);
+}
+
+TEST(Rfc4301_7, InModeKernelFragmentsHaveOneWay) {
+  const auto kernel = [](const char* fragments) {
+    return error_of(
+        parse("gateway: {mode: kernel}\npolicies: [{local: any, remote: 192.0.2.0/24, action: "
+              "discard, fragments: " +
+              std::string(fragments) + "}]\n"));
+  };
+  EXPECT_EQ(kernel("reassemble"), "no error");
+  EXPECT_THAT(kernel("drop"), HasSubstr("the kernel has one way with fragments"));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

@@ -331,6 +331,18 @@ TEST_F(ViciSocket, Rfc4301_4_4_1_2_APolicyByHandMayHaveSeveralSetsOfSelectors) {
                                    "198.18.2.0/24 === 203.0.113.0/24"));
 }
 
+TEST_F(ViciSocket, Rfc4301_7_APolicyByHandSaysWhatBecomesOfFragments) {
+  Message m;
+  m.add("name", "web").add("action", "protect").add("fragments", "own-sa");
+  m.add("local-ts", "198.18.1.0/24").add("remote-ts", "198.18.2.0/24[tcp/443]");
+  EXPECT_EQ(ask("policy-add", m).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_policies.at(0).fragments, FragmentHandling::kOwnSa);
+  EXPECT_EQ(ask("sa-add", with(manual_sa(), "policy", "web")).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_sas.at(0)->fragments, FragmentHandling::kOwnSa);
+  EXPECT_THAT(std::string(ask("policy-add", with(with(m, "name", "x"), "fragments", "later")).get("errmsg")),
+              HasSubstr("fragments: later is for opaque ports"));
+}
+
 // A BYPASS of everything in the middle of the SPD would open the children behind it.
 TEST_F(ViciSocket, APolicyByHandStandsBehindTheWholeConfiguration) {
   gateway_.policies[0].order = 100'000 * kOrderStep;
