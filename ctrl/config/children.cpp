@@ -168,6 +168,13 @@ void read_fragments(Section& section, ChildConfig& out) {
     value.error("own-sa cannot be with pfp: of a later fragment there is nothing to populate from");
 }
 
+void read_classes(Section& section, ChildConfig& out) {
+  const Value value = section.get("dscp_classes");
+  out.classes = read_dscp_classes(value);
+  if (out.classes.any() && out.pfp.any())
+    value.error("cannot be with pfp: each packet asks for an SA of its own there");
+}
+
 bool can_initiate(const Connection& connection) {
   return std::ranges::any_of(connection.remote_addrs, one_host);
 }
@@ -250,6 +257,7 @@ ike::ChildConfig read_child(const std::string& name, const Value& value, const C
   read_actions(section, connection, out);
   read_pfp(section, out);
   read_fragments(section, out);
+  read_classes(section, out);
   read_lifetimes(section, out);
   if (const auto n = section.get("replay_window").number(kShortestWindow, kLongestWindow))
     out.replay_window = static_cast<std::uint32_t>(*n);

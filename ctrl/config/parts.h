@@ -85,6 +85,10 @@ TrafficSelectors read_selectors(const Value& value);
 // A weak algorithm is an error where it is not allowed, else a warning (RFC 8221, RFC 8247).
 std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId protocol, Legacy legacy);
 
+// dscp.cpp
+// A list of classes, each a list of DSCPs by name or number; what none names is class 0.
+DscpClasses read_dscp_classes(const Value& value);
+
 // policies.cpp
 // The SPD entry that a child makes; its order is set by the list.
 PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfig& child);

@@ -125,7 +125,7 @@ class List {
     if (given && *given != Action::kProtect)
       action.error("a child is protected: use protect, or leave 'action' away");
     for (const char* key : {"name", "local", "remote", "selectors", "direction", "via", "tunnel", "protocol",
-                            "mode", "over", "fragments"})
+                            "mode", "over", "fragments", "dscp_classes"})
       if (const Value extra = section.get(key)) extra.error("comes from the child; leave it away");
     const auto text = child.text();
     if (!text) return;
@@ -172,6 +172,9 @@ class List {
     read_protect(value, section, mode_, policy);
     read_over(section.get("over"), policy);
     read_fragments(section.get("fragments"), policy);
+    const Value classes = section.get("dscp_classes");
+    policy.classes = read_dscp_classes(classes);
+    if (classes && policy.action != Action::kProtect) classes.error("is for action protect");
     const std::string identity = name_value ? "policy " + policy.name : "unnamed " + identity_of(policy);
     if (!name_value && !policy.selectors.local.empty() && !names_.insert(identity).second)
       value.error("the same entry stands in this list already");
@@ -284,7 +287,8 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
                  .child = child.policy,
                  .interface = child.interface,
                  .pfp = child.pfp,
-                 .fragments = child.fragments};
+                 .fragments = child.fragments,
+                 .classes = child.classes};
   out.tunnel = tunnel_of(connection);
   const auto& remotes = connection.remote_addrs;
   if (out.selectors.local.empty() && (out.tunnel || connection.local_addrs.size() == 1))

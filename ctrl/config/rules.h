@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -59,6 +60,11 @@ inline const std::initializer_list<std::pair<std::string_view, FragmentHandling>
     {"drop", FragmentHandling::kDrop}};
 // Why an entry cannot have it; empty: it can.
 std::string_view why_not(FragmentHandling handling, Action action, SaMode mode, const Selectors& selectors);
+
+// "ef", "cs5", "af41", "46".
+std::optional<std::uint8_t> parse_dscp(std::string_view text);
+// Into the class that is being made, classes.count.
+Result<void> add_dscp(std::string_view text, DscpClasses& classes);
 
 // What keeps an address from being the end of an SA or a tunnel; empty: nothing does.
 inline std::string_view not_an_end(const IpAddress& address) {

@@ -56,6 +56,7 @@ struct PolicySpec {
   PfpFlags pfp;
   // kAlso, kOwnSa and kLater: PROTECT in tunnel mode only.
   FragmentHandling fragments = FragmentHandling::kReassemble;
+  DscpClasses classes;  // PROTECT only. For the data path
 
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };

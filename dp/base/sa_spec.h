@@ -4,6 +4,7 @@
 // structures.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -84,6 +85,18 @@ enum class FragmentHandling : std::uint8_t {
   kDrop,   // none is let pass
 };
 
+// RFC 4301 §4.1: traffic of different priority, told apart by the DSCP of its packets, goes through an SA
+// each, since one that overtakes the other would push it out of the receiver's replay window. Class 0 has
+// what is named in no other, and what is another's while that has no SA.
+inline constexpr std::uint8_t kMostDscpClasses = 8;
+struct DscpClasses {
+  std::array<std::uint8_t, 64> of{};  // by DSCP
+  std::uint8_t count = 1;
+
+  bool any() const { return count > 1; }
+  friend auto operator<=>(const DscpClasses&, const DscpClasses&) = default;
+};
+
 // Copies whole, keys included (they are shared): who needs another one copies it and changes what differs.
 // Immutable once it is a SaRef.
 struct SaSpec {
@@ -108,6 +121,7 @@ struct SaSpec {
   InterfaceId interface{};  // whose SPD `policy` is in; inbound packets arrive by it. For the data path
   Selectors selectors;      // local is our side in both directions
   FragmentHandling fragments = FragmentHandling::kReassemble;  // as the entry has it
+  std::uint8_t dscp_class = 0;  // outbound: of the entry's traffic it has this class
 
   friend bool operator==(const SaSpec&, const SaSpec&) = default;
 };

@@ -47,19 +47,22 @@ inline bool is_protocol_unknown(const Flow& flow) {
 
 struct Decision {
   enum class Kind : std::uint8_t {
-    kForward,  // index: next hop
-    kProtect,  // index: slot of the policy's outbound SA
-    kPunt,     // port(): whose TAP
-    kSend,     // as the kernel framed it, on the port() of the TAP
-    kDrop,     // reason()
-    kBypass,   // as kForward, across the boundary in clear; counted as a hit
+    kForward,         // index: next hop
+    kProtect,         // index: slot of the policy's outbound SA
+    kPunt,            // port(): whose TAP
+    kSend,            // as the kernel framed it, on the port() of the TAP
+    kDrop,            // reason()
+    kBypass,          // as kForward, across the boundary in clear; counted as a hit
+    kProtectByClass,  // as kProtect, by the packet's DSCP (RFC 4301 §4.1); hit: index in Tables::classes
   };
   Kind kind : 8 = Kind::kDrop;
-  std::uint32_t hit : 24 = 0;  // of all but kForward and kProtect: what counts it (dp/tables/hits.h)
+  std::uint32_t hit : 24 =
+      0;  // of what crosses the boundary in clear, or does not: what counts it (dp/tables/hits.h)
   std::uint32_t index = 0;
 
   PortIndex port() const { return PortIndex{static_cast<std::uint16_t>(index)}; }
   Drop reason() const { return static_cast<Drop>(index); }
+  bool protects() const { return kind == Kind::kProtect || kind == Kind::kProtectByClass; }
   bool forwards() const { return kind == Kind::kForward || kind == Kind::kBypass; }
 
   static constexpr Decision forward(std::uint32_t next_hop) {

@@ -11,6 +11,10 @@ Decision drop(Drop reason) { return Decision::drop(reason); }
 Decision punt(PortIndex port) { return Decision::punt(port); }
 Decision forward(std::uint32_t next_hop) { return Decision::forward(next_hop); }
 Decision send(PortIndex port) { return Decision::send(port); }
+Decision protect(const Spd::Entry& entry) {
+  if (entry.classes == 0) return Decision::protect(entry.slot);
+  return {.kind = Decision::Kind::kProtectByClass, .hit = entry.classes - 1, .index = entry.slot};
+}
 
 // What counts a packet that this entry decides about; null: none does.
 std::uint32_t hit(const Spd::Entry* entry, Direction direction) {
@@ -123,7 +127,7 @@ Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) 
       break;
   }
   if (!tables.gateway_on) return drop(Drop::kGatewayOff);
-  return Decision::protect(entry->slot);
+  return protect(*entry);
 }
 
 // Into a tunnel interface: its SPD has PROTECT entries alone, and no other SPD is asked.
@@ -135,7 +139,7 @@ Decision into_tunnel(const Tables& tables, const Flow& flow, PortIndex tunnel) {
   if (entry == nullptr) return drop(Drop::kNoPolicy).counted(default_hit(Direction::kOut));
   if (const Drop bad = why_not_fragment(*entry, flow); bad != Drop::kNone)
     return drop(bad).counted(hit(entry, Direction::kOut));
-  return Decision::protect(entry->slot);
+  return protect(*entry);
 }
 
 // What a tunnel interface is a way of does not pass in clear, whatever the SPD says; also where its prefix
@@ -303,7 +307,7 @@ Decision decide(const Tables& tables, const Flow& flow) {
     return punt(flow.port).counted(in.hit);
   // What leaves for the outside again counts for the entry that decided last.
   const Decision out = routed(tables, flow);
-  return out.hit == kNoHit ? out.counted(in.hit) : out;
+  return out.protects() || out.hit != kNoHit ? out : out.counted(in.hit);
 }
 
 }  // namespace simplon::dp

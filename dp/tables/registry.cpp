@@ -41,8 +41,9 @@ std::uint16_t Registry::least_loaded(Direction direction) const {
   return static_cast<std::uint16_t>(std::ranges::min_element(load_, {}, load) - load_.begin());
 }
 
-Registry::SlotUse* Registry::slot_for(PolicyId id) {
-  if (const auto have = slots_.find(id); have != slots_.end()) return &have->second;
+Registry::SlotUse* Registry::slot_for(PolicyId id, std::uint8_t dscp_class) {
+  const SlotKey key{id, dscp_class};
+  if (const auto have = slots_.find(key); have != slots_.end()) return &have->second;
   std::uint32_t slot = next_slot_;
   if (free_slots_.empty()) {
     if (!outbound_.reach(next_slot_)) return nullptr;
@@ -55,12 +56,15 @@ Registry::SlotUse* Registry::slot_for(PolicyId id) {
   outbound_[slot].hit = hit_of(slot, Direction::kOut);
   before_.resize(next_slot_);
   before_[slot] += counted_by_slot(slot);
-  return &(slots_[id] = {.slot = slot, .sas = {}});
+  return &(slots_[key] = {.slot = slot, .sas = {}});
 }
 
-void Registry::release(PolicyId id) {
-  const auto found = slots_.find(id);
-  if (found == slots_.end() || !found->second.sas.empty() || policies_.contains(id) || bundles_.contains(id))
+void Registry::release(SlotKey key) {
+  const auto found = slots_.find(key);
+  const auto policy = policies_.find(key.first);
+  const bool wanted = policy != policies_.end() && key.second < policy->second.spec.classes.count;
+  if (found == slots_.end() || !found->second.sas.empty() || wanted ||
+      (key.second == 0 && bundles_.contains(key.first)))
     return;
   // The published tables may still name it: then its grace period begins with those that do not.
   if (policies_changed_)
@@ -68,6 +72,10 @@ void Registry::release(PolicyId id) {
   else
     retire_slot(found->second.slot);
   slots_.erase(found);
+}
+
+void Registry::release_classes(PolicyId id) {
+  for (std::uint8_t c = 0; c < kMostDscpClasses; ++c) release({id, c});
 }
 
 void Registry::retire_slot(std::uint32_t slot) {
@@ -78,9 +86,13 @@ Result<void> Registry::add_policy(const PolicySpec& policy) {
   if (policy.over == policy.id && policy.over != PolicyId{}) return fail("a policy cannot be over itself");
   const SlotUse* use = slot_for(policy.id);
   if (use == nullptr) return fail("no room for another policy");
+  if (policy.classes.count > kMostDscpClasses) return fail("a policy has too many classes of traffic");
+  for (std::uint8_t c = 1; c < policy.classes.count; ++c)
+    if (slot_for(policy.id, c) == nullptr) return fail("no room for another policy");
   const auto [entry, added] = policies_.try_emplace(policy.id, Policy{policy, use->slot});
   if (added || !same_to_workers(entry->second.spec, policy)) policies_changed_ = true;
   entry->second.spec = policy;
+  release_classes(policy.id);
   return {};
 }
 
@@ -90,7 +102,7 @@ void Registry::remove_policy(PolicyId id) {
   keep_hits_of(found->second);
   policies_.erase(found);
   policies_changed_ = true;
-  release(id);
+  release_classes(id);
 }
 
 void Registry::set_network(const NetworkSpec& network) {
@@ -133,11 +145,24 @@ Result<void> Registry::commit() {
   return done;
 }
 
+// Index + 1 of what is added; 0: its traffic is of one class.
+std::uint32_t Registry::add_classes(const Policy& policy, std::vector<ClassSlots>& to) const {
+  if (!policy.spec.classes.any()) return 0;
+  ClassSlots out{.classes = policy.spec.classes};
+  for (std::uint8_t c = 0; c < policy.spec.classes.count; ++c)
+    out.slots[c] = slots_.at({policy.spec.id, c}).slot;
+  to.push_back(out);
+  return static_cast<std::uint32_t>(to.size());
+}
+
 // One for each tunnel interface that has entries, and one for all else.
 void Registry::build_spds(Tables& next) const {
   std::map<InterfaceId, std::vector<Spd::Input>> inputs;
+  std::vector<ClassSlots> classes;
   for (const auto& [id, policy] : policies_)
-    inputs[policy.spec.interface].push_back({policy.spec, policy.slot});
+    inputs[policy.spec.interface].push_back({policy.spec, policy.slot, add_classes(policy, classes)});
+  next.classes =
+      classes.empty() ? nullptr : std::make_shared<const std::vector<ClassSlots>>(std::move(classes));
   next.spd = std::make_shared<const Spd>(std::move(inputs[InterfaceId{}]));
   next.pieces = std::ranges::any_of(
       policies_, [](const auto& p) { return Spd::Entry::by_piece(p.second.spec.fragments); });

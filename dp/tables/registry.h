@@ -116,13 +116,16 @@ class Registry {
   void set_mtu(const Entry& entry);
   void set_inner_mtu(const Entry& entry);
   void build_spds(Tables& next) const;
+  std::uint32_t add_classes(const Policy& policy, std::vector<ClassSlots>& to) const;
   static std::uint64_t packets(const Entry& entry);
   std::uint64_t counted(std::uint32_t hit) const;  // by all workers
   HitCounts counted_by_slot(std::uint32_t slot) const;
   void add_hits(const Entry& entry, SpdHits& to) const;
   void keep_hits_of(const Policy& policy);
-  SlotUse* slot_for(PolicyId id);           // null: there are no more
-  void release(PolicyId id);                // when neither policy, SA nor bundle uses its slot
+  using SlotKey = std::pair<PolicyId, std::uint8_t>;            // an entry, a class of its traffic
+  SlotUse* slot_for(PolicyId id, std::uint8_t dscp_class = 0);  // null: there are no more
+  void release(SlotKey key);                // when neither policy, SA nor bundle uses its slot
+  void release_classes(PolicyId id);        // those that the policy does not have
   void retire(std::function<void()> free);  // called after a grace period; what it holds goes then too
   void retire_slot(std::uint32_t slot);
 
@@ -138,7 +141,7 @@ class Registry {
   PathMtus path_mtus_;
   TunnelTable tunnels_;
   std::map<PolicyId, Policy> policies_;
-  std::map<PolicyId, SlotUse> slots_;
+  std::map<SlotKey, SlotUse> slots_;
   std::map<PolicyId, std::set<SaId>> bundles_;  // by the entry that is over them: outbound SAs
   std::vector<std::uint32_t> leaving_slots_;    // named by tables that the next commit replaces
   std::vector<std::uint32_t> free_slots_;

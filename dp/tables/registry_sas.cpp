@@ -62,7 +62,7 @@ Result<void> Registry::add_sa(const SaRef& sa) {
 
 Result<void> Registry::add_outbound(Entry& entry) {
   const SaSpec& spec = *entry.spec;
-  SlotUse* use = slot_for(spec.policy);
+  SlotUse* use = slot_for(spec.policy, spec.dscp_class);
   if (use == nullptr) return fail("no room for another outbound SA");
   if (auto done = one_peer_behind_nat(spec, *use); !done) return done;
   auto sa = std::make_unique<OutboundSa>();
@@ -110,7 +110,7 @@ void Registry::take_out_of_bundle(const SaSpec& spec) {
   if (found == bundles_.end()) return;
   found->second.erase(spec.id);
   if (found->second.empty()) bundles_.erase(found);
-  release(spec.over);
+  release({spec.over, 0});
 }
 
 // The route's MTU, or what is known of the path, if that is less; of a bundle, what the SA over it takes.
@@ -199,12 +199,12 @@ void Registry::remove_sa(SaId id) {
   if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination, entry->spec->protocol);
   if (entry->out) {
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.
-    SlotUse& use = slots_.at(entry->spec->policy);
+    SlotUse& use = slots_.at({entry->spec->policy, entry->spec->dscp_class});
     std::erase(use.sas, id);
     if (entry->spec->interface != InterfaceId{}) tunnels_.leave(entry->spec->interface, *entry->out);
     forget_outbound(*entry->spec);
     outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
-    release(entry->spec->policy);
+    release({entry->spec->policy, entry->spec->dscp_class});
     if (entry->out->over != nullptr) take_out_of_bundle(*entry->spec);
   }
   leaving_sas_.insert(entry);

@@ -102,6 +102,7 @@ void Spd::add(Direction direction, const Input& input, const SelectorSet& set, s
           .pfp_ports = input.policy.pfp.ports(),
           .fragments = input.policy.fragments,
           .slot = input.slot,
+          .classes = input.classes,
           .next = 0,
           .ranges = from.exact && to.exact ? 0 : static_cast<std::uint32_t>(ranges_.size())};
       for (const Prefix& source : from.prefixes)

@@ -30,9 +30,10 @@ class Spd {
     bool whole = false;       // PROTECT in transport mode, which protects no fragments (RFC 4301 §7)
     bool pfp_ports = false;   // its SAs are for the ports of one packet (RFC 4301 §4.4.1)
     FragmentHandling fragments = FragmentHandling::kReassemble;
-    std::uint32_t slot = 0;    // PROTECT: Tables::outbound
-    std::uint32_t next = 0;    // of the chain: index + 1, 0 ends it
-    std::uint32_t ranges = 0;  // index + 1 of what the addresses are compared to, 0: the prefixes say it all
+    std::uint32_t slot = 0;     // PROTECT: Tables::outbound
+    std::uint32_t classes = 0;  // PROTECT: index + 1 in Tables::classes, 0: there is one class
+    std::uint32_t next = 0;     // of the chain: index + 1, 0 ends it
+    std::uint32_t ranges = 0;   // index + 1 of what the addresses are compared to, 0: the prefixes say it all
 
     // Whether it asks for what is not known of a fragment: ports, and the protocol where another extension
     // header stands before it (RFC 4301 §7). An OPAQUE port asks for ports that are not known.
@@ -49,7 +50,7 @@ class Spd {
   };
   struct Input {
     PolicySpec policy;
-    std::uint32_t slot = 0;
+    std::uint32_t slot = 0, classes = 0;  // as of Entry
   };
 
   Spd() = default;

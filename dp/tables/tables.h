@@ -8,6 +8,7 @@
 // is replaced in place.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -53,15 +54,22 @@ class OutboundSlots {
   std::unique_ptr<Published<OutboundSlot>[]> blocks_;
 };
 
+// Where the SAs of an entry's classes are; those of class 0 are in the entry's own slot.
+struct ClassSlots {
+  DscpClasses classes;
+  std::array<std::uint32_t, kMostDscpClasses> slots{};  // by class
+};
+
 // The SPDs of the tunnel interfaces, by InterfaceId; null: it has no entries.
 using TunnelSpds = std::vector<std::unique_ptr<const Spd>>;
 
 struct Tables {
   std::uint32_t generation = 1;
   bool gateway_on = true;
-  bool pieces = false;                        // some SPD asks which fragment it is (Flow::piece)
-  std::shared_ptr<const Spd> spd;             // of all that no tunnel interface carries
-  std::shared_ptr<const TunnelSpds> tunnels;  // null: no connection ever had an interface
+  bool pieces = false;                                     // some SPD asks which fragment it is (Flow::piece)
+  std::shared_ptr<const Spd> spd;                          // of all that no tunnel interface carries
+  std::shared_ptr<const TunnelSpds> tunnels;               // null: no connection ever had an interface
+  std::shared_ptr<const std::vector<ClassSlots>> classes;  // null: no entry has more than one
   std::shared_ptr<const Routes> routes;
   const Sad* sad = nullptr;                 // in place
   const OutboundSlots* outbound = nullptr;  // in place

@@ -171,6 +171,19 @@ inline void wait_for_encapsulate(PacketIndex index, const OutboundSlot& slot, Bu
   burst.wait_for_encapsulate(index, slot, sa);
 }
 
+// RFC 4301 §4.1. Class 0 where the packet's own has no SA.
+[[gnu::noinline]] void wait_by_class(PacketIndex index, const Decision& decision, Burst& burst,
+                                     const Tables& tables) {
+  const PacketInfo& packet = burst.packets[index];
+  const ClassSlots& by_class = (*tables.classes)[decision.hit];
+  const unsigned dscp = traffic_class(ip_of(packet), packet.headers.v4) >> 2;
+  const OutboundSlot& own = (*tables.outbound)[by_class.slots[by_class.classes.of[dscp]]];
+  const OutboundSlot& rest = (*tables.outbound)[decision.index];
+  if (packet.headers.syn) clamp_mss_of(packet, &rest, tables);
+  if (OutboundSa* sa = own.sa.read(); sa != nullptr) return burst.wait_for_encapsulate(index, own, sa);
+  wait_for_encapsulate(index, rest, burst);
+}
+
 // RFC 4301 §6.2: an ICMP error whose own addresses and protocol no entry takes goes through the SA that
 // carries the answers to the packet that it quotes. No SA is asked for on its behalf.
 const OutboundSlot* slot_by_quoted_packet(const PacketInfo& packet, const Tables& tables) {
@@ -198,6 +211,9 @@ void discard(PacketIndex index, const Decision& decision, Burst& burst, const Ta
       return true;
     case Decision::Kind::kProtect:
       wait_for_encapsulate(index, (*tables.outbound)[decision.index], burst);
+      return true;
+    case Decision::Kind::kProtectByClass:
+      wait_by_class(index, decision, burst, tables);
       return true;
     case Decision::Kind::kPunt:
       out.counters.hits.count(decision.hit);
@@ -259,6 +275,8 @@ inline unsigned apply(const ClassifyWork& work, Hits::Counters hits, Burst& burs
       if (packet.headers.syn) clamp_mss_of(packet, &slot, tables);
       return wait_for_encapsulate(work.packet, slot, burst), 0;
     }
+    case Decision::Kind::kProtectByClass:
+      return wait_by_class(work.packet, decision, burst, tables), 0;
     case Decision::Kind::kBypass:
       ++hits[decision.hit];
       [[fallthrough]];

@@ -125,7 +125,8 @@ void install_child(IkeSa& sa, const Payloads& p, Bytes shared, SaMode mode, cons
                                        .group = shared.empty() ? std::nullopt : std::optional(attempt.group),
                                        .replaces = attempt.replaces,
                                        .mode = mode,
-                                       .fragments = agreed_fragments(attempt.config, p)},
+                                       .fragments = agreed_fragments(attempt.config, p),
+                                       .dscp_class = attempt.dscp_class},
                                       sa.path(), now);
   made.replaced = attempt.replaces;  // even if it is gone by now
   made.ours = true;
@@ -146,7 +147,11 @@ void run(IkeSa& sa, const CreateChild& task, Now now) {
     return sa.context().finish(task.ticket, false, "the connection has no child " + task.child);
   if (const std::string why = why_not_asked(sa, *config); !why.empty()) return not_asked(sa, task, why, now);
   if (needs_packet(*config, task.packet)) return sa.context().finish(task.ticket, false, no_packet(*config));
-  const bool up = task.packet ? sa.children().covers(task.child, *task.packet) : sa.children().up(task.child);
+  const bool up = task.packet ? sa.children().covers(task.child, *task.packet)
+                              : sa.children().up(task.child, task.dscp_class);
+  // Beside class 0, which has all traffic while that of another one has no SA; a reload may have ended both.
+  if (task.dscp_class != 0 && (task.dscp_class >= config->classes.count || !sa.children().up(task.child)))
+    return sa.context().finish(task.ticket, true);
   if ((task.ticket == 0 || task.unless_up) && up) return sa.context().finish(task.ticket, true);
   start_attempt(sa,
                 {.config = *config,
@@ -154,7 +159,8 @@ void run(IkeSa& sa, const CreateChild& task, Now now) {
                  .mode = config->mode,
                  .ticket = task.ticket,
                  .refused = task.refused,
-                 .packet = task.packet},
+                 .packet = task.packet,
+                 .dscp_class = task.dscp_class},
                 now);
 }
 
@@ -178,7 +184,8 @@ void run(IkeSa& sa, const RekeyChild& task, Now now) {
                  .mode = child->in->mode,
                  .ticket = task.ticket,
                  .refused = task.refused,
-                 .packet = c.pfp.any() ? std::optional(first_of(child->selectors)) : std::nullopt},
+                 .packet = c.pfp.any() ? std::optional(first_of(child->selectors)) : std::nullopt,
+                 .dscp_class = child->dscp_class},
                 now);
 }
 

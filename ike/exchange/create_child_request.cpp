@@ -19,6 +19,7 @@ struct Request {
   ChildConfig config;
   SaMode mode{};
   FragmentHandling fragments{};
+  std::uint8_t dscp_class = 0;
   Proposal proposal;
   Selectors selectors;
   DhGroup group{};
@@ -58,6 +59,7 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
                                        .replaces = request.replaces,
                                        .mode = request.mode,
                                        .fragments = request.fragments,
+                                       .dscp_class = request.dscp_class,
                                        .shown = false},
                                       sa.path(), now);
   made.replaced = request.replaces;
@@ -90,6 +92,9 @@ void child_request(IkeSa& sa, const Payloads& p, Child* old, Now now) {
   const Request request{.config = *agreed.config,
                         .mode = agreed.mode,
                         .fragments = agreed_fragments(*agreed.config, p),
+                        .dscp_class = old != nullptr
+                                          ? old->dscp_class
+                                          : sa.children().free_class(*agreed.config, agreed.selectors),
                         .proposal = std::move(agreed.proposal),
                         .selectors = std::move(agreed.selectors),
                         .group = group,
@@ -137,6 +142,13 @@ void rekey_request(IkeSa& sa, const Payloads& p, const Notify& rekey, Now now) {
   child_request(sa, p, old, now);
 }
 
+// Each class of traffic may have a child of its own.
+std::size_t with_classes(const std::vector<ChildConfig>& children) {
+  std::size_t n = 0;
+  for (const ChildConfig& child : children) n += child.classes.count;
+  return n;
+}
+
 }  // namespace
 
 void create_child_request(IkeSa& sa, const Payloads& p, Now now) {
@@ -152,7 +164,7 @@ void create_child_request(IkeSa& sa, const Payloads& p, Now now) {
   if ((*p.sa)[0].protocol == ProtocolId::kIke) return ike_rekey_request(sa, p);
   if (!p.tsi || !p.tsr) return sa.respond_malformed("CREATE_CHILD_SA without traffic selectors", now);
   const auto& children = sa.connection()->children;
-  std::size_t most = kChildrenPerConfigured * children.size() + kMoreChildren;
+  std::size_t most = kChildrenPerConfigured * with_classes(children) + kMoreChildren;
   for (const ChildConfig& c : children)
     if (c.pfp.any()) most += c.pfp_limit;
   if (sa.children().all().size() >= most) return sa.respond_error(NotifyType::kNoAdditionalSas);

@@ -31,6 +31,7 @@ void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
   const ChildSaId id = child.id;
   const std::string config = child.config.name;
   const Selectors like_it = first_of(child.selectors);
+  const CreateChild another = another_like(child);
   const bool revived = sa.children().revive_replaced(child, now);
   if (child.state == ChildState::kRekeyed) {
     sa.children().use_shown();
@@ -41,7 +42,7 @@ void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
   sa.log(LogLevel::kInfo, revived ? "the peer deletes the new SAs of child " + config + ": the old ones stay"
                                   : "the peer deletes child " + config);
   sa.children().remove(id, now, revived ? OldInboundSa::kStays : OldInboundSa::kGoes);
-  if (again && !sa.has_child_for(config, like_it)) sa.tasks().push(CreateChild{config, 0, like_it});
+  if (again && (another.dscp_class != 0 || !sa.has_child_for(config, like_it))) sa.tasks().push(another);
 }
 
 // The peer names its inbound SPIs, our outbound ones; we answer with ours (§1.4.1).

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ike/sa/child.h"
 
+#include "ike/sa/task.h"
+
 namespace simplon::ike {
 
 Selectors effective_selectors(const ChildConfig& config, const Path& path) {
@@ -37,6 +39,11 @@ Selectors seen_from_here(Selectors selectors, const Path& path) {
   if (path.nat_local) replace(selectors.local, path.local.address);
   if (path.nat_remote) replace(selectors.remote, path.remote.address);
   return selectors;
+}
+
+CreateChild another_like(const Child& child) {
+  if (child.dscp_class != 0) return {.child = child.config.name, .dscp_class = child.dscp_class};
+  return {.child = child.config.name, .packet = first_of(child.selectors)};
 }
 
 Selectors first_of(const Selectors& selectors) {

@@ -30,6 +30,7 @@ struct Child {
   Now used{};   // something came through it last
   Now asked{};  // when the request for it came last: the peer repeats it until it has our response
   std::optional<DhGroup> group;  // PFS
+  std::uint8_t dscp_class = 0;   // of our traffic
   Selectors selectors;           // as negotiated; of transport mode by the addresses of our Path
   Now installed{}, rekey_at{}, expire_at{};
   unsigned rekeys_failed = 0;
@@ -73,6 +74,7 @@ struct Attempt {
   // exchange.
   ChildSaId rival{};
   Buffer rival_nonce = {};
+  std::uint8_t dscp_class = 0;
 
   bool of_ike() const { return what == What::kIkeSa; }
 };

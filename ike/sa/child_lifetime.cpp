@@ -48,7 +48,7 @@ void ChildSet::reached_hard_limit(Child& child, Now now) {
   if (now - child.installed < kShortLife)
     context_.retry(connection_->name, Context::Again::kLater, Context::Cause::kConfigured, now);
   else
-    tasks_.push(CreateChild{child.config.name, 0, first_of(child.selectors)});
+    tasks_.push(another_like(child));
 }
 
 std::vector<Task> ChildSet::tick(Now now) {
@@ -71,8 +71,7 @@ std::vector<Task> ChildSet::tick(Now now) {
             (replaced ? ": the peer never deleted the SA that it replaced" : " reached the end of its life"));
     child.leaving = true;
     due.emplace_back(DeleteChild{id, 0});
-    if (!replaced && child.config.start == StartAction::kStart)
-      due.emplace_back(CreateChild{child.config.name, 0, first_of(child.selectors)});
+    if (!replaced && child.config.start == StartAction::kStart) due.emplace_back(another_like(child));
   }
   return due;
 }
@@ -123,6 +122,7 @@ std::vector<ChildStatus> ChildSet::status() const {
                    .encapsulation = c.in->udp ? Encapsulation::kUdp : Encapsulation::kNone,
                    .selectors = c.selectors,
                    .policy = c.config.policy,
+                   .dscp_class = c.dscp_class,
                    .installed = c.installed,
                    .rekey_at = c.rekey_at,
                    .expire_at = c.expire_at});

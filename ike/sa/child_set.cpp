@@ -9,6 +9,8 @@ namespace {
 
 // RFC 7296 §2.8: how long the inbound SA of a replaced child lives on for packets that are still under way.
 constexpr std::chrono::seconds kOldInbound{5};
+// How long the peer has time to make SAs of its own for other classes of traffic.
+constexpr std::chrono::seconds kPeersClasses{10};
 constexpr std::size_t kMostAsked = 8;  // SAs of one child that wait to be asked for
 
 // Up to a tenth earlier, so that two ends with the same limit, which count the same packets, do not rekey at
@@ -51,9 +53,21 @@ Child* ChildSet::find_sa(SaId sa) {
   return found == children_.end() ? nullptr : &found->second;
 }
 
-bool ChildSet::up(std::string_view name) const {
-  return std::ranges::any_of(children_,
-                             [&](const auto& c) { return c.second.config.name == name && c.second.up(); });
+bool ChildSet::up(std::string_view name, std::uint8_t dscp_class) const {
+  return std::ranges::any_of(children_, [&](const auto& c) {
+    return c.second.config.name == name && c.second.dscp_class == dscp_class && c.second.up();
+  });
+}
+
+std::uint8_t ChildSet::free_class(const ChildConfig& config, const Selectors& selectors) const {
+  const auto is_like_it = [&](const auto& c) {
+    return c.second.config.name == config.name && c.second.dscp_class == 0 && c.second.up() &&
+           in_order(c.second.selectors) == in_order(selectors);
+  };
+  if (!config.classes.any() || std::ranges::none_of(children_, is_like_it)) return 0;
+  for (std::uint8_t c = 1; c < config.classes.count; ++c)
+    if (!up(config.name, c)) return c;
+  return 0;
 }
 
 std::size_t ChildSet::count(std::string_view name) const {
@@ -63,7 +77,7 @@ std::size_t ChildSet::count(std::string_view name) const {
 
 bool ChildSet::covers(std::string_view name, const Selectors& packet) const {
   return std::ranges::any_of(children_, [&](const auto& c) {
-    return c.second.config.name == name && c.second.up() &&
+    return c.second.config.name == name && c.second.dscp_class == 0 && c.second.up() &&
            simplon::covers(c.second.selectors.local, packet.local) &&
            simplon::covers(c.second.selectors.remote, packet.remote);
   });
@@ -78,6 +92,7 @@ bool ChildSet::asks_for(std::string_view name, const Selectors& packet) const {
 bool ChildSet::has_twin(const Child& child) const {
   return std::ranges::any_of(children_, [&](const auto& c) {
     return c.first != child.id && c.second.config.name == child.config.name && c.second.up() &&
+           c.second.dscp_class == child.dscp_class &&
            in_order(c.second.selectors) == in_order(child.selectors);
   });
 }
@@ -119,12 +134,14 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   sa->interface = child.config.interface;
   sa->selectors = child.selectors;
   sa->fragments = child.fragments;
+  sa->dscp_class = child.dscp_class;
   return sa;
 }
 
 std::string ChildSet::text(const Negotiated& child) {
   return (child.config.protocol == IpsecProtocol::kAh ? "AH " : "") + child.proposal.text() +
-         (child.mode == SaMode::kTransport ? " in transport mode" : "");
+         (child.mode == SaMode::kTransport ? " in transport mode" : "") +
+         (child.dscp_class != 0 ? " for DSCP class " + std::to_string(child.dscp_class) : "");
 }
 
 Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
@@ -134,6 +151,7 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
               .out = make_sa(Direction::kOut, n, path),
               .deferred_out = {},
               .group = n.group,
+              .dscp_class = n.dscp_class,
               .selectors = n.selectors,
               .installed = now};
   const milliseconds soft = n.config.rekey.time;
@@ -162,11 +180,25 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
                               child.in->id);
   Child& made = children_.emplace(child.id, std::move(child)).first->second;
   compare_to_configuration(made);
+  if (!made.leaving) ask_for_classes(n, now);
   if (old != nullptr)
     replace(*old, made, now);
   else
     context_.outputs.emplace_back(ChildEvent{UpDown::kUp, owner_, made.id, ChildSaId{}});
   return made;
+}
+
+// RFC 4301 §4.1: an SA for each class of our traffic beside that of class 0. Who has made that one begins;
+// the other end waits for it, since its SAs may serve both.
+void ChildSet::ask_for_classes(const Negotiated& made, Now now) {
+  if (made.dscp_class != 0 || made.config.pfp.any()) return;
+  for (std::uint8_t c = 1; c < made.config.classes.count; ++c) {
+    const bool asks = attempt_ && !attempt_->of_ike() && attempt_->config.name == made.config.name &&
+                      attempt_->dscp_class == c;
+    if (asks || up(made.config.name, c) || tasks_.creates_class(made.config.name, c)) continue;
+    const CreateChild create{.child = made.config.name, .dscp_class = c};
+    made.we_initiated ? tasks_.push(create) : tasks_.push_later(create, now + kPeersClasses);
+  }
 }
 
 // Nothing is to be tried again, unless another child that should be up was refused.

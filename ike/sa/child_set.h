@@ -45,13 +45,16 @@ class ChildSet {
   const Child* find(ChildSaId id) const;
   Child* find_outbound(IpsecProtocol protocol, Spi spi);  // by the SPI that the peer receives with
   Child* find_sa(SaId sa);
-  bool up(std::string_view name) const;
+  bool up(std::string_view name, std::uint8_t dscp_class = 0) const;
+  // The class of our traffic for a child that the peer has made: the first that has none, where it is like
+  // the one of class 0.
+  std::uint8_t free_class(const ChildConfig& config, const Selectors& selectors) const;
   std::size_t count(std::string_view name) const;  // that are up
   // One is up that takes this packet: a peer may have narrowed the selectors (§2.9).
   bool covers(std::string_view name, const Selectors& packet) const;
   // The packet's SA is being made, or waits for its turn; or so many do that it has to come again.
   bool asks_for(std::string_view name, const Selectors& packet) const;
-  bool has_twin(const Child& child) const;  // another one of the same name and selectors is up
+  bool has_twin(const Child& child) const;  // another one of the same name, class and selectors is up
   bool replaced(ChildSaId id) const;        // another one that lives was made in its place
   // What it replaced is deleted, and so is whatever else was made in place of that.
   bool concluded(const Child& child) const;
@@ -70,6 +73,7 @@ class ChildSet {
     ChildSaId replaces;
     SaMode mode = SaMode::kTunnel;
     FragmentHandling fragments = FragmentHandling::kReassemble;  // as agreed
+    std::uint8_t dscp_class = 0;
     bool shown = true;  // false: the peer may not have our response (Child::shown)
   };
   // Installs both SAs, the inbound one first. As responder of a rekey the outbound one waits until the peer
@@ -133,6 +137,7 @@ class ChildSet {
   void replace(Child& old, Child& by, Now now);
   void inherit_delete(const Child& from, Child& to);
   void end_retries(std::string_view installed, Now now);
+  void ask_for_classes(const Negotiated& made, Now now);
   void compare_to_configuration(Child& child);
   void replace_by_new(Child& child);
   void install_sa(const SaRef& sa, const Child& child);

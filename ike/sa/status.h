@@ -30,6 +30,7 @@ struct ChildStatus {
   Encapsulation encapsulation{};
   Selectors selectors;  // as negotiated
   PolicyId policy{};
+  std::uint8_t dscp_class = 0;  // of our traffic
   Now installed{}, rekey_at{}, expire_at{};
 };
 struct IkeStatus {

@@ -61,6 +61,13 @@ bool TaskQueue::creates_for(std::string_view child, const Selectors& packet) con
   });
 }
 
+bool TaskQueue::creates_class(std::string_view child, std::uint8_t dscp_class) const {
+  return std::ranges::any_of(tasks_, [&](const Waiting& waiting) {
+    const auto* create = std::get_if<CreateChild>(&waiting.task);
+    return create != nullptr && create->child == child && create->dscp_class == dscp_class;
+  });
+}
+
 void TaskQueue::retarget_deletes(ChildSaId from, ChildSaId to) {
   for (Waiting& waiting : tasks_)
     if (auto* del = std::get_if<DeleteChild>(&waiting.task); del != nullptr && del->id == from) del->id = to;

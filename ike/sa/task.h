@@ -25,6 +25,7 @@ struct CreateChild {
   std::optional<Selectors> packet = {};  // the packet that triggered this child (§2.9)
   bool unless_up = false;                // one that is up is as good; without a ticket always
   unsigned refused = 0;                  // as below
+  std::uint8_t dscp_class = 0;           // of our traffic that it is for
 };
 struct RekeyChild {
   ChildSaId id{};
@@ -59,6 +60,10 @@ using Task = std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, Delete
 
 std::uint64_t ticket_of(const Task& task);
 
+struct Child;
+// What asks for one like this, which goes.
+CreateChild another_like(const Child& child);
+
 class TaskQueue {
  public:
   bool empty() const { return tasks_.empty(); }
@@ -71,8 +76,9 @@ class TaskQueue {
   std::optional<Now> deadline() const;  // when the next one may begin; perhaps it may already
 
   bool creates(std::string_view child) const;  // a CreateChild of this name waits
-  bool creates_for(std::string_view child, const Selectors& packet) const;  // ... for this packet
-  std::size_t count(std::string_view child) const;                          // how many
+  bool creates_for(std::string_view child, const Selectors& packet) const;    // ... for this packet
+  bool creates_class(std::string_view child, std::uint8_t dscp_class) const;  // ... for this class
+  std::size_t count(std::string_view child) const;                            // how many
   // Whoever wants the child `from` deleted means the child `to` from now on.
   void retarget_deletes(ChildSaId from, ChildSaId to);
   void cancel_delete(ChildSaId child);  // unless somebody waits for it

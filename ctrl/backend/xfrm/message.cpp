@@ -232,6 +232,10 @@ Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy) {
     return fail("policy " + policy.name +
                 ": the kernel has one way with fragments, to put them together where ports count; leave "
                 "'fragments' away");
+  if (policy.classes.any())
+    return fail(
+        "policy " + policy.name +
+        ": dscp_classes is for mode 'dp': the kernel takes the newest SA of an entry whatever the DSCP");
   if (policy.order >= kPriorityBase)
     return fail("policy " + policy.name + ": the kernel has no place for order " +
                 std::to_string(policy.order));

@@ -39,6 +39,17 @@ List texts(const TrafficSelectors& selectors) {
   return out;
 }
 
+// Of each class its DSCPs; class 0 has the rest.
+List class_texts(const DscpClasses& classes) {
+  List out(classes.count - 1u);
+  for (std::size_t dscp = 0; dscp < classes.of.size(); ++dscp) {
+    if (classes.of[dscp] == 0) continue;
+    std::string& text = out[classes.of[dscp] - 1u];
+    text += (text.empty() ? "" : ",") + std::to_string(dscp);
+  }
+  return out;
+}
+
 List pfp_names(const PfpFlags& pfp) {
   List out;
   if (pfp.local) out.emplace_back("local");
@@ -141,6 +152,7 @@ Message child_message(const ike::ChildStatus& child, const CountersOf& counters,
   m.add("reqid", static_cast<std::uint64_t>(child.policy)).add("state", state_name(child.state));
   m.add("mode", mode_name(child.mode)).add("protocol", name(child.protocol));
   m.add_if(child.encapsulation == Encapsulation::kUdp, "encap", "yes");
+  m.add_if(child.dscp_class != 0, "dscp-class", std::to_string(child.dscp_class));
   m.add("spi-in", hex(static_cast<std::uint32_t>(child.spi_in), 8));
   m.add("spi-out", hex(static_cast<std::uint32_t>(child.spi_out), 8));
   if (child.protocol == IpsecProtocol::kAh)
@@ -202,6 +214,7 @@ Message policy_message(const PolicySpec& policy) {
     m.add("fragments", std::ranges::find(kFragmentWords, policy.fragments, [](const auto& word) {
                          return word.second;
                        })->first);
+  if (policy.classes.any()) m.add_list("dscp-classes", class_texts(policy.classes));
   if (policy.pfp.any()) m.add_list("pfp", pfp_names(policy.pfp));
   return m;
 }

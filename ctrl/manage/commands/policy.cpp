@@ -2,6 +2,7 @@
 // SPD entries by hand: policy-add, policy-remove, policy-list.
 #include <algorithm>
 #include <array>
+#include <sstream>
 
 #include "ctrl/config/rules.h"
 #include "ctrl/manage/commands/message.h"
@@ -73,6 +74,19 @@ void read_selectors(Arguments& in, PolicySpec& policy) {
     in.refuse("local-ts and remote-ts have no family in common: no packet can match");
 }
 
+// Each is a class, "ef,cs5".
+void read_classes(Arguments& in, PolicySpec& policy) {
+  for (const std::string& text : in.list("dscp-class")) {
+    if (policy.action != Action::kProtect) in.refuse("dscp-class is for a policy with action protect");
+    if (policy.classes.count == kMostDscpClasses) return in.refuse("dscp-class: too many classes");
+    std::istringstream names(text);
+    for (std::string name; std::getline(names, name, ',');)
+      if (const auto added = add_dscp(name, policy.classes); !added)
+        in.refuse("dscp-class: " + added.error().what);
+    ++policy.classes.count;
+  }
+}
+
 Result<PolicySpec> read_policy(Call& call) {
   Arguments in(call.arguments());
   PolicySpec policy;
@@ -90,6 +104,7 @@ Result<PolicySpec> read_policy(Call& call) {
   read_processing(in, policy);
   read_tunnel(in, policy);
   read_over(in, call.gateway, policy);
+  read_classes(in, policy);
   policy.fragments = in.choice<FragmentHandling>("fragments", kFragmentWords, policy.fragments);
   const std::string_view why = why_not(policy.fragments, policy.action, policy.mode, policy.selectors);
   if (!why.empty()) in.refuse("fragments: " + std::string(why));

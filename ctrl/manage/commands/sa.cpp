@@ -92,6 +92,9 @@ void read_policy(Arguments& in, const Operations& gateway, SaSpec& sa) {
   sa.over = found->over;
   sa.selectors = found->selectors;
   sa.fragments = found->fragments;
+  sa.dscp_class = static_cast<std::uint8_t>(in.number("dscp-class", 0, found->classes.count - 1u, 0));
+  if (sa.dscp_class != 0 && sa.direction == Direction::kIn)
+    in.refuse("dscp-class is for outbound SAs: what comes in is the peer's choice");
 }
 
 void read_mtu(Arguments& in, SaSpec& sa) {
@@ -240,7 +243,8 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   m.add("suite", suite_name(sa.suite, sa.protocol))
       .add_if(!counters.crypto.empty(), "crypto", counters.crypto)
       .add_if(sa.esn == Esn::kOn, "esn", "on")
-      .add("policy", static_cast<std::uint64_t>(sa.policy));
+      .add("policy", static_cast<std::uint64_t>(sa.policy))
+      .add_if(sa.dscp_class != 0, "dscp-class", std::to_string(sa.dscp_class));
   if (sa.direction == Direction::kIn) m.add("replay-window", sa.replay_window);
   if (sa.direction == Direction::kOut) add_mtu_options(m, sa.mtu);
   add_lifetime(m, "soft", sa.soft);

@@ -335,5 +335,36 @@ TEST(Rfc4301_7, InModeKernelFragmentsHaveOneWay) {
   EXPECT_THAT(kernel("drop"), HasSubstr("the kernel has one way with fragments"));
 }
 
+TEST(Rfc4301_4_1, AChildHasClassesOfDscps) {
+  constexpr std::string_view kChild = R"(
+connections:
+  sites:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children:
+      net: {local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24, dscp_classes: %}
+)";
+  const auto child = [&](std::string_view classes) {
+    std::string out(kChild);
+    return out.replace(out.find('%'), 1, classes);
+  };
+  const auto config = with(child("[[ef, cs5], [af41, 20]]"));
+  ASSERT_TRUE(config) << text(config.error());
+  const DscpClasses& classes = config->policies[0].classes;
+  EXPECT_EQ(classes.count, 3);
+  EXPECT_EQ(classes.of[46], 1);
+  EXPECT_EQ(classes.of[40], 1);
+  EXPECT_EQ(classes.of[34], 2);
+  EXPECT_EQ(classes.of[20], 2);
+  EXPECT_EQ(classes.of[0], 0);
+  EXPECT_EQ(config->connections[0]->children[0].classes, classes);
+  expect_one_error(child("[[ef], [46]]"), "'46' stands in a class already");
+  expect_one_error(child("[[af44]]"), "'af44' is no DSCP");
+  expect_one_error(child("[[64]]"), "'64' is no DSCP");
+  expect_one_error(child("[[1], [2], [3], [4], [5], [6], [7], [8]]"), "at most 7 classes");
+  EXPECT_THAT(error_of(parse("gateway: {mode: kernel}\n" + child("[[ef]]"))),
+              HasSubstr("dscp_classes is for mode 'dp'"));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

@@ -343,6 +343,25 @@ TEST_F(ViciSocket, Rfc4301_7_APolicyByHandSaysWhatBecomesOfFragments) {
               HasSubstr("fragments: later is for opaque ports"));
 }
 
+TEST_F(ViciSocket, Rfc4301_4_1_ClassesOfTrafficByHand) {
+  const auto policy = [](const char* name, const vici::List& classes) {
+    Message m;
+    m.add("name", name).add("action", "protect").add_list("dscp-class", classes);
+    return m.add("local-ts", "198.18.1.0/24").add("remote-ts", "198.18.2.0/24");
+  };
+  EXPECT_EQ(ask("policy-add", policy("net", {"ef,cs5", "af41"})).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_policies.at(0).classes.count, 3);
+  EXPECT_EQ(gateway_.manual_policies.at(0).classes.of[40], 1);
+  const Message sa = with(manual_sa(), "policy", "net");
+  EXPECT_EQ(ask("sa-add", with(sa, "dscp-class", "2")).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_sas.at(0)->dscp_class, 2);
+  EXPECT_EQ(ask("sa-add", with(sa, "dscp-class", "3")).get("success"), "no");
+  EXPECT_THAT(std::string(ask("sa-add", with(with(sa, "direction", "in"), "dscp-class", "1")).get("errmsg")),
+              HasSubstr("the peer's choice"));
+  EXPECT_THAT(std::string(ask("policy-add", policy("x", {"ef,dscp"})).get("errmsg")),
+              HasSubstr("'dscp' is no DSCP"));
+}
+
 // A BYPASS of everything in the middle of the SPD would open the children behind it.
 TEST_F(ViciSocket, APolicyByHandStandsBehindTheWholeConfiguration) {
   gateway_.policies[0].order = 100'000 * kOrderStep;

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// A child SA for each class of traffic (RFC 4301 §4.1), which RFC 7296 §2.9 knows as several SAs with the
+// same selectors.
+#include "tests/ike/two_endpoints.h"
+
+namespace simplon::ike::test {
+namespace {
+
+std::shared_ptr<Connection> with_classes(bool left, std::uint8_t count) {
+  auto c = connection(left);
+  c->children[0].classes.count = count;
+  for (std::uint8_t n = 1; n < count; ++n) c->children[0].classes.of[n * 8u] = n;
+  return c;
+}
+
+// Of the outbound SAs.
+std::vector<unsigned> classes(const Side& side) {
+  std::vector<unsigned> out;
+  for (const SaRef& sa : side.outbound) out.push_back(sa->dscp_class);
+  std::ranges::sort(out);
+  return out;
+}
+using testing::ElementsAre;
+
+TEST(Rfc4301_4_1, TheInitiatorMakesAChildForEachClassAfterClass0) {
+  Pair pair(with_classes(true, 3), connection(false));
+  pair.initiate();
+  pair.wait(1s);
+  EXPECT_THAT(classes(pair.left), ElementsAre(0, 1, 2));
+  EXPECT_THAT(classes(pair.right), ElementsAre(0, 0, 0)) << "the peer need not know";
+  const std::vector<ChildStatus> theirs = pair.right.status().children;
+  ASSERT_EQ(theirs.size(), 3u);
+  for (const ChildStatus& child : theirs) EXPECT_EQ(child.selectors, theirs[0].selectors);
+  EXPECT_TRUE(pair.left.logged("for DSCP class 2"));
+  pair.wait(30s);
+  EXPECT_EQ(pair.left.status().children.size(), 3u) << "and no more";
+}
+
+TEST(Rfc4301_4_1, WhereBothEndsHaveClassesEachSaServesBothWays) {
+  Pair pair(with_classes(true, 3), with_classes(false, 3));
+  pair.initiate();
+  pair.wait(30s);
+  EXPECT_THAT(classes(pair.left), ElementsAre(0, 1, 2));
+  EXPECT_THAT(classes(pair.right), ElementsAre(0, 1, 2));
+  const std::vector<ChildStatus> ours = pair.left.status().children, theirs = pair.right.status().children;
+  for (const ChildStatus& child : ours)
+    for (const ChildStatus& other : theirs)
+      if (child.spi_in == other.spi_out) {
+        EXPECT_EQ(child.dscp_class, other.dscp_class);
+      }
+}
+
+TEST(Rfc4301_4_1, TheResponderMakesWhatThePeerDoesNot) {
+  Pair pair(connection(true), with_classes(false, 2));
+  pair.initiate();
+  pair.wait(5s);
+  EXPECT_THAT(classes(pair.right), ElementsAre(0)) << "it gives the peer time";
+  pair.wait(10s);
+  EXPECT_THAT(classes(pair.right), ElementsAre(0, 1));
+  EXPECT_EQ(pair.left.status().children.size(), 2u);
+}
+
+TEST(Rfc4301_4_1, ARekeyKeepsTheClassWhoeverBegins) {
+  Pair pair(with_classes(true, 3), with_classes(false, 3));
+  pair.initiate();
+  pair.wait(1s);
+  for (Side* side : {&pair.left, &pair.right}) {
+    const std::vector<ChildStatus> before = side->status().children;
+    for (const ChildStatus& child : before) {
+      side->endpoint.rekey(ChildSaOnly{child.id}, 0, pair.now);
+      pair.pump();
+      pair.wait(6s);
+    }
+    EXPECT_THAT(classes(pair.left), ElementsAre(0, 1, 2));
+    EXPECT_THAT(classes(pair.right), ElementsAre(0, 1, 2));
+    const std::vector<ChildStatus> after = side->status().children;
+    for (const ChildStatus& child : after)
+      for (const ChildStatus& old : before) EXPECT_NE(child.spi_in, old.spi_in);
+  }
+}
+
+// Class 0 serves the others meanwhile; the next one of class 0 brings them back.
+TEST(Rfc4301_4_1, AClassThatWentComesBackWithTheNextSaOfClass0) {
+  Pair pair(with_classes(true, 2), connection(false));
+  pair.initiate();
+  pair.wait(1s);
+  ASSERT_THAT(classes(pair.left), ElementsAre(0, 1));
+  const std::vector<ChildStatus> children = pair.left.status().children;
+  for (const ChildStatus& child : children)
+    if (child.dscp_class == 1) pair.left.endpoint.terminate(ChildSaOnly{child.id}, 0, pair.now);
+  pair.pump();
+  EXPECT_THAT(classes(pair.left), ElementsAre(0));
+  pair.left.endpoint.rekey(ByName{"sites", "net"}, 0, pair.now);
+  pair.pump();
+  pair.wait(6s);
+  EXPECT_THAT(classes(pair.left), ElementsAre(0, 1));
+}
+
+}  // namespace
+}  // namespace simplon::ike::test
