@@ -236,7 +236,7 @@ Result<std::uint16_t> parse_mss(std::string_view text) {
 }
 
 ike::ChildConfig read_child(const std::string& name, const Value& value, const Connection& connection,
-                            InterfaceId interface, Legacy legacy) {
+                            InterfaceId interface, const Config& config) {
   Section section(value);
   ChildConfig out;
   out.name = name;
@@ -252,10 +252,13 @@ ike::ChildConfig read_child(const std::string& name, const Value& value, const C
   };
   out.selectors = {side(local), side(remote)};
   read_mode(section, connection, out);
-  read_protocol(section, connection, legacy, out);
+  read_protocol(section, connection, config.legacy, out);
   read_esn(section, out);
   read_actions(section, connection, out);
   read_pfp(section, out);
+  const Value spd = section.get("spd");
+  out.spd = read_spd(spd, config);
+  if (spd && interface != InterfaceId{}) spd.error("an interface has an SPD of its own");
   read_fragments(section, out);
   read_classes(section, out);
   read_lifetimes(section, out);
@@ -275,6 +278,16 @@ ike::ChildConfig later_child(const ike::ChildConfig& child) {
     for (TrafficSelector& s : *side)
       if (!s.ports.is_any()) s.ports = PortRange::opaque();
   return out;
+}
+
+std::string read_spd(const Value& value, const Config& config) {
+  const auto text = value.text();
+  if (!text) return {};
+  if (config.mode == Mode::kKernel)
+    value.error("the kernel has one SPD; this is for mode 'dp'");
+  else if (std::ranges::find(config.setup.ports, *text, &dp::PortSetup::spd) == config.setup.ports.end())
+    value.error(kSpdHelp);
+  return *text;
 }
 
 TrafficSelectors read_selectors(const Value& value) {

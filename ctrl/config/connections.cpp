@@ -117,11 +117,11 @@ void read_retransmission(const Value& value, ike::Retransmission& out) {
 }
 
 void read_children(const Value& value, InterfaceId interface, ConnectionDraft& draft, PolicyIds& ids,
-                   Legacy legacy) {
+                   const Config& config) {
   Section children(value);
   for (auto& [name, item] : children.members()) {
     if (!valid_name(name)) item.error(kNameRule);
-    const ike::ChildConfig child = read_child(name, item, draft.connection, interface, legacy);
+    const ike::ChildConfig child = read_child(name, item, draft.connection, interface, config);
     const auto add = [&](ike::ChildConfig made) {
       if (draft.connection.child(made.name) != nullptr)
         item.error("there is a child '" + made.name + "', for the fragments of another one");
@@ -172,8 +172,7 @@ ConnectionDraft read_connection(const std::string& name, const Value& value, con
   if (const auto encap = section.get("encap").boolean()) out.force_encap = *encap;
   if (!out.local_id.data.empty()) find_secret(value, secrets, out);
   const InterfaceId interface = read_interface(section.get("interface"), name, config, ids);
-  read_children(section.require("children", "it says what is protected"), interface, draft, ids,
-                config.legacy);
+  read_children(section.require("children", "it says what is protected"), interface, draft, ids, config);
   section.finish();
   return draft;
 }

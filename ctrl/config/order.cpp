@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <span>
+#include <tuple>
 
 #include "ctrl/backend/xfrm/message.h"
 #include "ctrl/config/parts.h"
@@ -69,7 +70,8 @@ void check_reached(const std::vector<PolicyEntry>& entries) {
     };
     const auto found = std::ranges::find_if(earlier, [&](const PolicyEntry* e) {
       const PolicyDirection first = e->policy.direction, second = later.policy.direction;
-      return (leaks(e) ? overlap(first, second) : first == PolicyDirection::kBoth || first == second) &&
+      return e->policy.spd == later.policy.spd &&
+             (leaks(e) ? overlap(first, second) : first == PolicyDirection::kBoth || first == second) &&
              covers(e->policy.selectors, all);
     });
     const PolicyEntry* first = found == earlier.end() ? nullptr : *found;
@@ -106,7 +108,7 @@ void check_fragments(const std::vector<PolicyEntry>& entries) {
     if (e.policy.action != Action::kProtect) continue;
     const Selectors all = widest(e.policy.selectors);
     for (const PolicyEntry* b : opaque)
-      if (overlap(b->policy.direction, e.policy.direction) &&
+      if (b->policy.spd == e.policy.spd && overlap(b->policy.direction, e.policy.direction) &&
           overlap(with_fragments(b->policy.selectors), all))
         e.value.error("its fragments are not reached: " + shown(*b) +
                       ", for opaque ports, takes them in the clear; put it before that one");
@@ -120,7 +122,8 @@ void check_open_child(const PolicyEntry& child, std::span<const PolicyEntry* con
       "protects nothing until its peer, whose address is not known, has an SA; until then ";
   const Selectors all = widest(child.policy.selectors);
   const auto opens = std::ranges::find_if(behind, [&](const PolicyEntry* e) {
-    return e->policy.action == Action::kBypass && overlap(e->policy.selectors, all);
+    return e->policy.action == Action::kBypass && e->policy.spd == child.policy.spd &&
+           overlap(e->policy.selectors, all);
   });
   // Its local side may be this machine's own addresses, which the configuration does not know.
   const bool discarded = std::ranges::any_of(behind, [&](const PolicyEntry* e) {
@@ -190,13 +193,13 @@ void check_trap(const Value& value, const ike::ChildConfig& child, const PolicyS
 }
 
 void check_same_children(const std::vector<ConnectionDraft>& drafts) {
-  std::map<std::pair<InterfaceId, Selectors>, std::string> seen;
+  std::map<std::tuple<InterfaceId, std::string, Selectors>, std::string> seen;
   for (const ConnectionDraft& draft : drafts)
     for (std::size_t i = 0; i < draft.children.size(); ++i) {
       const PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
       if (policy.selectors.local.empty() || policy.selectors.remote.empty()) continue;
       const auto [first, fresh] =
-          seen.try_emplace({policy.interface, in_order(policy.selectors)}, policy.name);
+          seen.try_emplace({policy.interface, policy.spd, in_order(policy.selectors)}, policy.name);
       if (!fresh)
         draft.children[i].error("has the same selectors as child '" + first->second +
                                 "': " + policy.selectors.text());

@@ -73,7 +73,9 @@ std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets*
 inline constexpr std::chrono::seconds kLongestLife{30 * 86400};
 inline bool one_host(const AddressRange& range) { return range.first == range.last; }
 ike::ChildConfig read_child(const std::string& name, const Value& value, const ike::Connection& connection,
-                            InterfaceId interface, Legacy legacy);
+                            InterfaceId interface, const Config& config);
+// The SPD that some ports name; the ports were read before.
+std::string read_spd(const Value& value, const Config& config);
 // RFC 4301 §7.2: the child beside one with `fragments: own-sa`, for the fragments that are not the first. Its
 // name is the other's with this behind it.
 inline constexpr std::string_view kLaterChild = "-fragments";
@@ -92,7 +94,7 @@ DscpClasses read_dscp_classes(const Value& value);
 // policies.cpp
 // The SPD entry that a child makes; its order is set by the list.
 PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfig& child);
-std::vector<PolicySpec> read_policies(const Value& value, Mode mode,
+std::vector<PolicySpec> read_policies(const Value& value, const Config& config,
                                       const std::vector<ConnectionDraft>& drafts, PolicyIds& ids);
 
 // order.cpp

@@ -67,16 +67,18 @@ void read_protect(const Value& value, Section& section, Mode mode, PolicySpec& o
 std::string identity_of(const PolicySpec& policy) {
   constexpr std::string_view kDirections[] = {"both", "out", "in"};
   return std::string(name(policy.action)) + " " +
-         std::string(kDirections[static_cast<std::size_t>(policy.direction)]) + " " + policy.selectors.text();
+         std::string(kDirections[static_cast<std::size_t>(policy.direction)]) + " " +
+         policy.selectors.text() + (policy.spd.empty() ? "" : " of " + policy.spd);
 }
 
 class List {
  public:
-  List(const std::vector<ConnectionDraft>& drafts, Mode mode, PolicyIds& ids) : mode_(mode), ids_(ids) {
+  List(const std::vector<ConnectionDraft>& drafts, const Config& config, PolicyIds& ids)
+      : config_(config), mode_(config.mode), ids_(ids) {
     for (const ConnectionDraft& draft : drafts)
       for (std::size_t i = 0; i < draft.children.size(); ++i) {
         PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
-        if (mode == Mode::kKernel) check_trap(draft.children[i], draft.connection.children[i], policy);
+        if (mode_ == Mode::kKernel) check_trap(draft.children[i], draft.connection.children[i], policy);
         child_names_.push_back(policy.name);
         by_name_[policy.name] = children_.size();
         children_.push_back({std::move(policy), draft.children[i], true});
@@ -163,6 +165,7 @@ class List {
       policy.name = *text;
     }
     policy.selectors = read_sets(section);
+    policy.spd = read_spd(section.get("spd"), config_);
     if (const auto d = section.get("direction")
                            .choice<PolicyDirection>({{"both", PolicyDirection::kBoth},
                                                      {"out", PolicyDirection::kOut},
@@ -233,8 +236,10 @@ class List {
       const auto found =
           std::ranges::find_if(entries_, [&](const PolicyEntry& entry) { return entry.policy.name == text; });
       if (found == entries_.end() || found->policy.action != Action::kProtect ||
+          found->policy.spd != entries_[index].policy.spd ||
           found == entries_.begin() + static_cast<std::ptrdiff_t>(index))
-        value.error("'" + text.substr(0, 64) + "' is no other entry of this list with action protect");
+        value.error("'" + text.substr(0, 64) +
+                    "' is no other entry of this list with action protect, of the same SPD");
       else
         entries_[index].policy.over = found->policy.id;
     }
@@ -259,6 +264,7 @@ class List {
     policy.via_kernel = given.value_or(false) && mode_ == Mode::kDataPath;
   }
 
+  const Config& config_;
   Mode mode_;
   PolicyIds& ids_;
   std::vector<PolicyEntry> children_;
@@ -286,6 +292,7 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
                  .mode = child.mode,
                  .child = child.policy,
                  .interface = child.interface,
+                 .spd = child.spd,
                  .pfp = child.pfp,
                  .fragments = child.fragments,
                  .classes = child.classes};
@@ -298,10 +305,10 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
   return out;
 }
 
-std::vector<PolicySpec> read_policies(const Value& value, Mode mode,
+std::vector<PolicySpec> read_policies(const Value& value, const Config& config,
                                       const std::vector<ConnectionDraft>& drafts, PolicyIds& ids) {
   check_same_children(drafts);
-  List list(drafts, mode, ids);
+  List list(drafts, config, ids);
   for (const Value& item : value.list()) list.read(item);
   return list.finish();
 }

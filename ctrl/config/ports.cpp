@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "ctrl/config/parts.h"
+#include "ctrl/config/rules.h"
 #include "dp/device/buffers.h"
 
 namespace simplon::ctrl {
@@ -175,6 +176,11 @@ void read_port(const Value& value, Config& out) {
   if (const auto s = side.choice<dp::Side>(
           {{"protected", dp::Side::kProtected}, {"unprotected", dp::Side::kUnprotected}}))
     setup.side = *s;
+  const Value spd = port.get("spd");
+  if (const auto text = spd.text()) {
+    if (!valid_name(*text)) spd.error(kNameRule);
+    setup.spd = *text;
+  }
   // 9,702 is the largest frame of the cards DPDK knows, less the headers; 576 the least that IPv4 asks for.
   const std::uint16_t most = setup.vlan ? setup.mtu : 9600;
   if (const auto bytes = mtu.number(576, most)) setup.mtu = static_cast<std::uint16_t>(*bytes);

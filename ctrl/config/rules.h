@@ -24,6 +24,9 @@ inline bool valid_name(std::string_view name) {
 }
 inline constexpr std::string_view kNameRule = "a name is 1 to 64 letters, digits, '.', '-' or '_'";
 
+// Of an SPD that ports name.
+inline constexpr std::string_view kSpdHelp = "no port has this SPD; write 'spd' at the ports that it is for";
+
 // A policy may be named by its id too, so digits alone are no name.
 inline bool valid_policy_name(std::string_view name) {
   return valid_name(name) && !std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });

@@ -59,7 +59,7 @@ void remove_policy(Changes& out, const PolicySpec& policy) {
 }  // namespace
 
 bool keeps_closed(const PolicySpec& want, const PolicySpec& before) {
-  return want.order <= before.order &&
+  return want.order <= before.order && want.spd == before.spd &&
          (want.direction == PolicyDirection::kBoth || want.direction == before.direction) &&
          covers(want.selectors, before.selectors);
 }

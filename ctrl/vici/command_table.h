@@ -135,6 +135,7 @@ inline constexpr std::array kPolicyAdd{
     Argument{.name = "over",
              .help = "name of the policy whose SAs protect its packets once more",
              .names = Names::kPolicies},
+    Argument{.name = "spd", .help = "of the ports that name it; default: of all others"},
     Argument{.name = "dscp-class",
              .help = "DSCPs with SAs of their own, like ef,cs5; once for each class from 1 on",
              .kind = Kind::kList},

@@ -51,6 +51,10 @@ struct PolicySpec {
   // PROTECT only: the entry is of the SPD of this tunnel interface, and decides about what is routed to it
   // alone. None: of the SPD of all other traffic.
   InterfaceId interface{};
+  // The entry is of the SPD of the ports that name it (RFC 4301 §4.4.1): it decides about what comes in by
+  // them, from whichever side, and what the host sends by them. Empty: of the SPD of all other ports. For the
+  // data path; not with `interface`.
+  std::string spd{};
 
   // PROTECT only: each packet gets an SA for its own values of these fields.
   PfpFlags pfp;

@@ -41,7 +41,7 @@ std::size_t Ports::carrier_of(std::size_t port) const {
 }
 
 PortFacts Ports::facts(std::size_t port) const {
-  return {device_of(port).facts().mac, setups_[port].side, setups_[port].mtu};
+  return {device_of(port).facts().mac, setups_[port].side, setups_[port].mtu, setups_[port].spd};
 }
 
 VlanTags Ports::tags(std::size_t port) const {

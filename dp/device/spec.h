@@ -51,6 +51,7 @@ struct PortSetup {
   std::uint16_t descriptors = 1024;
   std::optional<Mac> mac;  // default: the device's
   bool tap = true;         // false: no punt path (bench ports)
+  std::string spd{};       // the SPD that decides about its packets; empty: the common one
 
   // What the port takes of the machine; nothing for a VLAN.
   std::vector<std::string> devices() const {

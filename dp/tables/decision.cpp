@@ -86,12 +86,10 @@ Drop martian(const Tables& tables, const Flow& flow) {
 }
 
 // RFC 4301 §5.1: the forwarding function selects the SPD. Null: it has no entries.
-const Spd* outbound_spd(const Tables& tables, const RouteTo& to) {
-  const bool tunnel = to && is_tunnel(tables.routes->next_hop(to.index).port);
-  return tunnel ? tables.tunnel_spd(tables.routes->next_hop(to.index).port) : tables.spd.get();
-}
 const Spd* outbound_spd(const Tables& tables, const Flow& flow) {
-  return outbound_spd(tables, tables.routes->find(flow.destination, path_hash(flow)));
+  const RouteTo to = tables.routes->find(flow.destination, path_hash(flow));
+  const bool tunnel = to && is_tunnel(tables.routes->next_hop(to.index).port);
+  return tunnel ? tables.tunnel_spd(tables.routes->next_hop(to.index).port) : &tables.spd_of(flow.port);
 }
 
 // RFC 4291 §2.5.6, RFC 3927 §7: no router forwards these.
@@ -107,14 +105,14 @@ bool is_dhcp_offer(const Tables& tables, const Flow& flow) {
       Port{flow.dport} != kDhcpClientPort || tables.routes->address_of(flow.port, Family::kV4) != nullptr)
     return false;
   const bool out = flow.origin == Origin::kProtected;
-  const Spd::Entry* entry = tables.spd->find(out ? Direction::kOut : Direction::kIn, flow);
+  const Spd::Entry* entry = tables.spd_of(flow.port).find(out ? Direction::kOut : Direction::kIn, flow);
   return entry == nullptr || entry->action != Action::kProtect;
 }
 
 // Over the boundary outwards: the SPD's outbound side decides; `pass` is what BYPASS means here.
 Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) {
   if (!tables.gateway_on && pass.kind != Decision::Kind::kSend) return drop(Drop::kGatewayOff);
-  const Spd::Entry* entry = tables.spd->find(Direction::kOut, flow);
+  const Spd::Entry* entry = tables.spd_of(flow.port).find(Direction::kOut, flow);
   const std::uint32_t by = hit(entry, Direction::kOut);
   if (entry == nullptr) return drop(Drop::kNoPolicy).counted(by);
   if (const Drop bad = why_not_fragment(*entry, flow); bad != Drop::kNone) return drop(bad).counted(by);
@@ -156,7 +154,7 @@ struct Inbound {
   std::uint32_t hit;
 };
 Inbound inbound(const Tables& tables, const Flow& flow) {
-  const Spd::Entry* entry = tables.spd->find(Direction::kIn, flow);
+  const Spd::Entry* entry = tables.spd_of(flow.port).find(Direction::kIn, flow);
   const std::uint32_t by = hit(entry, Direction::kIn);
   if (entry == nullptr) return {Drop::kNoPolicy, by};
   if (const Drop bad = why_not_fragment(*entry, flow); bad != Drop::kNone) return {bad, by};
@@ -173,7 +171,7 @@ Inbound inbound(const Tables& tables, const Flow& flow) {
 
 // The entry that gives such packets to the kernel to forward; null: none does.
 const Spd::Entry* entry_via_kernel(const Tables& tables, Direction direction, const Flow& flow) {
-  const Spd::Entry* entry = tables.spd->find(direction, flow);
+  const Spd::Entry* entry = tables.spd_of(flow.port).find(direction, flow);
   return entry != nullptr && entry->action == Action::kBypass && entry->via_kernel ? entry : nullptr;
 }
 
@@ -183,7 +181,7 @@ bool is_named_group(const Tables& tables, const Flow& flow) {
   const bool out = flow.origin == Origin::kProtected;
   const Spd* spd = out                    ? outbound_spd(tables, flow)
                    : is_tunnel(flow.port) ? tables.tunnel_spd(flow.port)
-                                          : tables.spd.get();
+                                          : &tables.spd_of(flow.port);
   const Spd::Entry* entry =
       spd == nullptr ? nullptr : spd->find(out ? Direction::kOut : Direction::kIn, flow);
   return entry != nullptr && entry->multicast;

@@ -86,6 +86,8 @@ Result<void> Registry::add_policy(const PolicySpec& policy) {
   if (policy.over == policy.id && policy.over != PolicyId{}) return fail("a policy cannot be over itself");
   const SlotUse* use = slot_for(policy.id);
   if (use == nullptr) return fail("no room for another policy");
+  if (!policy.spd.empty() && std::ranges::find(ports_, policy.spd, &PortFacts::spd) == ports_.end())
+    return fail("no port has the SPD '" + policy.spd + "'");
   if (policy.classes.count > kMostDscpClasses) return fail("a policy has too many classes of traffic");
   for (std::uint8_t c = 1; c < policy.classes.count; ++c)
     if (slot_for(policy.id, c) == nullptr) return fail("no room for another policy");
@@ -155,15 +157,20 @@ std::uint32_t Registry::add_classes(const Policy& policy, std::vector<ClassSlots
   return static_cast<std::uint32_t>(to.size());
 }
 
-// One for each tunnel interface that has entries, and one for all else.
+// One for each tunnel interface that has entries, one for each name that ports give theirs, and one for all
+// else.
 void Registry::build_spds(Tables& next) const {
   std::map<InterfaceId, std::vector<Spd::Input>> inputs;
+  std::map<std::string, std::vector<Spd::Input>> named;
   std::vector<ClassSlots> classes;
-  for (const auto& [id, policy] : policies_)
-    inputs[policy.spec.interface].push_back({policy.spec, policy.slot, add_classes(policy, classes)});
+  for (const auto& [id, policy] : policies_) {
+    auto& list = policy.spec.spd.empty() ? inputs[policy.spec.interface] : named[policy.spec.spd];
+    list.push_back({policy.spec, policy.slot, add_classes(policy, classes)});
+  }
   next.classes =
       classes.empty() ? nullptr : std::make_shared<const std::vector<ClassSlots>>(std::move(classes));
   next.spd = std::make_shared<const Spd>(std::move(inputs[InterfaceId{}]));
+  next.port_spds = port_spds(std::move(named));
   next.pieces = std::ranges::any_of(
       policies_, [](const auto& p) { return Spd::Entry::by_piece(p.second.spec.fragments); });
   inputs.erase(InterfaceId{});
@@ -174,6 +181,21 @@ void Registry::build_spds(Tables& next) const {
   for (auto& [id, entries] : inputs)
     (*tunnels)[static_cast<std::size_t>(id)] = std::make_unique<const Spd>(std::move(entries));
   next.tunnels = std::move(tunnels);
+}
+
+// A port whose SPD has no entries discards all the same. Null: no port has an SPD of its own.
+std::shared_ptr<const PortSpds> Registry::port_spds(
+    std::map<std::string, std::vector<Spd::Input>> named) const {
+  std::map<std::string, std::shared_ptr<const Spd>> made;
+  auto out = std::make_shared<PortSpds>(ports_.size());
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    const std::string& name = ports_[i].spd;
+    if (name.empty()) continue;
+    auto& spd = made[name];
+    if (!spd) spd = std::make_shared<const Spd>(std::move(named[name]));
+    (*out)[i] = spd;
+  }
+  return made.empty() ? nullptr : out;
 }
 
 void Registry::retire(std::function<void()> free) {

@@ -116,6 +116,7 @@ class Registry {
   void set_mtu(const Entry& entry);
   void set_inner_mtu(const Entry& entry);
   void build_spds(Tables& next) const;
+  std::shared_ptr<const PortSpds> port_spds(std::map<std::string, std::vector<Spd::Input>> named) const;
   std::uint32_t add_classes(const Policy& policy, std::vector<ClassSlots>& to) const;
   static std::uint64_t packets(const Entry& entry);
   std::uint64_t counted(std::uint32_t hit) const;  // by all workers

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -32,6 +33,7 @@ struct PortFacts {
   Mac mac{};
   Side side{};
   std::uint16_t mtu = 1500;
+  std::string spd{};  // the SPD that decides about its packets; empty: the common one
 };
 
 struct NextHop {

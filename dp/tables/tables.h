@@ -63,17 +63,27 @@ struct ClassSlots {
 // The SPDs of the tunnel interfaces, by InterfaceId; null: it has no entries.
 using TunnelSpds = std::vector<std::unique_ptr<const Spd>>;
 
+// The SPDs of ports that have one of their own, by PortIndex; null: the common one is the port's.
+using PortSpds = std::vector<std::shared_ptr<const Spd>>;
+
 struct Tables {
   std::uint32_t generation = 1;
   bool gateway_on = true;
   bool pieces = false;                                     // some SPD asks which fragment it is (Flow::piece)
-  std::shared_ptr<const Spd> spd;                          // of all that no tunnel interface carries
+  std::shared_ptr<const Spd> spd;                          // of all ports that have none of their own
+  std::shared_ptr<const PortSpds> port_spds;               // null: no port has
   std::shared_ptr<const TunnelSpds> tunnels;               // null: no connection ever had an interface
   std::shared_ptr<const std::vector<ClassSlots>> classes;  // null: no entry has more than one
   std::shared_ptr<const Routes> routes;
   const Sad* sad = nullptr;                 // in place
   const OutboundSlots* outbound = nullptr;  // in place
 
+  // Of what came by this port, or is the host's own and leaves by it.
+  const Spd& spd_of(PortIndex port) const {
+    const auto index = static_cast<std::size_t>(port);
+    const bool own = port_spds && index < port_spds->size() && (*port_spds)[index];
+    return own ? *(*port_spds)[index] : *spd;
+  }
   // Null: it has none.
   const Spd* tunnel_spd(PortIndex port) const {
     const auto index = static_cast<std::size_t>(interface_of(port));

@@ -45,6 +45,7 @@ struct ChildConfig {
   PfpFlags pfp;                    // each packet asks for a child SA of its own values
   std::uint32_t pfp_limit = 1024;  // with `pfp`: so many at once
   FragmentHandling fragments = FragmentHandling::kReassemble;  // kAlso: if the peer agrees
+  std::string spd;                                             // whose entry it is, see PolicySpec::spd
   DscpClasses classes;                                         // an SA for each; the peer need not know
 
   friend bool operator==(const ChildConfig&, const ChildConfig&) = default;

@@ -232,6 +232,8 @@ Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy) {
     return fail("policy " + policy.name +
                 ": the kernel has one way with fragments, to put them together where ports count; leave "
                 "'fragments' away");
+  if (!policy.spd.empty())
+    return fail("policy " + policy.name + ": the kernel has one SPD; 'spd' is for mode 'dp'");
   if (policy.classes.any())
     return fail(
         "policy " + policy.name +

@@ -214,6 +214,7 @@ Message policy_message(const PolicySpec& policy) {
     m.add("fragments", std::ranges::find(kFragmentWords, policy.fragments, [](const auto& word) {
                          return word.second;
                        })->first);
+  m.add_if(!policy.spd.empty(), "spd", policy.spd);
   if (policy.classes.any()) m.add_list("dscp-classes", class_texts(policy.classes));
   if (policy.pfp.any()) m.add_list("pfp", pfp_names(policy.pfp));
   return m;

@@ -45,8 +45,9 @@ void read_over(Arguments& in, const Operations& gateway, PolicySpec& policy) {
     in.refuse("over is for a policy with action protect");
   else if (found == policies.end())
     in.refuse("over: there is no policy '" + wanted + "'; add it first");
-  else if (found->action != Action::kProtect || found->interface != InterfaceId{})
-    in.refuse("over: policy '" + wanted + "' must have action protect, and no interface");
+  else if (found->action != Action::kProtect || found->interface != InterfaceId{} || found->spd != policy.spd)
+    in.refuse("over: policy '" + wanted +
+              "' must have action protect and no interface, and be of the same SPD");
   else
     policy.over = found->id;
 }
@@ -103,6 +104,7 @@ Result<PolicySpec> read_policy(Call& call) {
   read_selectors(in, policy);
   read_processing(in, policy);
   read_tunnel(in, policy);
+  if (in.has("spd")) policy.spd = in.text("spd");
   read_over(in, call.gateway, policy);
   read_classes(in, policy);
   policy.fragments = in.choice<FragmentHandling>("fragments", kFragmentWords, policy.fragments);

@@ -366,5 +366,52 @@ connections:
               HasSubstr("dscp_classes is for mode 'dp'"));
 }
 
+constexpr std::string_view kTwoCustomers = R"(
+gateway: {mode: dp, idle: relax, main_core: 0, workers: [1, 2], memory: 256MiB, buffers: 8192}
+crypto: [crypto_aesni_gcm]
+ports:
+  - {name: red0, device: "net_af_packet0,iface=red", side: protected, spd: red}
+  - {name: blue0, device: "net_af_packet1,iface=blue", side: protected, spd: blue}
+  - {name: wan, device: "0000:01:00.0", side: unprotected, addresses: 198.51.100.1/24}
+  - {name: other0, device: "net_af_packet2,iface=other", side: protected, spd: other}
+connections:
+  red:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children:
+      net: {local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24, spd: red}
+  blue:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.3}
+    children:
+      net: {local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24, spd: blue}
+policies:
+  - {action: bypass, local: any, remote: any, spd: %}
+  - {child: red/net}
+)";
+std::string two_customers(std::string_view spd) {
+  std::string out(kTwoCustomers);
+  return out.replace(out.find('%'), 1, spd);
+}
+
+TEST(Rfc4301_4_4_1, PortsMayHaveSpdsOfTheirOwnWithTheSameSelectors) {
+  EXPECT_THAT(error_of(parse(two_customers("blue"))), HasSubstr("is not reached"))
+      << "it takes all of blue's";
+  const auto config = parse(two_customers("other"));
+  ASSERT_TRUE(config) << text(config.error());
+  EXPECT_EQ(config->setup.ports[0].spd, "red");
+  EXPECT_EQ(config->setup.ports[3].spd, "other");
+  ASSERT_THAT(config->policies, SizeIs(3));
+  EXPECT_EQ(config->policies[0].spd, "other");
+  EXPECT_EQ(config->policies[1].name, "red/net");
+  EXPECT_EQ(config->policies[1].spd, "red");
+  EXPECT_EQ(config->policies[2].spd, "blue");
+  EXPECT_EQ(config->policies[1].selectors, config->policies[2].selectors);
+}
+
+TEST(Rfc4301_4_4_1, AnSpdThatNoPortNamesIsAnError) {
+  EXPECT_THAT(error_of(parse(two_customers("green"))), HasSubstr("no port has this SPD"));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl
