@@ -265,6 +265,7 @@ ike::ChildConfig read_child(const std::string& name, const Value& value, const C
   if (const auto n = section.get("replay_window").number(kShortestWindow, kLongestWindow))
     out.replay_window = static_cast<std::uint32_t>(*n);
   read_mtu(section, out.mtu);
+  read_tunnel(section, connection, out);
   section.finish();
   check_selectors(value, connection, out);
   return out;

@@ -83,6 +83,12 @@ ike::ChildConfig later_child(const ike::ChildConfig& child);
 // "any" means all addresses of both families, also in front of a bracket: "any[udp/53]".
 TrafficSelectors read_selectors(const Value& value);
 
+// tunnel.cpp
+// Of a child whose mode and protocol are read.
+void read_tunnel(Section& section, const ike::Connection& connection, ike::ChildConfig& out);
+// In mode kernel: reports what the kernel cannot do of it.
+void check_kernel_tunnel(const Value& child, const ike::ChildConfig& config);
+
 // proposals.cpp
 // A weak algorithm is an error where it is not allowed, else a warning (RFC 8221, RFC 8247).
 std::vector<ike::Proposal> read_proposals(const Value& value, ike::ProtocolId protocol, Legacy legacy);

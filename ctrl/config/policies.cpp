@@ -78,7 +78,10 @@ class List {
     for (const ConnectionDraft& draft : drafts)
       for (std::size_t i = 0; i < draft.children.size(); ++i) {
         PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
-        if (mode_ == Mode::kKernel) check_trap(draft.children[i], draft.connection.children[i], policy);
+        if (mode_ == Mode::kKernel) {
+          check_trap(draft.children[i], draft.connection.children[i], policy);
+          check_kernel_tunnel(draft.children[i], draft.connection.children[i]);
+        }
         child_names_.push_back(policy.name);
         by_name_[policy.name] = children_.size();
         children_.push_back({std::move(policy), draft.children[i], true});

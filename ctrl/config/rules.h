@@ -64,8 +64,6 @@ inline const std::initializer_list<std::pair<std::string_view, FragmentHandling>
 // Why an entry cannot have it; empty: it can.
 std::string_view why_not(FragmentHandling handling, Action action, SaMode mode, const Selectors& selectors);
 
-// "ef", "cs5", "af41", "46".
-std::optional<std::uint8_t> parse_dscp(std::string_view text);
 // Into the class that is being made, classes.count.
 Result<void> add_dscp(std::string_view text, DscpClasses& classes);
 

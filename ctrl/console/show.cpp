@@ -120,9 +120,9 @@ void show_ports(std::ostream& out, const Reply& reply) {
 
 namespace {
 
-constexpr std::array<std::string_view, 12> kWorkerCounts{
-    "received",    "transmitted", "encrypted",   "decrypted", "forwarded",   "punted",
-    "handed-over", "dropped",     "reassembled", "fragments", "icmp-errors", "waiting"};
+constexpr std::array<std::string_view, 13> kWorkerCounts{
+    "received", "transmitted", "encrypted", "decrypted",   "forwarded", "punted", "handed-over",
+    "dropped",  "reassembled", "fragments", "icmp-errors", "dummies",   "waiting"};
 
 }  // namespace
 

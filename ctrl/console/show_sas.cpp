@@ -33,7 +33,8 @@ std::string life(const Message& m) {
 // What its SAs are, beside the usual: ESP in tunnel mode.
 std::string kind(const Message& child) {
   return (field(child, "protocol") == "AH" ? "AH " : "") + algorithms(child) +
-         (field(child, "mode") == "TRANSPORT" ? ", transport" : "");
+         (field(child, "mode") == "TRANSPORT" ? ", transport" : "") +
+         (child.value("tfc") ? ", TFC " + field(child, "tfc") : "");
 }
 
 void show_children(std::ostream& out, const Message& children) {

@@ -104,6 +104,12 @@ inline constexpr std::array kSaAdd{
     Argument{
         .name = "fragment", .help = "what is fragmented: before or after ESP", .choices = "before after"},
     Argument{.name = "mss", .help = "largest TCP segment that a SYN offers: auto, off or octets"},
+    Argument{.name = "dscp", .help = "outer DSCP: copy, one for all, or INNER=OUTER,...,others=OUTER"},
+    Argument{.name = "ecn", .help = "outer ECN field (RFC 6040)", .choices = "normal compatibility"},
+    Argument{.name = "ttl", .help = "outer TTL or hop limit"},
+    Argument{.name = "flow-label", .help = "outer IPv6 flow label", .choices = "zero copy flow"},
+    Argument{.name = "tfc", .help = "octets that packets are padded to: off, mtu or a number"},
+    Argument{.name = "dummies", .help = "dummy packets in a second"},
     Argument{.name = "soft-time", .help = "seconds until a warning"},
     Argument{.name = "soft-bytes", .help = "bytes until a warning"},
     Argument{.name = "soft-packets", .help = "packets until a warning"},

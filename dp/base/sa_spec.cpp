@@ -60,6 +60,18 @@ Result<void> check_ah(const SaSpec& sa) {
   return {};
 }
 
+// In transport mode the header is the packet's own, and its peer takes no padding behind it: where a packet
+// of TCP or UDP ends, only the length of the IP packet tells (RFC 4303 §2.7).
+Result<void> check_tunnel_options(const SaSpec& sa) {
+  if (sa.tunnel == TunnelOptions{}) return {};
+  if (sa.mode == SaMode::kTransport)
+    return fail("dscp, ecn, ttl, flow_label, tfc and dummies are for tunnel mode, which has an outer header");
+  if (sa.protocol == IpsecProtocol::kAh && (sa.tunnel.tfc != kTfcOff || sa.tunnel.dummies != 0))
+    return fail("tfc and dummies are for ESP: AH hides nothing (RFC 4303 section 2.7)");
+  if (sa.tunnel.ttl == 0) return fail("a ttl of 0 leads nowhere; use 1 to 255");
+  return {};
+}
+
 }  // namespace
 
 Result<void> possible_sa(const SaSpec& sa) {
@@ -68,6 +80,7 @@ Result<void> possible_sa(const SaSpec& sa) {
   if (sa.over != PolicyId{} && sa.udp) return fail("UDP encapsulation is for the outermost SA of a bundle");
   if (sa.mode == SaMode::kTransport)
     if (auto able = check_transport(sa); !able) return able;
+  if (auto able = check_tunnel_options(sa); !able) return able;
   if (sa.esn == Esn::kOn && sa.replay_window == 0)
     return fail("extended sequence numbers need a replay window (RFC 4303 section 2.2.1)");
   const bool is_des = sa.suite.encr->id == EncrId::kDes || sa.suite.encr->id == EncrId::k3Des;

@@ -14,6 +14,7 @@
 #include "dp/base/secret.h"
 #include "dp/base/selector.h"
 #include "dp/base/suite.h"
+#include "dp/base/tunnel_options.h"
 
 namespace simplon {
 
@@ -115,6 +116,7 @@ struct SaSpec {
   std::uint32_t replay_window = kDefaultReplayWindow;  // packets; inbound only
   Lifetime soft, hard;
   MtuOptions mtu;           // outbound only
+  TunnelOptions tunnel;     // outbound and in tunnel mode only
   PolicyId policy{};        // out: the SPD entry that sends through this SA
   PolicyId child{};         // the child's entry, where `policy` is a narrowed one's
   PolicyId over{};          // whose SAs protect its packets once more, see PolicySpec::over

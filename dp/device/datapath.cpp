@@ -17,6 +17,7 @@
 #include "dp/crypto/crypto.h"
 #include "dp/device/buffers.h"
 #include "dp/device/device.h"
+#include "dp/device/dummies.h"
 #include "dp/device/eal.h"
 #include "dp/device/port_watch.h"
 #include "dp/device/ports.h"
@@ -148,6 +149,7 @@ class DpdkDataPath final : public DataPath {
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<PortWatch> watch_;
   std::unique_ptr<TunnelPorts> tunnels_;
+  std::unique_ptr<Dummies> dummies_;
   std::vector<Thread> threads_;
   std::atomic<bool> stop_{false};
 };
@@ -187,6 +189,10 @@ Result<void> DpdkDataPath::start() {
   injects.reserve(injects_.size());
   for (const Ring& ring : injects_) injects.push_back(ring.get());
   tunnels_ = std::make_unique<TunnelPorts>(*registry_, *punt_path_, std::move(injects));
+  std::vector<rte_ring*> mailboxes;
+  mailboxes.reserve(mailboxes_.size());
+  for (const Ring& ring : mailboxes_) mailboxes.push_back(ring.get());
+  dummies_ = std::make_unique<Dummies>(*registry_, std::move(mailboxes), buffers_.on(node_of_lcore(0)));
   registry_->tick(std::chrono::steady_clock::now());
   if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
   threads_.resize(workers);
@@ -385,7 +391,8 @@ std::vector<Event> DpdkDataPath::poll() {
   // What is left makes the descriptor readable. It waits for the next call: a flood for the host must not
   // keep the control thread from everything else.
   punt_path_->sleep(events_.get());
-  registry_->tick(std::chrono::steady_clock::now());
+  registry_->tick(now);
+  dummies_->tick(now);
   registry_->collect();
   return out;
 }
@@ -429,6 +436,7 @@ Stats DpdkDataPath::stats() const {
                            .fragments = c.fragments,
                            .icmp_errors = c.icmp_errors,
                            .joined = c.joined,
+                           .dummies = c.dummies,
                            .waiting = c.waiting,
                            .turns = c.turns,
                            .idle_turns = c.idle_turns,

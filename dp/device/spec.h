@@ -139,10 +139,10 @@ struct PortStats {
 struct WorkerStats {
   unsigned core = 0;
   std::uint64_t received = 0, transmitted = 0, encrypted = 0, decrypted = 0, forwarded = 0, punted = 0;
-  std::uint64_t handed_over = 0;                 // to the SA's owner
-  std::uint64_t reassembled = 0;                 // fragments that are part of another packet now
-  std::uint64_t fragments = 0, icmp_errors = 0;  // packets that came to be here, see WorkerCounters
-  std::uint64_t joined = 0, waiting = 0;         // see WorkerCounters
+  std::uint64_t handed_over = 0;                       // to the SA's owner
+  std::uint64_t reassembled = 0;                       // fragments that are part of another packet now
+  std::uint64_t fragments = 0, icmp_errors = 0;        // packets that came to be here, see WorkerCounters
+  std::uint64_t joined = 0, dummies = 0, waiting = 0;  // see WorkerCounters
   std::uint64_t turns = 0, idle_turns = 0;
   std::vector<std::uint64_t> dropped;  // indexed by Drop
 };

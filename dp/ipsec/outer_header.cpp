@@ -6,10 +6,10 @@
 
 #include <algorithm>
 
+#include "dp/ipsec/dressing.h"
+
 namespace simplon::dp {
 namespace {
-
-constexpr std::uint8_t kOuterTtl = 64;
 
 std::uint32_t random_word() {
   std::uint32_t word;
@@ -32,7 +32,7 @@ std::uint8_t protocol_of(const SaSpec& spec) {
 void ipv4_header(const SaSpec& spec, std::uint8_t* h) {
   h[0] = 0x45;
   if (spec.mtu.df == DfBit::kSet) store_be16(h + 6, kDontFragment);
-  h[8] = kOuterTtl;
+  h[8] = spec.tunnel.ttl;
   h[9] = protocol_of(spec);
   std::memcpy(h + 12, spec.source.bytes().data(), 4);
   std::memcpy(h + 16, spec.destination.bytes().data(), 4);
@@ -41,7 +41,7 @@ void ipv4_header(const SaSpec& spec, std::uint8_t* h) {
 void ipv6_header(const SaSpec& spec, std::uint8_t* h) {
   h[0] = 0x60;
   h[6] = protocol_of(spec);
-  h[7] = kOuterTtl;
+  h[7] = spec.tunnel.ttl;
   std::memcpy(h + 8, spec.source.bytes().data(), 16);
   std::memcpy(h + 24, spec.destination.bytes().data(), 16);
 }
@@ -104,6 +104,7 @@ void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
   // Of AH the identification is authenticated: it must be there before somebody fragments the packet.
   sa.more_fields = sa.udp || (sa.v4 && (ah || spec.mtu.df != DfBit::kSet));
   sa.kind = sa_kind(spec);
+  if (is_dressed(sa.kind)) sa.dressing = make_dressing(spec);
   sa.ip_bytes = static_cast<std::uint8_t>(ip_bytes(spec));
   sa.header_bytes = static_cast<std::uint8_t>(protocol_bytes(spec) + (transport ? 0 : ip_bytes(spec)));
   sa.iv = ah ? ah_icv_room(spec) : static_cast<std::uint8_t>(spec.suite.iv());

@@ -113,7 +113,9 @@ inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
     {Drop::kCryptoError, "crypto-error", "the crypto device failed"},
     {Drop::kBadPadding, "bad-padding", "the ESP padding is not 1, 2, 3 and so on"},
     {Drop::kBadNextHeader, "bad-next-header", "the ESP trailer names no protocol that a tunnel carries"},
-    {Drop::kDummy, "dummy", "a dummy packet, sent to hide traffic (RFC 4303 section 2.6)"},
+    {Drop::kDummy, "dummy",
+     "a dummy packet, made to hide traffic (RFC 4303 section 2.6), that came, or whose SA went before it was "
+     "sent"},
     {Drop::kEcn, "ecn", "marked as congested on its way, but its sender knows no ECN (RFC 6040 section 4.2)"},
     {Drop::kSelectorMismatch, "selector-mismatch", "the decrypted packet is outside the SA's selectors"},
     {Drop::kNotInBundle, "not-in-bundle",

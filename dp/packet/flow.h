@@ -21,6 +21,7 @@ enum class Origin : std::uint8_t {
   kHostUnprotected,  // the same, of an unprotected port
   kHostTunnel,       // the same, out of a tunnel interface
   kBundle,           // of an SA of ours, for the SA that is over it: no policy is asked
+  kDummy,            // made to hide traffic, for the SA that its slot has: no policy is asked
   kGateway,          // the data path itself: an ICMP error, which counts as the protected side's
 };
 

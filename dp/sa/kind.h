@@ -21,6 +21,7 @@ enum class SaKind : std::uint8_t {
   kEspTunnelBlock16,   // one block of the cipher, which must be unpredictable (RFC 3602)
   kEspTunnelBlock8,    // the same of DES and 3DES (RFC 2451)
   kEspTunnelNoIv,      // there is none: the payload is in clear (RFC 2410)
+  kEspTunnelDressed,   // outbound, any of these, and more is done (dp/ipsec/dressing.h)
   kEspTransportCounter,
   kEspTransportImplicit,
   kEspTransportBlock16,
@@ -30,6 +31,8 @@ enum class SaKind : std::uint8_t {
   kAhTransport,
   kAhTunnelCounter,  // with an IV before the ICV, which is the sequence number (RFC 4543 §4)
   kAhTransportCounter,
+  kAhTunnelDressed,  // as of ESP
+  kAhTunnelDressedCounter,
 };
 
 enum class IvKind : std::uint8_t { kCounter, kImplicit, kBlock16, kBlock8, kNone };
@@ -48,12 +51,14 @@ constexpr IvKind iv_kind(const Encr& encr) {
   std::unreachable();
 }
 
+// Of a dressed SA of ESP it stands in its Dressing.
 constexpr IvKind iv_kind(SaKind kind) {
   switch (kind) {
     case SaKind::kEspTunnelCounter:
     case SaKind::kEspTransportCounter:
     case SaKind::kAhTunnelCounter:
     case SaKind::kAhTransportCounter:
+    case SaKind::kAhTunnelDressedCounter:
       return IvKind::kCounter;
     case SaKind::kEspTunnelImplicit:
     case SaKind::kEspTransportImplicit:
@@ -66,7 +71,9 @@ constexpr IvKind iv_kind(SaKind kind) {
       return IvKind::kBlock8;
     case SaKind::kEspTunnelNoIv:
     case SaKind::kEspTransportNoIv:
+    case SaKind::kEspTunnelDressed:
     case SaKind::kAhTunnel:
+    case SaKind::kAhTunnelDressed:
     case SaKind::kAhTransport:
       return IvKind::kNone;
   }
@@ -74,6 +81,9 @@ constexpr IvKind iv_kind(SaKind kind) {
 }
 
 constexpr bool is_ah(SaKind kind) { return kind >= SaKind::kAhTunnel; }
+constexpr bool is_dressed(SaKind kind) {
+  return kind == SaKind::kEspTunnelDressed || kind >= SaKind::kAhTunnelDressed;
+}
 
 constexpr SaMode mode_of(SaKind kind) {
   switch (kind) {
@@ -82,8 +92,11 @@ constexpr SaMode mode_of(SaKind kind) {
     case SaKind::kEspTunnelBlock16:
     case SaKind::kEspTunnelBlock8:
     case SaKind::kEspTunnelNoIv:
+    case SaKind::kEspTunnelDressed:
     case SaKind::kAhTunnel:
     case SaKind::kAhTunnelCounter:
+    case SaKind::kAhTunnelDressed:
+    case SaKind::kAhTunnelDressedCounter:
       return SaMode::kTunnel;
     case SaKind::kEspTransportCounter:
     case SaKind::kEspTransportImplicit:
@@ -119,12 +132,22 @@ constexpr SaKind ah_kind(SaMode mode, bool counter) {
   return counter ? SaKind::kAhTransportCounter : SaKind::kAhTransport;
 }
 
-constexpr SaKind sa_kind(const SaSpec& spec) {
+// Whether its packets need more than the template of the outer header, which has the TTL, and a copy of the
+// traffic class. IPv4 has no flow label.
+inline bool is_dressed(const SaSpec& spec) {
+  TunnelOptions plain{.ttl = spec.tunnel.ttl};
+  if (spec.destination.is_v4()) plain.flow_label = spec.tunnel.flow_label;
+  return spec.direction == Direction::kOut && spec.mode == SaMode::kTunnel && spec.tunnel != plain;
+}
+
+inline SaKind sa_kind(const SaSpec& spec) {
+  const bool dressed = is_dressed(spec), counter = spec.suite.encr->counts();
   switch (spec.protocol) {
     case IpsecProtocol::kEsp:
-      return esp_kind(spec.mode, iv_kind(*spec.suite.encr));
+      return dressed ? SaKind::kEspTunnelDressed : esp_kind(spec.mode, iv_kind(*spec.suite.encr));
     case IpsecProtocol::kAh:
-      return ah_kind(spec.mode, spec.suite.encr->counts());
+      if (dressed) return counter ? SaKind::kAhTunnelDressedCounter : SaKind::kAhTunnelDressed;
+      return ah_kind(spec.mode, counter);
   }
   std::unreachable();
 }
@@ -158,6 +181,8 @@ constexpr decltype(auto) with_kind(SaKind kind, F&& f) {
       return f.template operator()<SaKind::kEspTunnelBlock8>();
     case SaKind::kEspTunnelNoIv:
       return f.template operator()<SaKind::kEspTunnelNoIv>();
+    case SaKind::kEspTunnelDressed:
+      return f.template operator()<SaKind::kEspTunnelDressed>();
     case SaKind::kEspTransportCounter:
       return f.template operator()<SaKind::kEspTransportCounter>();
     case SaKind::kEspTransportImplicit:
@@ -176,6 +201,10 @@ constexpr decltype(auto) with_kind(SaKind kind, F&& f) {
       return f.template operator()<SaKind::kAhTunnelCounter>();
     case SaKind::kAhTransportCounter:
       return f.template operator()<SaKind::kAhTransportCounter>();
+    case SaKind::kAhTunnelDressed:
+      return f.template operator()<SaKind::kAhTunnelDressed>();
+    case SaKind::kAhTunnelDressedCounter:
+      return f.template operator()<SaKind::kAhTunnelDressedCounter>();
   }
   std::unreachable();
 }

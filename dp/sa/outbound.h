@@ -15,6 +15,7 @@
 #include "dp/base/counter.h"
 #include "dp/base/published.h"
 #include "dp/base/sa_spec.h"
+#include "dp/base/siphash.h"
 #include "dp/sa/kind.h"
 #include "dp/sa/limits.h"
 
@@ -38,6 +39,21 @@ struct OuterHeader {
   std::array<std::uint8_t, 56> bytes{};  // they end at the end of the array
   std::uint32_t sum = 0;                 // see OutboundSa::outer_sum
   IpAddress destination;
+};
+
+// What is done to the packets of a dressed SA beside all else (dp/ipsec/dressing.h).
+struct Dressing {
+  IvKind iv{};
+  FlowLabel flow_label{};
+  bool clear_ecn = false;  // EcnMode::kCompatibility
+  std::uint16_t tfc = kTfcOff, dummies = 0;
+  DscpMap dscp{};
+  // What the last packet looked like, which dummies repeat; kept where there are dummies.
+  std::uint16_t last_length = 0;  // 0: there was none yet
+  std::uint8_t last_tclass = 0;
+  bool last_df = true;
+  std::uint32_t last_label = 0;
+  SipHash::Key key{};  // of FlowLabel::kFlow
 };
 
 struct alignas(64) OutboundSa {
@@ -74,6 +90,7 @@ struct alignas(64) OutboundSa {
   MtuOptions options;
   OneWriter<std::uint16_t> outer_mtu = 0;  // of the path
   std::uint32_t first_identification = 0;  // see identification()
+  Dressing dressing;                       // is_dressed(kind)
 };
 // The IP identification of an outer packet that may be fragmented: the sequence number, counted from a random
 // start. So an SA repeats none for as long as the field can tell packets apart (RFC 6864 §4.3), and does not

@@ -79,6 +79,13 @@ class Registry {
   SpdHits hits() const;
   // The workers' own counters, for hits(). They outlive every call but the destructor.
   void count_hits_of(std::vector<const Hits*> workers) { workers_ = std::move(workers); }
+  // Where dummy packets are wanted (RFC 4303 §2.6): the slots of outbound SAs that are in use and want some.
+  // None while the gateway is off.
+  struct DummySlot {
+    const OutboundSlot* slot;
+    std::uint16_t owner, a_second;
+  };
+  std::vector<DummySlot> dummy_slots() const;
   std::vector<SaRef> sas() const;            // all that were added, by id
   std::vector<PolicySpec> policies() const;  // committed or not, by id
   std::size_t retired() const { return retired_.size(); }
@@ -138,6 +145,7 @@ class Registry {
   Sad sad_;
   OutboundSlots outbound_;
   std::map<SaId, Entry> sas_;
+  std::set<SaId> with_dummies_;
   std::map<std::pair<Spi, IpAddress>, SaId> outbound_ids_;  // of two with one SPI and destination the later
   PathMtus path_mtus_;
   TunnelTable tunnels_;

@@ -80,6 +80,7 @@ Result<void> Registry::add_outbound(Entry& entry) {
   if (spec.interface != InterfaceId{}) tunnels_.add(spec.interface, *entry.out);
   use->sas.push_back(spec.id);
   outbound_ids_[{spec.spi, spec.destination}] = spec.id;
+  if (spec.tunnel.dummies != 0) with_dummies_.insert(spec.id);
   return {};
 }
 
@@ -197,6 +198,7 @@ void Registry::remove_sa(SaId id) {
   sas_.erase(found);
   --load_[entry->owner][static_cast<std::size_t>(entry->spec->direction)];
   if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination, entry->spec->protocol);
+  with_dummies_.erase(id);
   if (entry->out) {
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.
     SlotUse& use = slots_.at({entry->spec->policy, entry->spec->dscp_class});
@@ -215,6 +217,18 @@ void Registry::remove_sa(SaId id) {
     entry->out ? tunnels_.forget(entry->spec->interface, *entry->out)
                : tunnels_.forget(entry->spec->interface, *entry->in);
   });
+}
+
+std::vector<Registry::DummySlot> Registry::dummy_slots() const {
+  std::vector<DummySlot> out;
+  if (with_dummies_.empty() || !tables_.read()->gateway_on) return out;
+  out.reserve(with_dummies_.size());
+  for (const SaId id : with_dummies_) {
+    const Entry& entry = sas_.at(id);
+    const SlotUse& use = slots_.at({entry.spec->policy, entry.spec->dscp_class});
+    if (use.sas.back() == id) out.push_back({&outbound_[use.slot], entry.owner, entry.spec->tunnel.dummies});
+  }
+  return out;
 }
 
 void Registry::forget_outbound(const SaSpec& sa) {

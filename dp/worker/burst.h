@@ -38,7 +38,7 @@ struct PacketInfo {
   Origin origin;
   PortIndex port;  // where it came in; see Flow::port
   Be32 spi;        // kDecrypted: of the SA that it came by; 0: another worker handed it over
-  bool from_host() const { return origin >= Origin::kHostProtected && origin <= Origin::kBundle; }
+  bool from_host() const { return origin >= Origin::kHostProtected && origin <= Origin::kDummy; }
 };
 static_assert(sizeof(PacketInfo) == 32);  // two a cache line
 
@@ -81,7 +81,7 @@ inline std::uint16_t largest_fragment(const PacketInfo& packet) {
 
 // What a packet of a bundle has with it (RFC 4301 §4.5), in a field of the mbuf that is of no use before it
 // is sent: on its way out the slot of the entry that is over its SA's, on its way in the entry whose SA it
-// came by.
+// came by. A dummy has the slot of the SA that it is to be made for.
 inline void set_bundle_slot(rte_mbuf* m, const OutboundSlot* slot) {
   m->tx_offload = reinterpret_cast<std::uintptr_t>(slot);
 }

@@ -33,6 +33,7 @@ struct alignas(64) WorkerCounters {
   Counter turns, idle_turns;
   std::array<Counter, kDropReasons> dropped{};
   std::vector<PortCounters> ports;  // by PortIndex
+  Counter dummies;  // packets that were made to hide traffic, part of `received` (RFC 4303 §2.6)
   Hits hits;
 };
 

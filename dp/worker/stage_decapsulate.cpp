@@ -3,6 +3,8 @@
 
 #include <rte_cycles.h>
 
+#include <utility>
+
 #include "dp/ipsec/ah.h"
 #include "dp/ipsec/esp_in.h"
 #include "dp/packet/martian.h"
@@ -224,7 +226,12 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
       }
     }
     const SaKind kind = sa->kind;
-    i = with_kind(kind, [&]<SaKind kKind>() { return begin_run<kKind>(burst, i, n, jobs, out); });
+    i = with_kind(kind, [&]<SaKind kKind>() -> unsigned {
+      if constexpr (is_dressed(kKind))
+        std::unreachable();  // outbound alone, see sa_kind()
+      else
+        return begin_run<kKind>(burst, i, n, jobs, out);
+    });
     runs.items[runs.count++] = {kind, static_cast<std::uint8_t>(jobs)};
   }
   mark(clock, Stage::kSa);

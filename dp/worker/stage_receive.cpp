@@ -2,6 +2,7 @@
 #include "dp/worker/stage_receive.h"
 
 #include "dp/base/protocol.h"
+#include "dp/ipsec/dressing.h"
 
 namespace simplon::dp {
 namespace {
@@ -194,6 +195,18 @@ void add_of_bundle(rte_mbuf* m, Burst& burst, WorkerCounters& counters) {
   burst.wait_for_encapsulate(index, slot, slot.sa.read());
 }
 
+// A dummy that is to be made (dp/device/dummies.h). Since it was asked for its SA may have gone, and another
+// one, also of AH or in transport mode, may be in its place.
+[[gnu::noinline]] void add_dummy(rte_mbuf* m, const Tables& tables, Burst& burst, WorkerCounters& counters) {
+  ++counters.dummies;
+  const OutboundSlot& slot = *bundle_slot(m);
+  OutboundSa* sa = slot.sa.read();
+  if (!tables.gateway_on || sa == nullptr || !has_dummies(*sa)) return drop(m, Drop::kDummy, counters);
+  const auto index = static_cast<PacketIndex>(burst.count);
+  burst.add() = {.m = m, .headers = {}, .origin = Origin::kDummy, .port = {}, .spi = {}};
+  burst.wait_for_encapsulate(index, slot, sa);
+}
+
 }  // namespace
 
 void receive_handed_over(Frames frames, const Tables& tables, Burst& burst, const ReceiveOutputs& out) {
@@ -202,6 +215,10 @@ void receive_handed_over(Frames frames, const Tables& tables, Burst& burst, cons
     const unsigned index = burst.count;
     if (static_cast<Origin>(mark & 0xff) == Origin::kBundle) {
       add_of_bundle(m, burst, out.counters);
+      continue;
+    }
+    if (static_cast<Origin>(mark & 0xff) == Origin::kDummy) {
+      add_dummy(m, tables, burst, out.counters);
       continue;
     }
     add_packet(m, 0, static_cast<Origin>(mark & 0xff), PortIndex{m->port}, tables, burst, out.counters);

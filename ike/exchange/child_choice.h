@@ -10,6 +10,10 @@
 
 namespace simplon::ike {
 
+// §1.3.1: the peer takes TFC padding (RFC 4303 §2.7) in the child that its message is about, unless it says
+// that it does not. We take it always.
+inline bool takes_tfc(const Payloads& p) { return p.find(NotifyType::kEspTfcPaddingNotSupported) == nullptr; }
+
 struct Agreed {  // what we found in the request for a child; no config: it is refused
   const ChildConfig* config = nullptr;
   SaMode mode{};

@@ -126,7 +126,9 @@ void install_child(IkeSa& sa, const Payloads& p, Bytes shared, SaMode mode, cons
                                        .replaces = attempt.replaces,
                                        .mode = mode,
                                        .fragments = agreed_fragments(attempt.config, p),
-                                       .dscp_class = attempt.dscp_class},
+                                       .dscp_class = attempt.dscp_class,
+
+                                       .takes_tfc = takes_tfc(p)},
                                       sa.path(), now);
   made.replaced = attempt.replaces;  // even if it is gone by now
   made.ours = true;

@@ -25,6 +25,7 @@ struct Request {
   DhGroup group{};
   Buffer peer_nonce, nonce;
   ChildSaId replaces{};
+  bool takes_tfc = true;
 };
 
 void key_exchange_failed(IkeSa& sa, const Request& request) {
@@ -60,6 +61,7 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
                                        .mode = request.mode,
                                        .fragments = request.fragments,
                                        .dscp_class = request.dscp_class,
+                                       .takes_tfc = request.takes_tfc,
                                        .shown = false},
                                       sa.path(), now);
   made.replaced = request.replaces;
@@ -100,7 +102,8 @@ void child_request(IkeSa& sa, const Payloads& p, Child* old, Now now) {
                         .group = group,
                         .peer_nonce = *p.nonce,
                         .nonce = context.entropy.bytes(kNonceBytes),
-                        .replaces = old != nullptr ? old->id : ChildSaId{}};
+                        .replaces = old != nullptr ? old->id : ChildSaId{},
+                        .takes_tfc = takes_tfc(p)};
   if (group == DhGroup::kNone) return complete(sa, request, {}, now);
   context.submit(sa.id(), DiffieHellman{group, Secret(context.entropy.bytes(64)), p.ke->data},
                  [request](IkeSa& waiting, const DhResult& result, Now at) {
@@ -194,7 +197,8 @@ void answer_first_child(IkeSa& sa, const Payloads& p, PayloadWriter& out, Now no
                          .group = std::nullopt,
                          .replaces = ChildSaId{},
                          .mode = agreed.mode,
-                         .fragments = fragments},
+                         .fragments = fragments,
+                         .takes_tfc = takes_tfc(p)},
                         sa.path(), now);
   chosen.spi = be32(spi);
   out.sa({chosen});

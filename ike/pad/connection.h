@@ -40,6 +40,7 @@ struct ChildConfig {
   Lifetime life{.time = seconds{3960}};   // hard
   std::uint32_t replay_window = kDefaultReplayWindow;
   MtuOptions mtu;
+  TunnelOptions tunnel;            // where it is in tunnel mode
   PolicyId policy{};               // the SPD entry made from this child
   InterfaceId interface{};         // of the connection: what is routed to it, in its own SPD
   PfpFlags pfp;                    // each packet asks for a child SA of its own values

@@ -117,6 +117,8 @@ std::vector<ChildStatus> ChildSet::status() const {
                    .spi_out = c.out->spi,
                    .protocol = c.in->protocol,
                    .mode = c.in->mode,
+                   .tfc = c.out->tunnel.tfc,
+                   .dummies = c.out->tunnel.dummies,
                    .suite = c.in->suite,
                    .group = c.group,
                    .encapsulation = c.in->udp ? Encapsulation::kUdp : Encapsulation::kNone,

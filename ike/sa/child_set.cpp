@@ -130,6 +130,8 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   sa->soft = soft_limits(child.config.rekey, context_.entropy);
   sa->hard = child.config.life;
   if (!in) sa->mtu = child.config.mtu;
+  if (!in && child.mode == SaMode::kTunnel) sa->tunnel = child.config.tunnel;
+  if (!child.takes_tfc) sa->tunnel.tfc = kTfcOff;
   sa->policy = child.config.policy;
   sa->interface = child.config.interface;
   sa->selectors = child.selectors;
@@ -141,7 +143,10 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
 std::string ChildSet::text(const Negotiated& child) {
   return (child.config.protocol == IpsecProtocol::kAh ? "AH " : "") + child.proposal.text() +
          (child.mode == SaMode::kTransport ? " in transport mode" : "") +
-         (child.dscp_class != 0 ? " for DSCP class " + std::to_string(child.dscp_class) : "");
+         (child.dscp_class != 0 ? " for DSCP class " + std::to_string(child.dscp_class) : "") +
+         (child.config.tunnel.tfc != kTfcOff && !child.takes_tfc
+              ? ", without TFC, which the peer does not take"
+              : "");
 }
 
 Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {

@@ -74,7 +74,8 @@ class ChildSet {
     SaMode mode = SaMode::kTunnel;
     FragmentHandling fragments = FragmentHandling::kReassemble;  // as agreed
     std::uint8_t dscp_class = 0;
-    bool shown = true;  // false: the peer may not have our response (Child::shown)
+    bool takes_tfc = true;  // false: the peer takes no TFC padding (§1.3.1)
+    bool shown = true;      // false: the peer may not have our response (Child::shown)
   };
   // Installs both SAs, the inbound one first. As responder of a rekey the outbound one waits until the peer
   // has shown that it has the new child; until then we send through the old one (§2.8).

@@ -25,6 +25,7 @@ struct ChildStatus {
   Spi spi_in{}, spi_out{};
   IpsecProtocol protocol{};
   SaMode mode{};
+  std::uint16_t tfc = kTfcOff, dummies = 0;  // of the outbound SA, as the peer takes them
   EspSuite suite;
   std::optional<DhGroup> group;  // PFS
   Encapsulation encapsulation{};

@@ -38,6 +38,8 @@ TEST(SaSpec, EveryFieldCounts) {
       [](SaSpec& s) { s.replay_window = 64; },
       [](SaSpec& s) { s.soft.packets = PacketCount{1}; },
       [](SaSpec& s) { s.hard.bytes = ByteCount{1}; },
+      [](SaSpec& s) { s.tunnel.dscp[46] = 34; },
+      [](SaSpec& s) { s.tunnel.ttl = 63; },
       [](SaSpec& s) { s.policy = PolicyId{1}; },
       [](SaSpec& s) { s.child = PolicyId{1}; },
       [](SaSpec& s) { s.selectors.local.emplace_back(); },
@@ -46,6 +48,45 @@ TEST(SaSpec, EveryFieldCounts) {
     SaSpec changed = sa();
     changes[i](changed);
     EXPECT_NE(changed, sa()) << "change " << i;
+  }
+}
+
+TEST(Rfc4301_5_1_2_1, OptionsOfAnOuterHeaderNeedOne) {
+  SaSpec tunnel = sa();
+  tunnel.tunnel = {
+      .dscp = fixed_dscp(46), .ecn = EcnMode::kCompatibility, .ttl = 255, .flow_label = FlowLabel::kFlow};
+  tunnel.source = IpAddress::v4(192, 0, 2, 1), tunnel.destination = IpAddress::v4(192, 0, 2, 2);
+  tunnel.selectors = {{TrafficSelector::of(Prefix::host(tunnel.source))},
+                      {TrafficSelector::of(Prefix::host(tunnel.destination))}};
+  EXPECT_TRUE(possible_sa(tunnel));
+  SaSpec ah = tunnel;
+  ah.protocol = IpsecProtocol::kAh;
+  ah.suite = *find_ah_suite("sha256");
+  EXPECT_TRUE(possible_sa(ah));
+  SaSpec nowhere = tunnel;
+  nowhere.tunnel.ttl = 0;
+  EXPECT_FALSE(possible_sa(nowhere));
+  SaSpec transport = tunnel;
+  transport.mode = SaMode::kTransport;
+  EXPECT_FALSE(possible_sa(transport));
+  transport.tunnel = {};
+  EXPECT_TRUE(possible_sa(transport));
+}
+
+TEST(Rfc4303_2_7, OnlyEspInTunnelModeIsPaddedAndHasDummies) {
+  for (const TunnelOptions& options : {TunnelOptions{.tfc = kTfcMtu}, TunnelOptions{.dummies = 1}}) {
+    SaSpec esp = sa();
+    esp.tunnel = options;
+    EXPECT_TRUE(possible_sa(esp));
+    SaSpec ah = esp;
+    ah.protocol = IpsecProtocol::kAh;
+    ah.suite = *find_ah_suite("sha256");
+    EXPECT_FALSE(possible_sa(ah));
+    ah.tunnel = {};
+    EXPECT_TRUE(possible_sa(ah));
+    SaSpec transport = esp;
+    transport.mode = SaMode::kTransport;
+    EXPECT_FALSE(possible_sa(transport));
   }
 }
 

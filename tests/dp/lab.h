@@ -79,6 +79,7 @@ struct SaOptions {
   Esn esn = Esn::kOff;
   std::uint64_t id = 1;
   MtuOptions mtu;
+  TunnelOptions tunnel;
   IpsecProtocol protocol = IpsecProtocol::kEsp;
   SaMode mode = SaMode::kTunnel;
 };
@@ -102,6 +103,7 @@ inline SaRef make_sa(Direction direction, const SaOptions& o) {
   sa->soft = o.soft;
   sa->hard = o.hard;
   sa->mtu = o.mtu;
+  if (direction == Direction::kOut) sa->tunnel = o.tunnel;
   sa->policy = PolicyId{1};
   sa->selectors = o.selectors;
   return sa;
@@ -254,6 +256,8 @@ class Lab {
     while (rte_ring_dequeue_elem(events_, &e, sizeof e) == 0) out.push_back(e);
     return out;
   }
+
+  rte_ring* mailbox() { return in_; }
 
   static rte_mbuf* mbuf(const Buffer& bytes, PortIndex port) {
     rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);

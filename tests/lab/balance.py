@@ -30,7 +30,7 @@ def sides():
 
     return {
         "what the workers took": (
-            total(devices, "rx-packets") | total(ports, "injected") | total(workers, "handed-over"),
+            total(devices, "rx-packets") | total(ports, "injected") | total(workers, "handed-over", "dummies"),
             total(workers, "received")),
         "what became of it": (
             total(workers, "received", "fragments", "icmp-errors"),

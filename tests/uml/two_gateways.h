@@ -94,6 +94,7 @@ class TwoGateways : public ::testing::Test {
                .encr_key = key(s.encr->key, static_cast<std::uint8_t>(spi)),
                .salt = key(s.encr->salt, 0x80),
                .integ_key = key(s.integ ? s.integ->key : 0, 0x40),
+               .tunnel = direction == Direction::kOut ? options_ : TunnelOptions{},
                .policy = PolicyId{7}};
     return out;
   }
@@ -132,8 +133,8 @@ class TwoGateways : public ::testing::Test {
     add(*a_, sa(Direction::kIn, true, spi + 1, s));
     policies();
   }
-  static ::testing::AssertionResult pings(bool v4_inner, int count = 3) {
-    const std::string n = std::to_string(count);
+  static ::testing::AssertionResult pings(bool v4_inner, int count = 3, int octets = 56) {
+    const std::string n = std::to_string(count) + " -s " + std::to_string(octets);
     return runs("ip netns exec A ping -q -c " + n + " -i 0.05 -W 3 -I " +
                 (v4_inner ? "192.0.2.1 198.51.100.1" : "2001:db8:a::1 2001:db8:b::1"));
   }
@@ -149,6 +150,7 @@ class TwoGateways : public ::testing::Test {
   Esn esn_ = Esn::kOff;
   IpsecProtocol protocol_ = IpsecProtocol::kEsp;
   SaMode mode_ = SaMode::kTunnel;
+  TunnelOptions options_;  // of the outbound SAs
   std::unique_ptr<ctrl::XfrmBackend> a_, b_;
   std::vector<SaRef> sas_;
 };

@@ -4,6 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <set>
+#include <utility>
+
 #include "ctrl/linux/ike_socket.h"
 #include "tests/uml/two_gateways.h"
 
@@ -101,6 +104,30 @@ TEST_F(XfrmTraffic, AhAndTransportMode) {
         EXPECT_TRUE(ends || pings(false, 1)) << shell("ip netns exec B cat /proc/net/xfrm_stat");
         EXPECT_GE(packets(sas_[1], *b_), ends ? 1u : 2u);
       }
+}
+
+// What comes in the kernel counts with the padding, which it cuts off afterwards.
+TEST_F(XfrmTraffic, PaddedPacketsHaveOneLength) {
+  for (const bool outer : {true, false})
+    for (const std::uint16_t tfc : {kTfcOff, kTfcMtu, std::uint16_t{900}}) {
+      SCOPED_TRACE((outer ? "IPv4 " : "IPv6 ") + std::to_string(tfc));
+      SetUp();
+      sas_.clear();
+      v4_outer_ = outer;
+      options_ = {.dscp = fixed_dscp(0), .ecn = EcnMode::kCompatibility, .tfc = tfc};
+      tunnel(suite("aes128gcm16"));
+      std::set<std::uint64_t> lengths;
+      std::uint64_t before = 0;
+      for (const int octets : {0, 100, 500, 800}) {
+        EXPECT_TRUE(pings(true, 1, octets)) << shell("ip netns exec B cat /proc/net/xfrm_stat");
+        const auto c = b_->counters(sas_[1]);
+        ASSERT_TRUE(c);
+        lengths.insert(c->bytes - std::exchange(before, c->bytes));
+      }
+      EXPECT_EQ(lengths.size(), tfc == kTfcOff ? 4u : 1u);
+      EXPECT_LE(*lengths.rbegin(), 1500u);
+      EXPECT_GT(*lengths.rbegin(), tfc == kTfcMtu ? 1380u : 800u);
+    }
 }
 
 TEST_F(XfrmTraffic, IdleIsTheTimeSinceTheLastPacket) {

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/backend/xfrm/tunnel.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -48,6 +49,7 @@ Result<void> XfrmBackend::can(const SaSpec& sa) {
   if (auto possible = possible_sa(sa); !possible) return possible;
   if (sa.protocol == IpsecProtocol::kAh && sa.suite.encr->aead())
     return fail("the kernel has no AES-GMAC for AH (RFC 4543 section 4), for ESP alone");
+  if (auto able = kernel_tunnel(sa.tunnel); !able) return able;
   if (sa.suite.encr->xfrm.empty()) return fail("the kernel has no " + std::string(sa.suite.encr->name));
   if (sa.suite.integ && sa.suite.integ->xfrm.empty())
     return fail("the kernel has no " + std::string(sa.suite.integ->name));

@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "ctrl/backend/xfrm/tunnel.h"
+
 namespace simplon::ctrl {
 namespace {
 
@@ -152,6 +154,7 @@ NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type, const Progress* 
   // RFC 4302 §3.3.3.2.1: to 32 bits over IPv4, which the kernel does when it is told to only.
   if (sa.protocol == IpsecProtocol::kAh && sa.destination.is_v4()) info.flags |= XFRM_STATE_ALIGN4;
   put_algorithms(message, sa);
+  put_tunnel(message, info, sa);
   if (progress) {
     message.put(progress->sequence_type, progress->sequence);
     message.put_struct(XFRMA_LTIME_VAL, progress->lifetime);

@@ -57,7 +57,7 @@ Message worker_message(const dp::WorkerStats& worker) {
   m.add("punted", worker.punted).add("handed-over", worker.handed_over).add("dropped", dropped);
   m.add("reassembled", worker.reassembled);
   m.add("fragments", worker.fragments).add("icmp-errors", worker.icmp_errors);
-  m.add("joined", worker.joined).add("waiting", worker.waiting);
+  m.add("joined", worker.joined).add("dummies", worker.dummies).add("waiting", worker.waiting);
   m.add("turns", worker.turns).add("idle-turns", worker.idle_turns);
   return m;
 }

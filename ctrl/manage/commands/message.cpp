@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "ctrl/config/rules.h"
+#include "ctrl/config/tunnel_words.h"
 #include "ctrl/manage/commands/spelling.h"
 
 namespace simplon::ctrl {
@@ -153,6 +154,8 @@ Message child_message(const ike::ChildStatus& child, const CountersOf& counters,
   m.add("mode", mode_name(child.mode)).add("protocol", name(child.protocol));
   m.add_if(child.encapsulation == Encapsulation::kUdp, "encap", "yes");
   m.add_if(child.dscp_class != 0, "dscp-class", std::to_string(child.dscp_class));
+  m.add_if(child.tfc != kTfcOff, "tfc", tfc_text(child.tfc));
+  m.add_if(child.dummies != 0, "dummies", std::to_string(child.dummies));
   m.add("spi-in", hex(static_cast<std::uint32_t>(child.spi_in), 8));
   m.add("spi-out", hex(static_cast<std::uint32_t>(child.spi_out), 8));
   if (child.protocol == IpsecProtocol::kAh)

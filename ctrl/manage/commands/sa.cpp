@@ -6,6 +6,7 @@
 
 #include "ctrl/config/rules.h"
 #include "ctrl/manage/commands/message.h"
+#include "ctrl/config/tunnel_words.h"
 #include "ctrl/manage/commands/table.h"
 
 namespace simplon::ctrl {
@@ -110,6 +111,28 @@ void read_mtu(Arguments& in, SaSpec& sa) {
     in.refuse("df, fragment and mss are for outbound SAs");
 }
 
+void read_tunnel(Arguments& in, SaSpec& sa) {
+  TunnelOptions& options = sa.tunnel;
+  if (in.has("dscp")) {
+    if (const auto map = parse_dscp(in.text("dscp")))
+      options.dscp = *map;
+    else
+      in.refuse("dscp: " + map.error().what);
+  }
+  options.ecn = in.choice<EcnMode>("ecn", kEcnModes, options.ecn);
+  options.ttl = static_cast<std::uint8_t>(in.number("ttl", 1, 255, options.ttl));
+  options.flow_label = in.choice<FlowLabel>("flow-label", kFlowLabels, options.flow_label);
+  if (in.has("tfc")) {
+    if (const auto tfc = parse_tfc(in.text("tfc")))
+      options.tfc = *tfc;
+    else
+      in.refuse("tfc: '" + std::string(in.text("tfc")) + "' " + tfc.error().what);
+  }
+  options.dummies = static_cast<std::uint16_t>(in.number("dummies", 0, kMostDummies, options.dummies));
+  if (sa.direction == Direction::kIn && options != TunnelOptions{})
+    in.refuse("dscp, ecn, ttl, flow-label, tfc and dummies are for outbound SAs");
+}
+
 void check_legacy(Arguments& in, const Operations& gateway, const SaSpec& sa) {
   if (sa.suite.legacy() && !gateway.legacy())
     in.refuse(
@@ -174,6 +197,7 @@ Result<SaSpec> read_sa(Call& call) {
   check_limit(in, "bytes", sa.soft.bytes, sa.hard.bytes);
   check_limit(in, "packets", sa.soft.packets, sa.hard.packets);
   read_mtu(in, sa);
+  read_tunnel(in, sa);
   read_selectors(in, sa);
   if (!have_common_family(sa.selectors))
     in.refuse("local-ts and remote-ts have no family in common: no packet can match");
@@ -232,6 +256,12 @@ void add_mtu_options(Message& m, const MtuOptions& mtu) {
   m.add("mss", mtu.mss == kMssAuto ? "auto" : mtu.mss == kMssOff ? "off" : std::to_string(mtu.mss));
 }
 
+void add_tunnel_options(Message& m, const TunnelOptions& options) {
+  m.add("dscp", dscp_text(options.dscp)).add("ecn", word_for(kEcnModes, options.ecn));
+  m.add("ttl", std::uint64_t{options.ttl}).add("flow-label", word_for(kFlowLabels, options.flow_label));
+  m.add("tfc", tfc_text(options.tfc)).add("dummies", std::uint64_t{options.dummies});
+}
+
 Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   Message m;
   m.add("direction", sa.direction == Direction::kOut ? "out" : "in").add("spi", spi_text(sa.spi));
@@ -247,6 +277,7 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
       .add_if(sa.dscp_class != 0, "dscp-class", std::to_string(sa.dscp_class));
   if (sa.direction == Direction::kIn) m.add("replay-window", sa.replay_window);
   if (sa.direction == Direction::kOut) add_mtu_options(m, sa.mtu);
+  if (sa.direction == Direction::kOut && sa.mode == SaMode::kTunnel) add_tunnel_options(m, sa.tunnel);
   add_lifetime(m, "soft", sa.soft);
   add_lifetime(m, "hard", sa.hard);
   m.add("packets", counters.packets).add("bytes", counters.bytes).add("sequence", counters.sequence);

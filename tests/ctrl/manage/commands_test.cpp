@@ -212,6 +212,46 @@ TEST_F(ViciSocket, SaAddTakesTheMtuOptionsOfAnOutboundSa) {
       HasSubstr("for outbound SAs"));
 }
 
+// As dscp, ecn, ttl and flow_label of a child.
+TEST_F(ViciSocket, SaAddTakesTheOuterHeaderOfAnOutboundSa) {
+  Message m = manual_sa();
+  m.add("dscp", "ef=af41,8=0").add("ecn", "compatibility").add("ttl", "33").add("flow-label", "flow");
+  m.add("tfc", "mtu").add("dummies", "20");
+  EXPECT_EQ(ask("sa-add", m).get("success"), "yes");
+  DscpMap map = copied_dscp();
+  map[46] = 34, map[8] = 0;
+  EXPECT_EQ(gateway_.manual_sas.back()->tunnel, (TunnelOptions{.dscp = map,
+                                                               .ecn = EcnMode::kCompatibility,
+                                                               .ttl = 33,
+                                                               .flow_label = FlowLabel::kFlow,
+                                                               .tfc = kTfcMtu,
+                                                               .dummies = 20}));
+  std::vector<Message> listed;
+  with_client([&](vici::Client& client) {
+    return client
+        .call_streaming("sa-list", "manual-sa", {},
+                        [&](const auto&, const Message& event) { listed.push_back(event); })
+        .has_value();
+  });
+  ASSERT_EQ(listed.size(), 1u);
+  const Message& sa = std::get<Message>(listed[0].elements()[0].content);
+  EXPECT_EQ(sa.get("dscp"), "cs1=cs0,ef=af41");
+  EXPECT_EQ(sa.get("ecn"), "compatibility");
+  EXPECT_EQ(sa.get("ttl"), "33");
+  EXPECT_EQ(sa.get("flow-label"), "flow");
+  EXPECT_EQ(sa.get("tfc"), "mtu");
+  EXPECT_EQ(sa.get("dummies"), "20");
+  EXPECT_THAT(std::string(ask("sa-add", with(manual_sa(), "tfc", "63")).get("errmsg")),
+              HasSubstr("tfc: '63' is off, mtu, or octets"));
+  EXPECT_THAT(std::string(ask("sa-add", with(manual_sa(), "dscp", "64")).get("errmsg")),
+              HasSubstr("dscp: '64' is no DSCP"));
+  EXPECT_THAT(std::string(ask("sa-add", with(manual_sa(), "ttl", "0")).get("errmsg")),
+              HasSubstr("no number from 1 to 255"));
+  EXPECT_THAT(
+      std::string(ask("sa-add", with(with(manual_sa(), "ttl", "3"), "direction", "in")).get("errmsg")),
+      HasSubstr("for outbound SAs"));
+}
+
 // As rekey_bytes and life_bytes of the file.
 TEST_F(ViciSocket, SaAddRefusesAHardLimitThatComesFirst) {
   for (const std::string kind : {"time", "bytes", "packets"}) {

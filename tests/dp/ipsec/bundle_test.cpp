@@ -2,6 +2,8 @@
 // Bundles (RFC 4301 §4.5): ESP inside AH, and a tunnel inside a tunnel.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/dp/fragments.h"
 #include "tests/dp/tunnel.h"
 
@@ -15,7 +17,7 @@ constexpr PolicyId kInside{1}, kOutside{2};
 struct Bundle {
   Lab left{0, true}, right{1, false};
 
-  explicit Bundle(SaOptions outside, const char* selector = "[50]") {
+  explicit Bundle(SaOptions outside, const TunnelOptions& inside = {}, const char* selector = "[50]") {
     const std::string l = std::string("198.51.100.1") + selector, r = std::string("198.51.100.2") + selector;
     const auto policies = [&](Lab& lab, const Selectors& in, const Selectors& out) {
       ASSERT_TRUE(lab.registry().add_policy({.id = kInside,
@@ -35,7 +37,8 @@ struct Bundle {
     };
     policies(left, selectors("198.18.1.0/24", "198.18.2.0/24"), selectors(l.c_str(), r.c_str()));
     policies(right, selectors("198.18.2.0/24", "198.18.1.0/24"), selectors(r.c_str(), l.c_str()));
-    add(left, Direction::kOut, {.selectors = selectors("198.18.1.0/24", "198.18.2.0/24")}, kInside);
+    add(left, Direction::kOut, {.selectors = selectors("198.18.1.0/24", "198.18.2.0/24"), .tunnel = inside},
+        kInside);
     add(right, Direction::kIn, {.selectors = selectors("198.18.2.0/24", "198.18.1.0/24")}, kInside);
     outside.spi = Spi{0x2001};
     outside.id = 2;
@@ -150,6 +153,54 @@ TEST(Rfc4301_4_5, TunnelInsideATunnelRoundTrips) {
   ASSERT_EQ(sealed.size(), 1u);
   EXPECT_EQ(load_be32(ip_of(sealed[0]).data() + 20), 0x2001u);
   EXPECT_EQ(bundle.right.pass(ip_of(sealed[0]), Origin::kUnprotected, kWan).size(), 1u);
+}
+
+// The length of a bundle's packets is that of the inner SA's, and so are its dummies.
+TEST(Rfc4303_2_7, PaddingAndDummiesInsideABundle) {
+  for (const SaOptions& outside : {kAhTransport, SaOptions{.suite = *find_suite("aes256-sha512")}}) {
+    Bundle bundle(outside, {.tfc = kTfcMtu, .dummies = 1});
+    std::set<std::size_t> lengths;
+    for (const unsigned payload : {0u, 41u, 1200u}) {
+      const auto sealed =
+          bundle.left.pass(udp4("198.18.1.10", "198.18.2.10", payload), Origin::kProtected, kLan);
+      ASSERT_EQ(sealed.size(), 1u);
+      lengths.insert(sealed[0].size());
+      const auto out = bundle.right.pass(ip_of(sealed[0]), Origin::kUnprotected, kWan);
+      ASSERT_EQ(out.size(), 1u);
+      EXPECT_EQ(ip_of(out[0]), udp4("198.18.1.10", "198.18.2.10", payload, 0, 62));
+    }
+    const Tables& tables = *bundle.left.registry().tables().read();
+    rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);
+    m->hash.usr = static_cast<std::uint32_t>(Origin::kDummy);
+    for (std::uint32_t i = 0; i < 2; ++i)
+      if ((*tables.outbound)[i].policy == kInside) set_bundle_slot(m, &(*tables.outbound)[i]);
+    const auto dummy = bundle.left.hand(m);
+    ASSERT_EQ(dummy.size(), 1u);
+    lengths.insert(dummy[0].size());
+    EXPECT_EQ(lengths.size(), 1u);
+    EXPECT_LE(*lengths.begin(), 1514u);
+    EXPECT_GT(*lengths.begin(), 1490u);
+    EXPECT_TRUE(bundle.right.pass(ip_of(dummy[0]), Origin::kUnprotected, kWan).empty());
+    EXPECT_EQ(bundle.right.dropped(Drop::kDummy), 1u);
+    EXPECT_EQ(bundle.left.registry().counters(SaId{2})->packets, 4u) << "all went through both";
+    EXPECT_EQ(bundle.right.registry().counters(SaId{2})->packets, 4u);
+  }
+}
+
+TEST(Rfc4301_4_5, TheOuterSaOfABundleMayBePaddedToo) {
+  Bundle bundle({.suite = *find_suite("aes128gcm16"), .tunnel = {.ttl = 9, .tfc = kTfcMtu, .dummies = 1}});
+  std::set<std::size_t> lengths;
+  for (const unsigned payload : {0u, 500u, 1200u}) {
+    const auto sealed =
+        bundle.left.pass(udp4("198.18.1.10", "198.18.2.10", payload), Origin::kProtected, kLan);
+    ASSERT_EQ(sealed.size(), 1u);
+    lengths.insert(sealed[0].size());
+    EXPECT_EQ(ip_of(sealed[0])[8], 9);
+    const auto out = bundle.right.pass(ip_of(sealed[0]), Origin::kUnprotected, kWan);
+    ASSERT_EQ(out.size(), 1u);
+    EXPECT_EQ(ip_of(out[0]), udp4("198.18.1.10", "198.18.2.10", payload, 0, 62));
+  }
+  EXPECT_EQ(lengths.size(), 1u);
 }
 
 TEST(Rfc4301_5_2, OneSaOfABundleAloneIsNotEnough) {

@@ -155,6 +155,42 @@ TEST(SaMessage, OneSelectorStandsInTheSaSeveralInThePoliciesAlone) {
   EXPECT_EQ(info(sa_message(sa)).sel.family, AF_UNSPEC);
 }
 
+TEST(Rfc6040_4_1, TheKernelsSaHasTheSameOuterHeader) {
+  SaSpec sa = inbound(find_encr("aes128gcm16"));
+  const auto flags = [&] { return info(sa_message(sa)).flags & XFRM_STATE_NOECN; };
+  const auto extra = [&] {
+    const auto a = attributes(sa_message(sa), sizeof(xfrm_usersa_info));
+    const auto found = a.find(XFRMA_SA_EXTRA_FLAGS);
+    return found == a.end() ? 0u : front<std::uint32_t>(found->second);
+  };
+  sa.direction = Direction::kOut;
+  EXPECT_EQ(flags(), 0);
+  EXPECT_EQ(extra(), 0u);
+  sa.tunnel = {.dscp = fixed_dscp(0), .ecn = EcnMode::kCompatibility};
+  EXPECT_EQ(flags(), XFRM_STATE_NOECN);
+  EXPECT_EQ(extra(), XFRM_SA_XFLAG_DONT_ENCAP_DSCP);
+  sa.direction = Direction::kIn;
+  EXPECT_EQ(flags(), 0) << "inbound it would ignore what routers have marked";
+  EXPECT_EQ(extra(), 0u);
+}
+
+TEST(Rfc4303_2_7, TheKernelIsToldHowFarToPad) {
+  SaSpec sa = inbound(find_encr("aes128gcm16"));
+  const auto tfc = [&] {
+    const auto a = attributes(sa_message(sa), sizeof(xfrm_usersa_info));
+    const auto found = a.find(XFRMA_TFCPAD);
+    return found == a.end() ? 0u : front<std::uint32_t>(found->second);
+  };
+  sa.tunnel.tfc = kTfcMtu;
+  EXPECT_EQ(tfc(), 0u) << "inbound";
+  sa.direction = Direction::kOut;
+  EXPECT_EQ(tfc(), 0xffffffffu);
+  sa.tunnel.tfc = 600;
+  EXPECT_EQ(tfc(), 600u);
+  sa.tunnel.tfc = kTfcOff;
+  EXPECT_EQ(tfc(), 0u);
+}
+
 TEST(NetlinkMessage, WhatDoesNotFitIsRefusedNotWritten) {
   NetlinkMessage message(XFRM_MSG_NEWSA, 0);
   message.header<xfrm_usersa_info>();
