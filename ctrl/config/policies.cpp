@@ -81,6 +81,10 @@ class List {
         if (mode_ == Mode::kKernel) {
           check_trap(draft.children[i], draft.connection.children[i], policy);
           check_kernel_tunnel(draft.children[i], draft.connection.children[i]);
+          if (draft.connection.children[i].aggfrag.use != ike::AggfragUse::kOff)
+            draft.children[i].error(
+                "aggfrag is for mode 'dp': the kernel of Debian 12 and 13 has no AGGFRAG (Linux has it from "
+                "6.14 on); write aggfrag: off");
         }
         child_names_.push_back(policy.name);
         by_name_[policy.name] = children_.size();

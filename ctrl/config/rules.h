@@ -80,6 +80,10 @@ inline const std::initializer_list<std::pair<std::string_view, DfBit>> kDfBits{
     {"set", DfBit::kSet}, {"copy", DfBit::kCopy}, {"clear", DfBit::kClear}};
 inline const std::initializer_list<std::pair<std::string_view, Fragmentation>> kFragmentations{
     {"before", Fragmentation::kBeforeEsp}, {"after", Fragmentation::kAfterEsp}};
+// Octets of a packet that has room for a payload of AGGFRAG with any suite, and packets in a second that a
+// worker may be able to make.
+inline constexpr std::uint64_t kLeastAggfragPacket = 256, kMostAggfragRate = 10'000'000;
+
 // auto, off, or octets. The least is what 68 octets, the least MTU that a link may have (RFC 791), leave of a
 // segment.
 Result<std::uint16_t> parse_mss(std::string_view text);

@@ -34,7 +34,8 @@ std::string life(const Message& m) {
 std::string kind(const Message& child) {
   return (field(child, "protocol") == "AH" ? "AH " : "") + algorithms(child) +
          (field(child, "mode") == "TRANSPORT" ? ", transport" : "") +
-         (child.value("tfc") ? ", TFC " + field(child, "tfc") : "");
+         (child.value("tfc") ? ", TFC " + field(child, "tfc") : "") +
+         (child.value("aggfrag") ? ", AGGFRAG" : "");
 }
 
 void show_children(std::ostream& out, const Message& children) {

@@ -24,7 +24,8 @@ class Suites {
   // Empty: it can be done; else why not.
   const std::string& why_not(const EspSuite& suite, const ike::ChildConfig& child) {
     const auto [found, fresh] =
-        asked_.try_emplace({suite.encr, suite.integ, child.protocol, child.mode, child.replay_window});
+        asked_.try_emplace({suite.encr, suite.integ, child.protocol, child.mode, child.replay_window,
+                            child.aggfrag.use != ike::AggfragUse::kOff});
     if (fresh) found->second = ask(suite, child);
     return found->second;
   }
@@ -41,12 +42,14 @@ class Suites {
     sa.salt = Secret(some_key(suite.encr->salt));
     if (suite.integ) sa.integ_key = Secret(some_key(suite.integ->key));
     sa.replay_window = child.replay_window;
+    sa.aggfrag.on = child.aggfrag.use != ike::AggfragUse::kOff;
     const auto able = can_(sa);
     return able ? std::string() : able.error().what;
   }
 
   const Can& can_;
-  std::map<std::tuple<const Encr*, const Integ*, IpsecProtocol, SaMode, std::uint32_t>, std::string> asked_;
+  std::map<std::tuple<const Encr*, const Integ*, IpsecProtocol, SaMode, std::uint32_t, bool>, std::string>
+      asked_;
 };
 
 // The algorithms of a proposal that are in no suite that can be done go. `why`: of the last of them.

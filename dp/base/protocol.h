@@ -13,7 +13,7 @@ namespace simplon {
 inline constexpr std::uint8_t kIpv6HopByHop = 0, kIcmp = 1, kIpip = 4, kTcp = 6, kUdp = 17, kDccp = 33,
                               kIpv6InIp = 41, kIpv6Routing = 43, kIpv6Fragment = 44, kEsp = 50, kAh = 51,
                               kIcmpv6 = 58, kNoNextHeader = 59, kIpv6Destination = 60, kSctp = 132,
-                              kMobility = 135;
+                              kMobility = 135, kAggfrag = 144;
 // Those that a packet is parsed behind (RFC 8200 §4).
 constexpr bool is_extension_header(std::uint8_t next) {
   return next == kIpv6HopByHop || next == kIpv6Routing || next == kIpv6Destination || next == kIpv6Fragment;

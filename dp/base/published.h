@@ -61,4 +61,37 @@ class Threshold {
   std::atomic<std::uint64_t> n_;
 };
 
+// Items from one thread to another, which takes all that there are at once; each stands in at most one, by
+// its member `next`. A look into an empty one is a load. Whoever takes them is done with an item before it
+// ends.
+template <class T>
+class Inbox {
+ public:
+  Inbox() = default;
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  void put(T& item) {
+    item.next = last_.load(std::memory_order_relaxed);
+    while (!last_.compare_exchange_weak(item.next, &item, std::memory_order_release,
+                                        std::memory_order_relaxed)) {
+    }
+  }
+  bool empty() const { return last_.load(std::memory_order_relaxed) == nullptr; }
+  // A list by `next`, in the order in which they were put; null: there is none.
+  T* take() {
+    T *in_order = nullptr, *rest = last_.exchange(nullptr, std::memory_order_acquire);
+    while (rest != nullptr) {
+      T* const item = rest;
+      rest = item->next;
+      item->next = in_order;
+      in_order = item;
+    }
+    return in_order;
+  }
+
+ private:
+  std::atomic<T*> last_{nullptr};
+};
+
 }  // namespace simplon::dp

@@ -72,12 +72,29 @@ Result<void> check_tunnel_options(const SaSpec& sa) {
   return {};
 }
 
+Result<void> check_aggfrag(const SaSpec& sa) {
+  if (sa.protocol != IpsecProtocol::kEsp || sa.mode != SaMode::kTunnel)
+    return fail("AGGFRAG is for tunnel mode of ESP (RFC 9347 section 2.1)");
+  if (sa.direction == Direction::kIn && sa.replay_window == 0)
+    return fail("AGGFRAG needs a replay window: payloads are put into order by their sequence numbers");
+  if (sa.direction == Direction::kOut && sa.mtu.df == DfBit::kCopy)
+    return fail("df copy: a payload of AGGFRAG has a part of many packets, so there is no DF to copy");
+  TunnelOptions plain{.ttl = sa.tunnel.ttl};
+  if (sa.direction == Direction::kOut && sa.tunnel != plain)
+    return fail(
+        "dscp, ecn, flow_label, tfc and dummies are not for an SA of AGGFRAG: a payload has parts of many "
+        "packets, and pads itself");
+  return {};
+}
+
 }  // namespace
 
 Result<void> possible_sa(const SaSpec& sa) {
   if (sa.protocol == IpsecProtocol::kAh)
     if (auto able = check_ah(sa); !able) return able;
   if (sa.over != PolicyId{} && sa.udp) return fail("UDP encapsulation is for the outermost SA of a bundle");
+  if (sa.aggfrag.on)
+    if (auto able = check_aggfrag(sa); !able) return able;
   if (sa.mode == SaMode::kTransport)
     if (auto able = check_transport(sa); !able) return able;
   if (auto able = check_tunnel_options(sa); !able) return able;

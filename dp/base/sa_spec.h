@@ -52,6 +52,10 @@ struct UdpPorts {
 // What an anti-replay window of zero means: no replay check (RFC 4303 §3.4.3 allows it for manual SAs).
 inline constexpr std::uint32_t kDefaultReplayWindow = 256;
 
+// Three is what RFC 9347 §2.2.3 proposes; several queues on the way may need more.
+inline constexpr std::uint16_t kDefaultAggfragWindow = 16, kMostAggfragWindow = 256;
+inline constexpr std::chrono::milliseconds kDefaultAggfragWait{20}, kMostAggfragWait{1000};
+
 // RFC 4301 §4.1. In transport mode the addresses of a packet are those of the SA.
 enum class SaMode : std::uint8_t { kTunnel, kTransport };
 enum class Esn : std::uint8_t { kOff, kOn };  // extended sequence numbers (RFC 4303 §2.2.1)
@@ -98,6 +102,25 @@ struct DscpClasses {
   friend auto operator<=>(const DscpClasses&, const DscpClasses&) = default;
 };
 
+// AGGFRAG (RFC 9347): the packets of an SA are joined and split into payloads of one size. In tunnel mode of
+// ESP; for the data path.
+struct AggfragOptions {
+  bool on = false;
+  // Outbound.
+  std::uint16_t packet =
+      0;  // octets of the packets that travel, as far as the path takes them; 0: all it takes
+  std::uint32_t rate = 0;   // of them in a second, each at its time; 0: as the traffic comes
+  bool padding = true;      // with a rate: they leave without traffic too, and all are of one size
+  bool whole = false;       // no packet is split (D of RFC 9347 §6.1.4)
+  bool congestion = false;  // payloads of sub-type 1 (§6.1.2)
+  bool controlled = false;  // the rate is at most what the path bears (§2.4.2)
+  // Inbound.
+  std::uint16_t window = kDefaultAggfragWindow;          // how many payloads may come before one that is late
+  std::chrono::milliseconds wait = kDefaultAggfragWait;  // for one that is late
+
+  friend bool operator==(const AggfragOptions&, const AggfragOptions&) = default;
+};
+
 // Copies whole, keys included (they are shared): who needs another one copies it and changes what differs.
 // Immutable once it is a SaRef.
 struct SaSpec {
@@ -117,6 +140,7 @@ struct SaSpec {
   Lifetime soft, hard;
   MtuOptions mtu;           // outbound only
   TunnelOptions tunnel;     // outbound and in tunnel mode only
+  AggfragOptions aggfrag;   // of ESP in tunnel mode
   PolicyId policy{};        // out: the SPD entry that sends through this SA
   PolicyId child{};         // the child's entry, where `policy` is a narrowed one's
   PolicyId over{};          // whose SAs protect its packets once more, see PolicySpec::over
@@ -151,14 +175,24 @@ constexpr std::string_view name(SaMode mode) {
   return "?";
 }
 
+// Of an SA of AGGFRAG.
+struct AggfragCounters {
+  std::uint64_t lost = 0;  // inbound: packets of it that did not come, or too late
+  std::uint32_t loss_interval =
+      0;                   // packets from one loss event to the next; 0: none was. Outbound: says the peer
+  std::uint32_t rate = 0;  // outbound: packets in a second, as far as it has a rate
+  std::chrono::microseconds rtt{0};  // 0: not measured
+};
+
 // Read by the control thread; a snapshot that may be a moment old.
 struct SaCounters {
   std::uint64_t packets = 0, bytes = 0;  // protected and passed; bytes of inner packets
   std::uint64_t replayed = 0, bad_icv = 0, selector_mismatch = 0;
   std::uint64_t sequence = 0;    // last sent, or highest received
   std::chrono::seconds idle{0};  // since the last packet, or since installation
-  std::uint16_t mtu = 0;         // outbound, in the data path: of the path, with the tunnel's headers
-  std::string_view crypto;       // who does it: direct, cpu, queue (dp/crypto/backend.h) or kernel
+  std::optional<AggfragCounters> aggfrag = {};
+  std::uint16_t mtu = 0;    // outbound, in the data path: of the path, with the tunnel's headers
+  std::string_view crypto;  // who does it: direct, cpu, queue (dp/crypto/backend.h) or kernel
 };
 
 }  // namespace simplon

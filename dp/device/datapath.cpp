@@ -3,6 +3,7 @@
 // them.
 #include "dp/device/datapath.h"
 
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_mempool.h>
@@ -50,12 +51,21 @@ Ring make_ring(const std::string& name, unsigned flags, unsigned slots = kRingSl
 constexpr long kLongestSleepNs = 100'000;
 constexpr unsigned kPausesFirst = 64;
 
-void relax(unsigned idle_turns) {
+// How long until this time of the TSC, if that is not longer than `most`.
+long nanoseconds_until(std::uint64_t due, long most) {
+  const std::uint64_t now = rte_rdtsc(), cycles = due <= now ? 0 : due - now, hz = rte_get_tsc_hz();
+  if (cycles > hz) return most;
+  return std::min(most, static_cast<long>(cycles * 1'000'000'000 / hz));
+}
+
+void relax(unsigned idle_turns, std::uint64_t due) {
   if (idle_turns < kPausesFirst) {
     rte_pause();
     return;
   }
-  const long ns = std::min<long>(kLongestSleepNs, 1000L * (idle_turns - kPausesFirst + 5));
+  const long ns =
+      nanoseconds_until(due, std::min<long>(kLongestSleepNs, 1000L * (idle_turns - kPausesFirst + 5)));
+  if (ns == 0) return;
   const timespec t{0, ns};
   nanosleep(&t, nullptr);
 }
@@ -330,7 +340,7 @@ int DpdkDataPath::loop(void* argument) {
   unsigned idle = 0;
   while (!self.stop_) {
     idle = thread.worker->turn() != 0 ? 0 : idle + 1;
-    if (idle != 0 && self.setup_.idle == Idle::kRelax) relax(idle);
+    if (idle != 0 && self.setup_.idle == Idle::kRelax) relax(idle, thread.worker->next_due());
   }
   self.quiescence_->offline(thread.index);
   return 0;

@@ -70,6 +70,16 @@ template Drop decapsulate_begin<SaKind::kEspTunnelBlock8>(rte_mbuf*, const Heade
                                                           const InboundSa&, EspPacket&, CryptoJob&);
 template Drop decapsulate_begin<SaKind::kEspTunnelNoIv>(rte_mbuf*, const Headers&, std::uint16_t,
                                                         const InboundSa&, EspPacket&, CryptoJob&);
+template Drop decapsulate_begin<SaKind::kEspAggfragCounter>(rte_mbuf*, const Headers&, std::uint16_t,
+                                                            const InboundSa&, EspPacket&, CryptoJob&);
+template Drop decapsulate_begin<SaKind::kEspAggfragImplicit>(rte_mbuf*, const Headers&, std::uint16_t,
+                                                             const InboundSa&, EspPacket&, CryptoJob&);
+template Drop decapsulate_begin<SaKind::kEspAggfragBlock16>(rte_mbuf*, const Headers&, std::uint16_t,
+                                                            const InboundSa&, EspPacket&, CryptoJob&);
+template Drop decapsulate_begin<SaKind::kEspAggfragBlock8>(rte_mbuf*, const Headers&, std::uint16_t,
+                                                           const InboundSa&, EspPacket&, CryptoJob&);
+template Drop decapsulate_begin<SaKind::kEspAggfragNoIv>(rte_mbuf*, const Headers&, std::uint16_t,
+                                                         const InboundSa&, EspPacket&, CryptoJob&);
 template Drop decapsulate_begin<SaKind::kEspTransportCounter>(rte_mbuf*, const Headers&, std::uint16_t,
                                                               const InboundSa&, EspPacket&, CryptoJob&);
 template Drop decapsulate_begin<SaKind::kEspTransportImplicit>(rte_mbuf*, const Headers&, std::uint16_t,

@@ -32,6 +32,10 @@ Drop decapsulate_begin(rte_mbuf* m, const Headers& headers, std::uint16_t esp, c
 template <SaMode kMode>
 Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& headers);
 
+// The same for a payload of AGGFRAG (RFC 9347), which stays where it is: `headers` say where, by `payload`
+// and `length`. kDummy, kBadPadding and kBadNextHeader: it was authentic.
+Drop decapsulate_aggfrag(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& headers);
+
 // Before any cryptography (RFC 4303 §3.4.3, RFC 4302 §3.4.3), and again when the ICV was good.
 inline Drop check_replay(const ReplayWindow& window, std::uint64_t seq) {
   switch (window.check(seq)) {

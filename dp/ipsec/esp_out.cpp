@@ -60,6 +60,15 @@ inline void put_tunnel_headers(std::uint8_t* inner, const Headers& headers, bool
   complete_outer_header(outer, sa, inner, tclass, headers.v4, seq, total);
 }
 
+// The same of a payload of AGGFRAG, which is of many packets, or none: it has neither DSCP nor ECN of theirs
+// (RFC 9347 §2.2.5).
+inline void put_payload_headers(std::uint8_t* payload, std::uint64_t seq, const OutboundSa& sa,
+                                unsigned total) {
+  std::uint8_t *iv = payload - sa.iv, *outer = iv - sa.header_bytes;
+  std::memcpy(iv - sa.header.size(), sa.header.data(), sa.header.size());
+  complete_outer_header(outer, sa, payload, 0, false, seq, total);
+}
+
 // In transport mode: the packet's own headers, and behind them UDP's and ESP's.
 inline void put_transport_headers(std::uint8_t* ip, const Headers& headers, bool hop, const OutboundSa& sa,
                                   const Layout& at) {
@@ -80,7 +89,8 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
   constexpr bool kTransport = mode_of(kKind) == SaMode::kTransport;
   constexpr bool kIvFirst = enciphers_iv(iv_kind(kKind));  // of what is enciphered
   std::uint8_t* ip = bytes_of(m) + headers.ip;
-  if (hop && ttl(ip, headers.v4) <= 1) return Drop::kTtlExpired;
+  if constexpr (!is_aggfrag(kKind))
+    if (hop && ttl(ip, headers.v4) <= 1) return Drop::kTtlExpired;
   // 1. Is there room for the headers before, and for the trailer and the ICV behind the IP packet? Nothing is
   // written before that is known. Ethernet's padding behind the packet is overwritten.
   Layout at;
@@ -103,11 +113,16 @@ Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t se
   std::uint8_t* trailer = ip + headers.length;
   std::memcpy(trailer, kPadding.data(), kPadding.size());
   trailer[pad] = static_cast<std::uint8_t>(pad);
-  trailer[pad + 1] = kTransport ? headers.protocol : headers.v4 ? kIpip : kIpv6InIp;
+  if constexpr (is_aggfrag(kKind))
+    trailer[pad + 1] = kAggfrag;
+  else
+    trailer[pad + 1] = kTransport ? headers.protocol : headers.v4 ? kIpip : kIpv6InIp;
   // 3. The headers before.
   std::uint8_t *iv = ip + at.kept - sa.iv, *esp = iv - kEspBytes;
   if constexpr (kTransport)
     put_transport_headers(ip, headers, hop, sa, at);
+  else if constexpr (is_aggfrag(kKind))
+    put_payload_headers(ip, seq, sa, at.total);
   else
     put_tunnel_headers(ip, headers, hop, seq, sa, at.total);
   store_be32(esp + 4, static_cast<std::uint32_t>(seq));
@@ -135,6 +150,16 @@ template Drop encapsulate<SaKind::kEspTunnelBlock8>(rte_mbuf*, const Headers&, b
                                                     const OutboundSa&, CryptoJob&);
 template Drop encapsulate<SaKind::kEspTunnelNoIv>(rte_mbuf*, const Headers&, bool, std::uint64_t,
                                                   const OutboundSa&, CryptoJob&);
+template Drop encapsulate<SaKind::kEspAggfragCounter>(rte_mbuf*, const Headers&, bool, std::uint64_t,
+                                                      const OutboundSa&, CryptoJob&);
+template Drop encapsulate<SaKind::kEspAggfragImplicit>(rte_mbuf*, const Headers&, bool, std::uint64_t,
+                                                       const OutboundSa&, CryptoJob&);
+template Drop encapsulate<SaKind::kEspAggfragBlock16>(rte_mbuf*, const Headers&, bool, std::uint64_t,
+                                                      const OutboundSa&, CryptoJob&);
+template Drop encapsulate<SaKind::kEspAggfragBlock8>(rte_mbuf*, const Headers&, bool, std::uint64_t,
+                                                     const OutboundSa&, CryptoJob&);
+template Drop encapsulate<SaKind::kEspAggfragNoIv>(rte_mbuf*, const Headers&, bool, std::uint64_t,
+                                                   const OutboundSa&, CryptoJob&);
 template Drop encapsulate<SaKind::kEspTransportCounter>(rte_mbuf*, const Headers&, bool, std::uint64_t,
                                                         const OutboundSa&, CryptoJob&);
 template Drop encapsulate<SaKind::kEspTransportImplicit>(rte_mbuf*, const Headers&, bool, std::uint64_t,

@@ -20,6 +20,9 @@ template <SaKind kKind>
 Drop encapsulate(rte_mbuf* m, const Headers& headers, bool hop, std::uint64_t seq, const OutboundSa& sa,
                  CryptoJob& job);
 
+// Of AGGFRAG (RFC 9347) it is a payload that stands there instead of an IP packet, by `headers.ip` and
+// `headers.length` alone.
+
 // After the cryptography, where OutboundSa::after_crypto says so. With ESN the high half of the sequence
 // number leaves, which stands before the ICV and does not travel. UDP over IPv6 must have a checksum (RFC
 // 8200 §8.1; a receiver that was not told otherwise drops zero), over IPv4 it is zero (RFC 3948 §2.1). AH

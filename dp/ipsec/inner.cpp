@@ -281,4 +281,13 @@ Drop decapsulate_finish(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Hea
 template Drop decapsulate_finish<SaMode::kTunnel>(rte_mbuf*, const EspPacket&, InboundSa&, Headers&);
 template Drop decapsulate_finish<SaMode::kTransport>(rte_mbuf*, const EspPacket&, InboundSa&, Headers&);
 
+Drop decapsulate_aggfrag(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& headers) {
+  const Trailer trailer = read_trailer(m, packet, sa);
+  if (trailer.bad != Drop::kNone) return trailer.bad;
+  if (trailer.next != kAggfrag) return Drop::kBadNextHeader;
+  headers.payload = packet.payload;
+  headers.length = static_cast<std::uint16_t>(trailer.length);
+  return Drop::kNone;
+}
+
 }  // namespace simplon::dp

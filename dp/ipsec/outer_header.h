@@ -5,6 +5,8 @@
 // outer_header() and set_outer_header() are any thread's; the rest is the SA's owner's.
 #pragma once
 
+#include <algorithm>
+
 #include "dp/packet/packet.h"
 #include "dp/sa/outbound.h"
 
@@ -21,6 +23,10 @@ void make_outer_header(const SaSpec& spec, OutboundSa& sa);
 std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer, unsigned ip_bytes);
 inline std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer) {
   return inner_mtu(sa, outer, sa.ip_bytes);
+}
+// The largest payload of AGGFRAG, with its header, in a packet of `packet` octets, or as the path takes them.
+inline unsigned payload_room(const OutboundSa& sa, std::uint16_t packet) {
+  return inner_mtu(sa, packet == 0 ? sa.outer_mtu.get() : std::min(packet, sa.outer_mtu.get()));
 }
 // The same for the packet at `headers`, and the path as it is.
 inline std::uint16_t largest(const OutboundSa& sa, const Headers& headers) {

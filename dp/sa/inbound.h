@@ -19,6 +19,7 @@
 namespace simplon::dp {
 
 struct CryptoSession;  // dp/crypto/job.h
+class AggfragIn;       // dp/ipsec/aggfrag_in.h
 
 // A source and a destination selector in the form that packets are compared with.
 struct CompactSelector {
@@ -70,6 +71,7 @@ struct alignas(64) InboundSa {
   Published<const PeerEnd> moved;   // what the owner is to expect instead
   std::uint64_t move_reported = 0;  // when the owner last said that the peer has moved, in cycles of the TSC
   std::vector<CompactSelector> selector_store;
+  AggfragIn* aggfrag = nullptr;  // of an SA of AGGFRAG: what its payloads are put into order by
 
   explicit InboundSa(std::uint32_t replay_window) : window(replay_window) {}
 };

@@ -22,6 +22,11 @@ enum class SaKind : std::uint8_t {
   kEspTunnelBlock8,    // the same of DES and 3DES (RFC 2451)
   kEspTunnelNoIv,      // there is none: the payload is in clear (RFC 2410)
   kEspTunnelDressed,   // outbound, any of these, and more is done (dp/ipsec/dressing.h)
+  kEspAggfragCounter,  // a tunnel whose packets are payloads of AGGFRAG (RFC 9347)
+  kEspAggfragImplicit,
+  kEspAggfragBlock16,
+  kEspAggfragBlock8,
+  kEspAggfragNoIv,
   kEspTransportCounter,
   kEspTransportImplicit,
   kEspTransportBlock16,
@@ -55,21 +60,26 @@ constexpr IvKind iv_kind(const Encr& encr) {
 constexpr IvKind iv_kind(SaKind kind) {
   switch (kind) {
     case SaKind::kEspTunnelCounter:
+    case SaKind::kEspAggfragCounter:
     case SaKind::kEspTransportCounter:
     case SaKind::kAhTunnelCounter:
     case SaKind::kAhTransportCounter:
     case SaKind::kAhTunnelDressedCounter:
       return IvKind::kCounter;
     case SaKind::kEspTunnelImplicit:
+    case SaKind::kEspAggfragImplicit:
     case SaKind::kEspTransportImplicit:
       return IvKind::kImplicit;
     case SaKind::kEspTunnelBlock16:
+    case SaKind::kEspAggfragBlock16:
     case SaKind::kEspTransportBlock16:
       return IvKind::kBlock16;
     case SaKind::kEspTunnelBlock8:
+    case SaKind::kEspAggfragBlock8:
     case SaKind::kEspTransportBlock8:
       return IvKind::kBlock8;
     case SaKind::kEspTunnelNoIv:
+    case SaKind::kEspAggfragNoIv:
     case SaKind::kEspTransportNoIv:
     case SaKind::kEspTunnelDressed:
     case SaKind::kAhTunnel:
@@ -85,6 +95,10 @@ constexpr bool is_dressed(SaKind kind) {
   return kind == SaKind::kEspTunnelDressed || kind >= SaKind::kAhTunnelDressed;
 }
 
+constexpr bool is_aggfrag(SaKind kind) {
+  return kind >= SaKind::kEspAggfragCounter && kind <= SaKind::kEspAggfragNoIv;
+}
+
 constexpr SaMode mode_of(SaKind kind) {
   switch (kind) {
     case SaKind::kEspTunnelCounter:
@@ -93,6 +107,11 @@ constexpr SaMode mode_of(SaKind kind) {
     case SaKind::kEspTunnelBlock8:
     case SaKind::kEspTunnelNoIv:
     case SaKind::kEspTunnelDressed:
+    case SaKind::kEspAggfragCounter:
+    case SaKind::kEspAggfragImplicit:
+    case SaKind::kEspAggfragBlock16:
+    case SaKind::kEspAggfragBlock8:
+    case SaKind::kEspAggfragNoIv:
     case SaKind::kAhTunnel:
     case SaKind::kAhTunnelCounter:
     case SaKind::kAhTunnelDressed:
@@ -132,6 +151,22 @@ constexpr SaKind ah_kind(SaMode mode, bool counter) {
   return counter ? SaKind::kAhTransportCounter : SaKind::kAhTransport;
 }
 
+constexpr SaKind aggfrag_kind(IvKind iv) {
+  switch (iv) {
+    case IvKind::kCounter:
+      return SaKind::kEspAggfragCounter;
+    case IvKind::kImplicit:
+      return SaKind::kEspAggfragImplicit;
+    case IvKind::kBlock16:
+      return SaKind::kEspAggfragBlock16;
+    case IvKind::kBlock8:
+      return SaKind::kEspAggfragBlock8;
+    case IvKind::kNone:
+      return SaKind::kEspAggfragNoIv;
+  }
+  std::unreachable();
+}
+
 // Whether its packets need more than the template of the outer header, which has the TTL, and a copy of the
 // traffic class. IPv4 has no flow label.
 inline bool is_dressed(const SaSpec& spec) {
@@ -144,6 +179,7 @@ inline SaKind sa_kind(const SaSpec& spec) {
   const bool dressed = is_dressed(spec), counter = spec.suite.encr->counts();
   switch (spec.protocol) {
     case IpsecProtocol::kEsp:
+      if (spec.aggfrag.on) return aggfrag_kind(iv_kind(*spec.suite.encr));
       return dressed ? SaKind::kEspTunnelDressed : esp_kind(spec.mode, iv_kind(*spec.suite.encr));
     case IpsecProtocol::kAh:
       if (dressed) return counter ? SaKind::kAhTunnelDressedCounter : SaKind::kAhTunnelDressed;
@@ -183,6 +219,16 @@ constexpr decltype(auto) with_kind(SaKind kind, F&& f) {
       return f.template operator()<SaKind::kEspTunnelNoIv>();
     case SaKind::kEspTunnelDressed:
       return f.template operator()<SaKind::kEspTunnelDressed>();
+    case SaKind::kEspAggfragCounter:
+      return f.template operator()<SaKind::kEspAggfragCounter>();
+    case SaKind::kEspAggfragImplicit:
+      return f.template operator()<SaKind::kEspAggfragImplicit>();
+    case SaKind::kEspAggfragBlock16:
+      return f.template operator()<SaKind::kEspAggfragBlock16>();
+    case SaKind::kEspAggfragBlock8:
+      return f.template operator()<SaKind::kEspAggfragBlock8>();
+    case SaKind::kEspAggfragNoIv:
+      return f.template operator()<SaKind::kEspAggfragNoIv>();
     case SaKind::kEspTransportCounter:
       return f.template operator()<SaKind::kEspTransportCounter>();
     case SaKind::kEspTransportImplicit:

@@ -23,6 +23,7 @@ namespace simplon::dp {
 
 struct CryptoSession;  // dp/crypto/job.h
 struct OutboundSlot;   // dp/tables/tables.h
+class AggfragOut;      // dp/ipsec/aggfrag_out.h
 
 // The last sequence number that may be sent: without ESN the 32 bits that travel must not repeat (RFC 4303
 // §3.3.3).
@@ -91,6 +92,7 @@ struct alignas(64) OutboundSa {
   OneWriter<std::uint16_t> outer_mtu = 0;  // of the path
   std::uint32_t first_identification = 0;  // see identification()
   Dressing dressing;                       // is_dressed(kind)
+  AggfragOut* aggfrag = nullptr;           // of an SA of AGGFRAG: what waits for its payloads
 };
 // The IP identification of an outer packet that may be fragmented: the sequence number, counted from a random
 // start. So an SA repeats none for as long as the field can tell packets apart (RFC 6864 §4.3), and does not

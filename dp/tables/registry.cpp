@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "dp/ipsec/aggfrag_in.h"
+
 namespace simplon::dp {
 namespace {
 
@@ -23,7 +25,11 @@ constexpr std::chrono::seconds kSampleEvery{1};
 
 Registry::Registry(const CryptoBackends& crypto, Quiescence& quiescence, unsigned workers,
                    std::vector<PortFacts> ports)
-    : crypto_(crypto), quiescence_(quiescence), ports_(std::move(ports)), load_(workers) {
+    : crypto_(crypto),
+      quiescence_(quiescence),
+      ports_(std::move(ports)),
+      load_(workers),
+      aggfrag_news_(workers) {
   [[maybe_unused]] const auto again = commit();  // its error is the next commit's as well
 }
 
@@ -137,6 +143,7 @@ Result<void> Registry::commit() {
   }
   next->sad = &sad_;
   next->outbound = &outbound_;
+  next->aggfrag = aggfrag_news_.data();
   next->gateway_on = gateway_on_;
   next->generation = ++generation_;
   policies_changed_ = network_changed_ = switched_ = false;
@@ -244,6 +251,18 @@ std::vector<NeighbourKey> Registry::used_neighbours() const {
   return out;
 }
 
+AggfragCounters Registry::aggfrag_counters(const Entry& entry) {
+  const AggfragFeedback& feedback = *entry.feedback;
+  if (entry.in)
+    return {.lost = static_cast<const AggfragIn&>(*entry.aggfrag).lost(), .loss_interval = feedback.interval};
+  AggfragCounters out{.rate = entry.spec->aggfrag.rate};
+  if (!entry.spec->aggfrag.controlled) return out;
+  out.loss_interval = feedback.reported_interval;
+  out.rtt = std::chrono::microseconds(feedback.rtt.get());
+  out.rate = static_cast<std::uint32_t>(feedback.rate);
+  return out;
+}
+
 std::optional<SaCounters> Registry::counters(SaId id) const {
   const auto found = sas_.find(id);
   if (found == sas_.end()) return std::nullopt;
@@ -262,6 +281,7 @@ std::optional<SaCounters> Registry::counters(SaId id) const {
     out.selector_mismatch = entry.in->selector_mismatch;
     out.sequence = entry.in->window.top();
   }
+  if (entry.aggfrag) out.aggfrag = aggfrag_counters(entry);
   // More than at the last sample: the last packet came less than a second ago.
   if (out.packets == entry.sampled)
     out.idle = std::chrono::duration_cast<std::chrono::seconds>(now_ - entry.active);

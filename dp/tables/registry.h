@@ -23,6 +23,8 @@
 
 namespace simplon::dp {
 
+struct AggfragFeedback;  // dp/ipsec/aggfrag_feedback.h
+
 class Registry {
  public:
   using Now = std::chrono::steady_clock::time_point;
@@ -98,6 +100,8 @@ class Registry {
     std::unique_ptr<OutboundSa> out;
     std::unique_ptr<InboundSa> in;
     std::uint16_t owner = 0;
+    std::unique_ptr<AggfragState> aggfrag = {};
+    std::shared_ptr<AggfragFeedback> feedback = {};  // outlives it
     std::shared_ptr<const void> moved;  // what was left for the owner (OutboundSa::moved, InboundSa::moved)
     std::uint64_t sampled = 0;          // packets, when tick() last looked
     Now active{};                       // when it last saw that they had become more, or of the installation
@@ -120,12 +124,16 @@ class Registry {
   void take_out_of_bundle(const SaSpec& spec);
   std::uint16_t least_loaded(Direction direction) const;
   void forget_outbound(const SaSpec& sa);  // in outbound_ids_
+  std::shared_ptr<AggfragFeedback> feedback_of(PolicyId policy);
+  void make_aggfrag(Entry& entry, const OutboundSlot& slot);
+  void make_aggfrag(Entry& entry);
   void set_mtu(const Entry& entry);
   void set_inner_mtu(const Entry& entry);
   void build_spds(Tables& next) const;
   std::shared_ptr<const PortSpds> port_spds(std::map<std::string, std::vector<Spd::Input>> named) const;
   std::uint32_t add_classes(const Policy& policy, std::vector<ClassSlots>& to) const;
   static std::uint64_t packets(const Entry& entry);
+  static AggfragCounters aggfrag_counters(const Entry& entry);
   std::uint64_t counted(std::uint32_t hit) const;  // by all workers
   HitCounts counted_by_slot(std::uint32_t slot) const;
   void add_hits(const Entry& entry, SpdHits& to) const;
@@ -144,6 +152,8 @@ class Registry {
   std::set<std::pair<const Encr*, const Integ*>> suites_;  // that a back end takes
   Sad sad_;
   OutboundSlots outbound_;
+  std::vector<AggfragNews> aggfrag_news_;                        // by worker
+  std::map<PolicyId, std::weak_ptr<AggfragFeedback>> feedback_;  // of the SAs of AGGFRAG of one policy
   std::map<SaId, Entry> sas_;
   std::set<SaId> with_dummies_;
   std::map<std::pair<Spi, IpAddress>, SaId> outbound_ids_;  // of two with one SPI and destination the later

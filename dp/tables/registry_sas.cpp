@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SAs in, out and moved: Registry's half that dp/base/sa_spec.h is about.
+#include <rte_cycles.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "dp/ipsec/aggfrag_in.h"
+#include "dp/ipsec/aggfrag_out.h"
 #include "dp/ipsec/esp_in.h"
 #include "dp/ipsec/outer_header.h"
 #include "dp/tables/registry.h"
@@ -32,6 +36,18 @@ std::pair<std::uint16_t, std::uint16_t> outer_mtus(const std::vector<PortFacts>&
   for (const PortFacts& port : ports)
     if (port.side == Side::kUnprotected) least = std::min(least, port.mtu), most = std::max(most, port.mtu);
   return {least, most};
+}
+
+// What is split may be as large as a packet of any port. Else the payload takes it whole, behind its header.
+std::uint16_t largest_aggfrag(const OutboundSa& sa, const std::vector<PortFacts>& ports) {
+  const AggfragOut::Settings& settings = sa.aggfrag->settings();
+  if (settings.whole) {
+    const unsigned room = payload_room(sa, settings.packet), header = settings.header_bytes();
+    return static_cast<std::uint16_t>(room <= header ? 0 : room - header);
+  }
+  std::uint16_t most = 0;
+  for (const PortFacts& port : ports) most = std::max(most, port.mtu);
+  return most;
 }
 
 }  // namespace
@@ -75,8 +91,11 @@ Result<void> Registry::add_outbound(Entry& entry) {
   sa->check_at_bytes = sa->limits.next_bytes();
   if (auto done = put_into_bundle(spec, *sa); !done) return done;
   entry.out = std::move(sa);
+  if (spec.aggfrag.on) make_aggfrag(entry, outbound_[use->slot]);
   set_mtu(entry);
   outbound_[use->slot].sa.publish(entry.out.get());
+  // Once it is the one that is sent through: it may have to send without traffic.
+  if (entry.aggfrag) aggfrag_news_[entry.owner].put(entry.aggfrag->arrival);
   if (spec.interface != InterfaceId{}) tunnels_.add(spec.interface, *entry.out);
   use->sas.push_back(spec.id);
   outbound_ids_[{spec.spi, spec.destination}] = spec.id;
@@ -136,7 +155,48 @@ void Registry::set_mtu(const Entry& entry) {
 
 void Registry::set_inner_mtu(const Entry& entry) {
   OutboundSa& sa = *entry.out;
-  sa.inner_mtu = std::min(inner_mtu(sa, sa.outer_mtu), tunnels_.most(entry.spec->interface));
+  std::uint16_t most = inner_mtu(sa, sa.outer_mtu);
+  if (sa.aggfrag != nullptr) most = largest_aggfrag(sa, ports_);
+  sa.inner_mtu = std::min(most, tunnels_.most(entry.spec->interface));
+}
+
+// Of the SAs of one policy, as long as it has one.
+std::shared_ptr<AggfragFeedback> Registry::feedback_of(PolicyId policy) {
+  std::weak_ptr<AggfragFeedback>& known = feedback_[policy];
+  std::shared_ptr<AggfragFeedback> feedback = known.lock();
+  if (!feedback) known = feedback = std::make_shared<AggfragFeedback>();
+  return feedback;
+}
+
+void Registry::make_aggfrag(Entry& entry, const OutboundSlot& slot) {
+  const AggfragOptions& options = entry.spec->aggfrag;
+  const std::uint64_t second = rte_get_tsc_hz();
+  entry.feedback = feedback_of(entry.spec->policy);
+  auto state = std::make_unique<AggfragOut>(
+      entry.out.get(), &slot,
+      AggfragOut::Settings{.packet = options.packet,
+                           .interval = options.rate == 0 ? 0 : second / options.rate,
+                           .padding = options.rate != 0 && options.padding,
+                           .whole = options.whole,
+                           .congestion = options.congestion,
+                           .most = options.controlled ? static_cast<double>(options.rate) : 0.0,
+                           .second = second},
+      entry.feedback.get());
+  entry.out->aggfrag = state.get();
+  entry.aggfrag = std::move(state);
+}
+
+void Registry::make_aggfrag(Entry& entry) {
+  const AggfragOptions& options = entry.spec->aggfrag;
+  const auto wait = static_cast<std::uint64_t>(options.wait.count());
+  entry.feedback = feedback_of(entry.spec->policy);
+  auto state = std::make_unique<AggfragIn>(
+      entry.in.get(), entry.spec->id,
+      AggfragIn::Settings{
+          .window = options.window, .wait = wait * (rte_get_tsc_hz() / 1000), .second = rte_get_tsc_hz()},
+      entry.feedback.get());
+  entry.in->aggfrag = state.get();
+  entry.aggfrag = std::move(state);
 }
 
 void Registry::set_tunnel_mtus(std::map<InterfaceId, std::uint16_t> mtus) {
@@ -182,12 +242,14 @@ Result<void> Registry::add_inbound(Entry& entry) {
   set_selectors(spec, *sa);
   set_peer(peer_end(spec), *sa);
   if (spec.interface != InterfaceId{}) sa->tunnel = port_of(spec.interface);
+  entry.in = std::move(sa);
+  if (spec.aggfrag.on) make_aggfrag(entry);
   std::unique_ptr<Sad::Table> smaller;
-  if (!sad_.add(sa.get(), smaller))
+  if (!sad_.add(entry.in.get(), smaller))
     return fail("there is an inbound SA with this SPI and destination already");
   if (smaller) retire([table = std::shared_ptr<Sad::Table>(std::move(smaller))] {});
-  if (spec.interface != InterfaceId{}) tunnels_.add(spec.interface, *sa);
-  entry.in = std::move(sa);
+  if (entry.aggfrag) aggfrag_news_[entry.owner].put(entry.aggfrag->arrival);
+  if (spec.interface != InterfaceId{}) tunnels_.add(spec.interface, *entry.in);
   return {};
 }
 
@@ -197,6 +259,8 @@ void Registry::remove_sa(SaId id) {
   auto entry = std::make_shared<Entry>(std::move(found->second));
   sas_.erase(found);
   --load_[entry->owner][static_cast<std::size_t>(entry->spec->direction)];
+  if (entry->aggfrag) aggfrag_news_[entry->owner].put(entry->aggfrag->departure);
+  if (entry->feedback && entry->in) entry->feedback->release(id);
   if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination, entry->spec->protocol);
   with_dummies_.erase(id);
   if (entry->out) {
@@ -209,10 +273,13 @@ void Registry::remove_sa(SaId id) {
     release({entry->spec->policy, entry->spec->dscp_class});
     if (entry->out->over != nullptr) take_out_of_bundle(*entry->spec);
   }
+  if (entry->feedback && entry->feedback.use_count() == 1) feedback_.erase(entry->spec->policy);
   leaving_sas_.insert(entry);
   retire([this, entry] {
     add_hits(*entry, gone_);
     leaving_sas_.erase(entry);
+    // A second grace period: see AggfragState.
+    if (entry->aggfrag) retire([entry] {});
     if (entry->spec->interface == InterfaceId{}) return;
     entry->out ? tunnels_.forget(entry->spec->interface, *entry->out)
                : tunnels_.forget(entry->spec->interface, *entry->in);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dp/base/published.h"
+#include "dp/ipsec/aggfrag_state.h"
 #include "dp/packet/flow.h"
 #include "dp/sa/outbound.h"
 #include "dp/tables/hits.h"
@@ -77,6 +78,7 @@ struct Tables {
   std::shared_ptr<const Routes> routes;
   const Sad* sad = nullptr;                 // in place
   const OutboundSlots* outbound = nullptr;  // in place
+  AggfragNews* aggfrag = nullptr;           // in place, by worker: SAs of AGGFRAG that came, and that went
 
   // Of what came by this port, or is the host's own and leaves by it.
   const Spd& spd_of(PortIndex port) const {

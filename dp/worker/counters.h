@@ -25,11 +25,16 @@ struct alignas(64) PortCounters {
 
 struct alignas(64) WorkerCounters {
   Counter received, transmitted, encrypted, decrypted, forwarded, punted, handed_over;
-  Counter reassembled;  // fragments that are part of a whole datagram now, one of each datagram not counted
-  // Packets that came to be here: of a fragmented one all pieces but the first, and ICMP errors.
+  // Fragments that are part of a whole datagram now, one of each datagram not counted; packets that are in
+  // payloads of AGGFRAG now, and payloads that were opened.
+  Counter reassembled;
+  // Packets that came to be here: of a fragmented one all pieces but the first, payloads of AGGFRAG and what
+  // was in them, and ICMP errors.
   Counter fragments, icmp_errors;
-  Counter joined;   // packets that came in several buffers each, and are in one now
-  Counter waiting;  // packets that are here now: for their neighbour, or for the rest of their datagram
+  Counter joined;  // packets that came in several buffers each, and are in one now
+  // Packets that are here now: for their neighbour, for the rest of their datagram, for their payload to
+  // leave, or for the payload before them.
+  Counter waiting;
   Counter turns, idle_turns;
   std::array<Counter, kDropReasons> dropped{};
   std::vector<PortCounters> ports;  // by PortIndex

@@ -120,7 +120,7 @@ inline unsigned begin_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
 }
 
 // What becomes of a packet whose ICV was good: a function for each of them.
-enum class Finish : std::uint8_t { kEspTunnel, kEspTransport, kAh };
+enum class Finish : std::uint8_t { kEspTunnel, kEspTransport, kEspAggfrag, kAh };
 
 template <Finish kFinish>
 inline Drop take_off(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Headers& headers) {
@@ -128,6 +128,8 @@ inline Drop take_off(rte_mbuf* m, const EspPacket& packet, InboundSa& sa, Header
     return decapsulate_finish<SaMode::kTunnel>(m, packet, sa, headers);
   else if constexpr (kFinish == Finish::kEspTransport)
     return decapsulate_finish<SaMode::kTransport>(m, packet, sa, headers);
+  else if constexpr (kFinish == Finish::kEspAggfrag)
+    return decapsulate_aggfrag(m, packet, sa, headers);
   else
     return ah_decapsulate_finish(m, packet, sa, headers);
 }
@@ -194,6 +196,24 @@ inline void finish_run(Burst& burst, unsigned i, unsigned end, std::uint32_t goo
   out.counters.decrypted += decrypted;
 }
 
+// Payloads of AGGFRAG. One that is something else, but authentic, keeps its place in the order.
+[[gnu::noinline]] void finish_payloads(Burst& burst, unsigned i, unsigned end, std::uint32_t good,
+                                       const Crypto& crypto, const DecapsulateOutputs& out) {
+  for (; i < end; ++i) {
+    const DecapsulateJob& job = burst.decapsulating[i];
+    PacketInfo& packet = burst.packets[job.packet];
+    const Drop bad = finish<Finish::kEspAggfrag>(job, (good >> i & 1) != 0, packet, crypto, out);
+    if (bad == Drop::kNone) {
+      ++out.counters.decrypted;
+      out.aggfrag.receive(packet, *job.sa, job.esp);
+      continue;
+    }
+    if (bad == Drop::kDummy || bad == Drop::kBadPadding || bad == Drop::kBadNextHeader)
+      out.aggfrag.skip(*job.sa, job.esp.seq);
+    turn_away(job, bad, burst, out);
+  }
+}
+
 // They arrive by the tunnel interface of their SA, if it has one.
 [[gnu::noinline]] void set_tunnels(Burst& burst, unsigned jobs) {
   for (unsigned i = 0; i < jobs; ++i) {
@@ -245,6 +265,8 @@ void decapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const Decap
     const unsigned end = runs.items[r].end;
     if (is_ah(kind))
       finish_run<Finish::kAh>(burst, i, end, good, crypto, tables, out);
+    else if (is_aggfrag(kind))
+      finish_payloads(burst, i, end, good, crypto, out);
     else if (mode_of(kind) == SaMode::kTunnel)
       finish_run<Finish::kEspTunnel>(burst, i, end, good, crypto, tables, out);
     else

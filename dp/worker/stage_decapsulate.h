@@ -4,6 +4,7 @@
 
 #include "dp/crypto/crypto.h"
 #include "dp/tables/tables.h"
+#include "dp/worker/aggfrag.h"
 #include "dp/worker/audit.h"
 #include "dp/worker/burst.h"
 #include "dp/worker/control_channel.h"
@@ -18,6 +19,7 @@ struct DecapsulateOutputs {
   ControlChannel& control;  // limits that were reached, peers that have moved
   WorkerCounters& counters;
   Audit& audit;
+  Aggfrag& aggfrag;  // payloads
 };
 
 // Takes burst.decapsulate. What was decrypted goes to burst.classify, with what it is by then in

@@ -90,6 +90,17 @@ inline Drop begin(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, cons
   drop(burst.packets[index].m, bad, out.counters);
 }
 
+// A packet of AGGFRAG, which waits for a payload.
+[[gnu::noinline]] void join(const EncapsulateWork& work, Burst& burst, const EncapsulateOutputs& out) {
+  const PacketInfo& packet = burst.packets[work.packet];
+  if (packet.headers.length > work.sa->inner_mtu)
+    burst.fragment.add() = work;
+  else if (!packet.from_host() && ttl(ip_of(packet), packet.headers.v4) <= 1)
+    burst.wait_for_refuse(work.packet, Drop::kTtlExpired);
+  else
+    out.aggfrag.send(packet, *work.sa);
+}
+
 // From work item `i` on, as long as the SAs are ours and of this kind; the first item that is not.
 template <SaKind kKind>
 inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, unsigned& jobs,
@@ -99,8 +110,10 @@ inline unsigned encapsulate_run(Burst& burst, unsigned i, unsigned n, unsigned& 
   do {
     const EncapsulateWork& work = burst.encapsulate[i];
     const PacketInfo& packet = burst.packets[work.packet];
-    if (packet.headers.length >
-        (mode_of(kKind) == SaMode::kTunnel ? sa->inner_mtu.get() : largest(*sa, packet.headers)))
+    if constexpr (is_aggfrag(kKind))
+      join(work, burst, out);
+    else if (packet.headers.length >
+             (mode_of(kKind) == SaMode::kTunnel ? sa->inner_mtu.get() : largest(*sa, packet.headers)))
       burst.fragment.add() = work;
     else if (const Drop bad = begin<kKind>(packet, *sa, burst.jobs[jobs], out); bad != Drop::kNone)
       refuse(work.packet, *sa, bad, burst, out);
@@ -227,6 +240,7 @@ bool fragment_outer(rte_mbuf* m, const OutboundSa& sa, std::uint64_t seq, rte_me
 void encapsulate_whole(PacketIndex index, OutboundSa& sa, Burst& burst, const Tables& tables, Crypto& crypto,
                        const EncapsulateOutputs& out) {
   const PacketInfo& packet = burst.packets[index];
+  if (is_aggfrag(sa.kind)) return out.aggfrag.send(packet, sa);  // it is split, if it may be
   const std::uint64_t seq = sa.next_seq;
   CryptoJob job;
   if (const Drop bad = begin_of_kind(packet, sa, job, out); bad != Drop::kNone)
@@ -243,6 +257,18 @@ void encapsulate_whole(PacketIndex index, OutboundSa& sa, Burst& burst, const Ta
   out.counters.fragments += fragments.count - 1;
   for (rte_mbuf* piece : std::span(fragments.pieces).first(fragments.count))
     out.neighbours.forward(piece, *hop, {.spi = spi_of(sa)});
+}
+
+void encapsulate_payloads(Burst& burst, OutboundSa& sa, const Tables& tables, Crypto& crypto,
+                          const EncapsulateOutputs& out) {
+  unsigned jobs = 0;
+  for (unsigned i = 0; i < burst.count; ++i) {
+    if (const Drop bad = begin_of_kind(burst.packets[i], sa, burst.jobs[jobs], out); bad != Drop::kNone)
+      drop(burst.packets[i].m, bad, out.counters);
+    else
+      burst.encapsulating[jobs++] = &sa;
+  }
+  if (jobs != 0) forward_all(burst, jobs, crypto.run(burst.jobs.data(), jobs), tables, out);
 }
 
 void encapsulate(Burst& burst, const Tables& tables, Crypto& crypto, const EncapsulateOutputs& out,

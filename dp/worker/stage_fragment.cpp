@@ -78,7 +78,8 @@ void fragment(Burst& burst, Burst& pieces, const Tables& tables, Crypto& crypto,
     const bool may = packet.headers.reassembled || may_be_fragmented(ip_of(packet), packet.headers);
     if (!packet.from_host() && ttl(ip_of(packet), v4) <= 1)
       burst.wait_for_refuse(work.packet, Drop::kTtlExpired);
-    else if (is_below_least(packet) || (may && work.sa->options.fragmentation == Fragmentation::kAfterEsp))
+    else if (is_below_least(packet) || (may && !is_aggfrag(work.sa->kind) &&
+                                        work.sa->options.fragmentation == Fragmentation::kAfterEsp))
       encapsulate_whole(work.packet, *work.sa, burst, tables, crypto, out);
     else if (may)
       protect_pieces(work, packet, pieces, tables, crypto, out);

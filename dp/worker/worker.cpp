@@ -9,6 +9,7 @@
 #include <array>
 
 #include "dp/packet/l4_checksum.h"
+#include "dp/worker/stage_aggfrag.h"
 #include "dp/worker/stage_decapsulate.h"
 #include "dp/worker/stage_encapsulate.h"
 #include "dp/worker/stage_fragment.h"
@@ -51,7 +52,7 @@ Worker::Worker(WorkerSetup setup)
       control_(setup.events, std::move(setup.punts), setup.tunnel_punts, setup.wakeup, counters_),
       transmit_(std::move(setup.sinks), setup.outbox, counters_),
       neighbours_(second_, transmit_, control_, counters_),
-      mailboxes_(std::move(setup.mailboxes), setup.index, counters_),
+      mailboxes_(setup.mailboxes, setup.index, counters_),
       acquires_(second_),
       audit_(second_, control_),
       path_mtus_(second_, control_),
@@ -59,23 +60,26 @@ Worker::Worker(WorkerSetup setup)
       tell_prohibited_(setup.icmp.prohibited),
       buffers_(setup.buffers),
       reassemblies_{{setup.datagrams, buffers_, second_, counters_},
-                    {setup.datagrams, buffers_, second_, counters_}} {}
+                    {setup.datagrams, buffers_, second_, counters_}},
+      aggfrag_(buffers_, static_cast<unsigned>(setup.mailboxes.size()), second_, counters_) {}
 
 unsigned Worker::turn() {
   const Tables& tables = *all_tables_.read();
   unsigned taken = 0;
+  aggfrag_.take_news(tables.aggfrag[index_]);
   for (const Source& source : sources_) taken += poll(source, tables);
   taken += transmit_.send_outbox();
   burst_.count = 0;
   neighbours_.retry(tables, burst_);
   if (!burst_.refuse.empty()) run_stages(tables);
   if (!reassemblies_.empty()) reassemblies_.expire(rte_rdtsc());
+  if (!aggfrag_.idle()) run_aggfrag(tables);
   if (clock_) clock_->begin();
   transmit_.flush();
   if (transmit_.has_beats()) transmit_.beat(rte_rdtsc());
   mark(clock_, Stage::kTransmit);
   control_.wake();
-  counters_.waiting = neighbours_.waiting() + reassemblies_.waiting();
+  counters_.waiting = neighbours_.waiting() + reassemblies_.waiting() + aggfrag_.waiting();
   ++counters_.turns;
   counters_.idle_turns += taken == 0;
   quiescence_.report(index_);
@@ -108,7 +112,40 @@ unsigned Worker::poll(const Source& source, const Tables& tables) {
   counters_.received += n;
   mark(clock_, Stage::kParse);
   run_stages(tables);
+  if (!aggfrag_.unpacked().empty()) forward_unpacked(tables);
+  if (aggfrag_.is_pressed()) send_joined(tables);
   return n;
+}
+
+// What came out of payloads of AGGFRAG, a burst after the other.
+void Worker::forward_unpacked(const Tables& tables) {
+  std::vector<UnpackedPacket>& packets = aggfrag_.unpacked();
+  for (std::size_t at = 0; at < packets.size();) {
+    at = sort_unpacked(burst_, packets, at, tables, {counters_, audit_});
+    run_stages(tables);
+    if (aggfrag_.is_pressed()) send_joined(tables);
+  }
+  packets.clear();
+}
+
+// What is due, and what the turn has brought.
+void Worker::run_aggfrag(const Tables& tables) {
+  const std::uint64_t now = rte_rdtsc();
+  while (AggfragOut* const out = aggfrag_.take_due(now)) {
+    send_due(*out, now, burst_, tables, *crypto_, encapsulate_outputs());
+    run_stages(tables);
+  }
+  if (!aggfrag_.unpacked().empty()) forward_unpacked(tables);
+  send_joined(tables);
+}
+
+// An SA over another one may be of AGGFRAG as well, and then has something to send in turn.
+void Worker::send_joined(const Tables& tables) {
+  while (AggfragOut* const out = aggfrag_.take_dirty())
+    while (!out->empty()) {
+      send_payloads(*out, kAsPacketsTake, burst_, tables, *crypto_, encapsulate_outputs());
+      run_stages(tables);
+    }
 }
 
 // Decapsulation comes first, since what it yields is classified together with what came in clear. Each stage
@@ -116,16 +153,14 @@ unsigned Worker::poll(const Source& source, const Tables& tables) {
 void Worker::run_stages(const Tables& tables) {
   for (unsigned round = 0; round < kMostRounds; ++round) {
     if (!burst_.decapsulate.empty())
-      decapsulate(burst_, tables, *crypto_, {mailboxes_, control_, counters_, audit_}, clock_);
+      decapsulate(burst_, tables, *crypto_, {mailboxes_, control_, counters_, audit_, aggfrag_}, clock_);
     else if (!burst_.classify.empty())
       classify(burst_, tables, flows_,
                {neighbours_, transmit_, control_, path_mtus_, counters_, buffers_, tell_prohibited_}, clock_);
     else if (!burst_.encapsulate.empty())
-      encapsulate(burst_, tables, *crypto_,
-                  {neighbours_, mailboxes_, control_, acquires_, counters_, buffers_, audit_}, clock_);
+      encapsulate(burst_, tables, *crypto_, encapsulate_outputs(), clock_);
     else if (!burst_.fragment.empty())
-      fragment(burst_, pieces_, tables, *crypto_,
-               {neighbours_, mailboxes_, control_, acquires_, counters_, buffers_, audit_});
+      fragment(burst_, pieces_, tables, *crypto_, encapsulate_outputs());
     else if (!burst_.reassemble.empty())
       reassemble(burst_, tables, reassemblies_, counters_, audit_);
     else if (!burst_.refuse.empty())

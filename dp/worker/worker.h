@@ -17,6 +17,7 @@
 #include "dp/crypto/crypto.h"
 #include "dp/tables/quiescence.h"
 #include "dp/tables/tables.h"
+#include "dp/worker/aggfrag.h"
 #include "dp/worker/audit.h"
 #include "dp/worker/burst.h"
 #include "dp/worker/control_channel.h"
@@ -26,6 +27,7 @@
 #include "dp/worker/rate_limiter.h"
 #include "dp/worker/stage_classify.h"
 #include "dp/worker/stage_clock.h"
+#include "dp/worker/stage_encapsulate.h"
 #include "dp/worker/stage_icmp.h"
 #include "dp/worker/stage_reassemble.h"
 #include "dp/worker/transmit.h"
@@ -76,10 +78,18 @@ class Worker {
   const WorkerCounters& counters() const { return counters_; }
   unsigned core() const { return core_; }
   void set_clock(StageClock* clock) { clock_ = clock; }
+  // When it has something to do though nothing comes, by the TSC: it must not sleep longer.
+  std::uint64_t next_due() const { return aggfrag_.next_due(); }
 
  private:
   unsigned poll(const Source& source, const Tables& tables);
   void run_stages(const Tables& tables);
+  void forward_unpacked(const Tables& tables);
+  void run_aggfrag(const Tables& tables);
+  void send_joined(const Tables& tables);
+  EncapsulateOutputs encapsulate_outputs() {
+    return {neighbours_, mailboxes_, control_, acquires_, counters_, buffers_, audit_, aggfrag_};
+  }
 
   const unsigned index_, core_;
   const std::vector<Source> sources_;
@@ -102,6 +112,7 @@ class Worker {
   const bool tell_prohibited_;
   rte_mempool* const buffers_;
   Reassemblies reassemblies_;
+  Aggfrag aggfrag_;
   FlowCaches flows_;
   Burst burst_;
   Burst pieces_;  // of what stage_fragment fragments

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/exchange/aggfrag.h"
+
 namespace simplon::ike {
 namespace {
 
@@ -61,7 +63,7 @@ FragmentHandling agreed_fragments(const ChildConfig& config, const Payloads& p) 
 }
 
 Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces) {
-  Agreed out{.refusal = NotifyType::kTsUnacceptable, .why = {}};
+  Agreed out{.aggfrag = {}, .refusal = NotifyType::kTsUnacceptable, .why = {}};
   for (const ChildConfig* candidate : in_order_for(sa, p)) {
     const ChildConfig& config = *candidate;
     if (replaces && config.name != replaces->config.name) continue;
@@ -90,6 +92,12 @@ Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces)
       out.why = "offered tunnel mode, child " + config.name + " is for transport mode alone";
       continue;
     }
+    const auto aggfrag = agreed_aggfrag(config, p);
+    if (!aggfrag) {
+      out.refusal = NotifyType::kNoProposalChosen;
+      out.why = "child " + config.name + ": " + aggfrag.error().what;
+      continue;
+    }
     if (const auto why = why_impossible(config, sa.path()); !why.empty()) {
       out.refusal = NotifyType::kNoProposalChosen;
       out.why = "child " + config.name + ": " + std::string(why);
@@ -101,7 +109,12 @@ Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces)
       out.why = why_not(*p.sa, config.proposals) + " for child " + config.name;
       continue;
     }
-    return {.config = &config, .mode = mode, .proposal = *chosen, .selectors = std::move(got), .why = {}};
+    return {.config = &config,
+            .mode = mode,
+            .aggfrag = *aggfrag,
+            .proposal = *chosen,
+            .selectors = std::move(got),
+            .why = {}};
   }
   if (out.why.empty()) out.why = "the connection has no children";
   Counters& counters = sa.context().counters;

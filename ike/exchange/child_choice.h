@@ -3,6 +3,7 @@
 // §2.9).
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "ike/message/negotiation.h"
@@ -17,6 +18,7 @@ inline bool takes_tfc(const Payloads& p) { return p.find(NotifyType::kEspTfcPadd
 struct Agreed {  // what we found in the request for a child; no config: it is refused
   const ChildConfig* config = nullptr;
   SaMode mode{};
+  std::optional<AggfragFlags> aggfrag;  // none: plain ESP
   Proposal proposal;
   Selectors selectors;
   NotifyType refusal{};

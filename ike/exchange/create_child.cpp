@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/exchange/aggfrag.h"
 #include "ike/exchange/child_choice.h"
 #include "ike/exchange/create_child_failed.h"
 #include "ike/exchange/rekey.h"
@@ -107,8 +108,14 @@ void compare_to_packet(IkeSa& sa, Child& made, const Attempt& attempt, Now now) 
   sa.tasks().push(DeleteChild{made.id, 0});
 }
 
-void install_child(IkeSa& sa, const Payloads& p, Bytes shared, SaMode mode, const Selectors& selectors,
-                   Now now) {
+// What the two ends have agreed on beside the proposal.
+struct Terms {
+  SaMode mode;
+  std::optional<AggfragFlags> aggfrag;
+  const Selectors& selectors;
+};
+
+void install_child(IkeSa& sa, const Payloads& p, Bytes shared, const Terms& agreed, Now now) {
   const Attempt attempt = *std::exchange(sa.children().attempt(), std::nullopt);
   const Proposal& chosen = (*p.sa)[0];
   const bool own_nonces = p.nonce.has_value();  // else it came with IKE_AUTH: the IKE SA's are used (§2.17)
@@ -121,13 +128,13 @@ void install_child(IkeSa& sa, const Payloads& p, Bytes shared, SaMode mode, cons
                                        .spi_out = Spi{load_be32(chosen.spi.data())},
                                        .keys = keys,
                                        .we_initiated = true,
-                                       .selectors = selectors,
+                                       .selectors = agreed.selectors,
                                        .group = shared.empty() ? std::nullopt : std::optional(attempt.group),
                                        .replaces = attempt.replaces,
-                                       .mode = mode,
+                                       .mode = agreed.mode,
+                                       .aggfrag = agreed.aggfrag,
                                        .fragments = agreed_fragments(attempt.config, p),
                                        .dscp_class = attempt.dscp_class,
-
                                        .takes_tfc = takes_tfc(p)},
                                       sa.path(), now);
   made.replaced = attempt.replaces;  // even if it is gone by now
@@ -218,6 +225,7 @@ void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups
   std::uint8_t n = 0;
   for (Proposal& p : proposals) p.number = ++n, p.spi = be32(attempt.spi);
   if (attempt.mode == SaMode::kTransport) out.notify(NotifyType::kUseTransportMode);
+  offer_aggfrag(attempt.config, out);
   if (attempt.config.fragments == FragmentHandling::kAlso) out.notify(NotifyType::kNonFirstFragmentsAlso);
   out.sa(proposals);
   if (with_groups == WithGroups::kYes) out.nonce(attempt.nonce);
@@ -252,6 +260,11 @@ void complete_child(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {
     return attempt_failed(sa, "the peer deleted the child", now);
   const Result<SaMode> mode = agreed_mode(attempt, p);
   if (!mode) return not_taken(sa, mode.error().what, now);
+  const auto aggfrag = agreed_aggfrag(attempt.config, p);
+  if (!aggfrag) return not_taken(sa, aggfrag.error().what, now);
+  if (*mode == SaMode::kTunnel && attempt.config.aggfrag.use == AggfragUse::kOff &&
+      p.find(NotifyType::kUseAggfrag) != nullptr)
+    return not_taken(sa, "the peer chose AGGFRAG, which we did not ask for", now);
   Selectors theirs{p.tsi.value_or(TrafficSelectors{}), p.tsr.value_or(TrafficSelectors{})};
   if (*mode == SaMode::kTransport) theirs = seen_from_here(std::move(theirs), sa.path());
   const Selectors want = effective_selectors(attempt.config, sa.path(), attempt.packet),
@@ -259,7 +272,7 @@ void complete_child(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {
   if (got.local.empty() || got.remote.empty())
     return not_taken(
         sa, "the peer's selectors are outside ours: " + theirs.text() + ", ours are " + want.text(), now);
-  install_child(sa, p, shared, *mode, got, now);
+  install_child(sa, p, shared, {*mode, *aggfrag, got}, now);
   sa.run_tasks(now);
 }
 

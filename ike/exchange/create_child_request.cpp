@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/exchange/aggfrag.h"
 #include "ike/exchange/child_choice.h"
 #include "ike/exchange/rekey.h"
 
@@ -18,6 +19,7 @@ constexpr std::size_t kChildrenPerConfigured = 4, kMoreChildren = 16;
 struct Request {
   ChildConfig config;
   SaMode mode{};
+  std::optional<AggfragFlags> aggfrag;
   FragmentHandling fragments{};
   std::uint8_t dscp_class = 0;
   Proposal proposal;
@@ -35,8 +37,10 @@ void key_exchange_failed(IkeSa& sa, const Request& request) {
   refuse_public_value(sa, "child");
 }
 
-void add_answer(PayloadWriter& out, SaMode mode, FragmentHandling fragments, const Selectors& selectors) {
+void add_answer(PayloadWriter& out, const ChildConfig& config, SaMode mode, bool aggfrag,
+                FragmentHandling fragments, const Selectors& selectors) {
   if (mode == SaMode::kTransport) out.notify(NotifyType::kUseTransportMode);
+  if (aggfrag) offer_aggfrag(config, out);
   if (fragments == FragmentHandling::kAlso) out.notify(NotifyType::kNonFirstFragmentsAlso);
   out.ts(PayloadType::kTsi, selectors.remote);
   out.ts(PayloadType::kTsr, selectors.local);
@@ -59,6 +63,7 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
                                        .group = pfs ? std::optional(request.group) : std::nullopt,
                                        .replaces = request.replaces,
                                        .mode = request.mode,
+                                       .aggfrag = request.aggfrag,
                                        .fragments = request.fragments,
                                        .dscp_class = request.dscp_class,
                                        .takes_tfc = request.takes_tfc,
@@ -71,7 +76,8 @@ void complete(IkeSa& sa, const Request& request, const DhResult& result, Now now
   out.sa({chosen});
   out.nonce(request.nonce);
   if (pfs) out.ke(request.group, result.public_value);
-  add_answer(out, request.mode, request.fragments, request.selectors);
+  add_answer(out, request.config, request.mode, request.aggfrag.has_value(), request.fragments,
+             request.selectors);
   sa.respond(out);
 }
 
@@ -93,6 +99,7 @@ void child_request(IkeSa& sa, const Payloads& p, Child* old, Now now) {
   Context& context = sa.context();
   const Request request{.config = *agreed.config,
                         .mode = agreed.mode,
+                        .aggfrag = agreed.aggfrag,
                         .fragments = agreed_fragments(*agreed.config, p),
                         .dscp_class = old != nullptr
                                           ? old->dscp_class
@@ -197,12 +204,13 @@ void answer_first_child(IkeSa& sa, const Payloads& p, PayloadWriter& out, Now no
                          .group = std::nullopt,
                          .replaces = ChildSaId{},
                          .mode = agreed.mode,
+                         .aggfrag = agreed.aggfrag,
                          .fragments = fragments,
                          .takes_tfc = takes_tfc(p)},
                         sa.path(), now);
   chosen.spi = be32(spi);
   out.sa({chosen});
-  add_answer(out, agreed.mode, fragments, agreed.selectors);
+  add_answer(out, *agreed.config, agreed.mode, agreed.aggfrag.has_value(), fragments, agreed.selectors);
 }
 
 bool key_exchange_fits(IkeSa& sa, const Payloads& p, DhGroup group, const std::string& what) {

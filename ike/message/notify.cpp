@@ -37,6 +37,7 @@ constexpr std::array kNotifies{
     NotifyRow{NotifyType::kNatDetectionSourceIp, "NAT_DETECTION_SOURCE_IP"},
     NotifyRow{NotifyType::kNatDetectionDestinationIp, "NAT_DETECTION_DESTINATION_IP"},
     NotifyRow{NotifyType::kCookie, "COOKIE"},
+    NotifyRow{NotifyType::kUseAggfrag, "USE_AGGFRAG"},
     NotifyRow{NotifyType::kUseTransportMode, "USE_TRANSPORT_MODE"},
     NotifyRow{NotifyType::kRekeySa, "REKEY_SA"},
     NotifyRow{NotifyType::kEspTfcPaddingNotSupported, "ESP_TFC_PADDING_NOT_SUPPORTED"},

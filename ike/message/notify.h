@@ -42,7 +42,8 @@ enum class NotifyType : std::uint16_t {
   kRekeySa = 16393,
   kEspTfcPaddingNotSupported = 16394,
   kNonFirstFragmentsAlso = 16395,
-  kSignatureHashAlgorithms = 16431
+  kSignatureHashAlgorithms = 16431,
+  kUseAggfrag = 16442
 };
 // By its number: the types below 16384 are errors, the others tell a status.
 constexpr bool is_error(NotifyType type) { return static_cast<std::uint16_t>(type) < 16384; }

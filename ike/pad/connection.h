@@ -26,6 +26,21 @@ enum class CloseAction : std::uint8_t { kNone, kTrap, kStart };
 // What becomes of a child in transport mode whose peer will have tunnel mode alone (RFC 7296 §1.3.1).
 enum class TransportFallback : std::uint8_t { kFail, kTunnel };
 
+// What becomes of a child whose peer does not know AGGFRAG (RFC 9347): plain ESP, or no child.
+enum class AggfragUse : std::uint8_t { kOff, kPrefer, kRequire };
+struct AggfragConfig {
+  AggfragUse use = AggfragUse::kOff;
+  bool split = true;                // else no packet is split, in either direction (D of RFC 9347 §6.1.4)
+  bool congestion_control = false;  // the peer is asked for what it needs (C)
+  // Of our SAs, see AggfragOptions.
+  std::uint16_t packet = 0;
+  std::uint32_t rate = 0;
+  bool padding = true;
+  std::uint16_t window = kDefaultAggfragWindow;
+  milliseconds wait = kDefaultAggfragWait;
+  friend bool operator==(const AggfragConfig&, const AggfragConfig&) = default;
+};
+
 struct ChildConfig {
   std::string name;
   IpsecProtocol protocol = IpsecProtocol::kEsp;
@@ -40,6 +55,7 @@ struct ChildConfig {
   Lifetime life{.time = seconds{3960}};   // hard
   std::uint32_t replay_window = kDefaultReplayWindow;
   MtuOptions mtu;
+  AggfragConfig aggfrag;
   TunnelOptions tunnel;            // where it is in tunnel mode
   PolicyId policy{};               // the SPD entry made from this child
   InterfaceId interface{};         // of the connection: what is routed to it, in its own SPD

@@ -16,6 +16,13 @@
 
 namespace simplon::ike {
 
+// The flags of a peer's USE_AGGFRAG (RFC 9347 §6.1.4), about what is sent to it.
+struct AggfragFlags {
+  bool congestion = false;  // C: it is told what congestion control needs
+  bool whole = false;       // D: it takes no packet in pieces
+  friend bool operator==(const AggfragFlags&, const AggfragFlags&) = default;
+};
+
 struct Child {
   ChildSaId id{};
   ChildConfig config;

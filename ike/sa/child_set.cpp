@@ -108,6 +108,27 @@ bool ChildSet::has(std::string_view name) const {
          tasks_.creates(name);
 }
 
+namespace {
+
+AggfragOptions aggfrag_options(const AggfragConfig& config, const AggfragFlags& peer, Direction direction) {
+  AggfragOptions out{.on = true};
+  if (direction == Direction::kIn) {
+    out.window = config.window;
+    out.wait = config.wait;
+    return out;
+  }
+  out.packet = config.packet;
+  out.rate = config.rate;
+  out.padding = config.padding;
+  out.whole = peer.whole || !config.split;
+  // What we are told is about the payloads that tell the peer what it needs for that (RFC 9347 §2.4.2).
+  out.congestion = peer.congestion || config.congestion_control;
+  out.controlled = config.congestion_control;
+  return out;
+}
+
+}  // namespace
+
 SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path& path) const {
   const bool in = direction == Direction::kIn;
   const ChildKeys::One& keys = in == child.we_initiated ? child.keys.responder : child.keys.initiator;
@@ -132,6 +153,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   if (!in) sa->mtu = child.config.mtu;
   if (!in && child.mode == SaMode::kTunnel) sa->tunnel = child.config.tunnel;
   if (!child.takes_tfc) sa->tunnel.tfc = kTfcOff;
+  if (child.aggfrag) sa->aggfrag = aggfrag_options(child.config.aggfrag, *child.aggfrag, direction);
   sa->policy = child.config.policy;
   sa->interface = child.config.interface;
   sa->selectors = child.selectors;
@@ -146,7 +168,8 @@ std::string ChildSet::text(const Negotiated& child) {
          (child.dscp_class != 0 ? " for DSCP class " + std::to_string(child.dscp_class) : "") +
          (child.config.tunnel.tfc != kTfcOff && !child.takes_tfc
               ? ", without TFC, which the peer does not take"
-              : "");
+              : "") +
+         (child.aggfrag ? " with AGGFRAG" : "");
 }
 
 Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {

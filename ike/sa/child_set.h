@@ -72,6 +72,7 @@ class ChildSet {
     std::optional<DhGroup> group;
     ChildSaId replaces;
     SaMode mode = SaMode::kTunnel;
+    std::optional<AggfragFlags> aggfrag = {};                    // what the peer says of it; none: plain ESP
     FragmentHandling fragments = FragmentHandling::kReassemble;  // as agreed
     std::uint8_t dscp_class = 0;
     bool takes_tfc = true;  // false: the peer takes no TFC padding (§1.3.1)

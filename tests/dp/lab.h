@@ -82,6 +82,7 @@ struct SaOptions {
   TunnelOptions tunnel;
   IpsecProtocol protocol = IpsecProtocol::kEsp;
   SaMode mode = SaMode::kTunnel;
+  AggfragOptions aggfrag = {};
 };
 
 inline SaRef make_sa(Direction direction, const SaOptions& o) {
@@ -104,6 +105,7 @@ inline SaRef make_sa(Direction direction, const SaOptions& o) {
   sa->hard = o.hard;
   sa->mtu = o.mtu;
   if (direction == Direction::kOut) sa->tunnel = o.tunnel;
+  sa->aggfrag = o.aggfrag;
   sa->policy = PolicyId{1};
   sa->selectors = o.selectors;
   return sa;

@@ -44,6 +44,8 @@ Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
 Result<void> XfrmBackend::can(const SaSpec& sa) {
   if (sa.interface != InterfaceId{}) return fail("it is of a tunnel interface, which is the data path's");
   if (sa.over != PolicyId{}) return fail("it is one of a bundle, which is the data path's");
+  if (sa.aggfrag.on)
+    return fail("it is of AGGFRAG (RFC 9347), which is the data path's: Linux has it from 6.14 on alone");
   if (sa.replay_window > kLongestReplayWindow)
     return fail("its replay window is longer than " + std::to_string(kLongestReplayWindow));
   if (auto possible = possible_sa(sa); !possible) return possible;

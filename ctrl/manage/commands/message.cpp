@@ -115,6 +115,14 @@ Message authentication_message(const ike::Identity& id) {
   return m;
 }
 
+// Of a child with AGGFRAG. The rate is that of now.
+void add_aggfrag(Message& m, const AggfragCounters& out, const std::optional<SaCounters>& inbound) {
+  m.add("aggfrag", "yes");
+  if (inbound && inbound->aggfrag) m.add("aggfrag-lost", inbound->aggfrag->lost);
+  if (out.rate != 0) m.add("aggfrag-rate", out.rate);
+  if (out.rtt.count() != 0) m.add("aggfrag-rtt", static_cast<std::uint64_t>(out.rtt.count()));
+}
+
 }  // namespace
 
 Message ike_message(const ike::IkeStatus& ike, Now now) {
@@ -167,6 +175,7 @@ Message child_message(const ike::ChildStatus& child, const CountersOf& counters,
   const std::optional<SaCounters> outbound = counters(child.outbound);
   add_counters(m, counters(child.inbound), outbound);
   if (outbound && outbound->mtu != 0) m.add("mtu", outbound->mtu);
+  if (outbound && outbound->aggfrag) add_aggfrag(m, *outbound->aggfrag, counters(child.inbound));
   add_coming(m, "rekey-time", child.rekey_at, now);
   add_coming(m, "life-time", child.expire_at, now);
   add_past(m, "install-time", child.installed, now);

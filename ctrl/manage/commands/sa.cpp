@@ -5,8 +5,8 @@
 #include <array>
 
 #include "ctrl/config/rules.h"
-#include "ctrl/manage/commands/message.h"
 #include "ctrl/config/tunnel_words.h"
+#include "ctrl/manage/commands/message.h"
 #include "ctrl/manage/commands/table.h"
 
 namespace simplon::ctrl {
@@ -133,6 +133,40 @@ void read_tunnel(Arguments& in, SaSpec& sa) {
     in.refuse("dscp, ecn, ttl, flow-label, tfc and dummies are for outbound SAs");
 }
 
+enum class Joining : std::uint8_t { kOff, kOn, kWhole };
+enum class Congestion : std::uint8_t { kOff, kReport, kControl };
+
+// RFC 9347.
+void read_aggfrag(Arguments& in, SaSpec& sa) {
+  const Joining joining = in.choice<Joining>(
+      "aggfrag", {{"off", Joining::kOff}, {"on", Joining::kOn}, {"whole", Joining::kWhole}}, Joining::kOff);
+  const Congestion congestion = in.choice<Congestion>(
+      "aggfrag-congestion",
+      {{"off", Congestion::kOff}, {"report", Congestion::kReport}, {"control", Congestion::kControl}},
+      Congestion::kOff);
+  AggfragOptions& to = sa.aggfrag;
+  to.on = joining != Joining::kOff;
+  to.whole = joining == Joining::kWhole;
+  to.packet = static_cast<std::uint16_t>(in.number("aggfrag-packet", kLeastAggfragPacket, 65535, 0));
+  to.rate = static_cast<std::uint32_t>(in.number("aggfrag-rate", 1, kMostAggfragRate, 0));
+  to.padding = in.choice<bool>("aggfrag-padding", {{"on", true}, {"off", false}}, true);
+  to.congestion = congestion != Congestion::kOff;
+  to.controlled = congestion == Congestion::kControl;
+  to.window =
+      static_cast<std::uint16_t>(in.number("aggfrag-window", 0, kMostAggfragWindow, kDefaultAggfragWindow));
+  to.wait = std::chrono::milliseconds(in.number("aggfrag-wait", 1,
+                                                static_cast<std::uint64_t>(kMostAggfragWait.count()),
+                                                static_cast<std::uint64_t>(kDefaultAggfragWait.count())));
+  if (!to.on && to != AggfragOptions{}) in.refuse("aggfrag-... is for an SA with aggfrag: on or whole");
+  if (to.controlled && to.rate == 0)
+    in.refuse("aggfrag-congestion: control holds a rate down: give aggfrag-rate");
+  const bool out = sa.direction == Direction::kOut;
+  if (out && (in.has("aggfrag-window") || in.has("aggfrag-wait")))
+    in.refuse("aggfrag-window and aggfrag-wait are for inbound SAs");
+  if (!out && (to.whole || to.packet != 0 || to.rate != 0 || to.congestion || !to.padding))
+    in.refuse("of an inbound SA aggfrag is on, with aggfrag-window and aggfrag-wait alone");
+}
+
 void check_legacy(Arguments& in, const Operations& gateway, const SaSpec& sa) {
   if (sa.suite.legacy() && !gateway.legacy())
     in.refuse(
@@ -198,6 +232,7 @@ Result<SaSpec> read_sa(Call& call) {
   check_limit(in, "packets", sa.soft.packets, sa.hard.packets);
   read_mtu(in, sa);
   read_tunnel(in, sa);
+  read_aggfrag(in, sa);
   read_selectors(in, sa);
   if (!have_common_family(sa.selectors))
     in.refuse("local-ts and remote-ts have no family in common: no packet can match");
@@ -262,6 +297,19 @@ void add_tunnel_options(Message& m, const TunnelOptions& options) {
   m.add("tfc", tfc_text(options.tfc)).add("dummies", std::uint64_t{options.dummies});
 }
 
+void add_aggfrag(Message& m, const SaSpec& sa) {
+  const AggfragOptions& a = sa.aggfrag;
+  if (!a.on) return;
+  m.add("aggfrag", a.whole ? "whole" : "on");
+  if (sa.direction == Direction::kIn) {
+    m.add("aggfrag-window", a.window).add("aggfrag-wait", static_cast<std::uint64_t>(a.wait.count()));
+    return;
+  }
+  if (a.packet != 0) m.add("aggfrag-packet", a.packet);
+  if (a.rate != 0) m.add("aggfrag-rate", a.rate).add("aggfrag-padding", a.padding ? "on" : "off");
+  if (a.congestion) m.add("aggfrag-congestion", a.controlled ? "control" : "report");
+}
+
 Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   Message m;
   m.add("direction", sa.direction == Direction::kOut ? "out" : "in").add("spi", spi_text(sa.spi));
@@ -278,12 +326,14 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   if (sa.direction == Direction::kIn) m.add("replay-window", sa.replay_window);
   if (sa.direction == Direction::kOut) add_mtu_options(m, sa.mtu);
   if (sa.direction == Direction::kOut && sa.mode == SaMode::kTunnel) add_tunnel_options(m, sa.tunnel);
+  add_aggfrag(m, sa);
   add_lifetime(m, "soft", sa.soft);
   add_lifetime(m, "hard", sa.hard);
   m.add("packets", counters.packets).add("bytes", counters.bytes).add("sequence", counters.sequence);
   m.add("replayed", counters.replayed).add("bad-icv", counters.bad_icv);
   m.add("selector-mismatch", counters.selector_mismatch);
   if (counters.mtu != 0) m.add("mtu", counters.mtu);
+  if (counters.aggfrag && sa.direction == Direction::kIn) m.add("aggfrag-lost", counters.aggfrag->lost);
   add_selectors(m, sa.selectors);
   return m;
 }

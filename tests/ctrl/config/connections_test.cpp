@@ -92,6 +92,30 @@ TEST(Rfc4301_4_4_1, PopulateFromPacketFlagsAreRead) {
             (PfpFlags{.remote = true, .protocol = true, .local_port = true}));
 }
 
+TEST(Rfc9347, AggfragOfAChildIsRead) {
+  const auto child = [](const std::string& more) {
+    std::string sites(kSites);
+    sites.insert(sites.rfind('}'), more);
+    const auto config = with(sites);
+    EXPECT_TRUE(config) << text(config.error());
+    return config ? config->connections[0]->children[0].aggfrag : ike::AggfragConfig{};
+  };
+  EXPECT_EQ(child(""), ike::AggfragConfig{});
+  EXPECT_EQ(child("").use, ike::AggfragUse::kOff);
+  EXPECT_EQ(child(", aggfrag: prefer"), ike::AggfragConfig{.use = ike::AggfragUse::kPrefer});
+  EXPECT_EQ(
+      child(", aggfrag: require, aggfrag_packet: 1000, aggfrag_rate: 5000, aggfrag_padding: false, "
+            "aggfrag_congestion_control: true, aggfrag_split: false, aggfrag_window: 0, aggfrag_wait: 5ms"),
+      (ike::AggfragConfig{.use = ike::AggfragUse::kRequire,
+                          .split = false,
+                          .congestion_control = true,
+                          .packet = 1000,
+                          .rate = 5000,
+                          .padding = false,
+                          .window = 0,
+                          .wait = 5ms}));
+}
+
 TEST(Config, MssIsAutoOffOrANumber) {
   EXPECT_EQ(with(kSites)->connections[0]->children[0].mtu, MtuOptions{});
   const auto mss = [](const std::string& value) {
@@ -248,6 +272,18 @@ constexpr Wrong kWrongChildren[] = {
     {"    children: {net: {remote_ts: 10.0.0.0/8, fragment: never}}\n", "use before or after"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, mss: large}}\n", "net.mss: is auto, off, or octets"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, mss: 20}}\n", "from 28 to 65495"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, aggfrag: yes}}\n", "use off, prefer or require"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, aggfrag_rate: 10}}\n", "write aggfrag: prefer, or require"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, aggfrag: prefer, aggfrag_packet: 100}}\n",
+     "from 256 to 65535"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, aggfrag: prefer, aggfrag_padding: true}}\n",
+     "add aggfrag_rate"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, aggfrag: prefer, aggfrag_congestion_control: true}}\n",
+     "add aggfrag_rate"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, aggfrag: prefer, df: copy}}\n", "there is no DF to copy"},
+    {"    children: {net: {mode: transport, aggfrag: prefer}}\n", "AGGFRAG is for tunnel mode of ESP"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [sha256], aggfrag: require}}\n",
+     "AGGFRAG is for tunnel mode of ESP"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, esp_proposals: [aes128gcm15]}}\n",
      "did you mean 'aes128gcm16'?"},
     {"    children: {net: {remote_ts: 10.0.0.0/8}, also: {remote_ts: 10.0.0.0/8}}\n",

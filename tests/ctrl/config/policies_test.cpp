@@ -155,7 +155,7 @@ TEST(ConfigPolicies, ABypassForOpaquePortsBeforeAChildIsAnError) {
       << "behind it";
 }
 
-TEST(ConfigPolicies, OpaqueTypesOfTheMobilityHeaderAndPfpAreNotTheKernels) {
+TEST(ConfigPolicies, OpaqueTypesOfTheMobilityHeaderPfpAndAggfragAreNotTheKernels) {
   const auto kernel = [](std::string_view local, std::string_view more = "") {
     return error_of(parse("gateway: {mode: kernel}\n" + std::string(kSites) + std::string(more) +
                           "policies: [{action: discard, local: \"" + std::string(local) +
@@ -167,6 +167,9 @@ TEST(ConfigPolicies, OpaqueTypesOfTheMobilityHeaderAndPfpAreNotTheKernels) {
   EXPECT_THAT(
       kernel("10.0.0.0/8", "      other: {local_ts: 198.18.7.0/24, remote_ts: 198.18.9.0/24, pfp: remote}\n"),
       HasSubstr("pfp is for mode 'dp'"));
+  EXPECT_THAT(kernel("10.0.0.0/8",
+                     "      other: {local_ts: 198.18.7.0/24, remote_ts: 198.18.9.0/24, aggfrag: prefer}\n"),
+              HasSubstr("aggfrag is for mode 'dp': the kernel of Debian 12 and 13 has no AGGFRAG"));
 }
 
 TEST(ConfigPolicies, WhatTheKernelCannotSayIsAnErrorInItsMode) {

@@ -252,6 +252,33 @@ TEST_F(ViciSocket, SaAddTakesTheOuterHeaderOfAnOutboundSa) {
       HasSubstr("for outbound SAs"));
 }
 
+// As aggfrag and what belongs to it of a child.
+TEST_F(ViciSocket, SaAddTakesAggfragAndSaListShowsIt) {
+  Message m = manual_sa();
+  m.add("aggfrag", "whole").add("aggfrag-packet", "1000").add("aggfrag-rate", "50");
+  m.add("aggfrag-padding", "off").add("aggfrag-congestion", "control");
+  ASSERT_EQ(ask("sa-add", m).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_sas.back()->aggfrag, (AggfragOptions{.on = true,
+                                                                 .packet = 1000,
+                                                                 .rate = 50,
+                                                                 .padding = false,
+                                                                 .whole = true,
+                                                                 .congestion = true,
+                                                                 .controlled = true}));
+  const auto refused = [&](std::initializer_list<std::pair<const char*, const char*>> more) {
+    Message asked = manual_sa();
+    for (const auto& [name, value] : more) asked = with(asked, name, value);
+    return std::string(ask("sa-add", asked).get("errmsg"));
+  };
+  EXPECT_THAT(refused({{"aggfrag-rate", "50"}}), HasSubstr("for an SA with aggfrag"));
+  EXPECT_THAT(refused({{"aggfrag", "on"}, {"aggfrag-window", "5"}}), HasSubstr("are for inbound SAs"));
+  EXPECT_THAT(refused({{"direction", "in"}, {"aggfrag", "on"}, {"aggfrag-rate", "5"}}),
+              HasSubstr("of an inbound SA"));
+  EXPECT_THAT(refused({{"direction", "in"}, {"aggfrag", "on"}, {"replay-window", "0"}}),
+              HasSubstr("needs a replay window"));
+  EXPECT_THAT(refused({{"aggfrag", "on"}, {"df", "copy"}}), HasSubstr("no DF to copy"));
+}
+
 // As rekey_bytes and life_bytes of the file.
 TEST_F(ViciSocket, SaAddRefusesAHardLimitThatComesFirst) {
   for (const std::string kind : {"time", "bytes", "packets"}) {

@@ -43,6 +43,33 @@ TEST(Published, AReaderSeesWholeValuesOnly) {
   EXPECT_EQ(wrong, 0u);
 }
 
+// Each item comes once, whole, and in the order in which it was put.
+TEST(Inbox, ItsReaderTakesAllInTheirOrder) {
+  struct Item {
+    std::uint64_t number = 0;
+    Item* next = nullptr;
+  };
+  std::vector<Item> items(20000);
+  Inbox<Item> inbox;
+  EXPECT_TRUE(inbox.empty());
+  EXPECT_EQ(inbox.take(), nullptr);
+  std::uint64_t taken = 0, wrong = 0;
+  std::jthread worker([&] {
+    while (taken != items.size()) {
+      if (inbox.empty()) std::this_thread::yield();
+      for (const Item* item = inbox.take(); item != nullptr; item = item->next)
+        wrong += item->number != ++taken;
+    }
+  });
+  for (Item& item : items) {
+    item.number = static_cast<std::uint64_t>(&item - items.data()) + 1;
+    inbox.put(item);
+  }
+  worker.join();
+  EXPECT_EQ(taken, items.size());
+  EXPECT_EQ(wrong, 0u);
+}
+
 // The reader compares with the threshold alone, as a worker does; it must not miss the last that was left for
 // it.
 TEST(Threshold, TheReaderTakesWhatWasLeftForItBeforeItWasTripped) {

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+// AGGFRAG (RFC 9347) through two workers: packets that are joined, split, late and lost; at a rate; and an SA
+// that goes while something of it waits.
+#include <gmock/gmock.h>
+
+#include "dp/ipsec/aggfrag_out.h"
+#include "tests/dp/fragments.h"
+#include "tests/dp/icmp.h"
+#include "tests/dp/suites.h"
+#include "tests/dp/tunnel.h"
+
+namespace simplon::dp::test {
+namespace {
+
+using testing::Ge;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr unsigned kOverhead = 20 + 8 + 8 + 16;  // of AES-GCM over IPv4, without trailer
+
+SaOptions joining(AggfragOptions options = {}) {
+  options.on = true;
+  return {.aggfrag = options};
+}
+
+std::vector<Buffer> ips(const std::vector<Buffer>& frames) {
+  std::vector<Buffer> out;
+  for (const Buffer& frame : frames) out.push_back(ip_of(frame));
+  return out;
+}
+std::vector<Buffer> twice_aged(std::vector<Buffer> packets) {
+  for (Buffer& p : packets) p = aged(p, 2);
+  return packets;
+}
+std::vector<Buffer> seal(Pair& pair, const std::vector<Buffer>& packets) {
+  return ips(pair.left.pass(packets, Origin::kProtected, kLan));
+}
+std::vector<Buffer> open(Pair& pair, const std::vector<Buffer>& outer) {
+  return ips(pair.right.pass(outer, Origin::kUnprotected, kWan));
+}
+Buffer inner(unsigned octets, std::uint8_t tos = 0, const Mix& mix = kMixes[0]) {
+  return std::string_view(mix.inner_from).contains(':')
+             ? udp6(mix.inner_from, mix.inner_to, octets - 48)
+             : udp4(mix.inner_from, mix.inner_to, octets - 28, tos);
+}
+
+// No packet ends without a count; `left`: frames that left the worker, by another one's queue.
+void expect_each_is_counted(Lab& lab, std::size_t left) {
+  const WorkerCounters& c = lab.worker().counters();
+  std::uint64_t dropped = 0;
+  for (const Counter& n : c.dropped) dropped += n;
+  EXPECT_EQ(c.received + c.fragments + c.icmp_errors,
+            left + c.punted + c.handed_over + dropped + c.reassembled + c.waiting);
+}
+
+TEST(Rfc9347_2_2, PacketsOfABurstTravelTogether) {
+  for (const Mix& mix : kMixes) {
+    SCOPED_TRACE(mix.name);
+    Pair pair(joining(), mix);
+    std::vector<Buffer> packets;
+    for (unsigned i = 0; i < 5; ++i) packets.push_back(inner(60 + 4 * i, 0, mix));
+    const auto outer = seal(pair, packets);
+    ASSERT_THAT(outer, SizeIs(1));
+    EXPECT_EQ(open(pair, outer), twice_aged(packets));
+    expect_each_is_counted(pair.left, 1);
+    expect_each_is_counted(pair.right, packets.size());
+  }
+}
+
+TEST(Rfc9347_2_2, WhatIsLargerThanThePathIsSplitAndNoRouterHasToFragment) {
+  for (const EspSuite& suite : taken_suites()) {
+    SaOptions options = joining();
+    options.suite = suite;
+    Pair pair(options);
+    std::vector<Buffer> packets;
+    for (unsigned i = 0; i < 7; ++i) packets.push_back(with_df(inner(1500 - i)));
+    const auto outer = seal(pair, packets);
+    EXPECT_THAT(outer, SizeIs(8)) << suite_name(suite, IpsecProtocol::kEsp);
+    for (const Buffer& p : outer) EXPECT_LE(p.size(), 1500u);
+    EXPECT_EQ(open(pair, outer), twice_aged(packets)) << suite_name(suite, IpsecProtocol::kEsp);
+  }
+}
+
+TEST(Rfc9347_2_2, AlsoInUdpAndWithExtendedSequenceNumbers) {
+  for (const Mix& mix : kMixes)
+    for (const bool udp : {false, true})
+      for (const Esn esn : {Esn::kOff, Esn::kOn}) {
+        SaOptions options = joining();
+        options.esn = esn;
+        if (udp) options.udp = UdpPorts{kNatTraversalPort, kNatTraversalPort};
+        Pair pair(options, mix);
+        const std::vector<Buffer> packets{inner(1400, 0, mix), inner(1400, 0, mix), inner(100, 0, mix)};
+        const auto outer = seal(pair, packets);
+        EXPECT_THAT(outer, SizeIs(3));
+        EXPECT_EQ(open(pair, outer), twice_aged(packets));
+      }
+}
+
+TEST(Rfc9347_2_2, PacketsThatTravelAreAsLargeAsConfigured) {
+  Pair pair(joining({.packet = 600}));
+  const std::vector<Buffer> packets{inner(1500)};
+  const auto outer = seal(pair, packets);
+  EXPECT_THAT(outer, SizeIs(3));
+  for (const Buffer& p : outer) EXPECT_LE(p.size(), 600u);
+  EXPECT_GT(outer[0].size(), 590u);
+  EXPECT_EQ(open(pair, outer), twice_aged(packets));
+}
+
+TEST(Rfc9347_2_2_3, WhatIsOutOfOrderOrDoubledComesOutInOrder) {
+  Pair pair(joining());
+  std::vector<Buffer> packets;
+  for (unsigned i = 0; i < 6; ++i) packets.push_back(inner(1000 + i));
+  auto outer = seal(pair, packets);
+  ASSERT_GE(outer.size(), 4u);
+  std::swap(outer[0], outer[1]);
+  std::swap(outer[2], outer[3]);
+  outer.push_back(outer[0]);
+  EXPECT_EQ(open(pair, outer), twice_aged(packets));
+  EXPECT_EQ(pair.right.dropped(Drop::kReplayed), 1u);
+  expect_each_is_counted(pair.right, packets.size());
+}
+
+TEST(Rfc9347_2_2_3, ALostPayloadHoldsTheOthersUpForTheConfiguredTimeAlone) {
+  Pair pair(joining({.wait = std::chrono::milliseconds(1)}));
+  std::vector<Buffer> packets;
+  for (unsigned i = 0; i < 3; ++i) packets.push_back(inner(100 + i));
+  std::vector<Buffer> outer;
+  for (const Buffer& p : packets) outer.push_back(pair.seal(p));
+  EXPECT_EQ(open(pair, {outer[0]}), twice_aged({packets[0]}));
+  std::vector<Buffer> came = open(pair, {outer[2]});
+  for (int i = 0; i < 10'000'000 && came.empty(); ++i) came = open(pair, {});
+  EXPECT_EQ(came, twice_aged({packets[2]}));
+  EXPECT_THAT(open(pair, {outer[1]}), IsEmpty());
+  EXPECT_EQ(pair.right.dropped(Drop::kAggfragLate), 1u);
+  expect_each_is_counted(pair.right, 2);
+}
+
+// RFC 4301 §5.2: as any packet that an SA brings.
+TEST(Rfc9347_2_2, EachPacketInsideIsCheckedAgainstTheSelectors) {
+  Pair pair(joining());
+  const char* elsewhere = "198.18.2.10";
+  // The left gateway is one that does not do it.
+  ASSERT_TRUE(pair.left.registry().add_policy({.id = PolicyId{1},
+                                               .name = "p",
+                                               .order = 10,
+                                               .action = Action::kProtect,
+                                               .selectors = selectors("198.18.0.0/16", "198.18.2.0/24")}));
+  ASSERT_TRUE(pair.left.registry().commit());
+  const std::vector<Buffer> packets{inner(100), udp4("198.18.3.10", elsewhere, 50), inner(104)};
+  const auto outer = seal(pair, packets);
+  ASSERT_THAT(outer, SizeIs(1));
+  EXPECT_EQ(open(pair, outer), twice_aged({packets[0], packets[2]}));
+  EXPECT_EQ(pair.right.dropped(Drop::kSelectorMismatch), 1u);
+  EXPECT_EQ(pair.right.registry().counters(SaId{1})->selector_mismatch, 1u);
+}
+
+// The outer header tells nothing of the packets inside.
+TEST(Rfc9347_2_2_5, NoDscpAndNoEcnOfAPacketIsCopied) {
+  Pair pair(joining());
+  const auto outer = seal(pair, {inner(100, 0xb9)});
+  ASSERT_THAT(outer, SizeIs(1));
+  EXPECT_EQ(outer[0][1], 0u);
+}
+
+TEST(Rfc9347_2_2, PacketsWhoseTtlEndsHereAreRefused) {
+  Pair pair(joining());
+  pair.left.pass(udp4("198.18.1.10", "198.18.2.10", 40, 0, 1), Origin::kProtected, kLan);
+  EXPECT_EQ(pair.left.dropped(Drop::kTtlExpired), 1u);
+}
+
+TEST(Rfc9347_6_1_4, APeerThatTakesNoPartsGetsWholePackets) {
+  Pair pair(joining({.whole = true}));
+  const unsigned most = (1500 - kOverhead) / 4 * 4 - 2 - 4;
+  const std::vector<Buffer> packets{with_df(inner(most)), with_df(inner(most)), inner(60)};
+  const auto outer = seal(pair, packets);
+  EXPECT_THAT(outer, SizeIs(3));
+  EXPECT_EQ(open(pair, outer), twice_aged(packets));
+  EXPECT_EQ(told(pair.left.pass(with_df(inner(most + 1)), Origin::kProtected, kLan)),
+            (std::vector<Told>{{"198.18.1.1", "198.18.1.10", 3, 4, most}}));
+  EXPECT_EQ(pair.left.dropped(Drop::kTooBig), 1u);
+  EXPECT_EQ(joined(pair.right.pass(seal(pair, {inner(1500)}), Origin::kUnprotected, kWan)),
+            aged(inner(1500), 2))
+      << "one that may be fragmented is, inside";
+}
+
+// ---- at a rate ----
+
+AggfragOptions at_rate(std::uint32_t rate, bool padding = true) {
+  return {.packet = 500, .rate = rate, .padding = padding};
+}
+
+// What leaves until there is so much, or for long.
+std::vector<Buffer> collect(Lab& lab, std::size_t packets, int turns = 50'000'000) {
+  std::vector<Buffer> out;
+  for (int i = 0; i < turns && out.size() < packets; ++i)
+    for (Buffer& frame : lab.pass(std::vector<Buffer>{}, Origin::kProtected, kLan))
+      out.push_back(ip_of(frame));
+  return out;
+}
+
+TEST(Rfc9347_2_4_1, AtARateAllPacketsAreOfOneSizeWhetherThereIsTrafficOrNot) {
+  Pair pair(joining(at_rate(5000)));
+  const auto idle = collect(pair.left, 5);
+  ASSERT_GE(idle.size(), 5u);
+  EXPECT_THAT(open(pair, idle), IsEmpty());
+  std::vector<Buffer> packets, busy;
+  for (unsigned i = 0; i < 20; ++i) packets.push_back(inner(60 + 10 * i));
+  busy = seal(pair, packets);
+  const auto more = collect(pair.left, 20);
+  busy.insert(busy.end(), more.begin(), more.end());
+  for (const std::vector<Buffer>* all : {&std::as_const(idle), &std::as_const(busy)})
+    for (const Buffer& p : *all) EXPECT_EQ(p.size(), idle[0].size());
+  EXPECT_LE(idle[0].size(), 500u);
+  EXPECT_GT(idle[0].size(), 490u);
+  std::vector<Buffer> came;
+  for (std::size_t at = 0; at < busy.size(); at += 16) {
+    const auto some =
+        open(pair, {busy.begin() + static_cast<std::ptrdiff_t>(at),
+                    busy.begin() + static_cast<std::ptrdiff_t>(std::min(at + 16, busy.size()))});
+    came.insert(came.end(), some.begin(), some.end());
+  }
+  EXPECT_EQ(came, twice_aged(packets));
+  expect_each_is_counted(pair.left, idle.size() + busy.size());
+  expect_each_is_counted(pair.right, came.size());
+}
+
+TEST(Rfc9347_2_4_1, WithoutPaddingOnlyWhatIsThereLeavesAtItsTime) {
+  Pair pair(joining(at_rate(1000, false)));
+  EXPECT_THAT(collect(pair.left, 1, 2000), IsEmpty());
+  const std::vector<Buffer> packets{inner(60), inner(800)};
+  auto outer = seal(pair, packets);
+  EXPECT_LE(outer.size(), 1u);
+  const auto more = collect(pair.left, 2 - outer.size());
+  outer.insert(outer.end(), more.begin(), more.end());
+  EXPECT_THAT(collect(pair.left, 1, 2000), IsEmpty());
+  EXPECT_EQ(open(pair, outer), twice_aged(packets));
+}
+
+TEST(Rfc9347_2_4_1, NothingLeavesWhileTheGatewayIsOff) {
+  Pair pair(joining(at_rate(5000)));
+  ASSERT_THAT(collect(pair.left, 1), SizeIs(Ge(1u)));
+  pair.left.registry().set_gateway(false);
+  ASSERT_TRUE(pair.left.registry().commit());
+  const std::uint64_t until = rte_rdtsc() + rte_get_tsc_hz() / 100;  // fifty would be due
+  std::vector<Buffer> out;
+  while (rte_rdtsc() < until)
+    for (const Buffer& b : pair.left.pass(inner(60), Origin::kProtected, kLan)) out.push_back(b);
+  EXPECT_THAT(out, IsEmpty());
+  pair.left.registry().set_gateway(true);
+  ASSERT_TRUE(pair.left.registry().commit());
+  EXPECT_THAT(collect(pair.left, 1), SizeIs(Ge(1u)));
+}
+
+TEST(Rfc9347_2_4_1, WhatWaitsForItsTimeHasItsPartOfTheBuffersAlone) {
+  Pair pair(joining(at_rate(1, false)));
+  SaOptions other = pair.options;
+  other.id = 2, other.spi = Spi{0x2002};
+  other.selectors = selectors("198.18.1.0/24", "203.0.113.0/24");
+  auto second = std::make_shared<SaSpec>(*make_sa(Direction::kOut, other));
+  second->policy = PolicyId{2};
+  pair.left.protect(other.selectors, Action::kProtect, 2, 20);
+  ASSERT_TRUE(pair.left.registry().add_sa(second));
+  std::size_t left = 0;
+  for (int i = 0; i < 200; ++i) {
+    left += pair.left.pass(inner(60), Origin::kProtected, kLan).size();
+    left += pair.left.pass(udp4("198.18.1.10", "203.0.113.9"), Origin::kProtected, kLan).size();
+  }
+  const unsigned most = Shared::get().buffers->size / Aggfrag::kPartOut;
+  EXPECT_LE(pair.left.worker().counters().waiting, most);
+  EXPECT_GE(pair.left.dropped(Drop::kAggfragQueueFull), 400u - most - 4);
+  // And all of it comes back with the SAs.
+  pair.left.registry().remove_sa(SaId{1});
+  pair.left.registry().remove_sa(SaId{2});
+  pair.left.pass(std::vector<Buffer>{}, Origin::kProtected, kLan);
+  EXPECT_EQ(pair.left.worker().counters().waiting, 0u);
+  expect_each_is_counted(pair.left, left);
+}
+
+// ---- SAs come and go ----
+
+TEST(Aggfrag, AnSaThatGoesWithAHoleOpenLeavesNothingBehind) {
+  Pair pair(joining({.wait = std::chrono::seconds(1)}));
+  std::vector<Buffer> outer;
+  for (unsigned i = 0; i < 3; ++i) outer.push_back(pair.seal(inner(100 + i)));
+  open(pair, {outer[0]});
+  open(pair, {outer[2]});
+  ASSERT_EQ(pair.right.worker().counters().waiting, 1u);
+  const std::size_t retired = pair.right.registry().retired();
+  pair.right.registry().remove_sa(SaId{1});
+  EXPECT_EQ(pair.right.registry().retired(), retired + 1);
+  for (int i = 0; i < 4; ++i) {
+    pair.right.registry().collect();
+    open(pair, {});
+  }
+  EXPECT_EQ(pair.right.registry().retired(), 0u);
+  EXPECT_EQ(pair.right.worker().counters().waiting, 0u);
+  EXPECT_EQ(pair.right.dropped(Drop::kAggfragLost), 1u);
+  expect_each_is_counted(pair.right, 1);
+}
+
+// What waits when an SA is replaced leaves by the new one; of a packet of which a part has left, the rest by
+// the old one. The old one sends no padding any more.
+TEST(Aggfrag, WhatWaitsForItsTimeGoesByTheSuccessor) {
+  Pair pair(joining(at_rate(20)));
+  const std::vector<Buffer> packets{inner(700), inner(60), inner(61)};
+  ASSERT_THAT(seal(pair, packets), IsEmpty());
+  auto outer = collect(pair.left, 1);
+  ASSERT_THAT(outer, SizeIs(1));
+  SaOptions next = pair.options;
+  next.id = 2, next.spi = Spi{0x2002}, next.aggfrag = at_rate(1000);
+  next.aggfrag.on = true;
+  next.selectors = selectors(kMixes[0].local, kMixes[0].remote);
+  ASSERT_TRUE(pair.left.registry().add_sa(make_sa(Direction::kOut, next)));
+  next.selectors = selectors(kMixes[0].remote, kMixes[0].local);
+  ASSERT_TRUE(pair.right.registry().add_sa(make_sa(Direction::kIn, next)));
+  std::vector<Buffer> came = open(pair, outer);
+  unsigned of_old = 0;
+  for (int i = 0; i < 20'000'000 && came.size() < packets.size(); ++i)
+    for (const Buffer& p : ips(pair.left.pass(std::vector<Buffer>{}, Origin::kProtected, kLan))) {
+      of_old += load_be32(p.data() + 20) == 0x1001;
+      for (const Buffer& b : open(pair, {p})) came.push_back(b);
+    }
+  EXPECT_EQ(came, twice_aged(packets));
+  EXPECT_EQ(of_old, 1u) << "the rest of the first packet";
+  const auto later = collect(pair.left, 60);
+  ASSERT_THAT(later, SizeIs(Ge(60u)));
+  for (const Buffer& p : later) EXPECT_EQ(load_be32(p.data() + 20), 0x2002u);
+}
+
+TEST(Aggfrag, APlainSaBesideItIsAsEver) {
+  Pair pair(joining());
+  SaOptions plain;
+  plain.id = 2, plain.spi = Spi{0x2002}, plain.from = pair.options.from, plain.to = pair.options.to;
+  plain.selectors = selectors(kMixes[0].local, kMixes[0].remote);
+  ASSERT_TRUE(pair.left.registry().add_sa(make_sa(Direction::kOut, plain)));
+  plain.selectors = selectors(kMixes[0].remote, kMixes[0].local);
+  ASSERT_TRUE(pair.right.registry().add_sa(make_sa(Direction::kIn, plain)));
+  const std::vector<Buffer> packets{inner(100), inner(104)};
+  const auto outer = seal(pair, packets);
+  EXPECT_THAT(outer, SizeIs(2));
+  EXPECT_EQ(open(pair, outer), twice_aged(packets));
+}
+
+}  // namespace
+}  // namespace simplon::dp::test
