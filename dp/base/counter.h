@@ -29,7 +29,7 @@ class OneWriter {
   OneWriter& operator++() { return *this += 1; }
 
  private:
-  std::atomic<T> n_{0};
+  std::atomic<T> n_{T{}};
 };
 using Counter = OneWriter<std::uint64_t>;
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(Counter) == 8);

@@ -51,7 +51,7 @@ unsigned Dummies::ask(const Registry::DummySlot& slot, unsigned count) {
     rte_mbuf* m = has_room(mailbox) ? rte_pktmbuf_alloc(buffers_) : nullptr;
     if (m == nullptr) return i;
     m->hash.usr = static_cast<std::uint32_t>(Origin::kDummy);
-    set_bundle_slot(m, slot.slot);
+    set_bundle_slot(m, *slot.slot);
     if (rte_ring_enqueue(mailbox, m) == 0) continue;
     rte_pktmbuf_free(m);
     return i;

@@ -27,6 +27,8 @@ constexpr std::uint32_t hit_of(std::uint32_t slot, Direction direction) {
   return 4 + 2 * slot + static_cast<std::uint32_t>(direction);
 }
 
+constexpr std::uint32_t slot_of(std::uint32_t hit) { return (hit - 4) / 2; }
+
 class Hits {
  public:
   // Room for every slot at once: pages that nobody writes to take no memory.

@@ -27,8 +27,8 @@ namespace simplon::dp {
 // Where a PROTECT policy finds its SA. Slots are reused only after a grace period.
 struct OutboundSlot {
   Published<OutboundSa> sa;
-  PolicyId policy{};
-  std::uint32_t hit = 0;  // what counts a packet that finds no SA (dp/tables/hits.h)
+  OneWriter<PolicyId> policy;  // whose it is now; another one's when that has gone
+  std::uint32_t hit = 0;       // what counts a packet that finds no SA (dp/tables/hits.h)
 };
 
 inline constexpr std::size_t kSlotsPerBlock = 1024, kSlotBlocks = kMostSlots / kSlotsPerBlock;

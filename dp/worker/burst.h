@@ -82,11 +82,14 @@ inline std::uint16_t largest_fragment(const PacketInfo& packet) {
 // What a packet of a bundle has with it (RFC 4301 §4.5), in a field of the mbuf that is of no use before it
 // is sent: on its way out the slot of the entry that is over its SA's, on its way in the entry whose SA it
 // came by. A dummy has the slot of the SA that it is to be made for.
-inline void set_bundle_slot(rte_mbuf* m, const OutboundSlot* slot) {
-  m->tx_offload = reinterpret_cast<std::uintptr_t>(slot);
+inline void set_bundle_slot(rte_mbuf* m, const OutboundSlot& slot) {
+  m->tx_offload = std::uint64_t{slot.hit} << 32 | static_cast<std::uint32_t>(slot.policy.get());
 }
-inline const OutboundSlot* bundle_slot(const rte_mbuf* m) {
-  return reinterpret_cast<const OutboundSlot*>(m->tx_offload);
+// Null: the entry has gone while the packet was on its way to another worker, and its slot may be another
+// entry's.
+inline const OutboundSlot* bundle_slot(const rte_mbuf* m, const Tables& tables) {
+  const OutboundSlot& slot = (*tables.outbound)[slot_of(static_cast<std::uint32_t>(m->tx_offload >> 32))];
+  return slot.policy == PolicyId{static_cast<std::uint32_t>(m->tx_offload)} ? &slot : nullptr;
 }
 inline void set_came_by(rte_mbuf* m, PolicyId policy) { m->tx_offload = static_cast<std::uint32_t>(policy); }
 inline PolicyId came_by(const rte_mbuf* m) { return PolicyId{static_cast<std::uint32_t>(m->tx_offload)}; }

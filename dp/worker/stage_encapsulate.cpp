@@ -39,7 +39,7 @@ void acquire(const PacketInfo& packet, PolicyId policy, const EncapsulateOutputs
 void turn_away(const EncapsulateWork& work, const PacketInfo& packet, const EncapsulateOutputs& out) {
   if (packet.origin == Origin::kDummy) return drop(packet.m, Drop::kDummy, out.counters);
   if (work.sa != nullptr) {
-    if (packet.origin == Origin::kBundle) set_bundle_slot(packet.m, work.slot);
+    if (packet.origin == Origin::kBundle) set_bundle_slot(packet.m, *work.slot);
     return out.mailboxes.hand_over(packet, work.sa->owner);
   }
   acquire(packet, work.slot->policy, out);

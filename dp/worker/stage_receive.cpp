@@ -186,25 +186,26 @@ void receive_injected(Frames frames, const Tables& tables, Burst& burst, const R
 namespace {
 
 // Its slot says which SA it is for (see bundle_slot()).
-void add_of_bundle(rte_mbuf* m, Burst& burst, WorkerCounters& counters) {
+void add_of_bundle(rte_mbuf* m, const Tables& tables, Burst& burst, WorkerCounters& counters) {
+  const OutboundSlot* slot = bundle_slot(m, tables);
+  if (slot == nullptr) return drop(m, Drop::kNoSa, counters);
   const auto index = static_cast<PacketIndex>(burst.count);
   PacketInfo& packet = burst.add();
   packet = {.m = m, .headers = {}, .origin = Origin::kBundle, .port = PortIndex{m->port}, .spi = {}};
   if (const Drop bad = parse_ip(m, 0, packet.headers); bad != Drop::kNone) return drop(m, bad, counters);
-  const OutboundSlot& slot = *bundle_slot(m);
-  burst.wait_for_encapsulate(index, slot, slot.sa.read());
+  burst.wait_for_encapsulate(index, *slot, slot->sa.read());
 }
 
 // A dummy that is to be made (dp/device/dummies.h). Since it was asked for its SA may have gone, and another
 // one, also of AH or in transport mode, may be in its place.
 [[gnu::noinline]] void add_dummy(rte_mbuf* m, const Tables& tables, Burst& burst, WorkerCounters& counters) {
   ++counters.dummies;
-  const OutboundSlot& slot = *bundle_slot(m);
-  OutboundSa* sa = slot.sa.read();
+  const OutboundSlot* slot = bundle_slot(m, tables);
+  OutboundSa* sa = slot == nullptr ? nullptr : slot->sa.read();
   if (!tables.gateway_on || sa == nullptr || !has_dummies(*sa)) return drop(m, Drop::kDummy, counters);
   const auto index = static_cast<PacketIndex>(burst.count);
   burst.add() = {.m = m, .headers = {}, .origin = Origin::kDummy, .port = {}, .spi = {}};
-  burst.wait_for_encapsulate(index, slot, sa);
+  burst.wait_for_encapsulate(index, *slot, sa);
 }
 
 }  // namespace
@@ -214,7 +215,7 @@ void receive_handed_over(Frames frames, const Tables& tables, Burst& burst, cons
     const std::uint32_t mark = m->hash.usr;  // Mailboxes::hand_over()
     const unsigned index = burst.count;
     if (static_cast<Origin>(mark & 0xff) == Origin::kBundle) {
-      add_of_bundle(m, burst, out.counters);
+      add_of_bundle(m, tables, burst, out.counters);
       continue;
     }
     if (static_cast<Origin>(mark & 0xff) == Origin::kDummy) {

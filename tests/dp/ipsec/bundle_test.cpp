@@ -140,11 +140,27 @@ TEST(Rfc4301_4_5, TheOuterSaMayBeAnotherWorkers) {
   ASSERT_NE(slot, nullptr);
   rte_mbuf* m = Lab::mbuf(esp, kLan);
   m->hash.usr = static_cast<std::uint32_t>(Origin::kBundle);
-  set_bundle_slot(m, slot);
+  set_bundle_slot(m, *slot);
   const auto out = bundle.left.hand(m);
   ASSERT_EQ(out.size(), 1u);
   EXPECT_EQ(ip_of(out[0])[9], kAh);
   EXPECT_EQ(bundle.right.pass(ip_of(out[0]), Origin::kUnprotected, kWan).size(), 1u);
+}
+
+// The entry may go while the packet is in the mailbox, and another one have its slot: that is not for it.
+TEST(Rfc4301_4_5, NoOtherEntryThatHasTheSlotByThenTakesThePacket) {
+  Bundle bundle(kAhTransport);
+  Pair alone;
+  const Buffer esp = alone.seal(udp4("198.18.1.10", "198.18.2.10"));
+  const Tables& tables = *bundle.left.registry().tables().read();
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    OutboundSlot before = {.sa = {}, .policy = PolicyId{77}, .hit = (*tables.outbound)[i].hit};
+    rte_mbuf* m = Lab::mbuf(esp, kLan);
+    m->hash.usr = static_cast<std::uint32_t>(Origin::kBundle);
+    set_bundle_slot(m, before);
+    EXPECT_TRUE(bundle.left.hand(m).empty());
+  }
+  EXPECT_EQ(bundle.left.dropped(Drop::kNoSa), 2u);
 }
 
 TEST(Rfc4301_4_5, TunnelInsideATunnelRoundTrips) {
@@ -173,7 +189,7 @@ TEST(Rfc4303_2_7, PaddingAndDummiesInsideABundle) {
     rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);
     m->hash.usr = static_cast<std::uint32_t>(Origin::kDummy);
     for (std::uint32_t i = 0; i < 2; ++i)
-      if ((*tables.outbound)[i].policy == kInside) set_bundle_slot(m, &(*tables.outbound)[i]);
+      if ((*tables.outbound)[i].policy == kInside) set_bundle_slot(m, (*tables.outbound)[i]);
     const auto dummy = bundle.left.hand(m);
     ASSERT_EQ(dummy.size(), 1u);
     lengths.insert(dummy[0].size());

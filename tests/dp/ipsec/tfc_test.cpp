@@ -30,7 +30,7 @@ OutboundSa& sa_of(Lab& lab, std::uint32_t slot = 0) {
 std::vector<Buffer> dummy_of(Lab& lab, std::uint32_t slot = 0) {
   rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);
   m->hash.usr = static_cast<std::uint32_t>(Origin::kDummy);
-  set_bundle_slot(m, &(*lab.registry().tables().read()->outbound)[slot]);
+  set_bundle_slot(m, (*lab.registry().tables().read()->outbound)[slot]);
   return lab.hand(m);
 }
 
