@@ -57,9 +57,16 @@ std::string reason(const Payloads& p, const char* otherwise) {
 
 // ---- initiator ----
 
+// §2.4: of all IKE SAs between the two identities, whichever connections they are of: the peer deletes the
+// others.
 bool first_contact(const IkeSa& sa) {
-  return std::ranges::none_of(sa.context().of(sa.peer().name),
-                              [&](const IkeSa* other) { return other != &sa && other->established(); });
+  const Peer& peer = sa.peer();
+  return std::ranges::none_of(sa.context().sas, [&](const auto& entry) {
+    const IkeSa& other = *entry.second;
+    if (&other == &sa || !other.established()) return false;
+    return other.peer().name == peer.name ||
+           (other.local_id() == peer.local_id && peer.remote_id.matches(other.remote_id()));
+  });
 }
 
 // The first child that is wanted goes with IKE_AUTH.

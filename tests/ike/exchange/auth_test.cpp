@@ -86,6 +86,29 @@ TEST(Rfc7296_2_4, InitialContactReplacesTheFormerLife) {
   pair.expect_working();
 }
 
+// Two connections of ours to one peer, which knows both ends by one identity each.
+TEST(Rfc7296_2_4, InitialContactIsOfTheIdentitiesNotOfTheConnection) {
+  Pair pair;
+  auto more = connection(true, "more"), both = connection(false);
+  more->children[0].name = "other";
+  more->children[0].policy = PolicyId{77};
+  both->children.push_back(both->children[0]);
+  both->children[1].name = "other";
+  both->children[1].policy = PolicyId{78};
+  more->children[0].selectors.remote = {*TrafficSelector::parse("203.0.113.0/24")};
+  both->children[1].selectors.local = more->children[0].selectors.remote;
+  pair.left.endpoint.configure({connection(true), more}, pair.now);
+  pair.right.endpoint.configure({both}, pair.now);
+  pair.initiate();
+  ASSERT_TRUE(pair.left.up() && pair.right.up());
+  pair.left.endpoint.initiate("more", "other", 2, pair.now);
+  pair.pump();
+  ASSERT_TRUE(pair.left.done(2) && pair.left.done(2)->ok);
+  EXPECT_EQ(pair.left.endpoint.status().size(), 2u);
+  EXPECT_EQ(pair.right.endpoint.status().size(), 2u) << "the first was not from before a restart";
+  EXPECT_EQ(pair.right.installed.size(), 4u);
+}
+
 TEST(Rfc7296_2_15, AWrongResponderIsToldSoAndRefused) {
   Pair pair;
   pair.left.endpoint.initiate("sites", "net", 1, pair.now);
