@@ -4,6 +4,8 @@
 # rekeyed by either side, and made by strongSwan; pings cross both ways; suite, mode and protocol are what strongSwan says of
 # them. strongSwan leaves the packets to Linux, in User Mode Linux; Simplon does, there too, or to its data path:
 #   suites_test.sh kernel|dp [CHILD...]
+#   suites_test.sh kernel|dp all     every cipher, every integrity algorithm, AH with each of them; ESN in every second;
+#                                    each child made by either side. GUEST_IN, with dp: what runs the guest (guest.sh)
 #
 #     198.18.1.N --- A 198.51.100.1 ----- 198.51.100.2 B   lo -- 198.18.2.N      child N in tunnel mode
 #   (kernel: on lo;    198.51.100.11 ---- 198.51.100.12                          ESP in transport mode
@@ -17,7 +19,7 @@ case $way in
     [ "${1:-}" = inside ] || exec "$here/uml-run" -t 560 -m 768M -- "$0" kernel inside "$@"
     shift ;;
   dp) ;;
-  *) echo "usage: suites_test.sh kernel|dp [CHILD...]"; exit 2 ;;
+  *) echo "usage: suites_test.sh kernel|dp [all|CHILD...]"; exit 2 ;;
 esac
 wanted=" $* "
 source "$here/../lab/lab.sh"
@@ -46,6 +48,56 @@ tunnels=(
 transports=(
   "t-esp esp aes128gcm16-x25519 off TRANSPORT,.ESP:AES_GCM_16-128"
   "t-ah ah sha384-x25519 off TRANSPORT,.AH:HMAC_SHA2_384_192")
+
+# What strongSwan calls a suite of ours.
+peers_name() { # SUITE
+  local out= part
+  for part in ${1//-/ }; do
+    case $part in
+      aes*gcm*) out+=/AES_GCM_${part##*gcm}-${part:3:3} ;;
+      aes*ccm*) out+=/AES_CCM_${part##*ccm}-${part:3:3} ;;
+      aes*gmac) out+=/NULL_AES_GMAC-${part:3:3} ;;
+      aes*ctr) out+=/AES_CTR-${part:3:3} ;;
+      aesxcbc) out+=/AES_XCBC_96 ;;
+      aescmac) out+=/AES_CMAC_96 ;;
+      aes*) out+=/AES_CBC-${part:3} ;;
+      camellia*) out+=/CAMELLIA_CBC-${part:8} ;;
+      chacha*) out+=/CHACHA20_POLY1305 ;;
+      3des) out+=/3DES_CBC ;;
+      des) out+=/DES_CBC ;;
+      null) out+=/NULL ;;
+      md5) out+=/HMAC_MD5_96 ;;
+      sha1) out+=/HMAC_SHA1_96 ;;
+      sha256) out+=/HMAC_SHA2_256_128 ;;
+      sha384) out+=/HMAC_SHA2_384_192 ;;
+      sha512) out+=/HMAC_SHA2_512_256 ;;
+    esac
+  done
+  echo "${out#/}"
+}
+all_tunnels() {
+  local ciphers macs suite n=0 esn
+  ciphers=(aes{128,192,256}gcm{16,12,8} aes{128,256}ccm{16,12,8} chacha20poly1305 aes{128,192,256}gmac aes{128,192,256}-sha256
+    aes{128,192,256}ctr-sha256 null-sha256 3des-sha256 des-sha256 aes128-{sha384,sha512,sha1,aesxcbc,aescmac,md5})
+  macs=(sha256 sha384 sha512 sha1 aesxcbc aescmac md5)
+  if [ $way = kernel ]; then
+    ciphers+=(aes192ccm{16,12,8} camellia{128,192,256}-sha256)
+  else
+    echo "   Simplon's data path has no aes192ccm16, aes192ccm12, aes192ccm8, camellia128, camellia192, camellia256"
+  fi
+  echo "   strongSwan has no aes128gcm16iiv and the like (RFC 8750), and none of AES-GMAC for AH"
+  tunnels=()
+  for suite in "${ciphers[@]}" "${macs[@]/#/ah:}"; do
+    n=$((n + 1)) esn=off
+    [ $((n % 2)) = 0 ] && esn=require
+    case $suite in
+      ah:*) tunnels+=("n$n ah ${suite#ah:} $esn TUNNEL,.AH:$(peers_name "${suite#ah:}")") ;;
+      *) tunnels+=("n$n esp $suite $esn TUNNEL,.ESP:$(peers_name "$suite")") ;;
+    esac
+    [ $esn = off ] || tunnels[-1]+=.*ESN
+  done
+}
+[ "$wanted" != " all " ] || all_tunnels
 
 first=100 # of N
 kernel_up() {
@@ -81,7 +133,7 @@ modprobe -a $modules 2>/dev/null
 SH
     guest_orders
   } >"$dir/guest.sh"
-  start gwB guest "$here/../uml/uml-run" -t 560 -m 384M -w "$run" -n tap0 -- bash "$dir/guest.sh"
+  start gwB guest ${GUEST_IN:-} "$here/../uml/uml-run" -t 560 -m 384M -w "$run" -n tap0 -- bash "$dir/guest.sh"
   guest_ready 90 || exit 1
   B() { guest "$(printf '%q ' "$@")"; }
 }
@@ -205,7 +257,35 @@ check_suite() { # as check: what does not depend on the suite is left out
   ctl gwA terminate --child "$2" >/dev/null
   ok "$2: strongSwan initiates" by_strongswan "$@"
 }
+# A child of each row, made by one side; all of them are up at once.
+all_rows() { # WHO COMMAND...
+  local who=$1 n=0 row name protocol suite esn expected; shift
+  for row in "${tunnels[@]}"; do
+    read -r name _ suite _ <<<"$row"
+    "$@" "$name" >"$run/initiate.$name" 2>&1 || { echo "$name, $suite:"; tail -n 3 "$run/initiate.$name"; }
+  done
+  swanctl --list-sas >"$run/all" 2>&1
+  for row in "${tunnels[@]}"; do
+    read -r name protocol suite esn expected <<<"$row"
+    n=$((n + 1))
+    ok "$who: $protocol $suite, ESN $esn" eval 'grep -qE "^ *$name: .*INSTALLED, $expected" "$run/all" &&
+      wait_for 10 pings "198.18.1.$((first + n))" "198.18.2.$((first + n))"'
+  done
+}
 inside=gwA
+if [ "$wanted" = " all " ]; then
+  wanted="  "
+  for i in 0 1; do
+    transport_of $i
+    check_suite "$name" "$name" "${transports[$i]##* }" "${end}1" "${end}2"
+    ctl gwA terminate --ike "$name" >/dev/null
+  done
+  [ $way = dp ] && inside=hostA
+  all_rows "Simplon initiates" ctl gwA initiate sites
+  ok "Simplon deletes all of them" eval 'ctl gwA terminate --ike sites && wait_for 10 tells_not gwA INSTALLED sas'
+  all_rows "strongSwan initiates" swanctl --initiate --child
+  lab_end
+fi
 for i in 0 1; do
   transport_of $i
   check "$name" "$name" "${transports[$i]##* }" "${end}1" "${end}2"
