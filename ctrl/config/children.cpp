@@ -17,46 +17,6 @@ using ike::Connection;
 // Longest window that the data path keeps.
 constexpr std::uint64_t kLongestWindow = 65536, kShortestWindow = 32;
 constexpr std::uint64_t kMostSasOfPackets = 65536;  // of one child
-constexpr std::uint64_t kMostBytes = 1ull << 60, kMostPackets = 1ull << 60;
-
-// A hard limit where none is given: a tenth past the soft one, so that a rekey has time.
-template <class T>
-T past(T soft) {
-  return soft + std::max(soft / 10, T{1});
-}
-
-// Soft and hard limit of one kind; zero is none.
-template <class T, class Read>
-void read_limit(Section& child, const char* soft_key, const char* hard_key, T& soft, T& hard, Read read) {
-  const Value soft_value = child.get(soft_key), hard_value = child.get(hard_key);
-  const auto given_soft = read(soft_value), given_hard = read(hard_value);
-  if (given_soft) soft = *given_soft;
-  if (given_hard)
-    hard = *given_hard;
-  else if (soft_value)
-    hard = soft == T{0} ? T{0} : past(soft);
-  else if (hard_value)
-    return;
-  if (given_hard && !soft_value && hard != T{0} && (soft == T{0} || soft >= hard))
-    soft = hard - std::max(hard / 10, T{1});
-  if (soft != T{0} && hard != T{0} && soft >= hard)
-    (hard_value ? hard_value : soft_value)
-        .error(std::string(hard_key) + " must be longer than " + soft_key +
-               ", or the SA dies before it is rekeyed");
-}
-
-void read_lifetimes(Section& section, ChildConfig& out) {
-  read_limit(section, "rekey_time", "life_time", out.rekey.time, out.life.time,
-             [](const Value& v) { return v.seconds(0s, kLongestLife); });
-  std::uint64_t soft = 0, hard = 0;
-  read_limit(section, "rekey_bytes", "life_bytes", soft, hard,
-             [](const Value& v) { return v.bytes(0, kMostBytes); });
-  out.rekey.bytes = ByteCount{soft}, out.life.bytes = ByteCount{hard};
-  soft = hard = 0;
-  read_limit(section, "rekey_packets", "life_packets", soft, hard,
-             [](const Value& v) { return v.number(0, kMostPackets); });
-  out.rekey.packets = PacketCount{soft}, out.life.packets = PacketCount{hard};
-}
 
 void read_mtu(Section& section, MtuOptions& out) {
   if (const auto df = section.get("df").choice<DfBit>(kDfBits)) out.df = *df;
@@ -103,24 +63,69 @@ void read_aggfrag(Section& section, ChildConfig& out) {
 }
 
 // Extended sequence numbers (RFC 4303 §2.2.1): which of the two every proposal offers, best first.
-void read_esn(Section& section, ChildConfig& out) {
+void read_esn(Section& section, std::vector<ike::Proposal>& esp, std::vector<ike::Proposal>& ah) {
   using enum ike::EsnId;
   using Choice = std::vector<ike::EsnId>;
   const auto esns = section.get("esn").choice<Choice>(
       {{"prefer", Choice{kOn, kOff}}, {"require", Choice{kOn}}, {"off", Choice{kOff}}});
-  for (ike::Proposal& proposal : out.proposals) proposal.esns = esns.value_or(Choice{kOn, kOff});
+  for (auto* proposals : {&esp, &ah})
+    for (ike::Proposal& proposal : *proposals) proposal.esns = esns.value_or(Choice{kOn, kOff});
 }
 
-// A child has one protocol (RFC 7296 §3.3: of several proposals one is chosen).
-void read_protocol(Section& section, const Connection& connection, Legacy legacy, ChildConfig& out) {
+// A child has one protocol (RFC 7296 §3.3: of several proposals one is chosen). One with proposals for both
+// is a bundle: `ah` are those of its AH half.
+void read_protocol(Section& section, const Connection& connection, Legacy legacy, ChildConfig& out,
+                   std::vector<ike::Proposal>& ah_half) {
   const Value esp = section.get("esp_proposals"), ah = section.get("ah_proposals");
-  out.protocol = ah ? IpsecProtocol::kAh : IpsecProtocol::kEsp;
-  out.proposals = read_proposals(ah ? ah : esp, ike::protocol_id(out.protocol), legacy);
-  if (ah && esp)
-    ah.error("stands beside esp_proposals: a child has AH or ESP; both at once are not supported");
+  const bool ah_alone = ah && !esp;
+  out.protocol = ah_alone ? IpsecProtocol::kAh : IpsecProtocol::kEsp;
+  out.proposals = read_proposals(ah_alone ? ah : esp, ike::protocol_id(out.protocol), legacy);
+  if (ah && esp) ah_half = read_proposals(ah, ike::ProtocolId::kAh, legacy);
   if (ah && connection.force_encap)
     ah.error(
         "cannot be with encap: AH does not pass a NAT, and has no UDP encapsulation (RFC 3948 section 1)");
+}
+
+// RFC 4301 §4.5: the AH half of a bundle is for the ESP packets between the two ends; `child` is the ESP
+// half.
+ChildConfig ah_half(ChildConfig& child, std::vector<ike::Proposal> proposals, SaMode mode) {
+  ChildConfig out = child;
+  out.name += kAhHalf;
+  out.protocol = IpsecProtocol::kAh;
+  out.proposals = std::move(proposals);
+  out.selectors = {};
+  out.dynamic_protocol = kEsp;
+  out.mode = mode;
+  out.transport_fallback = ike::TransportFallback::kFail;
+  out.mtu.mss = kMssOff;
+  out.pfp = {};
+  out.other_half = child.name;
+  child.other_half = out.name;
+  return out;
+}
+
+// A bundle is two SAs each way; of one connection there is one, since a peer that asks for AH between the two
+// ends does not say for which.
+std::string why_no_bundle(const Connection& connection, const ChildConfig& child) {
+  if (child.interface != InterfaceId{})
+    return "stands beside esp_proposals, and a bundle has no interface: its packets are the gateway's own";
+  for (const ChildConfig& other : connection.children)
+    if (!other.other_half.empty() && other.protocol == IpsecProtocol::kEsp)
+      return "stands beside esp_proposals, as in child '" + other.name +
+             "': a connection has one bundle; give that child all the selectors";
+  return {};
+}
+
+// `ah`: the proposals for its AH half; none: it is no bundle.
+void read_bundle(Section& section, const Connection& connection, std::vector<ike::Proposal> ah,
+                 ReadChild& out) {
+  const Value mode = section.get("ah_mode");
+  const auto given = mode.choice<SaMode>({{"transport", SaMode::kTransport}, {"tunnel", SaMode::kTunnel}});
+  if (ah.empty() && mode) mode.error("is for a child with ah_proposals and esp_proposals");
+  if (ah.empty()) return;
+  if (const std::string why = why_no_bundle(connection, out.child); !why.empty())
+    return section.get("ah_proposals").error(why);
+  out.ah_half = ah_half(out.child, std::move(ah), given.value_or(SaMode::kTransport));
 }
 
 // RFC 4301 §4.1: what transport mode protects goes between the two ends themselves.
@@ -272,10 +277,11 @@ Result<std::uint16_t> parse_mss(std::string_view text) {
   return static_cast<std::uint16_t>(*octets);
 }
 
-ike::ChildConfig read_child(const std::string& name, const Value& value, const Connection& connection,
-                            InterfaceId interface, const Config& config) {
+ReadChild read_child(const std::string& name, const Value& value, const Connection& connection,
+                     InterfaceId interface, const Config& config) {
   Section section(value);
-  ChildConfig out;
+  ReadChild all{.child = {}, .ah_half = {}, .over = section.get("over")};
+  ChildConfig& out = all.child;
   out.name = name;
   out.interface = interface;
   const Value local = section.get("local_ts"), remote = section.get("remote_ts");
@@ -289,8 +295,9 @@ ike::ChildConfig read_child(const std::string& name, const Value& value, const C
   };
   out.selectors = {side(local), side(remote)};
   read_mode(section, connection, out);
-  read_protocol(section, connection, config.legacy, out);
-  read_esn(section, out);
+  std::vector<ike::Proposal> ah;
+  read_protocol(section, connection, config.legacy, out, ah);
+  read_esn(section, out.proposals, ah);
   read_actions(section, connection, out);
   read_pfp(section, out);
   const Value spd = section.get("spd");
@@ -304,9 +311,10 @@ ike::ChildConfig read_child(const std::string& name, const Value& value, const C
   read_mtu(section, out.mtu);
   read_tunnel(section, connection, out);
   read_aggfrag(section, out);
+  read_bundle(section, connection, std::move(ah), all);
   section.finish();
   check_selectors(value, connection, out);
-  return out;
+  return all;
 }
 
 ike::ChildConfig later_child(const ike::ChildConfig& child) {

@@ -121,16 +121,21 @@ void read_children(const Value& value, InterfaceId interface, ConnectionDraft& d
   Section children(value);
   for (auto& [name, item] : children.members()) {
     if (!valid_name(name)) item.error(kNameRule);
-    const ike::ChildConfig child = read_child(name, item, draft.connection, interface, config);
-    const auto add = [&](ike::ChildConfig made) {
-      if (draft.connection.child(made.name) != nullptr)
-        item.error("there is a child '" + made.name + "', for the fragments of another one");
-      made.policy = ids.of(draft.connection.name + "/" + made.name);
-      draft.connection.children.push_back(std::move(made));
+    ReadChild read = read_child(name, item, draft.connection, interface, config);
+    const auto add = [&](ike::ChildConfig child, const Value& over) {
+      if (draft.connection.child(child.name) != nullptr)
+        item.error("there is a child '" + child.name + "', for the fragments of another one");
+      child.policy = ids.of(draft.connection.name + "/" + child.name);
       draft.children.push_back(item);
+      draft.overs.push_back(over);
+      return draft.connection.children.emplace_back(std::move(child)).policy;
     };
-    add(child);
-    if (child.fragments == FragmentHandling::kOwnSa) add(later_child(child));
+    if (read.ah_half) {
+      read.child.over = add(*read.ah_half, read.over);  // around the whole bundle
+      read.over = Value(nullptr, item.place(), item.path(), item.report());
+    }
+    add(read.child, read.over);
+    if (read.child.fragments == FragmentHandling::kOwnSa) add(later_child(read.child), read.over);
   }
   const bool empty =
       value && (value.node()->kind == Yaml::Kind::kMap || value.node()->kind == Yaml::Kind::kNull);
@@ -160,7 +165,7 @@ void find_secret(const Value& value, const Secrets* secrets, Connection& out) {
 ConnectionDraft read_connection(const std::string& name, const Value& value, const Secrets* secrets,
                                 PolicyIds& ids, Config& config) {
   Section section(value);
-  ConnectionDraft draft{.connection = {}, .value = value, .children = {}};
+  ConnectionDraft draft{.connection = {}, .value = value, .children = {}, .overs = {}};
   Connection& out = draft.connection;
   out.name = name;
   read_local(Section(section.require("local", "use {address: ..., id: ...}")), out);
@@ -193,6 +198,50 @@ void check_twins(const std::vector<ConnectionDraft>& drafts) {
   }
 }
 
+struct FoundChild {
+  const Connection* connection = nullptr;
+  const ike::ChildConfig* child = nullptr;
+};
+
+template <class Is>
+FoundChild find_child(const std::vector<ConnectionDraft>& drafts, Is is) {
+  for (const ConnectionDraft& draft : drafts)
+    for (const ike::ChildConfig& child : draft.connection.children)
+      if (is(draft.connection, child)) return {&draft.connection, &child};
+  return {};
+}
+
+bool leads_back(const std::vector<ConnectionDraft>& drafts, PolicyId first, PolicyId over) {
+  while (over != PolicyId{} && over != first)
+    over = find_child(drafts, [&](const Connection&, const ike::ChildConfig& c) {
+             return c.policy == over;
+           }).child->over;
+  return over == first;
+}
+
+// RFC 4301 §4.5: SAs of another connection's around those of this child, as to a gateway before its peer.
+void read_over(const Value& value, const std::vector<ConnectionDraft>& drafts, const Connection& connection,
+               ike::ChildConfig& child) {
+  const auto text = value.text();
+  if (!text) return;
+  const auto [other, outer] = find_child(
+      drafts, [&](const Connection& c, const ike::ChildConfig& k) { return c.name + "/" + k.name == *text; });
+  if (outer == nullptr)
+    return value.error("there is no child '" + text->substr(0, 130) + "'; use CONNECTION/CHILD");
+  if (other == &connection)
+    return value.error("must be a child of another connection: '" + *text + "' is of this");
+  if (outer->interface != InterfaceId{} || child.interface != InterfaceId{})
+    return value.error("is for children without an interface");
+  if (outer->pfp.any())
+    return value.error("child '" + *text + "' has an SA for each packet (pfp), not one for all");
+  if (connection.force_encap)
+    return value.error("cannot be with encap: of nested SAs the outermost alone can be in UDP");
+  if (leads_back(drafts, child.policy, outer->over)) return value.error("leads back to this child");
+  const PolicySpec inner = child_policy(connection, child), around = child_policy(*other, *outer);
+  if (const auto fits = fits_inside(inner, around); !fits) return value.error(fits.error().what);
+  child.over = outer->policy;
+}
+
 }  // namespace
 
 std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids,
@@ -203,6 +252,9 @@ std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets*
     drafts.push_back(read_connection(name, item, secrets, ids, out));
   }
   check_twins(drafts);
+  for (ConnectionDraft& draft : drafts)
+    for (std::size_t i = 0; i < draft.overs.size(); ++i)
+      read_over(draft.overs[i], drafts, draft.connection, draft.connection.children[i]);
   return drafts;
 }
 

@@ -64,6 +64,7 @@ struct ConnectionDraft {
   ike::Connection connection;
   Value value;
   std::vector<Value> children;  // as connection.children
+  std::vector<Value> overs;     // likewise: `over` of each
 };
 // The interfaces of the connections go to `out`, where the ports stand already.
 std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids,
@@ -72,8 +73,15 @@ std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets*
 // children.cpp
 inline constexpr std::chrono::seconds kLongestLife{30 * 86400};
 inline bool one_host(const AddressRange& range) { return range.first == range.last; }
-ike::ChildConfig read_child(const std::string& name, const Value& value, const ike::Connection& connection,
-                            InterfaceId interface, const Config& config);
+// Behind the name of a bundle's ESP half it makes that of its AH half. No name in the file has it.
+inline constexpr std::string_view kAhHalf = "+ah";
+struct ReadChild {
+  ike::ChildConfig child;
+  std::optional<ike::ChildConfig> ah_half;  // of a bundle (RFC 4301 §4.5)
+  Value over;                               // the child whose SAs are around this one's
+};
+ReadChild read_child(const std::string& name, const Value& value, const ike::Connection& connection,
+                     InterfaceId interface, const Config& config);
 // The SPD that some ports name; the ports were read before.
 std::string read_spd(const Value& value, const Config& config);
 // RFC 4301 §7.2: the child beside one with `fragments: own-sa`, for the fragments that are not the first. Its
@@ -88,6 +96,9 @@ TrafficSelectors read_selectors(const Value& value);
 void read_tunnel(Section& section, const ike::Connection& connection, ike::ChildConfig& out);
 // In mode kernel: reports what the kernel cannot do of it.
 void check_kernel_tunnel(const Value& child, const ike::ChildConfig& config);
+
+// lifetimes.cpp
+void read_lifetimes(Section& section, ike::ChildConfig& out);
 
 // proposals.cpp
 // A weak algorithm is an error where it is not allowed, else a warning (RFC 8221, RFC 8247).
@@ -113,6 +124,7 @@ void check_order(const std::vector<PolicyEntry>& entries, Mode mode);
 // In mode kernel: reports what the kernel's policies cannot express, so that the file is refused, not the
 // running gateway.
 void check_kernel(const PolicyEntry& entry);
+void check_kernel_bundles(const std::vector<PolicyEntry>& entries);
 void check_trap(const Value& value, const ike::ChildConfig& child, const PolicySpec& policy);
 void check_same_children(const std::vector<ConnectionDraft>& drafts);
 

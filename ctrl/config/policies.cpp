@@ -20,7 +20,9 @@ std::optional<TunnelEnds> tunnel_of(const ike::Connection& c) {
   return TunnelEnds{*local, remote};
 }
 
-TrafficSelectors host(const IpAddress& address) { return {TrafficSelector::of(Prefix::host(address))}; }
+TrafficSelectors host(const IpAddress& address, std::uint8_t protocol) {
+  return {{.protocol = protocol, .addresses = {address, address}}};
+}
 
 // RFC 4301 §4.4.1.2: what is done to its packets.
 void read_processing(Section& section, PolicySpec& out) {
@@ -77,14 +79,19 @@ class List {
       : config_(config), mode_(config.mode), ids_(ids) {
     for (const ConnectionDraft& draft : drafts)
       for (std::size_t i = 0; i < draft.children.size(); ++i) {
-        PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
+        const ike::ChildConfig& child = draft.connection.children[i];
+        PolicySpec policy = child_policy(draft.connection, child);
         if (mode_ == Mode::kKernel) {
-          check_trap(draft.children[i], draft.connection.children[i], policy);
-          check_kernel_tunnel(draft.children[i], draft.connection.children[i]);
-          if (draft.connection.children[i].aggfrag.use != ike::AggfragUse::kOff)
+          check_trap(draft.children[i], child, policy);
+          check_kernel_tunnel(draft.children[i], child);
+          if (child.aggfrag.use != ike::AggfragUse::kOff)
             draft.children[i].error(
                 "aggfrag is for mode 'dp': the kernel of Debian 12 and 13 has no AGGFRAG (Linux has it from "
                 "6.14 on); write aggfrag: off");
+        }
+        if (child.protocol == IpsecProtocol::kAh && !child.other_half.empty()) {
+          around_.push_back({std::move(policy), draft.children[i], true});
+          continue;
         }
         child_names_.push_back(policy.name);
         by_name_[policy.name] = children_.size();
@@ -118,6 +125,8 @@ class List {
     find_overs();
     check_order(entries_, mode_);
     std::ranges::copy_if(children_, std::back_inserter(entries_), &is_routed);
+    std::ranges::copy(around_, std::back_inserter(entries_));
+    if (mode_ == Mode::kKernel) check_kernel_bundles(entries_);
     std::vector<PolicySpec> out;
     for (PolicyEntry& entry : entries_) {
       entry.policy.order = kOrderStep * static_cast<std::uint32_t>(out.size() + 1);
@@ -232,8 +241,6 @@ class List {
     if (!text) return;
     if (policy.action != Action::kProtect)
       over.error("is for action protect");
-    else if (mode_ == Mode::kKernel)
-      over.error("bundles are the data path's; in mode 'kernel' there are none");
     else
       overs_.push_back({entries_.size(), *text, over});
   }
@@ -247,6 +254,8 @@ class List {
           found == entries_.begin() + static_cast<std::ptrdiff_t>(index))
         value.error("'" + text.substr(0, 64) +
                     "' is no other entry of this list with action protect, of the same SPD");
+      else if (const auto fits = fits_inside(entries_[index].policy, found->policy); !fits)
+        value.error(fits.error().what);
       else
         entries_[index].policy.over = found->policy.id;
     }
@@ -275,6 +284,9 @@ class List {
   Mode mode_;
   PolicyIds& ids_;
   std::vector<PolicyEntry> children_;
+  // Of the AH halves of bundles. No packet is looked up in them: who has an SA of the ESP half is sent on to
+  // them (PolicySpec::over). So their place in the order does not matter.
+  std::vector<PolicyEntry> around_;
   std::vector<std::string> child_names_;
   std::map<std::string, std::size_t> by_name_;  // in children_
   std::vector<PolicyEntry> entries_;
@@ -297,6 +309,7 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
                  .selectors = child.selectors,
                  .protocol = child.protocol,
                  .mode = child.mode,
+                 .over = child.over,
                  .child = child.policy,
                  .interface = child.interface,
                  .spd = child.spd,
@@ -306,9 +319,10 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
   out.tunnel = tunnel_of(connection);
   const auto& remotes = connection.remote_addrs;
   if (out.selectors.local.empty() && (out.tunnel || connection.local_addrs.size() == 1))
-    out.selectors.local = host(out.tunnel ? out.tunnel->local : connection.local_addrs[0]);
+    out.selectors.local =
+        host(out.tunnel ? out.tunnel->local : connection.local_addrs[0], child.dynamic_protocol);
   if (out.selectors.remote.empty() && remotes.size() == 1 && remotes[0].first == remotes[0].last)
-    out.selectors.remote = host(remotes[0].first);
+    out.selectors.remote = host(remotes[0].first, child.dynamic_protocol);
   return out;
 }
 

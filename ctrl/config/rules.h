@@ -10,7 +10,6 @@
 
 #include "dp/base/policy_spec.h"
 #include "dp/base/result.h"
-#include "dp/base/sa_spec.h"
 #include "dp/base/selector.h"
 
 namespace simplon::ctrl {
@@ -66,6 +65,12 @@ std::string_view why_not(FragmentHandling handling, Action action, SaMode mode, 
 
 // Into the class that is being made, classes.count.
 Result<void> add_dscp(std::string_view text, DscpClasses& classes);
+
+// RFC 4301 §4.5: whether the packets of the SAs of `inner`, which are between its ends, are for the SAs of
+// `over`. Where an end is not known yet there is nothing to say.
+Result<void> fits_inside(const PolicySpec& inner, const PolicySpec& over);
+// The same of one SA.
+Result<void> fits_inside(const SaSpec& inner, const PolicySpec& over);
 
 // What keeps an address from being the end of an SA or a tunnel; empty: nothing does.
 inline std::string_view not_an_end(const IpAddress& address) {

@@ -74,8 +74,9 @@ void show_policies(std::ostream& out, const Reply& reply) {
   Table table({"ORDER", "ID", "NAME", "ACTION", "DIR", "HITS OUT", "HITS IN", "LOCAL", "REMOTE", "TUNNEL"});
   for (const Message& event : reply.events)
     each_section(event, [&](const std::string& name, const Message& p) {
-      const std::string tunnel =
+      std::string tunnel =
           p.value("tunnel-local") ? field(p, "tunnel-local") + " - " + field(p, "tunnel-remote") : "";
+      if (p.value("over")) tunnel += (tunnel.empty() ? "inside " : ", inside ") + field(p, "over");
       const bool entry = field(p, "reqid") != "0";
       table.add({entry ? field(p, "order") : "", entry ? field(p, "reqid") : "", name, field(p, "action"),
                  field(p, "direction"), amount(p, "hits-out"), amount(p, "hits-in"), joined(p, "local-ts"),

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ctrl/backend/xfrm/message.h"
 #include "ctrl/gateway/clock.h"
 
 namespace simplon::ctrl {
@@ -41,7 +42,9 @@ Result<PolicyId> ManualOperations::add(PolicySpec policy) {
         "in mode 'kernel' a policy with action protect needs tunnel-local and tunnel-remote, which the "
         "kernel's policies name");
   if (config_.mode == Mode::kKernel && policy.over != PolicyId{})
-    return fail("bundles are the data path's; in mode 'kernel' there are none");
+    for (const PolicySpec& over : reconciler_.policies())
+      if (over.id == policy.over)
+        if (auto able = can_nest(policy, over); !able) return std::unexpected(able.error());
   if (policy.id == PolicyId{}) policy.id = ids_.fresh();
   if (reconciler_.holds(policy.id)) return fail("there is a policy with this id already");
   if (auto done = reconciler_.install_new({.policies = {{policy.id, policy}}}); !done) {

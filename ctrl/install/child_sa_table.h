@@ -7,6 +7,9 @@
 // child's entry, which asks for another SA. SAs with the same narrowed selectors share one entry and its id,
 // so that a rekey changes no policy.
 //
+// So has an SA around those of a bundle whose peer's address the configuration does not name (SaSpec::over):
+// the inner SA names the entry that the outer one has or will have.
+//
 // Which entry an SA uses is decided when it is added, and never changed. When a reload removes a child, its
 // entries are removed at once, and its SAs when IKE removes them.
 #pragma once
@@ -55,7 +58,8 @@ class ChildSaTable {
     Selectors selectors;
     std::set<SaId> users;
   };
-  PolicyId narrow(const SaSpec& sa, const PolicySpec& parent, PolicyIds& ids);
+  PolicyId narrow(SaId user, const Selectors& selectors, const PolicySpec& parent, PolicyIds& ids);
+  void leave(PolicyId entry, SaId user);
 
   std::map<SaId, Entry> sas_;
   std::map<PolicyId, Narrowed> narrowed_;

@@ -88,11 +88,13 @@ Changes diff_part(const State& want, const std::vector<SaRef>& sas, const State&
       if (wanted) set_sa(out, *wanted, have);
       if (!wanted && have) remove_sa(out, *have);
     }
-    if (!entries.insert(sa->policy).second) continue;
-    const PolicySpec* wanted = find(want.policies, sa->policy);
-    const PolicySpec* have = standing(now, sa->policy);
-    if (wanted) set_policy(out, *wanted, now);
-    if (!wanted && have) remove_policy(out, *have);
+    for (const PolicyId id : {sa->policy, sa->over}) {
+      if (!entries.insert(id).second) continue;
+      const PolicySpec* wanted = find(want.policies, id);
+      const PolicySpec* have = standing(now, id);
+      if (wanted) set_policy(out, *wanted, now);
+      if (!wanted && have) remove_policy(out, *have);
+    }
   }
   return out;
 }

@@ -50,9 +50,9 @@ State desired_part(const std::vector<SaRef>& sas, const Config& config, const Ch
   for (const SaRef& sa : sas) {
     if (const auto still = children.sas().find(sa->id); still != children.sas().end())
       out.sas[sa->id] = still->second.sa;
-    if (out.policies.contains(sa->policy)) continue;
-    if (auto policy = children.policy(sa->policy, config))
-      out.policies.emplace(sa->policy, std::move(*policy));
+    for (const PolicyId id : {sa->policy, sa->over})
+      if (!out.policies.contains(id))
+        if (auto policy = children.policy(id, config)) out.policies.emplace(id, std::move(*policy));
   }
   return out;
 }

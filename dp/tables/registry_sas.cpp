@@ -100,6 +100,10 @@ Result<void> Registry::add_outbound(Entry& entry) {
   use->sas.push_back(spec.id);
   outbound_ids_[{spec.spi, spec.destination}] = spec.id;
   if (spec.tunnel.dummies != 0) with_dummies_.insert(spec.id);
+  // Those that it is over have less room from now on.
+  if (const auto inside = bundles_.find(spec.policy); inside != bundles_.end())
+    for (const SaId id : inside->second)
+      if (const auto inner = sas_.find(id); inner != sas_.end()) set_mtu(inner->second);
   return {};
 }
 

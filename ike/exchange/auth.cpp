@@ -81,6 +81,12 @@ void offer_first_child(IkeSa& sa, PayloadWriter& out, Now now) {
   if (const std::string why = why_not_asked(sa, *config); !why.empty()) return not_asked(sa, first, why, now);
   if (needs_packet(*config, first.packet))
     return sa.context().finish(first.ticket, false, no_packet(*config));
+  if (sa.children().comes_second(*config) && !first.other_half_asked) {
+    CreateChild then = first;
+    then.other_half_asked = true;
+    wanted.insert(wanted.begin(), {CreateChild{config->other_half}, std::move(then)});
+    return offer_first_child(sa, out, now);
+  }
   sa.children().attempt() = Attempt{.config = *config,
                                     .spi = sa.context().fresh_spi(),
                                     .mode = config->mode,

@@ -148,6 +148,18 @@ void install_child(IkeSa& sa, const Payloads& p, Bytes shared, const Terms& agre
     sa.children().resolve_simultaneous_rekey(made, std::min(attempt.nonce, *p.nonce), attempt, now);
 }
 
+// The first half of the bundle, then the child of the task; not the child alone.
+void after_other_half(IkeSa& sa, const CreateChild& task, const ChildConfig& config, Now now) {
+  CreateChild then = task;
+  then.other_half_asked = true;
+  if (!task.other_half_asked) {
+    sa.tasks().push_first(std::move(then));
+    return sa.tasks().push_first(CreateChild{config.other_half});
+  }
+  if (sa.children().has(config.other_half)) return sa.tasks().push_later(std::move(then), now + kAskAgain);
+  not_asked(sa, task, "its other half, " + config.other_half + ", is not up", now);
+}
+
 }  // namespace
 
 void run(IkeSa& sa, const CreateChild& task, Now now) {
@@ -162,6 +174,7 @@ void run(IkeSa& sa, const CreateChild& task, Now now) {
   if (task.dscp_class != 0 && (task.dscp_class >= config->classes.count || !sa.children().up(task.child)))
     return sa.context().finish(task.ticket, true);
   if ((task.ticket == 0 || task.unless_up) && up) return sa.context().finish(task.ticket, true);
+  if (sa.children().comes_second(*config)) return after_other_half(sa, task, *config, now);
   start_attempt(sa,
                 {.config = *config,
                  .group = preferred(config->proposals),
@@ -209,6 +222,7 @@ void not_asked(IkeSa& sa, const CreateChild& task, const std::string& why, Now n
   sa.log(LogLevel::kWarning, "child " + task.child + " is not asked for: " + why);
   if (task.packet) sa.context().refusals.add({sa.peer().name, task.child}, *task.packet, now);
   sa.context().finish(task.ticket, false, "child " + task.child + ": " + why);
+  if (const ChildConfig* config = sa.connection()->child(task.child)) sa.children().not_made(*config);
 }
 
 bool needs_packet(const ChildConfig& config, const std::optional<Selectors>& packet) {

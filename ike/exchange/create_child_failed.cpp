@@ -48,11 +48,14 @@ Task again_for(const Attempt& refused, unsigned times) {
                      .dscp_class = refused.dscp_class};
 }
 
-// §2.25: the peer is in the middle of something. Whoever waits for our attempt, be it a packet, waits for
-// another one. False: nobody does, or it has been too often.
+// §2.25: the peer is in the middle of something. Whoever waits for our attempt, be it a packet or the other
+// half of a bundle, waits for another one. False: nobody does, or it has been too often.
 bool try_later(IkeSa& sa, Now now) {
   auto& attempt = sa.children().attempt();
-  if ((attempt->ticket == 0 && !attempt->packet) || attempt->refused >= kMostRefused) return false;
+  const bool awaited =
+      attempt->ticket != 0 || attempt->packet ||
+      (attempt->replaces == ChildSaId{} && !attempt->of_ike() && !attempt->config.other_half.empty());
+  if (!awaited || attempt->refused >= kMostRefused) return false;
   const Attempt refused = *std::exchange(attempt, std::nullopt);
   Child* const old = sa.children().find(refused.replaces);
   if (old != nullptr && old->state == ChildState::kRekeying) old->state = ChildState::kInstalled;
@@ -119,6 +122,7 @@ void attempt_failed(IkeSa& sa, const std::string& why, Now now, Failure failure)
   } else if (failed.config.start == StartAction::kStart) {
     context.retry(sa.peer().name, Context::Again::kLater, Context::Cause::kConfigured, now);
   }
+  if (!failed.of_ike()) sa.children().not_made(failed.config);
   sa.run_tasks(now);
 }
 

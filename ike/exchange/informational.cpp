@@ -29,7 +29,7 @@ void send_request(IkeSa& sa, PayloadWriter& out, OnResponse then, Now now, std::
 
 void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
   const ChildSaId id = child.id;
-  const std::string config = child.config.name;
+  const ChildConfig config = child.config;
   const Selectors like_it = first_of(child.selectors);
   const CreateChild another = another_like(child);
   const bool revived = sa.children().revive_replaced(child, now);
@@ -39,10 +39,12 @@ void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
   }
   const bool again = child.config.close == CloseAction::kStart && !revived && !child.leaving &&
                      child.state != ChildState::kDeleting;
-  sa.log(LogLevel::kInfo, revived ? "the peer deletes the new SAs of child " + config + ": the old ones stay"
-                                  : "the peer deletes child " + config);
+  sa.log(LogLevel::kInfo, revived
+                              ? "the peer deletes the new SAs of child " + config.name + ": the old ones stay"
+                              : "the peer deletes child " + config.name);
   sa.children().remove(id, now, revived ? OldInboundSa::kStays : OldInboundSa::kGoes);
-  if (again && (another.dscp_class != 0 || !sa.has_child_for(config, like_it))) sa.tasks().push(another);
+  sa.children().end_other_half(config);
+  if (again && (another.dscp_class != 0 || !sa.has_child_for(config.name, like_it))) sa.tasks().push(another);
 }
 
 // The peer names its inbound SPIs, our outbound ones; we answer with ours (§1.4.1).
@@ -103,10 +105,11 @@ void run(IkeSa& sa, const DeleteChild& task, Now now) {
   out.del(protocol_id(child->in->protocol), {be32(child->in->spi)});
   send_request(
       sa, out,
-      [task, replaced](IkeSa& answered, const Payloads&, Now at) {
+      [task, replaced, config = child->config](IkeSa& answered, const Payloads&, Now at) {
         answered.children().use_instead_of(task.id);
         answered.children().remove(task.id, at, replaced ? OldInboundSa::kStays : OldInboundSa::kGoes);
         answered.context().finish(task.ticket, true);
+        answered.children().end_other_half(config);
       },
       now, task.ticket);
 }

@@ -64,6 +64,13 @@ struct ChildConfig {
   FragmentHandling fragments = FragmentHandling::kReassemble;  // kAlso: if the peer agrees
   std::string spd;                                             // whose entry it is, see PolicySpec::spd
   DscpClasses classes;                                         // an SA for each; the peer need not know
+  // The other SA of a bundle (RFC 4301 §4.5): the child of this connection that comes and goes with this one.
+  // Empty: there is none.
+  std::string other_half;
+  // The SPD entry whose SAs protect the packets of this child's once more. Of a bundle the half that has it
+  // is made after the other one.
+  PolicyId over{};
+  std::uint8_t dynamic_protocol = kAnyProtocol;  // of the outer address, where a side names none
 
   friend bool operator==(const ChildConfig&, const ChildConfig&) = default;
 };

@@ -7,8 +7,11 @@ namespace simplon::ike {
 
 Selectors effective_selectors(const ChildConfig& config, const Path& path) {
   Selectors out = config.selectors;
-  if (out.local.empty()) out.local = {TrafficSelector::of(Prefix::host(path.local.address))};
-  if (out.remote.empty()) out.remote = {TrafficSelector::of(Prefix::host(path.remote.address))};
+  const auto end = [&](const SocketAddress& of) -> TrafficSelectors {
+    return {{.protocol = config.dynamic_protocol, .addresses = AddressRange::of(Prefix::host(of.address))}};
+  };
+  if (out.local.empty()) out.local = end(path.local);
+  if (out.remote.empty()) out.remote = end(path.remote);
   return out;
 }
 
@@ -27,6 +30,8 @@ std::string traffic_key(std::string_view connection, std::string_view child, con
 std::string_view why_impossible(const ChildConfig& config, const Path& path) {
   if (config.protocol == IpsecProtocol::kAh && path.nat())
     return "AH does not pass a NAT, and one is on the way to the peer (RFC 3948 section 1)";
+  if (config.over != PolicyId{} && path.nat())
+    return "a NAT is on the way to the peer, and of a bundle the outermost SA alone can be in UDP";
   return "";
 }
 

@@ -42,6 +42,7 @@ struct Child {
   Now installed{}, rekey_at{}, expire_at{};
   unsigned rekeys_failed = 0;
   bool leaving = false;  // to be deleted when its turn comes: does not count as up
+  Now other_half_by{};   // when we ask for its other half, which the peer has not made
   ChildSaId replaced{};  // the child in whose place it was made
   bool ours = false;     // whether we asked for it
   Buffer lowest_nonce;   // of that exchange (§2.8.1)
@@ -55,6 +56,7 @@ struct Child {
   bool waits_to_send() const {
     return deferred_out && !stopped && (state == ChildState::kInstalled || state == ChildState::kRekeying);
   }
+  bool awaits_other_half() const { return other_half_by != Now{} && up(); }
   bool up() const { return !leaving && (state == ChildState::kInstalled || state == ChildState::kRekeying); }
 };
 

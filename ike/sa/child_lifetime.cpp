@@ -36,6 +36,7 @@ void ChildSet::not_installed(SaId sa, const std::string& why, Now now) {
   }
   child->leaving = true;
   tasks_.push(DeleteChild{child->id, 0});
+  end_other_half(child->config);
   if (child->config.start == StartAction::kStart)
     context_.retry(connection_->name, Context::Again::kLater, Context::Cause::kConfigured, now);
 }
@@ -44,6 +45,7 @@ void ChildSet::reached_hard_limit(Child& child, Now now) {
   log(LogLevel::kWarning, "child " + child.config.name + " reached the end of its life");
   child.leaving = true;
   tasks_.push(DeleteChild{child.id, 0});
+  end_other_half(child.config);
   if (child.config.start != StartAction::kStart) return;
   if (now - child.installed < kShortLife)
     context_.retry(connection_->name, Context::Again::kLater, Context::Cause::kConfigured, now);
@@ -58,6 +60,10 @@ std::vector<Task> ChildSet::tick(Now now) {
       child.rekey_at = {};
       due.emplace_back(RekeyChild{id, 0});
     }
+    if (child.awaits_other_half() && now >= child.other_half_by) {
+      child.other_half_by = {};
+      if (!has(child.config.other_half)) due.emplace_back(CreateChild{child.config.other_half});
+    }
     if (!child.may_expire() || now < child.expire_at) continue;
     const bool replaced = child.state == ChildState::kRekeyed;
     if (replaced && !may_name_all(now)) {  // without the old one the peer may have none
@@ -71,6 +77,7 @@ std::vector<Task> ChildSet::tick(Now now) {
             (replaced ? ": the peer never deleted the SA that it replaced" : " reached the end of its life"));
     child.leaving = true;
     due.emplace_back(DeleteChild{id, 0});
+    if (!replaced) end_other_half(child.config);
     if (!replaced && child.config.start == StartAction::kStart) due.emplace_back(another_like(child));
   }
   return due;
@@ -100,6 +107,7 @@ std::optional<Now> ChildSet::deadline() const {
   };
   for (const auto& [id, child] : children_) {
     if (child.state == ChildState::kInstalled) sooner(child.rekey_at);
+    if (child.awaits_other_half()) sooner(child.other_half_by);
     if (child.may_expire()) sooner(child.expire_at);
   }
   return soonest;

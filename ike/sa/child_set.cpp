@@ -155,6 +155,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   if (!child.takes_tfc) sa->tunnel.tfc = kTfcOff;
   if (child.aggfrag) sa->aggfrag = aggfrag_options(child.config.aggfrag, *child.aggfrag, direction);
   sa->policy = child.config.policy;
+  sa->over = child.config.over;
   sa->interface = child.config.interface;
   sa->selectors = child.selectors;
   sa->fragments = child.fragments;
@@ -213,6 +214,7 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
     replace(*old, made, now);
   else
     context_.outputs.emplace_back(ChildEvent{UpDown::kUp, owner_, made.id, ChildSaId{}});
+  await_other_half(made, n.we_initiated, now);
   return made;
 }
 
@@ -243,6 +245,7 @@ void ChildSet::compare_to_configuration(Child& child) {
   if (config != nullptr && *config == child.config) return;
   child.leaving = true;
   tasks_.push(DeleteChild{child.id, 0});
+  end_other_half(child.config);
   if (config != nullptr && config->start == StartAction::kStart && !has(config->name))
     tasks_.push(CreateChild{config->name, 0});
 }
@@ -254,6 +257,7 @@ void ChildSet::adopt(std::shared_ptr<const Connection> connection) {
     if (child.state == ChildState::kRekeyed || (next != nullptr && *next == child.config)) continue;
     child.leaving = true;
     tasks_.push(DeleteChild{id, 0});
+    end_other_half(child.config);
   }
 }
 
@@ -294,6 +298,7 @@ void ChildSet::replace_by_new(Child& child) {
   log(LogLevel::kInfo, "child " + child.config.name + " in transport mode ends with the peer's address");
   child.leaving = true;
   tasks_.push(DeleteChild{child.id, 0});
+  end_other_half(child.config);
   if (child.config.start == StartAction::kStart) tasks_.push(CreateChild{child.config.name, 0});
 }
 

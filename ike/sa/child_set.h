@@ -99,6 +99,15 @@ class ChildSet {
   static bool may_name(const Child& child, Now now);
   bool may_name_all(Now now) const;
 
+  // ---- bundles (RFC 4301 §4.5): two children that come and go together (ChildConfig::other_half) ----
+  // Such a child goes, or is gone. Unless another one of its name is up, its other half is deleted, before
+  // either is made anew: the peer deletes it as well.
+  void end_other_half(const ChildConfig& gone);
+  // Such a child was not made. Unless one is up or is to be made, its other half is deleted.
+  void not_made(const ChildConfig& config);
+  // Its other half is to be there first.
+  bool comes_second(const ChildConfig& config) const;
+
   // The peer is at this address and port now (§2.23): SPIs, keys and sequence numbers stay. A child in
   // transport mode goes with the address; one that is to be up is asked for again.
   void follow_peer(const SocketAddress& remote);
@@ -142,6 +151,7 @@ class ChildSet {
   void ask_for_classes(const Negotiated& made, Now now);
   void compare_to_configuration(Child& child);
   void replace_by_new(Child& child);
+  void await_other_half(Child& made, bool we_initiated, Now now);
   void install_sa(const SaRef& sa, const Child& child);
   void remove_sa(const SaRef& sa);
   void forget_sa(const SaRef& sa);

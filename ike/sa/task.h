@@ -26,6 +26,7 @@ struct CreateChild {
   bool unless_up = false;                // one that is up is as good; without a ticket always
   unsigned refused = 0;                  // as below
   std::uint8_t dscp_class = 0;           // of our traffic that it is for
+  bool other_half_asked = false;         // of a bundle: for the half that is made before it
 };
 struct RekeyChild {
   ChildSaId id{};

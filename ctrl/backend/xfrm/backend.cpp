@@ -43,7 +43,6 @@ Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
 
 Result<void> XfrmBackend::can(const SaSpec& sa) {
   if (sa.interface != InterfaceId{}) return fail("it is of a tunnel interface, which is the data path's");
-  if (sa.over != PolicyId{}) return fail("it is one of a bundle, which is the data path's");
   if (sa.aggfrag.on)
     return fail("it is of AGGFRAG (RFC 9347), which is the data path's: Linux has it from 6.14 on alone");
   if (sa.replay_window > kLongestReplayWindow)
@@ -85,7 +84,9 @@ Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
 
 NetlinkMessage XfrmBackend::wanted_policy(const KernelPolicy& key, const Claim& claim) const {
   const PolicySpec& spec = policies_.at(claim.id).spec;
-  return policy_message(spec, {key.direction, key.selector, claim.passage}, blocked(spec));
+  const auto outside = around(spec);
+  return policy_message(spec, {key.direction, key.selector, claim.passage}, blocked(spec) || !outside,
+                        outside.value_or(std::vector<const PolicySpec*>{}));
 }
 
 // Writes the kernel's policy for this key as its first claim wants it; removes it when there is no claim. The
@@ -121,7 +122,7 @@ void XfrmBackend::drop_claims(PolicyId id) {
 void XfrmBackend::prepare(const std::vector<PolicySpec>& policies) {
   if (!nft_) return;
   for (const PolicySpec& policy : policies)
-    if (const auto kernel = kernel_policies(policy)) nft_->put(policy, *kernel);
+    if (const auto kernel = kernel_policies(policy)) fence_off(policy, *kernel);
   nft_->close();
 }
 
@@ -135,17 +136,20 @@ Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
   auto kernel = kernel_policies(policy);
   if (!kernel) return std::unexpected(kernel.error());
   if (nft_) {
-    nft_->put(policy, *kernel);
+    fence_off(policy, *kernel);
     nft_->close();
   }
   std::vector<KernelPolicy> before;
   if (const auto old = policies_.find(policy.id); old != policies_.end()) {
     before = old->second.kernel;
     drop_claims(policy.id);
+    take_from_inside(old->second.spec);
   }
   Entry& entry = policies_[policy.id] = {policy, std::move(*kernel)};
+  if (policy.over != PolicyId{}) inside_[policy.over].insert(policy.id);
   for (const KernelPolicy& key : entry.kernel) claims_[key].insert(claim(key, policy));
   auto done = write_policies(entry.kernel, policy.name);
+  if (auto inside = write_those_inside(policy.id); !inside && done) done = inside;
   std::erase_if(before, [&](const KernelPolicy& key) {
     const auto claims = claims_.find(key);
     return claims != claims_.end() && claims->second.contains(claim(key, policy));
@@ -164,9 +168,12 @@ Result<void> XfrmBackend::remove_policy(const PolicySpec& policy) {
   const auto found = policies_.find(policy.id);
   if (found != policies_.end()) {
     drop_claims(policy.id);
+    take_from_inside(found->second.spec);
     const std::vector<KernelPolicy> keys = std::move(found->second.kernel);
     policies_.erase(found);
-    return write_policies(keys, policy.name);
+    auto inside = write_those_inside(policy.id);
+    auto done = write_policies(keys, policy.name);
+    return done ? inside : done;
   }
   // A policy of a former run. If an entry of this process has claimed the same key, its policy is written,
   // and nothing is removed.

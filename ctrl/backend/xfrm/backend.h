@@ -2,9 +2,10 @@
 // Backend over NETLINK_XFRM: the kernel's own SPD and SAD do the work. Control thread.
 //
 // An SPD entry becomes several kernel policies: one per pair of selectors and per direction (out and a
-// passage through fwd; in and fwd). The outbound policies' templates have the entry's id as their reqid, the
-// inbound ones' that of its child. A PROTECT entry becomes a block while its peer is unknown, and while the
-// gateway is off: nothing leaves in the clear.
+// passage through fwd; in and fwd). A bundle (PolicySpec::over) is one policy that names an SA for each of
+// its entries. The outbound policies' templates have the entry's id as their reqid, the inbound ones' that of
+// its child. A PROTECT entry becomes a block while its peer is unknown, and while the gateway is off: nothing
+// leaves in the clear.
 //
 // The kernel holds one policy per selector and direction. Where several entries need the same one, each of
 // them claims it: the first in the order of the SPD gets it, and when that entry is removed, the next.
@@ -86,6 +87,12 @@ class XfrmBackend final : public Backend {
     return {kernel_priority(key, policy), policy.id, key.passage};
   }
   bool blocked(const PolicySpec& policy) const { return !on_ && policy.action == Action::kProtect; }
+  // The entries whose SAs are around this one's; none while one of them is missing or has no ends: then the
+  // policy only blocks.
+  std::optional<std::vector<const PolicySpec*>> around(const PolicySpec& policy) const;
+  Result<void> write_those_inside(PolicyId over);
+  void take_from_inside(const PolicySpec& policy);
+  void fence_off(const PolicySpec& policy, const std::vector<KernelPolicy>& kernel);
   Result<void> replace_sa(const SaSpec& from, const SaSpec& to, const std::string& what);
   void drop_claims(PolicyId id);
   NetlinkMessage wanted_policy(const KernelPolicy& key, const Claim& claim) const;
@@ -125,6 +132,7 @@ class XfrmBackend final : public Backend {
   };
   std::map<std::pair<Spi, IpAddress>, Known> known_;
   std::map<PolicyId, Entry> policies_;
+  std::map<PolicyId, std::set<PolicyId>> inside_;  // the entries that name this one as over them
   std::map<KernelPolicy, std::set<Claim>> claims_;
   std::map<PolicyId, KernelPolicy> former_;  // of a former run, by the ids that the last dump() gave them
   std::vector<ExpireEvent> left_;            // SAs that did not get to another address; for the next poll()

@@ -97,12 +97,16 @@ void put_window(NetlinkMessage& message, std::uint32_t packets) {
   message.put(XFRMA_REPLAY_ESN_VAL, Bytes(reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size() * 4));
 }
 
+bool is_ipsec(const TrafficSelector& s) { return s.protocol == kEsp || s.protocol == kAh; }
+
 // RFC 4301 §5.2 step 4: a packet that comes out of an SA must match its selectors. The kernel's SA has room
 // for one selector. If our SA has several, or is outbound, it gets none, and in tunnel mode serves both
-// address families: then the kernel's policies alone check the packets.
+// address families: then the kernel's policies alone check the packets. So does an SA whose packets are
+// those of another one: the kernel compares the selectors of all of them with the innermost packet.
 void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
   const Selectors& s = sa.selectors;
-  if (sa.direction == Direction::kIn && s.more.empty() && s.local.size() == 1 && s.remote.size() == 1)
+  if (sa.direction == Direction::kIn && s.more.empty() && s.local.size() == 1 && s.remote.size() == 1 &&
+      !is_ipsec(s.local[0]))
     if (const auto kernel = kernel_selectors(s.remote[0], s.local[0]); kernel && kernel->size() == 1) {
       info.sel = kernel->front();
       return;
@@ -113,7 +117,48 @@ void set_selector(xfrm_usersa_info& info, const SaSpec& sa) {
     info.sel.family = family_of(sa.destination);
 }
 
+xfrm_user_tmpl policy_template(const PolicySpec& policy, bool out) {
+  xfrm_user_tmpl tmpl{};
+  tmpl.family = family_of(policy.tunnel->local);
+  tmpl.saddr = to_kernel(out ? policy.tunnel->local : policy.tunnel->remote);
+  tmpl.id.daddr = to_kernel(out ? policy.tunnel->remote : policy.tunnel->local);
+  tmpl.id.proto = protocol(policy.protocol);
+  // Inbound, any SA of the child may bring the packet, also a narrowed one: they all have the child's id. An
+  // entry that is no child's names no reqid (0): any SA between the tunnel's ends may.
+  tmpl.reqid = static_cast<std::uint32_t>(out ? policy.id : policy.child);
+  tmpl.mode = mode(policy.mode);
+  tmpl.aalgos = tmpl.ealgos = tmpl.calgos = ~0u;
+  return tmpl;
+}
+
 }  // namespace
+
+bool is_for_our_ipsec(const PolicySpec& policy) {
+  if (policy.action != Action::kProtect || !policy.tunnel) return false;
+  const auto are = [](const TrafficSelectors& side, const IpAddress& end) {
+    return !side.empty() && std::ranges::all_of(side, [&](const TrafficSelector& s) {
+      return is_ipsec(s) && s.addresses.first == end && s.addresses.last == end;
+    });
+  };
+  return are(policy.selectors.local, policy.tunnel->local) &&
+         are(policy.selectors.remote, policy.tunnel->remote);
+}
+
+Result<void> can_nest(const PolicySpec& inner, const PolicySpec& over) {
+  const auto all = [](const Selectors& s, auto is) {
+    return std::ranges::all_of(s.local, is) && std::ranges::all_of(s.remote, is);
+  };
+  if (!all(over.selectors, is_ipsec))
+    return fail("in the kernel the selectors of policy '" + over.name +
+                "', whose SAs are around others, must name their protocol, 50 (ESP) or 51 (AH)");
+  const auto same_family = [&](const TrafficSelector& s) {
+    return s.addresses.first.family() == over.tunnel->local.family();
+  };
+  if (over.mode == SaMode::kTransport && over.tunnel && !all(inner.selectors, same_family))
+    return fail("in the kernel an SA in transport mode is around packets of its own family alone, and '" +
+                inner.name + "' is for others too; use tunnel mode for '" + over.name + "'");
+  return {};
+}
 
 bool is_our_sa(const xfrm_usersa_info& info) { return (info.seq & kOursMask) == kOurs; }
 
@@ -257,7 +302,8 @@ std::uint32_t kernel_priority(const KernelPolicy& kernel, const PolicySpec& poli
   return kernel.passage ? kPassagePriority : kPriorityBase + policy.order;
 }
 
-NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block) {
+NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block,
+                              const std::vector<const PolicySpec*>& around) {
   NetlinkMessage message(XFRM_MSG_UPDPOLICY, NLM_F_CREATE | NLM_F_REPLACE);
   auto& info = message.header<xfrm_userpolicy_info>();
   info.sel = kernel.selector;
@@ -276,17 +322,10 @@ NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kern
               .hard_use_expires_seconds = 0};
   if (!protect) return message;
   const bool out = kernel.direction == XFRM_POLICY_OUT;
-  xfrm_user_tmpl tmpl{};
-  tmpl.family = family_of(policy.tunnel->local);
-  tmpl.saddr = to_kernel(out ? policy.tunnel->local : policy.tunnel->remote);
-  tmpl.id.daddr = to_kernel(out ? policy.tunnel->remote : policy.tunnel->local);
-  tmpl.id.proto = protocol(policy.protocol);
-  // Inbound, any SA of the child may bring the packet, also a narrowed one: they all have the child's id. An
-  // entry that is no child's names no reqid (0): any SA between the tunnel's ends may.
-  tmpl.reqid = static_cast<std::uint32_t>(out ? policy.id : policy.child);
-  tmpl.mode = mode(policy.mode);
-  tmpl.aalgos = tmpl.ealgos = tmpl.calgos = ~0u;
-  message.put_struct(XFRMA_TMPL, tmpl);
+  std::vector<xfrm_user_tmpl> templates{policy_template(policy, out)};
+  for (const PolicySpec* entry : around) templates.push_back(policy_template(*entry, out));
+  message.put(XFRMA_TMPL, Bytes(reinterpret_cast<const std::uint8_t*>(templates.data()),
+                                templates.size() * sizeof templates[0]));
   return message;
 }
 

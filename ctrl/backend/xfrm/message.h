@@ -70,7 +70,16 @@ bool operator<(const KernelPolicy& a, const KernelPolicy& b);
 Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy);
 // The policy with the lower one decides.
 std::uint32_t kernel_priority(const KernelPolicy& kernel, const PolicySpec& policy);
-NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block);
+// `around`: the entries whose SAs are around its own, from the inside out (PolicySpec::over).
+NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block,
+                              const std::vector<const PolicySpec*>& around = {});
+// Whether the packets that the entry is for are ESP's or AH's between its own ends: an SA between the two has
+// made them, and the kernel asks no policy about them (RFC 4301 §5.2).
+bool is_for_our_ipsec(const PolicySpec& policy);
+// Whether the kernel can have SAs of `over` around those of `inner`.
+Result<void> can_nest(const PolicySpec& inner, const PolicySpec& over);
+// How many SAs the kernel puts around each other (XFRM_MAX_DEPTH).
+inline constexpr std::size_t kMostNested = 6;
 NetlinkMessage policy_removal(const KernelPolicy& kernel);
 
 }  // namespace simplon::ctrl

@@ -103,6 +103,7 @@ Message child_config_message(const ike::ChildConfig& child) {
   List proposals;
   for (const ike::Proposal& p : child.proposals) proposals.push_back(p.text());
   m.add_list(child.protocol == IpsecProtocol::kAh ? "ah_proposals" : "esp_proposals", std::move(proposals));
+  if (!child.other_half.empty()) m.add("other-half", child.other_half);
   m.add_list("local-ts", texts_or_dynamic(child.selectors.local));
   m.add_list("remote-ts", texts_or_dynamic(child.selectors.remote));
   return m;
@@ -219,6 +220,7 @@ Message policy_message(const PolicySpec& policy) {
   m.add("direction", direction_name(policy.direction));
   if (policy.action == Action::kProtect)
     m.add("protocol", name(policy.protocol)).add("sa-mode", name(policy.mode));
+  if (policy.over != PolicyId{}) m.add("over", static_cast<std::uint64_t>(policy.over));
   if (policy.tunnel)
     m.add("tunnel-local", policy.tunnel->local.text()).add("tunnel-remote", policy.tunnel->remote.text());
   add_selectors(m, policy.selectors);

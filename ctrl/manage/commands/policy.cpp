@@ -50,6 +50,8 @@ void read_over(Arguments& in, const Operations& gateway, PolicySpec& policy) {
               "' must have action protect and no interface, and be of the same SPD");
   else
     policy.over = found->id;
+  if (policy.over == PolicyId{}) return;
+  if (const auto fits = fits_inside(policy, *found); !fits) in.refuse("over: " + fits.error().what);
 }
 
 void read_tunnel(Arguments& in, PolicySpec& policy) {

@@ -167,6 +167,15 @@ void read_aggfrag(Arguments& in, SaSpec& sa) {
     in.refuse("of an inbound SA aggfrag is on, with aggfrag-window and aggfrag-wait alone");
 }
 
+// What does not fit would be dropped, packet by packet.
+void check_over(Arguments& in, const Operations& gateway, const SaSpec& sa) {
+  if (sa.over == PolicyId{}) return;
+  const std::vector<PolicySpec> policies = gateway.policies();
+  const auto over = std::ranges::find(policies, sa.over, &PolicySpec::id);
+  if (over == policies.end()) return in.refuse("policy: the entry that it is over is not installed");
+  if (const auto fits = fits_inside(sa, *over); !fits) in.refuse("source, destination: " + fits.error().what);
+}
+
 void check_legacy(Arguments& in, const Operations& gateway, const SaSpec& sa) {
   if (sa.suite.legacy() && !gateway.legacy())
     in.refuse(
@@ -237,6 +246,7 @@ Result<SaSpec> read_sa(Call& call) {
   if (!have_common_family(sa.selectors))
     in.refuse("local-ts and remote-ts have no family in common: no packet can match");
   if (in.ok()) refuse_key_reuse(in, call.gateway, sa);
+  if (in.ok()) check_over(in, call.gateway, sa);
   if (auto possible = possible_sa(sa); in.ok() && !possible) in.refuse(possible.error().what);
   if (!in.ok()) return fail(in.error());
   return sa;

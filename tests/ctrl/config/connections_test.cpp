@@ -161,6 +161,86 @@ connections:
   EXPECT_EQ(config->policies[0].selectors.text(), "198.51.100.1/32 === 198.51.100.2/32");
 }
 
+// RFC 4301 §4.5: an ESP child and the AH child around its packets.
+TEST(Config, AhBesideEspIsABundle) {
+  for (const char* mode : {"", ", ah_mode: tunnel"}) {
+    const auto config = with(R"(
+connections:
+  sites:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children:
+      net: {local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24, esp_proposals: [aes128gcm16-x25519], ah_proposals: [sha256],
+            rekey_time: 10m, start: start, esn: off)" +
+                             std::string(mode) + R"(}
+policies:
+  - {child: sites/net}
+  - {action: bypass, local: 198.51.100.1, remote: any}
+)");
+    ASSERT_TRUE(config) << text(config.error());
+    EXPECT_THAT(config->warnings, IsEmpty());
+    ASSERT_THAT(config->connections[0]->children, SizeIs(2));
+    const ike::ChildConfig &ah = config->connections[0]->children[0],
+                           &esp = config->connections[0]->children[1];
+    EXPECT_EQ(esp.name, "net");
+    EXPECT_EQ(esp.protocol, IpsecProtocol::kEsp);
+    EXPECT_EQ(esp.mode, SaMode::kTunnel);
+    EXPECT_EQ(ah.name, "net+ah");
+    EXPECT_EQ(ah.protocol, IpsecProtocol::kAh);
+    EXPECT_EQ(ah.mode, *mode == '\0' ? SaMode::kTransport : SaMode::kTunnel);
+    EXPECT_EQ(ah.proposals.at(0).text(), "sha256");
+    EXPECT_THAT(ah.proposals.at(0).esns, ElementsAre(ike::EsnId::kOff));
+    EXPECT_EQ(ah.rekey.time, 10min);
+    EXPECT_EQ(ah.start, ike::StartAction::kStart);
+    EXPECT_EQ(esp.other_half, ah.name);
+    EXPECT_EQ(ah.other_half, esp.name);
+    EXPECT_EQ(esp.over, ah.policy);
+    EXPECT_EQ(ah.over, PolicyId{});
+    ASSERT_THAT(config->policies, SizeIs(3));
+    EXPECT_EQ(config->policies[0].over, ah.policy);
+    const PolicySpec& around = config->policies[2];
+    EXPECT_EQ(around.id, ah.policy);
+    EXPECT_EQ(around.name, "sites/net+ah");
+    EXPECT_EQ(around.selectors.text(), "198.51.100.1/32[50] === 198.51.100.2/32[50]");
+    EXPECT_EQ(around.protocol, IpsecProtocol::kAh);
+  }
+}
+
+constexpr std::string_view kNested = R"(
+connections:
+  far:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 203.0.113.9, id: c.example}
+    children:
+      net: {local_ts: 198.18.1.0/24, remote_ts: 198.18.3.0/24, over: near/around}
+  near:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children:
+      around: {local_ts: 198.51.100.1, remote_ts: 203.0.113.0/24)";
+
+TEST(Rfc4301_4_5, AChildOfAnotherConnectionMayBeAround) {
+  const auto config = with(std::string(kNested) + "}\n");
+  ASSERT_TRUE(config) << text(config.error());
+  EXPECT_EQ(config->connections[0]->children[0].over, config->connections[1]->children[0].policy);
+  EXPECT_EQ(config->connections[0]->children[0].other_half, "") << "it comes and goes by itself";
+  EXPECT_EQ(config->policies[0].over, config->policies[1].id);
+}
+
+TEST(Rfc4301_4_5, WhatIsAroundAnotherChildIsForItsPackets) {
+  std::string text(kNested);
+  text.replace(text.find("203.0.113.0/24"), 14, "\"203.0.113.0/24[tcp]\"");
+  EXPECT_THAT(
+      error_of(with(text + "}\n")),
+      HasSubstr("net.over: the packets of this SA are 198.51.100.1/32[50] === 203.0.113.9/32[50], and policy "
+                "'near/around', whose SAs are to be around it, is for 198.51.100.1/32 === "
+                "203.0.113.0/24[tcp]"));
+  EXPECT_THAT(error_of(with(std::string(kNested) + ", over: far/net}\n")),
+              HasSubstr("leads back to this child"));
+  EXPECT_THAT(error_of(with(std::string(kNested) + ", pfp: remote}\n")),
+              HasSubstr("an SA for each packet (pfp)"));
+}
+
 TEST(Config, TransportModeAndAhOfAChild) {
   const auto config = with(R"(
 connections:
@@ -316,8 +396,20 @@ constexpr Wrong kWrongChildren[] = {
      "net.mode: transport mode is for traffic"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, transport_fallback: tunnel}}\n",
      "net.transport_fallback: is for mode: transport"},
-    {"    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [sha256], esp_proposals: [aes128gcm16]}}\n",
-     "net.ah_proposals: stands beside esp_proposals"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [sha256], esp_proposals: [aes128gcm16]}, "
+     "two: {remote_ts: 172.16.0.0/12, ah_proposals: [sha256], esp_proposals: [aes128gcm16]}}\n",
+     "two.ah_proposals: stands beside esp_proposals, as in child 'net': a connection has one bundle"},
+    {"    interface: tun0\n    children: {net: {ah_proposals: [sha256], esp_proposals: [aes128gcm16]}}\n",
+     "net.ah_proposals: stands beside esp_proposals, and a bundle has no interface"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, esp_proposals: [aes128gcm16], ah_mode: tunnel}}\n",
+     "net.ah_mode: is for a child with ah_proposals and esp_proposals"},
+    {"    encap: true\n    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [sha256], esp_proposals: "
+     "[aes128gcm16]}}\n",
+     "net.ah_proposals: cannot be with encap: AH does not pass a NAT"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, over: sites/other}}\n",
+     "net.over: there is no child 'sites/other'; use CONNECTION/CHILD"},
+    {"    children: {net: {remote_ts: 10.0.0.0/8, over: sites/net}}\n",
+     "net.over: must be a child of another connection"},
     {"    encap: true\n    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [sha256]}}\n",
      "net.ah_proposals: cannot be with encap: AH does not pass a NAT"},
     {"    children: {net: {remote_ts: 10.0.0.0/8, ah_proposals: [aes128-sha256]}}\n",

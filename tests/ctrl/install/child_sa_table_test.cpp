@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ctrl/install/diff.h"
 #include "tests/ctrl/install/lab.h"
 
 namespace simplon::ctrl::test {
@@ -48,6 +49,48 @@ TEST(Rfc7296_2_8, ARekeyedNarrowedSaKeepsItsEntry) {
   EXPECT_FALSE(desired(config(), children).policies.contains(after->policy));
   EXPECT_NE(children.add(install(3, Direction::kOut, 1, kPart), config(), ids)->policy, after->policy)
       << "ids are not used twice";
+}
+
+// Who is around a bundle's ESP SA of a peer from anywhere is that peer's AH SA alone, whichever comes first.
+TEST(Rfc4301_4_5, TheHalvesOfABundleFindEachOtherWhereverThePeerIs) {
+  for (const bool ah_first : {true, false}) {
+    PolicyIds ids;
+    for (int i = 0; i < 10; ++i) ids.fresh();
+    ChildSaTable children;
+    Config road = config();
+    road.policies.push_back(entry(3, "road/any+ah", 48, {}));
+    road.positions[PolicyId{3}] = 2;
+    road.policies[1].over = PolicyId{3};
+    std::map<std::string, PolicyId> around;
+    std::uint64_t id = 0;
+    for (const char* peer : {"203.0.113.5", "203.0.113.6"})
+      for (const bool ah : {ah_first, !ah_first}) {
+        const Selectors hosts{ts("192.0.2.1[50]"), ts(std::string(peer) + "[50]")};
+        ike::InstallSa sa = install(++id, Direction::kOut, ah ? 3 : 2,
+                                    ah ? hosts : Selectors{ts("198.18.1.0/24"), ts(peer)}, peer);
+        SaSpec spec = *sa.sa;
+        spec.protocol = ah ? IpsecProtocol::kAh : IpsecProtocol::kEsp;
+        if (!ah) spec.over = PolicyId{3};
+        sa.sa = std::make_shared<const SaSpec>(spec);
+        const SaRef made = children.add(sa, road, ids);
+        const auto [known, fresh] = around.emplace(peer, ah ? made->policy : made->over);
+        EXPECT_EQ(known->second, ah ? made->policy : made->over);
+        EXPECT_NE(known->second, PolicyId{3}) << "the child's own is for nobody";
+        if (!ah) {
+          EXPECT_EQ(children.policy(made->policy, road)->over, made->over);
+        }
+      }
+    EXPECT_NE(around["203.0.113.5"], around["203.0.113.6"]);
+    const State state = desired(road, children);
+    EXPECT_EQ(state.policies.at(around["203.0.113.5"]).selectors.text(),
+              "192.0.2.1/32[50] === 203.0.113.5/32[50]");
+    std::vector<SaRef> gone;
+    for (std::uint64_t n = 1; n <= 2; ++n) gone.push_back(children.remove(SaId{n}));
+    EXPECT_FALSE(desired(road, children).policies.contains(around["203.0.113.5"]));
+    EXPECT_TRUE(desired(road, children).policies.contains(around["203.0.113.6"]));
+    const Changes changes = diff_part(desired_part(gone, road, children), gone, state);
+    EXPECT_THAT(changes.remove_policies, SizeIs(2)) << "both entries go with the SAs";
+  }
 }
 
 // A child for transport mode whose peer has none: its entry is of the mode that its SAs have.

@@ -326,6 +326,44 @@ TEST_F(ViciSocket, Rfc4106_3_NoTwoOutboundSasShareAnAeadKey) {
       << "its other end, looped back";
 }
 
+// What the entry around an SA is not for, its packets would be dropped by.
+TEST_F(ViciSocket, Rfc4301_4_5_AnSaWhosePacketsAreNotForWhatIsAroundItIsRefused) {
+  PolicySpec outside = gateway_.policies[0];
+  outside.id = PolicyId{6};
+  outside.name = "outside";
+  outside.selectors = {{*TrafficSelector::parse("198.51.100.1[50]")},
+                       {*TrafficSelector::parse("198.51.100.2[50]")}};
+  gateway_.policies.push_back(outside);
+  gateway_.policies[0].over = outside.id;
+  EXPECT_EQ(ask("sa-add", manual_sa()).get("success"), "yes");
+  const Message in = with(with(with(manual_sa(), "direction", "in"), "source", "198.51.100.2"), "destination",
+                          "198.51.100.1");
+  EXPECT_EQ(ask("sa-add", in).get("success"), "yes");
+  const std::string other(ask("sa-add", with(in, "source", "198.51.100.3")).get("errmsg"));
+  EXPECT_THAT(other,
+              HasSubstr("source, destination: the packets of this SA are 198.51.100.1/32[50] === "
+                        "198.51.100.3/32[50], and policy 'outside', whose SAs are to be around it, is for "
+                        "198.51.100.1/32[50] === 198.51.100.2/32[50]"));
+  gateway_.policies.pop_back();
+  EXPECT_THAT(std::string(ask("sa-add", with(in, "spi", "0x3000")).get("errmsg")),
+              HasSubstr("is not installed"));
+}
+
+TEST_F(ViciSocket, Rfc4301_4_5_APolicyWhosePacketsAreNotForWhatIsAroundItIsRefused) {
+  gateway_.policies[0].selectors = {{*TrafficSelector::parse("198.51.100.1[50]")},
+                                    {*TrafficSelector::parse("198.51.100.2[50]")}};
+  Message m;
+  m.add("name", "inside")
+      .add("action", "protect")
+      .add("local-ts", "198.18.1.0/24")
+      .add("remote-ts", "198.18.2.0/24");
+  m.add("over", "sites/net").add("tunnel-local", "198.51.100.1").add("tunnel-remote", "198.51.100.3");
+  EXPECT_THAT(std::string(ask("policy-add", m).get("errmsg")), HasSubstr("over: the packets of this SA are"));
+  EXPECT_EQ(ask("policy-add", with(m, "tunnel-remote", "198.51.100.2")).get("success"), "yes");
+  ASSERT_EQ(gateway_.manual_policies.size(), 1u);
+  EXPECT_EQ(gateway_.manual_policies[0].over, gateway_.policies[0].id);
+}
+
 TEST_F(ViciSocket, SaRemoveFindsBySpiOrNumber) {
   ask("sa-add", manual_sa());
   ask("sa-add", with(manual_sa(), "direction", "in"));

@@ -311,5 +311,57 @@ TEST(PolicyMessage, OrderIsPriorityAndOrdersBeyondTheWindowAreRefused) {
   EXPECT_FALSE(kernel_policies(p));
 }
 
+// RFC 4301 §4.5: one policy names the SAs of a bundle, from the inside out.
+TEST(PolicyMessage, ABundleIsSeveralTemplatesOfOnePolicy) {
+  PolicySpec inside{.id = PolicyId{7},
+                    .name = "net",
+                    .order = 160,
+                    .action = Action::kProtect,
+                    .selectors = {{ts("192.0.2.0/24")}, {ts("198.51.100.0/24")}},
+                    .tunnel = TunnelEnds{ip("203.0.113.1"), ip("203.0.113.2")},
+                    .over = PolicyId{8},
+                    .child = PolicyId{7}};
+  PolicySpec outside = inside;
+  outside.id = outside.child = PolicyId{8};
+  outside.selectors = {{ts("203.0.113.1[50]")}, {ts("203.0.113.2[50]")}};
+  outside.protocol = IpsecProtocol::kAh;
+  outside.mode = SaMode::kTransport;
+  for (const std::uint8_t direction : {XFRM_POLICY_OUT, XFRM_POLICY_IN, XFRM_POLICY_FWD}) {
+    const bool out = direction == XFRM_POLICY_OUT;
+    const NetlinkMessage message = policy_message(inside, {direction, {}}, false, {&outside});
+    const Buffer all = attributes(message, sizeof(xfrm_userpolicy_info))[XFRMA_TMPL];
+    ASSERT_EQ(all.size(), 2 * sizeof(xfrm_user_tmpl));
+    const auto esp = front<xfrm_user_tmpl>(all);
+    const auto ah = front<xfrm_user_tmpl>(Buffer(all.begin() + sizeof esp, all.end()));
+    EXPECT_EQ(esp.id.proto, kEsp);
+    EXPECT_EQ(esp.reqid, 7u);
+    EXPECT_EQ(esp.mode, XFRM_MODE_TUNNEL);
+    EXPECT_EQ(ah.id.proto, kAh);
+    EXPECT_EQ(ah.reqid, 8u);
+    EXPECT_EQ(ah.mode, XFRM_MODE_TRANSPORT);
+    EXPECT_EQ(from_kernel(ah.id.daddr, AF_INET), ip(out ? "203.0.113.2" : "203.0.113.1"));
+  }
+  EXPECT_TRUE(is_for_our_ipsec(outside));
+  EXPECT_FALSE(is_for_our_ipsec(inside));
+  EXPECT_TRUE(can_nest(inside, outside));
+  inside.selectors.local.push_back(ts("2001:db8:a::/48"));
+  EXPECT_FALSE(can_nest(inside, outside)) << "transport mode takes packets of its own family";
+  outside.mode = SaMode::kTunnel;
+  EXPECT_TRUE(can_nest(inside, outside));
+  outside.selectors.remote = {ts("203.0.113.2")};
+  EXPECT_FALSE(can_nest(inside, outside))
+      << "its SAs would have selectors that the innermost packet must match";
+}
+
+// The kernel compares the selectors of every SA that a packet came by with the innermost packet.
+TEST(SaMessage, AnSaAroundAnotherHasNoSelector) {
+  SaSpec sa = inbound(find_encr("aes128gcm16"));
+  sa.selectors = {{ts("203.0.113.1[50]")}, {ts("203.0.113.2[50]")}};
+  EXPECT_EQ(info(sa_message(sa)).sel.prefixlen_s, 0);
+  EXPECT_NE(info(sa_message(sa)).flags & XFRM_STATE_AF_UNSPEC, 0);
+  sa.selectors = {{ts("203.0.113.1")}, {ts("203.0.113.2")}};
+  EXPECT_EQ(info(sa_message(sa)).sel.prefixlen_s, 32);
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

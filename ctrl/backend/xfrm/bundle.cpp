@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// XfrmBackend: SAs around others (RFC 4301 §4.5). The kernel's policy for an entry names the SA of the entry
+// itself and of each one over it.
+#include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/backend/xfrm/message.h"
+
+namespace simplon::ctrl {
+
+std::optional<std::vector<const PolicySpec*>> XfrmBackend::around(const PolicySpec& policy) const {
+  std::vector<const PolicySpec*> out;
+  for (PolicyId over = policy.over; over != PolicyId{}; over = out.back()->over) {
+    const auto found = policies_.find(over);
+    if (found == policies_.end() || found->second.spec.action != Action::kProtect ||
+        !found->second.spec.tunnel || out.size() + 1 == kMostNested)
+      return std::nullopt;
+    out.push_back(&found->second.spec);
+  }
+  return out;
+}
+
+// Their templates name the entry, which has come, changed or gone.
+Result<void> XfrmBackend::write_those_inside(PolicyId over) {
+  Result<void> first;
+  const auto inside = inside_.find(over);
+  if (inside == inside_.end()) return first;
+  for (const PolicyId id : inside->second) {
+    const Entry& entry = policies_.at(id);
+    if (auto done = write_policies(entry.kernel, entry.spec.name); !done && first) first = done;
+    if (auto done = write_those_inside(id); !done && first) first = done;
+  }
+  return first;
+}
+
+void XfrmBackend::take_from_inside(const PolicySpec& policy) {
+  const auto found = inside_.find(policy.over);
+  if (found == inside_.end()) return;
+  found->second.erase(policy.id);
+  if (found->second.empty()) inside_.erase(found);
+}
+
+void XfrmBackend::fence_off(const PolicySpec& policy, const std::vector<KernelPolicy>& kernel) {
+  if (is_for_our_ipsec(policy))
+    nft_->remove(policy.id);
+  else
+    nft_->put(policy, kernel);
+}
+
+}  // namespace simplon::ctrl
