@@ -99,6 +99,9 @@ ChildConfig ah_half(ChildConfig& child, std::vector<ike::Proposal> proposals, Sa
   out.transport_fallback = ike::TransportFallback::kFail;
   out.mtu.mss = kMssOff;
   out.pfp = {};
+  out.aggfrag = {};
+  out.fragments = FragmentHandling::kReassemble;
+  out.tunnel.tfc = kTfcOff, out.tunnel.dummies = 0;  // of ESP alone
   out.other_half = child.name;
   child.other_half = out.name;
   return out;
@@ -109,6 +112,9 @@ ChildConfig ah_half(ChildConfig& child, std::vector<ike::Proposal> proposals, Sa
 std::string why_no_bundle(const Connection& connection, const ChildConfig& child) {
   if (child.interface != InterfaceId{})
     return "stands beside esp_proposals, and a bundle has no interface: its packets are the gateway's own";
+  if (child.classes.any() || child.fragments == FragmentHandling::kOwnSa)
+    return "stands beside esp_proposals, and a bundle has one SA of each: leave dscp_classes and "
+           "fragments: own-sa away";
   for (const ChildConfig& other : connection.children)
     if (!other.other_half.empty() && other.protocol == IpsecProtocol::kEsp)
       return "stands beside esp_proposals, as in child '" + other.name +
