@@ -85,7 +85,10 @@ AggfragOut* Aggfrag::take_dirty() {
 }
 
 AggfragOut* Aggfrag::take_due(std::uint64_t now) {
-  while (DueNode* const node = due_.take(now)) {
+  // What many SAs bring at once leaves a turn later.
+  while (unpacked_.size() < kMostUnpacked / 2) {
+    DueNode* const node = due_.take(now);
+    if (node == nullptr) return nullptr;
     auto& state = static_cast<AggfragState&>(*node);
     if (state.direction == Direction::kOut) return &static_cast<AggfragOut&>(state);
     auto& in = static_cast<AggfragIn&>(state);
