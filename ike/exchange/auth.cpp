@@ -60,13 +60,15 @@ std::string reason(const Payloads& p, const char* otherwise) {
 // §2.4: of all IKE SAs between the two identities, whichever connections they are of: the peer deletes the
 // others.
 bool first_contact(const IkeSa& sa) {
+  const Context& context = sa.context();
   const Peer& peer = sa.peer();
-  return std::ranges::none_of(sa.context().sas, [&](const auto& entry) {
-    const IkeSa& other = *entry.second;
-    if (&other == &sa || !other.established()) return false;
-    return other.peer().name == peer.name ||
-           (other.local_id() == peer.local_id && peer.remote_id.matches(other.remote_id()));
-  });
+  const auto is_other = [&](const IkeSa* other) {
+    return other != nullptr && other != &sa && other->established();
+  };
+  if (std::ranges::any_of(context.of(peer.name), is_other)) return false;
+  const auto found = context.by_identities.find({peer.local_id.key(), peer.remote_id.key()});
+  return found == context.by_identities.end() ||
+         std::ranges::none_of(found->second, [&](IkeSaId id) { return is_other(context.find(id)); });
 }
 
 // The first child that is wanted goes with IKE_AUTH.

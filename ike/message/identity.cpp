@@ -90,6 +90,12 @@ bool operator==(const Identity& a, const Identity& b) {
   return std::ranges::equal(a.data, b.data, {}, lower, lower);
 }
 
+std::string Identity::key() const {
+  std::string out(1, static_cast<char>(type));
+  for (const std::uint8_t c : data) out += static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  return out;
+}
+
 std::string Identity::text() const {
   if (is_any()) return "%any";
   switch (type) {

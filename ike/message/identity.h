@@ -22,6 +22,8 @@ struct Identity {
   static Result<Identity> parse(std::string_view text);
   bool is_any() const { return data.empty(); }
   bool matches(const Identity& other) const { return is_any() || *this == other; }
+  // For a table: equal identities have the same. Not to be shown.
+  std::string key() const;
   std::string text() const;  // always printable; cut where it becomes long
 
   // Names without regard to case (RFC 4343); all else octet by octet.

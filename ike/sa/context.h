@@ -123,6 +123,8 @@ struct Context {
   std::map<IkeSaId, std::unique_ptr<IkeSa>> sas;
   std::map<std::uint64_t, IkeSaId> by_spi;  // our SPI
   std::map<std::string, std::set<IkeSaId>, std::less<>> by_connection;
+  // Those that were established, by both identities.
+  std::map<std::pair<std::string, std::string>, std::set<IkeSaId>> by_identities;
   // Responders by the initiator's SPI and address: a retransmitted IKE_SA_INIT finds what answers it.
   std::map<std::pair<std::uint64_t, SocketAddress>, IkeSaId> by_initiator;
   HalfOpen half_open;

@@ -55,6 +55,7 @@ IkeSa::IkeSa(IkeSa& old, IkeSaId id, Rekeyed to, Now now)
       tasks_.push(std::move(task));
   }
   set_lifetime(now);
+  enter_identities();
   old.mark(End::kReplaced);
   old.times_.rekey_at = {};
   old.times_.replaced = now;
@@ -72,7 +73,17 @@ void IkeSa::belong_to(std::shared_ptr<const Connection> connection) {
   context_.by_connection[connection_->name].insert(id_);
 }
 
+void IkeSa::enter_identities() { context_.by_identities[{local_id_.key(), remote_id_.key()}].insert(id_); }
+
+void IkeSa::leave_identities() {
+  const auto found = context_.by_identities.find({local_id_.key(), remote_id_.key()});
+  if (found == context_.by_identities.end()) return;
+  found->second.erase(id_);
+  if (found->second.empty()) context_.by_identities.erase(found);
+}
+
 void IkeSa::forget() {
+  leave_identities();
   context_.by_spi.erase(our_spi());
   context_.half_open.remove(id_, first_remote_.address);
   if (!initiator()) context_.by_initiator.erase({spi_i_, first_remote_});
@@ -107,6 +118,7 @@ void IkeSa::establish(Now now) {
   if (path_.nat_local || path_.forced) times_.keepalive_at = now + kKeepalive;
   context_.half_open.remove(id_, first_remote_.address);
   set_lifetime(now);
+  enter_identities();
   log(LogLevel::kInfo, "IKE SA up between '" + local_id_.text() + "' at " + path_.local.text() + " and '" +
                            remote_id_.text() + "' at " + path_.remote.text() + ", " + proposal_->text() +
                            (path_.nat() ? ", ESP in UDP" : ""));

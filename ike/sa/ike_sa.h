@@ -189,6 +189,8 @@ class IkeSa {
   bool free() const;  // a task may begin
   void finish_tickets(const std::string& why);
   void set_lifetime(Now now);
+  void enter_identities();
+  void leave_identities();
   void tick_established(Now now);
   std::optional<Now> liveness_due() const;
 
