@@ -138,37 +138,50 @@ for row in "${rows[@]}"; do
   ctl gwA policy remove p >/dev/null
 done
 
-# A bundle: ESP in a tunnel, inside AH.
-shape esp tunnel 4 4
+# A bundle: ESP in a tunnel, inside AH. In transport mode the kernel takes inner packets of AH's own family alone.
 bundle() { # with ESN as $esn says
-  local flags="replay-window 64" encr integ way
+  local flags="replay-window 64" ah_flags="" encr integ way
   [ $esn = on ] && flags+=" flag esn"
+  [ $outer = $inner ] || flags+=" flag af-unspec"
+  [ $outer = 4 ] && ah_flags="flag align4"
   encr=$(kernel_cipher aes128gcm16 | quoted) integ=$(kernel_integrity sha256 | quoted)
   spi=$((spi + 4))
   for way in "out $spi $a $b" "in $((spi + 1)) $b $a"; do
     set -- $way
-    ctl gwA sa add --direction $1 --spi $2 --source $3 --destination $4 --suite aes128gcm16 --key "$(key_of aes128gcm16)" --policy inside \
-      --esn $esn &&
+    ctl gwA sa add --direction $1 --spi $2 --source $3 --destination $4 --suite aes128gcm16 --key "$(printf %04x $spi)$(key_of aes128gcm16 | cut -c5-)" \
+      --policy inside --esn $esn &&
       ctl gwA sa add --direction $1 --spi $(($2 + 2)) --source $3 --destination $4 --suite sha256 --policy outside --esn $esn \
         --integ-key "$(kernel_integrity sha256 | awk '{print $3}' | sed s/0x//)" || return 1
   done
+  encr=${encr/0x0001/0x$(printf %04x $spi)}
   guest "ip xfrm state flush; ip xfrm policy flush; set -e
     for n in 0 1; do
       [ \$n = 0 ] && ends='src $a dst $b' || ends='src $b dst $a'
       ip xfrm state add \$ends proto esp spi \$(($spi + n)) reqid 1 mode tunnel $encr $flags
-      ip xfrm state add \$ends proto ah spi \$(($spi + 2 + n)) reqid 2 mode transport $integ $flags flag align4
+      ip xfrm state add \$ends proto ah spi \$(($spi + 2 + n)) reqid 2 mode $around $integ $flags $ah_flags
     done
     for d in in fwd; do ip xfrm policy add src $ours dst $theirs dir \$d tmpl src $a dst $b proto esp reqid 1 mode tunnel \
-      tmpl src $a dst $b proto ah reqid 2 mode transport; done
+      tmpl src $a dst $b proto ah reqid 2 mode $around; done
     ip xfrm policy add src $theirs dst $ours dir out tmpl src $b dst $a proto esp reqid 1 mode tunnel \
-      tmpl src $b dst $a proto ah reqid 2 mode transport"
+      tmpl src $b dst $a proto ah reqid 2 mode $around"
 }
-ok "a bundle: its policies" eval 'ctl gwA policy add outside --action protect --protocol ah --mode transport --local-ts "$a[50]" \
-  --remote-ts "$b[50]" && ctl gwA policy add inside --action protect --local-ts $ours --remote-ts $theirs --over outside'
-for esn in off on; do
-  ok "a bundle of ESP inside AH, ESN $esn" eval 'bundle && wait_for 10 crosses'
-  ok "... not without AH" eval 'ctl gwA sa remove --spi $((spi + 2)) && ! crosses'
-  for n in 0 1 3; do ctl gwA sa remove --spi $((spi + n)) >/dev/null; done
+bundle_crosses() { crosses && on $ping_from ping -q -c 1 -s $((inner == 4 ? 1372 : 1352)) -W 5 $to | grep -q ' 1 received'; } # 1,400 octets
+for row in "4 4 transport" "6 6 transport" "4 6 tunnel" "6 4 tunnel"; do
+  read -r out in around <<<"$row"
+  shape esp tunnel $out $in
+  title="a bundle of ESP inside AH in $around mode, IPv$in in IPv$out"
+  ok "$title: its policies" eval 'ctl gwA policy add outside --action protect --protocol ah --mode $around --local-ts "$a[50]" \
+    --remote-ts "$b[50]" && ctl gwA policy add inside --action protect --local-ts $ours --remote-ts $theirs --over outside'
+  for esn in off on; do
+    ok "$title, ESN $esn" eval 'bundle && wait_for 10 bundle_crosses'
+    old=$spi
+    ok "... other SAs take over" eval 'bundle && wait_for 10 bundle_crosses'
+    for n in 0 1 2 3; do ctl gwA sa remove --spi $((old + n)) >/dev/null; done
+    ok "... alone" wait_for 10 crosses
+    ok "... not without AH" eval 'ctl gwA sa remove --spi $((spi + 2)) && ! crosses'
+    for n in 0 1 3; do ctl gwA sa remove --spi $((spi + n)) >/dev/null; done
+  done
+  for policy in inside outside; do ctl gwA policy remove $policy >/dev/null; done
 done
 stop guest
 lab_end

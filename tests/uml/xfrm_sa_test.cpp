@@ -99,6 +99,29 @@ TEST_F(XfrmSa, EveryWindowThatAConfigurationMayAskFor) {
   }
 }
 
+TEST_F(XfrmSa, Rfc3948_5_2_OfTwoPeersBehindOneNatInTransportModeOneIsTaken) {
+  mode_ = SaMode::kTransport;
+  udp_ = true;
+  const auto of_peer = [&](std::uint32_t spi, std::uint16_t port) {
+    SaSpec out = sa(Direction::kOut, false, spi, suite("aes128gcm16"));
+    out.udp->destination = Port{port};
+    out.selectors = {{ts("203.0.113.1")}, {ts("203.0.113.2")}};
+    return std::make_shared<const SaSpec>(std::move(out));
+  };
+  const SaRef first = of_peer(0x1000, 1024), rekeyed = of_peer(0x1001, 1024), other = of_peer(0x1002, 1025);
+  ASSERT_TRUE(a_->add_sa(first));
+  EXPECT_TRUE(a_->add_sa(rekeyed)) << "the same one";
+  const auto refused = a_->add_sa(other);
+  ASSERT_FALSE(refused);
+  EXPECT_HAS(refused.error().what, "behind the same NAT: transport mode cannot tell them apart");
+  SaSpec moved = *rekeyed;
+  moved.udp->destination = Port{1025};
+  ASSERT_TRUE(a_->move_sa(rekeyed, std::make_shared<const SaSpec>(moved)));
+  EXPECT_FALSE(a_->add_sa(other)) << "the first SA is still at the other port";
+  ASSERT_TRUE(a_->remove_sa(first));
+  EXPECT_TRUE(a_->add_sa(other)) << "it has moved";
+}
+
 TEST_F(XfrmSa, SameSpiTwiceIsRefusedAndRemovalIsFinal) {
   add(*a_, sa(Direction::kIn, true, 0x1001, suite("aes128gcm16")));
   const auto twice = a_->add_sa(sas_[0]);

@@ -63,13 +63,16 @@ Result<void> XfrmBackend::add_sa(const SaRef& sa) {
   if (auto able = can(*sa); !able) return fail(what + ": " + able.error().what);
   // Of one SPI and destination there is one SA here, whatever its protocol (known_).
   if (known_.contains({sa->spi, sa->destination})) return fail(what + ": there is one with this SPI already");
+  if (auto alone = one_peer_behind_nat(*sa); !alone) return fail(what + ": " + alone.error().what);
   NetlinkMessage message = sa_message(*sa);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)
     return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));
   if (requests_.error() == EPROTONOSUPPORT)
     return fail(done.error().what + "; it has no " + std::string(simplon::name(sa->protocol)));
-  if (done) known_[{sa->spi, sa->destination}] = {.id = sa->id, .packets = 0, .active = Clock::now()};
+  if (!done) return done;
+  known_[{sa->spi, sa->destination}] = {.id = sa->id, .packets = 0, .active = Clock::now()};
+  if (is_behind_nat(*sa)) behind_nat_[sa->policy][sa->id] = sa->udp->destination;
   return done;
 }
 
@@ -77,6 +80,10 @@ Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
   NetlinkMessage message(XFRM_MSG_DELSA, 0);
   message.header<xfrm_usersa_id>() = sa_id(*sa);
   known_.erase({sa->spi, sa->destination});
+  if (const auto peers = behind_nat_.find(sa->policy); peers != behind_nat_.end()) {
+    peers->second.erase(sa->id);
+    if (peers->second.empty()) behind_nat_.erase(peers);
+  }
   auto done = requests_.request(
       message, "removing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi));
   return requests_.error() == ESRCH ? Result<void>{} : done;  // the SA had expired already

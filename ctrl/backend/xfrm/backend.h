@@ -92,6 +92,7 @@ class XfrmBackend final : public Backend {
   std::optional<std::vector<const PolicySpec*>> around(const PolicySpec& policy) const;
   Result<void> write_those_inside(PolicyId over);
   void take_from_inside(const PolicySpec& policy);
+  Result<void> one_peer_behind_nat(const SaSpec& sa) const;
   void fence_off(const PolicySpec& policy, const std::vector<KernelPolicy>& kernel);
   Result<void> replace_sa(const SaSpec& from, const SaSpec& to, const std::string& what);
   void drop_claims(PolicyId id);
@@ -131,6 +132,8 @@ class XfrmBackend final : public Backend {
     Clock::time_point active;   // when it last saw that they had become more, or of the installation
   };
   std::map<std::pair<Spi, IpAddress>, Known> known_;
+  // Outbound SAs in transport mode and UDP, by their entry: the port of the peer.
+  std::map<PolicyId, std::map<SaId, Port>> behind_nat_;
   std::map<PolicyId, Entry> policies_;
   std::map<PolicyId, std::set<PolicyId>> inside_;  // the entries that name this one as over them
   std::map<KernelPolicy, std::set<Claim>> claims_;

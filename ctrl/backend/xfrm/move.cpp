@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// XfrmBackend: an SA whose peer has another address or port now (RFC 7296 §2.23).
+// XfrmBackend: peers behind a NAT (RFC 3948), and an SA whose peer has another address or port now (RFC 7296
+// §2.23).
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 
@@ -38,6 +39,24 @@ std::optional<Progress> progress_of(const nlmsghdr& notice, const SaSpec& sa) {
 
 }  // namespace
 
+bool is_behind_nat(const SaSpec& sa) {
+  return sa.direction == Direction::kOut && sa.mode == SaMode::kTransport && sa.udp;
+}
+
+// RFC 3948 §5.2: of two peers behind one NAT in transport mode the packets have the same addresses, and what
+// is for one would be sent to the other.
+Result<void> XfrmBackend::one_peer_behind_nat(const SaSpec& sa) const {
+  const auto others = behind_nat_.find(sa.policy);
+  if (!is_behind_nat(sa) || others == behind_nat_.end()) return {};
+  for (const auto& [id, port] : others->second)
+    if (port != sa.udp->destination)
+      return fail(
+          "another peer at " + sa.destination.text() +
+          " has this traffic already, behind the same NAT: transport mode cannot tell them apart; use "
+          "tunnel mode");
+  return {};
+}
+
 // Another port alone is changed in place. What the kernel knows an SA by cannot be: it is removed, and comes
 // again at the other address, with the sequence numbers, window and counters of the removed one, as the
 // kernel's notice of the removal tells them. After that notice no packet has left by it (the kernel's own
@@ -56,7 +75,9 @@ Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
     return fail(what + ": more than its peer's address and port would change");
   if (from->source == to->source && from->destination == to->destination) {
     NetlinkMessage message = sa_message(*to, XFRM_MSG_UPDSA);
-    return requests_.request(message, what);
+    auto done = requests_.request(message, what);
+    if (done && is_behind_nat(*to)) behind_nat_[to->policy][to->id] = to->udp->destination;
+    return done;
   }
   if (from->direction == Direction::kIn || from->suite.encr->salt == 0) return replace_sa(*from, *to, what);
   auto removed = remove_sa(from);

@@ -74,7 +74,7 @@ class Gateway {
   // The policy whose SA takes it; none: it is not protected.
   std::optional<std::uint32_t> policy(const Decision& d) {
     if (d.kind != Decision::Kind::kProtect) return std::nullopt;
-    return static_cast<std::uint32_t>((*tables().outbound)[d.index].policy);
+    return static_cast<std::uint32_t>((*tables().outbound)[d.index].policy.get());
   }
 
   NetworkSpec network;
