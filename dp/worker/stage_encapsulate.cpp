@@ -83,10 +83,12 @@ inline Drop begin(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, cons
 [[gnu::noinline]] void refuse(PacketIndex index, const OutboundSa& sa, Drop bad, Burst& burst,
                               const EncapsulateOutputs& out) {
   if (bad == Drop::kTtlExpired) return burst.wait_for_refuse(index, bad);
+  // Nobody has lost anything, and there is nothing in it yet that could be told of.
+  if (burst.packets[index].origin == Origin::kDummy)
+    return drop(burst.packets[index].m, Drop::kDummy, out.counters);
   if (bad == Drop::kSequenceExhausted)
     out.audit.record(bad, burst.packets[index], spi_of(sa), static_cast<std::uint32_t>(sa.next_seq - 1),
                      sa.id);
-  if (burst.packets[index].origin == Origin::kDummy) bad = Drop::kDummy;  // nobody has lost anything
   drop(burst.packets[index].m, bad, out.counters);
 }
 
