@@ -276,7 +276,9 @@ TEST_F(ViciSocket, SaAddTakesAggfragAndSaListShowsIt) {
               HasSubstr("of an inbound SA"));
   EXPECT_THAT(refused({{"direction", "in"}, {"aggfrag", "on"}, {"replay-window", "0"}}),
               HasSubstr("needs a replay window"));
-  EXPECT_THAT(refused({{"aggfrag", "on"}, {"df", "copy"}}), HasSubstr("no DF to copy"));
+  const std::string other_key = "ff" + std::string(kGcmKey).substr(2);
+  EXPECT_THAT(refused({{"aggfrag", "on"}, {"df", "copy"}, {"key", other_key.c_str()}}),
+              HasSubstr("no DF to copy"));
 }
 
 // As rekey_bytes and life_bytes of the file.
