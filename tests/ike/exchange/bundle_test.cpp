@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bundles (RFC 4301 §4.5): an ESP child, and the AH child around its packets, that come and go together.
+#include <random>
+
 #include "tests/ike/bare_peer.h"
 
 namespace simplon::ike::test {
@@ -249,6 +251,47 @@ TEST(Rfc4301_4_5, APeerThatIsGoneIsCalledForBothAgain) {
   EXPECT_TRUE(pair.left.installed.empty());
   pair.wait(120s);
   expect_bundle(pair);
+}
+
+// Of one half there may then be two, which does no harm; of neither there is none.
+TEST(Rfc4301_4_5, BothEndsMayAskAtOnce) {
+  auto l = bundle(true), r = bundle(false);
+  for (auto& c : {l, r})
+    for (ChildConfig& child : c->children) child.start = StartAction::kStart;
+  Pair pair(l, r);
+  pair.wait(60s);
+  for (const Side* side : {&pair.left, &pair.right}) {
+    EXPECT_EQ(side->endpoint.status().size(), 1u);
+    EXPECT_THAT(children(*side), testing::AllOf(testing::HasSubstr("net "), testing::HasSubstr("net+ah ")));
+    EXPECT_LE(side->status().children.size(), 3u);
+  }
+}
+
+// Each end rekeys and ends halves while a fifth of the datagrams is lost.
+TEST(Rfc4301_4_5, WhateverIsLostABundleComesBackWhole) {
+  for (unsigned seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    std::minstd_rand random(seed);
+    const auto below = [&](unsigned n) { return static_cast<unsigned>(random()) % n; };
+    const Lose a_fifth = [&](const Datagram&) { return below(5) == 0; };
+    auto l = bundle(true);
+    for (ChildConfig& child : l->children)
+      child.start = StartAction::kStart, child.close = CloseAction::kStart, child.dpd = DpdAction::kRestart;
+    Pair pair(l, bundle(false));
+    for (int step = 0; step < 8; ++step) {
+      Side& side = below(2) == 0 ? pair.left : pair.right;
+      const ByName half{"sites", below(2) == 0 ? "net" : "net+ah"};
+      if (&side == &pair.right && below(3) == 0)  // what ends it itself stays down
+        side.endpoint.terminate(half, 0, pair.now);
+      else
+        side.endpoint.rekey(half, 0, pair.now);
+      pair.pump(a_fifth);
+      pair.wait(std::chrono::seconds(1 + below(20)), a_fifth);
+    }
+    pair.wait(400s);
+    expect_bundle(pair);
+    pair.expect_working();
+  }
 }
 
 }  // namespace
