@@ -124,7 +124,7 @@ class Registry {
   void take_out_of_bundle(const SaSpec& spec);
   std::uint16_t least_loaded(Direction direction) const;
   void forget_outbound(const SaSpec& sa);  // in outbound_ids_
-  std::shared_ptr<AggfragFeedback> feedback_of(PolicyId policy);
+  std::shared_ptr<AggfragFeedback> feedback_of(const SaSpec& sa);
   void make_aggfrag(Entry& entry, const OutboundSlot& slot);
   void make_aggfrag(Entry& entry);
   void set_mtu(const Entry& entry);
@@ -152,8 +152,8 @@ class Registry {
   std::set<std::pair<const Encr*, const Integ*>> suites_;  // that a back end takes
   Sad sad_;
   OutboundSlots outbound_;
-  std::vector<AggfragNews> aggfrag_news_;                        // by worker
-  std::map<PolicyId, std::weak_ptr<AggfragFeedback>> feedback_;  // of the SAs of AGGFRAG of one policy
+  std::vector<AggfragNews> aggfrag_news_;                       // by worker
+  std::map<SlotKey, std::weak_ptr<AggfragFeedback>> feedback_;  // of the SAs of AGGFRAG of one slot
   std::map<SaId, Entry> sas_;
   std::set<SaId> with_dummies_;
   std::map<std::pair<Spi, IpAddress>, SaId> outbound_ids_;  // of two with one SPI and destination the later

@@ -165,8 +165,8 @@ void Registry::set_inner_mtu(const Entry& entry) {
 }
 
 // Of the SAs of one policy, as long as it has one.
-std::shared_ptr<AggfragFeedback> Registry::feedback_of(PolicyId policy) {
-  std::weak_ptr<AggfragFeedback>& known = feedback_[policy];
+std::shared_ptr<AggfragFeedback> Registry::feedback_of(const SaSpec& sa) {
+  std::weak_ptr<AggfragFeedback>& known = feedback_[{sa.policy, sa.dscp_class}];
   std::shared_ptr<AggfragFeedback> feedback = known.lock();
   if (!feedback) known = feedback = std::make_shared<AggfragFeedback>();
   return feedback;
@@ -175,7 +175,7 @@ std::shared_ptr<AggfragFeedback> Registry::feedback_of(PolicyId policy) {
 void Registry::make_aggfrag(Entry& entry, const OutboundSlot& slot) {
   const AggfragOptions& options = entry.spec->aggfrag;
   const std::uint64_t second = rte_get_tsc_hz();
-  entry.feedback = feedback_of(entry.spec->policy);
+  entry.feedback = feedback_of(*entry.spec);
   auto state = std::make_unique<AggfragOut>(
       entry.out.get(), &slot,
       AggfragOut::Settings{.packet = options.packet,
@@ -193,7 +193,7 @@ void Registry::make_aggfrag(Entry& entry, const OutboundSlot& slot) {
 void Registry::make_aggfrag(Entry& entry) {
   const AggfragOptions& options = entry.spec->aggfrag;
   const auto wait = static_cast<std::uint64_t>(options.wait.count());
-  entry.feedback = feedback_of(entry.spec->policy);
+  entry.feedback = feedback_of(*entry.spec);
   auto state = std::make_unique<AggfragIn>(
       entry.in.get(), entry.spec->id,
       AggfragIn::Settings{
@@ -277,7 +277,8 @@ void Registry::remove_sa(SaId id) {
     release({entry->spec->policy, entry->spec->dscp_class});
     if (entry->out->over != nullptr) take_out_of_bundle(*entry->spec);
   }
-  if (entry->feedback && entry->feedback.use_count() == 1) feedback_.erase(entry->spec->policy);
+  if (entry->feedback && entry->feedback.use_count() == 1)
+    feedback_.erase({entry->spec->policy, entry->spec->dscp_class});
   leaving_sas_.insert(entry);
   retire([this, entry] {
     add_hits(*entry, gone_);
