@@ -16,7 +16,7 @@ using ike::Connection;
 
 // Longest window that the data path keeps.
 constexpr std::uint64_t kLongestWindow = 65536, kShortestWindow = 32;
-constexpr std::uint64_t kMostSasOfPackets = 65536;  // of one child
+constexpr std::uint64_t kMostSasOfPackets = 4096;  // of one child
 
 void read_mtu(Section& section, MtuOptions& out) {
   if (const auto df = section.get("df").choice<DfBit>(kDfBits)) out.df = *df;
@@ -60,6 +60,9 @@ void read_aggfrag(Section& section, ChildConfig& out) {
         "packets, and pads itself; leave them away");
   if (to.rate == 0 && padding) padding.error("is for a rate: add aggfrag_rate");
   if (to.rate == 0 && to.congestion_control) control.error("holds a rate down: add aggfrag_rate");
+  if (to.congestion_control && out.classes.any())
+    control.error(
+        "cannot be with dscp_classes: a peer that does not know the classes reports to one of the SAs alone");
 }
 
 // Extended sequence numbers (RFC 4303 §2.2.1): which of the two every proposal offers, best first.

@@ -124,7 +124,8 @@ void read_children(const Value& value, InterfaceId interface, ConnectionDraft& d
     ReadChild read = read_child(name, item, draft.connection, interface, config);
     const auto add = [&](ike::ChildConfig child, const Value& over) {
       if (draft.connection.child(child.name) != nullptr)
-        item.error("there is a child '" + child.name + "', for the fragments of another one");
+        item.error("its fragments get a child '" + child.name +
+                   "', and there is one of this name: rename that");
       child.policy = ids.of(draft.connection.name + "/" + child.name);
       draft.children.push_back(item);
       draft.overs.push_back(over);

@@ -9,7 +9,7 @@
 namespace simplon::dp {
 namespace {
 
-constexpr std::chrono::milliseconds kLongestGap{100};
+constexpr std::chrono::milliseconds kGap{8}, kLongestGap{100};
 constexpr unsigned kMostInATick = 512;
 constexpr std::uint64_t kSecond = 1'000'000;  // in microseconds
 
@@ -31,6 +31,7 @@ bool has_room(const rte_ring* ring) { return rte_ring_free_count(ring) > rte_rin
 }  // namespace
 
 void Dummies::tick(Now now) {
+  if (now - last_ < kGap) return;  // called more often, it would look at the slots more often
   const Now from = std::max(last_, now - kLongestGap);
   last_ = now;
   const std::vector<Registry::DummySlot> slots = registry_.dummy_slots();

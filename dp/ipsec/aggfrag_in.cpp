@@ -24,6 +24,7 @@ AggfragIn::~AggfragIn() {
 
 void AggfragIn::take(std::uint64_t seq, const Payload& payload, std::uint64_t now, const UnpackOutputs& out) {
   now_ = now;
+  const std::uint64_t before = next_;
   if (feedback_ != nullptr && payload.m != nullptr) note_arrival(payload, now);
   if (seq < next_) {
     if (payload.m == nullptr) return;
@@ -43,6 +44,8 @@ void AggfragIn::take(std::uint64_t seq, const Payload& payload, std::uint64_t no
     place(seq) = {payload, now, true};
   }
   drain(out);
+  // What came just now has not waited for longer than others.
+  if (next_ != before || early_ == 1) find_longest();
 }
 
 // Opens the next number, or does without it.
@@ -71,6 +74,9 @@ void AggfragIn::advance_to(std::uint64_t seq, const UnpackOutputs& out) {
 
 void AggfragIn::drain(const UnpackOutputs& out) {
   while (early_ != 0 && place(next_).there) advance(out);
+}
+
+void AggfragIn::find_longest() {
   // No payload waits for longer than configured, however many are missing before it.
   longest_ = ~std::uint64_t{0};
   unsigned left = early_;
@@ -160,6 +166,7 @@ void AggfragIn::expire(std::uint64_t now, const UnpackOutputs& out) {
   while (early_ != 0 && now >= due_at()) {
     while (!place(next_).there) advance(out);
     drain(out);
+    find_longest();
   }
 }
 

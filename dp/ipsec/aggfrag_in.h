@@ -50,6 +50,7 @@ class AggfragIn : public AggfragState {
   void advance(const UnpackOutputs& out);
   void advance_to(std::uint64_t seq, const UnpackOutputs& out);
   void drain(const UnpackOutputs& out);
+  void find_longest();
   void open(std::uint64_t seq, const Payload& payload, std::uint64_t when, const UnpackOutputs& out);
   std::uint64_t microseconds(std::uint64_t cycles) const { return cycles / (settings_.second / 1'000'000); }
   void note_arrival(const Payload& payload, std::uint64_t now);

@@ -19,9 +19,9 @@ namespace simplon::dp {
 
 struct InboundSa;
 
-// What one burst of payloads may bring: full ones of 64 octets each do. Beyond that a payload is an attack of
-// a peer, whose packets of 20 octets each cost as much as any.
-inline constexpr unsigned kMostUnpacked = 32 * kBurst;
+// What one burst of payloads may bring: those of 9000 octets, full of packets of 64, do. Beyond that a
+// payload is an attack of a peer, whose packets of 20 octets each cost as much as any.
+inline constexpr unsigned kMostUnpacked = 160 * kBurst;
 
 // Of a payload, and of the packets that end in it.
 struct AggfragArrival {

@@ -36,6 +36,7 @@ double tcp_friendly_rate(double p, double rtt) {
 
 void LossEvents::received(std::uint64_t seq, std::uint64_t when, std::uint32_t rtt, std::uint32_t gap,
                           bool marked) {
+  if (any_) when = std::max(when, last_at_);  // one that came early may be opened after one that came late
   if (any_ && seq > last_ + 1) {
     // Each is thought to have been under way in its place between its neighbours. One event lasts for a round
     // trip; only the last of many events count.

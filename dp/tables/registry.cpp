@@ -90,11 +90,11 @@ void Registry::retire_slot(std::uint32_t slot) {
 
 Result<void> Registry::add_policy(const PolicySpec& policy) {
   if (policy.over == policy.id && policy.over != PolicyId{}) return fail("a policy cannot be over itself");
-  const SlotUse* use = slot_for(policy.id);
-  if (use == nullptr) return fail("no room for another policy");
   if (!policy.spd.empty() && std::ranges::find(ports_, policy.spd, &PortFacts::spd) == ports_.end())
     return fail("no port has the SPD '" + policy.spd + "'");
   if (policy.classes.count > kMostDscpClasses) return fail("a policy has too many classes of traffic");
+  const SlotUse* use = slot_for(policy.id);
+  if (use == nullptr) return fail("no room for another policy");
   for (std::uint8_t c = 1; c < policy.classes.count; ++c)
     if (slot_for(policy.id, c) == nullptr) return fail("no room for another policy");
   const auto [entry, added] = policies_.try_emplace(policy.id, Policy{policy, use->slot});

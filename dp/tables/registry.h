@@ -125,6 +125,7 @@ class Registry {
   std::uint16_t least_loaded(Direction direction) const;
   void forget_outbound(const SaSpec& sa);  // in outbound_ids_
   std::shared_ptr<AggfragFeedback> feedback_of(const SaSpec& sa);
+  void forget_feedback(Entry& entry);
   void make_aggfrag(Entry& entry, const OutboundSlot& slot);
   void make_aggfrag(Entry& entry);
   void set_mtu(const Entry& entry);

@@ -164,12 +164,18 @@ void Registry::set_inner_mtu(const Entry& entry) {
   sa.inner_mtu = std::min(most, tunnels_.most(entry.spec->interface));
 }
 
-// Of the SAs of one policy, as long as it has one.
+// Of the SAs of one slot, as long as it has one.
 std::shared_ptr<AggfragFeedback> Registry::feedback_of(const SaSpec& sa) {
   std::weak_ptr<AggfragFeedback>& known = feedback_[{sa.policy, sa.dscp_class}];
   std::shared_ptr<AggfragFeedback> feedback = known.lock();
   if (!feedback) known = feedback = std::make_shared<AggfragFeedback>();
   return feedback;
+}
+
+void Registry::forget_feedback(Entry& entry) {
+  entry.feedback.reset();
+  const auto known = feedback_.find({entry.spec->policy, entry.spec->dscp_class});
+  if (known != feedback_.end() && known->second.expired()) feedback_.erase(known);
 }
 
 void Registry::make_aggfrag(Entry& entry, const OutboundSlot& slot) {
@@ -263,8 +269,6 @@ void Registry::remove_sa(SaId id) {
   auto entry = std::make_shared<Entry>(std::move(found->second));
   sas_.erase(found);
   --load_[entry->owner][static_cast<std::size_t>(entry->spec->direction)];
-  if (entry->aggfrag) aggfrag_news_[entry->owner].put(entry->aggfrag->departure);
-  if (entry->feedback && entry->in) entry->feedback->release(id);
   if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination, entry->spec->protocol);
   with_dummies_.erase(id);
   if (entry->out) {
@@ -277,14 +281,15 @@ void Registry::remove_sa(SaId id) {
     release({entry->spec->policy, entry->spec->dscp_class});
     if (entry->out->over != nullptr) take_out_of_bundle(*entry->spec);
   }
-  if (entry->feedback && entry->feedback.use_count() == 1)
-    feedback_.erase({entry->spec->policy, entry->spec->dscp_class});
+  // Not before no new turn finds the SA: its owner lets go of the state for good.
+  if (entry->aggfrag) aggfrag_news_[entry->owner].put(entry->aggfrag->departure);
   leaving_sas_.insert(entry);
   retire([this, entry] {
     add_hits(*entry, gone_);
     leaving_sas_.erase(entry);
+    if (entry->feedback && entry->in) entry->feedback->release(entry->spec->id);
     // A second grace period: see AggfragState.
-    if (entry->aggfrag) retire([entry] {});
+    if (entry->aggfrag) retire([this, entry] { forget_feedback(*entry); });
     if (entry->spec->interface == InterfaceId{}) return;
     entry->out ? tunnels_.forget(entry->spec->interface, *entry->out)
                : tunnels_.forget(entry->spec->interface, *entry->in);

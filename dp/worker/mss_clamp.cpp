@@ -23,11 +23,13 @@ void clamp_mss_of(const PacketInfo& packet, const OutboundSlot* slot, const Tabl
   std::uint16_t most = slot == nullptr ? kMssOff : mss_of(*slot, v4);
   if (packet.origin == Origin::kDecrypted) {
     const Flow flow = flow_of(packet);
+    const RouteTo to = tables.routes->find(flow.destination, path_hash(flow));
     const Flow answers{.source = flow.destination,
                        .destination = flow.source,
                        .sport = flow.dport,
                        .dport = flow.sport,
-                       .protocol = flow.protocol};
+                       .protocol = flow.protocol,
+                       .port = to ? tables.routes->next_hop(to.index).port : PortIndex{}};
     if (const OutboundSlot* back = protecting_slot(tables, answers)) most = std::min(most, mss_of(*back, v4));
   }
   clamp_mss(ip_of(packet), packet.headers, most);

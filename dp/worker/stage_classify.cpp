@@ -187,8 +187,10 @@ inline void wait_for_encapsulate(PacketIndex index, const OutboundSlot& slot, Bu
 // RFC 4301 §6.2: an ICMP error whose own addresses and protocol no entry takes goes through the SA that
 // carries the answers to the packet that it quotes. No SA is asked for on its behalf.
 const OutboundSlot* slot_by_quoted_packet(const PacketInfo& packet, const Tables& tables) {
-  const auto flow = return_flow_of_error(ip_of(packet), packet.headers);
-  return flow ? protecting_slot(tables, *flow) : nullptr;
+  auto flow = return_flow_of_error(ip_of(packet), packet.headers);
+  if (!flow) return nullptr;
+  flow->port = packet.port;  // whose SPD it is for
+  return protecting_slot(tables, *flow);
 }
 
 // Whether the SPD's outbound side was asked, which is the sender's to know (RFC 4301 §5.1); what comes from

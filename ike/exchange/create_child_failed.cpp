@@ -53,7 +53,7 @@ Task again_for(const Attempt& refused, unsigned times) {
 bool try_later(IkeSa& sa, Now now) {
   auto& attempt = sa.children().attempt();
   const bool awaited =
-      attempt->ticket != 0 || attempt->packet ||
+      attempt->ticket != 0 || attempt->packet || attempt->dscp_class != 0 ||
       (attempt->replaces == ChildSaId{} && !attempt->of_ike() && !attempt->config.other_half.empty());
   if (!awaited || attempt->refused >= kMostRefused) return false;
   const Attempt refused = *std::exchange(attempt, std::nullopt);
@@ -69,8 +69,8 @@ void replaced_is_gone(IkeSa& sa, Now now) {
   auto& attempt = sa.children().attempt();
   if (sa.children().find(attempt->replaces) == nullptr)
     return attempt_failed(sa, "the peer deleted the child", now);
-  const CreateChild again{attempt->config.name, attempt->ticket,
-                          first_of(sa.children().find(attempt->replaces)->selectors)};
+  CreateChild again = another_like(*sa.children().find(attempt->replaces));
+  again.ticket = attempt->ticket;
   sa.children().remove(attempt->replaces, now, ChildSet::OldInboundSa::kGoes);
   attempt.reset();
   sa.tasks().push_first(again);

@@ -104,8 +104,9 @@ bool ChildSet::replaced(ChildSaId id) const {
 }
 
 bool ChildSet::has(std::string_view name) const {
-  return up(name) || (attempt_ && !attempt_->of_ike() && attempt_->config.name == name) ||
-         tasks_.creates(name);
+  return up(name) ||
+         (attempt_ && !attempt_->of_ike() && attempt_->config.name == name && attempt_->dscp_class == 0) ||
+         tasks_.creates_class(name, 0);
 }
 
 namespace {

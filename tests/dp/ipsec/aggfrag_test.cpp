@@ -203,20 +203,21 @@ TEST(Aggfrag, PartsOfPacketsHaveTheirPartOfTheBuffersAlone) {
   EXPECT_EQ(unpacker.dropped(Drop::kAggfragLimit), 1u);
 }
 
-// Headers of 20 octets, 70 in each payload.
+// Headers of 20 octets, 100 in each payload.
 TEST(Aggfrag, WhatABurstOfPayloadsBringsIsBounded) {
   Buffer payload = hex("00000000");
-  for (int i = 0; i < 70; ++i) payload = concat({payload, packet(20)});
+  for (int i = 0; i < 100; ++i) payload = concat({payload, packet(20)});
   Unpacker unpacker;
   const unsigned free_before = rte_mempool_avail_count(Shared::get().buffers);
-  for (std::uint64_t seq = 1; seq <= kBurst; ++seq) {
+  constexpr unsigned kPayloads = 2 * kBurst;
+  for (std::uint64_t seq = 1; seq <= kPayloads; ++seq) {
     unpacker.take(seq, payload);
     for (UnpackedPacket& p : unpacker.list)
       rte_pktmbuf_free(p.m), p.m = nullptr;  // the pool of a test is small
   }
   EXPECT_THAT(unpacker.list, SizeIs(kMostUnpacked));
-  EXPECT_EQ(unpacker.dropped(Drop::kAggfragLimit), 70 * kBurst - kMostUnpacked);
-  EXPECT_EQ(unpacker.unpacked, 70 * kBurst) << "each is counted";
+  EXPECT_EQ(unpacker.dropped(Drop::kAggfragLimit), 100 * kPayloads - kMostUnpacked);
+  EXPECT_EQ(unpacker.unpacked, 100 * kPayloads) << "each is counted";
   EXPECT_EQ(rte_mempool_avail_count(Shared::get().buffers), free_before);
 }
 
