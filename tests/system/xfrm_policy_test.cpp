@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // XfrmBackend's policies, and what it does when another program changes them, against this machine's kernel,
 // which needs no ESP for them.
+#include <linux/netlink.h>
+#include <linux/xfrm.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <vector>
 
 #include "ctrl/backend/xfrm/backend.h"
 #include "tests/system/own_namespace.h"
@@ -358,6 +363,51 @@ TEST_F(XfrmPolicy, FlushedPoliciesAreBackAndTheDefaultBlockedMeanwhile) {
   EXPECT_EQ(count(policies(), "dir "), before) << policies();
   EXPECT_EQ(count(policies(), "tmpl"), 3) << policies();
   EXPECT_EQ(told_at_once(), "");
+}
+
+// Hears of the kernel's policies in the order in which they are made.
+class PolicyListener {
+ public:
+  PolicyListener() : socket_(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_XFRM)) {
+    sockaddr_nl address{.nl_family = AF_NETLINK, .nl_pad = 0, .nl_pid = 0, .nl_groups = XFRMGRP_POLICY};
+    listens_ = bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  }
+  ~PolicyListener() { close(socket_); }
+  bool listens() const { return listens_; }
+  // Since the last call; by direction.
+  std::array<std::vector<std::uint32_t>, 3> priorities() const {
+    std::array<std::vector<std::uint32_t>, 3> out;
+    alignas(nlmsghdr) std::array<char, 65536> buffer;
+    for (ssize_t got; (got = recv(socket_, buffer.data(), buffer.size(), 0)) > 0;) {
+      auto left = static_cast<unsigned>(got);
+      for (auto* m = reinterpret_cast<nlmsghdr*>(buffer.data()); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
+        const auto* info = static_cast<const xfrm_userpolicy_info*>(NLMSG_DATA(m));
+        const bool made = m->nlmsg_type == XFRM_MSG_NEWPOLICY || m->nlmsg_type == XFRM_MSG_UPDPOLICY;
+        if (made && info->dir < out.size()) out[info->dir].push_back(info->priority);
+      }
+    }
+    return out;
+  }
+
+ private:
+  int socket_;
+  bool listens_ = false;
+};
+
+// Whatever lets pass is not there before what is in front of it: nothing leaves in clear meanwhile.
+TEST_F(XfrmPolicy, FlushedPoliciesComeBackInTheOrderInWhichTheyDecide) {
+  add(office());
+  PolicySpec rest{.id = PolicyId{8}, .name = "rest", .order = 32, .action = Action::kBypass};
+  rest.selectors = {{ts("0.0.0.0/0")}, {ts("0.0.0.0/0")}};
+  add(rest);
+  const PolicyListener listener;
+  ASSERT_TRUE(listener.listens());
+  ASSERT_TRUE(runs("ip xfrm policy flush"));
+  told();
+  for (const auto& priorities : listener.priorities()) {
+    EXPECT_GE(priorities.size(), 2u);
+    EXPECT_TRUE(std::ranges::is_sorted(priorities)) << testing::PrintToString(priorities);
+  }
 }
 
 TEST_F(XfrmPolicy, RemovedOrReplacedPolicyIsBack) {

@@ -118,6 +118,7 @@ class XfrmBackend final : public Backend {
   void tell_foreign(const xfrm_selector& selector, std::vector<BackendEvent>& out) const;
   Result<void> compare_policies(std::vector<BackendEvent>& out);
   void suspect(const KernelPolicy& key);
+  std::vector<KernelPolicy> suspects_in_order() const;
   void forget(const KernelPolicy& key);
   void repair(std::vector<BackendEvent>& out);
   bool miss_sas(std::vector<BackendEvent>& out);

@@ -175,7 +175,18 @@ Result<void> XfrmBackend::compare_policies(std::vector<BackendEvent>& out) {
   return {};
 }
 
-// What could not be put back stays suspect, and the next poll() tries again.
+// What decides first comes first: an entry that lets pass is never there without those before it.
+std::vector<KernelPolicy> XfrmBackend::suspects_in_order() const {
+  const auto priority = [&](const KernelPolicy& key) {
+    const auto found = claims_.find(key);
+    return found == claims_.end() || found->second.empty() ? 0 : found->second.begin()->priority;
+  };
+  std::vector<KernelPolicy> out(suspects_.begin(), suspects_.end());
+  std::ranges::stable_sort(out, {}, priority);
+  return out;
+}
+
+// What could not be put back stays suspect with all behind it, and the next poll() tries again.
 void XfrmBackend::repair(std::vector<BackendEvent>& out) {
   const bool blocked = !fenced_ || default_blocks();
   if (fenced_ && !blocked && set_default(true))
@@ -184,13 +195,10 @@ void XfrmBackend::repair(std::vector<BackendEvent>& out) {
   if (check_policies_ && !compare_policies(out)) return;
   check_policies_ = false;
   std::size_t repaired = 0;
-  for (auto key = suspects_.begin(); key != suspects_.end();) {
-    if (!write_policy(*key, "of Simplon")) {
-      ++key;
-      continue;
-    }
+  for (const KernelPolicy& key : suspects_in_order()) {
+    if (!write_policy(key, "of Simplon")) break;
     ++repaired;
-    key = suspects_.erase(key);
+    suspects_.erase(key);
   }
   if (repaired != 0)
     out.emplace_back(
