@@ -36,7 +36,7 @@ modprobe -a esp4 esp6 ah4 ah6 ccm ctr gcm chacha20poly1305 cmac xcbc des_generic
 SH
   guest_orders
 } >"$dir/guest.sh"
-start gwB guest "$here/../uml/uml-run" -t 640 -m 384M -w "$dir" -n tap0 -- bash "$dir/guest.sh"
+start gwB guest "$here/../uml/uml-run" -t 1440 -m 384M -w "$dir" -n tap0 -- bash "$dir/guest.sh"
 simplon_start gwA || exit 1
 guest_ready 90 || exit 1
 

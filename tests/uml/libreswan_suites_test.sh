@@ -142,7 +142,7 @@ for name in $(printf '%s\n' "${rows[@]}" | cut -d' ' -f1 | tr '\n' ' '); do ipse
 SH
   guest_orders
 } >"$dir/guest.sh"
-start gwB guest ${GUEST_IN:-} "$here/../uml/uml-run" -t 560 -m 384M -w "$run" -n tap0 -- bash "$dir/guest.sh"
+start gwB guest ${GUEST_IN:-} "$here/../uml/uml-run" -t 860 -m 384M -w "$run" -n tap0 -- bash "$dir/guest.sh"
 for ((n = 1; n <= tunnels; n++)); do ip -n "$lab-hostA" addr add "198.18.1.$((first + n))/32" dev eth0; done
 simplon_start gwA || exit 1
 guest_ready 90 || exit 1

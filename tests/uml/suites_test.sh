@@ -16,7 +16,7 @@ way=${1:-}
 shift
 case $way in
   kernel)
-    [ "${1:-}" = inside ] || exec "$here/uml-run" -t 560 -m 768M -- "$0" kernel inside "$@"
+    [ "${1:-}" = inside ] || exec "$here/uml-run" -t 860 -m 768M -- "$0" kernel inside "$@"
     shift ;;
   dp) ;;
   *) echo "usage: suites_test.sh kernel|dp [all|CHILD...]"; exit 2 ;;
@@ -133,7 +133,7 @@ modprobe -a $modules 2>/dev/null
 SH
     guest_orders
   } >"$dir/guest.sh"
-  start gwB guest ${GUEST_IN:-} "$here/../uml/uml-run" -t 560 -m 384M -w "$run" -n tap0 -- bash "$dir/guest.sh"
+  start gwB guest ${GUEST_IN:-} "$here/../uml/uml-run" -t 860 -m 384M -w "$run" -n tap0 -- bash "$dir/guest.sh"
   guest_ready 90 || exit 1
   B() { guest "$(printf '%q ' "$@")"; }
 }
