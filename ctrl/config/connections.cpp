@@ -119,7 +119,9 @@ void read_retransmission(const Value& value, ike::Retransmission& out) {
 void read_children(const Value& value, InterfaceId interface, ConnectionDraft& draft, PolicyIds& ids,
                    const Config& config) {
   Section children(value);
-  for (auto& [name, item] : children.members()) {
+  for (auto& member : children.members()) {
+    const std::string& name = member.first;
+    const Value& item = member.second;
     if (!valid_name(name)) item.error(kNameRule);
     ReadChild read = read_child(name, item, draft.connection, interface, config);
     const auto add = [&](ike::ChildConfig child, const Value& over) {
@@ -213,10 +215,11 @@ FoundChild find_child(const std::vector<ConnectionDraft>& drafts, Is is) {
 }
 
 bool leads_back(const std::vector<ConnectionDraft>& drafts, PolicyId first, PolicyId over) {
-  while (over != PolicyId{} && over != first)
-    over = find_child(drafts, [&](const Connection&, const ike::ChildConfig& c) {
-             return c.policy == over;
-           }).child->over;
+  while (over != PolicyId{} && over != first) {
+    const FoundChild next =
+        find_child(drafts, [&](const Connection&, const ike::ChildConfig& c) { return c.policy == over; });
+    over = next.child == nullptr ? PolicyId{} : next.child->over;
+  }
   return over == first;
 }
 
