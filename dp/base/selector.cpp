@@ -209,7 +209,7 @@ bool overlap(const Selectors& a, const Selectors& b) {
   });
 }
 
-Selectors in_order(Selectors selectors) {
+Selectors in_order(const Selectors& selectors) {
   std::vector<SelectorSet> sets = selectors.sets();
   for (SelectorSet& set : sets) std::ranges::sort(set.local), std::ranges::sort(set.remote);
   std::ranges::sort(sets);

@@ -86,7 +86,7 @@ struct PfpFlags {
 Selectors populated(const Selectors& entry, const Selectors& packet, const PfpFlags& flags);
 
 // Sorted: equal for what was named in another order.
-Selectors in_order(Selectors selectors);
+Selectors in_order(const Selectors& selectors);
 
 // RFC 7296 §3.13 counts a payload's selectors in one octet.
 inline constexpr std::size_t kMostSelectors = 255;

@@ -209,6 +209,7 @@ Result<void> DpdkDataPath::start() {
   for (unsigned i = 0; i < workers; ++i)
     if (auto done = make_worker(i); !done) return done;
   std::vector<const Hits*> hits;
+  hits.reserve(threads_.size());
   for (const Thread& thread : threads_) hits.push_back(&thread.worker->counters().hits);
   registry_->count_hits_of(std::move(hits));
   for (unsigned i = 0; i < workers; ++i)
