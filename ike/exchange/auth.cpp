@@ -66,12 +66,11 @@ bool first_contact(const IkeSa& sa) {
     return other != nullptr && other != &sa && other->established();
   };
   if (std::ranges::any_of(context.of(peer.name), is_other)) return false;
-  const std::string local = peer.local_id.key();
-  // Whoever the peer is, the first of all remote identities and those behind it may be it.
+  const std::string local = peer.local_id.key(), remote = peer.remote_id.key();
   const bool any = peer.remote_id.is_any();
-  auto at = context.by_identities.lower_bound({local, any ? std::string() : peer.remote_id.key()});
+  auto at = context.by_identities.lower_bound({local, any ? std::string() : remote});
   for (; at != context.by_identities.end() && at->first.first == local; ++at) {
-    if (!any && at->first.second != peer.remote_id.key()) break;
+    if (!any && at->first.second != remote) break;
     if (std::ranges::any_of(at->second, [&](IkeSaId id) { return is_other(context.find(id)); })) return false;
   }
   return true;

@@ -52,8 +52,6 @@ std::size_t TaskQueue::count(std::string_view child) const {
   }));
 }
 
-bool TaskQueue::creates(std::string_view child) const { return count(child) != 0; }
-
 bool TaskQueue::creates_for(std::string_view child, const Selectors& packet) const {
   return std::ranges::any_of(tasks_, [&](const Waiting& waiting) {
     const auto* create = std::get_if<CreateChild>(&waiting.task);

@@ -76,10 +76,10 @@ class TaskQueue {
   std::deque<Task> take_all();
   std::optional<Now> deadline() const;  // when the next one may begin; perhaps it may already
 
-  bool creates(std::string_view child) const;  // a CreateChild of this name waits
-  bool creates_for(std::string_view child, const Selectors& packet) const;    // ... for this packet
-  bool creates_class(std::string_view child, std::uint8_t dscp_class) const;  // ... for this class
-  std::size_t count(std::string_view child) const;                            // how many
+  // A CreateChild of this name waits,
+  bool creates_for(std::string_view child, const Selectors& packet) const;    // for this packet
+  bool creates_class(std::string_view child, std::uint8_t dscp_class) const;  // for this class
+  std::size_t count(std::string_view child) const;                            // or how many do
   // Whoever wants the child `from` deleted means the child `to` from now on.
   void retarget_deletes(ChildSaId from, ChildSaId to);
   void cancel_delete(ChildSaId child);  // unless somebody waits for it
