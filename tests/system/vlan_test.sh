@@ -93,9 +93,11 @@ before=$(drops)
 ok "five of the unprotected VLAN with a source of VLAN 7" inject 198.18.1.66 10 5
 ok "are discarded" wait_for 5 eval '[ "$(drops)" = $((before + 5)) ]'
 ok "and counted at their VLAN" test "$(count dmz rx-packets)" -ge $((dmz + 5))
+unknown() { drop_count gwA unknown-vlan; }
+before=$(unknown)
 ok "five of a VLAN that is no port" inject 198.18.1.66 77 5
 ok "and five with a tag too many" inject 198.18.1.66 7.7 5
-ok "have their reason" wait_for 5 eval '[ "$(drop_count gwA unknown-vlan)" = 10 ]'
+ok "have their reason" wait_for 5 eval '[ "$(unknown)" -ge $((before + 10)) ]'
 ok "five with a priority tag in VLAN 7" inject 198.18.1.66 7.0 5
 ok "arrive" wait_for 5 saw 10
 lab_end
