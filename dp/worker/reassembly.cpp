@@ -67,7 +67,7 @@ Reassembly::~Reassembly() {
   for (const Datagram& d : datagrams_) rte_pktmbuf_free(d.m);
 }
 
-Reassembly::Whole Reassembly::add(const PacketInfo& packet, std::uint32_t way, std::uint64_t now) {
+Reassembly::Whole Reassembly::add(const PacketInfo& packet, std::uint64_t way, std::uint64_t now) {
   const Headers& h = packet.headers;
   const std::uint8_t* ip = bytes_of(packet.m) + h.ip;
   Piece piece;
@@ -75,8 +75,8 @@ Reassembly::Whole Reassembly::add(const PacketInfo& packet, std::uint32_t way, s
   if (piece.offset + piece.length > kMostPayload) return drop(packet.m, Drop::kTooBig, counters_), Whole{};
   const Key key{.source = address_key(ip + (h.v4 ? 12 : 8), h.v4),
                 .destination = address_key(ip + (h.v4 ? 16 : 24), h.v4),
-                .id = piece.id,
                 .way = way,
+                .id = piece.id,
                 .protocol = piece.protocol,
                 .origin = packet.origin,
                 .port = packet.origin == Origin::kDecrypted ? PortIndex{} : packet.port};

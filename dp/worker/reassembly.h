@@ -46,7 +46,7 @@ class Reassembly {
   };
   // Takes the fragment over. `way` keeps apart what came by different SAs: a peer must not complete another
   // one's datagram. `m` is null until the last piece has come.
-  Whole add(const PacketInfo& fragment, std::uint32_t way, std::uint64_t now);
+  Whole add(const PacketInfo& fragment, std::uint64_t way, std::uint64_t now);
   // Ends datagrams that took too long. To be called each turn.
   void expire(std::uint64_t now) {
     if (now - checked_ >= second_ / 10) expire_old(now);
@@ -58,7 +58,8 @@ class Reassembly {
  private:
   struct Key {
     AddressKey source = 0, destination = 0;
-    std::uint32_t id = 0, way = 0;
+    std::uint64_t way = 0;
+    std::uint32_t id = 0;
     std::uint8_t protocol = 0;
     Origin origin{};
     PortIndex port{};  // no wire completes what came by another; zero: decrypted

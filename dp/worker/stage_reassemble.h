@@ -24,7 +24,8 @@ struct Reassemblies {
 };
 
 // Takes burst.reassemble. A datagram that is whole with this fragment takes its place in burst.packets, and
-// goes to burst.decapsulate or burst.classify.
+// goes to burst.decapsulate or burst.classify; inside a bundle it has come by the SA that all its fragments
+// came by.
 void reassemble(Burst& burst, const Tables& tables, Reassemblies& all, WorkerCounters& counters,
                 Audit& audit);
 

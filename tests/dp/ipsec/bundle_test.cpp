@@ -17,7 +17,8 @@ constexpr PolicyId kInside{1}, kOutside{2};
 struct Bundle {
   Lab left{0, true}, right{1, false};
 
-  explicit Bundle(SaOptions outside, const TunnelOptions& inside = {}, const char* selector = "[50]") {
+  explicit Bundle(SaOptions outside, const TunnelOptions& inside = {}, const char* selector = "[50]",
+                  const MtuOptions& inside_mtu = {}) {
     const std::string l = std::string("198.51.100.1") + selector, r = std::string("198.51.100.2") + selector;
     const auto policies = [&](Lab& lab, const Selectors& in, const Selectors& out) {
       ASSERT_TRUE(lab.registry().add_policy({.id = kInside,
@@ -37,7 +38,8 @@ struct Bundle {
     };
     policies(left, selectors("198.18.1.0/24", "198.18.2.0/24"), selectors(l.c_str(), r.c_str()));
     policies(right, selectors("198.18.2.0/24", "198.18.1.0/24"), selectors(r.c_str(), l.c_str()));
-    add(left, Direction::kOut, {.selectors = selectors("198.18.1.0/24", "198.18.2.0/24"), .tunnel = inside},
+    add(left, Direction::kOut,
+        {.selectors = selectors("198.18.1.0/24", "198.18.2.0/24"), .mtu = inside_mtu, .tunnel = inside},
         kInside);
     add(right, Direction::kIn, {.selectors = selectors("198.18.2.0/24", "198.18.1.0/24")}, kInside);
     outside.spi = Spi{0x2001};
@@ -126,6 +128,19 @@ TEST(Rfc4301_4_5, EverySizeOfHeadersFits) {
       }
 }
 
+// A packet of the gateway's own for the SA of this entry, as another worker hands it over.
+std::vector<Buffer> through(Lab& lab, PolicyId policy, const Buffer& packet) {
+  const Tables& tables = *lab.registry().tables().read();
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    if ((*tables.outbound)[i].policy != policy) continue;
+    rte_mbuf* m = Lab::mbuf(packet, kLan);
+    m->hash.usr = static_cast<std::uint32_t>(Origin::kBundle);
+    set_bundle_slot(m, (*tables.outbound)[i]);
+    return lab.hand(m);
+  }
+  return {};
+}
+
 // What another worker, whose the inner SA is, has put into the mailbox: the slot decides, and no policy.
 TEST(Rfc4301_4_5, TheOuterSaMayBeAnotherWorkers) {
   Bundle bundle(kAhTransport);
@@ -133,15 +148,7 @@ TEST(Rfc4301_4_5, TheOuterSaMayBeAnotherWorkers) {
   const Buffer esp = alone.seal(udp4("198.18.1.10", "198.18.2.10"));
   bundle.left.protect(selectors("198.51.100.1[50]", "198.51.100.2[50]"), Action::kBypass, 9,
                       1);  // before all
-  const OutboundSlot* slot = nullptr;
-  const Tables& tables = *bundle.left.registry().tables().read();
-  for (std::uint32_t i = 0; i < 2; ++i)
-    if ((*tables.outbound)[i].policy == kOutside) slot = &(*tables.outbound)[i];
-  ASSERT_NE(slot, nullptr);
-  rte_mbuf* m = Lab::mbuf(esp, kLan);
-  m->hash.usr = static_cast<std::uint32_t>(Origin::kBundle);
-  set_bundle_slot(m, *slot);
-  const auto out = bundle.left.hand(m);
+  const auto out = through(bundle.left, kOutside, esp);
   ASSERT_EQ(out.size(), 1u);
   EXPECT_EQ(ip_of(out[0])[9], kAh);
   EXPECT_EQ(bundle.right.pass(ip_of(out[0]), Origin::kUnprotected, kWan).size(), 1u);
@@ -257,11 +264,83 @@ TEST(Rfc4301_5_2, AnotherSaAroundItIsNotTheRightOne) {
   EXPECT_EQ(bundle.right.dropped(Drop::kNotInBundle), 1u);
 }
 
+// Where the inner SA's packets may be fragmented, they are inside the outer tunnel: the whole is of the
+// bundle as its fragments are.
+TEST(Rfc4301_4_5, AnInnerPacketInFragmentsInsideTheOuterTunnelArrives) {
+  for (const SaOptions& outside :
+       {SaOptions{.suite = *find_suite("aes256-sha512")}, SaOptions{.aggfrag = {.on = true, .whole = true}},
+        SaOptions{.suite = *find_ah_suite("sha256"), .protocol = IpsecProtocol::kAh}}) {
+    Bundle bundle(outside, {}, "[50]", {.fragmentation = Fragmentation::kAfterEsp});
+    const auto sealed = bundle.left.pass(udp4("198.18.1.10", "198.18.2.10", 1472), Origin::kProtected, kLan);
+    ASSERT_EQ(sealed.size(), 2u);
+    EXPECT_TRUE(bundle.right.pass(ip_of(sealed[1]), Origin::kUnprotected, kWan).empty());
+    const auto out = bundle.right.pass(ip_of(sealed[0]), Origin::kUnprotected, kWan);
+    ASSERT_EQ(out.size(), 1u);
+    EXPECT_EQ(ip_of(out[0]), udp4("198.18.1.10", "198.18.2.10", 1472, 0, 62));
+    EXPECT_EQ(bundle.right.registry().counters(SaId{1})->packets, 1u);
+    EXPECT_EQ(bundle.right.registry().counters(SaId{2})->packets, 2u);
+  }
+}
+
+// One that came by the right SA does not make the other's a part of the bundle, nor the other way round;
+// also where both SAs have one SPI.
+TEST(Rfc4301_5_2, FragmentsThatCameByDifferentSasAreNoDatagram) {
+  constexpr PolicyId kOther{3};
+  for (const Spi spi : {Spi{0x2001}, Spi{0x3001}}) {
+    Bundle bundle({.suite = *find_suite("aes256-sha512")});
+    SaOptions other{.suite = *find_ah_suite("sha256"), .spi = spi, .id = 3, .protocol = IpsecProtocol::kAh};
+    for (auto [lab, direction] :
+         {std::pair(&bundle.left, Direction::kOut), {&bundle.right, Direction::kIn}}) {
+      other.selectors = direction == Direction::kOut ? selectors("198.51.100.1[50]", "198.51.100.2[50]")
+                                                     : selectors("198.51.100.2[50]", "198.51.100.1[50]");
+      ASSERT_TRUE(lab->registry().add_policy({.id = kOther,
+                                              .name = "other",
+                                              .order = 30,
+                                              .action = Action::kProtect,
+                                              .selectors = other.selectors,
+                                              .protocol = IpsecProtocol::kAh}));
+      ASSERT_TRUE(lab->registry().commit());
+      Bundle::add(*lab, direction, other, kOther);
+    }
+    Pair alone;  // the inner SA's packets, without the outer one
+    std::uint32_t id = 0;
+    const auto arrives = [&](PolicyId first, PolicyId second) {
+      const auto pieces = cut(alone.seal(udp4("198.18.1.10", "198.18.2.10", 200)), 104, ++id);
+      EXPECT_EQ(pieces.size(), 3u);
+      std::size_t out = 0;
+      for (std::size_t i = 0; i < pieces.size(); ++i)
+        for (const Buffer& frame : through(bundle.left, i == 1 ? second : first, pieces[i]))
+          out += bundle.right.pass(ip_of(frame), Origin::kUnprotected, kWan).size();
+      return out == 1;
+    };
+    EXPECT_FALSE(arrives(kOutside, kOther));
+    EXPECT_FALSE(arrives(kOther, kOutside));
+    EXPECT_EQ(bundle.right.worker().counters().waiting, 6u) << "each waits for more of its own SA's";
+    EXPECT_EQ(bundle.right.dropped(Drop::kNotInBundle), 0u);
+    EXPECT_FALSE(arrives(kOther, kOther));
+    EXPECT_EQ(bundle.right.dropped(Drop::kNotInBundle), 1u) << "the whole is of the other SA";
+    EXPECT_TRUE(arrives(kOutside, kOutside)) << "the control";
+  }
+}
+
 TEST(Rfc4301_4_5, WithoutTheOuterSaNothingLeaves) {
   Bundle bundle(kAhTransport);
   bundle.left.registry().remove_sa(SaId{2});
   EXPECT_TRUE(bundle.left.pass(udp4("198.18.1.10", "198.18.2.10"), Origin::kProtected, kLan).empty());
   EXPECT_EQ(bundle.left.dropped(Drop::kNoSa), 1u);
+}
+
+// Without waiting for the next look at the MTU of its path.
+TEST(Rfc4301_8, AnInnerSaHasLessRoomFromWhenTheOuterOneComes) {
+  Lab left{0, true};
+  Bundle::add(left, Direction::kOut, {.selectors = selectors("198.18.1.0/24", "198.18.2.0/24")}, kInside);
+  const auto mtu = [&](std::uint64_t id) { return left.registry().counters(SaId{id})->mtu; };
+  EXPECT_EQ(mtu(1), 1500u);
+  SaOptions outside{.suite = *find_suite("aes256-sha512"), .spi = Spi{0x2001}, .id = 2};
+  outside.selectors = selectors("198.51.100.1[50]", "198.51.100.2[50]");
+  Bundle::add(left, Direction::kOut, outside, kOutside);
+  EXPECT_EQ(mtu(2), 1500u);
+  EXPECT_EQ(mtu(1), (1500 - 20 - 8 - 16 - 32) / 16 * 16 - 2);
 }
 
 TEST(Rfc4301_8, BothSasCountWhenAPacketIsMeasured) {
