@@ -189,7 +189,7 @@ struct SaCounters {
   std::uint64_t packets = 0, bytes = 0;  // protected and passed; bytes of inner packets
   std::uint64_t replayed = 0, bad_icv = 0, selector_mismatch = 0;
   std::uint64_t sequence = 0;    // last sent, or highest received
-  std::chrono::seconds idle{0};  // since the last packet, or since installation
+  std::chrono::seconds idle{0};  // since the last packet that was no dummy nor padding alone, or installation
   std::optional<AggfragCounters> aggfrag = {};
   std::uint16_t mtu = 0;    // outbound, in the data path: of the path, with the tunnel's headers
   std::string_view crypto;  // who does it: direct, cpu, queue (dp/crypto/backend.h) or kernel

@@ -61,4 +61,13 @@ inline AggfragBlock read_aggfrag_block(Bytes start) {
   return version == 4 && out.length < 20 ? AggfragBlock{} : out;
 }
 
+// Whether there is nothing of a packet in it: it hides traffic, or reports alone.
+inline bool is_padding_alone(Bytes payload) {
+  const bool report = !payload.empty() && payload[0] == kAggfragCongestionType;
+  const unsigned header = report ? kAggfragCongestionBytes : kAggfragBytes;
+  if (payload.size() <= header) return true;
+  return load_be16(payload.data() + 2) == 0 &&
+         read_aggfrag_block(payload.subspan(header)).kind == AggfragBlock::Kind::kPad;
+}
+
 }  // namespace simplon::dp

@@ -13,6 +13,7 @@
 
 #include "dp/base/counter.h"
 #include "dp/base/sa_spec.h"
+#include "dp/ipsec/aggfrag_state.h"
 #include "dp/ipsec/loss_events.h"
 
 namespace simplon::dp {
@@ -49,6 +50,14 @@ struct AggfragFeedback {
   OneWriter<std::uint32_t> reported_interval = 0;
   OneWriter<std::uint32_t> sampled = 0;  // the TVal of ours that the last RTT is from
   OneWriter<std::uint32_t> rtt = 0;
+
+  // The outbound SA whose owner looks no more whether something came, since nothing has for long. Who takes
+  // it out of here wakes it.
+  std::atomic<AggfragState*> asleep{nullptr};
+  void wake() {
+    if (asleep.load(std::memory_order_relaxed) == nullptr) return;
+    if (AggfragState* const out = asleep.exchange(nullptr)) out->wake();
+  }
 
   // ---- of the outbound SA ----
   OneWriter<float> rate = 0;  // packets in a second that the path bears; 0: not known yet

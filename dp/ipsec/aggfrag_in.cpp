@@ -25,6 +25,8 @@ AggfragIn::~AggfragIn() {
 void AggfragIn::take(std::uint64_t seq, const Payload& payload, std::uint64_t now, const UnpackOutputs& out) {
   now_ = now;
   const std::uint64_t before = next_;
+  if (payload.m != nullptr && !is_padding_alone({bytes_of(payload.m) + payload.at, payload.length}))
+    ++carried_;
   if (feedback_ != nullptr && payload.m != nullptr) note_arrival(payload, now);
   if (seq < next_) {
     if (payload.m == nullptr) return;
@@ -152,6 +154,7 @@ void AggfragIn::count_loss(std::uint64_t seq, std::uint64_t when, bool marked) {
   feedback_->events = history.events;
   for (std::size_t i = 0; i < history.intervals.size(); ++i) feedback_->intervals[i] = history.intervals[i];
   ++feedback_->payloads;
+  feedback_->wake();
 }
 
 std::uint64_t AggfragIn::due_at() const {

@@ -39,6 +39,8 @@ class AggfragIn : public AggfragState {
 
   unsigned waiting() const { return held_; }
   std::uint64_t lost() const { return lost_; }
+  // Payloads that came with a packet, or a part of one.
+  std::uint64_t carried() const { return carried_; }
 
  private:
   struct Place {
@@ -70,6 +72,7 @@ class AggfragIn : public AggfragState {
   std::uint64_t longest_ = 0;  // since when the payload waits that came first
   std::uint64_t grown_ = 0;    // when a packet of which a part is there last got more of it
   Counter lost_;               // numbers that did not come
+  Counter carried_;
 };
 
 }  // namespace simplon::dp

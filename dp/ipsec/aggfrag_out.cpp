@@ -18,8 +18,8 @@ constexpr unsigned kLeastPiece = 8;
 }  // namespace
 
 AggfragOut::AggfragOut(OutboundSa* sa, const OutboundSlot* slot, const Settings& settings,
-                       AggfragFeedback* feedback)
-    : AggfragState(Direction::kOut),
+                       AggfragFeedback* feedback, Inbox<Notice>* news)
+    : AggfragState(Direction::kOut, news),
       sa_(sa),
       slot_(slot),
       settings_(settings),
@@ -129,16 +129,29 @@ CongestionInfo AggfragOut::congestion(std::uint64_t cycles) {
   return out;
 }
 
-std::uint64_t AggfragOut::report_due(std::uint64_t now) const {
+std::uint64_t AggfragOut::report_due(std::uint64_t now) {
   if (!settings_.congestion || feedback_ == nullptr) return kNever;
   // As the peer has measured it, who waits for it; not more often than is of use.
   const std::uint64_t rtt = feedback_->peer_rtt != 0 ? feedback_->peer_rtt : feedback_->rtt;
   const std::uint64_t every = rtt == 0 ? settings_.second / 100 : rtt * (settings_.second / 1'000'000);
   const std::uint64_t most = std::clamp(every, settings_.second / 2000, settings_.second);
   if (feedback_->payloads != told_) return told_at_ + most;
-  // Nothing came since: it is looked for less often when that is long ago.
   constexpr std::uint64_t kRecent = 16;
-  return now + (now - told_at_ < kRecent * most ? most : std::max(most, settings_.second / 100));
+  if (now - told_at_ < kRecent * most) return now + most;
+  // Nothing has come for long. Who counts a payload at this moment may not see yet that this one sleeps, so
+  // that there is one more look soon.
+  const std::uint64_t soon = std::max(most, settings_.second / 100);
+  if (!can_be_woken()) return now + soon;
+  if (feedback_->asleep.load(std::memory_order_relaxed) != this) {
+    feedback_->asleep.store(this);
+    asleep_at_ = now;
+  }
+  return now + (now - asleep_at_ < soon ? soon : settings_.second);
+}
+
+void AggfragOut::depart() {
+  AggfragState* self = this;
+  if (feedback_ != nullptr) feedback_->asleep.compare_exchange_strong(self, nullptr);
 }
 
 void AggfragOut::set_interval() {

@@ -52,10 +52,13 @@ class AggfragOut : public AggfragState {
     std::uint64_t second = 0;  // in cycles of the TSC, like every `now`
     unsigned header_bytes() const { return congestion ? kAggfragCongestionBytes : kAggfragBytes; }
   };
-  // `feedback` outlives it; null: where there is no congestion control.
+  // `feedback` outlives it; null: where there is no congestion control. So does `news`, the owner's; null: it
+  // cannot be woken.
   AggfragOut(OutboundSa* sa, const OutboundSlot* slot, const Settings& settings,
-             AggfragFeedback* feedback = nullptr);
+             AggfragFeedback* feedback = nullptr, Inbox<Notice>* news = nullptr);
   ~AggfragOut() override;
+  // For the owner: the SA is gone, and is not woken by who begins to now.
+  void depart();
 
   OutboundSa& sa() const { return *sa_; }
   const OutboundSlot& slot() const { return *slot_; }
@@ -76,10 +79,15 @@ class AggfragOut : public AggfragState {
   std::uint64_t interval() const { return interval_; }
   // Takes what was reported since the last call.
   void adapt(std::uint64_t now);
-  // When a payload has to leave for what it reports, at the latest: what came since the last one is told
-  // within a round trip (RFC 9347 §2.4.2). kNever: there is nothing to tell.
-  std::uint64_t report_due(std::uint64_t now) const;
+  // When a payload has to leave for what it reports, at the latest, or is to be asked for again: what came
+  // since the last one is told within a round trip (RFC 9347 §2.4.2). Where nothing has come for long that is
+  // much later, but the inbound SA wakes this one when something comes (AggfragFeedback::asleep). kNever:
+  // there is nothing to tell.
+  std::uint64_t report_due(std::uint64_t now);
   void clear(Drop reason, const PackOutputs& out);
+  // Payloads that left with a packet, or a part of one. The owner counts.
+  void count_carried() { ++carried_; }
+  std::uint64_t carried() const { return carried_; }
 
   std::uint64_t next_payload = 0;  // at a rate: not before then
   // In the worker's list of those that have something to send.
@@ -107,6 +115,8 @@ class AggfragOut : public AggfragState {
   std::uint64_t reports_ = 0;                 // of AggfragFeedback, as last seen
   std::uint64_t told_ = 0, told_marked_ = 0;  // of what came, as last reported
   std::uint64_t told_at_ = 0;
+  std::uint64_t asleep_at_ = 0;  // see report_due()
+  Counter carried_;
 };
 
 }  // namespace simplon::dp

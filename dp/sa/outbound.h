@@ -55,6 +55,7 @@ struct Dressing {
   bool last_df = true;
   std::uint32_t last_label = 0;
   SipHash::Key key{};  // of FlowLabel::kFlow
+  Counter carried;     // packets that are no dummies
 };
 
 struct alignas(64) OutboundSa {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dp/ipsec/aggfrag_in.h"
+#include "dp/ipsec/aggfrag_out.h"
 
 namespace simplon::dp {
 namespace {
@@ -209,6 +210,11 @@ void Registry::retire(std::function<void()> free) {
   retired_.push_back({quiescence_.start(), std::move(free)});
 }
 
+void Registry::retire_after(unsigned periods, std::function<void()> free) {
+  if (periods == 1) return retire(std::move(free));
+  retire([this, periods, free = std::move(free)] { retire_after(periods - 1, free); });
+}
+
 void Registry::collect() {
   for (auto r = retired_.begin(); r != retired_.end();) {
     if (!quiescence_.passed(r->token)) {
@@ -224,6 +230,16 @@ std::uint64_t Registry::packets(const Entry& entry) {
   return entry.out ? entry.out->next_seq - 1 : std::uint64_t{entry.in->packets};
 }
 
+// Of these, those that carried something: no dummy, and no payload of AGGFRAG that is padding alone. One
+// counter says it, so that a look at the wrong moment sees no packet that was none.
+std::uint64_t Registry::carried(const Entry& entry) {
+  if (entry.aggfrag)
+    return entry.out ? static_cast<const AggfragOut&>(*entry.aggfrag).carried()
+                     : static_cast<const AggfragIn&>(*entry.aggfrag).carried();
+  if (entry.out && is_dressed(entry.out->kind)) return entry.out->dressing.carried;
+  return packets(entry);
+}
+
 void Registry::tick(Now now) {
   const auto passed = std::min<Now::duration>(now - now_, kSampleEvery);
   now_ = now;
@@ -235,7 +251,7 @@ void Registry::tick(Now now) {
   for (auto at = sas_.lower_bound(next_sample_); due > 0; --due) {
     if (at == sas_.end()) at = sas_.begin();
     Entry& entry = at->second;
-    if (const std::uint64_t n = packets(entry); n != std::exchange(entry.sampled, n)) entry.active = now;
+    if (const std::uint64_t n = carried(entry); n != std::exchange(entry.sampled, n)) entry.active = now;
     if (entry.out) set_mtu(entry);
     ++at;
     next_sample_ = at == sas_.end() ? SaId{} : at->first;
@@ -283,7 +299,7 @@ std::optional<SaCounters> Registry::counters(SaId id) const {
   }
   if (entry.aggfrag) out.aggfrag = aggfrag_counters(entry);
   // More than at the last sample: the last packet came less than a second ago.
-  if (out.packets == entry.sampled)
+  if (carried(entry) == entry.sampled)
     out.idle = std::chrono::duration_cast<std::chrono::seconds>(now_ - entry.active);
   return out;
 }

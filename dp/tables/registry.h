@@ -60,9 +60,10 @@ class Registry {
   // Frees what may be freed. To be called every now and then.
   void collect();
   // The clock of SaCounters::idle, to be called with the time every 10 ms or so. Once a second, however often
-  // it is called, each SA's packet counter is compared with what it was: so the workers need no clock. One
-  // call looks at the SAs that fell due since the last. The same look brings an outbound SA the MTU of its
-  // path, when the route or what is known of the path has changed.
+  // it is called, each SA's counter of packets that carried something, which dummies and padding do not, is
+  // compared with what it was: so the workers need no clock. One call looks at the SAs that fell due since
+  // the last. The same look brings an outbound SA the MTU of its path, when the route or what is known of the
+  // path has changed.
   void tick(Now now);
 
   // The neighbours that packets were sent to since the last call. Looks at all next hops.
@@ -76,8 +77,8 @@ class Registry {
   // `idle` is right to within a second, as of the last tick().
   std::optional<SaCounters> counters(SaId id) const;
   // What the entries decided about since they came. An entry that protects has the packets of its SAs, also
-  // of those that are gone, and those that found none. What a narrowed entry has goes to its child's with it.
-  // Looks at all SAs.
+  // of those that are gone, and those that found none; dummies and payloads of padding alone are none. What a
+  // narrowed entry has goes to its child's with it. Looks at all SAs.
   SpdHits hits() const;
   // The workers' own counters, for hits(). They outlive every call but the destructor.
   void count_hits_of(std::vector<const Hits*> workers) { workers_ = std::move(workers); }
@@ -103,7 +104,7 @@ class Registry {
     std::unique_ptr<AggfragState> aggfrag = {};
     std::shared_ptr<AggfragFeedback> feedback = {};  // outlives it
     std::shared_ptr<const void> moved;  // what was left for the owner (OutboundSa::moved, InboundSa::moved)
-    std::uint64_t sampled = 0;          // packets, when tick() last looked
+    std::uint64_t sampled = 0;          // carried(), when tick() last looked
     Now active{};                       // when it last saw that they had become more, or of the installation
   };
   struct Policy {
@@ -134,6 +135,7 @@ class Registry {
   std::shared_ptr<const PortSpds> port_spds(std::map<std::string, std::vector<Spd::Input>> named) const;
   std::uint32_t add_classes(const Policy& policy, std::vector<ClassSlots>& to) const;
   static std::uint64_t packets(const Entry& entry);
+  static std::uint64_t carried(const Entry& entry);
   static AggfragCounters aggfrag_counters(const Entry& entry);
   std::uint64_t counted(std::uint32_t hit) const;  // by all workers
   HitCounts counted_by_slot(std::uint32_t slot) const;
@@ -144,6 +146,7 @@ class Registry {
   void release(SlotKey key);                // when neither policy, SA nor bundle uses its slot
   void release_classes(PolicyId id);        // those that the policy does not have
   void retire(std::function<void()> free);  // called after a grace period; what it holds goes then too
+  void retire_after(unsigned periods, std::function<void()> free);
   void retire_slot(std::uint32_t slot);
 
   const CryptoBackends& crypto_;

@@ -24,9 +24,9 @@ void Registry::add_hits(const Entry& entry, SpdHits& to) const {
   if (!policies_.contains(id)) return;
   HitCounts& counts = to.entries[id];
   if (entry.out)
-    counts.out += packets(entry);
+    counts.out += carried(entry);
   else
-    counts.in += packets(entry) + entry.in->selector_mismatch;
+    counts.in += carried(entry) + entry.in->selector_mismatch;
 }
 
 // The entry goes. What it has is its child's from now on, if it is a narrowed one.

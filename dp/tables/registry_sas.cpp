@@ -191,7 +191,7 @@ void Registry::make_aggfrag(Entry& entry, const OutboundSlot& slot) {
                            .congestion = options.congestion,
                            .most = options.controlled ? static_cast<double>(options.rate) : 0.0,
                            .second = second},
-      entry.feedback.get());
+      entry.feedback.get(), &aggfrag_news_[entry.owner]);
   entry.out->aggfrag = state.get();
   entry.aggfrag = std::move(state);
 }
@@ -288,8 +288,8 @@ void Registry::remove_sa(SaId id) {
     add_hits(*entry, gone_);
     leaving_sas_.erase(entry);
     if (entry->feedback && entry->in) entry->feedback->release(entry->spec->id);
-    // A second grace period: see AggfragState.
-    if (entry->aggfrag) retire([this, entry] { forget_feedback(*entry); });
+    // Further grace periods: see AggfragState.
+    if (entry->aggfrag) retire_after(entry->out ? 3 : 1, [this, entry] { forget_feedback(*entry); });
     if (entry->spec->interface == InterfaceId{}) return;
     entry->out ? tunnels_.forget(entry->spec->interface, *entry->out)
                : tunnels_.forget(entry->spec->interface, *entry->in);

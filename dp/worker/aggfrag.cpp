@@ -30,7 +30,18 @@ void Aggfrag::take_all(AggfragNews& news) {
   const std::uint64_t now = rte_rdtsc();
   for (AggfragState::Notice *n = news.take(), *next = nullptr; n != nullptr; n = next) {
     next = n->next;
-    n->leaves ? left(*n->of) : arrived(*n->of, now);
+    switch (n->kind) {
+      case AggfragState::Notice::Kind::kArrival:
+        arrived(*n->of, now);
+        break;
+      case AggfragState::Notice::Kind::kDeparture:
+        left(*n->of);
+        break;
+      case AggfragState::Notice::Kind::kReport:
+        n->of->awake();
+        if (!n->of->departed) report(static_cast<AggfragOut&>(*n->of), now);
+        break;
+    }
   }
 }
 
@@ -44,10 +55,19 @@ void Aggfrag::arrived(AggfragState& state, std::uint64_t now) {
     due_.put(state, due);
 }
 
+// What came while the SA slept is to be told.
+void Aggfrag::report(AggfragOut& out, std::uint64_t now) {
+  const std::uint64_t due = out.report_due(now);
+  if (!out.queued || due < out.due) due_.put(out, due);
+}
+
 void Aggfrag::left(AggfragState& state) {
   due_.remove(state);
+  state.departed = true;
   if (state.direction == Direction::kOut) {
-    static_cast<AggfragOut&>(state).clear(Drop::kNoSa, pack_outputs());
+    auto& out = static_cast<AggfragOut&>(state);
+    out.depart();
+    out.clear(Drop::kNoSa, pack_outputs());
     return;
   }
   auto& in = static_cast<AggfragIn&>(state);

@@ -63,6 +63,7 @@ class Aggfrag {
  private:
   void take_all(AggfragNews& news);
   void arrived(AggfragState& state, std::uint64_t now);
+  void report(AggfragOut& out, std::uint64_t now);
   void left(AggfragState& state);
   void receive(AggfragIn& in, std::uint64_t seq, const AggfragIn::Payload& payload);
   UnpackOutputs unpack_outputs() {

@@ -26,8 +26,8 @@ class Audit {
   Audit(std::uint64_t second, ControlChannel& control);
 
   // `packet` is described by its headers: the outer packet; for kSelectorMismatch the inner one, and for
-  // kSequenceExhausted the one that would have been protected. `sa`: none when there is none of this SPI. Of
-  // a reason that is not in kAudited nothing is told.
+  // kSequenceExhausted the one that would have been protected, but of AGGFRAG the outer one. `sa`: none when
+  // there is none of this SPI. Of a reason that is not in kAudited nothing is told.
   void record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_t sequence, SaId sa);
 
  private:

@@ -4,6 +4,7 @@
 #include <rte_cycles.h>
 
 #include <bit>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -55,6 +56,7 @@ void turn_away(const EncapsulateWork& work, const PacketInfo& packet, const Enca
                        : encapsulate_dressed(packet.m, headers, !packet.from_host(), sa.next_seq, sa, job);
   if (bad != Drop::kNone) return bad;
   ++sa.next_seq;
+  if (packet.origin != Origin::kDummy) ++sa.dressing.carried;
   sa.bytes += headers.length;  // as RFC 4301 §4.4.2.1 counts: what the algorithm was applied to
   return Drop::kNone;
 }
@@ -90,6 +92,26 @@ inline Drop begin(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, cons
     out.audit.record(bad, burst.packets[index], spi_of(sa), static_cast<std::uint32_t>(sa.next_seq - 1),
                      sa.id);
   drop(burst.packets[index].m, bad, out.counters);
+}
+
+// A payload of AGGFRAG that begin() did not take. Of one that has something of a packet the outer packet is
+// told of: the payload has parts of many. Its header takes the payload's place, which nobody reads any more.
+[[gnu::noinline]] void refuse_payload(PacketInfo& payload, bool carries, const OutboundSa& sa, Drop bad,
+                                      const EncapsulateOutputs& out) {
+  if (bad == Drop::kSequenceExhausted && carries) {
+    std::uint8_t* ip = bytes_of(payload.m);
+    std::memcpy(ip, sa.header.data() + sa.header.size() - sa.header_bytes, sa.header_bytes);
+    const unsigned length = sa.header_bytes + payload.headers.length + 0u;
+    store_be16(ip + (sa.v4 ? 2 : 4), static_cast<std::uint16_t>(length - (sa.v4 ? 0u : sa.ip_bytes)));
+    payload.headers = {.payload = sa.ip_bytes,
+                       .length = sa.header_bytes,
+                       .sport = static_cast<std::uint16_t>(sa.udp ? load_be16(ip + sa.ip_bytes) : 0),
+                       .dport = static_cast<std::uint16_t>(sa.udp ? load_be16(ip + sa.ip_bytes + 2) : 0),
+                       .protocol = sa.udp ? kUdp : kEsp,
+                       .v4 = sa.v4};
+    out.audit.record(bad, payload, spi_of(sa), static_cast<std::uint32_t>(sa.next_seq - 1), sa.id);
+  }
+  drop(payload.m, bad, out.counters);
 }
 
 // A packet of AGGFRAG, which waits for a payload.
@@ -265,10 +287,14 @@ void encapsulate_payloads(Burst& burst, OutboundSa& sa, const Tables& tables, Cr
                           const EncapsulateOutputs& out) {
   unsigned jobs = 0;
   for (unsigned i = 0; i < burst.count; ++i) {
-    if (const Drop bad = begin_of_kind(burst.packets[i], sa, burst.jobs[jobs], out); bad != Drop::kNone)
-      drop(burst.packets[i].m, bad, out.counters);
-    else
-      burst.encapsulating[jobs++] = &sa;
+    PacketInfo& payload = burst.packets[i];
+    const bool carries = !is_padding_alone({bytes_of(payload.m), payload.headers.length});
+    if (const Drop bad = begin_of_kind(payload, sa, burst.jobs[jobs], out); bad != Drop::kNone) {
+      refuse_payload(payload, carries, sa, bad, out);
+      continue;
+    }
+    if (carries) sa.aggfrag->count_carried();
+    burst.encapsulating[jobs++] = &sa;
   }
   if (jobs != 0) forward_all(burst, jobs, crypto.run(burst.jobs.data(), jobs), tables, out);
 }

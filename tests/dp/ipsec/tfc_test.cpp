@@ -81,6 +81,30 @@ INSTANTIATE_TEST_SUITE_P(Rfc4303_2_7, EveryPaddedSuite,
                            return out;
                          });
 
+// An SA that sends nothing else is idle, and the entry has protected nothing.
+TEST(Rfc4303_2_6, DummiesAreNoHitsAndKeepNoSaBusy) {
+  using namespace std::chrono_literals;
+  Pair pair({.tunnel = {.dummies = 1}});
+  Registry& registry = pair.left.registry();
+  Registry::Now now{100s};
+  const auto pass = [&](auto&& each) {
+    for (int i = 0; i < 20; ++i) {
+      each();
+      registry.tick(now += 1s);
+    }
+    return registry.counters(SaId{1})->idle;
+  };
+  const auto hits = [&] { return registry.hits().entries.at(PolicyId{1}).out; };
+  EXPECT_LE(pass([&] { pair.seal(inner_of(kMixes[0], 40)); }), 1s) << "the control";
+  EXPECT_EQ(hits(), 20u);
+  EXPECT_GE(pass([&] { EXPECT_EQ(dummy_of(pair.left).size(), 1u); }), 18s);
+  EXPECT_EQ(hits(), 20u);
+  EXPECT_EQ(registry.counters(SaId{1})->packets, 40u) << "which the limits of the SA are about";
+  registry.remove_sa(SaId{1});
+  for (int i = 0; i < 3; ++i) pair.left.worker().turn(), registry.collect();
+  EXPECT_EQ(hits(), 20u) << "also when it is gone";
+}
+
 TEST(Rfc4303_2_7, ANumberIsTheLeastLengthAndLongerPacketsStay) {
   Pair pair({.tunnel = {.tfc = 600}});
   const auto length = [&](unsigned inner) { return pair.seal(inner_of(kMixes[0], inner - 28)).size(); };

@@ -2,6 +2,7 @@
 // AGGFRAG (RFC 9347) through two workers: packets that are joined, split, late and lost; at a rate; and an SA
 // that goes while something of it waits.
 #include <gmock/gmock.h>
+#include <rte_cycles.h>
 
 #include "dp/ipsec/aggfrag_out.h"
 #include "tests/dp/fragments.h"
@@ -224,6 +225,43 @@ TEST(Rfc9347_2_4_1, AtARateAllPacketsAreOfOneSizeWhetherThereIsTrafficOrNot) {
   expect_each_is_counted(pair.right, came.size());
 }
 
+TEST(Rfc9347_2_4_1, PaddingAloneIsNoHitAndKeepsNoSaBusy) {
+  using namespace std::chrono_literals;
+  Pair pair(joining(at_rate(5000)));
+  Registry::Now now{100s};
+  const auto tick = [&] {
+    now += 1s;
+    for (Lab* lab : {&pair.left, &pair.right}) lab->registry().tick(now);
+  };
+  const auto idle = [&](Lab& lab) { return lab.registry().counters(SaId{1})->idle; };
+  const auto hits = [](Lab& lab) { return lab.registry().hits().entries.at(PolicyId{1}); };
+  tick();
+  const auto pass = [&](const std::vector<Buffer>& packets) {
+    auto outer = seal(pair, packets);
+    const auto more = collect(pair.left, 1);
+    outer.insert(outer.end(), more.begin(), more.end());
+    std::size_t came = 0;
+    for (const Buffer& p : outer) came += open(pair, {p}).size();
+    tick();
+    return came;
+  };
+  std::size_t came = 0;
+  for (int i = 0; i < 10; ++i) came += pass({});
+  EXPECT_EQ(came, 0u);
+  EXPECT_GE(pair.left.registry().counters(SaId{1})->packets, 10u);
+  EXPECT_GE(pair.right.registry().counters(SaId{1})->packets, 10u);
+  for (Lab* lab : {&pair.left, &pair.right}) {
+    EXPECT_EQ(hits(*lab), HitCounts{});
+    EXPECT_GE(idle(*lab), 9s);
+  }
+  for (int i = 0; i < 100 && came == 0; ++i) came += pass({inner(60)});
+  EXPECT_NE(came, 0u);
+  EXPECT_GE(hits(pair.left).out, 1u) << "the control";
+  EXPECT_GE(hits(pair.right).in, 1u);
+  EXPECT_LE(idle(pair.left), 1s);
+  EXPECT_LE(idle(pair.right), 1s);
+}
+
 TEST(Rfc9347_2_4_1, WithoutPaddingOnlyWhatIsThereLeavesAtItsTime) {
   Pair pair(joining(at_rate(1000, false)));
   EXPECT_THAT(collect(pair.left, 1, 2000), IsEmpty());
@@ -296,6 +334,123 @@ TEST(Aggfrag, AnSaThatGoesWithAHoleOpenLeavesNothingBehind) {
   EXPECT_EQ(pair.right.worker().counters().waiting, 0u);
   EXPECT_EQ(pair.right.dropped(Drop::kAggfragLost), 1u);
   expect_each_is_counted(pair.right, 1);
+}
+
+// One worker by hand: its turns are this test's.
+struct Owner {
+  Owner() { quiescence.online(0); }
+  ~Owner() { quiescence.offline(0); }
+  void add(Direction direction, AggfragOptions options) {
+    SaOptions o = joining(options);
+    o.id = direction == Direction::kOut ? 1 : 2;
+    o.selectors = selectors(kMixes[0].local, kMixes[0].remote);
+    ASSERT_TRUE(registry.add_sa(make_sa(direction, o)));
+  }
+  OutboundSa& sa() { return *(*registry.tables().read()->outbound)[0].sa.read(); }
+  void take_news() { aggfrag.take_news(registry.tables().read()->aggfrag[0]); }
+  void end_turn() {
+    quiescence.report(0);
+    registry.collect();
+  }
+
+  Quiescence quiescence{1};
+  Registry registry{
+      *Shared::get().crypto,
+      quiescence,
+      1,
+      {{Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500}, {Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1500}}};
+  WorkerCounters counters;
+  Aggfrag aggfrag{Shared::get().buffers, 1, rte_get_tsc_hz(), counters};
+};
+
+// The first grace period of a removal may end with a turn that began before it: what waits is the owner's
+// until it knows.
+TEST(Aggfrag, AnSaWhoseOwnerLearnsLateThatItIsGoneIsThereUntilThen) {
+  Owner owner;
+  owner.add(Direction::kOut, at_rate(1, false));
+  owner.take_news();
+  PacketInfo packet{.m = Lab::mbuf(inner(100), kLan)};
+  ASSERT_EQ(parse_ip(packet.m, 0, packet.headers), Drop::kNone);
+  const unsigned in_use = rte_mempool_in_use_count(Shared::get().buffers);
+  owner.aggfrag.send(packet, owner.sa());
+  ASSERT_EQ(owner.aggfrag.waiting(), 1u);
+  owner.registry.remove_sa(SaId{1});
+  owner.end_turn();
+  EXPECT_EQ(rte_mempool_in_use_count(Shared::get().buffers), in_use);
+  EXPECT_FALSE(owner.aggfrag.idle());
+  owner.take_news();
+  EXPECT_EQ(owner.aggfrag.waiting(), 0u);
+  EXPECT_TRUE(owner.aggfrag.idle());
+  EXPECT_EQ(rte_mempool_in_use_count(Shared::get().buffers), in_use - 1);
+  EXPECT_EQ(owner.counters.dropped[static_cast<std::size_t>(Drop::kNoSa)], 1u);
+  for (int i = 0; i < 5; ++i) owner.end_turn();
+  EXPECT_EQ(owner.registry.retired(), 0u);
+}
+
+// Another worker may be about to wake an SA when it goes, and does so when its owner has let go of it.
+TEST(Aggfrag, AnSaThatIsWokenWhenItIsGoneIsLeftAlone) {
+  Owner owner;
+  owner.add(Direction::kOut, {.congestion = true});
+  owner.take_news();
+  EXPECT_FALSE(owner.aggfrag.idle()) << "it looks for what there is to report";
+  AggfragState* const state = owner.sa().aggfrag;
+  owner.registry.remove_sa(SaId{1});
+  owner.end_turn();
+  owner.take_news();
+  EXPECT_TRUE(owner.aggfrag.idle());
+  owner.end_turn();
+  state->wake();
+  owner.end_turn();
+  owner.take_news();
+  EXPECT_TRUE(owner.aggfrag.idle());
+  EXPECT_EQ(owner.registry.retired(), 1u);
+  owner.end_turn();
+  EXPECT_EQ(owner.registry.retired(), 0u);
+}
+
+// A gateway of two SAs, whose peer is a Lab too.
+struct Ways {
+  Ways() {
+    for (const bool forth : {true, false}) {
+      Lab &from = forth ? left : right, &to = forth ? right : left;
+      SaOptions o = joining({.congestion = true});
+      o.spi = forth ? Spi{0x1001} : Spi{0x2002};
+      o.id = forth ? 1 : 2;
+      const char *mine = forth ? kMixes[0].local : kMixes[0].remote,
+                 *theirs = forth ? kMixes[0].remote : kMixes[0].local;
+      if (!forth) std::swap(o.from, o.to);
+      from.protect(selectors(mine, theirs));
+      o.selectors = selectors(mine, theirs);
+      EXPECT_TRUE(from.registry().add_sa(make_sa(Direction::kOut, o)));
+      o.selectors = selectors(theirs, mine);
+      EXPECT_TRUE(to.registry().add_sa(make_sa(Direction::kIn, o)));
+    }
+  }
+  // What the right one sends back for a packet from the left one, beside the packet itself.
+  std::vector<Buffer> reports(unsigned octets) {
+    const auto outer = ips(left.pass(inner(octets), Origin::kProtected, kLan));
+    auto out = ips(right.pass(outer, Origin::kUnprotected, kWan));
+    std::erase(out, aged(inner(octets), 2));
+    return out;
+  }
+  bool sleeps() { return right.worker().next_due() > rte_rdtsc() + rte_get_tsc_hz() / 2; }
+  Lab left{0, true}, right{1, false};
+};
+
+TEST(Rfc9347_2_4_2, WhoHasNothingToReportSleepsAndTheFirstPayloadWakesIt) {
+  Ways ways;
+  for (unsigned round = 0; round < 3; ++round) {
+    for (std::uint64_t turns = 0; turns < 2'000'000'000 && !ways.sleeps(); ++turns)
+      ways.right.pass(std::vector<Buffer>{}, Origin::kProtected, kLan);
+    ASSERT_TRUE(ways.sleeps()) << round;
+    const auto out = ways.reports(100 + round);
+    ASSERT_THAT(out, SizeIs(1)) << "at once";
+    EXPECT_EQ(load_be32(out[0].data() + 20), 0x2002u);
+    EXPECT_FALSE(ways.sleeps());
+    ways.left.pass(out, Origin::kUnprotected, kWan);
+    EXPECT_EQ(ways.left.registry().counters(SaId{2})->packets, round + 1);
+    EXPECT_EQ(ways.left.registry().hits().entries.at(PolicyId{1}).in, 0u) << "it is no traffic";
+  }
 }
 
 // What waits when an SA is replaced leaves by the new one; of a packet of which a part has left, the rest by

@@ -54,6 +54,58 @@ TEST(Rfc4303_3_3_3, TheSenderAuditsAnSaThatHasNoSequenceNumberLeft) {
   EXPECT_EQ(told[0].flow_label, 0x12345u) << "the cleartext flow label";
 }
 
+std::vector<WorkerEvent> audited(Lab& lab) {
+  std::vector<WorkerEvent> told = lab.events();
+  std::erase_if(told, [](const WorkerEvent& e) { return e.kind != WorkerEvent::Kind::kAudit; });
+  return told;
+}
+
+OutboundSa& first_sa(Lab& lab) { return *(*lab.registry().tables().read()->outbound)[0].sa.read(); }
+
+// A payload has parts of many packets: the outer packet is told of.
+TEST(Rfc4303_3_3_3, SoIsAnSaOfAggfrag) {
+  for (const Mix& mix : {kMixes[0], kMixes[3]})
+    for (const bool udp : {false, true}) {
+      SCOPED_TRACE(std::string(mix.name) + (udp ? " udp" : ""));
+      SaOptions options{.aggfrag = {.on = true}};
+      if (udp) options.udp = UdpPorts{kNatTraversalPort, kNatTraversalPort};
+      Pair pair(options, mix);
+      first_sa(pair.left).next_seq = kLastSequence;
+      const bool v4 = pair.options.from.is_v4();
+      const Buffer inner = v4 ? udp4(mix.inner_from, mix.inner_to) : udp6(mix.inner_from, mix.inner_to);
+      pair.seal(inner);
+      EXPECT_TRUE(audited(pair.left).empty());
+      EXPECT_TRUE(pair.left.pass(inner, Origin::kProtected, kLan).empty());
+      EXPECT_EQ(pair.left.dropped(Drop::kSequenceExhausted), 1u);
+      const auto told = audited(pair.left);
+      ASSERT_EQ(told.size(), 1u);
+      EXPECT_EQ(told[0].reason, Drop::kSequenceExhausted);
+      EXPECT_EQ(told[0].spi, static_cast<std::uint32_t>(pair.options.spi));
+      EXPECT_EQ(told[0].sequence, 0xffffffffu);
+      EXPECT_EQ(told[0].sa, pair.options.id);
+      EXPECT_EQ(told[0].source, pair.options.from);
+      EXPECT_EQ(told[0].destination, pair.options.to);
+      EXPECT_EQ(told[0].protocol, udp ? kUdp : kEsp);
+      EXPECT_EQ(told[0].dport, udp ? 4500u : 0u);
+    }
+}
+
+// As of a dummy, nobody has lost anything.
+TEST(Rfc4303_3_3_3, ButNotOfPaddingAlone) {
+  Pair pair({.aggfrag = {.on = true, .packet = 500, .rate = 5000}});
+  first_sa(pair.left).next_seq = kLastSequence + 1;
+  for (int i = 0; i < 50'000'000 && pair.left.dropped(Drop::kSequenceExhausted) < 2; ++i)
+    pair.left.pass(std::vector<Buffer>{}, Origin::kProtected, kLan);
+  ASSERT_GE(pair.left.dropped(Drop::kSequenceExhausted), 2u);
+  EXPECT_TRUE(audited(pair.left).empty());
+  std::vector<WorkerEvent> told;
+  pair.left.pass(udp4("198.18.1.10", "198.18.2.10"), Origin::kProtected, kLan);
+  for (int i = 0; i < 50'000'000 && (told = audited(pair.left)).empty(); ++i)
+    pair.left.pass(std::vector<Buffer>{}, Origin::kProtected, kLan);
+  ASSERT_EQ(told.size(), 1u) << "the control";
+  EXPECT_EQ(told[0].reason, Drop::kSequenceExhausted);
+}
+
 TEST(Rfc4301_5_2, AnEventOfIpv6HasTheFlowLabelOfThePacket) {
   Pair pair({}, kMixes[3]);
   Buffer esp = pair.seal(udp6(kMixes[3].inner_from, kMixes[3].inner_to));
