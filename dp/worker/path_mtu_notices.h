@@ -2,6 +2,11 @@
 // ICMP messages from the unprotected side which say that ESP of ours was too large for a link on its way (RFC
 // 1191, RFC 8201, RFC 4301 §8.2): what they say goes to the control thread, which knows whether to believe it
 // (dp/tables/registry.h). One thread: its worker.
+//
+// A message about ESP in UDP that quotes only the eight octets that RFC 792 asks for is not heard: they are
+// the UDP header, without an SPI or a sequence number. Addresses and ports 4500 are no secret, DF packets
+// have no identification, and the checksum is zero (RFC 3948 §2.1), so that nothing shows that its sender is
+// on the path: anybody could hold every tunnel of ours at the least MTU (RFC 4301 §8.2, RFC 5927 §7).
 #pragma once
 
 #include "dp/tables/tables.h"

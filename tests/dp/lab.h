@@ -113,13 +113,15 @@ inline SaRef make_sa(Direction direction, const SaOptions& o) {
 
 class Lab {
  public:
-  explicit Lab(std::uint16_t queue, bool left, IcmpOptions icmp = {})
+  // `vlan7`, `vlan8`: the SPDs of these ports; none: the common one.
+  explicit Lab(std::uint16_t queue, bool left, IcmpOptions icmp = {}, const char* vlan7 = "",
+               const char* vlan8 = "")
       : quiescence_(1),
         registry_(*Shared::get().crypto, quiescence_, 1,
                   {{Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
                    {Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1500},
-                   {Mac{2, 0, 0, 0, 0, 1}, Side::kUnprotected, 1500},
-                   {Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
+                   {Mac{2, 0, 0, 0, 0, 1}, Side::kUnprotected, 1500, vlan7},
+                   {Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500, vlan8},
                    {Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500}}) {
     static unsigned serial = 0;
     const std::string n = std::to_string(serial++);

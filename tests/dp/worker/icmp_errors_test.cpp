@@ -351,6 +351,49 @@ TEST(Rfc4301_6_2, AnErrorFromInsideTakesTheSaOfThePacketThatItQuotes) {
   EXPECT_TRUE(n.left.events().empty()) << "no SA is asked for on behalf of an error";
 }
 
+// Two customers with the same addresses, on two ports: each one's errors go by its own SA.
+TEST(Rfc4301_6_2, WhichSaThatIsSaysTheSpdOfThePortThatTheErrorCameBy) {
+  Lab left{0, true, {}, "", "guests"};
+  SaOptions o{.selectors = selectors("198.18.1.0/24", "198.18.2.0/24")};
+  for (const std::uint32_t id : {1u, 2u}) {
+    ASSERT_TRUE(left.registry().add_policy({.id = PolicyId{id},
+                                            .order = id,
+                                            .action = Action::kProtect,
+                                            .selectors = o.selectors,
+                                            .spd = id == 2 ? "guests" : ""}));
+    o.id = id, o.spi = Spi{0x1000 + id};
+    auto sa = std::make_shared<SaSpec>(*make_sa(Direction::kOut, o));
+    sa->policy = PolicyId{id};
+    ASSERT_TRUE(left.registry().add_sa(sa));
+  }
+  ASSERT_TRUE(left.registry().commit());
+  const Buffer error = icmp4("192.0.2.77", "198.18.2.10", 3, 1, 0, udp4("198.18.2.10", "198.18.1.10"));
+  const auto by = [&](PortIndex port) {
+    const auto out = left.pass(error, Origin::kProtected, port);
+    return out.size() == 1 ? load_be32(ip_of(out[0]).data() + kIpv4Bytes) : 0;
+  };
+  EXPECT_EQ(by(kLan), 0x1001u);
+  EXPECT_EQ(by(kVlan8), 0x1002u);
+}
+
+// What the gateway says about a packet is judged by the SPD of the port that the packet came by.
+TEST(Rfc4301_6_2, TheGatewaysOwnErrorIsJudgedByTheSpdOfThePortOfThePacketThatItQuotes) {
+  for (const bool own : {true, false}) {
+    Lab left{0, true, {}, "other"};
+    ASSERT_TRUE(left.registry().add_policy({.id = PolicyId{1},
+                                            .order = 1,
+                                            .action = Action::kBypass,
+                                            .selectors = selectors("0.0.0.0/0", "0.0.0.0/0"),
+                                            .spd = own ? "other" : ""}));
+    ASSERT_TRUE(left.registry().commit());
+    const Buffer expired = udp4("203.0.113.9", "198.18.1.10", 40, 0, 1);
+    const bool by_vlan = !told(left.pass(expired, Origin::kUnprotected, kVlan7)).empty(),
+               by_wan = !told(left.pass(expired, Origin::kUnprotected, kWan)).empty();
+    EXPECT_EQ(by_vlan, own);
+    EXPECT_EQ(by_wan, !own) << "the control";
+  }
+}
+
 TEST(Rfc4301_6_2, ADiscardThatNamesIcmpIsObeyed) {
   Narrow n;
   n.left.protect(selectors("198.18.1.0/24[icmp]", "198.18.2.0/24[icmp]"), Action::kDiscard, 9, 1);
@@ -422,6 +465,20 @@ TEST(Rfc4301_8_2, ARouterThatQuotesOurEspIsHeard) {
       other[v4 ? 15 : 23] ^= 0x40;
       EXPECT_TRUE(said(too_big(router, other, 1300, quote)).empty());
     }
+}
+
+// RFC 792 asks a router for 64 bits behind the IP header alone: of ESP in UDP that is no SPI and no number.
+// What else stands there everybody knows, see path_mtu_notices.h.
+TEST(Rfc4301_8_2, ARouterThatQuotesPortsAloneIsNotBelieved) {
+  SaOptions options;
+  options.udp = UdpPorts{Port{4500}, Port{4500}};
+  Pair pair(options);
+  const Buffer esp = pair.seal(udp4("198.18.1.10", "198.18.2.10"));
+  EXPECT_TRUE(pair.left.pass(too_big("203.0.113.9", esp, 576, 28), Origin::kUnprotected, kWan).empty());
+  EXPECT_TRUE(pair.left.events().empty());
+  EXPECT_EQ(pair.left.dropped(Drop::kPathMtu), 0u);
+  pair.left.pass(too_big("203.0.113.9", esp, 1300, 36), Origin::kUnprotected, kWan);
+  EXPECT_EQ(pair.left.events().size(), 1u) << "the control";
 }
 
 TEST(Rfc4301_8_2, TheSaThenTellsInsideWhatFits) {
