@@ -1,223 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random policies against random packets and fragments: what the data path makes of their octets, beside a
-// linear reading of RFC 4301 §4.4.1, §5.2 and §7. SIMPLON_PACKETS says how many, a million for a thorough
-// run.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <cstdlib>
-#include <random>
+// linear reading of RFC 4301 §4.4.1, §5.2 and §7 (random_policies.h). SIMPLON_PACKETS says how many, a
+// million for a thorough run.
+#include <array>
+#include <map>
 
 #include "dp/ipsec/esp_in.h"
-#include "dp/tables/spd.h"
-#include "dp/worker/burst.h"
+#include "tests/dp/tables/random_policies.h"
 
-namespace simplon::dp {
+namespace simplon::dp::test {
 namespace {
-
-constexpr std::uint8_t kGre = 47, kOspf = 89;
-constexpr std::uint8_t kProtocols[] = {kTcp, kUdp, kSctp, kIcmp, kIcmpv6, kMobility, kGre, kOspf};
-enum class Piece : std::uint8_t { kWhole, kAtomic, kFirst, kLater };
-
-// What a packet is, apart from its octets.
-struct Known {
-  IpAddress source, destination;
-  std::uint8_t protocol = 0;
-  std::uint16_t sport = 0, dport = 0;
-  Piece piece{};
-  bool hidden = false;  // an IPv6 fragment whose protocol stands behind another extension header
-
-  bool fragment() const { return piece == Piece::kFirst || piece == Piece::kLater; }
-};
-
-class World {
- public:
-  explicit World(unsigned seed) : random_(seed) {}
-  unsigned pick(unsigned n) { return static_cast<unsigned>(random_() % n); }
-  Family family() { return pick(2) == 0 ? Family::kV4 : Family::kV6; }
-  IpAddress address(Family family) {
-    if (family == Family::kV4)
-      return IpAddress::v4(198, 18, static_cast<std::uint8_t>(pick(2)), static_cast<std::uint8_t>(pick(16)));
-    std::array<std::uint8_t, 16> raw{0x20, 0x01, 0x0d, 0xb8};
-    raw[7] = static_cast<std::uint8_t>(pick(2));  // both halves of the address count
-    raw[15] = static_cast<std::uint8_t>(pick(16));
-    return *IpAddress::from_bytes(raw);
-  }
-  std::uint8_t protocol() { return kProtocols[pick(std::size(kProtocols))]; }
-  std::uint16_t port(std::uint8_t protocol) {
-    if (protocol == kMobility) return static_cast<std::uint16_t>(pick(4) << 8);
-    return static_cast<std::uint16_t>(has_types(protocol) ? pick(4) << 8 | pick(3) : pick(6));
-  }
-  TrafficSelector selector(Family family) {
-    TrafficSelector s{.addresses = AddressRange::of(Prefix::all(family))};
-    const IpAddress a = address(family), b = address(family);
-    const unsigned bits = family == Family::kV4 ? 22 + pick(11) : 62 + pick(67);
-    if (pick(4) == 0)
-      s.addresses = {std::min(a, b), std::max(a, b)};
-    else if (pick(3) != 0)
-      s.addresses = AddressRange::of({masked(a, bits), static_cast<std::uint8_t>(bits)});
-    if (pick(3) == 0) return s;
-    s.protocol = protocol();
-    const std::uint16_t p = port(s.protocol), q = port(s.protocol);
-    if (pick(4) == 0)
-      s.ports = PortRange::opaque();
-    else if (has_ports(s.protocol) && pick(2) == 0)
-      s.ports = {std::min(p, q), std::max(p, q)};
-    return s;
-  }
-  SelectorSet set() {
-    SelectorSet out;
-    for (unsigned i = 0, n = 1 + pick(3); i < n; ++i) out.local.push_back(selector(family()));
-    for (unsigned i = 0, n = 1 + pick(3); i < n; ++i) out.remote.push_back(selector(family()));
-    return out;
-  }
-  Selectors selectors() {
-    std::vector<SelectorSet> sets{set()};
-    for (unsigned i = pick(2) == 0 ? pick(4) : 0; i > 0; --i) sets.push_back(set());
-    return Selectors::of(std::move(sets));
-  }
-  Spd::Input policy(std::uint32_t id) {
-    return {{.id = PolicyId{id},
-             .order = pick(20),
-             .direction = static_cast<PolicyDirection>(pick(3)),
-             .action = static_cast<Action>(pick(3)),
-             .selectors = selectors()},
-            1000 + id};
-  }
-  Known packet() {
-    const Family f = family();
-    Known k{.source = address(f), .destination = address(f), .protocol = protocol()};
-    k.piece = static_cast<Piece>(pick(4));
-    if (f == Family::kV4 && k.piece == Piece::kAtomic) k.piece = Piece::kWhole;
-    if (has_ports(k.protocol)) k.sport = port(k.protocol), k.dport = port(k.protocol);
-    if (has_types(k.protocol)) k.dport = k.sport;
-    k.hidden = f == Family::kV6 && k.fragment() && pick(4) == 0;
-    return k;
-  }
-
- private:
-  std::mt19937 random_;
-};
-
-// Its octets, and an mbuf around them.
-class Octets {
- public:
-  Octets(const Known& k, World& world) {
-    k.source.is_v4() ? ipv4(k) : ipv6(k, world);
-    payload(k, world);
-    set_length(k);
-    m_.buf_addr = bytes_;
-    m_.data_off = 0;
-    m_.nb_segs = 1;
-    m_.data_len = static_cast<std::uint16_t>(at_);
-    m_.pkt_len = at_;
-  }
-  rte_mbuf* mbuf() { return &m_; }
-  const std::uint8_t* ip() const { return bytes_; }
-
- private:
-  static constexpr std::uint16_t kLaterOffset = 8;
-  void ipv4(const Known& k) {
-    bytes_[0] = 0x45;
-    bytes_[8] = 64;
-    bytes_[9] = k.protocol;
-    if (k.piece == Piece::kFirst) store_be16(bytes_ + 6, kMoreFragments);
-    if (k.piece == Piece::kLater) store_be16(bytes_ + 6, kLaterOffset / 8);
-    std::ranges::copy(k.source.bytes(), bytes_ + 12);
-    std::ranges::copy(k.destination.bytes(), bytes_ + 16);
-    at_ = kIpv4Bytes;
-  }
-  void ipv6(const Known& k, World& world) {
-    bytes_[0] = 0x60;
-    bytes_[7] = 64;
-    std::ranges::copy(k.source.bytes(), bytes_ + 8);
-    std::ranges::copy(k.destination.bytes(), bytes_ + 24);
-    next_ = 6;
-    at_ = kIpv6Bytes;
-    if (world.pick(4) == 0) header(kIpv6HopByHop);
-    if (world.pick(4) == 0) header(kIpv6Destination);
-    if (k.piece != Piece::kWhole) {
-      header(kIpv6Fragment);
-      if (k.piece == Piece::kFirst) store_be16(bytes_ + at_ - 6, 1);
-      if (k.piece == Piece::kLater) store_be16(bytes_ + at_ - 6, kLaterOffset);
-    }
-    if (k.hidden && k.piece == Piece::kFirst) header(kIpv6Destination);
-    bytes_[next_] = k.hidden && k.piece == Piece::kLater ? kIpv6Destination : k.protocol;
-  }
-  void header(std::uint8_t type) {
-    bytes_[next_] = type;
-    next_ = at_;
-    at_ += 8;
-  }
-  // Of a later fragment, and where there are no ports, anything.
-  void payload(const Known& k, World& world) {
-    std::uint8_t* p = bytes_ + at_;
-    at_ += 24;
-    for (std::uint8_t* b = p; b != bytes_ + at_; ++b) *b = static_cast<std::uint8_t>(world.pick(4));
-    if (k.piece == Piece::kLater || !has_ports(k.protocol)) return;
-    if (k.protocol == kMobility)
-      p[2] = static_cast<std::uint8_t>(k.sport >> 8);
-    else
-      store_be16(p, k.sport);
-    if (!has_types(k.protocol)) store_be16(p + 2, k.dport);
-  }
-  void set_length(const Known& k) {
-    if (!k.source.is_v4()) return store_be16(bytes_ + 4, static_cast<std::uint16_t>(at_ - kIpv6Bytes));
-    store_be16(bytes_ + 2, static_cast<std::uint16_t>(at_));
-    set_ipv4_checksum(bytes_);
-  }
-
-  std::uint8_t bytes_[160] = {};
-  unsigned at_ = 0, next_ = 0;
-  rte_mbuf m_{};
-};
-
-// The reading. kUnknown: only the whole datagram can tell (§7).
-enum class Answer : std::uint8_t { kNo, kYes, kUnknown };
-
-Answer both(Answer a, Answer b) {
-  if (a == Answer::kNo || b == Answer::kNo) return Answer::kNo;
-  return a == Answer::kYes ? b : a;
-}
-Answer port(const PortRange& range, const Known& k, std::uint16_t value) {
-  if (range.is_any()) return Answer::kYes;
-  if (k.fragment()) return range.is_opaque() ? Answer::kYes : Answer::kUnknown;
-  if (!has_ports(k.protocol)) return range.is_opaque() ? Answer::kYes : Answer::kNo;
-  return !range.is_opaque() && range.first <= value && value <= range.last ? Answer::kYes : Answer::kNo;
-}
-Answer side(const TrafficSelector& s, const Known& k, const IpAddress& address, std::uint16_t value) {
-  if (!s.addresses.contains(address)) return Answer::kNo;
-  if (s.protocol != kAnyProtocol && !k.hidden && s.protocol != k.protocol) return Answer::kNo;
-  const Answer protocol = s.protocol != kAnyProtocol && k.hidden ? Answer::kUnknown : Answer::kYes;
-  return both(protocol, port(s.ports, k, value));
-}
-// Of several selectors one is enough.
-Answer one_of(const TrafficSelectors& sources, const TrafficSelectors& destinations, const Known& k) {
-  Answer out = Answer::kNo;
-  for (const TrafficSelector& s : sources)
-    for (const TrafficSelector& d : destinations) {
-      const bool contradict =
-          s.protocol != d.protocol && s.protocol != kAnyProtocol && d.protocol != kAnyProtocol;
-      if (contradict) continue;
-      const Answer a = both(side(s, k, k.source, k.sport), side(d, k, k.destination, k.dport));
-      if (a == Answer::kYes) return a;
-      if (a == Answer::kUnknown) out = a;
-    }
-  return out;
-}
-
-// Of several sets too, each of which stands on its own.
-Answer one_of(const Selectors& selectors, Direction direction, const Known& k) {
-  Answer out = Answer::kNo;
-  const auto read = [&](const TrafficSelectors& local, const TrafficSelectors& remote) {
-    const Answer a = direction == Direction::kOut ? one_of(local, remote, k) : one_of(remote, local, k);
-    if (a == Answer::kYes || out == Answer::kNo) out = a;
-  };
-  read(selectors.local, selectors.remote);
-  for (const SelectorSet& set : selectors.more)
-    if (out != Answer::kYes) read(set.local, set.remote);
-  return out;
-}
 
 struct Decided {
   const Spd::Input* by = nullptr;
@@ -232,18 +24,6 @@ Decided read(const std::vector<Spd::Input>& in_order, Direction direction, const
     if (a != Answer::kNo) return {&input, a == Answer::kUnknown};
   }
   return {};
-}
-
-unsigned packets_to_try() {
-  const char* asked = std::getenv("SIMPLON_PACKETS");
-  return asked != nullptr ? static_cast<unsigned>(std::strtoul(asked, nullptr, 10)) : 50'000;
-}
-constexpr unsigned kPacketsOfAWorld = 500;
-
-PacketInfo parsed(Octets& octets) {
-  PacketInfo packet{.m = octets.mbuf()};
-  EXPECT_EQ(parse_ip(packet.m, 0, packet.headers), Drop::kNone);
-  return packet;
 }
 
 TEST(Rfc4301_4_4_1, RandomPoliciesDecideAboutRandomPacketsAsTheListIsRead) {
@@ -298,5 +78,168 @@ TEST(Rfc4301_5_2, RandomSelectorsOfAnSaAreReadAsTheyStand) {
   EXPECT_GT(passed, tried / 50);
 }
 
+using Modes = std::array<unsigned, 6>;  // by FragmentHandling
+FragmentHandling random_mode(World& world) {
+  return FragmentHandling{static_cast<std::uint8_t>(world.pick(6))};
+}
+unsigned& of(Modes& modes, FragmentHandling mode) { return modes[static_cast<std::size_t>(mode)]; }
+
+// What an entry says of a packet, by its way with fragments (§7.1 to §7.3).
+Answer by_mode(const PolicySpec& policy, Direction direction, const Known& k) {
+  const auto ask = [&](const Known& known) { return one_of(policy.selectors, direction, known); };
+  switch (policy.fragments) {
+    case FragmentHandling::kReassemble:
+    case FragmentHandling::kAny:
+    case FragmentHandling::kAlso:
+    case FragmentHandling::kDrop:
+      return ask(k);
+    case FragmentHandling::kOwnSa:
+    case FragmentHandling::kLater:
+      break;
+  }
+  const bool later = policy.fragments == FragmentHandling::kLater;
+  if (!k.fragment()) return later ? Answer::kNo : ask(k);
+  // What stands behind its extension header, nobody knows.
+  if (k.hidden) return ask(k.without_ports()) == Answer::kNo ? Answer::kNo : Answer::kUnknown;
+  if (later != (k.piece == Piece::kLater)) return Answer::kNo;
+  return ask(later ? k.without_ports() : k.as_whole());
+}
+
+struct Fate {
+  enum class Kind : std::uint8_t { kNoEntry, kDecided, kUndecided, kRefused } kind = Kind::kNoEntry;
+  std::uint32_t slot = 0;
+  friend bool operator==(const Fate&, const Fate&) = default;
+};
+Fate read_with_modes(const std::vector<Spd::Input>& in_order, Direction direction, const Known& k) {
+  const bool out = direction == Direction::kOut;
+  for (const Spd::Input& input : in_order) {
+    const PolicyDirection d = input.policy.direction;
+    if (d == (out ? PolicyDirection::kIn : PolicyDirection::kOut)) continue;
+    const Answer a = by_mode(input.policy, direction, k);
+    if (a == Answer::kNo) continue;
+    if (k.fragment() && input.policy.fragments == FragmentHandling::kDrop)
+      return {Fate::Kind::kRefused, input.slot};
+    return {a == Answer::kYes ? Fate::Kind::kDecided : Fate::Kind::kUndecided, input.slot};
+  }
+  return {};
+}
+
+// As the stage asks: without a look into the fragment, and where that is not enough, with one.
+Fate ask(const Spd& spd, Direction direction, const PacketInfo& packet) {
+  const auto once = [&](const Flow& flow) -> Fate {
+    const Spd::Entry* entry = spd.find(direction, flow);
+    if (entry == nullptr) return {};
+    if (flow.fragment && entry->fragments == FragmentHandling::kDrop)
+      return {Fate::Kind::kRefused, entry->slot};
+    return {entry->undecided(flow) ? Fate::Kind::kUndecided : Fate::Kind::kDecided, entry->slot};
+  };
+  const Fate first = once(flow_of(packet));
+  return first.kind == Fate::Kind::kUndecided ? once(flow_of_piece(packet)) : first;
+}
+
+TEST(Rfc4301_7, RandomFragmentsGoTheWayOfTheEntryThatTheListIsReadTo) {
+  Modes pieces{}, whole{};
+  unsigned undecided = 0, tried = 0;
+  for (unsigned seed = 0; tried < packets_to_try(); ++seed) {
+    World world(seed + 0x7000);
+    std::vector<Spd::Input> inputs;
+    std::map<std::uint32_t, FragmentHandling> modes;
+    for (std::uint32_t id = 1, n = 1 + world.pick(40); id <= n; ++id) {
+      inputs.push_back(world.policy(id));
+      modes[inputs.back().slot] = inputs.back().policy.fragments = random_mode(world);
+    }
+    const Spd spd(inputs);
+    std::ranges::sort(inputs, {}, [](const Spd::Input& i) { return std::pair(i.policy.order, i.policy.id); });
+    for (unsigned i = 0; i < kPacketsOfAWorld; ++i, ++tried) {
+      const Known known = world.packet();
+      Octets octets(known, world);
+      const PacketInfo packet = parsed(octets);
+      for (const Direction d : {Direction::kOut, Direction::kIn}) {
+        const Fate want = read_with_modes(inputs, d, known), is = ask(spd, d, packet);
+        ASSERT_EQ(is.kind, want.kind) << "seed " << seed << ", packet " << i;
+        ASSERT_EQ(is.slot, want.slot) << "seed " << seed << ", packet " << i;
+        undecided += want.kind == Fate::Kind::kUndecided;
+        if (want.kind == Fate::Kind::kDecided || want.kind == Fate::Kind::kRefused)
+          ++of(known.fragment() ? pieces : whole, modes[want.slot]);
+      }
+    }
+  }
+  EXPECT_GT(undecided, tried / 50);
+  for (std::size_t mode = 0; mode < pieces.size(); ++mode) {
+    EXPECT_GT(pieces[mode], tried / 200) << "mode " << mode << " hardly decided about a fragment";
+    const bool later = FragmentHandling{static_cast<std::uint8_t>(mode)} == FragmentHandling::kLater;
+    EXPECT_EQ(whole[mode] > tried / 200, !later) << "mode " << mode;
+  }
+}
+
+// What an SA that has its own way with fragments says of one. Selectors without ports take fragments as they
+// take any packet, but where fragments are refused.
+Answer sa_by_mode(const SaSpec& sa, const Known& k) {
+  const auto ask = [&](const Known& known) { return one_of(sa.selectors, Direction::kIn, known); };
+  const auto yes_or_no = [](Answer a) { return a == Answer::kYes ? a : Answer::kNo; };
+  switch (sa.fragments) {
+    case FragmentHandling::kReassemble:
+    case FragmentHandling::kAny:
+    case FragmentHandling::kAlso:
+      return ask(k);
+    case FragmentHandling::kDrop:
+      return k.fragment() ? Answer::kNo : ask(k);
+    case FragmentHandling::kOwnSa:
+      if (!k.fragment()) return ask(k);
+      return yes_or_no(k.piece == Piece::kFirst && !k.hidden ? ask(k.as_whole()) : Answer::kNo);
+    case FragmentHandling::kLater:
+      break;
+  }
+  // RFC 3128 §2.1: in the header of TCP, where Octets has it begin.
+  const bool overlaps = k.source.is_v4() && k.protocol == kTcp;
+  return yes_or_no(k.piece == Piece::kLater && !overlaps ? ask(k) : Answer::kNo);
+}
+
+// As their SAs have them: ports that are asked for, or OPAQUE ones.
+void give_ports(SaSpec& sa, World& world) {
+  const auto give = [&](TrafficSelectors& side) {
+    for (TrafficSelector& s : side)
+      if (sa.fragments == FragmentHandling::kLater)
+        s.ports = PortRange::opaque();
+      else if (s.ports.is_any())
+        s.protocol = kUdp, s.ports = {0, static_cast<std::uint16_t>(2 + world.pick(4))};
+  };
+  give(sa.selectors.local), give(sa.selectors.remote);
+  for (SelectorSet& set : sa.selectors.more) give(set.local), give(set.remote);
+}
+
+TEST(Rfc4301_7, RandomFragmentsOutOfAnSaAreCheckedAsItsWaySays) {
+  Modes pieces{}, whole{};
+  unsigned tried = 0;
+  for (unsigned seed = 0; tried < packets_to_try(); ++seed) {
+    World world(seed + 0x8000);
+    SaSpec spec;
+    spec.selectors = world.selectors();
+    spec.fragments = random_mode(world);
+    if (Spd::Entry::by_piece(spec.fragments)) give_ports(spec, world);
+    InboundSa sa(0);
+    sa.fragments = spec.fragments;
+    set_selectors(spec, sa);
+    for (unsigned i = 0; i < kPacketsOfAWorld / 10; ++i, ++tried) {
+      const Known known = world.packet();
+      Octets octets(known, world);
+      const PacketInfo packet = parsed(octets);
+      const Answer want = sa_by_mode(spec, known);
+      ASSERT_EQ(check_selectors(sa, octets.ip(), packet.headers), want == Answer::kYes ? Drop::kNone
+                                                                  : want == Answer::kNo
+                                                                      ? Drop::kSelectorMismatch
+                                                                      : Drop::kFragment)
+          << "seed " << seed << ", packet " << i;
+      if (want == Answer::kYes) ++of(known.fragment() ? pieces : whole, spec.fragments);
+    }
+  }
+  const auto some = tried / 2000;
+  for (std::size_t mode = 0; mode < pieces.size(); ++mode) {
+    const FragmentHandling way{static_cast<std::uint8_t>(mode)};
+    EXPECT_EQ(pieces[mode] > some, way != FragmentHandling::kDrop) << mode;
+    EXPECT_EQ(whole[mode] > some, way != FragmentHandling::kLater) << mode;
+  }
+}
+
 }  // namespace
-}  // namespace simplon::dp
+}  // namespace simplon::dp::test
