@@ -3,89 +3,26 @@
 // them.
 #include "dp/device/datapath.h"
 
-#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
-#include <rte_mempool.h>
-#include <rte_pause.h>
-#include <sys/prctl.h>
-#include <time.h>
 
 #include <algorithm>
-#include <atomic>
-#include <utility>
 
-#include "dp/crypto/crypto.h"
-#include "dp/device/buffers.h"
 #include "dp/device/device.h"
-#include "dp/device/dummies.h"
+#include "dp/device/dpdk_datapath.h"
 #include "dp/device/eal.h"
-#include "dp/device/port_watch.h"
-#include "dp/device/ports.h"
-#include "dp/device/punt_path.h"
-#include "dp/device/queue_placement.h"
-#include "dp/device/tunnel_ports.h"
 #include "dp/packet/dpdk.h"
-#include "dp/packet/packet.h"
-#include "dp/tables/registry.h"
-#include "dp/worker/worker.h"
 
 namespace simplon::dp {
 namespace {
 
-constexpr unsigned kRingSlots = 1024, kEventSlots = 1024;
+constexpr unsigned kRingSlots = 1024;
 // What one SA takes in each crypto device, roughly (1536 bytes in the largest), and how much of the memory is
 // theirs.
 constexpr std::size_t kSessionBytes = 1600, kSessionsPart = 8, kFewestSessions = 1024;
 
-struct FreeRing {
-  void operator()(rte_ring* r) const { rte_ring_free(r); }
-};
-using Ring = std::unique_ptr<rte_ring, FreeRing>;
-
 Ring make_ring(const std::string& name, unsigned flags, unsigned slots = kRingSlots) {
   return Ring(rte_ring_create(name.c_str(), slots, SOCKET_ID_ANY, flags));
-}
-
-// Idle::kRelax: the longer nothing comes, the longer the sleep, up to this.
-constexpr long kLongestSleepNs = 100'000;
-constexpr unsigned kPausesFirst = 64;
-
-// How long until this time of the TSC, if that is not longer than `most`.
-long nanoseconds_until(std::uint64_t due, long most) {
-  const std::uint64_t now = rte_rdtsc(), cycles = due <= now ? 0 : due - now, hz = rte_get_tsc_hz();
-  if (cycles > hz) return most;
-  return std::min(most, static_cast<long>(cycles * 1'000'000'000 / hz));
-}
-
-void relax(unsigned idle_turns, std::uint64_t due) {
-  if (idle_turns < kPausesFirst) {
-    rte_pause();
-    return;
-  }
-  const long ns =
-      nanoseconds_until(due, std::min<long>(kLongestSleepNs, 1000L * (idle_turns - kPausesFirst + 5)));
-  if (ns == 0) return;
-  const timespec t{0, ns};
-  nanosleep(&t, nullptr);
-}
-
-// Of PortCounters or PortStats.
-void add_received(const auto& from, PortStats& to) {
-  to.rx_packets += from.rx_packets;
-  to.rx_bytes += from.rx_bytes;
-}
-void add_sent(const auto& from, PortStats& to) {
-  to.tx_packets += from.tx_packets;
-  to.tx_bytes += from.tx_bytes;
-}
-
-// One side of the packet that an event is about.
-TrafficSelector side_of(const WorkerEvent& e, const IpAddress& address, std::uint16_t port) {
-  const bool known = !e.fragment && has_ports(e.protocol);
-  return {.protocol = e.protocol,
-          .ports = known ? PortRange{port, port} : PortRange{},
-          .addresses = {address, address}};
 }
 
 int node_of_lcore(unsigned lcore) { return static_cast<int>(rte_lcore_to_socket_id(lcore)); }
@@ -96,73 +33,7 @@ unsigned sessions_of(const Setup& setup) {
   return static_cast<unsigned>(std::max(bytes / each, kFewestSessions));
 }
 
-class DpdkDataPath final : public DataPath {
- public:
-  explicit DpdkDataPath(Setup setup) : setup_(std::move(setup)), ports_(setup_.ports) {}
-  ~DpdkDataPath() override;
-  Result<void> start();
-
-  Result<void> add_sa(const SaRef& sa) override { return registry_->add_sa(sa); }
-  void remove_sa(SaId id) override { registry_->remove_sa(id); }
-  Result<void> move_sa(const SaRef& sa) override { return registry_->move_sa(sa); }
-  Result<void> add_policy(const PolicySpec& policy) override { return registry_->add_policy(policy); }
-  void remove_policy(PolicyId id) override { registry_->remove_policy(id); }
-  void set_network(const NetworkSpec& network) override { registry_->set_network(network); }
-  void set_gateway(bool on) override { registry_->set_gateway(on); }
-  Result<void> set_tunnels(const std::vector<TunnelSetup>& tunnels) override {
-    return tunnels_->set(tunnels);
-  }
-  Result<void> commit() override { return registry_->commit(); }
-  Result<void> can(const SaSpec& sa) override { return registry_->can(sa); }
-  std::vector<SaRef> sas() const override { return registry_->sas(); }
-  std::vector<PolicySpec> policies() const override { return registry_->policies(); }
-  std::optional<SaCounters> counters(SaId id) const override { return registry_->counters(id); }
-  SpdHits hits() const override { return registry_->hits(); }
-  std::vector<NeighbourKey> used_neighbours() override { return registry_->used_neighbours(); }
-  Stats stats() const override;
-  std::string memory() const override { return memory_; }
-  int fd() const override { return punt_path_->fd(); }
-  std::vector<Event> poll() override;
-  void detach(PortIndex port) override { watch_->detach(port); }
-  void attach(PortIndex port) override { watch_->attach(port); }
-
- private:
-  struct Thread {
-    std::unique_ptr<Worker> worker;
-    DpdkDataPath* owner = nullptr;
-    unsigned index = 0;
-  };
-  Result<void> open_ports();
-  void place(std::size_t port, int node);
-  Result<void> make_rings();
-  Result<void> make_worker(unsigned index);
-  std::vector<Source> sources_of(unsigned worker) const;
-  Sink sink_of(std::size_t index, unsigned worker) const;
-  PuntRings punts_of(std::size_t port) const { return {first_punts_[port].get(), rest_punts_[port].get()}; }
-  void add_worker_counts(std::size_t port, PortStats& out) const;
-  void take_event(const WorkerEvent& event, std::vector<Event>& out);
-  static int loop(void* thread);
-
-  Setup setup_;
-  std::string memory_;
-  BufferPools buffers_;
-  rte_mempool* datagrams_ = nullptr;
-  Ports ports_;
-  std::vector<QueuePlacement> placements_;  // by PortIndex; of a VLAN's nothing
-  std::vector<Event> at_start_;             // what poll() is to tell first
-  std::vector<Ring> mailboxes_, outboxes_, injects_;
-  std::vector<Ring> first_punts_, rest_punts_;  // by PortIndex; the last ones are the tunnel interfaces'
-  Ring events_;
-  std::unique_ptr<PuntPath> punt_path_;
-  std::unique_ptr<CryptoBackends> crypto_;
-  std::unique_ptr<Quiescence> quiescence_;
-  std::unique_ptr<Registry> registry_;
-  std::unique_ptr<PortWatch> watch_;
-  std::unique_ptr<TunnelPorts> tunnels_;
-  std::unique_ptr<Dummies> dummies_;
-  std::vector<Thread> threads_;
-  std::atomic<bool> stop_{false};
-};
+}  // namespace
 
 Result<void> DpdkDataPath::start() {
   auto memory = start_eal(setup_);
@@ -333,20 +204,6 @@ Result<void> DpdkDataPath::make_worker(unsigned index) {
   return {};
 }
 
-int DpdkDataPath::loop(void* argument) {
-  const Thread& thread = *static_cast<Thread*>(argument);
-  DpdkDataPath& self = *thread.owner;
-  prctl(PR_SET_TIMERSLACK, 1UL);
-  self.quiescence_->online(thread.index);
-  unsigned idle = 0;
-  while (!self.stop_) {
-    idle = thread.worker->turn() != 0 ? 0 : idle + 1;
-    if (idle != 0 && self.setup_.idle == Idle::kRelax) relax(idle, thread.worker->next_due());
-  }
-  self.quiescence_->offline(thread.index);
-  return 0;
-}
-
 DpdkDataPath::~DpdkDataPath() {
   stop_ = true;
   for (std::size_t i = 0; i < threads_.size(); ++i) rte_eal_wait_lcore(static_cast<unsigned>(i + 1));
@@ -358,105 +215,6 @@ DpdkDataPath::~DpdkDataPath() {
   ports_.close();
   crypto_.reset();
 }
-
-void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
-  switch (e.kind) {
-    case WorkerEvent::Kind::kAcquire:
-      out.emplace_back(Acquire{e.policy, side_of(e, e.source, e.sport), side_of(e, e.destination, e.dport)});
-      break;
-    case WorkerEvent::Kind::kAudit:
-      out.emplace_back(AuditedDrop{.reason = e.reason,
-                                   .spi = Spi{e.spi},
-                                   .sequence = e.sequence,
-                                   .sa = SaId{e.sa},
-                                   .source = side_of(e, e.source, e.sport),
-                                   .destination = side_of(e, e.destination, e.dport),
-                                   .flow_label = e.flow_label,
-                                   .start = {e.start.begin(), e.start.begin() + e.start_bytes}});
-      break;
-    case WorkerEvent::Kind::kSoft:
-    case WorkerEvent::Kind::kHard:
-      out.emplace_back(Expire{SaId{e.sa}, e.kind == WorkerEvent::Kind::kHard});
-      break;
-    case WorkerEvent::Kind::kMoved:
-      out.emplace_back(PeerMoved{SaId{e.sa}, {e.source, simplon::Port{e.sport}}});
-      break;
-    case WorkerEvent::Kind::kNeighbour:
-      out.emplace_back(NeighbourWanted{e.port, e.destination});
-      break;
-    case WorkerEvent::Kind::kPathMtu:
-      registry_->learn_path_mtu(Spi{e.spi}, e.destination, e.sequence, e.mtu);
-      break;
-  }
-}
-
-std::vector<Event> DpdkDataPath::poll() {
-  std::vector<Event> out = std::exchange(at_start_, {});
-  punt_path_->move();
-  WorkerEvent event;
-  while (out.size() < kEventSlots && rte_ring_dequeue_elem(events_.get(), &event, sizeof event) == 0)
-    take_event(event, out);
-  const auto now = std::chrono::steady_clock::now();
-  watch_->look(now, out);
-  tunnels_->look(now, out);
-  // What is left makes the descriptor readable. It waits for the next call: a flood for the host must not
-  // keep the control thread from everything else.
-  punt_path_->sleep(events_.get());
-  registry_->tick(now);
-  dummies_->tick(now);
-  registry_->collect();
-  return out;
-}
-
-void DpdkDataPath::add_worker_counts(std::size_t port, PortStats& out) const {
-  for (const Thread& thread : threads_) {
-    const PortCounters& counters = thread.worker->counters().ports[port];
-    add_received(counters, out);
-    add_sent(counters, out);
-  }
-}
-
-Stats DpdkDataPath::stats() const {
-  Stats out;
-  for (std::size_t i = 0; i < ports_.size(); ++i) {
-    out.ports.push_back(ports_.stats(i));
-    add_counters(punt_path_->counters(PortIndex{static_cast<std::uint16_t>(i)}), out.ports.back());
-    if (ports_.counted(i)) add_worker_counts(i, out.ports.back());
-  }
-  // A VLAN comes after its parent. What a bond has received was counted with all its tags on.
-  for (std::size_t i = out.ports.size(); i-- > 0;) {
-    const auto& vlan = setup_.ports[i].vlan;
-    if (!vlan) continue;
-    const auto of = static_cast<std::size_t>(vlan->parent);
-    PortStats& parent = out.ports[of];
-    if (setup_.ports[of].vlan) add_received(out.ports[i], parent);
-    if (ports_.counted(of)) add_sent(out.ports[i], parent);
-  }
-  tunnels_->add_stats(out.ports);
-  for (const Thread& thread : threads_) {
-    const WorkerCounters& c = thread.worker->counters();
-    out.workers.push_back({.core = thread.worker->core(),
-                           .received = c.received,
-                           .transmitted = c.transmitted,
-                           .encrypted = c.encrypted,
-                           .decrypted = c.decrypted,
-                           .forwarded = c.forwarded,
-                           .punted = c.punted,
-                           .handed_over = c.handed_over,
-                           .reassembled = c.reassembled,
-                           .fragments = c.fragments,
-                           .icmp_errors = c.icmp_errors,
-                           .joined = c.joined,
-                           .dummies = c.dummies,
-                           .waiting = c.waiting,
-                           .turns = c.turns,
-                           .idle_turns = c.idle_turns,
-                           .dropped = {c.dropped.begin(), c.dropped.end()}});
-  }
-  return out;
-}
-
-}  // namespace
 
 Result<std::unique_ptr<DataPath>> DataPath::start(const Setup& setup) {
   if (setup.worker_cores.empty()) return fail("there must be at least one worker");
