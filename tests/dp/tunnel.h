@@ -3,6 +3,8 @@
 // families.
 #pragma once
 
+#include <string_view>
+
 #include "tests/dp/lab.h"
 
 namespace simplon::dp::test {
@@ -20,6 +22,13 @@ inline constexpr Mix kMixes[] = {
     {"v6 in v6", "2001:db8:a::10", "2001:db8:b::10", "2001:db8:a::/64", "2001:db8:b::/64", "2001:db8:ffff::1",
      "2001:db8:ffff::2"},
 };
+
+inline bool is_v4(const char* address) { return !std::string_view(address).contains(':'); }
+// A packet for the SA of such a tunnel.
+inline Buffer inner_of(const Mix& mix, unsigned payload, std::uint8_t ttl = 64) {
+  return is_v4(mix.inner_from) ? udp4(mix.inner_from, mix.inner_to, payload, 0, ttl)
+                               : udp6(mix.inner_from, mix.inner_to, payload, ttl);
+}
 
 // Left encrypts, right decrypts; the same SA on both. In transport mode it is between the two inner ends.
 struct Pair {

@@ -32,7 +32,7 @@ std::vector<Row> rows() {
 SaOptions options(const Row& row) {
   return {.suite = row.suite, .esn = row.esn, .protocol = IpsecProtocol::kAh, .mode = row.mode};
 }
-Buffer inner_of(const Mix& mix, unsigned payload, std::uint8_t ttl = 64) {
+Buffer inner_ef(const Mix& mix, unsigned payload, std::uint8_t ttl = 64) {
   return mix.inner_from[3] == '.' ? udp4(mix.inner_from, mix.inner_to, payload, 0x2e << 2 | 1, ttl)
                                   : udp6(mix.inner_from, mix.inner_to, payload, ttl);
 }
@@ -67,7 +67,7 @@ TEST_P(Ah, IcvIsOfTheMaskedPacket) {
   std::uint64_t seq = 0;
   for (const unsigned payload : {0u, 1u, 31u, 900u}) {
     ++seq;
-    const Buffer sealed = pair.seal(inner_of(row.mix, payload));
+    const Buffer sealed = pair.seal(inner_ef(row.mix, payload));
     const bool v4 = sealed[0] >> 4 == 4;
     const std::size_t ah = v4 ? 20 : 40;
     ASSERT_EQ(sealed[v4 ? 9 : 6], kAh);
@@ -81,14 +81,14 @@ TEST_P(Ah, IcvIsOfTheMaskedPacket) {
     }
     const auto out = pair.open(sealed);
     ASSERT_EQ(out.size(), 1u);
-    EXPECT_EQ(ip_of(out[0]), inner_of(row.mix, payload, 62));
+    EXPECT_EQ(ip_of(out[0]), inner_ef(row.mix, payload, 62));
   }
 }
 
 TEST_P(Ah, RoutersMayChangeWhatIsMutableAndNothingElse) {
   const Row& row = GetParam();
   Pair pair(options(row), row.mix);
-  Buffer sealed = pair.seal(inner_of(row.mix, 40));
+  Buffer sealed = pair.seal(inner_ef(row.mix, 40));
   const bool v4 = sealed[0] >> 4 == 4;
   for (std::size_t at = 0; at < sealed.size(); ++at) {
     // What makes another packet of it, or none.
@@ -107,7 +107,7 @@ TEST_P(Ah, RoutersMayChangeWhatIsMutableAndNothingElse) {
     const auto out = pair.open(changed);
     ASSERT_EQ(out.size(), is_mutable ? 1u : 0u) << at;
     ASSERT_EQ(pair.right.dropped(Drop::kBadIcv) - before, is_mutable ? 0u : 1u) << at;
-    if (is_mutable) sealed = pair.seal(inner_of(row.mix, 40));
+    if (is_mutable) sealed = pair.seal(inner_ef(row.mix, 40));
   }
 }
 
@@ -207,7 +207,7 @@ TEST(Rfc4302_2_2, LengthOfAhMustHoldItsIcvAndStayInThePacket) {
 TEST(Rfc4543_4, AhOfGmacIsOf36OctetsAndOf40OverIpv6) {
   for (const Mix& mix : kMixes) {
     Pair pair({.suite = *find_ah_suite("aes128gmac"), .protocol = IpsecProtocol::kAh}, mix);
-    const Buffer sealed = pair.seal(inner_of(mix, 40));
+    const Buffer sealed = pair.seal(inner_ef(mix, 40));
     const bool v4 = sealed[0] >> 4 == 4;
     const std::size_t ah = v4 ? 20 : 40;
     EXPECT_EQ((sealed[ah + 1] + 2u) * 4, v4 ? 36u : 40u);

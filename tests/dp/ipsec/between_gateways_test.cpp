@@ -9,7 +9,6 @@
 namespace simplon::dp::test {
 namespace {
 
-bool is_v4(const char* address) { return std::string(address).find(':') == std::string::npos; }
 Buffer udp(const Mix& mix, unsigned payload = 40) {
   return is_v4(mix.inner_from) ? udp4(mix.inner_from, mix.inner_to, payload)
                                : udp6(mix.inner_from, mix.inner_to, payload);

@@ -7,9 +7,8 @@
 
 #include <set>
 
+#include "tests/dp/dressed.h"
 #include "tests/dp/fragments.h"
-#include "tests/dp/suites.h"
-#include "tests/dp/tunnel.h"
 
 namespace simplon::dp::test {
 namespace {
@@ -19,11 +18,14 @@ unsigned tclass_of(const Buffer& ip) { return traffic_class(ip.data(), is_v4(ip)
 unsigned label_of(const Buffer& ip) { return load_be32(ip.data()) & 0xfffff; }
 
 // An inner packet of this traffic class and, over IPv6, flow label.
-Buffer inner_of(const Mix& mix, std::uint8_t tclass, std::uint32_t label = 0, std::uint8_t ttl = 64) {
-  if (std::string(mix.inner_from).find(':') == std::string::npos)
-    return udp4(mix.inner_from, mix.inner_to, 100, tclass, ttl);
-  Buffer p = udp6(mix.inner_from, mix.inner_to, 100, ttl);
-  store_be32(p.data(), 6u << 28 | std::uint32_t{tclass} << 20 | label);
+Buffer marked(const Mix& mix, std::uint8_t tclass, std::uint32_t label = 0, std::uint8_t ttl = 64) {
+  Buffer p = inner_of(mix, 100, ttl);
+  if (!is_v4(p)) {
+    store_be32(p.data(), 6u << 28 | std::uint32_t{tclass} << 20 | label);
+    return p;
+  }
+  p[1] = tclass;
+  set_ipv4_checksum(p.data());
   return p;
 }
 
@@ -35,13 +37,13 @@ void expect_opened(Pair& pair, const Mix& mix, const Buffer& outer, std::uint8_t
   }
   const auto opened = pair.open(outer);
   ASSERT_EQ(opened.size(), 1u) << mix.name;
-  EXPECT_EQ(ip_of(opened[0]), inner_of(mix, tclass, label, 62)) << mix.name;
+  EXPECT_EQ(ip_of(opened[0]), marked(mix, tclass, label, 62)) << mix.name;
 }
 
 const TunnelOptions kAll{
     .dscp = fixed_dscp(34), .ecn = EcnMode::kCompatibility, .ttl = 33, .flow_label = FlowLabel::kFlow};
 
-class EveryDressedSuite : public testing::TestWithParam<std::tuple<EspSuite, Esn>> {};
+class EveryDressedSuite : public testing::TestWithParam<SuiteAndEsn> {};
 
 TEST_P(EveryDressedSuite, RoundTrips) {
   const auto& [suite, esn] = GetParam();
@@ -51,32 +53,24 @@ TEST_P(EveryDressedSuite, RoundTrips) {
       if (udp) options.udp = UdpPorts{Port{4500}, Port{4500}};
       Pair pair(options, mix);
       for (int i = 0; i < 3; ++i) {
-        const Buffer outer = pair.seal(inner_of(mix, 0xb9));
+        const Buffer outer = pair.seal(marked(mix, 0xb9));
         EXPECT_EQ(tclass_of(outer), 34u << 2);
         EXPECT_EQ(ttl(outer.data(), is_v4(outer)), 33);
         expect_opened(pair, mix, outer, 0xb9);
       }
       EXPECT_EQ(pair.left.registry().counters(SaId{1})->packets, 3u);
-      EXPECT_EQ(pair.left.registry().counters(SaId{1})->bytes, 3 * inner_of(mix, 0).size());
+      EXPECT_EQ(pair.left.registry().counters(SaId{1})->bytes, 3 * marked(mix, 0).size());
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rfc4303_3_3, EveryDressedSuite,
-                         testing::Combine(testing::ValuesIn(taken_suites()),
-                                          testing::Values(Esn::kOff, Esn::kOn)),
-                         [](const auto& info) {
-                           std::string out = suite_name(std::get<0>(info.param));
-                           if (std::get<1>(info.param) == Esn::kOn) out += "_esn";
-                           std::ranges::replace(out, '-', '_');
-                           return out;
-                         });
+INSTANTIATE_TEST_SUITE_P(Rfc4303_3_3, EveryDressedSuite, every_suite_and_esn(), suite_and_esn_name);
 
 // RFC 4302 §3.3.3: these fields are mutable, so the ICV holds whatever they are.
 TEST(Rfc4302_3_3_3_1, AhInTunnelModeHasTheSameChoice) {
   for (const Mix& mix : kMixes)
     for (const EspSuite& suite : ah_suites()) {
       Pair pair({.suite = suite, .tunnel = kAll, .protocol = IpsecProtocol::kAh}, mix);
-      const Buffer outer = pair.seal(inner_of(mix, 0xb9));
+      const Buffer outer = pair.seal(marked(mix, 0xb9));
       EXPECT_EQ(tclass_of(outer), 34u << 2);
       EXPECT_EQ(ttl(outer.data(), is_v4(outer)), 33);
       if (!is_v4(outer)) {
@@ -94,7 +88,7 @@ TEST(Rfc2983, DscpIsCopiedFixedOrMapped) {
       Pair pair({.tunnel = {.dscp = dscp}}, mix);
       for (unsigned inner = 0; inner < kDscps; ++inner) {
         const auto tclass = static_cast<std::uint8_t>(inner << 2 | 2);
-        const Buffer outer = pair.seal(inner_of(mix, tclass));
+        const Buffer outer = pair.seal(marked(mix, tclass));
         ASSERT_EQ(tclass_of(outer), dscp[inner] << 2 | 2u) << inner;
         expect_opened(pair, mix, outer, tclass);
       }
@@ -108,7 +102,7 @@ TEST(Rfc6040_4_1, BothModesOfTheIngress) {
       Pair pair({.tunnel = {.ecn = mode}}, mix);
       for (std::uint8_t ecn = 0; ecn < 4; ++ecn) {
         const auto tclass = static_cast<std::uint8_t>(0xb8 | ecn);
-        const Buffer outer = pair.seal(inner_of(mix, tclass));
+        const Buffer outer = pair.seal(marked(mix, tclass));
         EXPECT_EQ(tclass_of(outer), mode == EcnMode::kNormal ? tclass : 0xb8u) << mix.name;
         expect_opened(pair, mix, outer, tclass);
       }
@@ -121,7 +115,7 @@ TEST(Rfc6040_4_2, TheEgressIsOneForBothModes) {
   for (const EcnMode mode : {EcnMode::kNormal, EcnMode::kCompatibility}) {
     Pair pair({.tunnel = {.ecn = mode}});
     for (std::uint8_t ecn = 0; ecn < 4; ++ecn) {
-      Buffer outer = pair.seal(inner_of(kMixes[0], ecn));
+      Buffer outer = pair.seal(marked(kMixes[0], ecn));
       outer[1] |= 3;
       set_ipv4_checksum(outer.data());
       const auto opened = pair.open(outer);
@@ -138,7 +132,7 @@ TEST(Rfc4301_5_1_2_1, TtlOfTheOuterHeaderIsChosen) {
   for (const Mix& mix : kMixes)
     for (const std::uint8_t hops : {1, 64, 255}) {
       Pair pair({.tunnel = {.ttl = hops}}, mix);
-      const Buffer outer = pair.seal(inner_of(mix, 0xb9));
+      const Buffer outer = pair.seal(marked(mix, 0xb9));
       EXPECT_EQ(ttl(outer.data(), is_v4(outer)), hops);
       EXPECT_EQ(tclass_of(outer), 0xb9u) << "all else is plain";
       expect_opened(pair, mix, outer, 0xb9);
@@ -169,7 +163,7 @@ TEST(Rfc6438_3, FlowLabelIsZeroCopiedOrOfTheFlow) {
         if (udp) options.udp = UdpPorts{Port{4500}, Port{4500}};
         Pair pair(options, mix);
         const std::uint32_t own = v6 ? 0x9abcd : 0;
-        const Buffer outer = pair.seal(inner_of(mix, 0x1d, own));
+        const Buffer outer = pair.seal(marked(mix, 0x1d, own));
         EXPECT_EQ(tclass_of(outer), 0x1du) << "beside the label";
         if (choice == FlowLabel::kFlow)
           EXPECT_NE(label_of(outer), 0u);
@@ -252,12 +246,12 @@ TEST(Rfc7296_2_23, AnSaThatIsMovedKeepsThem) {
     SaOptions options{.tunnel = kAll};
     options.udp = UdpPorts{Port{4500}, Port{4500}};
     Pair pair(options, mix);
-    const Buffer before = pair.seal(inner_of(mix, 0xb9));
+    const Buffer before = pair.seal(marked(mix, 0xb9));
     SaSpec moved = *pair.left.registry().sas().front();
     moved.destination = *IpAddress::parse(v4 ? "203.0.113.9" : "2001:db8:ffff::9");
     moved.udp->destination = Port{31000};
     ASSERT_TRUE(pair.left.registry().move_sa(std::make_shared<const SaSpec>(std::move(moved))));
-    const Buffer after = pair.seal(inner_of(mix, 0xb9));
+    const Buffer after = pair.seal(marked(mix, 0xb9));
     EXPECT_EQ(load_be16(after.data() + (v4 ? 22 : 42)), 31000) << "it has moved";
     EXPECT_EQ(ttl(after.data(), v4), 33);
     EXPECT_EQ(tclass_of(after), 34u << 2);

@@ -6,35 +6,14 @@
 
 #include <set>
 
-#include "dp/ipsec/dressing.h"
 #include "dp/ipsec/outer_header.h"
+#include "tests/dp/dressed.h"
 #include "tests/dp/icmp.h"
-#include "tests/dp/suites.h"
-#include "tests/dp/tunnel.h"
 
 namespace simplon::dp::test {
 namespace {
 
-bool is_v4(const char* address) { return std::string(address).find(':') == std::string::npos; }
-
-Buffer inner_of(const Mix& mix, unsigned payload, std::uint8_t ttl = 64) {
-  return is_v4(mix.inner_from) ? udp4(mix.inner_from, mix.inner_to, payload, 0, ttl)
-                               : udp6(mix.inner_from, mix.inner_to, payload, ttl);
-}
-
-OutboundSa& sa_of(Lab& lab, std::uint32_t slot = 0) {
-  return *(*lab.registry().tables().read()->outbound)[slot].sa.read();
-}
-
-// As Dummies asks for one.
-std::vector<Buffer> dummy_of(Lab& lab, std::uint32_t slot = 0) {
-  rte_mbuf* m = rte_pktmbuf_alloc(Shared::get().buffers);
-  m->hash.usr = static_cast<std::uint32_t>(Origin::kDummy);
-  set_bundle_slot(m, (*lab.registry().tables().read()->outbound)[slot]);
-  return lab.hand(m);
-}
-
-class EveryPaddedSuite : public testing::TestWithParam<std::tuple<EspSuite, Esn>> {};
+class EveryPaddedSuite : public testing::TestWithParam<SuiteAndEsn> {};
 
 TEST_P(EveryPaddedSuite, HasOneLengthOfPacketsAndDummies) {
   const auto& [suite, esn] = GetParam();
@@ -71,15 +50,7 @@ TEST_P(EveryPaddedSuite, HasOneLengthOfPacketsAndDummies) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rfc4303_2_7, EveryPaddedSuite,
-                         testing::Combine(testing::ValuesIn(taken_suites()),
-                                          testing::Values(Esn::kOff, Esn::kOn)),
-                         [](const auto& info) {
-                           std::string out = suite_name(std::get<0>(info.param));
-                           if (std::get<1>(info.param) == Esn::kOn) out += "_esn";
-                           std::ranges::replace(out, '-', '_');
-                           return out;
-                         });
+INSTANTIATE_TEST_SUITE_P(Rfc4303_2_7, EveryPaddedSuite, every_suite_and_esn(), suite_and_esn_name);
 
 // An SA that sends nothing else is idle, and the entry has protected nothing.
 TEST(Rfc4303_2_6, DummiesAreNoHitsAndKeepNoSaBusy) {

@@ -12,7 +12,6 @@
 namespace simplon::dp::test {
 namespace {
 
-bool is_v4(const char* address) { return std::string(address).find(':') == std::string::npos; }
 bool is_esp(const Buffer& frame) {
   const Buffer p = ip_of(frame);
   const std::uint8_t next = p[0] >> 4 == 4 ? p[9] : p[6];

@@ -15,8 +15,6 @@
 namespace simplon::dp::test {
 namespace {
 
-bool is_v4(const char* address) { return std::string(address).find(':') == std::string::npos; }
-
 // An inner packet of `size` octets that no router may fragment.
 Buffer whole(const Mix& mix, unsigned size) {
   return is_v4(mix.inner_from) ? with_df(udp4(mix.inner_from, mix.inner_to, size - 28))
