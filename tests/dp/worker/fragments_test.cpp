@@ -312,5 +312,19 @@ TEST(Rfc4301_7, TheFirstFragmentIsTreatedAsTheLaterOnes) {
   EXPECT_EQ(lab.pass(pieces[1], Origin::kProtected, kLan).size(), 2u);
 }
 
+// Another worker has decrypted it and found that no policy asks for its ports. Since then one does, and by
+// which SA it came is not known any more: nothing may be put to it.
+TEST(Rfc4301_7, AFragmentThatIsHandedOverAndThenAskedForItsPortsIsDropped) {
+  Lab lab{0, true};
+  lab.protect(selectors("198.18.2.0/24", "203.0.113.0/24[udp/2000]"), Action::kBypass);
+  const std::vector<Buffer> pieces = cut(udp4("198.18.2.10", "203.0.113.9", 3000), 1232);
+  ASSERT_EQ(pieces.size(), 3u);
+  EXPECT_TRUE(lab.pass(pieces, Origin::kDecrypted, kWan).empty());
+  EXPECT_EQ(lab.dropped(Drop::kFragment), 3u);
+  EXPECT_EQ(lab.pass(udp4("198.18.2.10", "203.0.113.9"), Origin::kDecrypted, kWan).size(), 1u)
+      << "the control";
+  EXPECT_EQ(lab.pass(pieces, Origin::kProtected, kLan).size(), 3u) << "and of those that are its own";
+}
+
 }  // namespace
 }  // namespace simplon::dp::test
