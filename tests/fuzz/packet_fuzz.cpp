@@ -5,77 +5,15 @@
 //
 // An input: what it is, the SA, a size, a choice; then octets, or edits (two octets of place, one that is
 // added by exclusive or) of a packet that is right.
-//
-// Packets lie in buffers of their own, as long as the fuzzer says, whose ends AddressSanitizer watches.
-#include <rte_errno.h>
-
-#include <cstdlib>
-#include <cstring>
-
-#include "dp/ipsec/mutable_fields.h"
-#include "tests/dp/crypto/esp_mbuf.h"
 #include "tests/dp/eal.h"
 #include "tests/dp/fragments.h"
 #include "tests/dp/many_sas.h"
+#include "tests/fuzz/sealer.h"
 
 namespace simplon::dp::test {
 namespace {
 
-void check(bool holds) {
-  if (!holds) std::abort();
-}
-
 constexpr PolicyId kInside{1001}, kOutside{1002};
-constexpr std::uint64_t kEsnBase = std::uint64_t{3} << 32;
-
-struct Input {
-  std::uint8_t what = 0, sa = 0, size = 0, choice = 0;
-  Bytes rest;
-
-  Input(const std::uint8_t* data, std::size_t n) : rest(data, n) {
-    for (std::uint8_t* field : {&what, &sa, &size, &choice}) {
-      if (rest.empty()) return;
-      *field = rest[0];
-      rest = rest.subspan(1);
-    }
-  }
-};
-
-// From `first` on. False: nothing is another than it was.
-bool edit(Buffer& packet, std::size_t first, Bytes edits) {
-  const Buffer before = packet;
-  for (; edits.size() >= 3 && packet.size() > first; edits = edits.subspan(3))
-    packet[first + load_be16(edits.data()) % (packet.size() - first)] ^= edits[2];
-  return packet != before;
-}
-
-void free_room(void* room, void*) { std::free(room); }
-
-// In a buffer of its own, with that much room before and behind.
-rte_mbuf* guarded(const Buffer& packet, PortIndex port, unsigned before, unsigned behind) {
-  auto* m = rte_pktmbuf_alloc(Shared::get().buffers);
-  check(m != nullptr && packet.size() <= 9000);
-  const auto bytes = static_cast<std::uint16_t>(before + packet.size() + behind);
-  struct Shinfo {
-    rte_mbuf_ext_shared_info info;
-    void* room;
-  };
-  // The shared information must live as long as the buffer: it is freed with it.
-  auto* shinfo = static_cast<Shinfo*>(std::malloc(sizeof(Shinfo)));
-  shinfo->room = std::malloc(bytes);
-  shinfo->info.free_cb = [](void* room, void* self) {
-    free_room(room, nullptr);
-    std::free(self);
-  };
-  shinfo->info.fcb_opaque = shinfo;
-  rte_mbuf_ext_refcnt_set(&shinfo->info, 1);
-  rte_pktmbuf_attach_extbuf(m, shinfo->room, RTE_BAD_IOVA, bytes, &shinfo->info);
-  m->data_off = static_cast<std::uint16_t>(before);
-  std::ranges::copy(packet, reinterpret_cast<std::uint8_t*>(
-                                rte_pktmbuf_append(m, static_cast<std::uint16_t>(packet.size()))));
-  m->port = static_cast<std::uint16_t>(port);
-  return m;
-}
 
 class Site {
  public:
@@ -85,11 +23,6 @@ class Site {
         check(lab->registry().add_policy(policy_of(sa, direction)).has_value());
         check(lab->registry().add_sa(sa_of(sa, direction)).has_value());
       }
-    for (const OneOfMany& sa : sas_) {
-      const SaRef spec = sa_of(sa, Direction::kOut);
-      sessions_.push_back(session(Direction::kOut, spec->suite, spec->encr_key.bytes(),
-                                  spec->integ_key.bytes(), {}, spec->esn));
-    }
     add_bundle();
     for (Lab* lab : {&left_, &right_}) {
       check(lab->registry().commit().has_value());
@@ -193,17 +126,16 @@ class Site {
     }
   }
 
-  static std::uint64_t first(const OneOfMany& sa) { return sa.options.esn == Esn::kOn ? kEsnBase + 9 : 9; }
   // The same input does the same again.
   void reset(const OneOfMany& sa) {
     const OutboundSlots& slots = *left_.registry().tables().read()->outbound;
     for (std::uint32_t i = 0; i < sas_.size() + 2; ++i)
       if (OutboundSa* out = slots[i].sa.read(); out != nullptr && out->id == SaId{sa.options.id})
-        out->next_seq = first(sa);
+        out->next_seq = Sealer::first(sa);
     for (const std::uint64_t id : {sa.options.id, std::uint64_t{1001}, std::uint64_t{1002}}) {
       ReplayWindow& window = right_.registry().inbound(SaId{id})->window;
       window.forget();
-      if (id == sa.options.id && sa.options.esn == Esn::kOn) window.mark(first(sa) - 1);
+      if (id == sa.options.id && sa.options.esn == Esn::kOn) window.mark(Sealer::first(sa) - 1);
     }
   }
 
@@ -229,108 +161,12 @@ class Site {
     for (const Buffer& frame : frames) to_right(ip_of(frame));
   }
 
-  // Headers of a packet of the SA as it travels, without options.
-  static Buffer outer(const OneOfMany& sa, std::uint8_t protocol, std::size_t payload) {
-    const bool v4 = sa.options.to.is_v4();
-    Buffer out(v4 ? 20 : 40);
-    out[0] = v4 ? 0x45 : 0x60;
-    if (v4) {
-      store_be16(out.data() + 2, static_cast<std::uint16_t>(20 + payload));
-      out[8] = 64, out[9] = protocol;
-    } else {
-      store_be16(out.data() + 4, static_cast<std::uint16_t>(payload));
-      out[6] = protocol, out[7] = 64;
-    }
-    std::ranges::copy(sa.options.from.bytes(), out.begin() + (v4 ? 12 : 8));
-    std::ranges::copy(sa.options.to.bytes(), out.begin() + (v4 ? 16 : 24));
-    if (v4) set_ipv4_checksum(out.data());
-    return out;
+  static Buffer edited_plaintext(const OneOfMany& sa, const Input& in) {
+    Buffer plain = Sealer::plaintext(sa, in.size * 3u);
+    edit(plain, 0, in.rest);
+    return plain;
   }
-  Buffer edited_plaintext(const OneOfMany& sa, const Input& in) const {
-    const bool ah = sa.options.protocol == IpsecProtocol::kAh;
-    Buffer packet = packet_for(sa, in.size * 3u);
-    const std::uint8_t next = sa.transport() ? kUdp : sa.v4 ? kIpip : kIpv6InIp;
-    if (sa.transport()) packet.erase(packet.begin(), packet.begin() + (sa.v4 ? 20 : 40));
-    if (!ah) {  // padding, its length, the next header
-      const unsigned block = sa.options.suite.encr->block,
-                     pad = static_cast<unsigned>(block - (packet.size() + 2) % block) % block;
-      for (unsigned i = 1; i <= pad; ++i) packet.push_back(static_cast<std::uint8_t>(i));
-      packet.insert(packet.end(), {static_cast<std::uint8_t>(pad), next});
-    }
-    edit(packet, 0, in.rest);
-    return packet;
-  }
-  // Whatever it is, with a right ICV.
-  void inside(const OneOfMany& sa, Buffer plain) {
-    if (plain.size() > 1400) plain.resize(1400);
-    to_right(sa.options.protocol == IpsecProtocol::kAh ? as_ah(sa, plain) : as_esp(sa, plain));
-  }
-  Buffer as_esp(const OneOfMany& sa, Buffer plain) {
-    const EspSuite& suite = sa.options.suite;
-    const unsigned block = suite.encr->block;
-    plain.resize(std::max<std::size_t>((plain.size() + block - 1) / block * block, block));
-    const bool esn = sa.options.esn == Esn::kOn;
-    Buffer esp(kEspBytes + suite.iv());
-    store_be32(esp.data(), static_cast<std::uint32_t>(sa.options.spi));
-    store_be32(esp.data() + 4, static_cast<std::uint32_t>(first(sa)));
-    Buffer nonce(nonce_of(suite), 0x5a);
-    if (suite.encr->counts()) {
-      std::ranges::copy(sa_of(sa, Direction::kOut)->salt.bytes(), nonce.begin());
-      store_be64(nonce.data() + suite.encr->salt, first(sa));
-    }
-    std::copy_n(nonce.end() - suite.iv(), suite.iv(), esp.begin() + kEspBytes);
-    esp.insert(esp.end(), plain.begin(), plain.end());
-    esp.resize(esp.size() + suite.icv());
-    const std::optional<std::uint32_t> high =
-        esn ? std::optional(static_cast<std::uint32_t>(first(sa) >> 32)) : std::nullopt;
-    const EspMbuf mbuf(with_high(suite, esp, high));
-    const CryptoJob job = mbuf.job(*session_of(sa), suite, nonce, high);
-    check(crypto_->run(&job, 1) == 1);
-    Buffer sealed = mbuf.bytes();
-    if (high && !suite.encr->aead())  // it does not travel
-      sealed.erase(sealed.end() - suite.icv() - 4, sealed.end() - suite.icv());
-    if (sa.options.udp) {
-      Buffer udp(8);
-      store_be16(udp.data(), 4500), store_be16(udp.data() + 2, 4500);
-      store_be16(udp.data() + 4, static_cast<std::uint16_t>(8 + sealed.size()));
-      sealed.insert(sealed.begin(), udp.begin(), udp.end());
-    }
-    Buffer packet = outer(sa, sa.options.udp ? kUdp : kEsp, sealed.size());
-    packet.insert(packet.end(), sealed.begin(), sealed.end());
-    return packet;
-  }
-  Buffer as_ah(const OneOfMany& sa, const Buffer& payload) {
-    const EspSuite& suite = sa.options.suite;
-    const bool v4 = sa.options.to.is_v4(), esn = sa.options.esn == Esn::kOn;
-    const unsigned align = v4 ? 4 : 8, field = suite.iv() + suite.icv(),
-                   ah_bytes = (12 + field + align - 1) / align * align;
-    Buffer packet = outer(sa, kAh, ah_bytes + payload.size());
-    const std::size_t ah = packet.size();
-    packet.resize(ah + ah_bytes);
-    packet[ah] = sa.transport() ? kUdp : sa.v4 ? kIpip : kIpv6InIp;
-    packet[ah + 1] = static_cast<std::uint8_t>(ah_bytes / 4 - 2);
-    store_be32(packet.data() + ah + 4, static_cast<std::uint32_t>(sa.options.spi));
-    store_be32(packet.data() + ah + 8, static_cast<std::uint32_t>(first(sa)));
-    packet.insert(packet.end(), payload.begin(), payload.end());
-    Buffer masked = packet;
-    check(mask_mutable_fields(masked.data(), v4, static_cast<unsigned>(ah), false));
-    const std::size_t size = masked.size();
-    masked.resize(size + (esn ? 4 : 0) + suite.icv());
-    if (esn) store_be32(masked.data() + size, static_cast<std::uint32_t>(first(sa) >> 32));
-    const EspMbuf mbuf(masked);
-    CryptoJob job = mbuf.job(*session_of(sa), suite, {});
-    job.payload = static_cast<std::uint16_t>(ah + 12);
-    job.length = static_cast<std::uint16_t>(size - job.payload);
-    job.tail = esn ? 4 : 0;
-    job.icv = job.esp + size + job.tail;
-    store_be64(job.nonce.data() + 4, first(sa));
-    if (suite.encr->salt != 0) std::ranges::copy(sa_of(sa, Direction::kOut)->salt.bytes(), job.nonce.begin());
-    check(crypto_->run(&job, 1) == 1);
-    std::copy_n(job.nonce.begin() + 4, suite.iv(), packet.begin() + static_cast<std::ptrdiff_t>(ah) + 12);
-    std::copy_n(job.icv, suite.icv(), packet.begin() + static_cast<std::ptrdiff_t>(ah + 12 + suite.iv()));
-    return packet;
-  }
-  const CryptoSession* session_of(const OneOfMany& sa) const { return sessions_[sa.options.id - 1].get(); }
+  void inside(const OneOfMany& sa, Buffer plain) { to_right(sealer_.seal(sa, std::move(plain))); }
 
   // Of what is authenticated no octet may be another: nothing comes out.
   void forged(const OneOfMany& sa, const Input& in) {
@@ -398,8 +234,7 @@ class Site {
 
   const std::vector<OneOfMany> sas_ = many_sas();
   Lab left_{0, true}, right_{1, false};
-  std::vector<std::unique_ptr<const CryptoSession>> sessions_;
-  std::unique_ptr<Crypto> crypto_ = std::move(*Crypto::make(2));
+  const Sealer sealer_{sas_};
   std::uint8_t choice_ = 0;
 };
 
