@@ -6,7 +6,7 @@
 set -u
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 build=${SIMPLON_BUILD:-$PWD/build}/fuzz log=${SIMPLON_BUILD:-$PWD/build}/log
-[ $# -gt 0 ] || set -- packet_fuzz ike_message_fuzz ike_endpoint_fuzz vici_fuzz config_fuzz
+[ $# -gt 0 ] || set -- packet_fuzz aggfrag_fuzz ike_message_fuzz ike_endpoint_fuzz vici_fuzz config_fuzz
 clang=$(compgen -c clang++- | grep -xE 'clang\+\+-(16|19)' | sort -u | head -n 1)
 [ -n "$clang" ] || { echo "${SIMPLON_MAY_SKIP:+skipped: }there is no clang++-16 or clang++-19"; exit 77; }
 mkdir -p "$log"
@@ -26,7 +26,7 @@ one() { # TARGET
   mkdir -p "$corpus" "$seeds/$target"
   # The corpus grows from run to run; the seeds are always tried first.
   # DPDK keeps what it allocated until the process ends.
-  [ "$target" = packet_fuzz ] && export ASAN_OPTIONS=detect_leaks=0
+  case $target in packet_fuzz | aggfrag_fuzz) export ASAN_OPTIONS=detect_leaks=0 ;; esac
   "$build/tests/fuzz/$target" "$corpus" "$seeds/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="$log/$target-" -print_final_stats=1 >"$log/$target.log" 2>&1
   status=$?

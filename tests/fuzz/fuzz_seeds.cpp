@@ -129,6 +129,35 @@ void packet_seeds() {
     }
 }
 
+// Window, buffers, congestion control; and records: what it is, how far ahead, a length in words, a payload
+// (aggfrag_fuzz.cpp). Packets of 44 octets in payloads that take one and a half of them.
+void aggfrag_seeds() {
+  Buffer stream;
+  for (unsigned n = 0; n < 6; ++n) {
+    Buffer packet(44, static_cast<std::uint8_t>(n));
+    packet[0] = n % 2 == 0 ? 0x45 : 0x60;
+    store_be16(packet.data() + (n % 2 == 0 ? 2 : 4), n % 2 == 0 ? 44 : 4);
+    stream.insert(stream.end(), packet.begin(), packet.end());
+  }
+  for (const unsigned header : {4u, 24u})
+    for (const std::uint8_t what : {1, 9, 0, 28}) {
+      Buffer seed{4, 10, static_cast<std::uint8_t>(header == 24)};
+      for (std::size_t at = 0; at < stream.size(); at += 66) {
+        const auto rest = static_cast<std::uint16_t>((44 - at % 44) % 44);
+        Buffer payload(header);
+        payload[0] = header == 24;
+        store_be16(payload.data() + 2, rest);
+        payload.insert(payload.end(), stream.begin() + static_cast<std::ptrdiff_t>(at),
+                       stream.begin() + static_cast<std::ptrdiff_t>(at + 66));
+        payload.resize((payload.size() + 3) / 4 * 4);
+        seed.insert(seed.end(), {what, static_cast<std::uint8_t>(at / 66 % 2 == 0 ? 2 : -1),
+                                 static_cast<std::uint8_t>(payload.size() / 4)});
+        seed.insert(seed.end(), payload.begin(), payload.end());
+      }
+      write("aggfrag_fuzz", std::to_string(header) + "-" + std::to_string(what), seed);
+    }
+}
+
 void vici_seeds() {
   vici::Message message, section;
   section.add("local", "198.51.100.1").add_list("remote_addrs", {"198.51.100.2", "%any"});
@@ -144,4 +173,5 @@ int main(int argc, char** argv) {
   ike_seeds();
   vici_seeds();
   packet_seeds();
+  aggfrag_seeds();
 }
