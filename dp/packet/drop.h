@@ -98,7 +98,8 @@ inline constexpr std::array<DropRow, kDropReasons> kDropTable{{
      "out of the host's kernel with a source that is none of the host's addresses: forwarded by the kernel, "
      "which no bypass 'via: kernel' allows"},
     {Drop::kFragment, "fragment",
-     "a fragment of a datagram that waited for its neighbour; the policies have changed and ask for ports"},
+     "a fragment that waited for its neighbour, or came over from another worker; the policies have changed "
+     "and ask for ports"},
     {Drop::kFragmentOverlap, "fragment-overlap", "fragments of a datagram that contradict each other"},
     {Drop::kFragmentLimit, "fragment-limit", "fragments that made room for those of newer datagrams"},
     {Drop::kFragmentTimeout, "fragment-timeout", "fragments of a datagram whose rest did not come in time"},
