@@ -67,13 +67,18 @@ CreateChild another_like(const Child& child);
 
 class TaskQueue {
  public:
+  struct Waiting {
+    Task task;
+    Now not_before{};
+  };
+
   bool empty() const { return tasks_.empty(); }
   void push(Task task);
   void push_first(Task task);
   void push_later(Task task, Now not_before);
   void push_all_first(std::vector<CreateChild> children);  // in their order
   std::optional<Task> take(Now now);                       // the first that may begin
-  std::deque<Task> take_all();
+  std::deque<Waiting> take_all();                          // in their order; the times are for push_later()
   std::optional<Now> deadline() const;  // when the next one may begin; perhaps it may already
 
   // A CreateChild of this name waits,
@@ -85,10 +90,6 @@ class TaskQueue {
   void cancel_delete(ChildSaId child);  // unless somebody waits for it
 
  private:
-  struct Waiting {
-    Task task;
-    Now not_before{};
-  };
   std::deque<Waiting> tasks_;
 };
 

@@ -96,5 +96,18 @@ TEST(Rfc4301_4_1, AClassThatWentComesBackWithTheNextSaOfClass0) {
   EXPECT_THAT(classes(pair.left), ElementsAre(0, 1));
 }
 
+// What waits goes on waiting in the successor of a rekeyed IKE SA.
+TEST(Rfc7296_2_18, WhatIsForLaterIsForLaterAfterARekeyToo) {
+  Pair pair(connection(true), with_classes(false, 2));
+  pair.initiate();
+  pair.left.endpoint.rekey(ByName{"sites", ""}, 0, pair.now);
+  pair.pump();
+  pair.wait(5s);
+  EXPECT_TRUE(pair.right.logged("rekeyed"));
+  EXPECT_THAT(classes(pair.right), ElementsAre(0)) << "the peer still has time";
+  pair.wait(10s);
+  EXPECT_THAT(classes(pair.right), ElementsAre(0, 1));
+}
+
 }  // namespace
 }  // namespace simplon::ike::test
