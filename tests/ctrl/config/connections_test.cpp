@@ -437,5 +437,25 @@ TEST(ConfigConnections, ABlankValueIsNoDefault) {
     expect_one_error(with_connection(blank), "a value is missing");
 }
 
+// Its selectors would be the ends of its own SAs, and the packets inside are between others.
+TEST(Rfc4301_4_5, WhatIsAroundAnotherChildNamesItsSelectors) {
+  const auto around = [](std::string_view remote, std::string_view selectors) {
+    std::string text(kNested);
+    const auto change = [&](std::string_view from, std::string_view to) {
+      text.replace(text.find(from), from.size(), to);
+    };
+    change("address: 198.51.100.2", "address: " + std::string(remote));
+    change("local_ts: 198.51.100.1, remote_ts: 203.0.113.0/24", selectors);
+    return with(text + "start: none}\n");
+  };
+  for (const std::string_view selectors : {"", "local_ts: 198.51.100.1, "})
+    EXPECT_THAT(
+        error_of(around("any", selectors)),
+        HasSubstr("far.children.net.over: 'near/around' is for its own two ends alone, whose addresses "
+                  "the file does not name"));
+  EXPECT_TRUE(around("any", "local_ts: 198.51.100.1, remote_ts: 203.0.113.9, "));
+  EXPECT_THAT(error_of(around("198.51.100.2", "")), HasSubstr("is for 198.51.100.1/32 === 198.51.100.2/32"));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl
