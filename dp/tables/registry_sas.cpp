@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dp/base/behind_nat.h"
 #include "dp/ipsec/aggfrag_in.h"
 #include "dp/ipsec/aggfrag_out.h"
 #include "dp/ipsec/esp_in.h"
@@ -113,9 +114,7 @@ Result<void> Registry::one_peer_behind_nat(const SaSpec& spec, const SlotUse& us
   if (spec.mode != SaMode::kTransport || !spec.udp || use.sas.empty()) return {};
   const SaSpec& other = *sas_.at(use.sas.back()).spec;
   if (other.udp && other.udp->destination == spec.udp->destination) return {};
-  return fail("another peer at " + spec.destination.text() +
-              " has this traffic already, behind the same NAT: transport mode cannot tell them apart; use "
-              "tunnel mode");
+  return fail(taken_behind_nat(other));
 }
 
 // The slot of the entry that is over the SA's own, which may be still to come.

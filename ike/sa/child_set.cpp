@@ -175,6 +175,7 @@ std::string ChildSet::text(const Negotiated& child) {
 }
 
 Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
+  take_over_from_other_port(n, path, now);
   Child child{.id = ChildSaId{context_.next_child++},
               .config = n.config,
               .in = make_sa(Direction::kIn, n, path),

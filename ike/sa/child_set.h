@@ -117,6 +117,8 @@ class ChildSet {
   // kStays: of a replaced child, for packets that are still under way.
   void remove(ChildSaId id, Now now, OldInboundSa inbound);
   void clear(Now now);
+  // With both SAs, before the peer has answered that it knows.
+  void end_at_once(ChildSaId id, Now now);
   // The peer deleted `from`, which was to replace another child: that one goes on, if it is still there.
   bool revive_replaced(const Child& from, Now now);
   // `old` is not sent through any more: its replacement is, shown or not.
@@ -148,6 +150,7 @@ class ChildSet {
   void replace(Child& old, Child& by, Now now);
   void inherit_delete(const Child& from, Child& to);
   void end_retries(std::string_view installed, Now now);
+  void take_over_from_other_port(const Negotiated& made, const Path& path, Now now);
   void ask_for_classes(const Negotiated& made, Now now);
   void compare_to_configuration(Child& child);
   void replace_by_new(Child& child);
