@@ -93,10 +93,17 @@ Result<void> Registry::add_policy(const PolicySpec& policy) {
   if (!policy.spd.empty() && std::ranges::find(ports_, policy.spd, &PortFacts::spd) == ports_.end())
     return fail("no port has the SPD '" + policy.spd + "'");
   if (policy.classes.count > kMostDscpClasses) return fail("a policy has too many classes of traffic");
+  // A slot for each class, or none beside those that are there.
+  std::vector<SlotKey> fresh;
+  for (std::uint8_t c = 0; c < policy.classes.count; ++c) {
+    const bool there = slots_.contains({policy.id, c});
+    if (slot_for(policy.id, c) == nullptr) {
+      for (const SlotKey& key : fresh) free_slots_.push_back(slots_.extract(key).mapped().slot);
+      return fail("no room for another policy");
+    }
+    if (!there) fresh.emplace_back(policy.id, c);
+  }
   const SlotUse* use = slot_for(policy.id);
-  if (use == nullptr) return fail("no room for another policy");
-  for (std::uint8_t c = 1; c < policy.classes.count; ++c)
-    if (slot_for(policy.id, c) == nullptr) return fail("no room for another policy");
   const auto [entry, added] = policies_.try_emplace(policy.id, Policy{policy, use->slot});
   if (added || !same_to_workers(entry->second.spec, policy)) policies_changed_ = true;
   entry->second.spec = policy;

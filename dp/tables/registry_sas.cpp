@@ -90,7 +90,10 @@ Result<void> Registry::add_outbound(Entry& entry) {
   sa->limits = limits_of(spec);
   sa->check_at_packets.set(sa->limits.next_packets());
   sa->check_at_bytes = sa->limits.next_bytes();
-  if (auto done = put_into_bundle(spec, *sa); !done) return done;
+  if (auto done = put_into_bundle(spec, *sa); !done) {
+    release({spec.policy, spec.dscp_class});
+    return done;
+  }
   entry.out = std::move(sa);
   if (spec.aggfrag.on) make_aggfrag(entry, outbound_[use->slot]);
   set_mtu(entry);
