@@ -52,13 +52,16 @@ class ChildSet {
   std::size_t count(std::string_view name) const;  // that are up
   // One is up that takes this packet: a peer may have narrowed the selectors (§2.9).
   bool covers(std::string_view name, const Selectors& packet) const;
+  // RFC 4301 §4.1: traffic of this child asks, though its class 0 is up: those classes are asked for whose SA
+  // is missing.
+  void ask_for_missing_classes(const ChildConfig& config, const Selectors& packet, Now now);
   // The packet's SA is being made, or waits for its turn; or so many do that it has to come again.
   bool asks_for(std::string_view name, const Selectors& packet) const;
   bool has_twin(const Child& child) const;  // another one of the same name, class and selectors is up
   bool replaced(ChildSaId id) const;        // another one that lives was made in its place
   // What it replaced is deleted, and so is whatever else was made in place of that.
   bool concluded(const Child& child) const;
-  bool has(std::string_view name) const;  // up, being made, or to be made
+  bool has(std::string_view name, std::uint8_t dscp_class = 0) const;  // up, being made, or to be made
   std::vector<ChildStatus> status() const;
 
   // ---- made and replaced ----
