@@ -98,11 +98,15 @@ unsigned sessions_of(const Setup& setup) {
 
 class DpdkDataPath final : public DataPath {
  public:
-  explicit DpdkDataPath(Setup setup) : setup_(std::move(setup)), ports_(setup_.ports) {}
+  DpdkDataPath(Setup setup, const Handover& handover)
+      : setup_(std::move(setup)),
+        handover_(handover),
+        ports_(setup_.ports),
+        state_(handover.closed ? State::kClosed : State::kOpen) {}
   ~DpdkDataPath() override;
   Result<void> start();
 
-  Result<void> add_sa(const SaRef& sa) override { return registry_->add_sa(sa); }
+  Result<void> add_sa(const SaRef& sa, const SaStart& start) override { return registry_->add_sa(sa, start); }
   void remove_sa(SaId id) override { registry_->remove_sa(id); }
   Result<void> move_sa(const SaRef& sa) override { return registry_->move_sa(sa); }
   Result<void> add_policy(const PolicySpec& policy) override { return registry_->add_policy(policy); }
@@ -112,7 +116,7 @@ class DpdkDataPath final : public DataPath {
   Result<void> set_tunnels(const std::vector<TunnelSetup>& tunnels) override {
     return tunnels_->set(tunnels);
   }
-  Result<void> commit() override { return registry_->commit(); }
+  Result<void> commit() override;
   Result<void> can(const SaSpec& sa) override { return registry_->can(sa); }
   std::vector<SaRef> sas() const override { return registry_->sas(); }
   std::vector<PolicySpec> policies() const override { return registry_->policies(); }
@@ -120,6 +124,8 @@ class DpdkDataPath final : public DataPath {
   SpdHits hits() const override { return registry_->hits(); }
   std::vector<NeighbourKey> used_neighbours() override { return registry_->used_neighbours(); }
   Stats stats() const override;
+  std::uint64_t turns(unsigned worker) const override { return threads_[worker].worker->counters().turns; }
+  void publish_floors() override { registry_->publish_floors(); }
   std::string memory() const override { return memory_; }
   int fd() const override { return punt_path_->fd(); }
   std::vector<Event> poll() override;
@@ -143,7 +149,10 @@ class DpdkDataPath final : public DataPath {
   void take_event(const WorkerEvent& event, std::vector<Event>& out);
   static int loop(void* thread);
 
+  enum class State : std::uint8_t { kClosed, kOpen, kStop };  // what the workers are to do
+
   Setup setup_;
+  const Handover handover_;
   std::string memory_;
   BufferPools buffers_;
   rte_mempool* datagrams_ = nullptr;
@@ -161,7 +170,7 @@ class DpdkDataPath final : public DataPath {
   std::unique_ptr<TunnelPorts> tunnels_;
   std::unique_ptr<Dummies> dummies_;
   std::vector<Thread> threads_;
-  std::atomic<bool> stop_{false};
+  std::atomic<State> state_;
 };
 
 Result<void> DpdkDataPath::start() {
@@ -194,7 +203,9 @@ Result<void> DpdkDataPath::start() {
   for (std::size_t i = 0; i < ports_.size(); ++i) facts.push_back(ports_.facts(i));
   quiescence_ = std::make_unique<Quiescence>(workers);
   watch_ = std::make_unique<PortWatch>(ports_, *punt_path_, *quiescence_);
-  registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
+  registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts), handover_.leases,
+                                         handover_.closed);
+  registry_->set_gateway(!handover_.closed);
   std::vector<rte_ring*> injects;
   injects.reserve(injects_.size());
   for (const Ring& ring : injects_) injects.push_back(ring.get());
@@ -250,8 +261,11 @@ Result<void> DpdkDataPath::open_ports() {
     const auto index = static_cast<std::uint16_t>(i);
     if (auto done = punt_path_->add(PortIndex{index}, setup_.ports[i], ports_.facts(i).mac, punts_of(i),
                                     injects_[i % injects_.size()].get());
-        !done)
-      return done;
+        !done) {
+      if (!handover_.closed) return done;
+      // Who still forwards may have one of this name; poll() makes it when that is gone.
+      at_start_.emplace_back(PortChanged{PortIndex{index}, "cannot have its TAP yet: " + done.error().what});
+    }
   }
   return {};
 }
@@ -339,16 +353,27 @@ int DpdkDataPath::loop(void* argument) {
   prctl(PR_SET_TIMERSLACK, 1UL);
   self.quiescence_->online(thread.index);
   unsigned idle = 0;
-  while (!self.stop_) {
-    idle = thread.worker->turn() != 0 ? 0 : idle + 1;
+  for (State state = self.state_; state != State::kStop; state = self.state_) {
+    const unsigned taken = state == State::kOpen ? thread.worker->turn() : thread.worker->discard();
+    idle = taken != 0 ? 0 : idle + 1;
     if (idle != 0 && self.setup_.idle == Idle::kRelax) relax(idle, thread.worker->next_due());
   }
   self.quiescence_->offline(thread.index);
   return 0;
 }
 
+// Closed, no worker has looked at an SA yet.
+Result<void> DpdkDataPath::commit() {
+  auto done = registry_->commit();
+  if (state_ == State::kClosed && registry_->tables().read()->gateway_on) {
+    registry_->open();
+    state_ = State::kOpen;
+  }
+  return done;
+}
+
 DpdkDataPath::~DpdkDataPath() {
-  stop_ = true;
+  state_ = State::kStop;
   for (std::size_t i = 0; i < threads_.size(); ++i) rte_eal_wait_lcore(static_cast<unsigned>(i + 1));
   threads_.clear();
   registry_.reset();
@@ -458,9 +483,9 @@ Stats DpdkDataPath::stats() const {
 
 }  // namespace
 
-Result<std::unique_ptr<DataPath>> DataPath::start(const Setup& setup) {
+Result<std::unique_ptr<DataPath>> DataPath::start(const Setup& setup, const Handover& handover) {
   if (setup.worker_cores.empty()) return fail("there must be at least one worker");
-  auto datapath = std::make_unique<DpdkDataPath>(setup);
+  auto datapath = std::make_unique<DpdkDataPath>(setup, handover);
   if (auto done = datapath->start(); !done) return std::unexpected(done.error());
   return datapath;
 }

@@ -24,16 +24,20 @@ constexpr std::chrono::seconds kSampleEvery{1};
 }  // namespace
 
 Registry::Registry(const CryptoBackends& crypto, Quiescence& quiescence, unsigned workers,
-                   std::vector<PortFacts> ports)
+                   std::vector<PortFacts> ports, std::span<SaLease> leases, bool closed)
     : crypto_(crypto),
       quiescence_(quiescence),
       ports_(std::move(ports)),
+      leases_(leases),
+      leased_(leases.size()),
+      closed_(closed),
       load_(workers),
       aggfrag_news_(workers) {
   [[maybe_unused]] const auto again = commit();  // its error is the next commit's as well
 }
 
 Registry::~Registry() {
+  for (const auto& entry : leaving_sas_) free_lease(*entry);
   retired_.clear();  // nobody is left who could read it
   delete tables_.publish(nullptr);
 }
@@ -221,7 +225,7 @@ void Registry::collect() {
 }
 
 std::uint64_t Registry::packets(const Entry& entry) {
-  return entry.out ? entry.out->next_seq - 1 : std::uint64_t{entry.in->packets};
+  return entry.out ? entry.out->next_seq - 1 - entry.out->skipped : std::uint64_t{entry.in->packets};
 }
 
 void Registry::tick(Now now) {
@@ -237,6 +241,7 @@ void Registry::tick(Now now) {
     Entry& entry = at->second;
     if (const std::uint64_t n = packets(entry); n != std::exchange(entry.sampled, n)) entry.active = now;
     if (entry.out) set_mtu(entry);
+    publish_floor(entry);
     ++at;
     next_sample_ = at == sas_.end() ? SaId{} : at->first;
   }
