@@ -18,9 +18,9 @@ inline constexpr std::uint64_t kLeaseStep = 1u << 16;
 inline constexpr std::uint64_t kFloorStep = 1u << 12;
 
 struct SaLease {
-  // Of an outbound SA: each number below it may have been used, none from it on has been. Raised before the
-  // first number that it lets pass is used. Of an inbound SA it is 1. 0: the slot is free, and nobody may
-  // send by what was known of its SA.
+  // Of an outbound SA: numbers below it may have been used, none from it on has been. Who sends, also who
+  // goes on, raises it before: a former owner that still lives sees that, and ends the SA. Of an inbound SA
+  // it is 1. 0: the slot is free, and nobody may send by what was known of its SA.
   std::atomic<std::uint64_t> ceiling{0};
   // Of an inbound SA: the top of its replay window, as of kFloorStep packets or a second ago at most. It
   // never falls, and is never above the top.

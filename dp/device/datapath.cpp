@@ -116,6 +116,7 @@ class DpdkDataPath final : public DataPath {
   Result<void> set_tunnels(const std::vector<TunnelSetup>& tunnels) override {
     return tunnels_->set(tunnels);
   }
+  bool is_off() const override { return off_since_ && quiescence_->passed(*off_since_); }
   Result<void> commit() override;
   Result<void> can(const SaSpec& sa) override { return registry_->can(sa); }
   std::vector<SaRef> sas() const override { return registry_->sas(); }
@@ -166,6 +167,7 @@ class DpdkDataPath final : public DataPath {
   std::unique_ptr<CryptoBackends> crypto_;
   std::unique_ptr<Quiescence> quiescence_;
   std::unique_ptr<Registry> registry_;
+  std::optional<Quiescence::Token> off_since_;
   std::unique_ptr<PortWatch> watch_;
   std::unique_ptr<TunnelPorts> tunnels_;
   std::unique_ptr<Dummies> dummies_;
@@ -215,7 +217,7 @@ Result<void> DpdkDataPath::start() {
   for (const Ring& ring : mailboxes_) mailboxes.push_back(ring.get());
   dummies_ = std::make_unique<Dummies>(*registry_, std::move(mailboxes), buffers_.on(node_of_lcore(0)));
   registry_->tick(std::chrono::steady_clock::now());
-  if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
+  if (auto done = commit(); !done) return done;  // the workers need tables before their first turn
   threads_.resize(workers);
   for (unsigned i = 0; i < workers; ++i)
     if (auto done = make_worker(i); !done) return done;
@@ -365,7 +367,12 @@ int DpdkDataPath::loop(void* argument) {
 // Closed, no worker has looked at an SA yet.
 Result<void> DpdkDataPath::commit() {
   auto done = registry_->commit();
-  if (state_ == State::kClosed && registry_->tables().read()->gateway_on) {
+  const bool on = registry_->tables().read()->gateway_on;
+  if (on)
+    off_since_.reset();
+  else if (!off_since_)
+    off_since_ = quiescence_->start();
+  if (state_ == State::kClosed && on) {
     registry_->open();
     state_ = State::kOpen;
   }

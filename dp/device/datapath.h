@@ -40,6 +40,9 @@ class DataPath {
   // Off: nothing is encrypted, decrypted or forwarded between the sides; the punt path to the host
   // stays. It is off from the start where the data path starts closed; on, then, opens it for good.
   virtual void set_gateway(bool on) = 0;
+  // Whether it is off, and no worker is left that has not seen it: what the ports still send was encrypted
+  // before. publish_floors() then tells of all that was ever let in.
+  virtual bool is_off() const = 0;
   virtual Result<void> commit() = 0;  // publishes what the calls above changed since the last commit
 
   // Whether one of the crypto devices does this SA's algorithms; the error says why none does.

@@ -57,14 +57,15 @@ void Registry::begin(Entry& entry) {
 
 void Registry::begin(OutboundSa& sa, const Entry& entry) {
   const SaStart& start = entry.start;
-  const std::uint64_t leased = entry.lease == nullptr ? 0 : entry.lease->ceiling.load(),
-                      next = std::min(std::max(start.next_sequence, leased), last_sequence(sa.esn) + 1);
-  sa.next_seq = next;
+  std::uint64_t next = start.next_sequence;
+  sa.lease = entry.lease;
+  do {
+    if (sa.lease != nullptr) next = std::max(next, sa.ceiling = sa.lease->ceiling);
+    sa.next_seq = next = std::min(next, last_sequence(sa.esn) + 1);
+  } while (sa.lease != nullptr && !raise_ceiling(sa));
   sa.skipped = next - 1 - std::min(start.packets, next - 1);
   sa.bytes = start.bytes;
   sa.limits = limits_of(*entry.spec, sa.skipped);
-  sa.lease = entry.lease;
-  if (sa.lease != nullptr) raise_ceiling(sa);
   sa.check_at_packets.set(next_check(sa));
   sa.check_at_bytes = sa.limits.next_bytes();
 }
@@ -97,8 +98,9 @@ void Registry::free_lease(const Entry& entry) {
   if (entry.start.lease == kNoLease) return;
   leased_[entry.start.lease] = false;
   if (entry.lease == nullptr) return;
-  entry.lease->floor = 0;
-  entry.lease->ceiling = 0;
+  if (entry.in) entry.lease->floor = 0;
+  std::uint64_t ours = entry.out ? entry.out->ceiling : 1;
+  entry.lease->ceiling.compare_exchange_strong(ours, 0);  // else another has the SA
 }
 
 void Registry::open() {

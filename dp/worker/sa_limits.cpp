@@ -16,9 +16,10 @@ void take_moved(InboundSa& sa) {
   if (const PeerEnd* peer = sa.moved.read()) set_peer(*peer, sa);
 }
 
-// The next number must not be used before the lease has it.
+// The next number must not be used before the lease has it. The next packet reports an SA that has ended.
 void keep_lease(OutboundSa& sa) {
-  if (sa.lease != nullptr && !sa.limits.expired && sa.next_seq >= sa.ceiling) raise_ceiling(sa);
+  if (sa.lease == nullptr || sa.limits.expired || sa.next_seq < sa.ceiling) return;
+  if (!raise_ceiling(sa)) sa.limits.expired = true;
 }
 void keep_lease(InboundSa& sa) {
   if (sa.lease != nullptr) publish_floor(sa);

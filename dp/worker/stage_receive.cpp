@@ -188,6 +188,7 @@ namespace {
 // Its slot says which SA it is for (see bundle_slot()).
 void add_of_bundle(rte_mbuf* m, const Tables& tables, Burst& burst, WorkerCounters& counters) {
   const OutboundSlot* slot = bundle_slot(m, tables);
+  if (!tables.gateway_on) return drop(m, Drop::kGatewayOff, counters);
   if (slot == nullptr) return drop(m, Drop::kNoSa, counters);
   const auto index = static_cast<PacketIndex>(burst.count);
   PacketInfo& packet = burst.add();

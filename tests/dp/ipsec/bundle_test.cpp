@@ -147,6 +147,23 @@ TEST(Rfc4301_4_5, TheOuterSaMayBeAnotherWorkers) {
   EXPECT_EQ(bundle.right.pass(ip_of(out[0]), Origin::kUnprotected, kWan).size(), 1u);
 }
 
+// The gateway is switched off while the packet is in the mailbox.
+TEST(Rfc4301_4_5, TheOuterSaTakesNoPacketWhileTheGatewayIsOff) {
+  Bundle bundle(kAhTransport);
+  Pair alone;
+  const Buffer esp = alone.seal(udp4("198.18.1.10", "198.18.2.10"));
+  for (const bool on : {false, true}) {
+    bundle.left.registry().set_gateway(on);
+    ASSERT_TRUE(bundle.left.registry().commit());
+    const Tables& tables = *bundle.left.registry().tables().read();
+    rte_mbuf* m = Lab::mbuf(esp, kLan);
+    m->hash.usr = static_cast<std::uint32_t>(Origin::kBundle);
+    set_bundle_slot(m, (*tables.outbound)[(*tables.outbound)[0].policy == kOutside ? 0 : 1]);
+    EXPECT_EQ(bundle.left.hand(m).size(), on ? 1u : 0u);
+  }
+  EXPECT_EQ(bundle.left.dropped(Drop::kGatewayOff), 1u);
+}
+
 // The entry may go while the packet is in the mailbox, and another one have its slot: that is not for it.
 TEST(Rfc4301_4_5, NoOtherEntryThatHasTheSlotByThenTakesThePacket) {
   Bundle bundle(kAhTransport);

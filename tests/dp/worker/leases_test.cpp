@@ -192,6 +192,34 @@ TEST(SequenceLease, HoldsAcrossTheEdgeOfTheLowHalf) {
   }
 }
 
+// The former owner was stopped, not killed, and goes on as well: each number is still used by one of them.
+TEST(SequenceLease, AnSaThatAnotherGoesOnWithEndsAtItsOldCeiling) {
+  for (const Esn esn : {Esn::kOff, Esn::kOn}) {
+    Sender sender({.esn = esn});
+    Lab other(1, true, {}, sender.leases);
+    other.protect(selectors(kHere, kThere));
+    sender.come_near(10);
+    std::set<std::uint64_t> used;
+    const auto note = [&](const std::vector<std::uint64_t>& numbers) {
+      for (const std::uint64_t n : numbers) EXPECT_TRUE(used.insert(n).second) << n << " is used twice";
+    };
+    note(sender.send(4));
+    ASSERT_TRUE(other.registry().add_sa(make_sa(Direction::kOut, sender.options), {.lease = 0}));
+    for (int i = 0; i < 4; ++i) {
+      note(sender.numbers(other.pass(inner(), Origin::kProtected, kLan)));
+      note(sender.send(3));
+    }
+    EXPECT_EQ(used.size(), 4 + 4 + 6u) << "six were left";
+    EXPECT_EQ(sender.lab.dropped(Drop::kLifetimeExpired), 6u);
+    const auto events = sender.lab.events();
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_EQ(events[0].kind, WorkerEvent::Kind::kHard);
+    const std::uint64_t ceiling = sender.ceiling();
+    sender.remove(kFirst);
+    EXPECT_EQ(sender.ceiling(), ceiling) << "it is not the former owner's to be freed";
+  }
+}
+
 TEST(SequenceLease, WithoutOneNothingIsWrittenAndNothingIsDifferent) {
   Sender sender({}, {});
   for (int i = 0; i < 4; ++i) EXPECT_EQ(sender.send(1), std::vector<std::uint64_t>{i + 1u});
