@@ -20,7 +20,7 @@ namespace {
 
 const VlanTable kNoVlans;
 
-unsigned dequeue(const Source& source, std::array<rte_mbuf*, kBurst>& frames) {
+[[gnu::always_inline]] inline unsigned dequeue(const Source& source, std::array<rte_mbuf*, kBurst>& frames) {
   if (source.kind == Source::Kind::kPort)
     return source.gate->is_open() ? rte_eth_rx_burst(source.device, source.queue, frames.data(), kBurst) : 0;
   return rte_ring_dequeue_burst(source.ring, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
