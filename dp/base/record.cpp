@@ -43,7 +43,9 @@ void RecordWriter::bytes(Bytes b) {
   std::ranges::copy(b, grow(b.size()).begin());
 }
 
-void RecordWriter::seal() { u64(sum_of(out_)); }
+std::uint64_t RecordWriter::sum() const { return sum_of(out_); }
+
+void RecordWriter::seal() { u64(sum()); }
 
 Bytes RecordReader::take(std::size_t n) {
   if (n > rest_.size()) {

@@ -33,6 +33,7 @@ class RecordWriter {
   // Eight octets over all that was written so far, which RecordReader::check() takes off. They find a record
   // that was written in part or to which something happened; not one that somebody forged.
   void seal();
+  std::uint64_t sum() const;  // what seal() would write
 
   Bytes view() const { return out_; }
   Secret take() { return Secret(std::exchange(out_, {})); }

@@ -45,6 +45,10 @@ inline constexpr bool is_array = false;
 template <class T, std::size_t n>
 inline constexpr bool is_array<std::array<T, n>> = true;
 template <class T>
+inline constexpr bool is_pair = false;
+template <class A, class B>
+inline constexpr bool is_pair<std::pair<A, B>> = true;
+template <class T>
 inline constexpr bool is_duration = false;
 template <class R, class P>
 inline constexpr bool is_duration<std::chrono::duration<R, P>> = true;
@@ -100,6 +104,9 @@ class FieldWriter {
       for (const auto& one : v) put(one);
     } else if constexpr (detail::is_array<T>) {
       for (const auto& one : v) put(one);
+    } else if constexpr (detail::is_pair<T>) {
+      put(v.first);
+      put(v.second);
     } else {
       fields(*this, v);
     }
@@ -165,6 +172,9 @@ class FieldReader {
       for (std::uint32_t n = from_.u32(); n != 0 && from_.ok(); --n) get(v.emplace_back());
     } else if constexpr (detail::is_array<T>) {
       for (auto& one : v) get(one);
+    } else if constexpr (detail::is_pair<T>) {
+      get(v.first);
+      get(v.second);
     } else {
       fields(*this, v);
     }

@@ -272,6 +272,14 @@ void fields(Codec& codec, V& value) {
         dscp_class);
   if constexpr (Codec::kReads) codec.require(dscp_class < kMostDscpClasses);
 }
+// Never null. With its version before it.
+template <class Codec, ValueOf<SaRef> V>
+void fields(Codec& codec, V& sa) {
+  if constexpr (Codec::kReads)
+    sa = std::make_shared<const SaSpec>(read_sa(codec.record()).value_or(SaSpec{}));
+  else
+    write(codec.record(), *sa);
+}
 template <class Codec, ValueOf<PolicySpec> V>
 void fields(Codec& codec, V& value) {
   auto& [id, name, order, direction, action, selectors, protocol, mode, tunnel, over, child, via_kernel,

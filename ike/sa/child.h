@@ -84,6 +84,7 @@ struct Attempt {
   ChildSaId rival{};
   Buffer rival_nonce = {};
   std::uint8_t dscp_class = 0;
+  Buffer request = {};  // as it was sent; empty: it has not been
 
   bool of_ike() const { return what == What::kIkeSa; }
 };

@@ -211,8 +211,8 @@ void IkeSa::finish_tickets(const std::string& why) {
   }
   if (children_.attempt()) context_.finish(children_.attempt()->ticket, false, why);
   children_.attempt().reset();
-  if (const auto pending = window_.take_pending())
-    context_.finish(pending->ticket, true);  // what was to be deleted is gone
+  if (const auto pending = window_.take_pending(); pending && pending->sent_for)
+    context_.finish(ticket_of(*pending->sent_for), true);  // what was to be deleted is gone
 }
 
 IkeStatus IkeSa::status() const {

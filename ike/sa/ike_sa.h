@@ -76,7 +76,7 @@ class IkeSa {
   // ---- messages (ike_sa_messages.cpp) ----
   Header header(Exchange exchange, bool response, std::uint32_t message_id) const;
   void request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now,
-               std::uint64_t ticket = 0);
+               std::optional<Task> sent_for = {});
   void request_in_clear(Exchange exchange, const PayloadWriter& payloads, Now now);
   void respond(const PayloadWriter& payloads);  // to the request that is being handled
   void respond_in_clear(const PayloadWriter& payloads);
