@@ -232,7 +232,8 @@ void Endpoint::Impl::reload(IkeSa& sa, Now now) {
   sa.end("the configuration changed", now);
 }
 
-void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> connections, Now now) {
+void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> connections, Now now,
+                               Start when) {
   context.connections = std::move(connections);
   context.by_name.clear();
   for (const auto& c : context.connections) context.by_name.emplace(c->name, c);
@@ -244,7 +245,7 @@ void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> co
   std::erase_if(context.retries, [&](const auto& r) { return !context.connection(r.first); });
   context.holds.clear();
   after_input(now);
-  for (const auto& c : context.connections) start(*c, Context::Cause::kConfigured, now);
+  if (when == Start::kNow) start(now);
 }
 
 }  // namespace simplon::ike

@@ -21,6 +21,8 @@
 
 namespace simplon::ike {
 
+struct Frozen;
+
 // How often a task that waits until the peer has shown that it has a child looks again.
 inline constexpr milliseconds kAskAgain{500};
 
@@ -38,6 +40,12 @@ class ChildSet {
   void adopt(std::shared_ptr<const Connection> connection);
   // The successor of a rekeyed IKE SA takes over all but the attempt (§2.18).
   void take_over(ChildSet& from);
+
+  // ---- from one process to another (child_set_frozen.cpp) ----
+  void freeze(Frozen& out) const;
+  // Installs them. What the configuration does not have any more, or has otherwise, the peer is to delete.
+  void restore(const Frozen& from);
+  void rekey_within(milliseconds spread, Now now);
 
   // ---- what there is ----
   const Children& all() const { return children_; }
@@ -147,6 +155,9 @@ class ChildSet {
   SaRef make_sa(Direction direction, const Negotiated& child, const Path& path) const;
   void replace(Child& old, Child& by, Now now);
   void inherit_delete(const Child& from, Child& to);
+  const ChildConfig* same_config(std::string_view name, std::uint64_t digest) const;
+  void restore_child(Child child, const ChildConfig& config);
+  void install_restored();
   void end_retries(std::string_view installed, Now now);
   void ask_for_classes(const Negotiated& made, Now now);
   void compare_to_configuration(Child& child);
