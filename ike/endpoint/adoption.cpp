@@ -59,7 +59,7 @@ Result<void> check_free(const Context& context, const Frozen& f) {
     take(*c.child.in);
     take(*c.child.out);
   }
-  for (const auto& [sa, until] : f.old_inbound) take(*sa);
+  for (const OldInbound& old : f.old_inbound) take(*old.sa);
   if (free) return {};
   return fail("IKE SA " + std::to_string(static_cast<unsigned>(f.id)) + " has an SA that is here already");
 }
@@ -98,7 +98,7 @@ Result<void> Endpoint::Impl::adopt(Bytes record, Now now) {
     move_beyond(context.next_child, c.child.id);
     move_beyond(context.next_sa, std::max(c.child.in->id, c.child.out->id));
   }
-  for (const auto& [sa, until] : frozen->old_inbound) move_beyond(context.next_sa, sa->id);
+  for (const OldInbound& old : frozen->old_inbound) move_beyond(context.next_sa, old.sa->id);
   context.add(std::make_unique<IkeSa>(context, *frozen, std::move(connection), now));
   adopted_.push_back(frozen->id);
   return {};

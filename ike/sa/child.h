@@ -60,6 +60,13 @@ struct Child {
   bool up() const { return !leaving && (state == ChildState::kInstalled || state == ChildState::kRekeying); }
 };
 
+// RFC 7296 §2.8: the inbound SA of a replaced child, for packets that are still under way.
+struct OldInbound {
+  SaRef sa;
+  Now until{};
+  ChildSaId of{};  // that is gone
+};
+
 // What we negotiate in a CREATE_CHILD_SA exchange that we began, or in IKE_AUTH: a child, or a new IKE SA.
 struct Attempt {
   enum class What : std::uint8_t { kChild, kIkeSa };

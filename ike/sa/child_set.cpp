@@ -336,7 +336,7 @@ void ChildSet::remove(ChildSaId id, Now now, OldInboundSa inbound) {
   else
     remove_sa(child.out);
   if (inbound == OldInboundSa::kStays) {
-    old_inbound_.push_back({child.in, now + kOldInbound});
+    old_inbound_.push_back({child.in, now + kOldInbound, id});
     return;
   }
   remove_sa(child.in);

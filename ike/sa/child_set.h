@@ -157,6 +157,7 @@ class ChildSet {
   void inherit_delete(const Child& from, Child& to);
   const ChildConfig* same_config(std::string_view name, std::uint64_t digest) const;
   void restore_child(Child child, const ChildConfig& config);
+  void restore_old_inbound(const OldInbound& old, const ChildConfig& config);
   void install_restored();
   void end_retries(std::string_view installed, Now now);
   void ask_for_classes(const Negotiated& made, Now now);
@@ -176,11 +177,6 @@ class ChildSet {
   void resolve(Child& made, Child* theirs, const Buffer& their_nonce, Now now);
   void drop_made(Child& made);
   void reached_hard_limit(Child& child, Now now);
-
-  struct OldInbound {
-    SaRef sa;
-    Now until{};
-  };
 
   Context& context_;
   IkeSaId owner_;

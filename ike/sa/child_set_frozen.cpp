@@ -44,7 +44,7 @@ void ChildSet::freeze(Frozen& out) const {
     if (child.state == ChildState::kRekeying && !(sent && replacing(id)))
       frozen.child.state = ChildState::kInstalled;
   }
-  for (const OldInbound& old : old_inbound_) out.old_inbound.emplace_back(old.sa, old.until);
+  out.old_inbound = old_inbound_;
   if (!attempt_) return;
   if (!sent) {
     out.tasks.emplace(out.tasks.begin(), again_for(*attempt_, attempt_->refused), Now{});
@@ -74,9 +74,9 @@ void ChildSet::restore(const Frozen& from) {
     dropped.insert(child.config.name);
     if (child.state != ChildState::kDeleting) tasks_.push(DeleteUnmade{child.in->protocol, child.in->spi});
   }
-  for (const auto& [sa, until] : from.old_inbound)
-    if (const auto entry = entries.find(sa->policy); entry != entries.end())
-      old_inbound_.push_back({of_entry(sa, *entry->second), until});
+  for (const OldInbound& old : from.old_inbound)
+    if (const auto entry = entries.find(old.sa->policy); entry != entries.end())
+      restore_old_inbound(old, *entry->second);
   if (from.attempt) {
     attempt_ = copy_of(from.attempt->attempt);
     attempt_->request = from.window.pending;
@@ -105,13 +105,16 @@ void ChildSet::restore_child(Child child, const ChildConfig& config) {
   children_.emplace(id, std::move(child));
 }
 
+void ChildSet::restore_old_inbound(const OldInbound& old, const ChildConfig& config) {
+  const SaRef sa = of_entry(old.sa, config);
+  old_inbound_.push_back({sa, old.until, old.of});
+  context_.by_sa[sa->id] = owner_;
+  context_.spis_in.insert(static_cast<std::uint32_t>(sa->spi));
+  context_.outputs.emplace_back(InstallSa{sa, owner_, old.of, connection_->name, config.name});
+}
+
 // Of several outbound ones the last is sent through: those of replaced children come first.
 void ChildSet::install_restored() {
-  for (const OldInbound& old : old_inbound_) {
-    context_.by_sa[old.sa->id] = owner_;
-    context_.spis_in.insert(static_cast<std::uint32_t>(old.sa->spi));
-    context_.outputs.emplace_back(InstallSa{old.sa, owner_, ChildSaId{}, connection_->name, {}});
-  }
   for (const auto& [id, child] : children_) install_sa(child.in, child);
   for (const bool going : {true, false})
     for (const auto& [id, child] : children_)

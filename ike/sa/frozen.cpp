@@ -157,6 +157,11 @@ void fields(Codec& codec, V& value) {
                   dscp_class < kMostDscpClasses);
   }
 }
+template <class Codec, ValueOf<OldInbound> V>
+void fields(Codec& codec, V& value) {
+  auto& [sa, until, of] = value;
+  codec(sa, until, of);
+}
 template <class Codec, ValueOf<FrozenAttempt> V>
 void fields(Codec& codec, V& value) {
   auto& [attempt, digest] = value;
@@ -192,7 +197,7 @@ bool possible(const Frozen& f) {
   return f.id != IkeSaId{} && f.spi_i != 0 && f.spi_r != 0 && keys_fit(f.keys) && f.iv != 0 &&
          f.iv < std::uint64_t{1} << 63 && !f.proposal.groups.empty() && f.attempt.has_value() == of_attempt &&
          std::ranges::all_of(
-             f.old_inbound, [](const auto& old) { return old.first->direction == Direction::kIn; });
+             f.old_inbound, [](const auto& old) { return old.sa->direction == Direction::kIn; });
 }
 
 }  // namespace

@@ -47,8 +47,8 @@ struct Frozen {
   MessageWindow::State window;
   std::vector<std::pair<Task, Now>> tasks;  // and when each may begin
   std::vector<FrozenChild> children;
-  std::vector<std::pair<SaRef, Now>> old_inbound;  // and until when
-  std::optional<FrozenAttempt> attempt;            // whose request is sent
+  std::vector<OldInbound> old_inbound;
+  std::optional<FrozenAttempt> attempt;  // whose request is sent
 };
 
 // When what was adopted is rekeyed: at a random time within `spread`, when it would be anyway if that is
