@@ -80,7 +80,8 @@ class Endpoint {
 
   // ---- IKE SAs that outlive their process ----
   // After each input, before its outputs are applied: those whose frozen form may be another one, gone ones
-  // among them. Who keeps the frozen forms before anything leaves can go on without the peer's noticing. The
+  // among them. Who keeps the frozen forms before anything leaves can go on without the peer's noticing. What
+  // one call gives is kept whole or not at all: a rekey moves the children of one IKE SA to another. The
   // first call gives all.
   std::vector<IkeSaId> changed();
   // All that another process needs to go on with it, keys included (ike/sa/frozen.h). Empty: it is gone, or

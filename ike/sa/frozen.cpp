@@ -195,7 +195,8 @@ bool keys_fit(const IkeKeys& keys) {
 bool possible(const Frozen& f) {
   const bool of_attempt = !f.window.pending.empty() && !f.window.sent_for;
   return f.id != IkeSaId{} && f.spi_i != 0 && f.spi_r != 0 && keys_fit(f.keys) && f.iv != 0 &&
-         f.iv < std::uint64_t{1} << 63 && !f.proposal.groups.empty() && f.attempt.has_value() == of_attempt &&
+         f.iv < std::uint64_t{1} << 63 && !f.proposal.groups.empty() && f.group != DhGroup::kNone &&
+         f.attempt.has_value() == of_attempt &&
          std::ranges::all_of(
              f.old_inbound, [](const auto& old) { return old.sa->direction == Direction::kIn; });
 }
