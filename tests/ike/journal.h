@@ -54,6 +54,7 @@ class Journal {
       EXPECT_TRUE(adopted) << adopted.error().what;
     }
     side_.endpoint.start(now);
+    side_.endpoint.tick(now);  // what was due while there was no process
     keep();
   }
   void configure(std::shared_ptr<const Connection> connection) { connection_ = std::move(connection); }
@@ -87,9 +88,12 @@ inline std::string said_twice(const Side& side) {
   return {};
 }
 
+// Requests to set up an IKE SA; a late copy of one may still be answered by who does not know it any more.
 inline std::size_t inits(const Side& side) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      side.sent, [](const Buffer& b) { return parse_header(b)->exchange == Exchange::kIkeSaInit; }));
+  return static_cast<std::size_t>(std::ranges::count_if(side.sent, [](const Buffer& b) {
+    const Header h = *parse_header(b);
+    return h.exchange == Exchange::kIkeSaInit && !h.response();
+  }));
 }
 
 }  // namespace simplon::ike::test
