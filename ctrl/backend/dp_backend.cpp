@@ -5,7 +5,9 @@
 
 namespace simplon::ctrl {
 
-Result<void> DpBackend::add_sa(const SaRef& sa) { return datapath_.add_sa(sa); }
+Result<void> DpBackend::add_sa(const SaRef& sa) {
+  return datapath_.add_sa(sa, starts_ ? starts_(*sa) : dp::SaStart{});
+}
 
 Result<void> DpBackend::remove_sa(const SaRef& sa) {
   datapath_.remove_sa(sa->id);

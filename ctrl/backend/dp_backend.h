@@ -17,8 +17,12 @@ class DpBackend final : public Backend {
  public:
   using Others = std::function<void(const dp::Event&)>;  // that are no BackendEvent
 
-  // `datapath` outlives the backend; `others` is called from poll().
-  DpBackend(dp::DataPath& datapath, Others others) : datapath_(datapath), others_(std::move(others)) {}
+  // Where an SA begins, and its lease: asked whenever it is about to be added. Null: each is a new one.
+  using Starts = std::function<dp::SaStart(const SaSpec&)>;
+
+  // `datapath` outlives the backend; `others` is called from poll(), `starts` from add_sa().
+  DpBackend(dp::DataPath& datapath, Others others, Starts starts = {})
+      : datapath_(datapath), others_(std::move(others)), starts_(std::move(starts)) {}
 
   std::string_view name() const override { return "dp"; }
   Result<void> can(const SaSpec& sa) override { return datapath_.can(sa); }
@@ -44,6 +48,7 @@ class DpBackend final : public Backend {
  private:
   dp::DataPath& datapath_;
   Others others_;
+  Starts starts_;
 };
 
 }  // namespace simplon::ctrl

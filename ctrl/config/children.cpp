@@ -25,46 +25,6 @@ void read_mtu(Section& section, MtuOptions& out) {
   if (const auto most = section.get("mss").parsed<std::uint16_t>(parse_mss)) out.mss = *most;
 }
 
-// RFC 9347. Behind mode and protocol.
-void read_aggfrag(Section& section, ChildConfig& out) {
-  using ike::AggfragUse;
-  const Value use = section.get("aggfrag");
-  ike::AggfragConfig& to = out.aggfrag;
-  if (const auto u = use.choice<AggfragUse>(
-          {{"off", AggfragUse::kOff}, {"prefer", AggfragUse::kPrefer}, {"require", AggfragUse::kRequire}}))
-    to.use = *u;
-  const Value packet = section.get("aggfrag_packet"), rate = section.get("aggfrag_rate"),
-              padding = section.get("aggfrag_padding"), control = section.get("aggfrag_congestion_control"),
-              split = section.get("aggfrag_split"), window = section.get("aggfrag_window"),
-              wait = section.get("aggfrag_wait");
-  if (const auto n = packet.number(kLeastAggfragPacket, 65535)) to.packet = static_cast<std::uint16_t>(*n);
-  if (const auto n = rate.number(1, kMostAggfragRate)) to.rate = static_cast<std::uint32_t>(*n);
-  to.padding = padding.boolean().value_or(true);
-  to.congestion_control = control.boolean().value_or(false);
-  to.split = split.boolean().value_or(true);
-  if (const auto n = window.number(0, kMostAggfragWindow)) to.window = static_cast<std::uint16_t>(*n);
-  if (const auto t = wait.duration(1ms, kMostAggfragWait)) to.wait = *t;
-  if (to.use == AggfragUse::kOff) {
-    for (const Value& value : {packet, rate, padding, control, split, window, wait})
-      if (value) return value.error("is for a child with AGGFRAG: write aggfrag: prefer, or require");
-    return;
-  }
-  if (out.protocol != IpsecProtocol::kEsp || out.mode != SaMode::kTunnel)
-    use.error("AGGFRAG is for tunnel mode of ESP (RFC 9347 section 2.1)");
-  if (out.mtu.df == DfBit::kCopy)
-    section.get("df").error("a payload of AGGFRAG has a part of many packets, so there is no DF to copy");
-  if (const TunnelOptions plain{.ttl = out.tunnel.ttl}; out.tunnel != plain)
-    use.error(
-        "dscp, ecn, flow_label, tfc and dummies are not for a child with AGGFRAG: a payload has parts of "
-        "many "
-        "packets, and pads itself; leave them away");
-  if (to.rate == 0 && padding) padding.error("is for a rate: add aggfrag_rate");
-  if (to.rate == 0 && to.congestion_control) control.error("holds a rate down: add aggfrag_rate");
-  if (to.congestion_control && out.classes.any())
-    control.error(
-        "cannot be with dscp_classes: a peer that does not know the classes reports to one of the SAs alone");
-}
-
 // Extended sequence numbers (RFC 4303 §2.2.1): which of the two every proposal offers, best first.
 void read_esn(Section& section, std::vector<ike::Proposal>& esp, std::vector<ike::Proposal>& ah) {
   using enum ike::EsnId;
@@ -87,54 +47,6 @@ void read_protocol(Section& section, const Connection& connection, Legacy legacy
   if (ah && connection.force_encap)
     ah.error(
         "cannot be with encap: AH does not pass a NAT, and has no UDP encapsulation (RFC 3948 section 1)");
-}
-
-// RFC 4301 §4.5: the AH half of a bundle is for the ESP packets between the two ends; `child` is the ESP
-// half.
-ChildConfig ah_half(ChildConfig& child, std::vector<ike::Proposal> proposals, SaMode mode) {
-  ChildConfig out = child;
-  out.name += kAhHalf;
-  out.protocol = IpsecProtocol::kAh;
-  out.proposals = std::move(proposals);
-  out.selectors = {};
-  out.dynamic_protocol = kEsp;
-  out.mode = mode;
-  out.transport_fallback = ike::TransportFallback::kFail;
-  out.mtu.mss = kMssOff;
-  out.pfp = {};
-  out.aggfrag = {};
-  out.fragments = FragmentHandling::kReassemble;
-  out.tunnel.tfc = kTfcOff, out.tunnel.dummies = 0;  // of ESP alone
-  out.other_half = child.name;
-  child.other_half = out.name;
-  return out;
-}
-
-// A bundle is two SAs each way; of one connection there is one, since a peer that asks for AH between the two
-// ends does not say for which.
-std::string why_no_bundle(const Connection& connection, const ChildConfig& child) {
-  if (child.interface != InterfaceId{})
-    return "stands beside esp_proposals, and a bundle has no interface: its packets are the gateway's own";
-  if (child.classes.any() || child.fragments == FragmentHandling::kOwnSa)
-    return "stands beside esp_proposals, and a bundle has one SA of each: leave dscp_classes and "
-           "fragments: own-sa away";
-  for (const ChildConfig& other : connection.children)
-    if (!other.other_half.empty() && other.protocol == IpsecProtocol::kEsp)
-      return "stands beside esp_proposals, as in child '" + other.name +
-             "': a connection has one bundle; give that child all the selectors";
-  return {};
-}
-
-// `ah`: the proposals for its AH half; none: it is no bundle.
-void read_bundle(Section& section, const Connection& connection, std::vector<ike::Proposal> ah,
-                 ReadChild& out) {
-  const Value mode = section.get("ah_mode");
-  const auto given = mode.choice<SaMode>({{"transport", SaMode::kTransport}, {"tunnel", SaMode::kTunnel}});
-  if (ah.empty() && mode) mode.error("is for a child with ah_proposals and esp_proposals");
-  if (ah.empty()) return;
-  if (const std::string why = why_no_bundle(connection, out.child); !why.empty())
-    return section.get("ah_proposals").error(why);
-  out.ah_half = ah_half(out.child, std::move(ah), given.value_or(SaMode::kTransport));
 }
 
 // RFC 4301 §4.1: what transport mode protects goes between the two ends themselves.
@@ -259,21 +171,6 @@ void read_actions(Section& section, const Connection& connection, ChildConfig& o
     close.error("needs a peer whose address is known; use none");
 }
 
-void check_selectors(const Value& value, const ike::Connection& connection, const ChildConfig& child) {
-  const Selectors effective = child_policy(connection, child).selectors;
-  if (effective.local.empty() || effective.remote.empty()) return;
-  const auto has = [](const TrafficSelectors& side, Family f) {
-    return std::ranges::any_of(side,
-                               [&](const TrafficSelector& ts) { return ts.addresses.first.family() == f; });
-  };
-  if (!have_common_family(effective))
-    return value.error("local_ts and remote_ts have no family in common: no packet can match");
-  for (Family f : {Family::kV4, Family::kV6})
-    if (has(effective.local, f) != has(effective.remote, f))
-      value.warning(std::string("only ") + (has(effective.local, f) ? "local_ts" : "remote_ts") + " has IPv" +
-                    (f == Family::kV4 ? "4" : "6") + " selectors; they match nothing");
-}
-
 }  // namespace
 
 Result<std::uint16_t> parse_mss(std::string_view text) {
@@ -344,29 +241,6 @@ std::string read_spd(const Value& value, const Config& config) {
   else if (std::ranges::find(config.setup.ports, *text, &dp::PortSetup::spd) == config.setup.ports.end())
     value.error(kSpdHelp);
   return *text;
-}
-
-TrafficSelectors read_selectors(const Value& value) {
-  TrafficSelectors out;
-  const auto add = [&](const Value& item, const std::string& text) {
-    const auto ts = TrafficSelector::parse(text);
-    if (!ts) return item.error(ts.error().what);
-    if (std::ranges::find(out, *ts) != out.end()) item.error("'" + ts->text() + "' stands here twice");
-    out.push_back(*ts);
-  };
-  for (const Value& item : value.filled_list()) {
-    const auto text = item.text();
-    if (!text) continue;
-    if (*text == "any" || text->starts_with("any[")) {
-      add(item, "0.0.0.0/0" + text->substr(3));
-      add(item, "::/0" + text->substr(3));
-    } else {
-      add(item, text->substr(0, 200));
-    }
-  }
-  // RFC 7296 §3.13: their number is one byte.
-  if (out.size() > 255) value.error("at most 255 selectors fit into a message");
-  return out;
 }
 
 }  // namespace simplon::ctrl

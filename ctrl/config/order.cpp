@@ -186,11 +186,12 @@ void check_kernel(const PolicyEntry& entry) {
 void check_kernel_bundles(const std::vector<PolicyEntry>& entries) {
   std::map<PolicyId, const PolicySpec*> by_id;
   for (const PolicyEntry& entry : entries) by_id[entry.policy.id] = &entry.policy;
-  for (const PolicyEntry& entry : entries) {
-    const auto over = by_id.find(entry.policy.over);
-    if (entry.policy.over == PolicyId{} || over == by_id.end()) continue;
-    if (const auto able = can_nest(entry.policy, *over->second); !able) entry.value.error(able.error().what);
-  }
+  const auto find = [&](PolicyId id) {
+    const auto found = by_id.find(id);
+    return found == by_id.end() ? nullptr : found->second;
+  };
+  for (const PolicyEntry& entry : entries)
+    if (const auto able = can_nest(entry.policy, find); !able) entry.value.error(able.error().what);
 }
 
 // A trap is a kernel policy with both outer addresses. Without them the policy only blocks and no SA is asked

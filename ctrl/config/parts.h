@@ -88,8 +88,21 @@ std::string read_spd(const Value& value, const Config& config);
 // name is the other's with this behind it.
 inline constexpr std::string_view kLaterChild = "-fragments";
 ike::ChildConfig later_child(const ike::ChildConfig& child);
+
+// bundles.cpp
+// `ah`: the proposals for its AH half; none: it is no bundle. Behind all else of the child.
+void read_bundle(Section& section, const ike::Connection& connection, std::vector<ike::Proposal> ah,
+                 ReadChild& out);
+
+// aggfrag.cpp
+// Of a child whose mode and protocol are read.
+void read_aggfrag(Section& section, ike::ChildConfig& out);
+
+// selectors.cpp
 // "any" means all addresses of both families, also in front of a bracket: "any[udp/53]".
 TrafficSelectors read_selectors(const Value& value);
+// Reports a child whose selectors match nothing.
+void check_selectors(const Value& value, const ike::Connection& connection, const ike::ChildConfig& child);
 
 // tunnel.cpp
 // Of a child whose mode and protocol are read.

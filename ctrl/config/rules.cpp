@@ -14,16 +14,20 @@ Result<void> fits(const TunnelEnds& ends, IpsecProtocol protocol, const PolicySp
   };
   const Selectors of{{packets(ends.local)}, {packets(ends.remote)}};
   const Selectors& all = over.selectors;
-  if (all.local.empty() || all.remote.empty() ||
-      (covers(all.local, of.local) && covers(all.remote, of.remote)))
-    return {};
+  if (covers(all.local, of.local) && covers(all.remote, of.remote)) return {};
   return fail("the packets of this SA are " + of.text() + ", and policy '" + over.name +
               "', whose SAs are to be around it, is for " + all.text());
 }
 
 }  // namespace
 
+// Selectors that depend on the addresses of an SA are its own ends: who sends through it is somewhere else.
 Result<void> fits_inside(const PolicySpec& inner, const PolicySpec& over) {
+  if (over.selectors.local.empty() || over.selectors.remote.empty())
+    return fail("'" + over.name +
+                "' is for its own two ends alone, whose addresses the file does not name, and so carries no "
+                "packet of this one's SAs: give it local_ts and remote_ts, ESP (50) or AH (51) between the "
+                "ends of those");
   return inner.tunnel ? fits(*inner.tunnel, inner.protocol, over) : Result<void>{};
 }
 

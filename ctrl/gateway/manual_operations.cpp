@@ -41,10 +41,14 @@ Result<PolicyId> ManualOperations::add(PolicySpec policy) {
     return fail(
         "in mode 'kernel' a policy with action protect needs tunnel-local and tunnel-remote, which the "
         "kernel's policies name");
-  if (config_.mode == Mode::kKernel && policy.over != PolicyId{})
-    for (const PolicySpec& over : reconciler_.policies())
-      if (over.id == policy.over)
-        if (auto able = can_nest(policy, over); !able) return std::unexpected(able.error());
+  if (config_.mode == Mode::kKernel && policy.over != PolicyId{}) {
+    const std::vector<PolicySpec> all = reconciler_.policies();
+    const auto able = can_nest(policy, [&](PolicyId id) {
+      const auto found = std::ranges::find(all, id, &PolicySpec::id);
+      return found == all.end() ? nullptr : &*found;
+    });
+    if (!able) return std::unexpected(able.error());
+  }
   if (policy.id == PolicyId{}) policy.id = ids_.fresh();
   if (reconciler_.holds(policy.id)) return fail("there is a policy with this id already");
   if (auto done = reconciler_.install_new({.policies = {{policy.id, policy}}}); !done) {

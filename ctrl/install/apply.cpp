@@ -98,6 +98,7 @@ Result<void> apply(const Changes& changes, Backend& backend, State& now) {
   Applier applier(backend, now);
   applier.remove(changes.remove_bypasses);
   applier.demote_bypasses(changes.demote_bypasses);
+  applier.remove(changes.free_out);
   applier.add(changes.add_in);
   applier.add(changes.add_out);
   applier.move(changes.move_sas);

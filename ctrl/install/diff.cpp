@@ -21,6 +21,22 @@ void set_sa(Changes& out, const SaRef& want, const SaRef* have) {
     out.move_sas.push_back({*have, want});
 }
 
+bool is_behind_nat(const SaSpec& sa) { return sa.mode == SaMode::kTransport && sa.udp; }
+
+// In transport mode an entry has SAs to one port of a NAT alone: those to another port go first.
+void free_ports(Changes& out) {
+  std::map<PolicyId, Port> wanted;
+  for (const SaRef& sa : out.add_out)
+    if (is_behind_nat(*sa)) wanted[sa->policy] = sa->udp->destination;
+  const auto stays = [&](const SaRef& sa) {
+    const auto port = is_behind_nat(*sa) ? wanted.find(sa->policy) : wanted.end();
+    return port == wanted.end() || port->second == sa->udp->destination;
+  };
+  const auto freed = std::stable_partition(out.remove_out.begin(), out.remove_out.end(), stays);
+  out.free_out.assign(freed, out.remove_out.end());
+  out.remove_out.erase(freed, out.remove_out.end());
+}
+
 // Where the change of an entry comes among the changes of others; a backend makes them one by one. What
 // closes comes before what opens, and an entry moves forward before another one moves back behind it. An
 // entry that was a BYPASS is the first: as long as it is one, it may come before the new place of any other.
@@ -73,6 +89,7 @@ Changes diff(const State& want, const State& now) {
       if (!want.policies.contains(id)) remove_policy(out, policy);
   for (const auto& [id, sa] : now.sas)
     if (!want.sas.contains(id)) remove_sa(out, sa);
+  free_ports(out);
   std::ranges::stable_sort(out.set_policies, {},
                            [&](const PolicySpec& p) { return change_rank(p, standing(now, p.id)); });
   return out;
@@ -96,6 +113,7 @@ Changes diff_part(const State& want, const std::vector<SaRef>& sas, const State&
       if (!wanted && have) remove_policy(out, *have);
     }
   }
+  free_ports(out);
   return out;
 }
 

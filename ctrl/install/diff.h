@@ -9,12 +9,13 @@
 namespace simplon::ctrl {
 
 // In the order in which they are safe to make. First what only closes: a BYPASS that is removed, and one that
-// moves back in the order, before the entries in front of it change. Then inbound SAs, before the peer can
-// use them; outbound SAs, before a policy sends through them, and those that move; the policies, which name
-// the ends of the tunnel. Removals come last, in reverse.
+// moves back in the order, before the entries in front of it change. Then outbound SAs that cannot be beside
+// those that come; inbound SAs, before the peer can use them; outbound SAs, before a policy sends through
+// them, and those that move; the policies, which name the ends of the tunnel. Removals come last, in reverse.
 struct Changes {
   std::vector<PolicySpec> remove_bypasses;
   std::vector<PolicySpec> demote_bypasses;  // as they stand, at their new order
+  std::vector<SaRef> free_out;              // outbound SAs that make room for one of add_out (RFC 3948 §5.2)
   std::vector<SaRef> add_in, add_out;
   struct Move {
     SaRef from, to;

@@ -65,7 +65,9 @@ Result<void> DpdkDataPath::start() {
   for (std::size_t i = 0; i < ports_.size(); ++i) facts.push_back(ports_.facts(i));
   quiescence_ = std::make_unique<Quiescence>(workers);
   watch_ = std::make_unique<PortWatch>(ports_, *punt_path_, *quiescence_);
-  registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts));
+  registry_ = std::make_unique<Registry>(*crypto_, *quiescence_, workers, std::move(facts), handover_.leases,
+                                         handover_.closed);
+  registry_->set_gateway(!handover_.closed);
   std::vector<rte_ring*> injects;
   injects.reserve(injects_.size());
   for (const Ring& ring : injects_) injects.push_back(ring.get());
@@ -75,7 +77,7 @@ Result<void> DpdkDataPath::start() {
   for (const Ring& ring : mailboxes_) mailboxes.push_back(ring.get());
   dummies_ = std::make_unique<Dummies>(*registry_, std::move(mailboxes), buffers_.on(node_of_lcore(0)));
   registry_->tick(std::chrono::steady_clock::now());
-  if (auto done = registry_->commit(); !done) return done;  // the workers need tables before their first turn
+  if (auto done = commit(); !done) return done;  // the workers need tables before their first turn
   threads_.resize(workers);
   for (unsigned i = 0; i < workers; ++i)
     if (auto done = make_worker(i); !done) return done;
@@ -121,8 +123,11 @@ Result<void> DpdkDataPath::open_ports() {
     const auto index = static_cast<std::uint16_t>(i);
     if (auto done = punt_path_->add(PortIndex{index}, setup_.ports[i], ports_.facts(i).mac, punts_of(i),
                                     injects_[i % injects_.size()].get());
-        !done)
-      return done;
+        !done) {
+      if (!handover_.closed) return done;
+      // Who still forwards may have one of this name; poll() makes it when that is gone.
+      at_start_.emplace_back(PortChanged{PortIndex{index}, "cannot have its TAP yet: " + done.error().what});
+    }
   }
   return {};
 }
@@ -205,7 +210,7 @@ Result<void> DpdkDataPath::make_worker(unsigned index) {
 }
 
 DpdkDataPath::~DpdkDataPath() {
-  stop_ = true;
+  state_ = State::kStop;
   for (std::size_t i = 0; i < threads_.size(); ++i) rte_eal_wait_lcore(static_cast<unsigned>(i + 1));
   threads_.clear();
   registry_.reset();
@@ -216,9 +221,9 @@ DpdkDataPath::~DpdkDataPath() {
   crypto_.reset();
 }
 
-Result<std::unique_ptr<DataPath>> DataPath::start(const Setup& setup) {
+Result<std::unique_ptr<DataPath>> DataPath::start(const Setup& setup, const Handover& handover) {
   if (setup.worker_cores.empty()) return fail("there must be at least one worker");
-  auto datapath = std::make_unique<DpdkDataPath>(setup);
+  auto datapath = std::make_unique<DpdkDataPath>(setup, handover);
   if (auto done = datapath->start(); !done) return std::unexpected(done.error());
   return datapath;
 }

@@ -21,11 +21,13 @@ namespace simplon::dp {
 class DataPath {
  public:
   // Errors name the port, device or core that failed, and what to do about it.
-  static Result<std::unique_ptr<DataPath>> start(const Setup& setup);
+  static Result<std::unique_ptr<DataPath>> start(const Setup& setup, const Handover& handover = {});
   virtual ~DataPath() = default;  // stops the workers, then frees everything
 
   // An outbound SA becomes the one its policy sends through; the one before stays until it is removed.
-  virtual Result<void> add_sa(const SaRef& sa) = 0;
+  // What was added while the data path was closed (Handover) begins at the commit that opens it, where its
+  // lease stands by then, if that is later than `start` says.
+  virtual Result<void> add_sa(const SaRef& sa, const SaStart& start = {}) = 0;
   virtual void remove_sa(SaId id) = 0;
   // The SA of this id, whose peer has another address or port now: all else of it stays.
   virtual Result<void> move_sa(const SaRef& sa) = 0;
@@ -36,8 +38,11 @@ class DataPath {
   // made, which the error names, is tried again by poll(). Before the SAs and policies that name them.
   virtual Result<void> set_tunnels(const std::vector<TunnelSetup>& tunnels) = 0;
   // Off: nothing is encrypted, decrypted or forwarded between the sides; the punt path to the host
-  // stays.
+  // stays. It is off from the start where the data path starts closed; on, then, opens it for good.
   virtual void set_gateway(bool on) = 0;
+  // Whether it is off, and no worker is left that has not seen it: what the ports still send was encrypted
+  // before. publish_floors() then tells of all that was ever let in.
+  virtual bool is_off() const = 0;
   virtual Result<void> commit() = 0;  // publishes what the calls above changed since the last commit
 
   // Whether one of the crypto devices does this SA's algorithms; the error says why none does.
@@ -51,6 +56,12 @@ class DataPath {
   // The neighbours that packets were sent to since the last call.
   virtual std::vector<NeighbourKey> used_neighbours() = 0;
   virtual Stats stats() const = 0;
+  // How many turns this worker has made. It makes one each millisecond at least, also with nothing to do and
+  // while the data path is closed; one that makes none for longer hangs.
+  virtual std::uint64_t turns(unsigned worker) const = 0;
+  // The tops of all replay windows to their leases, at once: for who hands the SAs over. poll() does it once
+  // a second for each SA.
+  virtual void publish_floors() = 0;
   virtual std::string memory()
       const = 0;  // what was got: "2 MB hugepages, 512 MB" or "4 KB pages (no hugepages), …"
 

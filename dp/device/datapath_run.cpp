@@ -62,8 +62,9 @@ int DpdkDataPath::loop(void* argument) {
   prctl(PR_SET_TIMERSLACK, 1UL);
   self.quiescence_->online(thread.index);
   unsigned idle = 0;
-  while (!self.stop_) {
-    idle = thread.worker->turn() != 0 ? 0 : idle + 1;
+  for (State state = self.state_; state != State::kStop; state = self.state_) {
+    const unsigned taken = state == State::kOpen ? thread.worker->turn() : thread.worker->discard();
+    idle = taken != 0 ? 0 : idle + 1;
     if (idle != 0 && self.setup_.idle == Idle::kRelax) relax(idle, thread.worker->next_due());
   }
   self.quiescence_->offline(thread.index);
@@ -99,6 +100,21 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
       registry_->learn_path_mtu(Spi{e.spi}, e.destination, e.sequence, e.mtu);
       break;
   }
+}
+
+// Closed, no worker has looked at an SA yet.
+Result<void> DpdkDataPath::commit() {
+  auto done = registry_->commit();
+  const bool on = registry_->tables().read()->gateway_on;
+  if (on)
+    off_since_.reset();
+  else if (!off_since_)
+    off_since_ = quiescence_->start();
+  if (state_ == State::kClosed && on) {
+    registry_->open();
+    state_ = State::kOpen;
+  }
+  return done;
 }
 
 std::vector<Event> DpdkDataPath::poll() {

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,11 +37,15 @@ using Ring = std::unique_ptr<rte_ring, FreeRing>;
 
 class DpdkDataPath final : public DataPath {
  public:
-  explicit DpdkDataPath(Setup setup) : setup_(std::move(setup)), ports_(setup_.ports) {}
+  DpdkDataPath(Setup setup, const Handover& handover)
+      : setup_(std::move(setup)),
+        handover_(handover),
+        ports_(setup_.ports),
+        state_(handover.closed ? State::kClosed : State::kOpen) {}
   ~DpdkDataPath() override;
   Result<void> start();
 
-  Result<void> add_sa(const SaRef& sa) override { return registry_->add_sa(sa); }
+  Result<void> add_sa(const SaRef& sa, const SaStart& start) override { return registry_->add_sa(sa, start); }
   void remove_sa(SaId id) override { registry_->remove_sa(id); }
   Result<void> move_sa(const SaRef& sa) override { return registry_->move_sa(sa); }
   Result<void> add_policy(const PolicySpec& policy) override { return registry_->add_policy(policy); }
@@ -50,7 +55,8 @@ class DpdkDataPath final : public DataPath {
   Result<void> set_tunnels(const std::vector<TunnelSetup>& tunnels) override {
     return tunnels_->set(tunnels);
   }
-  Result<void> commit() override { return registry_->commit(); }
+  bool is_off() const override { return off_since_ && quiescence_->passed(*off_since_); }
+  Result<void> commit() override;
   Result<void> can(const SaSpec& sa) override { return registry_->can(sa); }
   std::vector<SaRef> sas() const override { return registry_->sas(); }
   std::vector<PolicySpec> policies() const override { return registry_->policies(); }
@@ -58,6 +64,8 @@ class DpdkDataPath final : public DataPath {
   SpdHits hits() const override { return registry_->hits(); }
   std::vector<NeighbourKey> used_neighbours() override { return registry_->used_neighbours(); }
   Stats stats() const override;
+  std::uint64_t turns(unsigned worker) const override { return threads_[worker].worker->counters().turns; }
+  void publish_floors() override { registry_->publish_floors(); }
   std::string memory() const override { return memory_; }
   int fd() const override { return punt_path_->fd(); }
   std::vector<Event> poll() override;
@@ -81,7 +89,10 @@ class DpdkDataPath final : public DataPath {
   void take_event(const WorkerEvent& event, std::vector<Event>& out);
   static int loop(void* thread);
 
+  enum class State : std::uint8_t { kClosed, kOpen, kStop };  // what the workers are to do
+
   Setup setup_;
+  const Handover handover_;
   std::string memory_;
   BufferPools buffers_;
   rte_mempool* datagrams_ = nullptr;
@@ -95,11 +106,12 @@ class DpdkDataPath final : public DataPath {
   std::unique_ptr<CryptoBackends> crypto_;
   std::unique_ptr<Quiescence> quiescence_;
   std::unique_ptr<Registry> registry_;
+  std::optional<Quiescence::Token> off_since_;
   std::unique_ptr<PortWatch> watch_;
   std::unique_ptr<TunnelPorts> tunnels_;
   std::unique_ptr<Dummies> dummies_;
   std::vector<Thread> threads_;
-  std::atomic<bool> stop_{false};
+  std::atomic<State> state_;
 };
 
 }  // namespace simplon::dp

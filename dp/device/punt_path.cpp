@@ -97,7 +97,9 @@ Result<void> PuntPath::add(PortIndex port, const PortSetup& setup, const Mac& ma
   tap.inject = inject;
   tap.setup = setup;
   tap.mac = mac;
-  return make(tap);
+  auto done = make(tap);
+  if (!done) tap.gone = done.error().what;
+  return done;
 }
 
 Result<void> PuntPath::add_tunnel(PortIndex port, const std::string& name, rte_ring* inject) {

@@ -41,6 +41,7 @@ class PuntPath {
   PuntPath& operator=(const PuntPath&) = delete;
 
   // `inject` is where what comes out of this TAP goes. Makes the TAP, with its MAC and MTU, and sets it up.
+  // After an error restore() goes on trying to make it.
   Result<void> add(PortIndex port, const PortSetup& setup, const Mac& mac, const PuntRings& punts,
                    rte_ring* inject);
   // A TUN, without a link until set_tunnel() gives it one. After an error it is there all the same, and

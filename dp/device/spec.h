@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "dp/base/lease.h"
 #include "dp/base/network_spec.h"
 #include "dp/base/sa_spec.h"
 #include "dp/crypto/backend.h"
@@ -84,6 +86,15 @@ struct Setup {
   unsigned buffers = 16384;             // mbufs
   std::string file_prefix = "simplon";  // keeps two instances on one machine apart
   friend bool operator==(const Setup&, const Setup&) = default;
+};
+
+// What a start is told beside the configuration: how it shares its SAs with who goes on with them, or had
+// them before.
+struct Handover {
+  std::span<SaLease> leases;  // outlive the data path; empty: nobody goes on with an SA
+  // Another process, or the kernel, still forwards. Ports, devices and workers start and turn; but what comes
+  // is dropped, and nothing leaves by a port, not even for the host, until the gateway is switched on.
+  bool closed = false;
 };
 
 struct Acquire {  // outbound packet matched a PROTECT entry that has no SA (RFC 4301 §4.4.1); rate limited

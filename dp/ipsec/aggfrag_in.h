@@ -24,6 +24,9 @@ class AggfragIn : public AggfragState {
   AggfragIn(InboundSa* sa, SaId id, const Settings& settings, AggfragFeedback* feedback);
   ~AggfragIn() override;
 
+  // This number and those before it are not waited for: another had the SA until then. Before take().
+  void start_after(std::uint64_t seq) { next_ = seq + 1; }
+
   // Authentic, and not seen before. Without an mbuf: there is nothing to open in it, but its number counts.
   struct Payload {
     rte_mbuf* m = nullptr;

@@ -9,6 +9,7 @@
 
 #include "dp/base/bytes.h"
 #include "dp/base/counter.h"
+#include "dp/base/lease.h"
 #include "dp/base/published.h"
 #include "dp/base/sa_spec.h"
 #include "dp/packet/flow.h"
@@ -72,6 +73,7 @@ struct alignas(64) InboundSa {
   std::uint64_t move_reported = 0;  // when the owner last said that the peer has moved, in cycles of the TSC
   std::vector<CompactSelector> selector_store;
   AggfragIn* aggfrag = nullptr;  // of an SA of AGGFRAG: what its payloads are put into order by
+  SaLease* lease = nullptr;      // null: nobody goes on with it (dp/sa/lease.h)
 
   explicit InboundSa(std::uint32_t replay_window) : window(replay_window) {}
 };

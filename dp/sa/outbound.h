@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "dp/base/counter.h"
+#include "dp/base/lease.h"
 #include "dp/base/published.h"
 #include "dp/base/sa_spec.h"
 #include "dp/base/siphash.h"
@@ -94,6 +95,9 @@ struct alignas(64) OutboundSa {
   std::uint32_t first_identification = 0;  // see identification()
   Dressing dressing;                       // is_dressed(kind)
   AggfragOut* aggfrag = nullptr;           // of an SA of AGGFRAG: what waits for its payloads
+  SaLease* lease = nullptr;                // null: nobody goes on with it (dp/sa/lease.h)
+  std::uint64_t ceiling = kNever;          // what its lease says, as it was last raised
+  std::uint64_t skipped = 0;               // numbers below next_seq that are no packets of this SA
 };
 // The IP identification of an outer packet that may be fragmented: the sequence number, counted from a random
 // start. So an SA repeats none for as long as the field can tell packets apart (RFC 6864 §4.3), and does not

@@ -62,6 +62,13 @@ class ReplayWindow {
 
   std::uint64_t top() const { return top_; }
   std::uint32_t size() const { return size_; }
+  // As if all up to `top` had been received: whoever had the window before may have taken any of it.
+  void restart(std::uint64_t top) {
+    top_ = top;
+    if (size_ == 0) return;
+    std::fill_n(words_.get(), mask_ + 1, ~std::uint64_t{0});
+    words_[word(top)] >>= 63 - top % 64;  // what is above it in its word has not come yet
+  }
   // As if nothing had been received: for the benchmark, whose source repeats its packets.
   void forget() {
     top_ = 0;

@@ -25,16 +25,20 @@ constexpr std::chrono::seconds kSampleEvery{1};
 }  // namespace
 
 Registry::Registry(const CryptoBackends& crypto, Quiescence& quiescence, unsigned workers,
-                   std::vector<PortFacts> ports)
+                   std::vector<PortFacts> ports, std::span<SaLease> leases, bool closed)
     : crypto_(crypto),
       quiescence_(quiescence),
       ports_(std::move(ports)),
+      leases_(leases),
+      leased_(leases.size()),
+      closed_(closed),
       load_(workers),
       aggfrag_news_(workers) {
   [[maybe_unused]] const auto again = commit();  // its error is the next commit's as well
 }
 
 Registry::~Registry() {
+  for (const auto& entry : leaving_sas_) free_lease(*entry);
   retired_.clear();  // nobody is left who could read it
   delete tables_.publish(nullptr);
 }
@@ -94,10 +98,17 @@ Result<void> Registry::add_policy(const PolicySpec& policy) {
   if (!policy.spd.empty() && std::ranges::find(ports_, policy.spd, &PortFacts::spd) == ports_.end())
     return fail("no port has the SPD '" + policy.spd + "'");
   if (policy.classes.count > kMostDscpClasses) return fail("a policy has too many classes of traffic");
+  // A slot for each class, or none beside those that are there.
+  std::vector<SlotKey> fresh;
+  for (std::uint8_t c = 0; c < policy.classes.count; ++c) {
+    const bool there = slots_.contains({policy.id, c});
+    if (slot_for(policy.id, c) == nullptr) {
+      for (const SlotKey& key : fresh) free_slots_.push_back(slots_.extract(key).mapped().slot);
+      return fail("no room for another policy");
+    }
+    if (!there) fresh.emplace_back(policy.id, c);
+  }
   const SlotUse* use = slot_for(policy.id);
-  if (use == nullptr) return fail("no room for another policy");
-  for (std::uint8_t c = 1; c < policy.classes.count; ++c)
-    if (slot_for(policy.id, c) == nullptr) return fail("no room for another policy");
   const auto [entry, added] = policies_.try_emplace(policy.id, Policy{policy, use->slot});
   if (added || !same_to_workers(entry->second.spec, policy)) policies_changed_ = true;
   entry->second.spec = policy;
@@ -227,7 +238,7 @@ void Registry::collect() {
 }
 
 std::uint64_t Registry::packets(const Entry& entry) {
-  return entry.out ? entry.out->next_seq - 1 : std::uint64_t{entry.in->packets};
+  return entry.out ? entry.out->next_seq - 1 - entry.out->skipped : std::uint64_t{entry.in->packets};
 }
 
 // Of these, those that carried something: no dummy, and no payload of AGGFRAG that is padding alone. One
@@ -253,6 +264,7 @@ void Registry::tick(Now now) {
     Entry& entry = at->second;
     if (const std::uint64_t n = carried(entry); n != std::exchange(entry.sampled, n)) entry.active = now;
     if (entry.out) set_mtu(entry);
+    publish_floor(entry);
     ++at;
     next_sample_ = at == sas_.end() ? SaId{} : at->first;
   }

@@ -11,9 +11,11 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "dp/base/lease.h"
 #include "dp/base/policy_spec.h"
 #include "dp/crypto/crypto.h"
 #include "dp/tables/path_mtu.h"
@@ -29,9 +31,10 @@ class Registry {
  public:
   using Now = std::chrono::steady_clock::time_point;
 
-  // `crypto` outlives the registry; `ports` by PortIndex.
+  // `crypto` and the memory of the leases outlive the registry; `ports` by PortIndex. `closed`: no worker
+  // uses an SA before open(), for another process still does.
   Registry(const CryptoBackends& crypto, Quiescence& quiescence, unsigned workers,
-           std::vector<PortFacts> ports);
+           std::vector<PortFacts> ports, std::span<SaLease> leases = {}, bool closed = false);
   ~Registry();  // the workers have stopped
 
   Published<const Tables>& tables() { return tables_; }
@@ -39,7 +42,12 @@ class Registry {
   // Whether a crypto back end takes this SA's suite. The first time a suite is asked for, a session is made
   // of the SA's keys and freed; a suite that went well is remembered.
   Result<void> can(const SaSpec& sa);
-  Result<void> add_sa(const SaRef& sa);
+  Result<void> add_sa(const SaRef& sa, const SaStart& start = {});
+  // Those that were added while it was closed begin where their leases stand by now. Once, before the first
+  // worker uses them.
+  void open();
+  // The tops of all windows, to the leases, at once. tick() does it once a second for each SA.
+  void publish_floors();
   // The SA of this id, whose peer has another address or port now (RFC 7296 §2.23), which `sa` alone says.
   // Keys, counters, window and sequence numbers go on. The owner takes it before the SA's next packet.
   Result<void> move_sa(const SaRef& sa);
@@ -63,7 +71,7 @@ class Registry {
   // it is called, each SA's counter of packets that carried something, which dummies and padding do not, is
   // compared with what it was: so the workers need no clock. One call looks at the SAs that fell due since
   // the last. The same look brings an outbound SA the MTU of its path, when the route or what is known of the
-  // path has changed.
+  // path has changed, and publishes an inbound SA's window.
   void tick(Now now);
 
   // The neighbours that packets were sent to since the last call. Looks at all next hops.
@@ -106,6 +114,8 @@ class Registry {
     std::shared_ptr<const void> moved;  // what was left for the owner (OutboundSa::moved, InboundSa::moved)
     std::uint64_t sampled = 0;          // carried(), when tick() last looked
     Now active{};                       // when it last saw that they had become more, or of the installation
+    SaStart start{};
+    SaLease* lease = nullptr;  // null: it has none, or has not begun
   };
   struct Policy {
     PolicySpec spec;
@@ -118,6 +128,13 @@ class Registry {
     std::vector<SaId> sas;  // outbound, in the order in which they came; the last is in use
   };
 
+  Result<void> can_start(const SaSpec& spec, const SaStart& start) const;
+  void begin(Entry& entry);
+  void begin(OutboundSa& sa, const Entry& entry);
+  void begin(InboundSa& sa, const Entry& entry);
+  void keep_lease(const Entry& entry);
+  void free_lease(const Entry& entry);
+  static void publish_floor(const Entry& entry);
   Result<void> add_outbound(Entry& entry);
   Result<void> add_inbound(Entry& entry);
   Result<void> one_peer_behind_nat(const SaSpec& spec, const SlotUse& use) const;
@@ -152,6 +169,9 @@ class Registry {
   const CryptoBackends& crypto_;
   Quiescence& quiescence_;
   std::vector<PortFacts> ports_;
+  const std::span<SaLease> leases_;
+  std::vector<bool> leased_;  // by index: an SA has it
+  bool closed_;
   std::vector<std::array<unsigned, 2>> load_;              // SAs by worker and direction
   std::set<std::pair<const Encr*, const Integ*>> suites_;  // that a back end takes
   Sad sad_;

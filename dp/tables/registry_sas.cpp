@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dp/base/behind_nat.h"
 #include "dp/ipsec/aggfrag_in.h"
 #include "dp/ipsec/aggfrag_out.h"
 #include "dp/ipsec/esp_in.h"
@@ -14,19 +15,6 @@
 namespace simplon::dp {
 namespace {
 
-std::uint64_t limit(std::uint64_t n) { return n == 0 ? kNever : n; }
-
-SaLimits limits_of(const SaSpec& spec) {
-  SaLimits limits;
-  const bool esn = spec.esn == Esn::kOn;
-  limits.soft_packets = std::min(limit(static_cast<std::uint64_t>(spec.soft.packets)),
-                                 esn ? kLastExtendedSequence : kSoftSequence);
-  limits.hard_packets = std::min(limit(static_cast<std::uint64_t>(spec.hard.packets)),
-                                 esn ? kLastExtendedSequence : kLastSequence);
-  limits.soft_bytes = limit(static_cast<std::uint64_t>(spec.soft.bytes));
-  limits.hard_bytes = limit(static_cast<std::uint64_t>(spec.hard.bytes));
-  return limits;
-}
 // How many packets may have been sent since the one that a router has found too large.
 constexpr std::uint32_t kUnderWay = 1u << 16;
 
@@ -61,16 +49,19 @@ Result<void> Registry::can(const SaSpec& sa) {
   return {};
 }
 
-Result<void> Registry::add_sa(const SaRef& sa) {
+Result<void> Registry::add_sa(const SaRef& sa, const SaStart& start) {
   if (sas_.contains(sa->id)) return fail("there is an SA of this id already");
   if (auto possible = possible_sa(*sa); !possible) return possible;
+  if (auto possible = can_start(*sa, start); !possible) return possible;
   auto session = crypto_.make_session(*sa);
   if (!session) return std::unexpected(session.error());
   Entry entry{
       .spec = sa, .session = std::move(*session), .out = {}, .in = {}, .owner = least_loaded(sa->direction)};
   entry.active = now_;
+  entry.start = start;
   if (auto done = sa->direction == Direction::kOut ? add_outbound(entry) : add_inbound(entry); !done)
     return done;
+  keep_lease(entry);
   ++load_[entry.owner][static_cast<std::size_t>(sa->direction)];
   sas_.emplace(sa->id, std::move(entry));
   return {};
@@ -86,11 +77,12 @@ Result<void> Registry::add_outbound(Entry& entry) {
   sa->session = entry.session.get();
   sa->owner = entry.owner;
   sa->id = spec.id;
-  sa->limits = limits_of(spec);
-  sa->check_at_packets.set(sa->limits.next_packets());
-  sa->check_at_bytes = sa->limits.next_bytes();
-  if (auto done = put_into_bundle(spec, *sa); !done) return done;
+  if (auto done = put_into_bundle(spec, *sa); !done) {
+    release({spec.policy, spec.dscp_class});
+    return done;
+  }
   entry.out = std::move(sa);
+  if (!closed_) begin(entry);
   if (spec.aggfrag.on) make_aggfrag(entry, outbound_[use->slot]);
   set_mtu(entry);
   outbound_[use->slot].sa.publish(entry.out.get());
@@ -113,9 +105,7 @@ Result<void> Registry::one_peer_behind_nat(const SaSpec& spec, const SlotUse& us
   if (spec.mode != SaMode::kTransport || !spec.udp || use.sas.empty()) return {};
   const SaSpec& other = *sas_.at(use.sas.back()).spec;
   if (other.udp && other.udp->destination == spec.udp->destination) return {};
-  return fail("another peer at " + spec.destination.text() +
-              " has this traffic already, behind the same NAT: transport mode cannot tell them apart; use "
-              "tunnel mode");
+  return fail(taken_behind_nat(other));
 }
 
 // The slot of the entry that is over the SA's own, which may be still to come.
@@ -246,14 +236,12 @@ Result<void> Registry::add_inbound(Entry& entry) {
   sa->policy = spec.policy;
   sa->over = spec.over;
   sa->fragments = spec.fragments;
-  sa->limits = limits_of(spec);
-  sa->check_at_packets.set(sa->limits.next_packets());
-  sa->check_at_bytes = sa->limits.next_bytes();
   set_selectors(spec, *sa);
   set_peer(peer_end(spec), *sa);
   if (spec.interface != InterfaceId{}) sa->tunnel = port_of(spec.interface);
   entry.in = std::move(sa);
   if (spec.aggfrag.on) make_aggfrag(entry);
+  if (!closed_) begin(entry);
   std::unique_ptr<Sad::Table> smaller;
   if (!sad_.add(entry.in.get(), smaller))
     return fail("there is an inbound SA with this SPI and destination already");
@@ -286,6 +274,7 @@ void Registry::remove_sa(SaId id) {
   leaving_sas_.insert(entry);
   retire([this, entry] {
     add_hits(*entry, gone_);
+    free_lease(*entry);
     leaving_sas_.erase(entry);
     if (entry->feedback && entry->in) entry->feedback->release(entry->spec->id);
     // Further grace periods: see AggfragState.

@@ -7,7 +7,7 @@ namespace simplon::dp {
 namespace {
 
 void count(const OutboundSa& sa, TunnelState& out) {
-  out.tx_packets += sa.next_seq - 1;
+  out.tx_packets += sa.next_seq - 1 - sa.skipped;
   out.tx_bytes += sa.bytes;
 }
 void count(const InboundSa& sa, TunnelState& out) {

@@ -3,6 +3,7 @@
 
 #include "dp/ipsec/esp_in.h"
 #include "dp/ipsec/outer_header.h"
+#include "dp/sa/lease.h"
 
 namespace simplon::dp {
 namespace {
@@ -15,6 +16,15 @@ void take_moved(InboundSa& sa) {
   if (const PeerEnd* peer = sa.moved.read()) set_peer(*peer, sa);
 }
 
+// The next number must not be used before the lease has it. The next packet reports an SA that has ended.
+void keep_lease(OutboundSa& sa) {
+  if (sa.lease == nullptr || sa.limits.expired || sa.next_seq < sa.ceiling) return;
+  if (!raise_ceiling(sa)) sa.limits.expired = true;
+}
+void keep_lease(InboundSa& sa) {
+  if (sa.lease != nullptr) publish_floor(sa);
+}
+
 template <class Sa>
 bool within(Sa& sa, std::uint64_t packets, ControlChannel& control) {
   const SaLimits::Limit limit = sa.limits.reached(packets, sa.bytes);
@@ -23,7 +33,8 @@ bool within(Sa& sa, std::uint64_t packets, ControlChannel& control) {
           {.kind = limit == SaLimits::Limit::kHard ? WorkerEvent::Kind::kHard : WorkerEvent::Kind::kSoft,
            .sa = static_cast<std::uint64_t>(sa.id)}))
     sa.limits.report_again(limit);
-  sa.check_at_packets.set(sa.limits.next_packets());
+  keep_lease(sa);
+  sa.check_at_packets.set(next_check(sa));
   sa.check_at_bytes = sa.limits.next_bytes();
   take_moved(sa);
   return !sa.limits.expired;

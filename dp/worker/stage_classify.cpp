@@ -11,6 +11,7 @@
 #include "dp/base/protocol.h"
 #include "dp/packet/fragment.h"
 #include "dp/packet/icmp.h"
+#include "dp/worker/acquire.h"
 #include "dp/worker/mss_clamp.h"
 
 namespace simplon::dp {
@@ -171,16 +172,18 @@ inline void wait_for_encapsulate(PacketIndex index, const OutboundSlot& slot, Bu
   burst.wait_for_encapsulate(index, slot, sa);
 }
 
-// RFC 4301 §4.1. Class 0 where the packet's own has no SA.
+// RFC 4301 §4.1. Class 0 where the packet's own has no SA, for which it asks then.
 [[gnu::noinline]] void wait_by_class(PacketIndex index, const Decision& decision, Burst& burst,
-                                     const Tables& tables) {
+                                     const Tables& tables, const ClassifyOutputs& out) {
   const PacketInfo& packet = burst.packets[index];
   const ClassSlots& by_class = (*tables.classes)[decision.hit];
   const unsigned dscp = traffic_class(ip_of(packet), packet.headers.v4) >> 2;
-  const OutboundSlot& own = (*tables.outbound)[by_class.slots[by_class.classes.of[dscp]]];
+  const std::uint8_t dscp_class = by_class.classes.of[dscp];
+  const OutboundSlot& own = (*tables.outbound)[by_class.slots[dscp_class]];
   const OutboundSlot& rest = (*tables.outbound)[decision.index];
   if (packet.headers.syn) clamp_mss_of(packet, &rest, tables);
   if (OutboundSa* sa = own.sa.read(); sa != nullptr) return burst.wait_for_encapsulate(index, own, sa);
+  if (dscp_class != 0 && rest.sa.read() != nullptr) acquire(packet, rest.policy, out.control, out.acquires);
   wait_for_encapsulate(index, rest, burst);
 }
 
@@ -215,7 +218,7 @@ void discard(PacketIndex index, const Decision& decision, Burst& burst, const Ta
       wait_for_encapsulate(index, (*tables.outbound)[decision.index], burst);
       return true;
     case Decision::Kind::kProtectByClass:
-      wait_by_class(index, decision, burst, tables);
+      wait_by_class(index, decision, burst, tables, out);
       return true;
     case Decision::Kind::kPunt:
       out.counters.hits.count(decision.hit);
@@ -278,7 +281,7 @@ inline unsigned apply(const ClassifyWork& work, Hits::Counters hits, Burst& burs
       return wait_for_encapsulate(work.packet, slot, burst), 0;
     }
     case Decision::Kind::kProtectByClass:
-      return wait_by_class(work.packet, decision, burst, tables), 0;
+      return wait_by_class(work.packet, decision, burst, tables, out), 0;
     case Decision::Kind::kBypass:
       ++hits[decision.hit];
       [[fallthrough]];

@@ -10,6 +10,7 @@
 #include "dp/worker/counters.h"
 #include "dp/worker/neighbour_queue.h"
 #include "dp/worker/path_mtu_notices.h"
+#include "dp/worker/rate_limiter.h"
 #include "dp/worker/stage_clock.h"
 #include "dp/worker/transmit.h"
 
@@ -26,8 +27,9 @@ struct ClassifyOutputs {
   ControlChannel& control;     // for the kernel
   PathMtuNotices& path_mtus;   // ICMP about ESP of ours
   WorkerCounters& counters;
-  rte_mempool* buffers;  // for fragments
-  bool tell_prohibited;  // what the policies discard goes to burst.refuse too
+  rte_mempool* buffers;   // for fragments
+  bool tell_prohibited;   // what the policies discard goes to burst.refuse too
+  RateLimiter& acquires;  // by policy
 };
 
 // Takes burst.classify; what a PROTECT policy covers goes to burst.encapsulate, and what cannot be forwarded

@@ -13,28 +13,11 @@
 #include "dp/ipsec/esp_out.h"
 #include "dp/ipsec/outer_header.h"
 #include "dp/packet/fragment.h"
+#include "dp/worker/acquire.h"
 #include "dp/worker/sa_limits.h"
 
 namespace simplon::dp {
 namespace {
-
-// Asks IKE for an SA (RFC 4301 §4.4.1). Packets of one policy may need several, so that each eighth of its
-// flows may ask once a second.
-void acquire(const PacketInfo& packet, PolicyId policy, const EncapsulateOutputs& out) {
-  constexpr std::uint64_t kParts = 8;
-  const std::uint64_t part = path_hash(flow_of(packet)) % kParts;
-  if (!out.acquires.allow(static_cast<std::uint64_t>(policy) * kParts + part, rte_rdtsc())) return;
-  const Headers& h = packet.headers;
-  const std::uint8_t* ip = ip_of(packet);
-  out.control.send({.kind = WorkerEvent::Kind::kAcquire,
-                    .protocol = h.protocol,
-                    .fragment = h.partial,
-                    .sport = h.sport,
-                    .dport = h.dport,
-                    .policy = policy,
-                    .source = source_of(ip, h.v4),
-                    .destination = destination_of(ip, h.v4)});
-}
 
 // A packet that this worker does not encrypt.
 void turn_away(const EncapsulateWork& work, const PacketInfo& packet, const EncapsulateOutputs& out) {
@@ -43,7 +26,7 @@ void turn_away(const EncapsulateWork& work, const PacketInfo& packet, const Enca
     if (packet.origin == Origin::kBundle) set_bundle_slot(packet.m, *work.slot);
     return out.mailboxes.hand_over(packet, work.sa->owner);
   }
-  acquire(packet, work.slot->policy, out);
+  acquire(packet, work.slot->policy, out.control, out.acquires);
   out.counters.hits.count(work.slot->hit);
   drop(packet.m, Drop::kNoSa, out.counters);
 }

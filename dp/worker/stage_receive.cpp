@@ -16,9 +16,11 @@ std::uint64_t mac_bits(const Mac& mac) {
 
 // RFC 1812 §5.3.4: what was sent to all hosts of a link is not forwarded to one host elsewhere.
 bool for_somebody_else(rte_mbuf* m, const Routes& routes) {
+  const unsigned length = rte_pktmbuf_data_len(m) - kEthernetBytes;
+  if (length < kIpv4Bytes) return false;  // a runt
   const std::uint8_t* ip = bytes_of(m) + kEthernetBytes;
   const bool v4 = ip[0] >> 4 == 4;
-  if (rte_pktmbuf_data_len(m) < kEthernetBytes + (v4 ? kIpv4Bytes : kIpv6Bytes)) return false;  // a runt
+  if (!v4 && length < kIpv6Bytes) return false;
   const IpAddress to = destination_of(ip, v4);
   return !is_multicast(to) && !routes.local(to);
 }
@@ -188,6 +190,7 @@ namespace {
 // Its slot says which SA it is for (see bundle_slot()).
 void add_of_bundle(rte_mbuf* m, const Tables& tables, Burst& burst, WorkerCounters& counters) {
   const OutboundSlot* slot = bundle_slot(m, tables);
+  if (!tables.gateway_on) return drop(m, Drop::kGatewayOff, counters);
   if (slot == nullptr) return drop(m, Drop::kNoSa, counters);
   const auto index = static_cast<PacketIndex>(burst.count);
   PacketInfo& packet = burst.add();

@@ -20,7 +20,7 @@ namespace {
 
 const VlanTable kNoVlans;
 
-unsigned dequeue(const Source& source, std::array<rte_mbuf*, kBurst>& frames) {
+[[gnu::always_inline]] inline unsigned dequeue(const Source& source, std::array<rte_mbuf*, kBurst>& frames) {
   if (source.kind == Source::Kind::kPort)
     return source.gate->is_open() ? rte_eth_rx_burst(source.device, source.queue, frames.data(), kBurst) : 0;
   return rte_ring_dequeue_burst(source.ring, reinterpret_cast<void**>(frames.data()), kBurst, nullptr);
@@ -80,6 +80,23 @@ unsigned Worker::turn() {
   mark(clock_, Stage::kTransmit);
   control_.wake();
   counters_.waiting = neighbours_.waiting() + reassemblies_.waiting() + aggfrag_.waiting();
+  ++counters_.turns;
+  counters_.idle_turns += taken == 0;
+  quiescence_.report(index_);
+  return taken;
+}
+
+// What waits in a queue until the port is open would be late by then, and has gone its way by the other.
+unsigned Worker::discard() {
+  unsigned taken = 0;
+  aggfrag_.take_news(all_tables_.read()->aggfrag[index_]);  // of SAs that come and go meanwhile
+  std::array<rte_mbuf*, kBurst> room;
+  for (const Source& source : sources_) {
+    const unsigned n = dequeue(source, room);
+    for (rte_mbuf* m : Frames(room.data(), n)) drop(m, Drop::kGatewayOff, counters_);
+    taken += n;
+  }
+  counters_.received += taken;
   ++counters_.turns;
   counters_.idle_turns += taken == 0;
   quiescence_.report(index_);
@@ -155,8 +172,10 @@ void Worker::run_stages(const Tables& tables) {
     if (!burst_.decapsulate.empty())
       decapsulate(burst_, tables, *crypto_, {mailboxes_, control_, counters_, audit_, aggfrag_}, clock_);
     else if (!burst_.classify.empty())
-      classify(burst_, tables, flows_,
-               {neighbours_, transmit_, control_, path_mtus_, counters_, buffers_, tell_prohibited_}, clock_);
+      classify(
+          burst_, tables, flows_,
+          {neighbours_, transmit_, control_, path_mtus_, counters_, buffers_, tell_prohibited_, acquires_},
+          clock_);
     else if (!burst_.encapsulate.empty())
       encapsulate(burst_, tables, *crypto_, encapsulate_outputs(), clock_);
     else if (!burst_.fragment.empty())

@@ -74,6 +74,8 @@ class Worker {
 
   // One turn; how many packets it took. The caller has called quiescence->online(index).
   unsigned turn();
+  // The same, but what comes is dropped, and nothing is sent: another process still forwards.
+  unsigned discard();
 
   const WorkerCounters& counters() const { return counters_; }
   unsigned core() const { return core_; }

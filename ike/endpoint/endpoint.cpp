@@ -131,6 +131,7 @@ void Endpoint::Impl::after_input(Now now) {
     context.touched.erase(context.touched.begin());
     IkeSa* sa = context.find(id);
     if (sa == nullptr) continue;
+    if (watched_ && !sa->half_open()) changed_.insert(id);
     if (sa->failed()) sa->end("a message of ours could not be encrypted", now);
     schedule(id, sa->deadline());
     if (!sa->dead()) continue;
@@ -148,8 +149,8 @@ Endpoint& Endpoint::operator=(Endpoint&&) noexcept = default;
 
 void Endpoint::configure(const Settings& settings) { impl_->context.settings = settings; }
 
-void Endpoint::configure(std::vector<std::shared_ptr<const Connection>> connections, Now now) {
-  impl_->configure(std::move(connections), now);
+void Endpoint::configure(std::vector<std::shared_ptr<const Connection>> connections, Now now, Start start) {
+  impl_->configure(std::move(connections), now, start);
   impl_->after_input(now);
 }
 void Endpoint::receive(const Datagram& datagram, Now now) {

@@ -41,9 +41,12 @@ class Endpoint {
   Endpoint(Endpoint&&) noexcept;
   Endpoint& operator=(Endpoint&&) noexcept;
 
+  // kHold: nothing is initiated before start(). For who adopts IKE SAs first.
+  enum class Start : std::uint8_t { kNow, kHold };
   // Reload. Connections that did not change keep their SAs. If a peer changed, its IKE SA is deleted; if a
   // child changed or is gone, its SAs are. Children whose start action is kStart are then initiated.
-  void configure(std::vector<std::shared_ptr<const Connection>> connections, Now now);
+  void configure(std::vector<std::shared_ptr<const Connection>> connections, Now now,
+                 Start start = Start::kNow);
 
   // Reload of the limits: they hold from now on.
   void configure(const Settings& settings);
@@ -74,6 +77,24 @@ class Endpoint {
   // told (§3.10.1).
   void invalid_selectors(SaId sa, Bytes packet, Now now);
   void shut_down(Now now);  // sends a delete for every IKE SA and does not wait for the responses
+
+  // ---- IKE SAs that outlive their process ----
+  // After each input, before its outputs are applied: those whose frozen form may be another one, gone ones
+  // among them. Who keeps the frozen forms before anything leaves can go on without the peer's noticing. What
+  // one call gives is kept whole or not at all: a rekey moves the children of one IKE SA to another. The
+  // first call gives all.
+  std::vector<IkeSaId> changed();
+  // All that another process needs to go on with it, keys included (ike/sa/frozen.h). Empty: it is gone, or
+  // not established yet.
+  Secret freeze(IkeSaId id) const;
+  // Goes on with one that another process had frozen, which must be dead: with the same identifiers and the
+  // same SAs of the data path, which are installed, inbound ones first. No event says that it is up, for it
+  // was. If its connection is gone or has another peer, the peer is told to delete it; a child that is gone
+  // or changed is deleted. The error says why it cannot be. After configure() with kHold, before start().
+  Result<void> adopt(Bytes frozen, Now now);
+  // All are adopted. Their keys were in two processes, so all get new ones, spread over a minute or more; and
+  // what is to be up and is not is initiated.
+  void start(Now now);
 
   std::vector<IkeStatus> status() const;
   std::optional<IkeStatus> status(IkeSaId id) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Behind endpoint.h: which IKE SA gets what comes in (endpoint.cpp), initiators that are not known yet
-// (half_open.cpp), and what the console, the configuration and the data path ask for (operations.cpp).
+// (half_open.cpp), those of a process before us (adoption.cpp), and what the console, the configuration and
+// the data path ask for (operations.cpp).
 // Internal to ike/; one thread.
 #pragma once
 
@@ -24,8 +25,14 @@ class Endpoint::Impl {
   // woken when they ask.
   void after_input(Now now);
 
+  // ---- adoption.cpp ----
+  std::vector<IkeSaId> changed();
+  Secret freeze(IkeSaId id) const;
+  Result<void> adopt(Bytes frozen, Now now);
+  void start(Now now);
+
   // ---- operations.cpp ----
-  void configure(std::vector<std::shared_ptr<const Connection>> connections, Now now);
+  void configure(std::vector<std::shared_ptr<const Connection>> connections, Now now, Start start);
   void initiate(std::string_view connection, CreateChild child, Now now);
   void terminate(const Which& which, std::uint64_t ticket, Now now);
   void rekey(const Which& which, std::uint64_t ticket, Now now);
@@ -70,6 +77,9 @@ class Endpoint::Impl {
   Cookies cookies_;
   std::set<std::pair<Now, IkeSaId>> wakeups_;
   std::map<IkeSaId, Now> wake_at_;
+  bool watched_ = false;  // somebody asks for changed()
+  std::set<IkeSaId> changed_;
+  std::vector<IkeSaId> adopted_;  // until start()
 };
 
 }  // namespace simplon::ike

@@ -156,18 +156,20 @@ Selectors seen_by(const ChildConfig& child, Selectors packet) {
 void Endpoint::Impl::acquire(PolicyId policy, const Selectors& packet, Now now) {
   for (const auto& c : context.connections)
     for (const ChildConfig& child : c->children)
-      // A child that is started by hand is not started by traffic: its policy just keeps the traffic in.
-      if (child.policy == policy && child.start != StartAction::kNone)
-        return acquire(*c, child, seen_by(child, packet), now);
+      if (child.policy == policy) return acquire(*c, child, seen_by(child, packet), now);
 }
 
 // §2.9: where the peer took less than the whole child, the packet asks for another SA.
 void Endpoint::Impl::acquire(const Connection& c, const ChildConfig& child, const Selectors& packet,
                              Now now) {
-  if (std::ranges::any_of(context.of(c.name), [&](const IkeSa* sa) {
-        return sa->serving() && sa->has_child_for(child.name, packet);
-      }))
-    return;
+  for (IkeSa* sa : context.of(c.name)) {
+    if (!sa->serving() || !sa->has_child_for(child.name, packet)) continue;
+    context.touched.insert(sa->id());
+    sa->children().ask_for_missing_classes(child, packet, now);
+    return sa->run_tasks(now);
+  }
+  // A child that is started by hand is not started by traffic: its policy just keeps the traffic in.
+  if (child.start == StartAction::kNone) return;
   if (!context.held(child.policy, now) && !context.refusals.hold({c.name, child.name}, packet, now))
     initiate(c.name, {child.name, 0, packet}, now);
 }
@@ -232,7 +234,8 @@ void Endpoint::Impl::reload(IkeSa& sa, Now now) {
   sa.end("the configuration changed", now);
 }
 
-void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> connections, Now now) {
+void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> connections, Now now,
+                               Start when) {
   context.connections = std::move(connections);
   context.by_name.clear();
   for (const auto& c : context.connections) context.by_name.emplace(c->name, c);
@@ -244,7 +247,7 @@ void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> co
   std::erase_if(context.retries, [&](const auto& r) { return !context.connection(r.first); });
   context.holds.clear();
   after_input(now);
-  for (const auto& c : context.connections) start(*c, Context::Cause::kConfigured, now);
+  if (when == Start::kNow) start(now);
 }
 
 }  // namespace simplon::ike

@@ -37,23 +37,6 @@ void agreed(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {
   complete_child(sa, p, shared, now);
 }
 
-void response(IkeSa& sa, const Payloads& p, Now now) {
-  auto& attempt = sa.children().attempt();
-  if (!attempt) return;
-  if (const Notify* n = p.error()) return refused(sa, p, *n, now);
-  if (!p.sa || p.sa->size() != 1 || !p.nonce) return not_taken(sa, "the response lacks payloads", now);
-  const DhGroup group = group_of((*p.sa)[0]);
-  if (group == DhGroup::kNone && !attempt->of_ike()) return complete_child(sa, p, {}, now);
-  if (!p.ke || DhGroup{p.ke->group} != attempt->group || group != attempt->group)
-    return not_taken(sa, "the key exchange is of another group", now);
-  sa.context().submit(sa.id(), DiffieHellman{attempt->group, std::move(attempt->random), p.ke->data},
-                      [p](IkeSa& waiting, const DhResult& result, Now at) {
-                        if (!waiting.children().attempt()) return;
-                        if (!result.ok) return not_taken(waiting, "the peer's public value is not valid", at);
-                        agreed(waiting, p, result.shared.bytes(), at);
-                      });
-}
-
 void send_attempt(IkeSa& sa, Bytes public_value, Now now) {
   if (sa.children().attempt_done_by_peer()) return sa.run_tasks(now);
   const Attempt& attempt = *sa.children().attempt();
@@ -66,7 +49,8 @@ void send_attempt(IkeSa& sa, Bytes public_value, Now now) {
     offer_child(sa, attempt, WithGroups::kYes, out);
     if (attempt.group != DhGroup::kNone) out.ke(attempt.group, public_value);
   }
-  sa.request(Exchange::kCreateChildSa, out, response, now);
+  sa.request(Exchange::kCreateChildSa, out, create_child_response, now);
+  sa.children().attempt()->request = sa.window().pending()->bytes;
 }
 
 // The peer deleted the new child before its response to us came (its messages overtook each other).
@@ -254,6 +238,7 @@ void start_attempt(IkeSa& sa, Attempt attempt, Now now) {
   Context& context = sa.context();
   attempt.spi = context.fresh_spi();
   attempt.nonce = context.entropy.bytes(kNonceBytes);
+  attempt.request.clear();
   if (attempt.group != DhGroup::kNone) attempt.random = Secret(context.entropy.bytes(64));
   auto& started = sa.children().attempt() = std::move(attempt);
   if (started->group == DhGroup::kNone) return send_attempt(sa, {}, now);
@@ -262,6 +247,24 @@ void start_attempt(IkeSa& sa, Attempt attempt, Now now) {
                    if (waiting.children().attempt() && waiting.established())
                      send_attempt(waiting, result.public_value, at);
                  });
+}
+
+// What it needs stays in the attempt until it is done: another process may have to do it once more.
+void create_child_response(IkeSa& sa, const Payloads& p, Now now) {
+  auto& attempt = sa.children().attempt();
+  if (!attempt) return;
+  if (const Notify* n = p.error()) return refused(sa, p, *n, now);
+  if (!p.sa || p.sa->size() != 1 || !p.nonce) return not_taken(sa, "the response lacks payloads", now);
+  const DhGroup group = group_of((*p.sa)[0]);
+  if (group == DhGroup::kNone && !attempt->of_ike()) return complete_child(sa, p, {}, now);
+  if (!p.ke || DhGroup{p.ke->group} != attempt->group || group != attempt->group)
+    return not_taken(sa, "the key exchange is of another group", now);
+  sa.context().submit(sa.id(), DiffieHellman{attempt->group, attempt->random.clone(), p.ke->data},
+                      [p](IkeSa& waiting, const DhResult& result, Now at) {
+                        if (!waiting.children().attempt()) return;
+                        if (!result.ok) return not_taken(waiting, "the peer's public value is not valid", at);
+                        agreed(waiting, p, result.shared.bytes(), at);
+                      });
 }
 
 void complete_child(IkeSa& sa, const Payloads& p, Bytes shared, Now now) {

@@ -24,6 +24,7 @@ bool needs_packet(const ChildConfig& config, const std::optional<Selectors>& pac
 std::string no_packet(const ChildConfig& config);
 void offer_child(const IkeSa& sa, const Attempt& attempt, WithGroups with_groups, PayloadWriter& out);
 void start_attempt(IkeSa& sa, Attempt attempt, Now now);
+void create_child_response(IkeSa& sa, const Payloads& payloads, Now now);
 // What the peer chose is installed, if it may be. `shared` is empty without PFS.
 void complete_child(IkeSa& sa, const Payloads& payloads, Bytes shared, Now now);
 

@@ -37,17 +37,6 @@ Now again(IkeSa& sa, Now now, unsigned failed = 0) {
          milliseconds(sa.context().entropy.below(3000));
 }
 
-// What the refused attempt was made for.
-Task again_for(const Attempt& refused, unsigned times) {
-  if (refused.replaces != ChildSaId{}) return RekeyChild{refused.replaces, refused.ticket, times};
-  if (refused.of_ike()) return RekeyIke{refused.ticket, times};
-  return CreateChild{.child = refused.config.name,
-                     .ticket = refused.ticket,
-                     .packet = refused.packet,
-                     .refused = times,
-                     .dscp_class = refused.dscp_class};
-}
-
 // §2.25: the peer is in the middle of something. Whoever waits for our attempt, be it a packet or the other
 // half of a bundle, waits for another one. False: nobody does, or it has been too often.
 bool try_later(IkeSa& sa, Now now) {
@@ -110,6 +99,9 @@ void attempt_failed(IkeSa& sa, const std::string& why, Now now, Failure failure)
          (failed.of_ike() ? "rekeying the IKE SA" : "child " + failed.config.name) + " failed: " + why);
   context.finish(failed.ticket, false, why);
   if (failed.packet) context.refusals.add({sa.peer().name, failed.config.name}, *failed.packet, now);
+  if (failed.dscp_class != 0 && failed.replaces == ChildSaId{})
+    context.refusals.add(name_of_class(sa.peer().name, failed.config.name, failed.dscp_class), any_packet(),
+                         now);
   const auto next = [&](unsigned& failures) {
     return again(sa, now, failure == Failure::kLasting ? failures++ : 0);
   };

@@ -16,15 +16,28 @@ constexpr MessageKind kRequest{Exchange::kInformational, false}, kResponse{Excha
 
 using OldInboundSa = ChildSet::OldInboundSa;
 
-void send_request(IkeSa& sa, PayloadWriter& out, OnResponse then, Now now, std::uint64_t ticket) {
+void send_request(IkeSa& sa, PayloadWriter& out, const Task& task, Now now) {
   offer(sa, kRequest, out);
-  sa.request(
-      Exchange::kInformational, out,
-      [then = std::move(then)](IkeSa& answered, const Payloads& p, Now at) {
-        accept(answered, kResponse, p);
-        if (then) then(answered, p, at);
-      },
-      now, ticket);
+  sa.request(Exchange::kInformational, out, informational_response(task), now, task);
+}
+
+// ---- the responses to our requests; of a task that does not stand here nothing more is to be done ----
+
+template <class T>
+void done(IkeSa&, const T&, Now) {}
+
+void done(IkeSa& sa, const DeleteChild& task, Now now) {
+  const Child* const child = sa.children().find(task.id);
+  const auto config = child != nullptr ? std::optional(child->config) : std::nullopt;
+  sa.children().use_instead_of(task.id);
+  sa.children().remove(task.id, now, task.replaced ? OldInboundSa::kStays : OldInboundSa::kGoes);
+  sa.context().finish(task.ticket, true);
+  if (config) sa.children().end_other_half(*config);  // else the peer deleted it at the same time
+}
+
+void done(IkeSa& sa, const DeleteIke& task, Now now) {
+  sa.context().finish(task.ticket, true);
+  sa.close("the IKE SA was deleted", now);
 }
 
 void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
@@ -94,9 +107,16 @@ void ended_by_peer(IkeSa& sa, bool refused, Now now) {
 
 }  // namespace
 
-void run(IkeSa& sa, const Liveness&, Now now) {
+OnResponse informational_response(const Task& task) {
+  return [task](IkeSa& answered, const Payloads& p, Now at) {
+    accept(answered, kResponse, p);
+    std::visit([&](const auto& t) { done(answered, t, at); }, task);
+  };
+}
+
+void run(IkeSa& sa, const Liveness& task, Now now) {
   PayloadWriter nothing;
-  send_request(sa, nothing, {}, now, 0);
+  send_request(sa, nothing, task, now);
 }
 
 void run(IkeSa& sa, const DeleteChild& task, Now now) {
@@ -107,40 +127,26 @@ void run(IkeSa& sa, const DeleteChild& task, Now now) {
   child->state = ChildState::kDeleting;
   PayloadWriter out;
   out.del(protocol_id(child->in->protocol), {be32(child->in->spi)});
-  send_request(
-      sa, out,
-      [task, replaced, config = child->config](IkeSa& answered, const Payloads&, Now at) {
-        answered.children().use_instead_of(task.id);
-        answered.children().remove(task.id, at, replaced ? OldInboundSa::kStays : OldInboundSa::kGoes);
-        answered.context().finish(task.ticket, true);
-        answered.children().end_other_half(config);
-      },
-      now, task.ticket);
+  send_request(sa, out, DeleteChild{task.id, task.ticket, replaced}, now);
 }
 
 void run(IkeSa& sa, const DeleteUnmade& task, Now now) {
   PayloadWriter out;
   out.del(protocol_id(task.protocol), {be32(task.spi)});
-  send_request(sa, out, {}, now, 0);
+  send_request(sa, out, task, now);
 }
 
 void run(IkeSa& sa, const TellSelectors& task, Now now) {
   PayloadWriter out;
   out.notify(NotifyType::kInvalidSelectors, task.packet, protocol_id(task.protocol), be32(task.spi));
-  send_request(sa, out, {}, now, 0);
+  send_request(sa, out, task, now);
 }
 
 void run(IkeSa& sa, const DeleteIke& task, Now now) {
   sa.begin_delete();
   PayloadWriter out;
   out.del(ProtocolId::kIke, {});
-  send_request(
-      sa, out,
-      [task](IkeSa& answered, const Payloads&, Now at) {
-        answered.context().finish(task.ticket, true);
-        answered.close("the IKE SA was deleted", at);
-      },
-      now, task.ticket);
+  send_request(sa, out, task, now);
 }
 
 void informational_request(IkeSa& sa, const Payloads& p, Now now) {

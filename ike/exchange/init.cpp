@@ -157,7 +157,7 @@ bool initiate_anew(IkeSa& sa, Now now) {
   if (const auto attempt = std::exchange(sa.children().attempt(), std::nullopt))
     children.insert(children.begin(),
                     {.child = attempt->config.name, .ticket = attempt->ticket, .packet = attempt->packet});
-  for (Task& task : sa.tasks().take_all()) next.tasks().push(std::move(task));
+  for (auto& [task, not_before] : sa.tasks().take_all()) next.tasks().push_later(std::move(task), not_before);
   sa.log(LogLevel::kInfo, "the peer refuses us after it asked for a cookie: once more");
   initiate(next, connection, std::move(children), 0);
   sa.close("begun anew", now);

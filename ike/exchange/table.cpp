@@ -58,7 +58,12 @@ void run_task(IkeSa& sa, const Task& task, Now now) {
   std::visit([&](const auto& t) { run(sa, t, now); }, task);
 }
 
-constexpr Exchanges kExchanges{.request = request, .clear_response = clear_response, .run = run_task};
+OnResponse on_response(const std::optional<Task>& sent_for) {
+  return sent_for ? informational_response(*sent_for) : OnResponse(create_child_response);
+}
+
+constexpr Exchanges kExchanges{
+    .request = request, .clear_response = clear_response, .run = run_task, .on_response = on_response};
 
 }  // namespace
 

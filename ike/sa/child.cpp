@@ -51,6 +51,16 @@ CreateChild another_like(const Child& child) {
   return {.child = child.config.name, .packet = first_of(child.selectors)};
 }
 
+Task again_for(const Attempt& attempt, unsigned refused) {
+  if (attempt.replaces != ChildSaId{}) return RekeyChild{attempt.replaces, attempt.ticket, refused};
+  if (attempt.of_ike()) return RekeyIke{attempt.ticket, refused};
+  return CreateChild{.child = attempt.config.name,
+                     .ticket = attempt.ticket,
+                     .packet = attempt.packet,
+                     .refused = refused,
+                     .dscp_class = attempt.dscp_class};
+}
+
 Selectors first_of(const Selectors& selectors) {
   return {{selectors.local.front()}, {selectors.remote.front()}};
 }

@@ -60,6 +60,13 @@ struct Child {
   bool up() const { return !leaving && (state == ChildState::kInstalled || state == ChildState::kRekeying); }
 };
 
+// RFC 7296 §2.8: the inbound SA of a replaced child, for packets that are still under way.
+struct OldInbound {
+  SaRef sa;
+  Now until{};
+  ChildSaId of{};  // that is gone
+};
+
 // What we negotiate in a CREATE_CHILD_SA exchange that we began, or in IKE_AUTH: a child, or a new IKE SA.
 struct Attempt {
   enum class What : std::uint8_t { kChild, kIkeSa };
@@ -84,6 +91,7 @@ struct Attempt {
   ChildSaId rival{};
   Buffer rival_nonce = {};
   std::uint8_t dscp_class = 0;
+  Buffer request = {};  // as it was sent; empty: it has not been
 
   bool of_ike() const { return what == What::kIkeSa; }
 };

@@ -163,7 +163,8 @@ void ChildSet::revive(Child& child, const Child& instead_of, Now now) {
   const auto life = child.config.life.time;
   child.expire_at = life.count() != 0 ? child.installed + life : Now{};
   child.state = replacing(child.id) ? ChildState::kRekeying : ChildState::kInstalled;
-  if (child.rekey_at == Now{} && child.config.rekey.time.count() != 0)
+  // Its own time may have passed while it was replaced.
+  if (child.rekey_at <= now && (child.rekey_at != Now{} || child.config.rekey.time.count() != 0))
     child.rekey_at = now + kRekeyAgain + milliseconds(context_.entropy.below(3000));
   inherit_delete(instead_of, child);
   context_.outputs.emplace_back(ChildEvent{UpDown::kRekeyed, owner_, child.id, instead_of.id});

@@ -103,10 +103,11 @@ bool ChildSet::replaced(ChildSaId id) const {
   });
 }
 
-bool ChildSet::has(std::string_view name) const {
-  return up(name) ||
-         (attempt_ && !attempt_->of_ike() && attempt_->config.name == name && attempt_->dscp_class == 0) ||
-         tasks_.creates_class(name, 0);
+bool ChildSet::has(std::string_view name, std::uint8_t dscp_class) const {
+  return up(name, dscp_class) ||
+         (attempt_ && !attempt_->of_ike() && attempt_->config.name == name &&
+          attempt_->dscp_class == dscp_class) ||
+         tasks_.creates_class(name, dscp_class);
 }
 
 namespace {
@@ -175,6 +176,7 @@ std::string ChildSet::text(const Negotiated& child) {
 }
 
 Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
+  take_over_from_other_port(n, path, now);
   Child child{.id = ChildSaId{context_.next_child++},
               .config = n.config,
               .in = make_sa(Direction::kIn, n, path),
@@ -224,12 +226,18 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
 void ChildSet::ask_for_classes(const Negotiated& made, Now now) {
   if (made.dscp_class != 0 || made.config.pfp.any()) return;
   for (std::uint8_t c = 1; c < made.config.classes.count; ++c) {
-    const bool asks = attempt_ && !attempt_->of_ike() && attempt_->config.name == made.config.name &&
-                      attempt_->dscp_class == c;
-    if (asks || up(made.config.name, c) || tasks_.creates_class(made.config.name, c)) continue;
+    if (has(made.config.name, c)) continue;
     const CreateChild create{.child = made.config.name, .dscp_class = c};
     made.we_initiated ? tasks_.push(create) : tasks_.push_later(create, now + kPeersClasses);
   }
+}
+
+void ChildSet::ask_for_missing_classes(const ChildConfig& config, const Selectors& packet, Now now) {
+  if (!config.classes.any() || !covers(config.name, packet)) return;
+  for (std::uint8_t c = 1; c < config.classes.count; ++c)
+    if (!has(config.name, c) &&
+        !context_.refusals.hold(name_of_class(connection_->name, config.name, c), any_packet(), now))
+      tasks_.push(CreateChild{.child = config.name, .dscp_class = c});
 }
 
 // Nothing is to be tried again, unless another child that should be up was refused.
@@ -336,7 +344,7 @@ void ChildSet::remove(ChildSaId id, Now now, OldInboundSa inbound) {
   else
     remove_sa(child.out);
   if (inbound == OldInboundSa::kStays) {
-    old_inbound_.push_back({child.in, now + kOldInbound});
+    old_inbound_.push_back({child.in, now + kOldInbound, id});
     return;
   }
   remove_sa(child.in);

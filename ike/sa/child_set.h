@@ -21,6 +21,8 @@
 
 namespace simplon::ike {
 
+struct Frozen;
+
 // How often a task that waits until the peer has shown that it has a child looks again.
 inline constexpr milliseconds kAskAgain{500};
 
@@ -39,6 +41,12 @@ class ChildSet {
   // The successor of a rekeyed IKE SA takes over all but the attempt (§2.18).
   void take_over(ChildSet& from);
 
+  // ---- from one process to another (child_set_frozen.cpp) ----
+  void freeze(Frozen& out) const;
+  // Installs them. What the configuration does not have any more, or has otherwise, the peer is to delete.
+  void restore(const Frozen& from);
+  void rekey_within(milliseconds spread, Now now);
+
   // ---- what there is ----
   const Children& all() const { return children_; }
   Child* find(ChildSaId id);
@@ -52,13 +60,16 @@ class ChildSet {
   std::size_t count(std::string_view name) const;  // that are up
   // One is up that takes this packet: a peer may have narrowed the selectors (§2.9).
   bool covers(std::string_view name, const Selectors& packet) const;
+  // RFC 4301 §4.1: traffic of this child asks, though its class 0 is up: those classes are asked for whose SA
+  // is missing.
+  void ask_for_missing_classes(const ChildConfig& config, const Selectors& packet, Now now);
   // The packet's SA is being made, or waits for its turn; or so many do that it has to come again.
   bool asks_for(std::string_view name, const Selectors& packet) const;
   bool has_twin(const Child& child) const;  // another one of the same name, class and selectors is up
   bool replaced(ChildSaId id) const;        // another one that lives was made in its place
   // What it replaced is deleted, and so is whatever else was made in place of that.
   bool concluded(const Child& child) const;
-  bool has(std::string_view name) const;  // up, being made, or to be made
+  bool has(std::string_view name, std::uint8_t dscp_class = 0) const;  // up, being made, or to be made
   std::vector<ChildStatus> status() const;
 
   // ---- made and replaced ----
@@ -117,6 +128,8 @@ class ChildSet {
   // kStays: of a replaced child, for packets that are still under way.
   void remove(ChildSaId id, Now now, OldInboundSa inbound);
   void clear(Now now);
+  // With both SAs, before the peer has answered that it knows.
+  void end_at_once(ChildSaId id, Now now);
   // The peer deleted `from`, which was to replace another child: that one goes on, if it is still there.
   bool revive_replaced(const Child& from, Now now);
   // `old` is not sent through any more: its replacement is, shown or not.
@@ -147,7 +160,12 @@ class ChildSet {
   SaRef make_sa(Direction direction, const Negotiated& child, const Path& path) const;
   void replace(Child& old, Child& by, Now now);
   void inherit_delete(const Child& from, Child& to);
+  const ChildConfig* same_config(std::string_view name, std::uint64_t digest) const;
+  void restore_child(Child child, const ChildConfig& config);
+  void restore_old_inbound(const OldInbound& old, const ChildConfig& config);
+  void install_restored();
   void end_retries(std::string_view installed, Now now);
+  void take_over_from_other_port(const Negotiated& made, const Path& path, Now now);
   void ask_for_classes(const Negotiated& made, Now now);
   void compare_to_configuration(Child& child);
   void replace_by_new(Child& child);
@@ -165,11 +183,6 @@ class ChildSet {
   void resolve(Child& made, Child* theirs, const Buffer& their_nonce, Now now);
   void drop_made(Child& made);
   void reached_hard_limit(Child& child, Now now);
-
-  struct OldInbound {
-    SaRef sa;
-    Now until{};
-  };
 
   Context& context_;
   IkeSaId owner_;

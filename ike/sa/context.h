@@ -21,6 +21,7 @@
 #include "ike/pad/connection.h"
 #include "ike/sa/final_responses.h"
 #include "ike/sa/log_limit.h"
+#include "ike/sa/message_window.h"
 #include "ike/sa/outputs.h"
 #include "ike/sa/refusals.h"
 #include "ike/sa/status.h"
@@ -62,6 +63,8 @@ struct Exchanges {
   void (*clear_response)(IkeSa&, const Header&, const Datagram&, Now);
   // The next task, of an established IKE SA whose window is free.
   void (*run)(IkeSa&, const Task&, Now);
+  // What is done with the response to a request of ours (MessageWindow::Pending::sent_for).
+  OnResponse (*on_response)(const std::optional<Task>& sent_for);
 };
 
 struct Context {

@@ -48,11 +48,11 @@ IkeSa::IkeSa(IkeSa& old, IkeSaId id, Rekeyed to, Now now)
   children_.take_over(old.children_);
   children_.peer_has_all();  // both ends agreed on a successor, so neither was in the middle of something
   children_.use_shown();
-  for (Task& task : old.tasks_.take_all()) {
+  for (auto& [task, not_before] : old.tasks_.take_all()) {
     if (const auto* rekey = std::get_if<RekeyIke>(&task))
       context_.finish(rekey->ticket, true);  // it is rekeyed
     else
-      tasks_.push(std::move(task));
+      tasks_.push_later(std::move(task), not_before);
   }
   set_lifetime(now);
   enter_identities();
@@ -203,7 +203,7 @@ void IkeSa::close(const std::string& why, Now now) {
 }
 
 void IkeSa::finish_tickets(const std::string& why) {
-  for (const Task& task : tasks_.take_all()) context_.finish(ticket_of(task), false, why);
+  for (const auto& waiting : tasks_.take_all()) context_.finish(ticket_of(waiting.task), false, why);
   if (handshake_) {
     for (const CreateChild& c : std::exchange(handshake_->children, {}))
       context_.finish(c.ticket, false, why);
@@ -211,8 +211,8 @@ void IkeSa::finish_tickets(const std::string& why) {
   }
   if (children_.attempt()) context_.finish(children_.attempt()->ticket, false, why);
   children_.attempt().reset();
-  if (const auto pending = window_.take_pending())
-    context_.finish(pending->ticket, true);  // what was to be deleted is gone
+  if (const auto pending = window_.take_pending(); pending && pending->sent_for)
+    context_.finish(ticket_of(*pending->sent_for), true);  // what was to be deleted is gone
 }
 
 IkeStatus IkeSa::status() const {

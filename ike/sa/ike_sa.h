@@ -43,6 +43,8 @@ enum class End : std::uint8_t {
   kReplaced       // rekeyed: its successor has the children, it waits for its delete
 };
 
+struct Frozen;
+
 class IkeSa {
  public:
   IkeSa(Context& context, IkeSaId id, Role role, const SocketAddress& local, const SocketAddress& remote,
@@ -55,6 +57,8 @@ class IkeSa {
     Proposal proposal;
   };
   IkeSa(IkeSa& old, IkeSaId id, Rekeyed to, Now now);
+  // One of another process, which is gone (ike/sa/frozen.h), with all its SAs.
+  IkeSa(Context& context, const Frozen& frozen, std::shared_ptr<const Connection> connection, Now now);
   IkeSa(const IkeSa&) = delete;
   IkeSa& operator=(const IkeSa&) = delete;
 
@@ -70,13 +74,15 @@ class IkeSa {
   void moved(SaId sa, const SocketAddress& remote, Now now);
   // Reload: the same peer, perhaps other children.
   void adopt(std::shared_ptr<const Connection> connection, Now now);
+  // It and its children have new keys within this time, each at a time of its own.
+  void rekey_within(milliseconds spread, Now now);
   // Reload: which connections a half-open responder may still become.
   void refresh_candidates(Now now);
 
   // ---- messages (ike_sa_messages.cpp) ----
   Header header(Exchange exchange, bool response, std::uint32_t message_id) const;
   void request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now,
-               std::uint64_t ticket = 0);
+               std::optional<Task> sent_for = {});
   void request_in_clear(Exchange exchange, const PayloadWriter& payloads, Now now);
   void respond(const PayloadWriter& payloads);  // to the request that is being handled
   void respond_in_clear(const PayloadWriter& payloads);
@@ -141,6 +147,7 @@ class IkeSa {
   DhGroup group() const { return group_; }
   void set_group(DhGroup group) { group_ = group; }
   IkeStatus status() const;
+  std::optional<Frozen> frozen() const;  // none: it is not established
   void log(LogLevel level, std::string text) const;
 
   // ---- its parts ----

@@ -56,9 +56,9 @@ void IkeSa::send(const Buffer& bytes, const SocketAddress& local, const SocketAd
 }
 
 void IkeSa::request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now,
-                    std::uint64_t ticket) {
+                    std::optional<Task> sent_for) {
   window_.sent(protect(header(exchange, false, window_.next_request()), payloads), retransmission(), now,
-               std::move(then), ticket);
+               std::move(then), std::move(sent_for));
   send(window_.pending()->bytes);
 }
 

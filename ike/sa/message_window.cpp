@@ -7,13 +7,32 @@
 namespace simplon::ike {
 
 void MessageWindow::sent(Buffer message, const Retransmission& times, Now now, OnResponse then,
-                         std::uint64_t ticket) {
+                         std::optional<Task> sent_for) {
   pending_ = Pending{.message_id = next_request_++,
                      .bytes = std::move(message),
                      .next = now + times.first,
                      .wait = times.first,
                      .then = std::move(then),
-                     .ticket = ticket};
+                     .sent_for = std::move(sent_for)};
+}
+
+MessageWindow::State MessageWindow::state() const {
+  State out{.next_request = next_request_, .next_expected = next_expected_};
+  // The peer has our last response, or it would not have sent the request that is being handled.
+  if (!handling_) out.last_request = last_request_, out.last_response = last_response_;
+  if (pending_) out.pending = pending_->bytes, out.sent_for = pending_->sent_for;
+  return out;
+}
+
+void MessageWindow::restore(State state, OnResponse then, const Retransmission& times, Now now) {
+  next_request_ = state.next_request;
+  next_expected_ = state.next_expected;
+  last_request_ = std::move(state.last_request);
+  last_response_ = std::move(state.last_response);
+  if (state.pending.empty()) return;
+  --next_request_;
+  sent(std::move(state.pending), times, now, std::move(then), std::move(state.sent_for));
+  start_over(times, now);
 }
 
 void MessageWindow::sent_init(Buffer message, const Retransmission& times, Now now) {

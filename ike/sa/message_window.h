@@ -20,6 +20,7 @@
 #include "ike/message/payload.h"
 #include "ike/pad/connection.h"
 #include "ike/sa/outputs.h"
+#include "ike/sa/task.h"
 
 namespace simplon::ike {
 
@@ -37,15 +38,28 @@ class MessageWindow {
     Now next{};  // when it is sent again
     milliseconds wait{};
     OnResponse then;
-    std::uint64_t ticket = 0;  // of a delete: done as well when the IKE SA ends before it is answered
+    // None: it was sent for the attempt of the ChildSet, or by the handshake. Who waits for a delete hears
+    // that it is done as well when the IKE SA ends before it is answered.
+    std::optional<Task> sent_for;
   };
+  // What of it outlives the process. A request of the peer that is being handled is not in it: the peer
+  // sends it again, and then it is new.
+  struct State {
+    std::uint32_t next_request = 0, next_expected = 0;
+    Buffer last_request, last_response;
+    Buffer pending;  // empty: none is
+    std::optional<Task> sent_for;
+  };
+  State state() const;
+  // A request that is pending is due at once, the same octets: the peer may have answered it already (§2.1).
+  void restore(State state, OnResponse then, const Retransmission& times, Now now);
 
   // ---- our requests ----
   std::uint32_t next_request() const { return next_request_; }  // the ID that the next one bears
   // A message that bears that ID. IKE_SA_INIT may be sent several times with ID 0 (§2.6): the later replaces
   // the one before it.
   void sent(Buffer message, const Retransmission& times, Now now, OnResponse then = {},
-            std::uint64_t ticket = 0);
+            std::optional<Task> sent_for = {});
   void sent_init(Buffer message, const Retransmission& times, Now now);
   const std::optional<Pending>& pending() const { return pending_; }
   bool answers(std::uint32_t message_id) const { return pending_ && pending_->message_id == message_id; }

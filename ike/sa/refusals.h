@@ -15,6 +15,10 @@ namespace simplon::ike {
 
 using ChildName = std::pair<std::string, std::string>;  // connection, child
 
+// An SA of this class of the child's traffic, which any packet of it would ask for.
+ChildName name_of_class(const std::string& connection, const std::string& child, unsigned dscp_class);
+Selectors any_packet();
+
 class Refusals {
  public:
   void add(const ChildName& child, const Selectors& packet, Now now);

@@ -15,9 +15,9 @@ std::string number(const IkeSa& sa) { return "#" + std::to_string(static_cast<un
 // What `from` was still to do `to` does. A child that is being made goes on in `from`, but on nobody's
 // behalf.
 void hand_over_tasks(IkeSa& from, IkeSa& to) {
-  const auto give = [&](CreateChild child) {
+  const auto give = [&](CreateChild child, Now not_before = {}) {
     child.unless_up = true;
-    to.tasks().push(std::move(child));
+    to.tasks().push_later(std::move(child), not_before);
   };
   if (Handshake* h = from.handshake())
     for (CreateChild& child : std::exchange(h->children, {})) give(std::move(child));
@@ -25,12 +25,13 @@ void hand_over_tasks(IkeSa& from, IkeSa& to) {
       attempt && !attempt->of_ike() && attempt->replaces == ChildSaId{})
     give({.child = attempt->config.name,
           .ticket = std::exchange(attempt->ticket, 0),
-          .packet = attempt->packet});
-  for (Task& task : from.tasks().take_all()) {
+          .packet = attempt->packet,
+          .dscp_class = attempt->dscp_class});
+  for (auto& [task, not_before] : from.tasks().take_all()) {
     if (auto* create = std::get_if<CreateChild>(&task))
-      give(std::move(*create));
+      give(std::move(*create), not_before);
     else
-      to.tasks().push(std::move(task));
+      to.tasks().push_later(std::move(task), not_before);
   }
   if (Handshake* h = from.handshake())
     for (const std::uint64_t ticket : std::exchange(h->tickets, {})) from.context().finish(ticket, true);

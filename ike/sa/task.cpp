@@ -33,12 +33,7 @@ std::optional<Task> TaskQueue::take(Now now) {
   return task;
 }
 
-std::deque<Task> TaskQueue::take_all() {
-  std::deque<Task> all;
-  for (Waiting& waiting : tasks_) all.push_back(std::move(waiting.task));
-  tasks_.clear();
-  return all;
-}
+std::deque<TaskQueue::Waiting> TaskQueue::take_all() { return std::exchange(tasks_, {}); }
 
 std::optional<Now> TaskQueue::deadline() const {
   const auto next = std::ranges::min_element(tasks_, {}, &Waiting::not_before);

@@ -40,6 +40,7 @@ struct RekeyIke {
 struct DeleteChild {
   ChildSaId id{};
   std::uint64_t ticket = 0;
+  bool replaced = false;  // by another one, when the request was sent
 };
 // Of a child that the peer has made and we have not: what it chose cannot be installed (§2.21.3).
 struct DeleteUnmade {
@@ -62,18 +63,27 @@ using Task = std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, Delete
 std::uint64_t ticket_of(const Task& task);
 
 struct Child;
+struct Attempt;
 // What asks for one like this, which goes.
 CreateChild another_like(const Child& child);
+// What the attempt was made for; `refused`: how often so far.
+Task again_for(const Attempt& attempt, unsigned refused);
 
 class TaskQueue {
  public:
+  struct Waiting {
+    Task task;
+    Now not_before{};
+  };
+
   bool empty() const { return tasks_.empty(); }
   void push(Task task);
   void push_first(Task task);
   void push_later(Task task, Now not_before);
   void push_all_first(std::vector<CreateChild> children);  // in their order
   std::optional<Task> take(Now now);                       // the first that may begin
-  std::deque<Task> take_all();
+  std::deque<Waiting> take_all();                          // in their order; the times are for push_later()
+  const std::deque<Waiting>& waiting() const { return tasks_; }
   std::optional<Now> deadline() const;  // when the next one may begin; perhaps it may already
 
   // A CreateChild of this name waits,
@@ -85,10 +95,6 @@ class TaskQueue {
   void cancel_delete(ChildSaId child);  // unless somebody waits for it
 
  private:
-  struct Waiting {
-    Task task;
-    Now not_before{};
-  };
   std::deque<Waiting> tasks_;
 };
 

@@ -115,14 +115,15 @@ class Lab {
  public:
   // `vlan7`, `vlan8`: the SPDs of these ports; none: the common one.
   explicit Lab(std::uint16_t queue, bool left, IcmpOptions icmp = {}, const char* vlan7 = "",
-               const char* vlan8 = "")
+               const char* vlan8 = "", std::span<SaLease> leases = {}, bool closed = false)
       : quiescence_(1),
         registry_(*Shared::get().crypto, quiescence_, 1,
                   {{Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500},
                    {Mac{2, 0, 0, 0, 0, 2}, Side::kUnprotected, 1500},
                    {Mac{2, 0, 0, 0, 0, 1}, Side::kUnprotected, 1500, vlan7},
                    {Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500, vlan8},
-                   {Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500}}) {
+                   {Mac{2, 0, 0, 0, 0, 1}, Side::kProtected, 1500}},
+                  leases, closed) {
     static unsigned serial = 0;
     const std::string n = std::to_string(serial++);
     in_ = rte_ring_create(("in" + n).c_str(), 256, 0, 0);
@@ -208,6 +209,11 @@ class Lab {
   std::vector<Buffer> hand(rte_mbuf* m) {
     rte_ring_enqueue(in_, m);
     return run();
+  }
+  // One turn that drops all there is; what left the worker.
+  std::vector<Buffer> discard() {
+    worker_->discard();
+    return drain(out_);
   }
   // A whole frame, as the port receives it, or as the kernel writes it to the port's TAP.
   std::vector<Buffer> receive(const Buffer& frame, PortIndex port) {

@@ -127,6 +127,10 @@ void packet_seeds() {
       if (!octets && sa % 2 == 0) seed.insert(seed.end(), {0, static_cast<std::uint8_t>(sa), 1});
       write("packet_fuzz", std::to_string(what) + "-" + std::to_string(sa), seed);
     }
+  // A multicast frame that ends with its Ethernet header.
+  write("packet_fuzz", "runt",
+        {0x08, 0x69, 0x00, 0x00, 0x09, 0x08, 0xff, 0xff, 0xff, 0xff, 0x02, 0x00, 0x00, 0x00, 0x00, 0x09, 0x08,
+         0x00});
 }
 
 // Window, buffers, congestion control; and records: what it is, how far ahead, a length in words, a payload

@@ -51,6 +51,7 @@ class BarePeer {
 
   // ---- as initiator ----
   bool behind_nat = false;
+  Port port = kIkePort;  // that its datagrams come from
   void initiate() {
     initiator_ = true;
     ni_ = Buffer(32, 0x77);
@@ -125,7 +126,7 @@ class BarePeer {
   }
   void deliver(const Buffer& bytes) {
     other_.endpoint.receive(
-        {{*IpAddress::parse("198.51.100.1"), kIkePort}, {*IpAddress::parse("198.51.100.2"), kIkePort}, bytes},
+        {{*IpAddress::parse("198.51.100.1"), kIkePort}, {*IpAddress::parse("198.51.100.2"), port}, bytes},
         now_);
   }
   const Buffer& said() const { return said_; }

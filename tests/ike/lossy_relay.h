@@ -43,6 +43,10 @@ class LossyRelay {
       step();
     }
   }
+  // Of a side whose process has died.
+  void forget_work(const Side& of) {
+    std::erase_if(work_, [&](const auto& work) { return work.second.side == &of; });
+  }
   // From now on a ping that the other end could not decrypt counts.
   void watch() {
     watched_ = true;

@@ -58,16 +58,17 @@ struct Side {
   std::size_t jobs = 0;
   std::function<void(JobResult)> work_done;  // set: who completes a job, when it likes to
   std::vector<std::string> order;            // what came out, in order
+  std::function<void()> before_output;       // set: it keeps a journal, and may put another endpoint here
 
   using Send = std::function<void(Datagram&)>;
   // Applies what the endpoint wants, in its order. True: there was something.
   bool drain(const Send& send, Now now) {
-    bool any = false;
-    while (auto output = endpoint.next()) {
-      any = true;
+    for (bool any = false;; any = true) {
+      if (before_output) before_output();
+      auto output = endpoint.next();
+      if (!output) return any;
       std::visit([&](auto& o) { apply(o, send, now); }, *output);
     }
-    return any;
   }
 
   bool logged(const std::string& what) const {

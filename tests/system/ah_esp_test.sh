@@ -6,11 +6,12 @@
 #   ah_esp_test.sh simplon 4|6       gateway B is Simplon, too (site.sh draws the two); AH in transport mode
 #   ah_esp_test.sh kernel 4|6        both are Simplons without a data path, in User Mode Linux
 #   ah_esp_test.sh strongswan 4|6    gateway B is Debian's strongSwan, over the kernel of a User Mode Linux guest
+#   ah_esp_test.sh transport 4|6     the same for what the two gateways say to each other, ESP and AH in transport mode
 #
 # strongSwan has two children, ESP and AH, that know nothing of each other. What joins them is a policy of the kernel that
-# is made by hand: it has none for it. AH is in tunnel mode there: strongSwan gives a transport mode SA the addresses of its
-# ends as selectors, and the kernel compares those with the innermost packet.
-peer=${1:-} outer=${2:-4}
+# is made by hand: it has none for it. Around a tunnel AH is in tunnel mode there: strongSwan gives a transport mode SA the
+# addresses of its ends as selectors, and the kernel compares those with the innermost packet.
+peer=${1:-} outer=${2:-4} mode=tunnel
 [ "$peer" = kernel ] && [ "${3:-}" != inside ] &&
   exec "$(dirname "$(realpath "$0")")/../uml/uml-run" -t 290 -m 768M -- "$0" kernel "$outer" inside
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
@@ -19,11 +20,12 @@ source "$here/guest.sh"
 lab_begin "ahesp$peer$outer"
 if [ "$outer" = 4 ]; then a=198.51.100.1 b=198.51.100.2; else a=2001:db8:ffff::1 b=2001:db8:ffff::2; fi
 families="4 6"
+[ "$peer" != transport ] || peer=strongswan mode=transport families=$outer
 case $peer in
   simplon) child_more="        ah_proposals: [sha256-x25519]" ;;
   kernel) child_more="        ah_proposals: [sha256-x25519]" families=$outer ;; # see docs/configuration.md
-  strongswan) child_more=$'        ah_proposals: [sha256-x25519]\n        ah_mode: tunnel' ;;
-  *) echo "usage: ah_esp_test.sh simplon|kernel|strongswan 4|6"; exit 2 ;;
+  strongswan) child_more=$'        ah_proposals: [sha256-x25519]\n        '$([ $mode = tunnel ] && echo ah_)"mode: $mode" ;;
+  *) echo "usage: ah_esp_test.sh simplon|kernel|strongswan|transport 4|6"; exit 2 ;;
 esac
 
 # ---- gateway B ----
@@ -46,19 +48,26 @@ ip route add 198.18.1.0/24 via 198.51.100.1 src 198.18.2.10
 ip -6 route add 2001:db8:a::/64 via 2001:db8:ffff::1 src 2001:db8:b::10
 sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.vec0.rp_filter=0
 modprobe -a esp4 esp6 ah4 ah6 gcm authenc echainiv seqiv sha256 2>/dev/null
-join() { # SOURCE DESTINATION FROM TO DIRECTION
-  ip xfrm policy add src \$1 dst \$2 dir \$5 tmpl src \$3 dst \$4 proto esp reqid 1 mode tunnel \\
-    tmpl src \$3 dst \$4 proto ah reqid 2 mode tunnel
+join() { # SOURCE DESTINATION FROM TO DIRECTION [SELECTOR...]
+  ip xfrm policy add src \$1 dst \$2 "\${@:6}" dir \$5 tmpl src \$3 dst \$4 proto esp reqid 1 mode $mode \\
+    tmpl src \$3 dst \$4 proto ah reqid 2 mode $mode
 }
-for nets in "198.18.2.0/24 198.18.1.0/24" "2001:db8:b::/64 2001:db8:a::/64"; do
-  set -- \$nets
-  join \$1 \$2 $b $a out
-  join \$2 \$1 $a $b in
-done
+between() { # NET OTHER-NET [SELECTOR...]
+  join \$1 \$2 $b $a out "\${@:3}"
+  join \$2 \$1 $a $b in "\${@:3}"
+}
+# In transport mode the pings alone: the kernel would have IKE and the neighbours protected as well.
+case $mode$outer in
+  transport4) between $b $a proto icmp ;;
+  transport6) for type in 128 129; do between $b $a proto ipv6-icmp type \$type; done ;;
+  *) between 198.18.2.0/24 198.18.1.0/24; between 2001:db8:b::/64 2001:db8:a::/64 ;;
+esac
 SH
     guest_orders
   } >"$dir/guest.sh"
   mkdir -p "$run/gwB/swanctl"
+  local traffic=$'local_ts = 198.18.2.0/24,2001:db8:b::/64\n      remote_ts = 198.18.1.0/24,2001:db8:a::/64'
+  [ $mode = tunnel ] || traffic= # the two ends
   cat >"$run/gwB/swanctl/swanctl.conf" <<CONF
 connections { sites {
   local_addrs = $b
@@ -70,13 +79,14 @@ connections { sites {
   remote { auth = psk
     id = a.example }
   children {
-    net { local_ts = 198.18.2.0/24,2001:db8:b::/64
-      remote_ts = 198.18.1.0/24,2001:db8:a::/64
+    net { $traffic
+      mode = $mode
       esp_proposals = aes128gcm16-x25519
       policies = no
       reqid = 1 }
     around { local_ts = $b[esp]
       remote_ts = $a[esp]
+      mode = $mode
       ah_proposals = sha256-x25519
       policies = no
       reqid = 2 } } } }
@@ -123,7 +133,13 @@ if [ "$peer" = kernel ]; then
 else
   site_up
   hostA=hostA hostB=hostB
-  start=none site_simplon gwA || exit 1
+  if [ $mode = transport ]; then
+    hostA=gwA
+    { site_simplon_ports gwA; site_secrets gwA; start=none site_connection gwA | sed '/_ts:/d'; } >"$run/gwA.yaml"
+    simplon_start gwA || exit 1
+  else
+    start=none site_simplon gwA || exit 1
+  fi
   ${peer}_B
 fi
 
@@ -138,13 +154,18 @@ for ike in ikes:
       if child["name"] == sys.argv[1]: print(child["spi-in"])' "$1"; }
 halves() { [ "$(spi_in net | wc -w)" = "$1" ] && [ "$(spi_in net+ah | wc -w)" = "$1" ]; }
 changed() { local now; now=$(spi_in "$1"); [ -n "$now" ] && [ "$now" != "$2" ] && [ "$(wc -w <<<"$now")" = 1 ]; }
+ends() { # FAMILY : sets a and b, who talk to each other
+  [ $mode = transport ] && return
+  if [ "$1" = 4 ]; then a=198.18.1.10 b=198.18.2.10; else a=2001:db8:a::10 b=2001:db8:b::10; fi
+}
 pings() { # FAMILY
-  local a=198.18.1.10 b=198.18.2.10 size=1272; [ "$1" = 6 ] && a=2001:db8:a::10 b=2001:db8:b::10 size=1252
+  local a=$a b=$b size=1272; [ "$1" = 6 ] && size=1252
+  ends "$1"
   on $hostA ping -q -c 3 -i 0.1 -W 5 $b | grep -q ' 3 received' && on $hostA ping -q -c 1 -s $size -W 5 $b | grep -q ' 1 received' || return 1
   if [ "$peer" = strongswan ]; then guest "ping -q -c 3 -i 0.1 -W 5 $a" | grep -q ' 3 received'; else on $hostB ping -q -c 3 -i 0.1 -W 5 $a | grep -q ' 3 received'; fi
 }
 crosses() { local f; for f in $families; do wait_for 10 pings $f || return 1; done; }
-nothing_crosses() { local f to; for f in $families; do to=198.18.2.10; [ $f = 6 ] && to=2001:db8:b::10; no_answer $hostA $to || return 1; done; }
+nothing_crosses() { local f a=$a b=$b; for f in $families; do ends $f; no_answer $hostA $b || return 1; done; }
 by_B() { # initiate|rekey|terminate CHILD
   if [ "$peer" != strongswan ]; then
     [ $1 = initiate ] && { ctl gwB initiate sites $2; return; }

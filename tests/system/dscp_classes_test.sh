@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Classes of traffic (RFC 4301 §4.1): one child of ours has an SA for each class of DSCPs, and strongSwan, which knows nothing of
-# it, has as many child SAs with the same selectors. A rekey keeps the class; a class whose SA is missing goes by class 0.
+# it, has as many child SAs with the same selectors. A rekey keeps the class; a class whose SA is missing
+# goes by class 0, and asks for its own.
 #
 #   hostA === gwA (dscp_classes: [[ef, cs5], [af41]]) === gwB (strongSwan) === hostB        site.sh draws them
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
@@ -49,6 +50,9 @@ for entry in json.load(sys.stdin):
             if child.get("dscp-class") == "1": print(child["uniqueid"])' | head -1)
 ok "the SA of class 1 ends" ctl gwA terminate --child-id "$gone"
 ok "then there is none" wait_for 10 are "0 2"
-ok "EF goes by class 0 meanwhile" by_class 0xb8 0
+one_ping() { local before; before=$(sent 0); on hostA ping -q -c 1 -W 2 -Q 0xb8 198.18.2.10 | grep -q '1 received' && [ "$(($(sent 0) - before))" = 1 ]; }
+ok "EF goes by class 0 meanwhile" one_ping
+ok "and asks for its own" wait_for 10 are "0 1 2"
+ok "by which it goes then" by_class 0xb8 1
 ok "all of it went through ESP" nothing_in_clear
 lab_end

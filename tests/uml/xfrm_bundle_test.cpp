@@ -170,5 +170,39 @@ TEST_F(XfrmBundle, EachHalfIsReplacedByItself) {
   EXPECT_EQ(packets(sas_[4], *a_), 6u);
 }
 
+// Each SA of a bundle is asked for by what it is for: the inner one by the packet, the outer one by a packet
+// of the inner one.
+TEST_F(XfrmBundle, Rfc4301_4_4_1_EachSaIsAskedForInItsTurn) {
+  for (const SaMode mode : {SaMode::kTransport, SaMode::kTunnel}) {
+    SetUp();
+    sas_.clear();
+    add_policies(mode, false);
+    const auto asked = [&] {
+      std::optional<AcquireEvent> out;
+      (void)pings(true, 1);
+      (void)test::wait_for(a_->fds()[0], [&] {
+        for (const BackendEvent& e : a_->poll())
+          if (const auto* acquire = std::get_if<AcquireEvent>(&e)) out = *acquire;
+        return out.has_value();
+      });
+      return out;
+    };
+    const auto inner = asked();
+    ASSERT_TRUE(inner);
+    EXPECT_EQ(inner->policy, kInside);
+    EXPECT_EQ(inner->destination.addresses.text(), "198.51.100.1/32");
+    shell("ip -n A xfrm state flush");  // the larval one, too
+    add_sas(mode);
+    ASSERT_TRUE(a_->remove_sa(sas_[4]));
+    (void)a_->poll();
+    const auto outer = asked();
+    ASSERT_TRUE(outer);
+    EXPECT_EQ(outer->policy, kOutside);
+    EXPECT_EQ(outer->source.text(), outside(true, mode).selectors.local[0].text());
+    EXPECT_EQ(outer->destination.text(), outside(true, mode).selectors.remote[0].text());
+    for (const char* n : {"A", "B"}) test::in_namespace(n, [] { EXPECT_TRUE(XfrmBackend::release()); });
+  }
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

@@ -72,7 +72,7 @@ Result<void> XfrmBackend::add_sa(const SaRef& sa) {
     return fail(done.error().what + "; it has no " + std::string(simplon::name(sa->protocol)));
   if (!done) return done;
   known_[{sa->spi, sa->destination}] = {.id = sa->id, .packets = 0, .active = Clock::now()};
-  if (is_behind_nat(*sa)) behind_nat_[sa->policy][sa->id] = sa->udp->destination;
+  if (is_behind_nat(*sa)) behind_nat_[sa->policy][sa->id] = sa;
   return done;
 }
 

@@ -6,6 +6,22 @@
 
 namespace simplon::ctrl {
 
+Result<void> can_nest(const PolicySpec& policy, const std::function<const PolicySpec*(PolicyId)>& find) {
+  const PolicySpec* inner = &policy;
+  for (std::size_t sas = 2; inner->over != PolicyId{}; ++sas) {
+    const PolicySpec* over = find(inner->over);
+    if (over == nullptr) break;
+    if (inner == &policy)
+      if (auto able = can_nest(policy, *over); !able) return able;
+    if (sas > kMostNested)
+      return fail("has more than " + std::to_string(kMostNested) +
+                  " SAs around each other with its own, which is all that the kernel takes (XFRM_MAX_DEPTH); "
+                  "leave 'over' away in one of them, or use mode 'dp'");
+    inner = over;
+  }
+  return {};
+}
+
 std::optional<std::vector<const PolicySpec*>> XfrmBackend::around(const PolicySpec& policy) const {
   std::vector<const PolicySpec*> out;
   for (PolicyId over = policy.over; over != PolicyId{}; over = out.back()->over) {

@@ -4,6 +4,8 @@
 #include <linux/netlink.h>
 
 #include <algorithm>
+#include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "ctrl/backend/xfrm/backend.h"
@@ -19,14 +21,44 @@ bool is_ours(const xfrm_userpolicy_info& p) {
   return p.dir <= XFRM_POLICY_FWD && p.priority >= kPriorityBase && p.priority <= kPriorityBase + kRestOrder;
 }
 
-// The reqid of a policy's template; none when it has no template.
-std::optional<PolicyId> template_id(const nlmsghdr& message, std::size_t header) {
-  std::optional<PolicyId> id;
+// A policy's templates, from the inside out.
+std::vector<xfrm_user_tmpl> templates(const nlmsghdr& message, std::size_t header) {
+  std::vector<xfrm_user_tmpl> out;
   for_attributes(message, header, [&](const nlattr& a) {
-    if (mnl_attr_get_type(&a) != XFRMA_TMPL || mnl_attr_get_payload_len(&a) < sizeof(xfrm_user_tmpl)) return;
-    id = PolicyId{static_cast<const xfrm_user_tmpl*>(mnl_attr_get_payload(&a))->reqid};
+    if (mnl_attr_get_type(&a) != XFRMA_TMPL) return;
+    const Bytes data = bytes_of(a);
+    out.resize(data.size() / sizeof(xfrm_user_tmpl));
+    if (!out.empty()) std::memcpy(out.data(), data.data(), out.size() * sizeof(xfrm_user_tmpl));
   });
-  return id;
+  return out;
+}
+
+// One end of the packets of a template's SA.
+TrafficSelector end_of(const xfrm_user_tmpl& tmpl, const xfrm_address_t& address) {
+  const IpAddress end = from_kernel(address, tmpl.family);
+  return {.protocol = tmpl.id.proto, .addresses = {end, end}};
+}
+
+// The kernel names the SA that it lacks by its ends and protocol, and in each case the packet that came
+// first. Of a bundle (RFC 4301 §4.5) the SA inside is there already when the one around it is asked for: so
+// what asks is a packet of that one.
+std::optional<AcquireEvent> acquire_event(const nlmsghdr& message) {
+  const auto* acquire = fixed_header<xfrm_user_acquire>(message);
+  if (acquire == nullptr) return std::nullopt;
+  const std::vector<xfrm_user_tmpl> all = templates(message, sizeof *acquire);
+  const auto asked = std::ranges::find_if(all, [&](const xfrm_user_tmpl& t) {
+    return t.id.proto == acquire->id.proto &&
+           from_kernel(t.id.daddr, t.family) == from_kernel(acquire->id.daddr, t.family) &&
+           from_kernel(t.saddr, t.family) == from_kernel(acquire->saddr, t.family);
+  });
+  if (asked == all.end()) return std::nullopt;
+  const PolicyId id{asked->reqid};
+  if (asked == all.begin()) {
+    const SelectorPair pair = selector_pair(acquire->sel);
+    return AcquireEvent{id, pair.source, pair.destination};
+  }
+  const xfrm_user_tmpl& inside = *std::prev(asked);
+  return AcquireEvent{id, end_of(inside, inside.saddr), end_of(inside, inside.id.daddr)};
 }
 
 // The SPD entry for a kernel policy that no entry of this process has made. `n` numbers it.
@@ -39,9 +71,9 @@ PolicySpec former_policy(const nlmsghdr& message, const xfrm_userpolicy_info& in
                .direction = outwards ? PolicyDirection::kOut : PolicyDirection::kIn,
                .selectors = {},
                .tunnel = {}};
-  p.action = template_id(message, sizeof info)  ? Action::kProtect
-             : info.action == XFRM_POLICY_ALLOW ? Action::kBypass
-                                                : Action::kDiscard;
+  p.action = !templates(message, sizeof info).empty() ? Action::kProtect
+             : info.action == XFRM_POLICY_ALLOW       ? Action::kBypass
+                                                      : Action::kDiscard;
   p.selectors.local = {outwards ? pair.source : pair.destination};
   p.selectors.remote = {outwards ? pair.destination : pair.source};
   return p;
@@ -134,11 +166,8 @@ void XfrmBackend::read_mapping(const nlmsghdr& message, std::vector<BackendEvent
 
 void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>& out) {
   if (message.nlmsg_type == XFRM_MSG_ACQUIRE) {
-    const auto* acquire = fixed_header<xfrm_user_acquire>(message);
-    const auto id = acquire ? template_id(message, sizeof *acquire) : std::nullopt;
-    if (!id || !policies_.contains(*id)) return;  // for a policy of another program
-    const SelectorPair pair = selector_pair(acquire->sel);
-    out.emplace_back(AcquireEvent{*id, pair.source, pair.destination});
+    const auto acquire = acquire_event(message);
+    if (acquire && policies_.contains(acquire->policy)) out.emplace_back(*acquire);  // else another program's
   } else if (message.nlmsg_type == XFRM_MSG_EXPIRE) {
     const auto* expire = fixed_header<xfrm_user_expire>(message);
     if (expire == nullptr) return;

@@ -4,6 +4,7 @@
 
 #include <linux/xfrm.h>
 
+#include <functional>
 #include <vector>
 
 #include "ctrl/backend/backend.h"
@@ -82,6 +83,8 @@ bool is_for_our_ipsec(const PolicySpec& policy);
 Result<void> can_nest(const PolicySpec& inner, const PolicySpec& over);
 // How many SAs the kernel puts around each other (XFRM_MAX_DEPTH).
 inline constexpr std::size_t kMostNested = 6;
+// Whether it can have all SAs around those of `policy`. `find`: an entry by its id; null when there is none.
+Result<void> can_nest(const PolicySpec& policy, const std::function<const PolicySpec*(PolicyId)>& find);
 NetlinkMessage policy_removal(const KernelPolicy& kernel);
 
 }  // namespace simplon::ctrl

@@ -9,6 +9,7 @@
 
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/backend/xfrm/message.h"
+#include "dp/base/behind_nat.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -48,12 +49,8 @@ bool is_behind_nat(const SaSpec& sa) {
 Result<void> XfrmBackend::one_peer_behind_nat(const SaSpec& sa) const {
   const auto others = behind_nat_.find(sa.policy);
   if (!is_behind_nat(sa) || others == behind_nat_.end()) return {};
-  for (const auto& [id, port] : others->second)
-    if (port != sa.udp->destination)
-      return fail(
-          "another peer at " + sa.destination.text() +
-          " has this traffic already, behind the same NAT: transport mode cannot tell them apart; use "
-          "tunnel mode");
+  for (const auto& [id, other] : others->second)
+    if (other->udp->destination != sa.udp->destination) return fail(taken_behind_nat(*other));
   return {};
 }
 
@@ -76,7 +73,7 @@ Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
   if (from->source == to->source && from->destination == to->destination) {
     NetlinkMessage message = sa_message(*to, XFRM_MSG_UPDSA);
     auto done = requests_.request(message, what);
-    if (done && is_behind_nat(*to)) behind_nat_[to->policy][to->id] = to->udp->destination;
+    if (done && is_behind_nat(*to)) behind_nat_[to->policy][to->id] = to;
     return done;
   }
   if (from->direction == Direction::kIn || from->suite.encr->salt == 0) return replace_sa(*from, *to, what);

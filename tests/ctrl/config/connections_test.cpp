@@ -206,6 +206,23 @@ policies:
   }
 }
 
+TEST(Config, ABundleMayBeInTransportModeAltogether) {
+  const auto config = with(R"(
+connections:
+  hosts:
+    local: {address: 198.51.100.1, id: a.example}
+    remote: {address: 198.51.100.2, id: b.example}
+    children: {self: {esp_proposals: [aes128gcm16-x25519], ah_proposals: [sha256], mode: transport}}
+)");
+  ASSERT_TRUE(config) << text(config.error());
+  ASSERT_THAT(config->policies, SizeIs(2));
+  for (const PolicySpec& policy : config->policies) EXPECT_EQ(policy.mode, SaMode::kTransport);
+  EXPECT_EQ(config->policies[0].selectors.text(), "198.51.100.1/32 === 198.51.100.2/32");
+  EXPECT_EQ(config->policies[1].selectors.text(), "198.51.100.1/32[50] === 198.51.100.2/32[50]");
+  EXPECT_EQ(config->policies[0].over, config->policies[1].id);
+  EXPECT_EQ(config->connections[0]->children[1].over, config->connections[0]->children[0].policy);
+}
+
 constexpr std::string_view kNested = R"(
 connections:
   far:
@@ -435,6 +452,26 @@ TEST(ConfigConnections, ABlankValueIsNoDefault) {
         "    children: {net: {local_ts: [], remote_ts: 10.0.0.0/8}}\n",
         "    children: {net: {local_ts: '', remote_ts: 10.0.0.0/8}}\n"})
     expect_one_error(with_connection(blank), "a value is missing");
+}
+
+// Its selectors would be the ends of its own SAs, and the packets inside are between others.
+TEST(Rfc4301_4_5, WhatIsAroundAnotherChildNamesItsSelectors) {
+  const auto around = [](std::string_view remote, std::string_view selectors) {
+    std::string text(kNested);
+    const auto change = [&](std::string_view from, std::string_view to) {
+      text.replace(text.find(from), from.size(), to);
+    };
+    change("address: 198.51.100.2", "address: " + std::string(remote));
+    change("local_ts: 198.51.100.1, remote_ts: 203.0.113.0/24", selectors);
+    return with(text + "start: none}\n");
+  };
+  for (const std::string_view selectors : {"", "local_ts: 198.51.100.1, "})
+    EXPECT_THAT(
+        error_of(around("any", selectors)),
+        HasSubstr("far.children.net.over: 'near/around' is for its own two ends alone, whose addresses "
+                  "the file does not name"));
+  EXPECT_TRUE(around("any", "local_ts: 198.51.100.1, remote_ts: 203.0.113.9, "));
+  EXPECT_THAT(error_of(around("198.51.100.2", "")), HasSubstr("is for 198.51.100.1/32 === 198.51.100.2/32"));
 }
 
 }  // namespace

@@ -416,5 +416,25 @@ TEST(Rfc4301_4_4_1, AnSpdThatNoPortNamesIsAnError) {
   EXPECT_THAT(error_of(parse(two_customers("green"))), HasSubstr("no port has this SPD"));
 }
 
+// XFRM_MAX_DEPTH
+TEST(Rfc4301_4_5, InModeKernelSixSasAreAroundEachOtherAtMost) {
+  const auto nested = [](int sas, std::string_view mode) {
+    std::string out = "policies:\n";
+    for (int i = 1; i <= sas; ++i)
+      out +=
+          "  - {name: p" + std::to_string(i) + ", action: protect, " +
+          (i == 1 ? "local: 192.0.2.0/24, remote: 198.51.100.0/24"
+                  : "local: \"203.0.113." + std::to_string(i - 1) + "[50]\", remote: \"203.0.113.100[50]\"") +
+          ", tunnel: {local: 203.0.113." + std::to_string(i) + ", remote: 203.0.113.100}" +
+          (i < sas ? ", over: p" + std::to_string(i + 1) : "") + "}\n";
+    return mode == "kernel" ? parse("gateway: {mode: kernel}\n" + out) : with(out);
+  };
+  const auto six = nested(6, "kernel");
+  EXPECT_TRUE(six) << text(six.error());
+  EXPECT_THAT(error_of(nested(7, "kernel")), HasSubstr("policies[0]"));
+  EXPECT_THAT(error_of(nested(7, "kernel")), HasSubstr("more than 6 SAs around each other"));
+  EXPECT_TRUE(nested(7, "dp"));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

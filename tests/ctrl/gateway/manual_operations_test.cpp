@@ -124,5 +124,27 @@ TEST_F(ByHand, AReloadWarnsOfANameTakenAndOfAPolicyGone) {
                           HasSubstr("the policy that manual inbound SA 00004321")));
 }
 
+// XFRM_MAX_DEPTH: the seventh template would be refused when it is too late to say so.
+TEST_F(ByHand, InModeKernelSixSasAreAroundEachOtherAtMost) {
+  for (const Mode mode : {Mode::kDataPath, Mode::kKernel}) {
+    configuration.mode = Mode::kDataPath;  // where these are installed
+    PolicyId over{};
+    for (unsigned i = 1; i <= 7; ++i) {
+      const std::string inner = "203.0.113." + std::to_string(i + 1), own = "203.0.113." + std::to_string(i);
+      PolicySpec next = entry(0, "p" + std::to_string(i), 99, {ts(inner + "[50]"), ts("203.0.113.100[50]")});
+      next.tunnel = TunnelEnds{ip(own), ip("203.0.113.100")};
+      next.over = over;
+      configuration.mode = i == 7 ? mode : Mode::kDataPath;
+      const auto id = console.add_policy(next);
+      EXPECT_EQ(id.has_value(), i < 7 || mode == Mode::kDataPath);
+      if (!id) {
+        EXPECT_THAT(id.error().what, HasSubstr("more than 6 SAs around each other"));
+      } else {
+        over = *id;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace simplon::ctrl::test

@@ -93,6 +93,51 @@ TEST(Rfc4301_4_5, TheHalvesOfABundleFindEachOtherWhereverThePeerIs) {
   }
 }
 
+// Both halves in transport mode have the two ends as selectors. Where the configuration names them, both SAs
+// are of their children's own entries; else each has one of its own, and the two still find each other.
+TEST(Rfc4301_4_5, TheHalvesOfABundleInTransportModeFindEachOther) {
+  for (const bool named : {true, false})
+    for (const bool ah_first : {true, false}) {
+      PolicyIds ids;
+      for (int i = 0; i < 10; ++i) ids.fresh();
+      ChildSaTable children;
+      const Selectors hosts{ts("192.0.2.1"), ts("192.0.2.2")}, esp{ts("192.0.2.1[50]"), ts("192.0.2.2[50]")};
+      Config both;
+      both.policies = {entry(1, "sites/net", 16, named ? hosts : Selectors{hosts.local, {}}),
+                       entry(2, "sites/net+ah", 32, named ? esp : Selectors{esp.local, {}})};
+      both.policies[0].over = PolicyId{2};
+      both.policies[1].protocol = IpsecProtocol::kAh;
+      for (std::size_t i = 0; i < 2; ++i) {
+        both.policies[i].mode = SaMode::kTransport;
+        both.positions[both.policies[i].id] = i;
+      }
+      std::uint64_t id = 0;
+      PolicyId inside{}, around{};
+      for (const bool ah : {ah_first, !ah_first})
+        for (const Direction direction : {Direction::kIn, Direction::kOut}) {
+          ike::InstallSa sa = install(++id, direction, ah ? 2 : 1, ah ? esp : hosts);
+          SaSpec spec = *sa.sa;
+          spec.protocol = ah ? IpsecProtocol::kAh : IpsecProtocol::kEsp;
+          spec.mode = SaMode::kTransport;
+          if (!ah) spec.over = PolicyId{2};
+          sa.sa = std::make_shared<const SaSpec>(spec);
+          const SaRef made = children.add(sa, both, ids);
+          if (!ah) inside = made->policy;
+          const PolicyId outer = ah ? made->policy : made->over;
+          if (around == PolicyId{}) around = outer;
+          EXPECT_EQ(outer, around);
+          EXPECT_EQ(made->policy == spec.policy, named);
+        }
+      const State state = desired(both, children);
+      ASSERT_TRUE(state.policies.contains(inside));
+      ASSERT_TRUE(state.policies.contains(around));
+      EXPECT_EQ(state.policies.at(inside).over, around);
+      EXPECT_EQ(state.policies.at(inside).selectors, hosts);
+      EXPECT_EQ(state.policies.at(around).selectors, esp);
+      EXPECT_EQ(state.policies.at(around).mode, SaMode::kTransport);
+    }
+}
+
 // A child for transport mode whose peer has none: its entry is of the mode that its SAs have.
 TEST(Rfc7296_1_3_1, AnEntryHasTheModeOfItsSas) {
   PolicyIds ids;

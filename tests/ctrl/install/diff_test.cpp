@@ -67,5 +67,30 @@ TEST(DiffPart, OfOneSaIsWhatDiffWouldFind) {
   EXPECT_EQ(children.remove(SaId{99999}), nullptr);
 }
 
+SaRef behind_nat(std::uint64_t id, std::uint16_t port, std::uint32_t policy = 1) {
+  SaSpec sa = *install(id, Direction::kOut, policy, kNet).sa;
+  sa.mode = SaMode::kTransport;
+  sa.udp = UdpPorts{Port{4500}, Port{port}};
+  return std::make_shared<const SaSpec>(std::move(sa));
+}
+
+// RFC 3948 §5.2: an entry has SAs to one port of a NAT alone.
+TEST(Diff, AnSaToAnotherPortOfANatGoesBeforeTheNewOneComes) {
+  State now, want;
+  now.sas = {
+      {SaId{1}, behind_nat(1, 1024)}, {SaId{2}, behind_nat(2, 1025, 2)}, {SaId{3}, behind_nat(3, 1026)}};
+  want.sas = {{SaId{4}, behind_nat(4, 1026)}};
+  const Changes changes = diff(want, now);
+  EXPECT_THAT(changes.free_out, ElementsAre(now.sas.at(SaId{1})));
+  EXPECT_THAT(changes.remove_out, ElementsAre(now.sas.at(SaId{2}), now.sas.at(SaId{3})))
+      << "of another entry, and to the same port: they go last";
+  const std::vector<SaRef> all{now.sas.at(SaId{1}), want.sas.at(SaId{4})};
+  EXPECT_EQ(diff_part(want, all, now).free_out, changes.free_out);
+  Journal journal;
+  State state = now;
+  ASSERT_TRUE(apply(changes, journal, state));
+  EXPECT_THAT(journal.calls, ElementsAre("-out 1", "+out 4", "-out 2", "-out 3", "commit"));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl::test

@@ -84,6 +84,63 @@ TEST(Rfc4301_4_5, EspInsideAhRoundTrips) {
   }
 }
 
+// Between the gateways themselves, whichever SA comes first: what the one sends is the other's own.
+TEST(Rfc4301_4_5, EspInsideAhBothInTransportModeRoundTrips) {
+  for (const bool outer_first : {false, true})
+    for (const bool v4 : {true, false}) {
+      const std::string l = v4 ? "198.51.100.1" : "2001:db8:ffff::1",
+                        r = v4 ? "198.51.100.2" : "2001:db8:ffff::2";
+      Lab left{0, true}, right{1, false};
+      const auto install = [&](Lab& lab, Direction direction, const std::string& us,
+                               const std::string& them) {
+        SaOptions inside{.selectors = selectors(us.c_str(), them.c_str()), .mode = SaMode::kTransport};
+        inside.from = *IpAddress::parse(l), inside.to = *IpAddress::parse(r);
+        SaOptions outside = kAhTransport;
+        outside.from = inside.from, outside.to = inside.to, outside.spi = Spi{0x2001}, outside.id = 2;
+        outside.selectors = selectors((us + "[50]").c_str(), (them + "[50]").c_str());
+        ASSERT_TRUE(lab.registry().add_policy({.id = kInside,
+                                               .name = "inside",
+                                               .order = 10,
+                                               .action = Action::kProtect,
+                                               .selectors = inside.selectors,
+                                               .mode = SaMode::kTransport,
+                                               .over = kOutside}));
+        ASSERT_TRUE(lab.registry().add_policy({.id = kOutside,
+                                               .name = "outside",
+                                               .order = 20,
+                                               .action = Action::kProtect,
+                                               .selectors = outside.selectors,
+                                               .protocol = IpsecProtocol::kAh,
+                                               .mode = SaMode::kTransport}));
+        ASSERT_TRUE(lab.registry().commit());
+        if (outer_first) Bundle::add(lab, direction, outside, kOutside);
+        Bundle::add(lab, direction, inside, kInside);
+        if (!outer_first) Bundle::add(lab, direction, outside, kOutside);
+      };
+      install(left, Direction::kOut, l, r);
+      install(right, Direction::kIn, r, l);
+      for (const unsigned payload : {0u, 40u, 1200u}) {
+        const Buffer packet =
+            v4 ? udp4(l.c_str(), r.c_str(), payload) : udp6(l.c_str(), r.c_str(), payload, 64);
+        const auto sealed = left.pass(packet, Origin::kHostUnprotected, kWan);
+        ASSERT_EQ(sealed.size(), 1u) << l << " no-sa: " << left.dropped(Drop::kNoSa);
+        const Buffer ip = ip_of(sealed[0]);
+        const std::size_t header = v4 ? 20 : 40;
+        EXPECT_EQ(ip[v4 ? 9 : 6], kAh);
+        EXPECT_EQ(ip[header], kEsp);
+        EXPECT_EQ(load_be32(ip.data() + header + 4), 0x2001u);
+        EXPECT_TRUE(right.pass(ip, Origin::kUnprotected, kWan).empty());
+        const auto opened = right.punted();
+        ASSERT_EQ(opened.size(), 1u) << l;
+        EXPECT_EQ(ip_of(opened[0]), packet);
+      }
+      for (const unsigned id : {1u, 2u}) {
+        EXPECT_EQ(left.registry().counters(SaId{id})->packets, 3u);
+        EXPECT_EQ(right.registry().counters(SaId{id})->packets, 3u);
+      }
+    }
+}
+
 // Whatever the headers of both take: the room before the packet is made, where it is not there.
 TEST(Rfc4301_4_5, EverySizeOfHeadersFits) {
   for (const bool v4 : {true, false})
@@ -152,6 +209,23 @@ TEST(Rfc4301_4_5, TheOuterSaMayBeAnotherWorkers) {
   ASSERT_EQ(out.size(), 1u);
   EXPECT_EQ(ip_of(out[0])[9], kAh);
   EXPECT_EQ(bundle.right.pass(ip_of(out[0]), Origin::kUnprotected, kWan).size(), 1u);
+}
+
+// The gateway is switched off while the packet is in the mailbox.
+TEST(Rfc4301_4_5, TheOuterSaTakesNoPacketWhileTheGatewayIsOff) {
+  Bundle bundle(kAhTransport);
+  Pair alone;
+  const Buffer esp = alone.seal(udp4("198.18.1.10", "198.18.2.10"));
+  for (const bool on : {false, true}) {
+    bundle.left.registry().set_gateway(on);
+    ASSERT_TRUE(bundle.left.registry().commit());
+    const Tables& tables = *bundle.left.registry().tables().read();
+    rte_mbuf* m = Lab::mbuf(esp, kLan);
+    m->hash.usr = static_cast<std::uint32_t>(Origin::kBundle);
+    set_bundle_slot(m, (*tables.outbound)[(*tables.outbound)[0].policy == kOutside ? 0 : 1]);
+    EXPECT_EQ(bundle.left.hand(m).size(), on ? 1u : 0u);
+  }
+  EXPECT_EQ(bundle.left.dropped(Drop::kGatewayOff), 1u);
 }
 
 // The entry may go while the packet is in the mailbox, and another one have its slot: that is not for it.

@@ -172,6 +172,22 @@ TEST(Rfc4303_3_4_3, TheLastNumbersWithoutEsnAreLikeAllOthers) {
   EXPECT_EQ(window.check(0xffffffff - 63), Verdict::kReplayed);
 }
 
+TEST(Rfc4303_3_4_3, AWindowThatBeginsAtANumberIsOneThatHasSeenAllUpToIt) {
+  for (const std::uint32_t size : {1u, 33u, 64u, 100u})
+    for (std::uint64_t top = 1; top < 200; ++top) {
+      ReplayWindow window(size), oracle(size);
+      window.mark(3 * top);  // whatever was there
+      window.restart(top);
+      for (std::uint64_t seq = 1; seq <= top; ++seq) oracle.mark(seq);
+      for (const std::uint64_t next : {top, top + 3, top + 40, top + 41 + size, top + 9 * size}) {
+        if (next != top) window.mark(next), oracle.mark(next);
+        ASSERT_EQ(window.top(), oracle.top());
+        for (std::uint64_t seq = next - std::min<std::uint64_t>(next, 2 * size); seq <= next + 70; ++seq)
+          ASSERT_EQ(window.check(seq), oracle.check(seq)) << size << ": " << seq << " after " << top;
+      }
+    }
+}
+
 TEST(Rfc4303_3_4_3, WithoutAWindowAllIsFreshAndTheTopIsKnown) {
   ReplayWindow window(0);
   window.mark(7);

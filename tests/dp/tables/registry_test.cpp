@@ -369,5 +369,23 @@ TEST(Rfc4303_3_3_3, WithoutEsnAnSaAsksForARekeyBeforeItsNumbersEnd) {
   EXPECT_TRUE(limits.expired) << "and for ever";
 }
 
+// Without room for all its classes a policy has none: another one that needs fewer gets them.
+TEST(Registry, APolicyThatFindsNoRoomTakesNone) {
+  Control c;
+  const auto with_classes = [&](std::uint32_t id, std::uint8_t classes) {
+    PolicySpec out = c.policy(id);
+    out.classes.count = classes;
+    return out;
+  };
+  std::uint32_t id = 1;
+  for (std::size_t taken = 0; taken + kMostDscpClasses < kMostSlots; taken += kMostDscpClasses)
+    ASSERT_TRUE(c.registry.add_policy(with_classes(id++, kMostDscpClasses)));
+  ASSERT_TRUE(c.registry.add_policy(with_classes(id, 3)));
+  EXPECT_FALSE(c.registry.add_policy(with_classes(id + 1, 6))) << "there are five";
+  EXPECT_TRUE(c.registry.add_policy(with_classes(id + 1, 5)));
+  EXPECT_FALSE(c.registry.add_policy(with_classes(id + 2, 1)));
+  EXPECT_EQ(c.registry.policies().size(), id + 1);
+}
+
 }  // namespace
 }  // namespace simplon::dp::test

@@ -75,6 +75,19 @@ TEST_F(DscpClassesTest, AClassWithoutAnSaUsesThatOfClass0) {
   EXPECT_EQ(left.dropped(Drop::kNoSa), 0u);
 }
 
+TEST_F(DscpClassesTest, ThatTrafficAsksForItsOwn) {
+  add(1, 0);
+  EXPECT_EQ(by(0), 1u);
+  EXPECT_TRUE(left.events().empty()) << "class 0 has its own";
+  EXPECT_EQ(by(kEf), 1u);
+  EXPECT_EQ(by(kEf), 1u) << "once a second";
+  const auto events = left.events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].kind, WorkerEvent::Kind::kAcquire);
+  EXPECT_EQ(events[0].policy, PolicyId{1});
+  EXPECT_EQ(events[0].source, *IpAddress::parse("198.18.1.10"));
+}
+
 TEST_F(DscpClassesTest, WithoutClass0ItsTrafficAsksForAnSa) {
   add(2, 1);
   EXPECT_EQ(by(kEf), 2u);

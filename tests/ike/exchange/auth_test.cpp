@@ -382,5 +382,41 @@ TEST(Rfc7296_2_3, ARequestThatOvertakesTheAnswerToIkeAuthWaits) {
   EXPECT_EQ(peer.waiting(), 1u);
 }
 
+// RFC 7296 §2.4: whoever the peer of a connection for anybody is, there may be an IKE SA with it already.
+TEST(Rfc7296_2_4, InitialContactOfAConnectionForAnybody) {
+  for (const bool first_for_anybody : {true, false}) {
+    Pair pair;
+    auto sites = connection(true), more = connection(true, "more"), both = connection(false);
+    more->children[0].name = "other";
+    more->children[0].policy = PolicyId{77};
+    both->children.push_back(both->children[0]);
+    both->children[1].name = "other";
+    both->children[1].policy = PolicyId{78};
+    more->children[0].selectors.remote = {*TrafficSelector::parse("203.0.113.0/24")};
+    both->children[1].selectors.local = more->children[0].selectors.remote;
+    (first_for_anybody ? sites : more)->remote_id = *Identity::parse("%any");
+    pair.left.endpoint.configure({sites, more}, pair.now);
+    pair.right.endpoint.configure({both}, pair.now);
+    pair.initiate();
+    ASSERT_TRUE(pair.left.up() && pair.right.up());
+    pair.left.endpoint.initiate("more", "other", 2, pair.now);
+    pair.pump();
+    ASSERT_TRUE(pair.left.done(2) && pair.left.done(2)->ok);
+    EXPECT_EQ(pair.right.endpoint.status().size(), 2u) << "the first was not from before a restart";
+    EXPECT_EQ(pair.right.installed.size(), 4u);
+    // After a restart it is said: what is from before goes.
+    Side reborn(9);
+    reborn.endpoint.configure({first_for_anybody ? sites : more}, pair.now);
+    std::swap(pair.left.endpoint, reborn.endpoint);
+    pair.left.installed.clear();
+    pair.left.endpoint.initiate(first_for_anybody ? "sites" : "more", first_for_anybody ? "net" : "other", 3,
+                                pair.now);
+    pair.pump();
+    ASSERT_TRUE(pair.left.done(3) && pair.left.done(3)->ok);
+    EXPECT_EQ(pair.right.endpoint.status().size(), 1u);
+    EXPECT_EQ(pair.right.installed.size(), 2u);
+  }
+}
+
 }  // namespace
 }  // namespace simplon::ike::test

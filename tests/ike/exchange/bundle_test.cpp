@@ -294,5 +294,43 @@ TEST(Rfc4301_4_5, WhateverIsLostABundleComesBackWhole) {
   }
 }
 
+std::shared_ptr<Connection> closing(std::shared_ptr<Connection> c) {
+  for (ChildConfig& child : c->children) child.close = CloseAction::kStart;
+  return c;
+}
+
+// Each end brings back what the other one ends, and neither what it ends itself: they come to rest.
+TEST(Rfc4301_4_5, ABundleThatBothEndsBringBackComesToRest) {
+  for (const bool by_left : {true, false})
+    for (const char* half : {"net", "net+ah"}) {
+      SCOPED_TRACE(half);
+      Pair pair(closing(bundle(true)), closing(bundle(false)));
+      pair.initiate();
+      expect_bundle(pair);
+      pair.wait(60s);
+      (by_left ? pair.left : pair.right).endpoint.terminate(ByName{"sites", half}, 5, pair.now);
+      pair.pump();
+      pair.wait(120s);
+      expect_bundle(pair);
+      const std::size_t events = pair.left.child_events.size();
+      EXPECT_LE(events, 12u);
+      pair.wait(300s);
+      EXPECT_EQ(pair.left.child_events.size(), events);
+      expect_bundle(pair);
+    }
+}
+
+// Of two ends that cannot have the other half: what comes and goes does so later each time.
+TEST(Rfc4301_4_5, AHalfThatCannotBeWholeIsNotMadeWithoutAPause) {
+  auto r = closing(bundle(false));
+  r->children[1].proposals = {*Proposal::parse("aes256gcm16", ProtocolId::kEsp)};
+  Pair pair(closing(bundle(true)), r);
+  pair.initiate();
+  pair.wait(600s);
+  EXPECT_GE(pair.left.child_events.size(), 2u) << "the first half came";
+  EXPECT_LE(pair.left.child_events.size(), 80u);
+  EXPECT_LE(pair.left.sent.size() + pair.right.sent.size(), 600u);
+}
+
 }  // namespace
 }  // namespace simplon::ike::test

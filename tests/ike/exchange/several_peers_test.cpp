@@ -108,5 +108,35 @@ TEST(Rfc3948_5_2, ClientsBehindOneNatNeedPortsOfTheirOwn) {
             "198.51.100.1/32[udp/1701] === 198.51.100.2/32[udp/50000]");
 }
 
+// A client that was restarted, or whose NAT was: it says nothing of what it had.
+TEST(Rfc3948_5_2, APeerThatComesFromAnotherPortTakesItsTrafficOver) {
+  auto c = for_anybody();
+  c->children[0].mode = SaMode::kTransport;
+  c->children[0].selectors = {{*TrafficSelector::parse("198.51.100.1[udp/1701]")},
+                              {*TrafficSelector::parse("198.51.100.2[udp]")}};
+  Peers peers(c);
+  BarePeer before(peers.side, peers.now, 1), now(peers.side, peers.now, 2), other(peers.side, peers.now, 3);
+  for (BarePeer* peer : {&before, &now, &other}) peer->behind_nat = true;
+  now.port = Port{40000}, other.port = Port{40001};
+  other.identity = "c.example";
+  const char* server = "198.51.100.1[udp/1701]";
+  const char* client = "198.18.2.1[udp/1701]";
+  EXPECT_FALSE(refused(peers.ask(before, 0x1000, client, server, SaMode::kTransport)));
+  peers.side.order.clear();
+  EXPECT_FALSE(refused(peers.ask(now, 0x2000, client, server, SaMode::kTransport)));
+  EXPECT_EQ(peers.outbound(), std::vector{Spi{0x2000}});
+  EXPECT_EQ(peers.side.outbound[0]->udp->destination, Port{40000});
+  const auto gone = std::ranges::find(peers.side.order, "remove"),
+             made = std::ranges::find(peers.side.order, "in");
+  EXPECT_LT(gone - peers.side.order.begin(), made - peers.side.order.begin()) << "before the new one comes";
+  peers.side.endpoint.tick(peers.now);
+  const auto told = before.hear();
+  ASSERT_TRUE(told && told->payloads.deletes.size() == 1) << "the former one, if it is still there";
+  EXPECT_TRUE(peers.side.logged("its peer comes from 198.51.100.2[40000] now"));
+  EXPECT_TRUE(refused(peers.ask(other, 0x3000, client, server, SaMode::kTransport)));
+  EXPECT_TRUE(peers.side.logged("'b.example' at 198.51.100.2")) << "which of them has it";
+  EXPECT_EQ(peers.outbound(), std::vector{Spi{0x2000}});
+}
+
 }  // namespace
 }  // namespace simplon::ike::test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A child SA for each class of traffic (RFC 4301 §4.1), which RFC 7296 §2.9 knows as several SAs with the
 // same selectors.
-#include "tests/ike/two_endpoints.h"
+#include "tests/ike/bare_peer.h"
 
 namespace simplon::ike::test {
 namespace {
@@ -94,6 +94,129 @@ TEST(Rfc4301_4_1, AClassThatWentComesBackWithTheNextSaOfClass0) {
   pair.pump();
   pair.wait(6s);
   EXPECT_THAT(classes(pair.left), ElementsAre(0, 1));
+}
+
+// Of a class that has no SA, or of class 0 while that has none.
+void packet_of(Side& side, Now now) {
+  const bool left = side.status().local.address == *IpAddress::parse("198.51.100.1");
+  const TrafficSelector ours = *TrafficSelector::parse("198.18.1.10[udp/1000]"),
+                        theirs = *TrafficSelector::parse("198.18.2.10[udp/2000]");
+  side.endpoint.acquire(PolicyId{7}, left ? ours : theirs, left ? theirs : ours, now);
+}
+
+void end_class(Pair& pair, Side& side, unsigned dscp_class) {
+  const std::vector<ChildStatus> children = side.status().children;
+  for (const ChildStatus& child : children)
+    if (child.dscp_class == dscp_class) side.endpoint.terminate(ChildSaOnly{child.id}, 0, pair.now);
+  pair.pump();
+}
+
+TEST(Rfc4301_4_1, AClassThatWentComesBackByItsOwnTraffic) {
+  Pair pair(with_classes(true, 3), with_classes(false, 3));
+  pair.initiate();
+  pair.wait(20s);
+  for (Side* side : {&pair.left, &pair.right})
+    for (const unsigned which : {1u, 2u}) {
+      end_class(pair, *side, which);
+      pair.wait(40s);
+      ASSERT_EQ(classes(*side).size(), 2u) << "nobody asks";
+      packet_of(*side, pair.now);
+      packet_of(*side, pair.now);
+      pair.pump();
+      EXPECT_THAT(classes(pair.left), ElementsAre(0, 1, 2));
+      EXPECT_THAT(classes(pair.right), ElementsAre(0, 1, 2));
+      packet_of(*side, pair.now);
+      pair.pump();
+      pair.wait(1s);
+      EXPECT_EQ(pair.left.status().children.size(), 3u) << "all are there";
+    }
+}
+
+// Its packets are dropped then, and it is not started by traffic.
+TEST(Rfc4301_4_1, WithoutClass0TrafficStartsNothingThatIsStartedByHand) {
+  Pair pair(with_classes(true, 2), connection(false));
+  packet_of(pair.left, pair.now);
+  pair.pump();
+  EXPECT_TRUE(pair.left.endpoint.status().empty());
+}
+
+// A peer that takes no more is not asked with each packet.
+TEST(Rfc4301_4_1, AClassThatThePeerRefusesIsAskedForLater) {
+  Now now{1000s};
+  Side side(1);
+  auto c = with_classes(true, 2);
+  c->dpd_delay = 0s;
+  side.endpoint.configure({c}, now);
+  BarePeer peer(side, now);
+  peer.authenticate_with_child(0x2000);
+  const auto refuses = [&] {
+    const auto request = peer.hear();
+    if (!request || request->header.exchange != Exchange::kCreateChildSa) return false;
+    PayloadWriter no;
+    no.notify(NotifyType::kNoAdditionalSas, {});
+    peer.say(Exchange::kCreateChildSa, true, request->header.message_id, no);
+    return true;
+  };
+  now += 11s;
+  side.endpoint.tick(now);
+  ASSERT_TRUE(refuses()) << "we asked when the peer had made none";
+  packet_of(side, now);
+  EXPECT_FALSE(refuses()) << "it has just refused one";
+  now += 31s;
+  side.endpoint.tick(now);
+  packet_of(side, now);
+  EXPECT_TRUE(refuses());
+  packet_of(side, now);
+  EXPECT_FALSE(refuses());
+}
+
+TEST(Rfc4301_4_1, AReloadThatChangesTheClassesMakesTheChildrenAnew) {
+  const auto started = [](std::uint8_t count) {
+    auto c = with_classes(true, count);
+    c->children[0].start = StartAction::kStart;
+    return c;
+  };
+  Pair pair(started(3), connection(false));
+  pair.wait(2s);
+  ASSERT_THAT(classes(pair.left), ElementsAre(0, 1, 2));
+  const auto spis = [&] {
+    std::vector<Spi> out;
+    const std::vector<ChildStatus> children = pair.left.status().children;
+    for (const ChildStatus& child : children) out.push_back(child.spi_in);
+    return out;
+  };
+  const std::vector<Spi> before = spis();
+  pair.left.endpoint.configure({started(3)}, pair.now);
+  pair.pump();
+  pair.wait(2s);
+  EXPECT_EQ(spis(), before) << "nothing changed";
+  pair.left.endpoint.configure({started(2)}, pair.now);
+  pair.pump();
+  pair.wait(10s);
+  EXPECT_THAT(classes(pair.left), ElementsAre(0, 1));
+  EXPECT_EQ(pair.right.status().children.size(), 2u);
+  for (const Spi spi : spis()) EXPECT_EQ(std::ranges::find(before, spi), before.end());
+  pair.left.endpoint.configure({started(4)}, pair.now);
+  pair.pump();
+  pair.wait(10s);
+  EXPECT_THAT(classes(pair.left), ElementsAre(0, 1, 2, 3));
+  pair.left.endpoint.configure({started(1)}, pair.now);
+  pair.pump();
+  pair.wait(10s);
+  EXPECT_THAT(classes(pair.left), ElementsAre(0));
+}
+
+// What waits goes on waiting in the successor of a rekeyed IKE SA.
+TEST(Rfc7296_2_18, WhatIsForLaterIsForLaterAfterARekeyToo) {
+  Pair pair(connection(true), with_classes(false, 2));
+  pair.initiate();
+  pair.left.endpoint.rekey(ByName{"sites", ""}, 0, pair.now);
+  pair.pump();
+  pair.wait(5s);
+  EXPECT_TRUE(pair.right.logged("rekeyed"));
+  EXPECT_THAT(classes(pair.right), ElementsAre(0)) << "the peer still has time";
+  pair.wait(10s);
+  EXPECT_THAT(classes(pair.right), ElementsAre(0, 1));
 }
 
 }  // namespace
