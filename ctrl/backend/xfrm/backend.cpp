@@ -57,14 +57,15 @@ Result<void> XfrmBackend::can(const SaSpec& sa) {
   return {};
 }
 
-Result<void> XfrmBackend::add_sa(const SaRef& sa) {
+Result<void> XfrmBackend::add_sa(const SaRef& sa, const dp::SaStart& start) {
   const std::string what = "installing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi) +
                            " to " + sa->destination.text() + " in the kernel";
   if (auto able = can(*sa); !able) return fail(what + ": " + able.error().what);
   // Of one SPI and destination there is one SA here, whatever its protocol (known_).
   if (known_.contains({sa->spi, sa->destination})) return fail(what + ": there is one with this SPI already");
   if (auto alone = one_peer_behind_nat(*sa); !alone) return fail(what + ": " + alone.error().what);
-  NetlinkMessage message = sa_message(*sa);
+  const auto progress = progress_from(*sa, start);
+  NetlinkMessage message = sa_message(*sa, XFRM_MSG_NEWSA, progress ? &*progress : nullptr);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)
     return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));

@@ -29,6 +29,7 @@
 #include "ctrl/backend/xfrm/message.h"
 #include "ctrl/backend/xfrm/nft_fence.h"
 #include "ctrl/linux/netlink.h"
+#include "dp/base/lease.h"
 
 namespace simplon::ctrl {
 
@@ -50,7 +51,9 @@ class XfrmBackend final : public Backend {
   // is set to block (Linux 5.15): it holds when somebody removes our policies. release() sets it back. From
   // now on a second lock stands beside the policies (nft_fence.h).
   Result<void> fence() override;
-  Result<void> add_sa(const SaRef& sa) override;
+  Result<void> add_sa(const SaRef& sa) override { return add_sa(sa, {}); }
+  // For who goes on with an SA that another had before, as far as it came.
+  Result<void> add_sa(const SaRef& sa, const dp::SaStart& start);
   Result<void> remove_sa(const SaRef& sa) override;
   Result<void> move_sa(const SaRef& from, const SaRef& to) override;
   void prepare(const std::vector<PolicySpec>& policies) override;

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 
 #include "ctrl/backend/xfrm/tunnel.h"
 
@@ -179,6 +180,30 @@ std::string text(Spi spi) {
   char out[16];
   std::snprintf(out, sizeof out, "0x%08x", static_cast<unsigned>(spi));
   return out;
+}
+
+// The kernel's `oseq` is the last number that was sent. A window that is full refuses all that it spans, and
+// what is older is refused anyway.
+std::optional<Progress> progress_from(const SaSpec& sa, const dp::SaStart& start) {
+  const bool out = sa.direction == Direction::kOut;
+  if (out ? start.next_sequence <= 1 : start.replay_top == 0) return std::nullopt;
+  const std::uint32_t words = ((out ? 1 : std::max(sa.replay_window, 1u)) + 31) / 32;
+  std::vector<std::uint32_t> raw(sizeof(xfrm_replay_state_esn) / 4 + words, ~std::uint32_t{0});
+  const std::uint64_t at = out ? start.next_sequence - 1 : start.replay_top;
+  const auto low = static_cast<std::uint32_t>(at), high = static_cast<std::uint32_t>(at >> 32);
+  xfrm_replay_state_esn state{};
+  state.bmp_len = words;
+  state.replay_window = out ? 1 : sa.replay_window;
+  (out ? state.oseq : state.seq) = low;
+  if (sa.esn == Esn::kOn) (out ? state.oseq_hi : state.seq_hi) = high;
+  std::memcpy(raw.data(), &state, sizeof state);
+  Progress progress{.sequence_type = XFRMA_REPLAY_ESN_VAL, .sequence = {}, .lifetime = {}};
+  progress.sequence.resize(raw.size() * sizeof raw[0]);
+  std::memcpy(progress.sequence.data(), raw.data(), progress.sequence.size());
+  progress.lifetime.bytes = start.bytes;
+  progress.lifetime.packets = start.packets;
+  progress.lifetime.add_time = static_cast<std::uint64_t>(std::time(nullptr));  // its lifetime begins anew
+  return progress;
 }
 
 NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type, const Progress* progress) {

@@ -5,10 +5,12 @@
 #include <linux/xfrm.h>
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "ctrl/backend/backend.h"
 #include "ctrl/linux/netlink.h"
+#include "dp/base/lease.h"
 
 namespace simplon::ctrl {
 
@@ -34,6 +36,8 @@ struct Progress {
   Buffer sequence;
   xfrm_lifetime_cur lifetime{};
 };
+// Where another has left off. None for an SA that begins.
+std::optional<Progress> progress_from(const SaSpec& sa, const dp::SaStart& start);
 // `type`: XFRM_MSG_NEWSA, or XFRM_MSG_UPDSA for one that is there. With `progress` the SA goes on from there.
 NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type = XFRM_MSG_NEWSA,
                           const Progress* progress = nullptr);
