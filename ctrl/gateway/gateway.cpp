@@ -75,15 +75,32 @@ Result<std::unique_ptr<Gateway>> Gateway::start(Config config, PolicyIds ids, Lo
   log.set_categories(g.config_.log.categories);
   using Step = Result<void> (Gateway::*)();
   const Step ground = g.config_.mode == Mode::kKernel ? &Gateway::start_kernel : &Gateway::start_datapath;
-  for (const Step step : {&Gateway::open_sockets, ground, &Gateway::start_ike, &Gateway::start_console})
+  for (const Step step :
+       {&Gateway::inherit, &Gateway::open_sockets, ground, &Gateway::start_ike, &Gateway::start_console})
     if (auto done = (g.*step)(); !done) return std::unexpected(done.error());
   g.watch_signals();
+  g.watch_guard();
   return gateway;
 }
 
-// The first step. Where another gateway runs, it has these ports: then this one ends before it has touched
+Result<void> Gateway::inherit() {
+  auto guarded = Guarded::from_environment(log_);
+  if (!guarded) return std::unexpected(guarded.error());
+  guarded_ = std::move(*guarded);
+  if (guarded_ && config_.mode == Mode::kKernel)
+    return fail(
+        "in mode kernel nothing is to be taken over, for the kernel forwards by itself: start simplond "
+        "without the guard");
+  return {};
+}
+
+// Where another gateway runs, it has these ports: then this one ends before it has touched
 // SAs, policies and interfaces of the other.
 Result<void> Gateway::open_sockets() {
+  if (guarded_) {
+    sockets_.emplace(guarded_->take_sockets());
+    return {};
+  }
   auto sockets = IkeSockets::open(config_.mode == Mode::kKernel);
   if (!sockets) return std::unexpected(sockets.error());
   sockets_.emplace(std::move(*sockets));
@@ -91,19 +108,30 @@ Result<void> Gateway::open_sockets() {
 }
 
 // The kernel is muted on interfaces that it shares with a port. Then the data path starts with an empty SPD,
-// which discards everything. The policies come last.
+// which discards everything. The policies come last. One that takes over starts closed: the kernel still
+// forwards, and keeps its interfaces until adopt().
 Result<void> Gateway::start_datapath() {
-  if (auto done = mute_interfaces(); !done) return done;
-  auto datapath = dp::DataPath::start(config_.setup);
+  const bool adopts = guarded_ && guarded_->adopts();
+  if (!adopts) {
+    if (auto done = mute_interfaces(); !done) return done;
+    // What a kernel that forwarded for a gateway of another guard has kept.
+    if (guarded_) [[maybe_unused]]
+      const auto released = XfrmBackend::release();
+  }
+  auto datapath = dp::DataPath::start(config_.setup, guarded_ ? guarded_->handover() : dp::Handover{});
   if (!datapath) return std::unexpected(datapath.error());
   datapath_ = std::move(*datapath);
   log_.follow_affinity();
   log_.info(Category::kDataPath, "memory: " + datapath_->memory());
-  auto network = [this](const dp::Event& event) { network_->event(event); };
-  if (auto done = start_backend(BackendId::kDataPath, std::make_unique<DpBackend>(*datapath_, network));
-      !done)
-    return done;
-  return start_network();
+  auto network = [this](const dp::Event& event) {
+    if (network_) network_->event(event);
+  };
+  DpBackend::Starts starts;
+  if (guarded_) starts = [this](const SaSpec& sa) { return guarded_->sas().start_of(sa); };
+  std::unique_ptr<Backend> backend = std::make_unique<DpBackend>(*datapath_, network, starts);
+  if (guarded_) backend = guarded_->journalling(std::move(backend));
+  if (auto done = start_backend(BackendId::kDataPath, std::move(backend)); !done) return done;
+  return adopts ? Result<void>{} : start_network();
 }
 
 Result<void> Gateway::mute_interfaces() {
@@ -139,6 +167,7 @@ Result<void> Gateway::start_network() {
   network_ = std::move(*network);
   for (const std::string& error : network_->configure(config_, {}, {})) log_.error(Category::kNetwork, error);
   network_->follow_kernel();
+  if (guarded_) network_->set_keeper([this](const NetworkRecord& record) { guarded_->keep(record); });
   poller_.add(network_->fd(), [this] { network_->follow_kernel(); });
   return {};
 }
@@ -148,7 +177,8 @@ Result<void> Gateway::start_ike() {
   if (!entropy) return std::unexpected(entropy.error());
   jobs_ = std::make_unique<JobPool>(kJobThreads);
   endpoint_ = std::make_unique<ike::Endpoint>(config_.ike, std::move(*entropy));
-  outputs_.emplace(IkeOutputs::Parts{*endpoint_, *sockets_, *jobs_, reconciler_, tickets_, consoles_, log_});
+  outputs_.emplace(IkeOutputs::Parts{*endpoint_, *sockets_, *jobs_, reconciler_, tickets_, consoles_, log_,
+                                     guarded_.get()});
   activity_.emplace(reconciler_, *endpoint_);
   for (const int fd : sockets_->fds())
     poller_.add(fd, [this, fd] {
@@ -164,7 +194,46 @@ Result<void> Gateway::start_ike() {
   for (const int fd : reconciler_.fds()) poller_.add(fd, [] {});  // wakes the turn, which polls
   for (const std::string& warning : reconciler_.withdraw_impossible(config_.connections))
     log_.warning(Category::kConfig, warning);
-  endpoint_->configure(config_.connections, clock_now());
+  return begin_ike();
+}
+
+Result<void> Gateway::begin_ike() {
+  const Now now = clock_now();
+  if (!guarded_ || !guarded_->adopts()) {
+    if (guarded_) guarded_->forwards();
+    endpoint_->configure(config_.connections, now);
+    return {};
+  }
+  endpoint_->configure(config_.connections, now, ike::Endpoint::Start::kHold);
+  auto done = adopt();
+  if (!done) return done;
+  endpoint_->start(clock_now());
+  endpoint_->tick(clock_now());
+  return done;
+}
+
+// The tunnels of the gateway before, from the kernel or from the dead. What takes long has been done: from
+// take_back() on nobody forwards until the end.
+Result<void> Gateway::adopt() {
+  std::size_t adopted = 0;
+  for (const Secret& frozen : guarded_->ike_sas())
+    if (auto done = endpoint_->adopt(frozen.bytes(), clock_now()); done)
+      ++adopted;
+    else
+      log_.warning(Category::kIke, "an IKE SA of the gateway before is not adopted: " + done.error().what);
+  const Now began = clock_now();
+  if (auto done = guarded_->take_back([this] { return mute_interfaces(); }); !done) return done;
+  sockets_->leave_kernel();
+  if (auto done = start_network(); !done) return done;
+  outputs_->apply_all(clock_now());
+  guarded_->adopted(*endpoint_);
+  const bool on = guarded_->gateway_on();
+  if (auto done = reconciler_.set_gateway(on); !done) return done;
+  log_.warning(Category::kDaemon,
+               "took over from the gateway before: " + std::to_string(adopted) + " IKE SAs, " +
+                   std::to_string(reconciler_.children().sas().size()) + " SAs, " +
+                   std::to_string(std::chrono::duration_cast<milliseconds>(clock_now() - began).count()) +
+                   " ms without a forwarder");
   return {};
 }
 
@@ -184,6 +253,18 @@ Result<void> Gateway::start_console() {
     for (const auto& console : consoles_) console->log(entry);
   });
   return {};
+}
+
+void Gateway::watch_guard() {
+  if (!guarded_) return;
+  poller_.add(guarded_->fd(), [this] {
+    const int fd = guarded_->fd();
+    if (!guarded_->guard_is_gone()) return;
+    poller_.remove(fd);
+    log_.error(
+        Category::kDaemon,
+        "the guard has died: nobody takes over when this process ends; restart the service when it suits");
+  });
 }
 
 void Gateway::watch_signals() {
@@ -206,6 +287,7 @@ void Gateway::on_signal() {
 
 void Gateway::run() {
   log_.info(Category::kDaemon, "running");
+  if (guarded_) guarded_->came_up(datapath_.get(), config_.setup.worker_cores.size());
   while (running_) turn();
   stop();
 }
@@ -213,6 +295,7 @@ void Gateway::run() {
 void Gateway::turn() {
   poller_.wait(poll_timeout(clock_now()));
   const Now now = clock_now();
+  if (guarded_) guarded_->turned();
   endpoint_->tick(now);
   backend_events(now);
   guard(now);
@@ -321,6 +404,7 @@ void Gateway::stop() {
     guard(clock_now());
     outputs_->apply_all(clock_now());
   }
+  if (guarded_) guarded_->ended();  // first: nobody may go on with SAs whose records are gone
   if (auto done = reconciler_.remove_sas(); !done) log_.error(Category::kDaemon, done.error().what);
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ctrl/config/config.h"
+#include "ctrl/gateway/guarded.h"
 #include "ctrl/gateway/ike_outputs.h"
 #include "ctrl/gateway/manual_operations.h"
 #include "ctrl/gateway/network.h"
@@ -44,6 +45,7 @@ class Gateway {
  private:
   Gateway(Config config, PolicyIds ids, Log& log);
 
+  Result<void> inherit();
   Result<void> open_sockets();
   Result<void> start_datapath();
   Result<void> mute_interfaces();
@@ -51,8 +53,11 @@ class Gateway {
   Result<void> start_backend(BackendId id, std::unique_ptr<Backend> backend);
   Result<void> start_network();
   Result<void> start_ike();
+  Result<void> begin_ike();
+  Result<void> adopt();
   Result<void> start_console();
   void watch_signals();
+  void watch_guard();
   void on_signal();
 
   void turn();
@@ -76,6 +81,7 @@ class Gateway {
   const Now started_;
 
   // Each may refer to those above it.
+  std::unique_ptr<Guarded> guarded_;  // null: no guard has started this process
   std::optional<IkeSockets> sockets_;
   std::optional<MuteWatch> mutes_;          // none in mode kernel
   std::unique_ptr<dp::DataPath> datapath_;  // none in mode kernel

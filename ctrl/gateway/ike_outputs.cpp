@@ -6,9 +6,18 @@ namespace simplon::ctrl {
 using ike::Now;
 
 void IkeOutputs::apply_all(Now now) {
-  while (std::optional<ike::Output> output = parts_.endpoint.next())
+  keep();
+  while (std::optional<ike::Output> output = parts_.endpoint.next()) {
     std::visit([&](auto& o) { apply_output(o, now); }, *output);
+    keep();
+  }
   [[maybe_unused]] const auto logged = install_changes(now);
+  keep();
+}
+
+// The endpoint hears of what could not be installed, too, and answers with outputs.
+void IkeOutputs::keep() {
+  if (parts_.guarded != nullptr) parts_.guarded->keep_ike(parts_.endpoint);
 }
 
 // An SA that could not be installed, or whose policy could not, is no SA; the child's policy keeps its

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "ctrl/gateway/guarded.h"
 #include "ctrl/gateway/tickets.h"
 #include "ctrl/install/reconciler.h"
 #include "ctrl/linux/ike_socket.h"
@@ -31,16 +32,19 @@ class IkeOutputs {
     Tickets& tickets;
     const std::vector<std::unique_ptr<ViciServer>>& consoles;
     Log& log;
+    Guarded* guarded;  // null: nobody keeps a journal
   };
   explicit IkeOutputs(Parts parts) : parts_(parts) {}
 
-  // Applies all outputs that the endpoint has, and installs what they changed.
+  // Applies all outputs that the endpoint has, and installs what they changed. What they follow from is in
+  // the journal before.
   void apply_all(ike::Now now);
   // Reconciles. Each SA of IKE that could not be installed is told to the endpoint, which deletes the child.
   // Nobody is told that such a child is up.
   Result<void> install_changes(ike::Now now);
 
  private:
+  void keep();
   void apply_output(ike::Datagram& output, ike::Now now);
   void apply_output(ike::Keepalive& output, ike::Now now);
   void apply_output(ike::InstallSa& output, ike::Now now);

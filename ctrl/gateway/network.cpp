@@ -11,10 +11,18 @@ namespace simplon::ctrl {
 Result<std::unique_ptr<Network>> Network::open(const dp::Setup& setup, dp::DataPath& datapath, Log& log) {
   std::vector<std::string> taps;
   taps.reserve(setup.ports.size());
-  for (const dp::PortSetup& port : setup.ports) taps.push_back(port.name);
+  std::vector<KernelPort> kernel_ports;
+  for (const dp::PortSetup& port : setup.ports) {
+    taps.push_back(port.name);
+    // One that is several interfaces, or a part of one, is not for the kernel to forward by.
+    const std::vector<std::string> shared =
+        port.bond || port.vlan ? std::vector<std::string>{} : shared_interfaces(port.device);
+    kernel_ports.push_back({port.name, shared.size() == 1 ? shared[0] : ""});
+  }
   auto mirror = NetworkMirror::open(taps);
   if (!mirror) return std::unexpected(mirror.error());
-  std::unique_ptr<Network> network(new Network(std::move(taps), std::move(*mirror), datapath, log));
+  std::unique_ptr<Network> network(
+      new Network(std::move(taps), std::move(kernel_ports), std::move(*mirror), datapath, log));
   network->watch_neighbours();
   network->warn_of_rules();
   return network;
@@ -49,6 +57,26 @@ void Network::publish() {
   datapath_.set_network(held_.with_held(mirror_->network(), ours, clock_now()));
   if (auto done = datapath_.commit(); !done) log_.error(Category::kNetwork, done.error().what);
   tell_held();
+  keep();
+}
+
+void Network::set_keeper(Keeper keeper) {
+  keeper_ = std::move(keeper);
+  keep();
+}
+
+void Network::keep() const {
+  if (!keeper_) return;
+  NetworkRecord record{.ports = kernel_ports_, .addresses = {}, .routes = {}};
+  const dp::NetworkSpec& kernel = mirror_->network();
+  const auto is_port = [&](dp::PortIndex port) {
+    return static_cast<std::size_t>(port) < kernel_ports_.size();
+  };
+  for (const dp::LocalAddress& address : kernel.addresses)
+    if (address.port && is_port(*address.port)) record.addresses.push_back(address);
+  for (const dp::Route& route : kernel.routes)
+    if (route.kind == dp::RouteKind::kForward && is_port(route.port)) record.routes.push_back(route);
+  keeper_(record);
 }
 
 void Network::tell_held() {

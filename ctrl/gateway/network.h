@@ -4,6 +4,7 @@
 // thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -12,6 +13,7 @@
 
 #include "ctrl/config/config.h"
 #include "ctrl/gateway/held_routes.h"
+#include "ctrl/guard/records.h"
 #include "ctrl/linux/network_mirror.h"
 #include "ctrl/runtime/log.h"
 #include "dp/device/datapath.h"
@@ -23,6 +25,10 @@ class Network {
  public:
   // The TAPs of `setup` exist. `datapath` and `log` outlive this.
   static Result<std::unique_ptr<Network>> open(const dp::Setup& setup, dp::DataPath& datapath, Log& log);
+
+  // What the kernel would need to forward by itself, now and whenever it changes.
+  using Keeper = std::function<void(const NetworkRecord&)>;
+  void set_keeper(Keeper keeper);
 
   int fd() const { return mirror_->fd(); }
   // Reading the kernel's tables failed: call follow_kernel() again, fd() will not tell.
@@ -41,9 +47,13 @@ class Network {
   void event(const dp::Event& event);
 
  private:
-  Network(std::vector<std::string> ports, std::unique_ptr<NetworkMirror> mirror, dp::DataPath& datapath,
-          Log& log)
-      : ports_(std::move(ports)), mirror_(std::move(mirror)), datapath_(datapath), log_(log) {}
+  Network(std::vector<std::string> ports, std::vector<KernelPort> kernel_ports,
+          std::unique_ptr<NetworkMirror> mirror, dp::DataPath& datapath, Log& log)
+      : ports_(std::move(ports)),
+        kernel_ports_(std::move(kernel_ports)),
+        mirror_(std::move(mirror)),
+        datapath_(datapath),
+        log_(log) {}
   void tell(const Result<bool>& put, const std::string& what);
   std::vector<dp::PortIndex> set_tunnels(const Config& now, std::vector<std::string>& errors);
   void publish();
@@ -52,7 +62,11 @@ class Network {
   void watch_neighbours();
   void warn_of_rules();
 
-  std::vector<std::string> ports_;                // names
+  void keep() const;
+
+  std::vector<std::string> ports_;  // names
+  std::vector<KernelPort> kernel_ports_;
+  Keeper keeper_;
   std::map<dp::PortIndex, std::string> tunnels_;  // names
   HeldRoutes held_;
   std::map<dp::PortIndex, bool> told_held_;  // as told in the log

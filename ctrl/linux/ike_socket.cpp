@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/linux/ike_socket.h"
 
+#include <fcntl.h>
+#include <linux/udp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -131,6 +133,35 @@ Result<IkeSockets> IkeSockets::open(bool kernel_esp) {
       sockets.fds_[i++] = *fd;
     }
   return sockets;
+}
+
+IkeSockets IkeSockets::adopt(const std::vector<int>& fds) {
+  IkeSockets sockets;
+  for (std::size_t i = 0; i < std::min(fds.size(), sockets.fds_.size()); ++i) {
+    sockets.fds_[i] = fds[i];
+    if (fds[i] >= 0) fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+  }
+  return sockets;
+}
+
+void IkeSockets::leave_kernel() {
+  const int off = 0;
+  for (std::size_t i = 1; i < fds_.size(); i += 2)
+    if (fds_[i] >= 0) setsockopt(fds_[i], IPPROTO_UDP, UDP_ENCAP, &off, sizeof off);
+}
+
+Result<void> IkeSockets::prepare_for_kernel() {
+  for (std::size_t i = 0; i < fds_.size(); ++i)
+    if (fds_[i] >= 0)
+      if (auto done = prepare_for_kernel_esp(fds_[i], i < 2 ? Family::kV4 : Family::kV6, i % 2 == 1); !done)
+        return done;
+  return {};
+}
+
+std::vector<int> IkeSockets::release() {
+  std::vector<int> out(fds_.begin(), fds_.end());
+  fds_.fill(-1);
+  return out;
 }
 
 IkeSockets::~IkeSockets() {

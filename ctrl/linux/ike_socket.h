@@ -20,6 +20,13 @@ class IkeSockets {
   // kernel_esp: XFRM policies do not apply to the sockets, and the kernel takes ESP in UDP out of them
   // (ctrl/linux/xfrm_socket.h).
   static Result<IkeSockets> open(bool kernel_esp);
+  // Those that another process has opened, in the order of release().
+  static IkeSockets adopt(const std::vector<int>& fds);
+  // As open(true) does it, and the end of that.
+  Result<void> prepare_for_kernel();
+  void leave_kernel();
+  // v4 500, v4 4500, v6 500, v6 4500; -1: none. The caller's from now on.
+  std::vector<int> release();
   IkeSockets(IkeSockets&& from) noexcept : fds_(from.fds_) { from.fds_.fill(-1); }
   IkeSockets& operator=(IkeSockets&&) = delete;
   ~IkeSockets();

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctrl/gateway/guarded.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/guard/guard.h"
+#include "ctrl/guard/kernel_network.h"
+#include "ctrl/guard/positions.h"
+#include "ctrl/linux/mute.h"
+
+namespace simplon::ctrl {
+namespace {
+
+constexpr std::chrono::milliseconds kShowEvery{20};
+constexpr int kStopWait = 10000;  // ms
+
+std::optional<std::vector<int>> numbers(std::string_view text) {
+  std::vector<int> out;
+  for (const char *at = text.data(), *end = at + text.size(); at != end;) {
+    const auto [next, error] = std::from_chars(at, end, out.emplace_back());
+    if (error != std::errc{} || (next != end && *next != ',')) return std::nullopt;
+    at = next == end ? end : next + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Guarded>> Guarded::from_environment(Log& log) {
+  const char* inherited = getenv(kInheritance);
+  if (inherited == nullptr) return nullptr;
+  const auto fds = numbers(inherited);
+  unsetenv(kInheritance);
+  if (!fds || fds->size() < 2) return fail(std::string(kInheritance) + " is not what the guard writes");
+  auto region = Region::attach((*fds)[0]);
+  if (!region) return std::unexpected(region.error());
+  fcntl((*fds)[1], F_SETFD, FD_CLOEXEC);
+  return std::unique_ptr<Guarded>(
+      new Guarded(std::move(*region), (*fds)[1], {fds->begin() + 2, fds->end()}, log));
+}
+
+Guarded::Guarded(Region region, int control, std::vector<int> sockets, Log& log)
+    : region_(std::move(region)),
+      control_(control),
+      sockets_(std::move(sockets)),
+      log_(log),
+      adopts_(region_.state().forwarder != Forwarder::kNobody),
+      journal_(region_.journal()),
+      sas_(journal_, region_.leases(), adopts_),
+      ike_(journal_) {}
+
+Guarded::~Guarded() {
+  if (control_ >= 0) close(control_);
+}
+
+std::unique_ptr<Backend> Guarded::journalling(std::unique_ptr<Backend> datapath) {
+  return std::make_unique<JournallingBackend>(
+      std::move(datapath), sas_, region_.state(),
+      [this](const std::string& what) { log_.error(Category::kDaemon, what); });
+}
+
+// The guard's child that has the kernel forward, and puts back what others change there.
+Result<void> Guarded::stop_kernel() {
+  pollfd answer{.fd = control_, .events = POLLIN, .revents = 0};
+  char octet = 0;
+  if (send(control_, &kStopKernel, 1, MSG_NOSIGNAL) == 1 && poll(&answer, 1, kStopWait) == 1 &&
+      recv(control_, &octet, 1, 0) == 1 && octet == kStopped)
+    return {};
+  // The guard is gone, and its child will be: it is killed with it.
+  const pid_t child = region_.state().kernel_process;
+  const int fd = child == 0 ? -1 : static_cast<int>(syscall(SYS_pidfd_open, child, 0));
+  if (fd < 0) return {};
+  pollfd gone{.fd = fd, .events = POLLIN, .revents = 0};
+  const bool is_gone = poll(&gone, 1, kStopWait) == 1;
+  close(fd);
+  return is_gone ? Result<void>{} : fail("the kernel's forwarding does not stop");
+}
+
+// In this order: the interfaces are closed, then nothing is routed to them any more, then the SAs are read,
+// and removed last, with the policies. What wants to leave meanwhile is blocked or has no route.
+Result<void> Guarded::take_back(const std::function<Result<void>()>& mute) {
+  if (auto done = stop_kernel(); !done) return done;
+  const Wanted wanted = read_wanted(journal_);
+  // Those of the gateway before as well, which may not be this one's.
+  for (const KernelPort& port : wanted.network.ports)
+    if (!port.interface.empty()) [[maybe_unused]]
+      const auto muted = ctrl::mute(port.interface);
+  if (auto done = mute(); !done) return done;
+  auto kernel = XfrmBackend::open();
+  if (!kernel) {  // it has no XFRM, so it has forwarded nothing
+    forwards();
+    return {};
+  }
+  for (const std::string& failed : take_from_kernel(wanted.network, wanted.policies))
+    log_.warning(Category::kNetwork, failed);
+  restore_ipv6_forwarding(region_.state());
+  if (const std::size_t lost = take_sas(**kernel, journal_, wanted.sas, region_.leases()); lost != 0)
+    log_.warning(
+        Category::kKernel,
+        std::to_string(lost) + " SAs were removed from the kernel by another program; they are made anew");
+  if (auto done = XfrmBackend::release(); !done) return done;
+  forwards();
+  return {};
+}
+
+void Guarded::adopted(const ike::Endpoint& endpoint) {
+  sas_.forget_former();
+  for (const std::uint64_t id : journal_.keys(RecordKind::kIkeSa))
+    if (!endpoint.status(ike::IkeSaId{static_cast<std::uint32_t>(id)}))
+      journal_.erase(RecordKind::kIkeSa, id);
+}
+
+void Guarded::keep_ike(ike::Endpoint& endpoint) {
+  std::vector<IkeJournal::Change> changes;
+  for (const ike::IkeSaId id : endpoint.changed())
+    changes.push_back({static_cast<std::uint64_t>(id), endpoint.freeze(id)});
+  if (const auto done = ike_.put(changes); !done && !std::exchange(full_, true))
+    log_.error(Category::kDaemon, done.error().what);
+}
+
+void Guarded::keep(const NetworkRecord& network) {
+  if (const auto done = journal_.put(RecordKind::kNetwork, 0, record(network).bytes()); !done)
+    log_.error(Category::kDaemon, done.error().what);
+}
+
+void Guarded::came_up(const dp::DataPath* datapath, std::size_t workers) {
+  SharedState& state = region_.state();
+  const auto count = static_cast<std::uint32_t>(std::min(workers, kMostWorkers));
+  if (datapath != nullptr) {
+    state.workers = count;
+    signs_ = std::jthread([&state, datapath, count](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
+        for (std::uint32_t i = 0; i < count; ++i) state.worker_turns[i] = datapath->turns(i);
+        std::this_thread::sleep_for(kShowEvery);
+      }
+    });
+  }
+  state.running = true;
+}
+
+// The workers stop from now on.
+void Guarded::ended() {
+  region_.state().running = false;
+  region_.state().forwarder = Forwarder::kNobody;
+  if (signs_.joinable()) {
+    signs_.request_stop();
+    signs_.join();
+  }
+}
+
+bool Guarded::guard_is_gone() {
+  char octet = 0;
+  if (control_ < 0 || recv(control_, &octet, 1, MSG_DONTWAIT) != 0) return false;
+  close(std::exchange(control_, -1));
+  return true;
+}
+
+}  // namespace simplon::ctrl

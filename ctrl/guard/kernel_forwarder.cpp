@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctrl/guard/kernel_forwarder.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/guard/kernel_network.h"
+#include "ctrl/guard/positions.h"
+#include "ctrl/guard/records.h"
+#include "ctrl/guard/say.h"
+#include "ctrl/linux/mute.h"
+#include "ctrl/linux/xfrm_socket.h"
+
+namespace simplon::ctrl {
+namespace {
+
+constexpr int kLookEvery = 200;  // ms, beside the kernel's notices
+
+void tell(const std::string& what) { say(Urgency::kError, what); }
+void tell(const Result<void>& done) {
+  if (!done) tell(done.error().what);
+}
+
+[[noreturn]] void give_up(const std::string& why) {
+  say(Urgency::kError, "the kernel cannot forward: " + why + "; nothing passes until the gateway is back");
+  _exit(1);
+}
+
+// What a former run left in the kernel. If that was one that forwarded, it stops now, and its SAs go on where
+// they are; its policies hold until those of the journal stand in their place.
+Installed read_former(XfrmBackend& kernel, Journal& journal, const Wanted& wanted, const Region& region) {
+  for (const KernelPort& port : wanted.network.ports)
+    if (!port.interface.empty()) [[maybe_unused]]
+      const auto muted = mute(port.interface);
+  if (const std::size_t lost = take_sas(kernel, journal, wanted.sas, region.leases()); lost != 0)
+    say(Urgency::kWarning, std::to_string(lost) + " SAs were removed from the kernel by another program");
+  auto installed = kernel.dump();
+  if (!installed) tell(installed.error().what);
+  return installed ? std::move(*installed) : Installed{};
+}
+
+void remove_former(XfrmBackend& kernel, const Installed& former) {
+  for (const PolicySpec& policy : former.policies) tell(kernel.remove_policy(policy));
+  for (const SaRef& sa : former.sas) tell(kernel.remove_sa(sa));
+}
+
+std::uint64_t last_sequence(const SaSpec& sa) {
+  return sa.esn == Esn::kOn ? ~std::uint64_t{0} - 1 : std::uint64_t{0xffffffff};
+}
+
+// How many are in the kernel now.
+std::size_t add_sas(XfrmBackend& kernel, Journal& journal, const std::vector<SaRecord>& sas,
+                    std::span<dp::SaLease> leases) {
+  std::size_t added = 0;
+  for (const Direction direction : {Direction::kIn, Direction::kOut})
+    for (const SaRecord& record : sas) {
+      if (record.sa.direction != direction || record.lease >= leases.size()) continue;
+      const dp::SaLease& lease = leases[record.lease];
+      const std::uint64_t ceiling = lease.ceiling.load(), floor = lease.floor.load();
+      // The data path never had it; or it is used up.
+      if (ceiling == 0 || (direction == Direction::kOut && ceiling > last_sequence(record.sa))) continue;
+      const auto id = static_cast<std::uint64_t>(record.sa.id);
+      auto done = journal.put(RecordKind::kInKernel, id, {});
+      if (done)
+        done = kernel.add_sa(std::make_shared<const SaSpec>(record.sa),
+                             {.next_sequence = ceiling, .replay_top = floor});
+      if (!done) journal.erase(RecordKind::kInKernel, id);
+      tell(done);
+      added += done ? 1 : 0;
+    }
+  return added;
+}
+
+// An entry that cannot be had would open what stands behind it: then its traffic is blocked, all of it.
+void add_policy(XfrmBackend& kernel, PolicySpec policy) {
+  const auto done = kernel.add_policy(policy);
+  if (done) return;
+  tell(done);
+  policy.action = Action::kDiscard;
+  policy.fragments = FragmentHandling::kReassemble;
+  policy.classes = {};
+  policy.over = PolicyId{};
+  policy.tunnel.reset();
+  if (auto blocked = kernel.add_policy(policy); !blocked)
+    give_up("policy " + policy.name + " cannot be blocked either: " + blocked.error().what);
+}
+
+void add_policies(XfrmBackend& kernel, const std::vector<PolicySpec>& policies) {
+  kernel.prepare(policies);
+  for (const PolicySpec& policy : policies) add_policy(kernel, policy);
+  kernel.commit();
+}
+
+// What the kernel, which has one SPD, would let pass and the gateway would not.
+void refuse_what_opens(const Wanted& wanted, const SharedState& state) {
+  if (!state.gateway_on) give_up("the administrator has closed the gateway");
+  if (state.policies_incomplete || wanted.unreadable != 0) give_up("not all policies are in the journal");
+  for (const PolicySpec& policy : wanted.policies)
+    if (policy.interface != InterfaceId{} || !policy.spd.empty())
+      give_up("policy " + policy.name + " is of an SPD of its own, which the kernel has not");
+}
+
+void prepare_sockets(const std::vector<int>& sockets) {
+  for (std::size_t i = 0; i < sockets.size(); ++i)
+    if (sockets[i] >= 0)
+      tell(prepare_for_kernel_esp(sockets[i], i < 2 ? Family::kV4 : Family::kV6, i % 2 == 1));
+}
+
+[[noreturn]] void keep(XfrmBackend& kernel) {
+  std::vector<pollfd> fds;
+  for (const int fd : kernel.fds()) fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+  for (;;) {
+    poll(fds.data(), fds.size(), kLookEvery);
+    for (const BackendEvent& event : kernel.poll())
+      if (const auto* changed = std::get_if<ChangedEvent>(&event))
+        say(changed->open ? Urgency::kError : Urgency::kWarning, changed->what);
+  }
+}
+
+}  // namespace
+
+void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
+  const auto began = std::chrono::steady_clock::now();
+  Journal journal(region.journal());
+  const Wanted wanted = read_wanted(journal);
+  const bool reachable = std::ranges::any_of(wanted.network.ports,
+                                             [](const KernelPort& port) { return !port.interface.empty(); });
+  if (!reachable) give_up("no port leaves it an interface");
+  refuse_what_opens(wanted, region.state());
+  for (const KernelPort& port : wanted.network.ports)
+    if (port.interface.empty())
+      tell("port " + port.port + " leaves the kernel no interface: its traffic waits for the gateway");
+  auto kernel = XfrmBackend::open();
+  if (!kernel) give_up(kernel.error().what);
+  const Installed former = read_former(**kernel, journal, wanted, region);
+  if (auto done = (*kernel)->fence(); !done) give_up(done.error().what);
+  add_policies(**kernel, wanted.policies);
+  remove_former(**kernel, former);
+  region.state().forwarder.store(Forwarder::kKernel);  // from now on it may have sent
+  const std::size_t sas = add_sas(**kernel, journal, wanted.sas, region.leases());
+  prepare_sockets(sockets);
+  remember_ipv6_forwarding(region.state());
+  for (const std::string& failed : bring_to_kernel(wanted.network, wanted.policies)) tell(failed);
+  for (const KernelPort& port : wanted.network.ports)
+    if (!port.interface.empty()) tell(unmute(port.interface));
+  region.state().kernel_ready = true;
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+  say(Urgency::kWarning, "the kernel forwards: " + std::to_string(sas) + " of " +
+                             std::to_string(wanted.sas.size()) + " SAs, " +
+                             std::to_string(wanted.policies.size()) + " policies, after " +
+                             std::to_string(took.count()) + " ms");
+  keep(**kernel);
+}
+
+void close_kernel(const Region& region) {
+  const Wanted wanted = read_wanted(Journal(region.journal()));
+  for (const KernelPort& port : wanted.network.ports)
+    if (!port.interface.empty())
+      if (auto done = mute(port.interface); !done) tell(done.error().what);
+  for (const std::string& failed : take_from_kernel(wanted.network, wanted.policies)) tell(failed);
+  restore_ipv6_forwarding(region.state());
+  auto kernel = XfrmBackend::open();
+  if (!kernel) return tell(kernel.error().what);
+  const auto installed = (*kernel)->dump();
+  if (!installed) return tell(installed.error().what);
+  for (const SaRef& sa : installed->sas) tell((*kernel)->remove_sa(sa));
+  region.state().forwarder.store(Forwarder::kNobody);
+}
+
+}  // namespace simplon::ctrl

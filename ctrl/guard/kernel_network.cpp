@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctrl/guard/kernel_network.h"
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "ctrl/linux/network_mirror.h"
+
+namespace simplon::ctrl {
+namespace {
+
+// Behind every route that somebody has set.
+constexpr std::uint32_t kLastMetric = 0x7fffffff;
+constexpr std::size_t kMostPrefixes = 64;  // of one selector: more routes than that nobody wants
+
+void set(const std::string& path, const char* value) { std::ofstream("/proc/sys/net/" + path) << value; }
+
+// The ports that have an interface, as a mirror of the kernel's network numbers them.
+struct Reach {
+  std::unique_ptr<NetworkMirror> mirror;
+  std::map<dp::PortIndex, dp::PortIndex> ports;  // by their number in the record
+};
+
+Result<Reach> reach(const NetworkRecord& network) {
+  Reach out;
+  std::vector<std::string> interfaces;
+  for (std::size_t i = 0; i < network.ports.size(); ++i) {
+    if (network.ports[i].interface.empty()) continue;
+    out.ports[dp::PortIndex{static_cast<std::uint16_t>(i)}] =
+        dp::PortIndex{static_cast<std::uint16_t>(interfaces.size())};
+    interfaces.push_back(network.ports[i].interface);
+  }
+  auto mirror = NetworkMirror::open(interfaces);
+  if (!mirror) return std::unexpected(mirror.error());
+  out.mirror = std::move(*mirror);
+  return out;
+}
+
+// What is done for each address and each route of a port that has an interface.
+std::vector<std::string> for_all(const NetworkRecord& network, const Reach& reach,
+                                 const std::function<Result<void>(dp::PortIndex, const IpAddress&)>& address,
+                                 const std::function<Result<void>(const dp::Route&)>& route) {
+  std::vector<std::string> failed;
+  const auto tell = [&](const Result<void>& done) {
+    if (!done) failed.push_back(done.error().what);
+  };
+  for (const dp::LocalAddress& a : network.addresses)
+    if (const auto port = reach.ports.find(*a.port); port != reach.ports.end())
+      tell(address(port->second, a.address));
+  // Those to a link before those by a gateway on it.
+  for (const bool by_gateway : {false, true})
+    for (dp::Route r : network.routes) {
+      const auto port = reach.ports.find(r.port);
+      if (r.gateway.has_value() != by_gateway || port == reach.ports.end()) continue;
+      r.port = port->second;
+      tell(route(r));
+    }
+  return failed;
+}
+
+bool is_link_local(const IpAddress& a) {
+  static const Prefix kLinkLocal = *Prefix::parse("fe80::/10");
+  return kLinkLocal.contains(a);
+}
+
+// To what the policies protect, by the way to the other end of the tunnel.
+void add_ways(const std::vector<PolicySpec>& policies, std::vector<dp::Route>& routes) {
+  std::vector<dp::Route> more;
+  for (const PolicySpec& policy : policies) {
+    if (policy.action != Action::kProtect || policy.mode != SaMode::kTunnel || !policy.tunnel) continue;
+    const dp::Route* outer = way_to(policy.tunnel->remote, routes);
+    if (outer == nullptr) continue;
+    for (const SelectorSet& set : policy.selectors.sets())
+      for (const TrafficSelector& s : set.remote)
+        for (const Prefix& prefix : prefixes_of(s.addresses, kMostPrefixes)) {
+          if (prefix.contains(policy.tunnel->remote)) continue;  // it has a route
+          dp::Route route{.prefix = prefix, .gateway = outer->gateway, .port = outer->port};
+          route.metric = kLastMetric;
+          const IpAddress& end = policy.tunnel->remote;
+          if (!route.gateway && end.family() == prefix.address.family()) route.gateway = end;
+          more.push_back(route);
+        }
+  }
+  routes.insert(routes.end(), more.begin(), more.end());
+}
+
+}  // namespace
+
+constexpr const char* kIpv6Forwarding = "ipv6/conf/all/forwarding";
+
+void remember_ipv6_forwarding(SharedState& state) {
+  int value = -1;
+  std::ifstream(std::string("/proc/sys/net/") + kIpv6Forwarding) >> value;
+  if (state.ipv6_forwarding < 0) state.ipv6_forwarding = value;
+}
+
+void restore_ipv6_forwarding(SharedState& state) {
+  const int value = state.ipv6_forwarding.exchange(-1);
+  if (value == 0) set(kIpv6Forwarding, "0");
+}
+
+const dp::Route* way_to(const IpAddress& to, const std::vector<dp::Route>& routes) {
+  const dp::Route* best = nullptr;
+  for (const dp::Route& r : routes)
+    if (r.prefix.contains(to) && (best == nullptr || r.prefix.length > best->prefix.length ||
+                                  (r.prefix.length == best->prefix.length && r.metric < best->metric)))
+      best = &r;
+  return best;
+}
+
+std::vector<std::string> bring_to_kernel(const NetworkRecord& network,
+                                         const std::vector<PolicySpec>& policies) {
+  for (const KernelPort& port : network.ports) {
+    if (port.interface.empty()) continue;
+    // Nobody else has these addresses: they were the port's until now.
+    set("ipv6/conf/" + port.interface + "/accept_dad", "0");
+    set("ipv6/conf/" + port.interface + "/disable_ipv6", "0");
+    set("ipv4/conf/" + port.interface + "/forwarding", "1");
+  }
+  set("ipv6/conf/all/forwarding", "1");
+  auto to = reach(network);
+  if (!to) return {to.error().what};
+  NetworkRecord all = network;
+  add_ways(policies, all.routes);
+  return for_all(
+      all, *to,
+      [&](dp::PortIndex port, const IpAddress& address) -> Result<void> {
+        if (is_link_local(address)) return {};  // the kernel makes it of the same MAC
+        return to->mirror->add_address(port, address, static_cast<std::uint8_t>(address.bits()));
+      },
+      [&](const dp::Route& route) -> Result<void> {
+        if (is_link_local(route.prefix.address)) return {};
+        return to->mirror->add_route(route);
+      });
+}
+
+// With the addresses the kernel removes the routes that use them; those of IPv6 to a link stay.
+std::vector<std::string> take_from_kernel(const NetworkRecord& network,
+                                          const std::vector<PolicySpec>& policies) {
+  auto to = reach(network);
+  if (!to) return {to.error().what};
+  NetworkRecord all = network;
+  add_ways(policies, all.routes);
+  return for_all(
+      all, *to,
+      [&](dp::PortIndex port, const IpAddress& address) -> Result<void> {
+        if (is_link_local(address)) return {};
+        return to->mirror->remove_address(port, address, static_cast<std::uint8_t>(address.bits()));
+      },
+      [&](const dp::Route& route) -> Result<void> {
+        if (is_link_local(route.prefix.address)) return {};
+        return to->mirror->remove_route(route);
+      });
+}
+
+}  // namespace simplon::ctrl
