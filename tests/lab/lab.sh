@@ -96,7 +96,7 @@ two_cores() { local mask; mask=$(sed -n 's/^Cpus_allowed:.*\(.\)$/\1/p' /proc/se
 
 simplon_start() { # NAME [COMMAND PREFIX...]
   local name=$1; shift
-  two_cores || grep -q 'mode: kernel' "$run/$name.yaml" || skip "it needs cores 0 and 1"
+  two_cores || grep -qE 'mode: kernel|workers: \[0\]' "$run/$name.yaml" || skip "it needs cores 0 and 1"
   start "$name" "$name" "$@" "$build/simplond" "$run/$name.yaml"
   wait_for 30 test -S "$run/$name.vici" || { tail -n 30 "$run/$name.log"; return 1; }
 }

@@ -113,7 +113,7 @@ TEST_F(XfrmSa, Rfc3948_5_2_OfTwoPeersBehindOneNatInTransportModeOneIsTaken) {
   EXPECT_TRUE(a_->add_sa(rekeyed)) << "the same one";
   const auto refused = a_->add_sa(other);
   ASSERT_FALSE(refused);
-  EXPECT_HAS(refused.error().what, "behind the same NAT: transport mode cannot tell them apart");
+  EXPECT_HAS(refused.error().what, "behind one NAT transport mode cannot tell two peers apart");
   SaSpec moved = *rekeyed;
   moved.udp->destination = Port{1025};
   ASSERT_TRUE(a_->move_sa(rekeyed, std::make_shared<const SaSpec>(moved)));

@@ -196,7 +196,7 @@ TEST(Rfc3948_5_2, TwoPeersBehindOneNatAreNotMixedUp) {
   second.id = 2, second.spi = Spi{0x1002}, second.udp = UdpPorts{Port{4500}, Port{31000}};
   const auto refused = lab.registry().add_sa(make_sa(Direction::kOut, second));
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().what.find("cannot tell them apart"), std::string::npos);
+  EXPECT_NE(refused.error().what.find("cannot tell two peers apart"), std::string::npos);
   second.udp = first.udp;  // a rekey
   EXPECT_TRUE(lab.registry().add_sa(make_sa(Direction::kOut, second)));
 }

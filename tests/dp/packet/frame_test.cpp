@@ -39,7 +39,9 @@ TEST_F(Frames, ToAllOfALinkAreNotForwardedToASingleAddress) {
     lab.receive(frame_of(kAll, kEtherTypeIpv4, udp4("198.18.1.10", to)), kLan);
   EXPECT_EQ(lab.punted().size(), 3u);
   lab.receive(frame_of(kAll, kEtherTypeIpv4, {0x45, 0}), kLan);
-  EXPECT_EQ(lab.dropped(Drop::kRunt), 1u);
+  lab.receive(frame_of(kAll, kEtherTypeIpv4, {}), kLan);
+  lab.receive(frame_of(kGroup, kEtherTypeIpv6, {}), kLan);
+  EXPECT_EQ(lab.dropped(Drop::kRunt), 3u);
 }
 
 // The kernel takes a frame only by the interface whose MAC it has.
