@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +20,7 @@
 #include "ctrl/guard/kernel_network.h"
 #include "ctrl/guard/positions.h"
 #include "ctrl/linux/mute.h"
+#include "ctrl/linux/process.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -82,7 +82,7 @@ Result<void> Guarded::stop_kernel() {
     return {};
   // The guard is gone, and its child will be: it is killed with it.
   const pid_t child = region_.state().kernel_process;
-  const int fd = child == 0 ? -1 : static_cast<int>(syscall(SYS_pidfd_open, child, 0));
+  const int fd = child == 0 ? -1 : open_process(child);
   if (fd < 0) return {};
   pollfd gone{.fd = fd, .events = POLLIN, .revents = 0};
   const bool is_gone = poll(&gone, 1, kStopWait) == 1;
@@ -90,16 +90,16 @@ Result<void> Guarded::stop_kernel() {
   return is_gone ? Result<void>{} : fail("the kernel's forwarding does not stop");
 }
 
-// In this order: the interfaces are closed, then nothing is routed to them any more, then the SAs are read,
-// and removed last, with the policies. What wants to leave meanwhile is blocked or has no route.
+// In this order: the interfaces are closed, then nothing is routed to them any more, then each SA is read and
+// removed, and the policies go last. What wants to leave meanwhile is blocked or has no route.
 Result<void> Guarded::take_back(const std::function<Result<void>()>& mute) {
   if (auto done = stop_kernel(); !done) return done;
   const Wanted wanted = read_wanted(journal_);
-  // Those of the gateway before as well, which may not be this one's.
+  if (auto done = mute(); !done) return done;
+  // Those of the gateway before that are not this one's.
   for (const KernelPort& port : wanted.network.ports)
     if (!port.interface.empty()) [[maybe_unused]]
-      const auto muted = ctrl::mute(port.interface);
-  if (auto done = mute(); !done) return done;
+      const auto muted = mute_again(port.interface);
   auto kernel = XfrmBackend::open();
   if (!kernel) {  // it has no XFRM, so it has forwarded nothing
     forwards();

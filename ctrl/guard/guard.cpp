@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 
 #include "ctrl/guard/kernel_forwarder.h"
 #include "ctrl/guard/say.h"
+#include "ctrl/linux/process.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -42,9 +42,6 @@ sigset_t watched() {
   sigaddset(&set, SIGCHLD);
   return set;
 }
-
-// glibc has it from 2.36 on, and Debian 12's headers do not declare it for C++.
-int open_process(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
 
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status))

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace simplon::ctrl {
 namespace {
@@ -44,11 +45,11 @@ Journal::Journal(std::span<std::byte> memory) {
 
 // The blocks are taken in their order, so behind the first that was never touched none was.
 void Journal::read_what_is_there() {
-  std::vector<bool> taken;
-  std::vector<std::uint64_t> serials;
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> chains;  // by their heads
   const auto take = [&](std::uint32_t head) {
-    const auto blocks = chain(head);
+    auto blocks = chain(head);
     if (!blocks) return;
+    chains[head] = std::move(*blocks);
     const Block& block = blocks_[head];
     const Key key{RecordKind{block.kind}, block.key};
     // The process died after it had made a record, and before it had freed the one before.
@@ -60,12 +61,9 @@ void Journal::read_what_is_there() {
     ++first_untouched_;
   for (std::uint32_t i = 0; i < first_untouched_; ++i)
     if (blocks_[i].use.load() == Use::kRecord) take(i);
-  taken.resize(first_untouched_);
-  for (const auto& [key, head] : heads_) {
-    const auto blocks = chain(head);
-    if (blocks)
-      for (const std::uint32_t b : *blocks) taken[b] = true;
-  }
+  std::vector<bool> taken(first_untouched_);
+  for (const auto& [key, head] : heads_)
+    for (const std::uint32_t b : chains.at(head)) taken[b] = true;
   for (std::uint32_t i = 0; i < first_untouched_; ++i)
     if (!taken[i]) release({i});
 }

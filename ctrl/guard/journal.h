@@ -37,7 +37,7 @@ class Journal {
   void erase(RecordKind kind, std::uint64_t key);
   bool holds(RecordKind kind, std::uint64_t key) const { return heads_.contains({kind, key}); }
   std::optional<Secret> get(RecordKind kind, std::uint64_t key) const;
-  // In no order. `each` may not change the journal.
+  // In the order of the keys. `each` may not change the journal.
   void for_each(RecordKind kind, const std::function<void(std::uint64_t key, Bytes value)>& each) const;
   std::vector<std::uint64_t> keys(RecordKind kind) const;
 

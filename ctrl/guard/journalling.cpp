@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "ctrl/guard/positions.h"
 #include "ctrl/guard/records.h"
 
 namespace simplon::ctrl {
@@ -35,6 +36,7 @@ SaJournal::SaJournal(Journal& journal, std::span<dp::SaLease> leases, bool adopt
 
 // The data path frees a slot some time after it has removed the SA: its ceiling is 0 then.
 std::optional<std::uint32_t> SaJournal::free_lease() {
+  if (lease_of_.size() == leases_.size()) return std::nullopt;
   for (std::size_t looked = 0; looked < leases_.size(); ++looked) {
     const std::size_t i = next_;
     next_ = (next_ + 1) % leases_.size();
@@ -85,9 +87,10 @@ dp::SaStart SaJournal::start_of(const SaSpec& sa) const {
   dp::SaStart start;
   if (const auto lease = lease_of_.find(sa.id); lease != lease_of_.end()) start.lease = lease->second;
   if (!adopts_ || continued_.contains(sa.id)) return start;
-  const std::uint64_t last = sa.esn == Esn::kOn ? ~std::uint64_t{0} - 1 : 0xffffffff;
-  (sa.direction == Direction::kOut ? start.next_sequence : start.replay_top) =
-      last + (sa.direction == Direction::kOut ? 1 : 0);
+  if (sa.direction == Direction::kOut)
+    start.next_sequence = last_sequence(sa) + 1;
+  else
+    start.replay_top = last_sequence(sa);
   return start;
 }
 

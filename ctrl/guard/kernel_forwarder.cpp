@@ -15,8 +15,8 @@
 #include "ctrl/guard/positions.h"
 #include "ctrl/guard/records.h"
 #include "ctrl/guard/say.h"
+#include "ctrl/linux/ike_socket.h"
 #include "ctrl/linux/mute.h"
-#include "ctrl/linux/xfrm_socket.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -38,7 +38,7 @@ void tell(const Result<void>& done) {
 Installed read_former(XfrmBackend& kernel, Journal& journal, const Wanted& wanted, const Region& region) {
   for (const KernelPort& port : wanted.network.ports)
     if (!port.interface.empty()) [[maybe_unused]]
-      const auto muted = mute(port.interface);
+      const auto muted = mute_again(port.interface);
   if (const std::size_t lost = take_sas(kernel, journal, wanted.sas, region.leases()); lost != 0)
     say(Urgency::kWarning, std::to_string(lost) + " SAs were removed from the kernel by another program");
   auto installed = kernel.dump();
@@ -49,10 +49,6 @@ Installed read_former(XfrmBackend& kernel, Journal& journal, const Wanted& wante
 void remove_former(XfrmBackend& kernel, const Installed& former) {
   for (const PolicySpec& policy : former.policies) tell(kernel.remove_policy(policy));
   for (const SaRef& sa : former.sas) tell(kernel.remove_sa(sa));
-}
-
-std::uint64_t last_sequence(const SaSpec& sa) {
-  return sa.esn == Esn::kOn ? ~std::uint64_t{0} - 1 : std::uint64_t{0xffffffff};
 }
 
 // How many are in the kernel now.
@@ -107,12 +103,6 @@ void refuse_what_opens(const Wanted& wanted, const SharedState& state) {
       give_up("policy " + policy.name + " is of an SPD of its own, which the kernel has not");
 }
 
-void prepare_sockets(const std::vector<int>& sockets) {
-  for (std::size_t i = 0; i < sockets.size(); ++i)
-    if (sockets[i] >= 0)
-      tell(prepare_for_kernel_esp(sockets[i], i < 2 ? Family::kV4 : Family::kV6, i % 2 == 1));
-}
-
 [[noreturn]] void keep(XfrmBackend& kernel) {
   std::vector<pollfd> fds;
   for (const int fd : kernel.fds()) fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
@@ -145,7 +135,8 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
   remove_former(**kernel, former);
   region.state().forwarder.store(Forwarder::kKernel);  // from now on it may have sent
   const std::size_t sas = add_sas(**kernel, journal, wanted.sas, region.leases());
-  prepare_sockets(sockets);
+  IkeSockets ike = IkeSockets::adopt(sockets);
+  tell(ike.prepare_for_kernel());
   remember_ipv6_forwarding(region.state());
   for (const std::string& failed : bring_to_kernel(wanted.network, wanted.policies)) tell(failed);
   for (const KernelPort& port : wanted.network.ports)

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <functional>
 #include <map>
 #include <memory>
 
@@ -39,28 +38,6 @@ Result<Reach> reach(const NetworkRecord& network) {
   return out;
 }
 
-// What is done for each address and each route of a port that has an interface.
-std::vector<std::string> for_all(const NetworkRecord& network, const Reach& reach,
-                                 const std::function<Result<void>(dp::PortIndex, const IpAddress&)>& address,
-                                 const std::function<Result<void>(const dp::Route&)>& route) {
-  std::vector<std::string> failed;
-  const auto tell = [&](const Result<void>& done) {
-    if (!done) failed.push_back(done.error().what);
-  };
-  for (const dp::LocalAddress& a : network.addresses)
-    if (const auto port = reach.ports.find(*a.port); port != reach.ports.end())
-      tell(address(port->second, a.address));
-  // Those to a link before those by a gateway on it.
-  for (const bool by_gateway : {false, true})
-    for (dp::Route r : network.routes) {
-      const auto port = reach.ports.find(r.port);
-      if (r.gateway.has_value() != by_gateway || port == reach.ports.end()) continue;
-      r.port = port->second;
-      tell(route(r));
-    }
-  return failed;
-}
-
 bool is_link_local(const IpAddress& a) {
   static const Prefix kLinkLocal = *Prefix::parse("fe80::/10");
   return kLinkLocal.contains(a);
@@ -87,9 +64,40 @@ void add_ways(const std::vector<PolicySpec>& policies, std::vector<dp::Route>& r
   routes.insert(routes.end(), more.begin(), more.end());
 }
 
-}  // namespace
+using OnAddress = Result<void> (NetworkMirror::*)(dp::PortIndex, const IpAddress&, std::uint8_t);
+using OnRoute = Result<void> (NetworkMirror::*)(const dp::Route&);
+
+// Done for each address and each route of a port that has an interface, but for those of the link itself,
+// which the kernel makes of the same MAC. What failed; the rest is done.
+std::vector<std::string> for_all(const NetworkRecord& network, const std::vector<PolicySpec>& policies,
+                                 OnAddress on_address, OnRoute on_route) {
+  auto to = reach(network);
+  if (!to) return {to.error().what};
+  std::vector<std::string> failed;
+  const auto tell = [&](const Result<void>& done) {
+    if (!done) failed.push_back(done.error().what);
+  };
+  NetworkMirror& kernel = *to->mirror;
+  for (const dp::LocalAddress& a : network.addresses)
+    if (const auto port = to->ports.find(*a.port); port != to->ports.end() && !is_link_local(a.address))
+      tell((kernel.*on_address)(port->second, a.address, static_cast<std::uint8_t>(a.address.bits())));
+  std::vector<dp::Route> routes = network.routes;
+  add_ways(policies, routes);
+  // Those to a link before those by a gateway on it.
+  for (const bool by_gateway : {false, true})
+    for (dp::Route r : routes) {
+      const auto port = to->ports.find(r.port);
+      if (r.gateway.has_value() != by_gateway || port == to->ports.end() || is_link_local(r.prefix.address))
+        continue;
+      r.port = port->second;
+      tell((kernel.*on_route)(r));
+    }
+  return failed;
+}
 
 constexpr const char* kIpv6Forwarding = "ipv6/conf/all/forwarding";
+
+}  // namespace
 
 void remember_ipv6_forwarding(SharedState& state) {
   int value = -1;
@@ -120,40 +128,13 @@ std::vector<std::string> bring_to_kernel(const NetworkRecord& network,
     set("ipv6/conf/" + port.interface + "/disable_ipv6", "0");
     set("ipv4/conf/" + port.interface + "/forwarding", "1");
   }
-  set("ipv6/conf/all/forwarding", "1");
-  auto to = reach(network);
-  if (!to) return {to.error().what};
-  NetworkRecord all = network;
-  add_ways(policies, all.routes);
-  return for_all(
-      all, *to,
-      [&](dp::PortIndex port, const IpAddress& address) -> Result<void> {
-        if (is_link_local(address)) return {};  // the kernel makes it of the same MAC
-        return to->mirror->add_address(port, address, static_cast<std::uint8_t>(address.bits()));
-      },
-      [&](const dp::Route& route) -> Result<void> {
-        if (is_link_local(route.prefix.address)) return {};
-        return to->mirror->add_route(route);
-      });
+  set(kIpv6Forwarding, "1");
+  return for_all(network, policies, &NetworkMirror::add_address, &NetworkMirror::add_route);
 }
 
-// With the addresses the kernel removes the routes that use them; those of IPv6 to a link stay.
 std::vector<std::string> take_from_kernel(const NetworkRecord& network,
                                           const std::vector<PolicySpec>& policies) {
-  auto to = reach(network);
-  if (!to) return {to.error().what};
-  NetworkRecord all = network;
-  add_ways(policies, all.routes);
-  return for_all(
-      all, *to,
-      [&](dp::PortIndex port, const IpAddress& address) -> Result<void> {
-        if (is_link_local(address)) return {};
-        return to->mirror->remove_address(port, address, static_cast<std::uint8_t>(address.bits()));
-      },
-      [&](const dp::Route& route) -> Result<void> {
-        if (is_link_local(route.prefix.address)) return {};
-        return to->mirror->remove_route(route);
-      });
+  return for_all(network, policies, &NetworkMirror::remove_address, &NetworkMirror::remove_route);
 }
 
 }  // namespace simplon::ctrl

@@ -52,22 +52,11 @@ void fields(Codec& codec, V& value) {
   codec(ports, addresses, routes);
 }
 
-namespace {
-
-template <class T, class Write>
-Secret written(const T& value, Write write) {
-  RecordWriter out;
-  write(out, value);
-  return out.take();
-}
-
-}  // namespace
-
 Secret record(const SaRecord& sa) {
-  return written(sa, [](RecordWriter& out, const SaRecord& value) {
-    out.u32(value.lease);
-    write(out, value.sa);
-  });
+  RecordWriter out;
+  out.u32(sa.lease);
+  write(out, sa.sa);
+  return out.take();
 }
 
 std::optional<SaRecord> read_sa_record(Bytes record) {
@@ -81,7 +70,9 @@ std::optional<SaRecord> read_sa_record(Bytes record) {
 }
 
 Secret record(const PolicySpec& policy) {
-  return written(policy, [](RecordWriter& out, const PolicySpec& value) { write(out, value); });
+  RecordWriter out;
+  write(out, policy);
+  return out.take();
 }
 
 std::optional<PolicySpec> read_policy_record(Bytes record) {
@@ -91,10 +82,10 @@ std::optional<PolicySpec> read_policy_record(Bytes record) {
 }
 
 Secret record(const NetworkRecord& network) {
-  return written(network, [](RecordWriter& out, const NetworkRecord& value) {
-    FieldWriter codec(out);
-    codec(value);
-  });
+  RecordWriter out;
+  FieldWriter codec(out);
+  codec(network);
+  return out.take();
 }
 
 std::optional<NetworkRecord> read_network_record(Bytes record) {

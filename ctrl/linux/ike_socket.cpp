@@ -151,11 +151,13 @@ void IkeSockets::leave_kernel() {
 }
 
 Result<void> IkeSockets::prepare_for_kernel() {
+  Result<void> first;
   for (std::size_t i = 0; i < fds_.size(); ++i)
     if (fds_[i] >= 0)
-      if (auto done = prepare_for_kernel_esp(fds_[i], i < 2 ? Family::kV4 : Family::kV6, i % 2 == 1); !done)
-        return done;
-  return {};
+      if (auto done = prepare_for_kernel_esp(fds_[i], i < 2 ? Family::kV4 : Family::kV6, i % 2 == 1);
+          !done && first)
+        first = done;
+  return first;
 }
 
 std::vector<int> IkeSockets::release() {

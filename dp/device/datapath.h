@@ -40,9 +40,6 @@ class DataPath {
   // Off: nothing is encrypted, decrypted or forwarded between the sides; the punt path to the host
   // stays. It is off from the start where the data path starts closed; on, then, opens it for good.
   virtual void set_gateway(bool on) = 0;
-  // Whether it is off, and no worker is left that has not seen it: what the ports still send was encrypted
-  // before. publish_floors() then tells of all that was ever let in.
-  virtual bool is_off() const = 0;
   virtual Result<void> commit() = 0;  // publishes what the calls above changed since the last commit
 
   // Whether one of the crypto devices does this SA's algorithms; the error says why none does.
@@ -59,9 +56,6 @@ class DataPath {
   // How many turns this worker has made. It makes one each millisecond at least, also with nothing to do and
   // while the data path is closed; one that makes none for longer hangs.
   virtual std::uint64_t turns(unsigned worker) const = 0;
-  // The tops of all replay windows to their leases, at once: for who hands the SAs over. poll() does it once
-  // a second for each SA.
-  virtual void publish_floors() = 0;
   virtual std::string memory()
       const = 0;  // what was got: "2 MB hugepages, 512 MB" or "4 KB pages (no hugepages), …"
 

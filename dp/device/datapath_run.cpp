@@ -105,12 +105,7 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
 // Closed, no worker has looked at an SA yet.
 Result<void> DpdkDataPath::commit() {
   auto done = registry_->commit();
-  const bool on = registry_->tables().read()->gateway_on;
-  if (on)
-    off_since_.reset();
-  else if (!off_since_)
-    off_since_ = quiescence_->start();
-  if (state_ == State::kClosed && on) {
+  if (state_ == State::kClosed && registry_->tables().read()->gateway_on) {
     registry_->open();
     state_ = State::kOpen;
   }

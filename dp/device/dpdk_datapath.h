@@ -55,7 +55,6 @@ class DpdkDataPath final : public DataPath {
   Result<void> set_tunnels(const std::vector<TunnelSetup>& tunnels) override {
     return tunnels_->set(tunnels);
   }
-  bool is_off() const override { return off_since_ && quiescence_->passed(*off_since_); }
   Result<void> commit() override;
   Result<void> can(const SaSpec& sa) override { return registry_->can(sa); }
   std::vector<SaRef> sas() const override { return registry_->sas(); }
@@ -65,7 +64,6 @@ class DpdkDataPath final : public DataPath {
   std::vector<NeighbourKey> used_neighbours() override { return registry_->used_neighbours(); }
   Stats stats() const override;
   std::uint64_t turns(unsigned worker) const override { return threads_[worker].worker->counters().turns; }
-  void publish_floors() override { registry_->publish_floors(); }
   std::string memory() const override { return memory_; }
   int fd() const override { return punt_path_->fd(); }
   std::vector<Event> poll() override;
@@ -106,7 +104,6 @@ class DpdkDataPath final : public DataPath {
   std::unique_ptr<CryptoBackends> crypto_;
   std::unique_ptr<Quiescence> quiescence_;
   std::unique_ptr<Registry> registry_;
-  std::optional<Quiescence::Token> off_since_;
   std::unique_ptr<PortWatch> watch_;
   std::unique_ptr<TunnelPorts> tunnels_;
   std::unique_ptr<Dummies> dummies_;
