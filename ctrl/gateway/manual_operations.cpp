@@ -2,6 +2,7 @@
 #include "ctrl/gateway/manual_operations.h"
 
 #include <algorithm>
+#include <map>
 
 #include "ctrl/backend/xfrm/message.h"
 #include "ctrl/gateway/clock.h"
@@ -41,22 +42,33 @@ Result<PolicyId> ManualOperations::add(PolicySpec policy) {
     return fail(
         "in mode 'kernel' a policy with action protect needs tunnel-local and tunnel-remote, which the "
         "kernel's policies name");
-  if (config_.mode == Mode::kKernel && policy.over != PolicyId{}) {
-    const std::vector<PolicySpec> all = reconciler_.policies();
-    const auto able = can_nest(policy, [&](PolicyId id) {
-      const auto found = std::ranges::find(all, id, &PolicySpec::id);
-      return found == all.end() ? nullptr : &*found;
-    });
-    if (!able) return std::unexpected(able.error());
-  }
   if (policy.id == PolicyId{}) policy.id = ids_.fresh();
   if (reconciler_.holds(policy.id)) return fail("there is a policy with this id already");
+  if (config_.mode == Mode::kKernel && policy.over != PolicyId{})
+    if (auto able = all_can_nest(policy); !able) return std::unexpected(able.error());
   if (auto done = reconciler_.install_new({.policies = {{policy.id, policy}}}); !done) {
     reconciler_.all_changed();  // a part of it may stand
     return std::unexpected(done.error());
   }
   reconciler_.manual().add(policy);
   return policy.id;
+}
+
+// With `added`, which may be one that entries from before name as over them.
+Result<void> ManualOperations::all_can_nest(const PolicySpec& added) const {
+  const std::vector<PolicySpec> all = reconciler_.policies();
+  std::map<PolicyId, const PolicySpec*> by_id{{added.id, &added}};
+  for (const PolicySpec& p : all) by_id.emplace(p.id, &p);
+  const auto find = [&](PolicyId id) {
+    const auto found = by_id.find(id);
+    return found == by_id.end() ? nullptr : found->second;
+  };
+  if (auto able = can_nest(added, find); !able) return able;
+  for (const PolicySpec& p : all)
+    if (p.over != PolicyId{})
+      if (auto able = can_nest(p, find); !able)
+        return fail("with it, policy '" + p.name + "' " + able.error().what);
+  return {};
 }
 
 // Without it an SA would be one that nothing sends through, and whose packets are let in by none.

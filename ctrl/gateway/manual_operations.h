@@ -33,6 +33,7 @@ class ManualOperations {
  private:
   Result<SaId> add(SaSpec sa);
   Result<PolicyId> add(PolicySpec policy);
+  Result<void> all_can_nest(const PolicySpec& added) const;
   Result<void> remove(SaId id);
   Result<void> remove(PolicyId id);
   void apply_limit(const ManualEntries::Limit& limit);

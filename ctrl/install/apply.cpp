@@ -99,9 +99,9 @@ Result<void> apply(const Changes& changes, Backend& backend, State& now) {
   applier.remove(changes.remove_bypasses);
   applier.demote_bypasses(changes.demote_bypasses);
   applier.remove(changes.free_out);
+  applier.move(changes.move_sas);  // a new SA of the peer may need the place that it leaves
   applier.add(changes.add_in);
   applier.add(changes.add_out);
-  applier.move(changes.move_sas);
   if (!changes.set_policies.empty()) backend.prepare(changes.set_policies);
   applier.set(changes.set_policies);
   applier.remove(changes.remove_policies);

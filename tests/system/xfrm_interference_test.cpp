@@ -78,6 +78,29 @@ TEST_F(XfrmInterference, FlushedPoliciesComeBackInTheOrderInWhichTheyDecide) {
   }
 }
 
+// An entry that the kernel does not take holds back what lets pass behind it, and nothing else.
+TEST_F(XfrmInterference, WhatProtectsIsPutBackBehindAPolicyThatCannotBe) {
+  PolicySpec wrong = office(6);  // transport mode with ends of another family
+  wrong.order = 8;
+  wrong.mode = SaMode::kTransport;
+  wrong.selectors = {{ts("192.0.2.128/25")}, {ts("198.51.100.0/24")}};
+  wrong.tunnel = TunnelEnds{ip("2001:db8::1"), ip("2001:db8::2")};
+  ASSERT_FALSE(backend_->add_policy(wrong));
+  add(office());
+  PolicySpec rest{.id = PolicyId{8}, .name = "rest", .order = 32, .action = Action::kBypass};
+  rest.selectors = {{ts("0.0.0.0/0")}, {ts("0.0.0.0/0")}};
+  add(rest);
+  const int open = count(policies(), "src 0.0.0.0/0 dst 0.0.0.0/0");
+  ASSERT_GT(open, 0) << "the control";
+  ASSERT_TRUE(runs("ip xfrm policy flush"));
+  told();
+  EXPECT_EQ(count(policies(), "tmpl src 203.0.113.1 dst 203.0.113.2"), 1) << policies();
+  EXPECT_EQ(count(policies(), "src 0.0.0.0/0 dst 0.0.0.0/0"), 0) << policies();
+  ASSERT_TRUE(backend_->remove_policy(wrong));
+  told_at_once();
+  EXPECT_EQ(count(policies(), "src 0.0.0.0/0 dst 0.0.0.0/0"), open) << "it is put back when all before it is";
+}
+
 TEST_F(XfrmInterference, RemovedOrReplacedPolicyIsBack) {
   ASSERT_TRUE(backend_->fence());
   add(office());

@@ -106,19 +106,14 @@ pings() { on hostA ping -q -c 3 -i 0.1 -W 5 198.18.2.10 | grep -q ' 3 received' 
 crosses() { guest bash "$dir/join.sh" >"$run/joined" 2>&1 || { cat "$run/joined"; return 1; }; wait_for 10 pings; }
 packets() { tcpdump -nr "$run/wan.pcap" "$1" 2>"$run/read.log" | wc -l; }
 only_ah() { [ "$(packets 'ip proto 51')" -ge 10 ] && [ "$(packets 'ip proto 50 or icmp')" = 0 ]; }
-its_reason() { grep -hE 'NO_PROPOSAL|no proposal|no acceptable|TS_UNACCEPTABLE|refus|does not match|no local proposal' "$dir/peer.log" "$run"/gwA*.log 2>/dev/null | tail -n 4 | sed 's/^/      /'; }
 by_libreswan() { guest "timeout 30 ipsec up around && timeout 30 ipsec up net" >"$run/up" 2>&1 || { tail -n 5 "$run/up"; return 1; }; }
 
 start gwB wan tcpdump -U -ni wan0 -w "$run/wan.pcap"
 wait_for 10 test -s "$run/wan.pcap"
 ok "nothing crosses without it" no_answer hostA 198.18.2.10
-if ctl gwA initiate sites net >"$run/initiate" 2>&1; then
-  ok "Simplon initiates: both halves are up" wait_for 10 halves 1
-  ok "pings cross both ways, by both" crosses
-else
-  echo "   libreswan as responder has not made both halves in one IKE SA; it says:"
-  its_reason
-fi
+ok "Simplon initiates" ctl gwA initiate sites net
+ok "both halves are up" wait_for 10 halves 1
+ok "pings cross both ways, by both" crosses
 # Which began it, so that libreswan does not bring it up again.
 ok "Simplon ends it" eval 'ctl gwA terminate --ike sites >/dev/null; wait_for 20 halves 0'
 ok "nothing crosses" no_answer hostA 198.18.2.10
@@ -127,4 +122,5 @@ ok "both halves are up" wait_for 10 halves 1
 ok "pings cross both ways, by both" crosses
 ok "between the two AH alone is seen" wait_for 5 only_ah
 cp "$dir/peer.log" "$run/peer.log"
+[ $failed = 0 ] || grep -hE 'NO_PROPOSAL|no proposal|no acceptable|TS_UNACCEPTABLE|refus|does not match|no local proposal' "$run"/*.log | tail -n 8
 lab_end

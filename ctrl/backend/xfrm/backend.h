@@ -122,6 +122,7 @@ class XfrmBackend final : public Backend {
   Result<void> compare_policies(std::vector<BackendEvent>& out);
   void suspect(const KernelPolicy& key);
   std::vector<KernelPolicy> suspects_in_order() const;
+  bool lets_pass(const KernelPolicy& key) const;
   void forget(const KernelPolicy& key);
   void repair(std::vector<BackendEvent>& out);
   bool miss_sas(std::vector<BackendEvent>& out);

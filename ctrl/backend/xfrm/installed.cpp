@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/backend/xfrm/message.h"
@@ -41,24 +41,25 @@ TrafficSelector end_of(const xfrm_user_tmpl& tmpl, const xfrm_address_t& address
 
 // The kernel names the SA that it lacks by its ends and protocol, and in each case the packet that came
 // first. Of a bundle (RFC 4301 §4.5) the SA inside is there already when the one around it is asked for: so
-// what asks is a packet of that one.
-std::optional<AcquireEvent> acquire_event(const nlmsghdr& message) {
+// what asks is a packet of that one. Where both have the same ends and protocol, both are asked for: one that
+// is there is not made again.
+std::vector<AcquireEvent> acquire_events(const nlmsghdr& message) {
   const auto* acquire = fixed_header<xfrm_user_acquire>(message);
-  if (acquire == nullptr) return std::nullopt;
+  if (acquire == nullptr) return {};
+  std::vector<AcquireEvent> out;
+  const xfrm_user_tmpl* inside = nullptr;
   const std::vector<xfrm_user_tmpl> all = templates(message, sizeof *acquire);
-  const auto asked = std::ranges::find_if(all, [&](const xfrm_user_tmpl& t) {
-    return t.id.proto == acquire->id.proto &&
-           from_kernel(t.id.daddr, t.family) == from_kernel(acquire->id.daddr, t.family) &&
-           from_kernel(t.saddr, t.family) == from_kernel(acquire->saddr, t.family);
-  });
-  if (asked == all.end()) return std::nullopt;
-  const PolicyId id{asked->reqid};
-  if (asked == all.begin()) {
-    const SelectorPair pair = selector_pair(acquire->sel);
-    return AcquireEvent{id, pair.source, pair.destination};
+  for (const xfrm_user_tmpl& t : all) {
+    if (t.id.proto == acquire->id.proto &&
+        from_kernel(t.id.daddr, t.family) == from_kernel(acquire->id.daddr, t.family) &&
+        from_kernel(t.saddr, t.family) == from_kernel(acquire->saddr, t.family)) {
+      const SelectorPair pair = selector_pair(acquire->sel);
+      out.push_back({PolicyId{t.reqid}, inside != nullptr ? end_of(*inside, inside->saddr) : pair.source,
+                     inside != nullptr ? end_of(*inside, inside->id.daddr) : pair.destination});
+    }
+    inside = &t;
   }
-  const xfrm_user_tmpl& inside = *std::prev(asked);
-  return AcquireEvent{id, end_of(inside, inside.saddr), end_of(inside, inside.id.daddr)};
+  return out;
 }
 
 // The SPD entry for a kernel policy that no entry of this process has made. `n` numbers it.
@@ -166,8 +167,8 @@ void XfrmBackend::read_mapping(const nlmsghdr& message, std::vector<BackendEvent
 
 void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>& out) {
   if (message.nlmsg_type == XFRM_MSG_ACQUIRE) {
-    const auto acquire = acquire_event(message);
-    if (acquire && policies_.contains(acquire->policy)) out.emplace_back(*acquire);  // else another program's
+    for (const AcquireEvent& acquire : acquire_events(message))
+      if (policies_.contains(acquire.policy)) out.emplace_back(acquire);  // else another program's
   } else if (message.nlmsg_type == XFRM_MSG_EXPIRE) {
     const auto* expire = fixed_header<xfrm_user_expire>(message);
     if (expire == nullptr) return;

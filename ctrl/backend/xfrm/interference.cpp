@@ -186,7 +186,14 @@ std::vector<KernelPolicy> XfrmBackend::suspects_in_order() const {
   return out;
 }
 
-// What could not be put back stays suspect with all behind it, and the next poll() tries again.
+bool XfrmBackend::lets_pass(const KernelPolicy& key) const {
+  const auto found = claims_.find(key);
+  if (found == claims_.end() || found->second.empty()) return false;
+  const Claim& first = *found->second.begin();
+  return first.passage || policies_.at(first.id).spec.action == Action::kBypass;
+}
+
+// What could not be put back stays suspect, with all behind it that lets pass; the next poll() tries again.
 void XfrmBackend::repair(std::vector<BackendEvent>& out) {
   const bool blocked = !fenced_ || default_blocks();
   if (fenced_ && !blocked && set_default(true))
@@ -195,9 +202,15 @@ void XfrmBackend::repair(std::vector<BackendEvent>& out) {
   if (check_policies_ && !compare_policies(out)) return;
   check_policies_ = false;
   std::size_t repaired = 0;
+  bool failed = false;
   for (const KernelPolicy& key : suspects_in_order()) {
-    if (!write_policy(key, "of Simplon")) break;
-    ++repaired;
+    if (failed && lets_pass(key)) continue;
+    if (write_policy(key, "of Simplon"))
+      ++repaired;
+    else if (requests_.error() != EAFNOSUPPORT) {  // a kernel without IPv6 does not need it
+      failed = true;
+      continue;
+    }
     suspects_.erase(key);
   }
   if (repaired != 0)

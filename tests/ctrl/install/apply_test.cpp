@@ -32,6 +32,21 @@ TEST(Apply, SasComeBeforePoliciesAndGoAfterThem) {
   EXPECT_TRUE(same(now, want));
 }
 
+// A peer that moves and makes another child in the same message: the new SA may need the place of the old
+// one.
+TEST(Apply, WhatMovesMakesRoomBeforeOthersCome) {
+  State want, now;
+  now.sas[SaId{1}] = install(1, Direction::kOut, 1, kNet).sa;
+  SaSpec moved = *now.sas[SaId{1}];
+  moved.udp = UdpPorts{Port{4500}, Port{4501}};
+  want.sas[SaId{1}] = std::make_shared<const SaSpec>(moved);
+  want.sas[SaId{2}] = install(2, Direction::kOut, 1, kNet).sa;
+  Journal journal;
+  journal.has = now;
+  ASSERT_TRUE(apply(diff(want, now), journal, now));
+  EXPECT_THAT(journal.calls, ElementsAre("~out 1", "+out 2", "commit"));
+}
+
 TEST(Rfc4301_5, NothingPassesInTheClearBetweenTwoSteps) {
   State want, now;
   PolicySpec bypass = entry(1, "bypass", 9, kNet), protect = entry(2, "protect", 1, kPart);
