@@ -23,6 +23,25 @@ namespace {
 
 constexpr int kLookEvery = 200;  // ms, beside the kernel's notices
 
+// What each step took, for the log.
+class Steps {
+ public:
+  void done(const char* step) {
+    const auto now = Clock::now();
+    text_ += (text_.empty() ? "" : ", ") + std::string(step) + " " + ms(now - last_);
+    last_ = now;
+  }
+  std::string text() const { return ms(last_ - began_) + " ms (" + text_ + ")"; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static std::string ms(Clock::duration took) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+  }
+  Clock::time_point began_ = Clock::now(), last_ = began_;
+  std::string text_;
+};
+
 void tell(const std::string& what) { say(Urgency::kError, what); }
 void tell(const Result<void>& done) {
   if (!done) tell(done.error().what);
@@ -117,7 +136,7 @@ void refuse_what_opens(const Wanted& wanted, const SharedState& state) {
 }  // namespace
 
 void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
-  const auto began = std::chrono::steady_clock::now();
+  Steps steps;
   Journal journal(region.journal());
   const Wanted wanted = read_wanted(journal);
   const bool reachable = std::ranges::any_of(wanted.network.ports,
@@ -130,24 +149,27 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
   auto kernel = XfrmBackend::open();
   if (!kernel) give_up(kernel.error().what);
   const Installed former = read_former(**kernel, journal, wanted, region);
+  steps.done("journal");
   if (auto done = (*kernel)->fence(); !done) give_up(done.error().what);
+  steps.done("fence");
   add_policies(**kernel, wanted.policies);
   remove_former(**kernel, former);
+  steps.done("policies");
   region.state().forwarder.store(Forwarder::kKernel);  // from now on it may have sent
   const std::size_t sas = add_sas(**kernel, journal, wanted.sas, region.leases());
+  steps.done("SAs");
   IkeSockets ike = IkeSockets::adopt(sockets);
   tell(ike.prepare_for_kernel());
   remember_ipv6_forwarding(region.state());
   for (const std::string& failed : bring_to_kernel(wanted.network, wanted.policies)) tell(failed);
+  steps.done("addresses and routes");
   for (const KernelPort& port : wanted.network.ports)
     if (!port.interface.empty()) tell(unmute(port.interface));
   region.state().kernel_ready = true;
-  const auto took =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+  steps.done("interfaces");
   say(Urgency::kWarning, "the kernel forwards: " + std::to_string(sas) + " of " +
                              std::to_string(wanted.sas.size()) + " SAs, " +
-                             std::to_string(wanted.policies.size()) + " policies, after " +
-                             std::to_string(took.count()) + " ms");
+                             std::to_string(wanted.policies.size()) + " policies, after " + steps.text());
   keep(**kernel);
 }
 
