@@ -98,7 +98,7 @@ one_kill() {
   rm -f "$run/answers"
   ok "packets cross the data path again" wait_for 30 answers 50
   stop gap INT
-  echo "       $(cat "$run/gap.log"); $(grep 'ms without a forwarder' "$log" | tail -n 1 | grep -oE '[0-9]+ ms without a forwarder')"
+  echo "       $(cat "$run/gap.log"); $(grep 'ms without a forwarder' "$log" | tail -n 1 | grep -oE '[0-9]+ ms without a forwarder'); $(grep 'the kernel forwards' "$log" | tail -n 1 | grep -oE 'after [0-9].*')"
 }
 for ((i = 0; i < kills; i++)); do one_kill; done
 ok "the peer has set none up anew" test "$(set_up)" = 1
