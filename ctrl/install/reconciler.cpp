@@ -42,7 +42,9 @@ Result<void> Reconciler::reconcile(Now now) {
   const std::vector<SaRef> changed = std::exchange(changed_, {});
   all_changed_ = false;
   const Placement placed = placement(
-      config_.mode, whole ? desired(config_, children_, manual_) : desired_part(changed, config_, children_),
+      config_.mode,
+      whole ? desired(config_, children_, manual_, followed_)
+            : desired_part(changed, config_, children_, followed_),
       capabilities());
   Result<void> first = log_refused(placed.refused);
   for (auto& [id, installer] : installers_) {
