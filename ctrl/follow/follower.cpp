@@ -85,10 +85,10 @@ void Follower::put(KernelSa read) {
     sas_.erase(found);
     found = sas_.end();
   }
-  // One that the daemon has moved, and which is gone under the key that it had.
-  if (found == sas_.end())
-    for (const KernelSaKey& other : gone_)
-      if (const auto left = sas_.find(other); left != sas_.end() && same(*left)) found = left;
+  // One that the daemon has moved: it is gone under the key that it had, or this dump finds it under another.
+  if (const auto group = groups_.find(read.reqid); found == sas_.end() && group != groups_.end())
+    for (const KernelSaKey& other : group->second.sas)
+      if (const auto left = sas_.find(other); same(*left) && (left->second.gone || dumping_)) found = left;
   if (found == sas_.end()) {
     groups_[read.reqid].sas.insert(key);
     sas_.emplace(key, Sa{.kernel = std::move(read), .id = SaId{++last_id_}});
@@ -102,7 +102,7 @@ void Follower::put(KernelSa read) {
   groups_[read.reqid].sas.insert(key);
   refused_.erase(node.key());
   if (sa.is == Is::kRefused) refused_.insert(key);
-  sa.compare = sa.compare || sa.gone.has_value();
+  sa.compare = sa.compare || sa.gone.has_value() || !(node.key() == key);
   sa.gone.reset();
   sa.remote.reset();
   sa.kernel = std::move(read);
@@ -222,6 +222,9 @@ void Follower::acquire(const AcquireEvent& event) {
   const auto reqid = reqids_.find(event.policy);
   const auto group = reqid == reqids_.end() ? groups_.end() : groups_.find(reqid->second);
   if (group == groups_.end()) return;
+  // One that is not used is to be rekeyed: then another, asked for beside it, would be one too many.
+  for (const KernelSaKey& key : group->second.sas)
+    if (const Sa& sa = sas_.at(key); sa.is != Is::kWaiting && sa.direction == Direction::kOut && !sa.gone) return;
   for (const auto& [key, policy] : group->second.policies) {
     const SelectorSet set = policy.selectors();
     if (!policy.out() || !overlap(set.local, {event.source}) || !overlap(set.remote, {event.destination}))

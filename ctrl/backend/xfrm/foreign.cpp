@@ -85,6 +85,7 @@ Result<ForeignSas> ForeignSas::open() {
   if (!requests) return std::unexpected(requests.error());
   auto events = Netlink::open(NETLINK_XFRM, XFRMGRP_SA | XFRMGRP_POLICY | XFRMGRP_EXPIRE);
   if (!events) return std::unexpected(events.error());
+  [[maybe_unused]] const auto no_migration = events->join(XFRMNLGRP_MIGRATE);  // a kernel without it
   return ForeignSas(std::move(*requests), std::move(*events));
 }
 
@@ -111,6 +112,7 @@ bool ForeignSas::read(const nlmsghdr& message, const Each& each) {
     case XFRM_MSG_DELPOLICY:
       if (const auto policy = read_kernel_policy(message)) each.policy_gone(policy->key);
       return true;
+    case XFRM_MSG_MIGRATE:  // moves SAs and policies, and tells neither of the ones nor of the others
     case XFRM_MSG_POLEXPIRE:
     case XFRM_MSG_FLUSHSA:
     case XFRM_MSG_FLUSHPOLICY:
