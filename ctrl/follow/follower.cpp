@@ -48,13 +48,17 @@ ForeignSas::Each Follower::notices(Now now) {
           .policy_gone = [this](const KernelPolicyKey& key) { leave(key); }};
 }
 
-void Follower::poll(Now now) {
+void Follower::poll(Now now, bool complete) {
   if (!kernel_.poll(notices(now)))
     if (auto done = compare_all(now); !done) log_.error(Category::kKernel, done.error().what);
   forget_gone(now);
   const std::set<std::uint32_t> all = std::exchange(unsettled_, {});
   if (all.empty()) return;
-  for (const std::uint32_t reqid : all) settle(reqid, now);
+  for (const std::uint32_t reqid : all) {
+    // Before its message leaves, a daemon has installed all that the message is about.
+    if (const auto group = groups_.find(reqid); complete && group != groups_.end()) group->second.settled = now;
+    settle(reqid, now);
+  }
   [[maybe_unused]] const auto logged = reconciler_.reconcile(now);
 }
 

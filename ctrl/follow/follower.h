@@ -64,9 +64,9 @@ class Follower {
   Result<void> begin(Now now);
 
   int fd() const { return kernel_.fd(); }
-  // Each turn, before the TAPs are read: a message of the daemon leaves by a TAP, so what it has installed before
-  // is taken up before the peer hears of it.
-  void poll(Now now);
+  // Each turn; and with `complete` when frames were read from a TAP, before they go on (DataPath::set_before_injection()): the
+  // daemon's messages leave by a TAP, so what it has installed is taken up before the peer hears of it.
+  void poll(Now now, bool complete = false);
   // Once a second: tells the kernel what has passed, of some hundred SAs in turn, and asks again for rekeys.
   void watch(Now now);
 

@@ -220,6 +220,7 @@ Result<void> Gateway::begin_ike() {
     endpoint_->configure(config_.connections, now);
     if (!follower_) return {};
     poller_.add(follower_->fd(), [] {});  // wakes the turn, which polls
+    datapath_->set_before_injection([this] { follower_->poll(clock_now(), true); });
     return follower_->begin(now);
   }
   endpoint_->configure(config_.connections, now, ike::Endpoint::Start::kHold);
