@@ -170,8 +170,8 @@ void read_gateway(const Value& value, Section& root, const Machine& machine, Con
 
 void read_daemon(Section& root, Config& out) {
   const Value value = root.get("ike");
-  if (const auto given = value.choice<IkeDaemon>(
-          {{"internal", IkeDaemon::kInternal}, {"external", IkeDaemon::kExternal}}))
+  if (const auto given =
+          value.choice<IkeDaemon>({{"internal", IkeDaemon::kInternal}, {"external", IkeDaemon::kExternal}}))
     out.daemon = *given;
   if (out.daemon == IkeDaemon::kInternal) return;
   if (out.mode == Mode::kKernel)

@@ -26,9 +26,9 @@ Result<Descriptor> only_follower() {
   kName.copy(address.sun_path + 1, kName.size());
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + kName.size());
   if (fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return out;
-  return errno == EADDRINUSE ? fail("another gateway follows the kernel's SAs here.")
-                             : fail(std::string("cannot see to it that one gateway follows alone: ") +
-                                    std::strerror(errno));
+  return errno == EADDRINUSE
+             ? fail("another gateway follows the kernel's SAs here.")
+             : fail(std::string("cannot see to it that one gateway follows alone: ") + std::strerror(errno));
 }
 
 Result<void> ask_for_rekeys() {

@@ -23,16 +23,16 @@ Result<std::unique_ptr<Follower>> Follower::open(Reconciler& reconciler, PolicyI
   if (!alone) return std::unexpected(alone.error());
   auto kernel = ForeignSas::open();
   if (!kernel) return std::unexpected(kernel.error());
-  return std::unique_ptr<Follower>(
-      new Follower(std::move(*alone), std::move(*kernel), reconciler, ids, log));
+  return std::unique_ptr<Follower>(new Follower(std::move(*alone), std::move(*kernel), reconciler, ids, log));
 }
 
 Result<void> Follower::begin(Now now) {
   if (auto done = compare_all(now); !done) return done;
   for (auto& [reqid, group] : groups_) group.settled = now;
   poll(now);
-  log_.info(Category::kKernel, "following the IKE daemon's SAs in the kernel: " + std::to_string(sas_.size()) +
-                                   " SAs, " + std::to_string(groups_.size()) + " reqids");
+  log_.info(Category::kKernel,
+            "following the IKE daemon's SAs in the kernel: " + std::to_string(sas_.size()) + " SAs, " +
+                std::to_string(groups_.size()) + " reqids");
   return {};
 }
 
@@ -56,7 +56,8 @@ void Follower::poll(Now now, bool complete) {
   if (all.empty()) return;
   for (const std::uint32_t reqid : all) {
     // Before its message leaves, a daemon has installed all that the message is about.
-    if (const auto group = groups_.find(reqid); complete && group != groups_.end()) group->second.settled = now;
+    if (const auto group = groups_.find(reqid); complete && group != groups_.end())
+      group->second.settled = now;
     settle(reqid, now);
   }
   [[maybe_unused]] const auto logged = reconciler_.reconcile(now);
@@ -208,8 +209,7 @@ void Follower::watch(Now now) {
   if (now - asked_ < kAskEvery) return;
   asked_ = now;
   for (const KernelSaKey& key : refused_)
-    if (const auto found = sas_.find(key); found != sas_.end() && !found->second.gone)
-      [[maybe_unused]]
+    if (const auto found = sas_.find(key); found != sas_.end() && !found->second.gone) [[maybe_unused]]
       const auto asked = kernel_.expire(found->second.kernel, false);
 }
 
@@ -228,7 +228,8 @@ void Follower::acquire(const AcquireEvent& event) {
   if (group == groups_.end()) return;
   // One that is not used is to be rekeyed: then another, asked for beside it, would be one too many.
   for (const KernelSaKey& key : group->second.sas)
-    if (const Sa& sa = sas_.at(key); sa.is != Is::kWaiting && sa.direction == Direction::kOut && !sa.gone) return;
+    if (const Sa& sa = sas_.at(key); sa.is != Is::kWaiting && sa.direction == Direction::kOut && !sa.gone)
+      return;
   for (const auto& [key, policy] : group->second.policies) {
     const SelectorSet set = policy.selectors();
     if (!policy.out() || !overlap(set.local, {event.source}) || !overlap(set.remote, {event.destination}))
@@ -239,8 +240,8 @@ void Follower::acquire(const AcquireEvent& event) {
   }
 }
 
-// RFC 7296 §2.23: a packet that has passed the integrity check and the window tells where the peer is by now. Only
-// the kernel itself can tell the daemon of it; the daemon finds out by the peer's next message.
+// RFC 7296 §2.23: a packet that has passed the integrity check and the window tells where the peer is by now.
+// Only the kernel itself can tell the daemon of it; the daemon finds out by the peer's next message.
 void Follower::moved(const MovedEvent& event) {
   const Sa* inbound = find(event.sa);
   if (inbound == nullptr || inbound->direction != Direction::kIn) return;
@@ -291,8 +292,9 @@ void Follower::stop() {
   }
   if (silent != 0)
     log_.warning(Category::kKernel,
-                 std::to_string(silent) + " outbound SAs stay silent in the kernel: nobody sends by them until the "
-                                          "IKE daemon has rekeyed them");
+                 std::to_string(silent) +
+                     " outbound SAs stay silent in the kernel: nobody sends by them until the "
+                     "IKE daemon has rekeyed them");
 }
 
 }  // namespace simplon::ctrl

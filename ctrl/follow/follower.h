@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ike: external`: another IKE daemon negotiates, and installs SAs and policies in the kernel, as it would without
-// us; here they are taken up for the data path. The daemon need not know. Control thread.
+// `ike: external`: another IKE daemon negotiates, and installs SAs and policies in the kernel, as it would
+// without us; here they are taken up for the data path. The daemon need not know. Control thread.
 //
 //   kernel ─ ForeignSas ─▶ Follower ─ translate.h ─▶ FollowedEntries ─▶ Reconciler ─▶ data path
 //      ▲                       │
 //      └── silence, counters, windows, EXPIRE, ACQUIRE: what the daemon would hear from the kernel's own ESP
 //
-// An SA is taken up when a policy with its reqid is there. Before the data path may send by an outbound one the
-// kernel is kept from it (ForeignSas::silence()), and the first number of ours is behind all that the kernel can
-// have used. An outbound SA is refused
+// An SA is taken up when a policy with its reqid is there. Before the data path may send by an outbound one
+// the kernel is kept from it (ForeignSas::silence()), and the first number of ours is behind all that the
+// kernel can have used. An outbound SA is refused
 //
-//   - when the kernel has sent by it and its cipher makes the IV from the sequence number: the kernel's IVs are
+//   - when the kernel has sent by it and its cipher makes the IV from the sequence number: the kernel's IVs
+//   are
 //     not known to us, and one must not be used twice;
-//   - when it was silent before we saw it: a data path that is gone has sent by it, and how much is not known.
+//   - when it was silent before we saw it: a data path that is gone has sent by it, and how much is not
+//   known.
 //
-// Its packets are dropped then, never sent by the kernel nor in clear, and the daemon is asked to rekey the SA
-// (a soft EXPIRE), every ten seconds until it has. The port's TAPs take no part in the kernel's IPsec
+// Its packets are dropped then, never sent by the kernel nor in clear, and the daemon is asked to rekey the
+// SA (a soft EXPIRE), every ten seconds until it has. The port's TAPs take no part in the kernel's IPsec
 // (NetworkMirror), so an SA that is negotiated while we run has never been used by the kernel.
 //
-// A daemon that moves an SA to other addresses removes it and installs it again with the key that it had. So an
-// SA that is removed stays for a moment, and one with its SPI and key is the same: numbers and window go on.
+// A daemon that moves an SA to other addresses removes it and installs it again with the key that it had. So
+// an SA that is removed stays for a moment, and one with its SPI and key is the same: numbers and window go
+// on.
 #pragma once
 
 #include <map>
@@ -64,8 +67,9 @@ class Follower {
   Result<void> begin(Now now);
 
   int fd() const { return kernel_.fd(); }
-  // Each turn; and with `complete` when frames were read from a TAP, before they go on (DataPath::set_before_injection()): the
-  // daemon's messages leave by a TAP, so what it has installed is taken up before the peer hears of it.
+  // Each turn; and with `complete` when frames were read from a TAP, before they go on
+  // (DataPath::set_before_injection()): the daemon's messages leave by a TAP, so what it has installed is
+  // taken up before the peer hears of it.
   void poll(Now now, bool complete = false);
   // Once a second: tells the kernel what has passed, of some hundred SAs in turn, and asks again for rekeys.
   void watch(Now now);
@@ -91,10 +95,10 @@ class Follower {
     std::string why;
     dp::SaStart start;
     ForeignSas::Position position;
-    std::uint64_t told = 0;                // packets that the kernel knows of
-    std::optional<SocketAddress> remote;   // of a peer that has moved without a word of the daemon yet
-    std::optional<Now> gone;               // since when the kernel has it no more
-    bool compare = false;                  // was installed again: is it as we left it?
+    std::uint64_t told = 0;               // packets that the kernel knows of
+    std::optional<SocketAddress> remote;  // of a peer that has moved without a word of the daemon yet
+    std::optional<Now> gone;              // since when the kernel has it no more
+    bool compare = false;                 // was installed again: is it as we left it?
   };
   struct Group {
     KernelPolicies policies;

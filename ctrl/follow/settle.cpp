@@ -136,8 +136,8 @@ SaSpec Follower::as_it_is(const Sa& sa) const {
   return out;
 }
 
-// What its packets may be is of the inbound SA itself, and does not change in one that is installed: so that one
-// goes, and another takes its place, where its window stands.
+// What its packets may be is of the inbound SA itself, and does not change in one that is installed: so that
+// one goes, and another takes its place, where its window stands.
 void Follower::put_sa(Sa& sa, SaSpec spec, Now now) {
   const SaSpec ends = as_it_is(sa);
   spec.id = sa.id;

@@ -103,7 +103,8 @@ Result<SaSpec> followed_sa(const KernelSa& sa, Direction direction, const Follow
 std::optional<PolicySpec> followed_shunt(const KernelPolicyRead& policy, PolicyId id) {
   const bool passes = policy.action == Action::kBypass;
   // What is let pass needs the kernel's leave for both, the machine and what it forwards; see `in` above.
-  if (passes && (!policy.why_not.empty() || policy.key.policy.direction == XFRM_POLICY_FWD)) return std::nullopt;
+  if (passes && (!policy.why_not.empty() || policy.key.policy.direction == XFRM_POLICY_FWD))
+    return std::nullopt;
   PolicySpec out{.id = id,
                  .name = "kernel-" + std::to_string(static_cast<std::uint32_t>(id)),
                  .order = order_of(policy.priority),

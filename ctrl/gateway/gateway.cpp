@@ -93,7 +93,8 @@ Result<void> Gateway::inherit() {
         "without the guard");
   if (guarded_ && config_.daemon == IkeDaemon::kExternal)
     return fail(
-        "with 'ike: external' the SAs in the kernel are the other daemon's, and the guard could not go on with "
+        "with 'ike: external' the SAs in the kernel are the other daemon's, and the guard could not go on "
+        "with "
         "them: start simplond without the guard");
   return {};
 }
@@ -259,8 +260,9 @@ Result<void> Gateway::adopt() {
 Result<void> Gateway::start_console() {
   reload_.emplace(Reload::Parts{config_, ids_, machine_, log_, network_.get(), *endpoint_, reconciler_,
                                 *outputs_, manual_, [this] { recheck(); }});
-  const ConsoleParts parts{config_, log_,     datapath_.get(), *jobs_, *endpoint_, reconciler_,
-                           manual_, follower_.get(), *reload_, tickets_, since_, started_};
+  const ConsoleParts parts{config_,    log_,        datapath_.get(), *jobs_,
+                           *endpoint_, reconciler_, manual_,         follower_.get(),
+                           *reload_,   tickets_,    since_,          started_};
   for (const std::string& path : config_.management.sockets) {
     auto console = ViciServer::open(path, Commands(console_operations(parts)));
     if (!console) return std::unexpected(console.error());

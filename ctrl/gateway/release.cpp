@@ -51,7 +51,8 @@ int release_kernel(const std::string& file) {
   // are held until all is done, so that none can start meanwhile.
   // Beside another IKE daemon, which has them, one that follows holds a name of its own.
   const bool external = config->daemon == IkeDaemon::kExternal;
-  const auto ports = external ? Result<IkeSockets>(IkeSockets::adopt({-1, -1, -1, -1})) : IkeSockets::open(false);
+  const auto ports =
+      external ? Result<IkeSockets>(IkeSockets::adopt({-1, -1, -1, -1})) : IkeSockets::open(false);
   const auto alone = external ? only_follower() : Result<Descriptor>();
   for (const Error* error : {ports ? nullptr : &ports.error(), alone ? nullptr : &alone.error()})
     if (error != nullptr) {

@@ -369,12 +369,13 @@ bool is_strict(const std::string& interface) {
   return value == "1";
 }
 
-// What the host sends by the TAP leaves it in clear for the data path to protect, and what the data path has taken
-// out of an SA the kernel does not ask where it was protected. IPv6 has no switch for the first: there a policy of
-// the kernel's that protects holds at the TAP too.
+// What the host sends by the TAP leaves it in clear for the data path to protect, and what the data path has
+// taken out of an SA the kernel does not ask where it was protected. IPv6 has no switch for the first: there
+// a policy of the kernel's that protects holds at the TAP too.
 Result<void> leave_ipsec_to_data_path(const std::string& tap) {
   Result<void> first;
-  for (const char* setting : {"ipv4/conf/*/disable_xfrm", "ipv4/conf/*/disable_policy", "ipv6/conf/*/disable_policy"}) {
+  for (const char* setting :
+       {"ipv4/conf/*/disable_xfrm", "ipv4/conf/*/disable_policy", "ipv6/conf/*/disable_policy"}) {
     std::string path = std::string("/proc/sys/net/") + setting, value;
     path.replace(path.find('*'), 1, tap);
     std::ofstream(path) << "1";

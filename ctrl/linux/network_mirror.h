@@ -20,8 +20,8 @@
 
 namespace simplon::ctrl {
 
-// Who protects what the host sends by a TAP, and checks what it gets there: the kernel's own IPsec, whatever it is
-// told to do, or the data path behind the TAP alone.
+// Who protects what the host sends by a TAP, and checks what it gets there: the kernel's own IPsec, whatever
+// it is told to do, or the data path behind the TAP alone.
 enum class HostIpsec : std::uint8_t { kKernel, kDataPath };
 
 class NetworkMirror {

@@ -65,8 +65,9 @@ class DataPath {
   virtual void detach(PortIndex port) = 0;
   virtual void attach(PortIndex port) = 0;
 
-  // Called by poll() when frames were read from a TAP, before a worker gets them: what a program of the host has done
-  // before it sent them can be seen by then, and what is added meanwhile holds for them and for their answers.
+  // Called by poll() when frames were read from a TAP, before a worker gets them: what a program of the host
+  // has done before it sent them can be seen by then, and what is added meanwhile holds for them and for
+  // their answers.
   virtual void set_before_injection(std::function<void()>) {}
   // Readable (epoll) when poll() has something to do; poll() also wants to be called every 10 ms or so.
   virtual int fd() const = 0;

@@ -80,8 +80,8 @@ taken_up() { tells gwA 'from the kernel, reqid' sa list && ! tells gwA 'not used
 
 if [ "$case" = nat ]; then
   map 40000
-  sed -i 's/local_addrs.*//' "$run/gwB/swanctl/swanctl.conf" 2>/dev/null
   site_strongswan || exit 1
+  ip -n "$lab-gwB" addr del 198.51.100.2/24 dev wan0
   sed -i 's/local_addrs = .*/local_addrs = 192.0.2.2/' "$run/gwB/swanctl/swanctl.conf"
   swan gwB --load-all --noprompt >/dev/null
   ok "the tunnel comes up through the NAT" wait_for 30 swan gwB --initiate --child net

@@ -41,7 +41,8 @@ std::uint64_t sequence_of(ForeignSas::Position& position, bool out, bool esn) {
                                    [&](const auto& state) { sequence = out ? state.oseq : state.seq; });
   else
     with_window<xfrm_replay_state_esn>(position.window, [&](const auto& state) {
-      sequence = out ? joined(esn ? state.oseq_hi : 0, state.oseq) : joined(esn ? state.seq_hi : 0, state.seq);
+      sequence =
+          out ? joined(esn ? state.oseq_hi : 0, state.oseq) : joined(esn ? state.seq_hi : 0, state.seq);
     });
   return sequence;
 }
@@ -125,7 +126,8 @@ bool ForeignSas::read(const nlmsghdr& message, const Each& each) {
 Result<void> ForeignSas::dump(const Each& each) {
   NetlinkMessage policies(XFRM_MSG_GETPOLICY, NLM_F_DUMP), sas(XFRM_MSG_GETSA, NLM_F_DUMP);
   const auto tell = [&](const nlmsghdr& m) { read(m, each); };
-  if (auto done = requests_.dump(policies, "reading the kernel's policies", each.begin, tell); !done) return done;
+  if (auto done = requests_.dump(policies, "reading the kernel's policies", each.begin, tell); !done)
+    return done;
   return requests_.dump(sas, "reading the kernel's SAs", [] {}, tell);
 }
 

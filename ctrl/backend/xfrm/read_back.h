@@ -24,12 +24,14 @@ struct KernelSaKey {
 
 struct KernelSa {
   KernelSaKey key;
-  SaSpec sa;  // without its id, policy and selectors, which the kernel does not tell, and without limits of time
+  SaSpec
+      sa;  // without its id, policy and selectors, which the kernel does not tell, and without limits of time
   std::uint32_t reqid = 0;
   std::optional<Direction> direction;  // told by Linux 6.10 alone; `sa` has it as well then
   std::string why_not;                 // empty: we can
 };
-// Of XFRM_MSG_NEWSA and XFRM_MSG_UPDSA. None: of no ESP or AH SA that is made yet (of an ALLOCSPI, or IPComp).
+// Of XFRM_MSG_NEWSA and XFRM_MSG_UPDSA. None: of no ESP or AH SA that is made yet (of an ALLOCSPI, or
+// IPComp).
 std::optional<KernelSa> read_kernel_sa(const nlmsghdr& message);
 // Of XFRM_MSG_DELSA and XFRM_MSG_EXPIRE.
 std::optional<KernelSaKey> read_kernel_sa_key(const nlmsghdr& message);

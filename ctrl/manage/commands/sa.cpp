@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SAs by hand: sa-add, sa-remove, sa-list, which has those of another IKE daemon as well. Keys are copied into a Secret at once and are never
-// listed or logged.
+// SAs by hand: sa-add, sa-remove, sa-list, which has those of another IKE daemon as well. Keys are copied
+// into a Secret at once and are never listed or logged.
 #include <algorithm>
 #include <array>
 
@@ -121,8 +121,10 @@ Message followed_message(const FollowedSa& followed, const SaCounters& counters)
   if (sa.suite.valid())
     m = sa_message(sa, counters);
   else
-    m.add("direction", "?").add("spi", spi_text(sa.spi)).add("source", sa.source.text()).add(
-        "destination", sa.destination.text());
+    m.add("direction", "?")
+        .add("spi", spi_text(sa.spi))
+        .add("source", sa.source.text())
+        .add("destination", sa.destination.text());
   m.add("from", followed.from);
   if (!followed.why_not.empty()) m.add("why-not", followed.why_not);
   return m;
@@ -138,9 +140,9 @@ Answer sa_list(Call& call) {
     if (i >= sas->size() + followed->size()) return std::nullopt;
     const SaSpec& sa = i < sas->size() ? *(*sas)[i] : (*followed)[i - sas->size()].sa;
     const SaCounters count = counters(sa.id).value_or(SaCounters{});
-    return Message().add(std::to_string(static_cast<std::uint64_t>(sa.id)),
-                         i < sas->size() ? sa_message(sa, count)
-                                         : followed_message((*followed)[i - sas->size()], count));
+    return Message().add(
+        std::to_string(static_cast<std::uint64_t>(sa.id)),
+        i < sas->size() ? sa_message(sa, count) : followed_message((*followed)[i - sas->size()], count));
   };
   return Stream{call.row.event, std::move(next), {}};
 }

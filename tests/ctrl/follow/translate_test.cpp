@@ -81,7 +81,8 @@ TEST(Follow, WhatComesInElsewhereHasAnEntryOfItsOwn) {
 TEST(Follow, TheEndsOfThePoliciesTellTheDirection) {
   EXPECT_EQ(direction_of(sa("203.0.113.1", "203.0.113.2"), both_ways()), Direction::kOut);
   EXPECT_EQ(direction_of(sa("203.0.113.2", "203.0.113.1"), both_ways()), Direction::kIn);
-  EXPECT_EQ(direction_of(sa("203.0.113.9", "203.0.113.1"), both_ways()), Direction::kIn) << "the peer has moved";
+  EXPECT_EQ(direction_of(sa("203.0.113.9", "203.0.113.1"), both_ways()), Direction::kIn)
+      << "the peer has moved";
   EXPECT_EQ(direction_of(sa("203.0.113.8", "203.0.113.9"), both_ways()), std::nullopt);
   EXPECT_EQ(direction_of(sa("203.0.113.1", "203.0.113.1"), both_ways()), std::nullopt);
   KernelSa told = sa("203.0.113.1", "203.0.113.2");
@@ -98,7 +99,8 @@ TEST(Follow, AnSaHasTheSelectorsOfItsReqid) {
   KernelSa transport = sa("203.0.113.1", "203.0.113.2");
   transport.sa.mode = SaMode::kTransport;
   EXPECT_FALSE(followed_sa(transport, Direction::kOut, group, kIds)) << "its policies ask for tunnel mode";
-  const FollowedGroup outward = followed_group(5, all({policy(XFRM_POLICY_OUT, "198.18.1.0/24", "198.18.2.0/24")}), kIds);
+  const FollowedGroup outward =
+      followed_group(5, all({policy(XFRM_POLICY_OUT, "198.18.1.0/24", "198.18.2.0/24")}), kIds);
   EXPECT_FALSE(followed_sa(sa("203.0.113.2", "203.0.113.1"), Direction::kIn, outward, kIds));
 }
 
@@ -113,7 +115,8 @@ TEST(Follow, WhatCannotBeFollowedCloses) {
   p.why_not.clear();
   ASSERT_TRUE(followed_shunt(p, PolicyId{9})) << "the control";
   EXPECT_EQ(followed_shunt(p, PolicyId{9})->action, Action::kBypass);
-  const KernelPolicyRead forwarded = policy(XFRM_POLICY_FWD, "198.18.2.0/24", "198.18.1.0/24", Action::kDiscard);
+  const KernelPolicyRead forwarded =
+      policy(XFRM_POLICY_FWD, "198.18.2.0/24", "198.18.1.0/24", Action::kDiscard);
   EXPECT_EQ(followed_shunt(forwarded, PolicyId{9})->direction, PolicyDirection::kIn);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What we write for the kernel, read back as if another program had written it: equal, for every suite that both have.
+// What we write for the kernel, read back as if another program had written it: equal, for every suite that
+// both have.
 #include "ctrl/backend/xfrm/read_back.h"
 
 #include <gtest/gtest.h>
@@ -39,7 +40,8 @@ void expect_same(const SaSpec& sa) {
   EXPECT_EQ(read->reqid, 42u);
   EXPECT_EQ(read->key.spi, sa.spi);
   EXPECT_EQ(read->sa.suite, sa.suite) << suite_name(sa.suite);
-  EXPECT_TRUE(read->sa.encr_key == sa.encr_key && read->sa.salt == sa.salt && read->sa.integ_key == sa.integ_key)
+  EXPECT_TRUE(read->sa.encr_key == sa.encr_key && read->sa.salt == sa.salt &&
+              read->sa.integ_key == sa.integ_key)
       << suite_name(sa.suite);
   EXPECT_EQ(read->sa.protocol, sa.protocol);
   EXPECT_EQ(read->sa.mode, sa.mode);
@@ -111,7 +113,8 @@ PolicySpec protect() {
           .name = "net",
           .order = 3,
           .action = Action::kProtect,
-          .selectors = {{*TrafficSelector::parse("198.18.1.0/24[tcp/443]")}, {*TrafficSelector::parse("198.18.2.0/24")}},
+          .selectors = {{*TrafficSelector::parse("198.18.1.0/24[tcp/443]")},
+                        {*TrafficSelector::parse("198.18.2.0/24")}},
           .tunnel = TunnelEnds{ip("203.0.113.1"), ip("203.0.113.2")},
           .child = PolicyId{42}};
 }
