@@ -13,8 +13,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kPoliciesTake{3};
 // And moves an SA, which it removes first, within less.
 constexpr milliseconds kMoveTakes{50};
-constexpr std::chrono::seconds kAskEvery{10};
-constexpr std::size_t kToldInOneGo = 256;  // SAs; each is a system call or two
 
 }  // namespace
 
@@ -83,30 +81,40 @@ void Follower::put(KernelSa read) {
   const KernelSaKey key = read.key;
   if (dumping_) seen_sas_.insert(key);
   unsettled_.insert(read.reqid);
-  const auto same = [&](const auto& entry) { return is_same_sa(entry.second.kernel, read); };
   auto found = sas_.find(key);
-  if (found != sas_.end() && !same(*found)) {  // the SPI has a new key
-    drop_sa(found->second);
-    sas_.erase(found);
+  if (found != sas_.end() && !is_same_sa(found->second.kernel, read)) {  // the SPI has a new key
+    forget(found);
     found = sas_.end();
   }
-  // One that the daemon has moved: it is gone under the key that it had, or this dump finds it under another.
-  if (const auto group = groups_.find(read.reqid); found == sas_.end() && group != groups_.end())
-    for (const KernelSaKey& other : group->second.sas)
-      if (const auto left = sas_.find(other); same(*left) && (left->second.gone || dumping_)) found = left;
+  if (found == sas_.end()) found = moved_from(read);
   if (found == sas_.end()) {
     groups_[read.reqid].sas.insert(key);
     sas_.emplace(key, Sa{.kernel = std::move(read), .id = SaId{++last_id_}});
     by_id_[SaId{last_id_}] = key;
     return;
   }
+  put_again(found, std::move(read));
+}
+
+// One that the daemon has moved: it is gone under the key that it had, or this dump finds it under another.
+Follower::Sas::iterator Follower::moved_from(const KernelSa& read) {
+  const auto group = groups_.find(read.reqid);
+  if (group == groups_.end()) return sas_.end();
+  for (const KernelSaKey& other : group->second.sas)
+    if (const auto left = sas_.find(other);
+        is_same_sa(left->second.kernel, read) && (left->second.gone || dumping_))
+      return left;
+  return sas_.end();
+}
+
+void Follower::put_again(Sas::iterator found, KernelSa read) {
+  const KernelSaKey key = read.key;
   auto node = sas_.extract(found);
   Sa& sa = node.mapped();
   gone_.erase(node.key());
   groups_[read.reqid].sas.erase(node.key());
   groups_[read.reqid].sas.insert(key);
-  refused_.erase(node.key());
-  if (sa.is == Is::kRefused) refused_.insert(key);
+  if (refused_.erase(node.key()) != 0) refused_.insert(key);
   sa.compare = sa.compare || sa.gone.has_value() || !(node.key() == key);
   sa.gone.reset();
   sa.remote.reset();
@@ -169,22 +177,21 @@ void Follower::leave_group(const KernelPolicyKey& key, std::uint32_t unless) {
   of_group_.erase(of);
 }
 
+void Follower::forget(Sas::iterator sa) {
+  const std::uint32_t reqid = sa->second.kernel.reqid;
+  drop_sa(sa->second);
+  refused_.erase(sa->first);
+  gone_.erase(sa->first);
+  groups_[reqid].sas.erase(sa->first);
+  unsettled_.insert(reqid);
+  sas_.erase(sa);
+}
+
 void Follower::forget_gone(Now now) {
-  for (auto at = gone_.begin(); at != gone_.end();) {
-    const auto found = sas_.find(*at);
-    if (found != sas_.end() && now - *found->second.gone < kMoveTakes) {
-      ++at;
-      continue;
-    }
-    if (found != sas_.end()) {
-      drop_sa(found->second);
-      refused_.erase(*at);
-      groups_[found->second.kernel.reqid].sas.erase(*at);
-      unsettled_.insert(found->second.kernel.reqid);
-      sas_.erase(found);
-    }
-    at = gone_.erase(at);
-  }
+  std::vector<KernelSaKey> due;
+  for (const KernelSaKey& key : gone_)
+    if (now - *sas_.at(key).gone >= kMoveTakes) due.push_back(key);
+  for (const KernelSaKey& key : due) forget(sas_.find(key));
 }
 
 Follower::Sa* Follower::find(SaId id) {
@@ -197,104 +204,6 @@ dp::SaStart Follower::start_of(const SaSpec& sa) const {
   const auto key = by_id_.find(sa.id);
   const auto found = key == by_id_.end() ? sas_.end() : sas_.find(key->second);
   return found == sas_.end() ? dp::SaStart{} : found->second.start;
-}
-
-void Follower::watch(Now now) {
-  auto at = told_last_ ? sas_.upper_bound(*told_last_) : sas_.begin();
-  for (std::size_t i = 0; i < std::min(kToldInOneGo, sas_.size()); ++i, ++at) {
-    if (at == sas_.end()) at = sas_.begin();
-    told_last_ = at->first;
-    tell_kernel(at->second);
-  }
-  if (now - asked_ < kAskEvery) return;
-  asked_ = now;
-  for (const KernelSaKey& key : refused_)
-    if (const auto found = sas_.find(key); found != sas_.end() && !found->second.gone) [[maybe_unused]]
-      const auto asked = kernel_.expire(found->second.kernel, false);
-}
-
-void Follower::tell_kernel(Sa& sa) {
-  if (sa.is != Is::kTaken || sa.gone) return;
-  const auto counters = reconciler_.counters(sa.id);
-  if (!counters || counters->packets == sa.told) return;
-  if (auto done = kernel_.feed(sa.kernel, sa.position, *counters); !done)
-    return log_.debug(Category::kKernel, done.error().what);
-  sa.told = counters->packets;
-}
-
-void Follower::acquire(const AcquireEvent& event) {
-  const auto reqid = reqids_.find(event.policy);
-  const auto group = reqid == reqids_.end() ? groups_.end() : groups_.find(reqid->second);
-  if (group == groups_.end()) return;
-  // One that is not used is to be rekeyed: then another, asked for beside it, would be one too many.
-  for (const KernelSaKey& key : group->second.sas)
-    if (const Sa& sa = sas_.at(key); sa.is != Is::kWaiting && sa.direction == Direction::kOut && !sa.gone)
-      return;
-  for (const auto& [key, policy] : group->second.policies) {
-    const SelectorSet set = policy.selectors();
-    if (!policy.out() || !overlap(set.local, {event.source}) || !overlap(set.remote, {event.destination}))
-      continue;
-    if (auto done = kernel_.acquire(policy, event.source, event.destination); !done)
-      log_.warning(Category::kKernel, done.error().what);
-    return;
-  }
-}
-
-// RFC 7296 §2.23: a packet that has passed the integrity check and the window tells where the peer is by now.
-// Only the kernel itself can tell the daemon of it; the daemon finds out by the peer's next message.
-void Follower::moved(const MovedEvent& event) {
-  const Sa* inbound = find(event.sa);
-  if (inbound == nullptr || inbound->direction != Direction::kIn) return;
-  const SaSpec was = as_it_is(*inbound);
-  if (!was.udp) return;
-  const SocketAddress before{was.source, was.udp->source};
-  for (const KernelSaKey& key : groups_[inbound->kernel.reqid].sas) {
-    Sa& sa = sas_.at(key);
-    const SaSpec is = as_it_is(sa);
-    if (!is.udp) continue;
-    const bool out = sa.direction == Direction::kOut;
-    if (SocketAddress{out ? is.destination : is.source, out ? is.udp->destination : is.udp->source} != before)
-      continue;
-    sa.remote = event.remote;
-    unsettled_.insert(sa.kernel.reqid);
-  }
-}
-
-void Follower::expired(const ExpireEvent& event) {
-  const Sa* sa = find(event.sa);
-  if (sa == nullptr) return;
-  if (auto done = kernel_.expire(sa->kernel, event.hard); !done)
-    log_.warning(Category::kKernel, done.error().what);
-}
-
-std::vector<FollowedSa> Follower::sas() const {
-  std::vector<FollowedSa> out;
-  out.reserve(sas_.size());
-  for (const auto& [key, sa] : sas_) {
-    SaSpec spec = as_it_is(sa);
-    spec.id = sa.id;
-    spec.direction = sa.direction;
-    if (const auto taken = reconciler_.followed().sas.find(sa.id); taken != reconciler_.followed().sas.end())
-      spec = *taken->second;
-    std::string why = sa.why;
-    if (sa.is == Is::kTaken && !reconciler_.holds(sa.id)) why = "the data path does not take it; see the log";
-    if (sa.is == Is::kWaiting && why.empty()) why = "no policy has its reqid yet";
-    out.push_back({std::move(spec), "kernel, reqid " + std::to_string(sa.kernel.reqid), std::move(why)});
-  }
-  return out;
-}
-
-void Follower::stop() {
-  std::size_t silent = 0;
-  for (auto& [key, sa] : sas_) {
-    tell_kernel(sa);
-    if (sa.is == Is::kTaken && sa.direction == Direction::kOut) ++silent;
-  }
-  if (silent != 0)
-    log_.warning(Category::kKernel,
-                 std::to_string(silent) +
-                     " outbound SAs stay silent in the kernel: nobody sends by them until the "
-                     "IKE daemon has rekeyed them");
 }
 
 }  // namespace simplon::ctrl

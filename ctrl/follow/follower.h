@@ -110,9 +110,13 @@ class Follower {
   Follower(Descriptor alone, ForeignSas kernel, Reconciler& reconciler, PolicyIds& ids, Log& log)
       : alone_(std::move(alone)), kernel_(std::move(kernel)), reconciler_(reconciler), ids_(ids), log_(log) {}
 
+  using Sas = std::map<KernelSaKey, Sa>;
+
   // What the kernel tells.
   ForeignSas::Each notices(Now now);
   void put(KernelSa read);
+  Sas::iterator moved_from(const KernelSa& read);
+  void put_again(Sas::iterator found, KernelSa read);
   void put(KernelPolicyRead read, Now now);
   void leave(const KernelSaKey& key, Now now);
   void leave(const KernelPolicyKey& key);
@@ -123,6 +127,7 @@ class Follower {
   // What becomes of it.
   void settle(std::uint32_t reqid, Now now);
   void settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, Now now);
+  void inherit_remote(Sa& sa, const Group& group);
   void take(Sa& sa);
   void take_outbound(Sa& sa);
   void refuse(Sa& sa, std::string why, bool ask);
@@ -130,6 +135,7 @@ class Follower {
   void drop_entry(PolicyId id);
   void put_sa(Sa& sa, SaSpec spec, Now now);
   void drop_sa(const Sa& sa);
+  void forget(Sas::iterator sa);
   void forget_gone(Now now);
   Sa* find(SaId id);
   SaSpec as_it_is(const Sa& sa) const;
@@ -140,7 +146,7 @@ class Follower {
   Reconciler& reconciler_;
   PolicyIds& ids_;
   Log& log_;
-  std::map<KernelSaKey, Sa> sas_;
+  Sas sas_;
   std::map<SaId, KernelSaKey> by_id_;
   std::map<std::uint32_t, Group> groups_;  // by reqid
   std::map<PolicyId, std::uint32_t> reqids_;

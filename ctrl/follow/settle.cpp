@@ -54,8 +54,19 @@ void Follower::settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, 
     unsettled_.insert(sa.kernel.reqid);
     return;
   }
+  if (sa.is == Is::kWaiting) inherit_remote(sa, group);
   if (sa.is == Is::kWaiting || std::exchange(sa.compare, false)) take(sa);
   if (sa.is == Is::kTaken) put_sa(sa, std::move(*spec), now);
+}
+
+// A daemon that does not know yet that its peer has moved rekeys to where it was.
+void Follower::inherit_remote(Sa& sa, const Group& group) {
+  for (const KernelSaKey& key : group.sas) {
+    const Sa& other = sas_.at(key);
+    if (other.remote && other.direction == sa.direction && other.kernel.sa.source == sa.kernel.sa.source &&
+        other.kernel.sa.destination == sa.kernel.sa.destination && other.kernel.sa.udp == sa.kernel.sa.udp)
+      sa.remote = other.remote;
+  }
 }
 
 void Follower::take(Sa& sa) {
