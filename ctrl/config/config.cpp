@@ -98,6 +98,7 @@ Config read(Section& root, const Secrets* secrets, PolicyIds& ids, const Machine
   Config out;
   out.file = root.value().report().file();
   read_gateway(root.get("gateway"), root, machine, out);
+  read_daemon(root, out);
   if (const auto legacy =
           root.get("legacy").choice<Legacy>({{"refuse", Legacy::kRefuse}, {"allow", Legacy::kAllow}}))
     out.legacy = *legacy;
@@ -105,6 +106,8 @@ Config read(Section& root, const Secrets* secrets, PolicyIds& ids, const Machine
   const std::vector<ConnectionDraft> drafts = read_connections(root.get("connections"), secrets, ids, out);
   read_routes(root.get("routes"), out);
   out.policies = read_policies(root.get("policies"), out, drafts, ids);
+  if (out.daemon == IkeDaemon::kExternal)
+    for (PolicySpec& policy : out.policies) policy.order += kLastFollowedOrder + 1;
   for (std::size_t i = 0; i < out.policies.size(); ++i) out.positions[out.policies[i].id] = i;
   for (const ConnectionDraft& draft : drafts)
     out.connections.push_back(std::make_shared<const ike::Connection>(draft.connection));

@@ -25,6 +25,9 @@
 namespace simplon::ctrl {
 
 enum class Mode : std::uint8_t { kDataPath, kKernel };  // "dp", "kernel"
+// Who negotiates: Simplon, or another daemon, whose SAs and policies in the kernel are followed
+// (ctrl/follow/).
+enum class IkeDaemon : std::uint8_t { kInternal, kExternal };
 // Whether DES, 3DES and MD5 may be used; for the file and for SAs by hand.
 enum class Legacy : std::uint8_t { kRefuse, kAllow };
 
@@ -71,6 +74,7 @@ class PolicyIds {
 struct Config {
   std::string file;
   Mode mode = Mode::kDataPath;
+  IkeDaemon daemon = IkeDaemon::kInternal;
   Legacy legacy = Legacy::kRefuse;
   dp::Setup setup;                       // used in kDataPath only; PortIndex is the position in setup.ports
   std::vector<dp::TunnelSetup> tunnels;  // the connections' interfaces
@@ -81,9 +85,9 @@ struct Config {
   std::vector<std::shared_ptr<const ike::Connection>> connections;
   // The whole SPD: the explicit list in its order, then the children it does not name in the order of the
   // file; at last those of connections with an interface, which are in SPDs of their own. Orders are
-  // kOrderStep apart; the ones between are for what an SA narrows (child_sa_table.h). A child whose peer's
-  // address is not known yet and whose selectors depend on it has an empty side: only a place in the order,
-  // not to be installed.
+  // kOrderStep apart (with kExternal behind kLastFollowedOrder); the ones between are for what an SA narrows
+  // (child_sa_table.h). A child whose peer's address is not known yet and whose selectors depend on it has an
+  // empty side: only a place in the order, not to be installed.
   std::vector<PolicySpec> policies;
 
   ike::Settings ike;  // limits
@@ -99,6 +103,8 @@ struct Config {
 };
 
 inline constexpr std::uint32_t kOrderStep = 16;
+// Entries that are followed stand up to here, before those of the file.
+inline constexpr std::uint32_t kLastFollowedOrder = 0x7fffffff;
 
 // What a configuration is checked against.
 struct Machine {

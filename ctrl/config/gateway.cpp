@@ -168,6 +168,18 @@ void read_gateway(const Value& value, Section& root, const Machine& machine, Con
       extra.warning("is not used in mode 'kernel': the kernel's own interfaces, addresses and routes serve");
 }
 
+void read_daemon(Section& root, Config& out) {
+  const Value value = root.get("ike");
+  if (const auto given =
+          value.choice<IkeDaemon>({{"internal", IkeDaemon::kInternal}, {"external", IkeDaemon::kExternal}}))
+    out.daemon = *given;
+  if (out.daemon == IkeDaemon::kInternal) return;
+  if (out.mode == Mode::kKernel)
+    value.error("'external' is for mode 'dp': in mode 'kernel' the other IKE daemon needs no Simplon");
+  if (const Value connections = root.get("connections"))
+    connections.error("are the other IKE daemon's with 'ike: external'; take this section out");
+}
+
 namespace {
 
 // What an open for appending would say, without making the file.

@@ -16,6 +16,8 @@
 namespace simplon::ctrl {
 
 // gateway.cpp
+// `ike`, and what it excludes.
+void read_daemon(Section& root, Config& out);
 // The sections gateway and crypto. Warns about keys, also of `root`, that the mode does not use.
 void read_gateway(const Value& value, Section& root, const Machine& machine, Config& out);
 void read_log(const Value& value, LogConfig& out);

@@ -86,7 +86,9 @@ void show_policies(std::ostream& out, const Reply& reply) {
   table.empty() ? void(out << "no policies\n") : table.print(out);
 }
 
+// Who made them stands behind, and of one that another IKE daemon made, why it is not used.
 void show_manual_sas(std::ostream& out, const Reply& reply) {
+  std::string others;
   Table table({"ID", "DIR", "SPI", "SOURCE", "DESTINATION", "SUITE", "POLICY", "PACKETS", "BYTES", "DROPPED",
                "SELECTORS"});
   for (const Message& event : reply.events)
@@ -102,8 +104,12 @@ void show_manual_sas(std::ostream& out, const Reply& reply) {
                  amount(sa, "packets"), amount(sa, "bytes"), grouped(std::to_string(dropped)),
                  sa.list("selectors") ? joined(sa, "selectors", ", ")
                                       : joined(sa, "local-ts") + " === " + joined(sa, "remote-ts")});
+      if (sa.value("from"))
+        others += id + ": from the " + field(sa, "from") +
+                  (sa.value("why-not") ? "; not used: " + field(sa, "why-not") : "") + "\n";
     });
   table.empty() ? void(out << "no SAs by hand\n") : table.print(out);
+  out << others;
 }
 
 void show_ports(std::ostream& out, const Reply& reply) {

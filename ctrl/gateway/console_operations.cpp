@@ -68,6 +68,9 @@ Operations console_operations(const ConsoleParts& parts) {
   bind_ike(o, parts);
   bind_installed(o, parts);
   parts.manual.bind(o);
+  o.followed_sas = [follower = parts.follower] {
+    return follower != nullptr ? follower->sas() : std::vector<FollowedSa>{};
+  };
   return o;
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "ctrl/follow/follower.h"
 #include "ctrl/gateway/manual_operations.h"
 #include "ctrl/gateway/reload.h"
 #include "ctrl/gateway/tickets.h"
@@ -24,6 +25,7 @@ struct ConsoleParts {
   ike::Endpoint& endpoint;
   Reconciler& reconciler;
   ManualOperations& manual;
+  const Follower* follower;  // null: Simplon negotiates itself
   Reload& reload;
   Tickets& tickets;
   std::chrono::system_clock::time_point since;  // when the gateway started

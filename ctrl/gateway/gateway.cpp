@@ -91,6 +91,11 @@ Result<void> Gateway::inherit() {
     return fail(
         "in mode kernel nothing is to be taken over, for the kernel forwards by itself: start simplond "
         "without the guard");
+  if (guarded_ && config_.daemon == IkeDaemon::kExternal)
+    return fail(
+        "with 'ike: external' the SAs in the kernel are the other daemon's, and the guard could not go on "
+        "with "
+        "them: start simplond without the guard");
   return {};
 }
 
@@ -101,9 +106,19 @@ Result<void> Gateway::open_sockets() {
     sockets_.emplace(guarded_->take_sockets());
     return {};
   }
+  if (config_.daemon == IkeDaemon::kExternal) return follow_daemon();
   auto sockets = IkeSockets::open(config_.mode == Mode::kKernel);
   if (!sockets) return std::unexpected(sockets.error());
   sockets_.emplace(std::move(*sockets));
+  return {};
+}
+
+// IKE's ports are the other daemon's. Nothing is taken up yet.
+Result<void> Gateway::follow_daemon() {
+  sockets_.emplace(IkeSockets::adopt({-1, -1, -1, -1}));
+  auto follower = Follower::open(reconciler_, ids_, log_);
+  if (!follower) return std::unexpected(follower.error());
+  follower_ = std::move(*follower);
   return {};
 }
 
@@ -128,6 +143,7 @@ Result<void> Gateway::start_datapath() {
   };
   DpBackend::Starts starts;
   if (guarded_) starts = [this](const SaSpec& sa) { return guarded_->sas().start_of(sa); };
+  if (follower_) starts = [this](const SaSpec& sa) { return follower_->start_of(sa); };
   std::unique_ptr<Backend> backend = std::make_unique<DpBackend>(*datapath_, network, starts);
   if (guarded_) backend = guarded_->journalling(std::move(backend));
   if (auto done = start_backend(BackendId::kDataPath, std::move(backend)); !done) return done;
@@ -162,7 +178,8 @@ Result<void> Gateway::start_backend(BackendId id, std::unique_ptr<Backend> backe
 }
 
 Result<void> Gateway::start_network() {
-  auto network = Network::open(config_.setup, *datapath_, log_);
+  auto network =
+      Network::open(config_.setup, *datapath_, log_, follower_ ? HostIpsec::kDataPath : HostIpsec::kKernel);
   if (!network) return std::unexpected(network.error());
   network_ = std::move(*network);
   for (const std::string& error : network_->configure(config_, {}, {})) log_.error(Category::kNetwork, error);
@@ -202,7 +219,10 @@ Result<void> Gateway::begin_ike() {
   if (!guarded_ || !guarded_->adopts()) {
     if (guarded_) guarded_->forwards();
     endpoint_->configure(config_.connections, now);
-    return {};
+    if (!follower_) return {};
+    poller_.add(follower_->fd(), [] {});  // wakes the turn, which polls
+    datapath_->set_before_injection([this] { follower_->poll(clock_now(), true); });
+    return follower_->begin(now);
   }
   endpoint_->configure(config_.connections, now, ike::Endpoint::Start::kHold);
   auto done = adopt();
@@ -240,8 +260,9 @@ Result<void> Gateway::adopt() {
 Result<void> Gateway::start_console() {
   reload_.emplace(Reload::Parts{config_, ids_, machine_, log_, network_.get(), *endpoint_, reconciler_,
                                 *outputs_, manual_, [this] { recheck(); }});
-  const ConsoleParts parts{config_, log_,     datapath_.get(), *jobs_, *endpoint_, reconciler_,
-                           manual_, *reload_, tickets_,        since_, started_};
+  const ConsoleParts parts{config_,    log_,        datapath_.get(), *jobs_,
+                           *endpoint_, reconciler_, manual_,         follower_.get(),
+                           *reload_,   tickets_,    since_,          started_};
   for (const std::string& path : config_.management.sockets) {
     auto console = ViciServer::open(path, Commands(console_operations(parts)));
     if (!console) return std::unexpected(console.error());
@@ -297,12 +318,14 @@ void Gateway::turn() {
   const Now now = clock_now();
   if (guarded_) guarded_->turned();
   endpoint_->tick(now);
+  if (follower_) follower_->poll(now);
   backend_events(now);
   guard(now);
   if (now - watched_ >= kWatchEvery) {
     watched_ = now;
     activity_->watch(now);
     manual_.watch_ages(now);
+    if (follower_) follower_->watch(now);
     if (network_) network_->confirm_neighbours();
   }
   outputs_->apply_all(now);
@@ -360,8 +383,25 @@ void Gateway::follow_interface(const MuteWatch::Finding& found) {
   }
 }
 
+// What IKE would be asked or told goes to the daemon.
+bool Gateway::followed_event(const BackendEvent& event) {
+  if (const auto* acquire = std::get_if<AcquireEvent>(&event)) {
+    follower_->acquire(*acquire);
+    return true;
+  }
+  if (const auto* moved = std::get_if<MovedEvent>(&event)) {
+    follower_->moved(*moved);
+    return true;
+  }
+  const auto* expire = std::get_if<ExpireEvent>(&event);
+  if (expire == nullptr || reconciler_.manual().contains(expire->sa)) return false;
+  follower_->expired(*expire);
+  return true;
+}
+
 void Gateway::backend_events(Now now) {
   for (const BackendEvent& event : reconciler_.poll()) {
+    if (follower_ && followed_event(event)) continue;
     if (const auto* acquire = std::get_if<AcquireEvent>(&event)) {
       const PolicyId child = reconciler_.children().parent(acquire->policy);
       if (running_) endpoint_->acquire(child, acquire->source, acquire->destination, now);
@@ -404,6 +444,7 @@ void Gateway::stop() {
     guard(clock_now());
     outputs_->apply_all(clock_now());
   }
+  if (follower_) follower_->stop();
   if (guarded_) guarded_->ended();  // first: nobody may go on with SAs whose records are gone
   if (auto done = reconciler_.remove_sas(); !done) log_.error(Category::kDaemon, done.error().what);
 }

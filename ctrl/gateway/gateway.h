@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ctrl/config/config.h"
+#include "ctrl/follow/follower.h"
 #include "ctrl/gateway/guarded.h"
 #include "ctrl/gateway/ike_outputs.h"
 #include "ctrl/gateway/manual_operations.h"
@@ -47,6 +48,7 @@ class Gateway {
 
   Result<void> inherit();
   Result<void> open_sockets();
+  Result<void> follow_daemon();
   Result<void> start_datapath();
   Result<void> mute_interfaces();
   Result<void> start_kernel();
@@ -63,6 +65,7 @@ class Gateway {
   void turn();
   std::chrono::milliseconds poll_timeout(Now now) const;
   void backend_events(Now now);
+  bool followed_event(const BackendEvent& event);
   void guard(Now now);
   void recheck();
   void follow_interface(const MuteWatch::Finding& found);
@@ -88,6 +91,7 @@ class Gateway {
   std::unique_ptr<Network> network_;        // none in mode kernel
   Reconciler reconciler_;
   ManualOperations manual_;
+  std::unique_ptr<Follower> follower_;  // null: Simplon negotiates itself
   Tickets tickets_;
   std::unique_ptr<JobPool> jobs_;
   std::unique_ptr<ike::Endpoint> endpoint_;

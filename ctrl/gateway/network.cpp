@@ -8,7 +8,8 @@
 
 namespace simplon::ctrl {
 
-Result<std::unique_ptr<Network>> Network::open(const dp::Setup& setup, dp::DataPath& datapath, Log& log) {
+Result<std::unique_ptr<Network>> Network::open(const dp::Setup& setup, dp::DataPath& datapath, Log& log,
+                                               HostIpsec ipsec) {
   std::vector<std::string> taps;
   taps.reserve(setup.ports.size());
   std::vector<KernelPort> kernel_ports;
@@ -19,7 +20,7 @@ Result<std::unique_ptr<Network>> Network::open(const dp::Setup& setup, dp::DataP
         port.bond || port.vlan ? std::vector<std::string>{} : shared_interfaces(port.device);
     kernel_ports.push_back({port.name, shared.size() == 1 ? shared[0] : ""});
   }
-  auto mirror = NetworkMirror::open(taps);
+  auto mirror = NetworkMirror::open(taps, ipsec);
   if (!mirror) return std::unexpected(mirror.error());
   std::unique_ptr<Network> network(
       new Network(std::move(taps), std::move(kernel_ports), std::move(*mirror), datapath, log));

@@ -24,7 +24,8 @@ namespace simplon::ctrl {
 class Network {
  public:
   // The TAPs of `setup` exist. `datapath` and `log` outlive this.
-  static Result<std::unique_ptr<Network>> open(const dp::Setup& setup, dp::DataPath& datapath, Log& log);
+  static Result<std::unique_ptr<Network>> open(const dp::Setup& setup, dp::DataPath& datapath, Log& log,
+                                               HostIpsec ipsec = HostIpsec::kKernel);
 
   // What the kernel would need to forward by itself, now and whenever it changes.
   using Keeper = std::function<void(const NetworkRecord&)>;

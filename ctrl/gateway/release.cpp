@@ -10,6 +10,7 @@
 
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/config/config.h"
+#include "ctrl/follow/follower.h"
 #include "ctrl/gateway/interfaces.h"
 #include "ctrl/linux/ike_socket.h"
 #include "ctrl/linux/mute.h"
@@ -48,11 +49,16 @@ int release_kernel(const std::string& file) {
     }
   // A gateway whose socket has another name by now does not answer above, but it holds the ports of IKE. Ours
   // are held until all is done, so that none can start meanwhile.
-  const auto ports = IkeSockets::open(false);
-  if (!ports) {
-    std::cerr << "simplond: " << ports.error().what << " Stop it first: released, a gateway would be open\n";
-    return 1;
-  }
+  // Beside another IKE daemon, which has them, one that follows holds a name of its own.
+  const bool external = config->daemon == IkeDaemon::kExternal;
+  const auto ports =
+      external ? Result<IkeSockets>(IkeSockets::adopt({-1, -1, -1, -1})) : IkeSockets::open(false);
+  const auto alone = external ? only_follower() : Result<Descriptor>();
+  for (const Error* error : {ports ? nullptr : &ports.error(), alone ? nullptr : &alone.error()})
+    if (error != nullptr) {
+      std::cerr << "simplond: " << error->what << " Stop it first: released, a gateway would be open\n";
+      return 1;
+    }
   int status = 0;
   const auto tell = [&](const Result<void>& done) {
     if (done) return;
@@ -64,6 +70,7 @@ int release_kernel(const std::string& file) {
   // In mode dp by what forwarded for a gateway that had died; and that kernel may have no XFRM.
   const auto released = XfrmBackend::release();
   if (config->mode == Mode::kKernel) tell(released);
+  if (external) tell(ask_for_rekeys());
   return status;
 }
 

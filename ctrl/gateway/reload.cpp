@@ -51,6 +51,7 @@ std::vector<std::string> keep_until_restart(Config& next, const Config& running)
     keep_those_of_ports(next.addresses, running.addresses, "addresses", kept);
     keep_those_of_ports(next.routes, running.routes, "routes", kept);
   }
+  keep(next.daemon, running.daemon, "ike", kept);
   keep(next.management, running.management, "management", kept);
   return kept;
 }

@@ -41,9 +41,10 @@ Result<void> Reconciler::reconcile(Now now) {
   if (!whole && changed_.empty()) return {};
   const std::vector<SaRef> changed = std::exchange(changed_, {});
   all_changed_ = false;
-  const Placement placed = placement(
-      config_.mode, whole ? desired(config_, children_, manual_) : desired_part(changed, config_, children_),
-      capabilities());
+  const Placement placed = placement(config_.mode,
+                                     whole ? desired(config_, children_, manual_, followed_)
+                                           : desired_part(changed, config_, children_, followed_),
+                                     capabilities());
   Result<void> first = log_refused(placed.refused);
   for (auto& [id, installer] : installers_) {
     const State& want = placed.states.at(id);

@@ -41,6 +41,12 @@ class Reconciler {
   void remove_child_sa(SaId sa);
   const ChildSaTable& children() const { return children_; }
 
+  // What another IKE daemon has installed (ctrl/follow/). A change of an SA or, by an SA of no id that names
+  // it, of an entry is told, and installed by the next reconcile().
+  FollowedEntries& followed() { return followed_; }
+  const FollowedEntries& followed() const { return followed_; }
+  void followed_changed(SaRef sa) { changed_.push_back(std::move(sa)); }
+
   ManualEntries& manual() { return manual_; }
   const ManualEntries& manual() const { return manual_; }
   void all_changed() { all_changed_ = true; }
@@ -85,10 +91,12 @@ class Reconciler {
   Log& log_;
   ChildSaTable children_;
   ManualEntries manual_;
+  FollowedEntries followed_;
   std::map<BackendId, Installer> installers_;
   bool all_changed_ = true;
-  std::vector<SaRef> changed_;  // IKE's SAs that were added, moved or removed since the last reconcile()
-  std::string logged_;          // the refusal that was logged last
+  std::vector<SaRef>
+      changed_;  // IKE's SAs and followed ones that were added, moved or removed since the last reconcile()
+  std::string logged_;  // the refusal that was logged last
   bool gateway_on_ = true;
 };
 

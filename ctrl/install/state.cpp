@@ -31,7 +31,8 @@ bool serves(const SaSpec& sa, const Config& config, const ManualEntries& manual)
                                policy->mode == sa.mode && policy->fragments == sa.fragments);
 }
 
-State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual) {
+State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual,
+              const FollowedEntries& followed) {
   State out;
   for (const auto& [id, entry] : children.sas()) out.sas[id] = entry.sa;
   for (const SaRef& sa : manual.sas())
@@ -42,17 +43,25 @@ State desired(const Config& config, const ChildSaTable& children, const ManualEn
   for (const PolicySpec& policy : config.policies) want(policy.id);
   for (const PolicyId id : children.narrowed()) want(id);
   for (const PolicySpec& policy : manual.policies()) out.policies[policy.id] = policy;
+  out.sas.insert(followed.sas.begin(), followed.sas.end());
+  out.policies.insert(followed.policies.begin(), followed.policies.end());
   return out;
 }
 
-State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children) {
+State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children,
+                   const FollowedEntries& followed) {
   State out;
   for (const SaRef& sa : sas) {
     if (const auto still = children.sas().find(sa->id); still != children.sas().end())
       out.sas[sa->id] = still->second.sa;
-    for (const PolicyId id : {sa->policy, sa->over})
-      if (!out.policies.contains(id))
-        if (auto policy = children.policy(id, config)) out.policies.emplace(id, std::move(*policy));
+    if (const auto still = followed.sas.find(sa->id); still != followed.sas.end())
+      out.sas[sa->id] = still->second;
+    for (const PolicyId id : {sa->policy, sa->over}) {
+      if (out.policies.contains(id)) continue;
+      if (auto policy = children.policy(id, config)) out.policies.emplace(id, std::move(*policy));
+      if (const auto found = followed.policies.find(id); found != followed.policies.end())
+        out.policies.insert(*found);
+    }
   }
   return out;
 }

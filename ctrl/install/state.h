@@ -17,6 +17,7 @@
 #include "ctrl/backend/backend.h"
 #include "ctrl/config/config.h"
 #include "ctrl/install/child_sa_table.h"
+#include "ctrl/install/followed_entries.h"
 #include "ctrl/install/manual_entries.h"
 
 namespace simplon::ctrl {
@@ -32,13 +33,16 @@ struct State {
 std::string text(const SaSpec& sa);  // "inbound SA c0ffee01 198.51.100.2 to 198.51.100.1"
 std::string text(const PolicySpec& policy);
 
-// All that is wanted: the configuration's policies, IKE's SAs, and what an administrator made by hand.
-// Whether an SA by hand is what its policy asks for, which a reload may have changed. Without a policy:
-// nobody asks.
+// All that is wanted: the configuration's policies, IKE's SAs, what an administrator made by hand, and what
+// another IKE daemon has installed in the kernel. Whether an SA by hand is what its policy asks for, which a
+// reload may have changed. Without a policy: nobody asks.
 bool serves(const SaSpec& sa, const Config& config, const ManualEntries& manual);
-State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual = {});
-// The part of it that these SAs of IKE's, which came or went, are about: they and their policies.
-State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children);
+State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual = {},
+              const FollowedEntries& followed = {});
+// The part of it that these SAs of IKE's or followed ones, which came or went, are about: they and their
+// policies.
+State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children,
+                   const FollowedEntries& followed = {});
 // What a former process left in a backend, as the State to start from. Its SAs get ids from 2^63 on, which no
 // SA of this process has, so diff() removes them.
 State former(const Installed& installed);

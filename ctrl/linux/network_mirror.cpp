@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -70,14 +71,15 @@ void put_gateway(NetlinkMessage& message, const dp::Route& route) {
 
 }  // namespace
 
-Result<std::unique_ptr<NetworkMirror>> NetworkMirror::open(const std::vector<std::string>& taps) {
+Result<std::unique_ptr<NetworkMirror>> NetworkMirror::open(const std::vector<std::string>& taps,
+                                                           HostIpsec ipsec) {
   auto events = Netlink::open(NETLINK_ROUTE, kGroups);
   if (!events) return std::unexpected(events.error());
   auto requests = Netlink::open(NETLINK_ROUTE, 0);
   if (!requests) return std::unexpected(requests.error());
   for (const unsigned group : kMoreGroups) [[maybe_unused]]
     const auto old_kernel = events->join(group);  // without next hop objects
-  std::unique_ptr<NetworkMirror> mirror(new NetworkMirror(std::move(*requests), std::move(*events)));
+  std::unique_ptr<NetworkMirror> mirror(new NetworkMirror(std::move(*requests), std::move(*events), ipsec));
   for (std::size_t i = 0; i < taps.size(); ++i)
     mirror->taps_[dp::PortIndex{static_cast<std::uint16_t>(i)}] = taps[i];
   mirror->find_interfaces();
@@ -367,6 +369,23 @@ bool is_strict(const std::string& interface) {
   return value == "1";
 }
 
+// What the host sends by the TAP leaves it in clear for the data path to protect, and what the data path has
+// taken out of an SA the kernel does not ask where it was protected. IPv6 has no switch for the first: there
+// a policy of the kernel's that protects holds at the TAP too.
+Result<void> leave_ipsec_to_data_path(const std::string& tap) {
+  Result<void> first;
+  for (const char* setting :
+       {"ipv4/conf/*/disable_xfrm", "ipv4/conf/*/disable_policy", "ipv6/conf/*/disable_policy"}) {
+    std::string path = std::string("/proc/sys/net/") + setting, value;
+    path.replace(path.find('*'), 1, tap);
+    std::ofstream(path) << "1";
+    std::ifstream(path) >> value;
+    if (value != "1" && std::filesystem::exists(path) && first)
+      first = fail(path + " cannot be set: the kernel's own IPsec stands in the way of " + tap);
+  }
+  return first;
+}
+
 }  // namespace
 
 // The data path says which port a packet came in at, and what came out of an SA has no route back by it: so
@@ -384,7 +403,10 @@ Result<void> NetworkMirror::prepare(unsigned interface, bool is_tunnel) {
       for (const char* key : {"accept_ra", "accept_redirects"})
         std::ofstream("/proc/sys/net/ipv6/conf/" + std::string(name.data()) + "/" + key) << "0";
   }
-  return watch_neighbours_closely(requests_, interface);
+  auto watched = watch_neighbours_closely(requests_, interface);
+  if (ipsec_ == HostIpsec::kDataPath && !is_tunnel && name[0] != '\0')
+    if (auto done = leave_ipsec_to_data_path(name.data()); !done) return done;
+  return watched;
 }
 
 Result<void> NetworkMirror::watch_closely() {

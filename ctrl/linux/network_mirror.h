@@ -20,11 +20,16 @@
 
 namespace simplon::ctrl {
 
+// Who protects what the host sends by a TAP, and checks what it gets there: the kernel's own IPsec, whatever
+// it is told to do, or the data path behind the TAP alone.
+enum class HostIpsec : std::uint8_t { kKernel, kDataPath };
+
 class NetworkMirror {
  public:
   // `taps`: interface names by PortIndex. All of them must exist now; one that is deleted later is followed
   // again when another of its name is there.
-  static Result<std::unique_ptr<NetworkMirror>> open(const std::vector<std::string>& taps);
+  static Result<std::unique_ptr<NetworkMirror>> open(const std::vector<std::string>& taps,
+                                                     HostIpsec ipsec = HostIpsec::kKernel);
   // The tunnel interfaces, by their ports; none needs to exist. The next poll() reads everything.
   void follow_tunnels(const std::map<dp::PortIndex, std::string>& tunnels);
 
@@ -62,8 +67,8 @@ class NetworkMirror {
   Result<void> watch_closely();
 
  private:
-  NetworkMirror(Netlink requests, Netlink events)
-      : requests_(std::move(requests)), events_(std::move(events)) {}
+  NetworkMirror(Netlink requests, Netlink events, HostIpsec ipsec)
+      : requests_(std::move(requests)), events_(std::move(events)), ipsec_(ipsec) {}
   void find_interfaces();
   Result<void> prepare(unsigned interface, bool is_tunnel);
   struct Told {  // of a neighbour, by a message of the kernel
@@ -94,6 +99,7 @@ class NetworkMirror {
 
   std::map<dp::PortIndex, std::string> taps_;  // names
   Netlink requests_, events_;
+  HostIpsec ipsec_;
   std::map<dp::PortIndex, unsigned> interfaces_;  // 0: it is gone
   PortsByInterface ports_;
   NextHopObjects objects_;        // of the last read()

@@ -273,7 +273,8 @@ inline constexpr Command kCommands[]{
      .arguments = kSaRemove},
     {.words = "sa list",
      .vici = "sa-list",
-     .help = "SAs that were added by hand",
+     .help = "SAs that were added by hand, and with `ike: external` those that the other IKE daemon has in "
+             "the kernel",
      .answered = Answered::kStream,
      .event = "manual-sa"},
     {.words = "policy add",

@@ -6,6 +6,7 @@
 // what it replaced is freed by poll() when every worker has reported quiescence.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +65,10 @@ class DataPath {
   virtual void detach(PortIndex port) = 0;
   virtual void attach(PortIndex port) = 0;
 
+  // Called by poll() when frames were read from a TAP, before a worker gets them: what a program of the host
+  // has done before it sent them can be seen by then, and what is added meanwhile holds for them and for
+  // their answers.
+  virtual void set_before_injection(std::function<void()>) {}
   // Readable (epoll) when poll() has something to do; poll() also wants to be called every 10 ms or so.
   virtual int fd() const = 0;
   // Moves frames between the workers and the TAPs, frees what passed its grace period, returns what the

@@ -66,6 +66,9 @@ class DpdkDataPath final : public DataPath {
   std::uint64_t turns(unsigned worker) const override { return threads_[worker].worker->counters().turns; }
   std::string memory() const override { return memory_; }
   int fd() const override { return punt_path_->fd(); }
+  void set_before_injection(std::function<void()> call) override {
+    punt_path_->set_before_injection(std::move(call));
+  }
   std::vector<Event> poll() override;
   void detach(PortIndex port) override { watch_->detach(port); }
   void attach(PortIndex port) override { watch_->attach(port); }

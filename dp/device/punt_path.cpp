@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -249,7 +250,8 @@ bool PuntPath::has_punts() const {
          std::ranges::any_of(taps_, [&](const auto& tap) { return any(tap.second.punts); });
 }
 
-void PuntPath::from_kernel(PortIndex port, Tap& tap) {
+// Null: there is none.
+rte_mbuf* PuntPath::read_frame(PortIndex port, Tap& tap) {
   for (unsigned i = 0; i < kAtOnce; ++i) {
     rte_mbuf* m = rte_pktmbuf_alloc(buffers_);
     std::uint8_t nowhere = 0;  // the frame is read and lost: else the TAP stays readable, and its queue full
@@ -258,7 +260,7 @@ void PuntPath::from_kernel(PortIndex port, Tap& tap) {
     if (n <= 0) {
       if (n < 0 && errno == EBADFD) lose(tap);
       rte_pktmbuf_free(m);
-      return;
+      return nullptr;
     }
     if (m == nullptr) {
       ++tap.counters.inject_lost;
@@ -267,9 +269,20 @@ void PuntPath::from_kernel(PortIndex port, Tap& tap) {
     rte_pktmbuf_append(m, static_cast<std::uint16_t>(n));
     m->port = static_cast<std::uint16_t>(port);
     tap.tunnel ? complete_l4_checksum_at(m, 0) : complete_l4_checksum(m);
-    const bool taken = rte_ring_enqueue(tap.inject, m) == 0;
+    return m;
+  }
+  return nullptr;
+}
+
+void PuntPath::from_kernel(PortIndex port, Tap& tap) {
+  std::array<rte_mbuf*, kAtOnce> frames;
+  unsigned count = 0;
+  while (count < kAtOnce && (frames[count] = read_frame(port, tap)) != nullptr) ++count;
+  if (count != 0 && before_injection_) before_injection_();
+  for (unsigned i = 0; i < count; ++i) {
+    const bool taken = rte_ring_enqueue(tap.inject, frames[i]) == 0;
     ++(taken ? tap.counters.injected : tap.counters.inject_lost);
-    if (!taken) rte_pktmbuf_free(m);
+    if (!taken) rte_pktmbuf_free(frames[i]);
   }
 }
 

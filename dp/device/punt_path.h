@@ -20,6 +20,7 @@
 #include <rte_ring.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,6 +54,8 @@ class PuntPath {
 
   Wakeup& wakeup() { return wakeup_; }
   int fd() const { return epoll_; }
+  // See DataPath.
+  void set_before_injection(std::function<void()> call) { before_injection_ = std::move(call); }
   // Moves what is there, at most some hundred frames each way.
   void move();
   // The kernel sees the port's link by the TAP's carrier, and routing daemons by the kernel.
@@ -93,9 +96,11 @@ class PuntPath {
   static void show_link(const Tap& tap);
   void to_kernel(const PuntRings& rings, PuntClass c, unsigned most);
   bool has_punts() const;
+  rte_mbuf* read_frame(PortIndex port, Tap& tap);
   void from_kernel(PortIndex port, Tap& tap);
 
   rte_mempool* buffers_;
+  std::function<void()> before_injection_;
   int epoll_ = -1;
   Wakeup wakeup_;
   std::map<PortIndex, Tap> taps_;

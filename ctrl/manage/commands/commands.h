@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include "ctrl/install/followed_entries.h"
 #include "ctrl/runtime/log.h"
 #include "ctrl/vici/message.h"
 #include "dp/base/policy_spec.h"
@@ -75,6 +76,7 @@ struct Operations {
   std::function<Result<SaId>(SaSpec)> add_sa;
   std::function<Result<void>(SaId)> remove_sa;
   std::function<std::vector<SaRef>()> manual_sas;
+  std::function<std::vector<FollowedSa>()> followed_sas;  // none: Simplon negotiates itself
   std::function<Result<PolicyId>(PolicySpec)> add_policy;
   std::function<Result<void>(PolicyId)> remove_policy;
   std::function<std::vector<PolicySpec>()> manual_policies;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SAs by hand: sa-add, sa-remove, sa-list. Keys are copied into a Secret at once and are never
-// listed or logged.
+// SAs by hand: sa-add, sa-remove, sa-list, which has those of another IKE daemon as well. Keys are copied
+// into a Secret at once and are never listed or logged.
 #include <algorithm>
 #include <array>
 
@@ -114,14 +114,35 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   return m;
 }
 
+// One whose algorithms we do not know has no suite, and so little that could be told of it.
+Message followed_message(const FollowedSa& followed, const SaCounters& counters) {
+  const SaSpec& sa = followed.sa;
+  Message m;
+  if (sa.suite.valid())
+    m = sa_message(sa, counters);
+  else
+    m.add("direction", "?")
+        .add("spi", spi_text(sa.spi))
+        .add("source", sa.source.text())
+        .add("destination", sa.destination.text());
+  m.add("from", followed.from);
+  if (!followed.why_not.empty()) m.add("why-not", followed.why_not);
+  return m;
+}
+
 Answer sa_list(Call& call) {
   auto sas = std::make_shared<const std::vector<SaRef>>(call.gateway.manual_sas());
-  auto next = [sas, counters = call.gateway.sa_counters,
+  auto followed = std::make_shared<const std::vector<FollowedSa>>(
+      call.gateway.followed_sas ? call.gateway.followed_sas() : std::vector<FollowedSa>{});
+  auto next = [sas, followed, counters = call.gateway.sa_counters,
                at = std::size_t{0}]() mutable -> std::optional<Message> {
-    if (at == sas->size()) return std::nullopt;
-    const SaSpec& sa = *(*sas)[at++];
-    return Message().add(std::to_string(static_cast<std::uint64_t>(sa.id)),
-                         sa_message(sa, counters(sa.id).value_or(SaCounters{})));
+    const std::size_t i = at++;
+    if (i >= sas->size() + followed->size()) return std::nullopt;
+    const SaSpec& sa = i < sas->size() ? *(*sas)[i] : (*followed)[i - sas->size()].sa;
+    const SaCounters count = counters(sa.id).value_or(SaCounters{});
+    return Message().add(
+        std::to_string(static_cast<std::uint64_t>(sa.id)),
+        i < sas->size() ? sa_message(sa, count) : followed_message((*followed)[i - sas->size()], count));
   };
   return Stream{call.row.event, std::move(next), {}};
 }

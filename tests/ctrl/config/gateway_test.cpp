@@ -118,5 +118,20 @@ TEST(ConfigGateway, ModeKernelTakesTheFileOfModeDp) {
               HasSubstr("use protected or unprotected"));
 }
 
+TEST(ConfigIke, AnotherDaemonHasConnectionsOfItsOwn) {
+  EXPECT_EQ(with("")->daemon, IkeDaemon::kInternal);
+  const auto config =
+      with("ike: external\npolicies: [{name: rest, action: bypass, local: any, remote: any}]\n");
+  ASSERT_TRUE(config) << text(config.error());
+  EXPECT_EQ(config->daemon, IkeDaemon::kExternal);
+  ASSERT_THAT(config->policies, SizeIs(1));
+  EXPECT_GT(config->policies[0].order, kLastFollowedOrder) << "the daemon's policies come first";
+  expect_one_error("ike: external\n" + std::string(kSites), "connections: are the other IKE daemon's");
+  expect_one_error("ike: other\n", "ike: ");
+  std::string kernel = std::string(kHead) + "ike: external\n";
+  kernel.replace(kernel.find("mode: dp"), 8, "mode: kernel");
+  EXPECT_THAT(error_of(parse(kernel)), HasSubstr("'external' is for mode 'dp'"));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

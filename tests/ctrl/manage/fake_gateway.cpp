@@ -73,6 +73,7 @@ void FakeGateway::manual_operations(Operations& o) {
     return {};
   };
   o.manual_sas = [this] { return manual_sas; };
+  o.followed_sas = [this] { return followed_sas; };
   o.add_policy = [this](PolicySpec policy) -> Result<PolicyId> {
     policy.id = PolicyId{next_policy++};
     manual_policies.push_back(policy);

@@ -13,6 +13,7 @@ struct FakeGateway {
   std::vector<std::shared_ptr<const ike::Connection>> connections;
   std::vector<PolicySpec> policies, manual_policies;
   std::vector<SaRef> manual_sas;
+  std::vector<FollowedSa> followed_sas;
   std::map<SaId, SaCounters> counters;
   std::vector<std::pair<std::string, Done>> waiting;  // exchanges that were begun
   std::vector<std::string> config_errors, config_warnings;

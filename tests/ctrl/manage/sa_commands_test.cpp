@@ -50,6 +50,30 @@ TEST_F(ViciSocket, SaAddMakesAnSaAndNeverTellsItsKey) {
   EXPECT_THAT(told, Not(HasSubstr("00112233")));
 }
 
+// With `ike: external`: where they come from, and of one that is not used, why.
+TEST_F(ViciSocket, SaListHasThoseOfAnotherIkeDaemon) {
+  ask("sa-add", manual_sa());
+  const SaSpec sa = *gateway_.manual_sas.front();
+  SaSpec unknown = sa;
+  unknown.suite = {};
+  gateway_.followed_sas = {{sa, "kernel, reqid 5", ""}, {unknown, "kernel, reqid 6", "it has a mark"}};
+  std::vector<std::string> from, why;
+  with_client([&](vici::Client& client) {
+    return client
+        .call_streaming("sa-list", "manual-sa", {},
+                        [&](const auto&, const Message& m) {
+                          for (const vici::Element& element : m.elements())
+                            if (const auto* entry = std::get_if<Message>(&element.content)) {
+                              from.emplace_back(entry->get("from"));
+                              why.emplace_back(entry->get("why-not"));
+                            }
+                        })
+        .has_value();
+  });
+  EXPECT_THAT(from, testing::ElementsAre("", "kernel, reqid 5", "kernel, reqid 6"));
+  EXPECT_THAT(why, testing::ElementsAre("", "", "it has a mark"));
+}
+
 TEST_F(ViciSocket, SaAddTakesACipherWithAnIntegrityAlgorithm) {
   Message arguments = with(with(manual_sa(), "suite", "aes256-sha512"), "key", std::string(64, 'a').c_str());
   EXPECT_THAT(std::string(ask("sa-add", arguments).get("errmsg")), HasSubstr("integ-key is missing"));

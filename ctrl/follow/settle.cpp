@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// follower.h: what becomes of the policies and SAs of one reqid.
+#include <utility>
+
+#include "ctrl/follow/follower.h"
+
+namespace simplon::ctrl {
+namespace {
+
+std::string side(Direction direction) { return direction == Direction::kOut ? "outbound " : "inbound "; }
+
+}  // namespace
+
+// A reqid of 0 stands for what has none.
+void Follower::settle(std::uint32_t reqid, Now now) {
+  const auto found = groups_.find(reqid);
+  if (found == groups_.end()) return;
+  Group& group = found->second;
+  if (group.ids.both == PolicyId{} && !group.policies.empty()) {
+    group.ids = {ids_.fresh(), ids_.fresh()};
+    reqids_[group.ids.both] = reqid;
+  }
+  const FollowedGroup made = followed_group(reqid, group.policies, group.ids);
+  bool inbound = false;
+  for (const PolicySpec& entry : made.policies) {
+    put_entry(entry);
+    inbound = inbound || entry.id == group.ids.inbound;
+  }
+  if (made.policies.empty()) drop_entry(group.ids.both);
+  if (!inbound) drop_entry(group.ids.inbound);
+  for (const KernelSaKey& key : group.sas) settle_sa(sas_.at(key), group, made, now);
+  if (!group.policies.empty() || !group.sas.empty()) return;
+  reqids_.erase(group.ids.both);
+  groups_.erase(found);
+}
+
+void Follower::settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, Now now) {
+  if (sa.is == Is::kRefused || group.policies.empty()) return;
+  if (sa.is == Is::kWaiting) {
+    const auto direction = direction_of(sa.kernel, group.policies);
+    if (!direction) {
+      sa.why = "the policies of its reqid do not tell its direction";
+      return;
+    }
+    sa.direction = sa.kernel.sa.direction = *direction;
+  }
+  sa.kernel.sa.direction = sa.direction;
+  auto spec = followed_sa(sa.kernel, sa.direction, made, group.ids);
+  if (!spec) {
+    sa.why = spec.error().what;
+    return;
+  }
+  if (now < group.settled) {
+    unsettled_.insert(sa.kernel.reqid);
+    return;
+  }
+  if (sa.is == Is::kWaiting) inherit_remote(sa, group);
+  if (sa.is == Is::kWaiting || std::exchange(sa.compare, false)) take(sa);
+  if (sa.is == Is::kTaken) put_sa(sa, std::move(*spec), now);
+}
+
+// A daemon that does not know yet that its peer has moved rekeys to where it was.
+void Follower::inherit_remote(Sa& sa, const Group& group) {
+  for (const KernelSaKey& key : group.sas) {
+    const Sa& other = sas_.at(key);
+    if (other.remote && other.direction == sa.direction && other.kernel.sa.source == sa.kernel.sa.source &&
+        other.kernel.sa.destination == sa.kernel.sa.destination && other.kernel.sa.udp == sa.kernel.sa.udp)
+      sa.remote = other.remote;
+  }
+}
+
+void Follower::take(Sa& sa) {
+  if (!sa.kernel.why_not.empty()) return refuse(sa, sa.kernel.why_not, false);
+  if (sa.direction == Direction::kOut) return take_outbound(sa);
+  auto position = kernel_.position(sa.kernel);
+  if (!position) return refuse(sa, position.error().what, true);
+  if (sa.is == Is::kTaken) {  // moved; the window goes on in the data path
+    sa.position = std::move(*position);
+    return;
+  }
+  sa.start = {.next_sequence = 1,
+              .replay_top = position->sequence,
+              .packets = position->lifetime.packets,
+              .bytes = position->lifetime.bytes};
+  sa.told = sa.start.packets;
+  sa.position = std::move(*position);
+  sa.is = Is::kTaken;
+  sa.why.clear();
+}
+
+void Follower::take_outbound(Sa& sa) {
+  auto silenced = kernel_.silence(sa.kernel);
+  if (!silenced) return refuse(sa, silenced.error().what, true);
+  if (sa.is == Is::kTaken) {
+    sa.position = std::move(silenced->position);
+    if (!silenced->before)
+      refuse(sa, "the daemon has installed it again with numbers that were used before", true);
+    return;
+  }
+  if (silenced->before)
+    return refuse(sa, "a data path before this one has sent by it, and how much is not known", true);
+  if (silenced->used != 0 && sa.kernel.sa.suite.encr->counts())
+    return refuse(sa, "the kernel has sent by it, and its IVs are not known", true);
+  sa.start = {.next_sequence = silenced->used + 1,
+              .packets = silenced->position.lifetime.packets,
+              .bytes = silenced->position.lifetime.bytes};
+  sa.told = sa.start.packets;
+  sa.position = std::move(silenced->position);
+  sa.is = Is::kTaken;
+  sa.why.clear();
+}
+
+void Follower::refuse(Sa& sa, std::string why, bool ask) {
+  drop_sa(sa);
+  by_id_[sa.id] = sa.kernel.key;
+  sa.is = Is::kRefused;
+  sa.why = std::move(why);
+  log_.warning(Category::kKernel,
+               side(sa.direction) + text(sa.kernel.key) + " is not followed: " + sa.why +
+                   (ask ? "; its packets are dropped until the daemon has rekeyed it, which it is asked to"
+                        : "; its packets are dropped"));
+  if (!ask) return;
+  refused_.insert(sa.kernel.key);
+  if (auto done = kernel_.expire(sa.kernel, false); !done) log_.warning(Category::kKernel, done.error().what);
+}
+
+// The entry alone has changed, not its SAs; an SA of no id stands for it.
+void Follower::put_entry(const PolicySpec& entry) {
+  const auto [at, fresh] = reconciler_.followed().policies.try_emplace(entry.id, entry);
+  if (!fresh && at->second == entry) return;
+  at->second = entry;
+  reconciler_.followed_changed(std::make_shared<const SaSpec>(SaSpec{.policy = entry.id}));
+}
+
+void Follower::drop_entry(PolicyId id) {
+  if (reconciler_.followed().policies.erase(id) != 0)
+    reconciler_.followed_changed(std::make_shared<const SaSpec>(SaSpec{.policy = id}));
+}
+
+// As its daemon has it, at the address where its peer is.
+SaSpec Follower::as_it_is(const Sa& sa) const {
+  SaSpec out = sa.kernel.sa;
+  if (!sa.remote || !out.udp) return out;
+  const bool outbound = sa.direction == Direction::kOut;
+  (outbound ? out.destination : out.source) = sa.remote->address;
+  (outbound ? out.udp->destination : out.udp->source) = sa.remote->port;
+  return out;
+}
+
+// What its packets may be is of the inbound SA itself, and does not change in one that is installed: so that
+// one goes, and another takes its place, where its window stands.
+void Follower::put_sa(Sa& sa, SaSpec spec, Now now) {
+  const SaSpec ends = as_it_is(sa);
+  spec.id = sa.id;
+  spec.source = ends.source;
+  spec.destination = ends.destination;
+  spec.udp = ends.udp;
+  auto& sas = reconciler_.followed().sas;
+  const auto before = sas.find(sa.id);
+  if (before != sas.end() && *before->second == spec) return;
+  const bool other = before != sas.end() && sa.direction == Direction::kIn &&
+                     (before->second->selectors != spec.selectors || before->second->policy != spec.policy);
+  if (other) {
+    if (const auto counters = reconciler_.counters(sa.id))
+      sa.start = {.replay_top = counters->sequence, .packets = counters->packets, .bytes = counters->bytes};
+    drop_sa(sa);
+    sa.id = spec.id = SaId{++last_id_};
+    by_id_[sa.id] = sa.kernel.key;
+    [[maybe_unused]] const auto logged = reconciler_.reconcile(now);  // it has the SPI of the one that comes
+  }
+  const auto ref = std::make_shared<const SaSpec>(std::move(spec));
+  sas[sa.id] = ref;
+  reconciler_.followed_changed(ref);
+}
+
+void Follower::drop_sa(const Sa& sa) {
+  by_id_.erase(sa.id);
+  const auto taken = reconciler_.followed().sas.extract(sa.id);
+  if (!taken.empty()) reconciler_.followed_changed(taken.mapped());
+}
+
+}  // namespace simplon::ctrl

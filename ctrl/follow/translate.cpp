@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctrl/follow/translate.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace simplon::ctrl {
+namespace {
+
+// The file's own entries stand behind (Config::policies).
+std::uint32_t order_of(std::uint32_t priority) { return std::min(priority, kLastFollowedOrder); }
+
+std::string name_of(std::uint32_t reqid) { return "reqid-" + std::to_string(reqid); }
+
+bool is_in(const KernelPolicyRead& p) { return p.key.policy.direction == XFRM_POLICY_IN; }
+
+PolicySpec protect(std::uint32_t reqid, const FollowedGroup& group, PolicyId id) {
+  PolicySpec out{.id = id, .name = name_of(reqid), .action = Action::kProtect, .selectors = {}, .tunnel = {}};
+  out.protocol = group.protocol;
+  out.mode = group.mode;
+  return out;
+}
+
+// The ends of the newest outbound policy that names both.
+std::optional<TunnelEnds> ends_of(const KernelPolicies& policies) {
+  std::optional<TunnelEnds> out;
+  for (const auto& [key, policy] : policies)
+    if (policy.out() && !policy.source.is_unspecified() && !policy.destination.is_unspecified())
+      out = TunnelEnds{policy.source, policy.destination};
+  return out;
+}
+
+}  // namespace
+
+FollowedGroup followed_group(std::uint32_t reqid, const KernelPolicies& policies, const EntryIds& ids) {
+  FollowedGroup group;
+  std::vector<SelectorSet> out, in;
+  std::uint32_t priority = ~std::uint32_t{0};
+  bool first = true;
+  for (const auto& [key, policy] : policies) {
+    if (!policy.out() && !is_in(policy)) continue;
+    if (std::exchange(first, false)) {
+      group.protocol = policy.protocol;
+      group.mode = policy.mode;
+    }
+    priority = std::min(priority, policy.priority);
+    (policy.out() ? out : in).push_back(policy.selectors());
+  }
+  std::ranges::sort(out);
+  std::ranges::sort(in);
+  const bool same = out == in;
+  if (!out.empty()) group.out = Selectors::of(out);
+  if (!in.empty()) group.in = Selectors::of(in);
+  const auto add = [&](PolicyId id, const Selectors& selectors, PolicyDirection direction) {
+    PolicySpec entry = protect(reqid, group, id);
+    entry.order = order_of(priority);
+    entry.selectors = selectors;
+    entry.direction = direction;
+    entry.tunnel = ends_of(policies);
+    group.policies.push_back(std::move(entry));
+  };
+  if (!out.empty()) add(ids.both, group.out, same ? PolicyDirection::kBoth : PolicyDirection::kOut);
+  if (!in.empty() && !same) {
+    add(ids.inbound, group.in, PolicyDirection::kIn);
+    group.policies.back().name += "-in";
+  }
+  return group;
+}
+
+std::optional<Direction> direction_of(const KernelSa& sa, const KernelPolicies& policies) {
+  if (sa.direction) return sa.direction;
+  bool from_us = false, to_us = false;
+  for (const auto& [key, policy] : policies) {
+    if (!policy.out() && !is_in(policy)) continue;
+    const IpAddress& local = policy.out() ? policy.source : policy.destination;
+    from_us = from_us || local == sa.sa.source;
+    to_us = to_us || local == sa.sa.destination;
+  }
+  if (from_us == to_us) return std::nullopt;
+  return from_us ? Direction::kOut : Direction::kIn;
+}
+
+Result<SaSpec> followed_sa(const KernelSa& sa, Direction direction, const FollowedGroup& group,
+                           const EntryIds& ids) {
+  if (sa.sa.protocol != group.protocol || sa.sa.mode != group.mode)
+    return fail("it is not of the protocol and mode that the policies of its reqid ask for");
+  const Selectors& selectors = direction == Direction::kOut ? group.out : group.in;
+  if (selectors.local.empty()) return fail("no policy of its direction has its reqid");
+  SaSpec out = sa.sa;
+  out.direction = direction;
+  out.selectors = selectors;
+  const bool one = group.out == group.in;
+  out.policy = direction == Direction::kOut || one ? ids.both : ids.inbound;
+  if (direction == Direction::kOut) {
+    out.replay_window = kDefaultReplayWindow;
+  } else {
+    out.tunnel = {};
+    out.mtu = {};
+  }
+  return out;
+}
+
+std::optional<PolicySpec> followed_shunt(const KernelPolicyRead& policy, PolicyId id) {
+  const bool passes = policy.action == Action::kBypass;
+  // What is let pass needs the kernel's leave for both, the machine and what it forwards; see `in` above.
+  if (passes && (!policy.why_not.empty() || policy.key.policy.direction == XFRM_POLICY_FWD))
+    return std::nullopt;
+  PolicySpec out{.id = id,
+                 .name = "kernel-" + std::to_string(static_cast<std::uint32_t>(id)),
+                 .order = order_of(policy.priority),
+                 .direction = policy.out() ? PolicyDirection::kOut : PolicyDirection::kIn,
+                 .action = passes ? Action::kBypass : Action::kDiscard,
+                 .selectors = Selectors::of({policy.selectors()}),
+                 .tunnel = {}};
+  return out;
+}
+
+}  // namespace simplon::ctrl

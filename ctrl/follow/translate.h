@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPD entries and SAs made of what an IKE daemon has installed in the kernel. Pure.
+//
+// The kernel has a policy for each pair of selectors and each direction, and joins policies and SAs by a
+// number, the reqid. All policies of one reqid are one SPD entry here, with as many sets of selectors; its
+// SAs are those of the reqid. The entry stands where the policy of the lowest priority among them does.
+//
+// Of `in` and `fwd` the kernel asks one, by whether a packet is for the machine; daemons install both alike,
+// and `in` is what is read. A policy that we cannot carry out becomes a DISCARD of its packets if it protects
+// them or drops them, and nothing if it lets them pass: so what cannot be followed closes.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ctrl/backend/xfrm/read_back.h"
+#include "ctrl/config/config.h"
+#include "dp/base/policy_spec.h"
+
+namespace simplon::ctrl {
+
+using KernelPolicies = std::map<KernelPolicyKey, KernelPolicyRead>;
+
+struct EntryIds {
+  PolicyId both{};     // outbound, and inbound where the selectors are the same
+  PolicyId inbound{};  // else
+};
+struct FollowedGroup {
+  std::vector<PolicySpec> policies;
+  Selectors out, in;  // no sides: there is no such policy
+  IpsecProtocol protocol = IpsecProtocol::kEsp;
+  SaMode mode = SaMode::kTunnel;
+};
+// Of the policies of one reqid that protect and have no `why_not`. Where they differ in protocol or mode
+// those of one count, and SAs of another are none of the group: nothing passes without one.
+FollowedGroup followed_group(std::uint32_t reqid, const KernelPolicies& policies, const EntryIds& ids);
+
+// By the ends that the policies name, where the kernel does not tell it. None: not known, or not yet.
+std::optional<Direction> direction_of(const KernelSa& sa, const KernelPolicies& policies);
+
+// The SA of a group; an error says why it is none of it. It has no id.
+Result<SaSpec> followed_sa(const KernelSa& sa, Direction direction, const FollowedGroup& group,
+                           const EntryIds& ids);
+
+// Of a policy that protects nothing, or that we cannot carry out. None: it needs no entry.
+std::optional<PolicySpec> followed_shunt(const KernelPolicyRead& policy, PolicyId id);
+
+}  // namespace simplon::ctrl

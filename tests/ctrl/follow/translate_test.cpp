@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a daemon has in the kernel, as SPD entries and SAs.
+#include "ctrl/follow/translate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace simplon::ctrl {
+namespace {
+
+using testing::SizeIs;
+
+IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+TrafficSelector ts(const char* text) { return *TrafficSelector::parse(text); }
+
+constexpr EntryIds kIds{PolicyId{7}, PolicyId{8}};
+
+// Between 203.0.113.1, which is us, and 203.0.113.2.
+KernelPolicyRead policy(std::uint8_t direction, const char* source, const char* destination,
+                        Action action = Action::kProtect, std::uint32_t priority = 1000) {
+  KernelPolicyRead out;
+  out.key.policy = {direction, kernel_selectors(ts(source), ts(destination))->front()};
+  out.priority = priority;
+  out.action = action;
+  out.reqid = 5;
+  const bool outwards = direction == XFRM_POLICY_OUT;
+  out.source = ip(outwards ? "203.0.113.1" : "203.0.113.2");
+  out.destination = ip(outwards ? "203.0.113.2" : "203.0.113.1");
+  return out;
+}
+KernelPolicies all(std::vector<KernelPolicyRead> policies) {
+  KernelPolicies out;
+  for (KernelPolicyRead& p : policies) out.emplace(p.key, p);
+  return out;
+}
+KernelPolicies both_ways() {
+  return all({policy(XFRM_POLICY_OUT, "198.18.1.0/24", "198.18.2.0/24"),
+              policy(XFRM_POLICY_OUT, "2001:db8:a::/64", "2001:db8:b::/64", Action::kProtect, 900),
+              policy(XFRM_POLICY_IN, "198.18.2.0/24", "198.18.1.0/24"),
+              policy(XFRM_POLICY_FWD, "198.18.2.0/24", "198.18.1.0/24"),
+              policy(XFRM_POLICY_IN, "2001:db8:b::/64", "2001:db8:a::/64")});
+}
+KernelSa sa(const char* source, const char* destination) {
+  KernelSa out;
+  out.sa.source = ip(source);
+  out.sa.destination = ip(destination);
+  out.sa.suite = *find_suite("aes128gcm16");
+  out.reqid = 5;
+  return out;
+}
+
+TEST(Follow, ThePoliciesOfAReqidAreOneEntry) {
+  const FollowedGroup group = followed_group(5, both_ways(), kIds);
+  ASSERT_THAT(group.policies, SizeIs(1));
+  const PolicySpec& entry = group.policies.front();
+  EXPECT_EQ(entry.id, kIds.both);
+  EXPECT_EQ(entry.action, Action::kProtect);
+  EXPECT_EQ(entry.direction, PolicyDirection::kBoth);
+  EXPECT_EQ(entry.order, 900u);
+  EXPECT_EQ(entry.tunnel, (TunnelEnds{ip("203.0.113.1"), ip("203.0.113.2")}));
+  EXPECT_EQ(in_order(entry.selectors),
+            in_order(Selectors::of({{{ts("198.18.1.0/24")}, {ts("198.18.2.0/24")}},
+                                    {{ts("2001:db8:a::/64")}, {ts("2001:db8:b::/64")}}})));
+}
+
+TEST(Follow, WhatComesInElsewhereHasAnEntryOfItsOwn) {
+  KernelPolicies policies = both_ways();
+  const KernelPolicyRead more = policy(XFRM_POLICY_IN, "198.18.3.0/24", "198.18.1.0/24");
+  policies.emplace(more.key, more);
+  const FollowedGroup group = followed_group(5, policies, kIds);
+  ASSERT_THAT(group.policies, SizeIs(2));
+  EXPECT_EQ(group.policies[0].direction, PolicyDirection::kOut);
+  EXPECT_EQ(group.policies[1].direction, PolicyDirection::kIn);
+  EXPECT_EQ(group.policies[1].id, kIds.inbound);
+  EXPECT_TRUE(covers(group.policies[1].selectors, Selectors{{ts("198.18.1.0/24")}, {ts("198.18.3.0/24")}}));
+  const auto in = followed_sa(sa("203.0.113.2", "203.0.113.1"), Direction::kIn, group, kIds);
+  ASSERT_TRUE(in);
+  EXPECT_EQ(in->policy, kIds.inbound);
+}
+
+TEST(Follow, TheEndsOfThePoliciesTellTheDirection) {
+  EXPECT_EQ(direction_of(sa("203.0.113.1", "203.0.113.2"), both_ways()), Direction::kOut);
+  EXPECT_EQ(direction_of(sa("203.0.113.2", "203.0.113.1"), both_ways()), Direction::kIn);
+  EXPECT_EQ(direction_of(sa("203.0.113.9", "203.0.113.1"), both_ways()), Direction::kIn)
+      << "the peer has moved";
+  EXPECT_EQ(direction_of(sa("203.0.113.8", "203.0.113.9"), both_ways()), std::nullopt);
+  EXPECT_EQ(direction_of(sa("203.0.113.1", "203.0.113.1"), both_ways()), std::nullopt);
+  KernelSa told = sa("203.0.113.1", "203.0.113.2");
+  told.direction = Direction::kIn;
+  EXPECT_EQ(direction_of(told, both_ways()), Direction::kIn);
+}
+
+TEST(Follow, AnSaHasTheSelectorsOfItsReqid) {
+  const FollowedGroup group = followed_group(5, both_ways(), kIds);
+  const auto out = followed_sa(sa("203.0.113.1", "203.0.113.2"), Direction::kOut, group, kIds);
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->policy, kIds.both);
+  EXPECT_EQ(out->selectors, group.out);
+  KernelSa transport = sa("203.0.113.1", "203.0.113.2");
+  transport.sa.mode = SaMode::kTransport;
+  EXPECT_FALSE(followed_sa(transport, Direction::kOut, group, kIds)) << "its policies ask for tunnel mode";
+  const FollowedGroup outward =
+      followed_group(5, all({policy(XFRM_POLICY_OUT, "198.18.1.0/24", "198.18.2.0/24")}), kIds);
+  EXPECT_FALSE(followed_sa(sa("203.0.113.2", "203.0.113.1"), Direction::kIn, outward, kIds));
+}
+
+TEST(Follow, WhatCannotBeFollowedCloses) {
+  KernelPolicyRead p = policy(XFRM_POLICY_OUT, "198.18.1.0/24", "198.18.2.0/24");
+  p.why_not = "it has a mark";
+  ASSERT_TRUE(followed_shunt(p, PolicyId{9}));
+  EXPECT_EQ(followed_shunt(p, PolicyId{9})->action, Action::kDiscard);
+  EXPECT_EQ(followed_shunt(p, PolicyId{9})->direction, PolicyDirection::kOut);
+  p.action = Action::kBypass;
+  EXPECT_FALSE(followed_shunt(p, PolicyId{9}));
+  p.why_not.clear();
+  ASSERT_TRUE(followed_shunt(p, PolicyId{9})) << "the control";
+  EXPECT_EQ(followed_shunt(p, PolicyId{9})->action, Action::kBypass);
+  const KernelPolicyRead forwarded =
+      policy(XFRM_POLICY_FWD, "198.18.2.0/24", "198.18.1.0/24", Action::kDiscard);
+  EXPECT_EQ(followed_shunt(forwarded, PolicyId{9})->direction, PolicyDirection::kIn);
+}
+
+}  // namespace
+}  // namespace simplon::ctrl
