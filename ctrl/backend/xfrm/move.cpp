@@ -52,9 +52,9 @@ Result<void> XfrmBackend::one_peer_behind_nat(const SaSpec& sa) const {
 
 // Another port alone is changed in place. What the kernel knows an SA by cannot be: it is removed, and comes
 // again at the other address, with the sequence numbers, window and counters of the removed one, as the
-// kernel's notice of the removal tells them. After that notice no packet has left by it (the kernel's own
-// XFRM_MSG_MIGRATE copies the numbers while packets still leave). What arrives or wants to leave between the
-// two is lost.
+// kernel's notice of the removal tells them. After that notice no packet has left by it. What arrives or
+// wants to leave between the two is lost. Not by the kernel's own XFRM_MSG_MIGRATE: it copies the numbers
+// while packets still leave, and it names no SPI, so that during a rekey it moves one SA of two.
 //
 // Not so an outbound SA whose IV is a counter. The kernel makes that IV of the sequence number and of a
 // random number that it draws whenever it sets up the cipher, with XFRM_MSG_MIGRATE as well, and lets nobody

@@ -80,9 +80,10 @@ TEST(XfrmCompare, WhatLivesIsNoDifferenceAndWhatWasNotAskedForIs) {
   told.put_struct(XFRMA_LASTUSED, std::uint64_t{1});
   value_of(told, XFRMA_REPLAY_ESN_VAL)[offsetof(xfrm_replay_state_esn, seq)] = 9;
   EXPECT_EQ(sa_differences(*asked.raw(), *told.raw()), Names{});
-  told.put_u32(XFRMA_IF_ID, 9);
   told.put_u32(0x123, 9);
-  EXPECT_EQ(sa_differences(*asked.raw(), *told.raw()), (Names{"interface", "another attribute"}));
+  EXPECT_EQ(sa_differences(*asked.raw(), *told.raw()), Names{}) << "a later kernel's";
+  told.put_u32(XFRMA_IF_ID, 9);
+  EXPECT_EQ(sa_differences(*asked.raw(), *told.raw()), Names{"interface"});
 }
 
 TEST(XfrmCompare, EachFieldOfAPolicyCounts) {
