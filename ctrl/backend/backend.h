@@ -7,6 +7,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -46,10 +47,13 @@ struct ChangedEvent {
 };
 using BackendEvent = std::variant<AcquireEvent, ExpireEvent, MovedEvent, AuditEvent, ChangedEvent>;
 
+// Names and values, for the console.
+using StatusLines = std::vector<std::pair<std::string, std::string>>;
+
 // What a backend holds of ours, made by this process or by a former one.
 struct Installed {
-  // As far as the backend can tell: the kernel tells no direction, suite, keys or selectors. `id` is none
-  // when a former process made the SA.
+  // As far as the backend can tell: of the kernel's no suite, keys or selectors are read, and the direction
+  // is known from Linux 6.10 on. `id` is none when a former process made the SA.
   std::vector<SaRef> sas;
   std::vector<PolicySpec> policies;
 };
@@ -86,6 +90,8 @@ class Backend {
   virtual void recheck() = 0;
   virtual std::vector<int> fds() const = 0;  // readable when poll() has news
   virtual std::vector<BackendEvent> poll() = 0;
+  // What an administrator may ask of it beside its SAs and policies.
+  virtual StatusLines status() { return {}; }
 };
 
 }  // namespace simplon::ctrl

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <iomanip>
 #include <ostream>
 
 #include "ctrl/console/table.h"
@@ -192,6 +193,13 @@ void show_status(std::ostream& out, const Reply& reply) {
       << "config     " << field(m, "config") << '\n'
       << "log level  " << field(m, "log-level") << '\n';
   if (m.value("memory")) out << "memory     " << field(m, "memory") << '\n';
+  if (const Message* kernel = m.section("kernel")) {
+    out << "kernel\n";
+    for (const Element& element : kernel->elements())
+      if (const auto* value = std::get_if<std::string>(&element.content))
+        out << "  " << std::left << std::setw(16) << printable(element.name) << ' ' << printable(*value)
+            << '\n';
+  }
   out << joined(m, "versions", "\n") << '\n';
 }
 

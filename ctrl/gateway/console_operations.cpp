@@ -19,6 +19,7 @@ About about(const ConsoleParts& p) {
   about.started = p.started;
   about.jobs_queued = p.jobs.queued();
   about.job_threads = p.jobs.threads();
+  about.backend = p.reconciler.status();
   return about;
 }
 

@@ -14,12 +14,12 @@ std::size_t take_sas(XfrmBackend& kernel, Journal& journal, const std::vector<Sa
       continue;
     dp::SaLease& lease = leases[record.lease];
     const auto sa = std::make_shared<const SaSpec>(record.sa);
-    const auto at = kernel.counters(sa);
+    const auto at = kernel.sequence(record.sa);
     if (record.sa.direction == Direction::kIn) {
-      if (at) dp::raise(lease.floor, at->sequence);
+      if (at) dp::raise(lease.floor, *at);
     } else {
       used_up += at ? 0 : 1;
-      dp::raise(lease.ceiling, at ? at->sequence + 1 + dp::kLeaseStep : kUsedUp);
+      dp::raise(lease.ceiling, at ? *at + 1 + dp::kLeaseStep : kUsedUp);
     }
     if (at && !kernel.remove_sa(sa)) continue;  // it stays marked
     journal.erase(RecordKind::kInKernel, static_cast<std::uint64_t>(record.sa.id));

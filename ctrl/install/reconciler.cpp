@@ -176,4 +176,11 @@ std::vector<BackendEvent> Reconciler::poll() {
   return out;
 }
 
+StatusLines Reconciler::status() const {
+  StatusLines out;
+  for (const auto& [id, installer] : installers_)
+    std::ranges::move(installer.backend().status(), std::back_inserter(out));
+  return out;
+}
+
 }  // namespace simplon::ctrl

@@ -81,6 +81,7 @@ class Reconciler {
   void recheck();
   std::vector<int> fds() const;  // readable when poll() has news
   std::vector<BackendEvent> poll();
+  StatusLines status() const;  // of all backends
 
  private:
   Capabilities capabilities();

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/linux/netlink.h"
 
+#include <arpa/inet.h>
+#include <linux/filter.h>
 #include <string.h>  // explicit_bzero
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 namespace simplon::ctrl {
@@ -78,6 +81,18 @@ Netlink::~Netlink() {
 Result<void> Netlink::join(unsigned group) {
   if (mnl_socket_setsockopt(socket_, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
     return fail("netlink group " + std::to_string(group) + ": " + std::strerror(errno));
+  return {};
+}
+
+// Classic BPF reads in network order.
+Result<void> Netlink::leave_out(unsigned port) {
+  std::array filter{sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(nlmsghdr, nlmsg_pid)),
+                    sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 0, 1),
+                    sock_filter BPF_STMT(BPF_RET | BPF_K, 0),
+                    sock_filter BPF_STMT(BPF_RET | BPF_K, ~std::uint32_t{0})};
+  const sock_fprog program{.len = filter.size(), .filter = filter.data()};
+  if (setsockopt(fd(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
+    return fail(std::string("netlink: its filter: ") + std::strerror(errno));
   return {};
 }
 

@@ -75,6 +75,9 @@ class Netlink {
   ~Netlink();
 
   Result<void> join(unsigned group);
+  // No notice of what the socket with this port() has caused comes here any more, nor takes room. For a
+  // family that names the port in its notices (nlmsg_pid).
+  Result<void> leave_out(unsigned port);
   int fd() const { return mnl_socket_get_fd(socket_); }
   unsigned port() const { return mnl_socket_get_portid(socket_); }  // nlmsg_pid of what it causes
   // Sends the message and waits for its acknowledgement. `what` names the request in an error. `each` is

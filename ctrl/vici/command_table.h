@@ -237,7 +237,7 @@ inline constexpr Command kCommands[]{
      .vici = "status",
      .help = "the gateway in a few lines",
      .answer = "`gateway`, `mode`, `ike-sas`, `child-sas`, `policies`, `uptime{}`, `memory`, `config`, "
-               "`log-level`, `versions[]`"},
+               "`log-level`, `versions[]`; in mode `kernel` also `kernel{}`"},
     {.words = "gateway",
      .vici = "gateway",
      .help = "the way between the two sides: show it, open it, close it",

@@ -5,39 +5,22 @@
 #include <netinet/in.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "ctrl/backend/xfrm/message.h"
 #include "ctrl/backend/xfrm/tunnel.h"
 
 namespace simplon::ctrl {
-namespace {
-
-void read_sequence(const nlattr& a, Direction direction, SaCounters& out) {
-  const Bytes data = bytes_of(a);
-  const auto sequence = [&](auto state) {
-    if (data.size() < sizeof state) return;
-    std::memcpy(&state, data.data(), sizeof state);
-    out.sequence = direction == Direction::kIn ? state.seq : state.oseq;
-    if constexpr (requires { state.seq_hi; })
-      out.sequence |= std::uint64_t{direction == Direction::kIn ? state.seq_hi : state.oseq_hi} << 32;
-  };
-  const std::uint16_t type = mnl_attr_get_type(&a);
-  if (type == XFRMA_REPLAY_ESN_VAL) sequence(xfrm_replay_state_esn{});
-  if (type == XFRMA_REPLAY_VAL) sequence(xfrm_replay_state{});
-}
-
-}  // namespace
-
 Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
   auto requests = Netlink::open(NETLINK_XFRM, 0);
   if (!requests) return fail("the kernel has no XFRM: " + requests.error().what);
   auto events = Netlink::open(NETLINK_XFRM, 0);
   if (!events) return std::unexpected(events.error());
   // Not XFRMNLGRP_AEVENTS: with a listener the kernel tells of every second packet of an SA.
-  for (const unsigned group :
-       {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING, XFRMNLGRP_SA, XFRMNLGRP_POLICY})
+  for (const unsigned group : {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING, XFRMNLGRP_SA,
+                               XFRMNLGRP_POLICY, XFRMNLGRP_MIGRATE, XFRMNLGRP_REPORT})
     if (auto done = events->join(group); !done) return std::unexpected(done.error());
+  // Else ten thousand SAs that are installed at once would leave no room for what others do.
+  if (auto done = events->leave_out(requests->port()); !done) return std::unexpected(done.error());
   return std::unique_ptr<XfrmBackend>(new XfrmBackend(std::move(*requests), std::move(*events)));
 }
 
@@ -64,15 +47,15 @@ Result<void> XfrmBackend::add_sa(const SaRef& sa, const dp::SaStart& start) {
   // Of one SPI and destination there is one SA here, whatever its protocol (known_).
   if (known_.contains({sa->spi, sa->destination})) return fail(what + ": there is one with this SPI already");
   if (auto alone = one_peer_behind_nat(*sa); !alone) return fail(what + ": " + alone.error().what);
-  const auto progress = progress_from(*sa, start);
-  NetlinkMessage message = sa_message(*sa, XFRM_MSG_NEWSA, progress ? &*progress : nullptr);
+  const auto progress = progress_from(*sa, start, has_);
+  NetlinkMessage message = sa_message(*sa, has_, XFRM_MSG_NEWSA, progress ? &*progress : nullptr);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)
     return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));
   if (requests_.error() == EPROTONOSUPPORT)
     return fail(done.error().what + "; it has no " + std::string(simplon::name(sa->protocol)));
   if (!done) return done;
-  known_[{sa->spi, sa->destination}] = {.id = sa->id, .packets = 0, .active = Clock::now()};
+  known_[{sa->spi, sa->destination}] = {.sa = sa, .packets = 0, .active = Clock::now()};
   if (is_behind_nat(*sa)) behind_nat_[sa->policy][sa->id] = sa;
   return done;
 }
@@ -264,7 +247,9 @@ Result<SaCounters> XfrmBackend::counters(const SaRef& sa) {
         out.bytes = info->curlft.bytes;
         out.replayed = info->stats.replay + info->stats.replay_window;
         out.bad_icv = info->stats.integrity_failed;
-        for_attributes(m, sizeof *info, [&](const nlattr& a) { read_sequence(a, sa->direction, out); });
+        Progress progress;
+        for_attributes(m, sizeof *info, [&](const nlattr& a) { read_progress(a, progress); });
+        out.sequence = sequence_of(progress, sa->direction);
       });
   if (!done) return std::unexpected(done.error());
   // More than packets() last saw: the last packet came less than a second ago.
@@ -272,6 +257,17 @@ Result<SaCounters> XfrmBackend::counters(const SaRef& sa) {
   if (known != known_.end() && known->second.packets == out.packets)
     out.idle = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - known->second.active);
   return out;
+}
+
+Result<std::uint64_t> XfrmBackend::sequence(const SaSpec& sa) {
+  const std::string what =
+      "reading how far " + std::string(simplon::name(sa.protocol)) + " SA " + text(sa.spi) + " is";
+  std::optional<Progress> told;
+  NetlinkMessage message = progress_request(sa);
+  const auto done = requests_.request(message, what, [&](const nlmsghdr& m) { told = progress_answer(m); });
+  if (!done) return std::unexpected(done.error());
+  if (!told) return fail(what + ": the kernel does not tell it");
+  return sequence_of(*told, sa.direction);
 }
 
 }  // namespace simplon::ctrl

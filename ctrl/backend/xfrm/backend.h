@@ -28,6 +28,7 @@
 #include "ctrl/backend/backend.h"
 #include "ctrl/backend/xfrm/message.h"
 #include "ctrl/backend/xfrm/nft_fence.h"
+#include "ctrl/backend/xfrm/support.h"
 #include "ctrl/linux/netlink.h"
 #include "dp/base/lease.h"
 
@@ -63,17 +64,22 @@ class XfrmBackend final : public Backend {
   // The kernel takes each change of a policy at once; the fence in nftables opens here.
   void commit() override;
   Result<SaCounters> counters(const SaRef& sa) override;
+  // The last number that it sent, or the highest that it received. Unlike counters() it has no key told.
+  Result<std::uint64_t> sequence(const SaSpec& sa);
+  // What of this SA the kernel does not have as it was asked for (compare.h); none: it has all of it so.
+  std::vector<std::string> differences(const SaSpec& sa);
   // Looks at all SAs of ours, not at `sas` alone.
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override;
   void recheck() override;
   std::vector<int> fds() const override;
   std::vector<BackendEvent> poll() override;
+  StatusLines status() override;
 
  private:
   using Clock = std::chrono::steady_clock;
 
   XfrmBackend(Netlink requests, Netlink events)
-      : requests_(std::move(requests)), events_(std::move(events)) {}
+      : requests_(std::move(requests)), events_(std::move(events)), has_(probe_support(requests_)) {}
   struct Entry {
     PolicySpec spec;
     std::vector<KernelPolicy> kernel;
@@ -97,19 +103,20 @@ class XfrmBackend final : public Backend {
   void take_from_inside(const PolicySpec& policy);
   Result<void> one_peer_behind_nat(const SaSpec& sa) const;
   void fence_off(const PolicySpec& policy, const std::vector<KernelPolicy>& kernel);
-  Result<void> replace_sa(const SaSpec& from, const SaSpec& to, const std::string& what);
+  Result<void> replace_sa(const SaSpec& from, const SaRef& to, const std::string& what);
   void drop_claims(PolicyId id);
   NetlinkMessage wanted_policy(const KernelPolicy& key, const Claim& claim) const;
   Result<void> write_policy(const KernelPolicy& key, const std::string& name);
   Result<void> write_policies(const std::vector<KernelPolicy>& keys, const std::string& name);
   Result<void> write_fence(const PolicySpec& policy, const std::vector<std::uint8_t>& directions);
-  Result<void> each_sa(const std::function<void()>& begin,
-                       const std::function<void(const xfrm_usersa_info&)>& each);
+  using EachSa = std::function<void(const nlmsghdr&, const xfrm_usersa_info&)>;
+  Result<void> each_sa(const std::function<void()>& begin, const EachSa& each);
   Result<void> dump_sas(Installed& out);
   Result<void> dump_policies(Installed& out);
   void read_policy(const nlmsghdr& message, Installed& out);
   void read_event(const nlmsghdr& message, std::vector<BackendEvent>& out);
   void read_mapping(const nlmsghdr& message, std::vector<BackendEvent>& out) const;
+  void count_entries(StatusLines& out);
 
   // interference.cpp
   Result<void> set_default(bool block);
@@ -125,14 +132,17 @@ class XfrmBackend final : public Backend {
   bool lets_pass(const KernelPolicy& key) const;
   void forget(const KernelPolicy& key);
   void repair(std::vector<BackendEvent>& out);
-  bool miss_sas(std::vector<BackendEvent>& out);
+  bool compare_sas(std::vector<BackendEvent>& out);
+  void read_sa_change(const nlmsghdr& message);
+  void put_back(const SaRef& sa, std::vector<BackendEvent>& out);
 
   Netlink requests_, events_;
+  KernelSupport has_;
   std::optional<NftFence> nft_;  // none before fence()
   // Our SAs, by SPI and destination. The kernel tells of no ESP packet's time before Linux 6.2, so packets()
   // compares each SA's packet counter with what it was.
   struct Known {
-    SaId id{};
+    SaRef sa;
     std::uint64_t packets = 0;  // when packets() last looked
     Clock::time_point active;   // when it last saw that they had become more, or of the installation
   };
@@ -150,6 +160,8 @@ class XfrmBackend final : public Backend {
   std::set<KernelPolicy> suspects_;                  // policies that the next poll() writes again
   std::set<KernelPolicy> foreign_;  // policies of others that let pass before ours, and were told
   std::vector<std::string> told_;   // for the next poll() to tell
+  std::map<std::uint16_t, std::uint64_t> notices_;  // how many came, by XFRM_MSG_*
+  std::uint64_t overruns_ = 0;                      // how often the kernel lost some
 };
 
 }  // namespace simplon::ctrl

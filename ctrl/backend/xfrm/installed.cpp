@@ -89,21 +89,20 @@ Result<Installed> XfrmBackend::dump() {
   return out;
 }
 
-Result<void> XfrmBackend::each_sa(const std::function<void()>& begin,
-                                  const std::function<void(const xfrm_usersa_info&)>& each) {
+Result<void> XfrmBackend::each_sa(const std::function<void()>& begin, const EachSa& each) {
   NetlinkMessage message(XFRM_MSG_GETSA, NLM_F_DUMP);
   return requests_.dump(message, "reading the kernel's SAs", begin, [&](const nlmsghdr& m) {
     const auto* info = fixed_header<xfrm_usersa_info>(m);
-    if (info != nullptr && is_our_sa(*info)) each(*info);
+    if (info != nullptr && is_our_sa(*info)) each(m, *info);
   });
 }
 
 Result<void> XfrmBackend::dump_sas(Installed& out) {
   return each_sa([&] { out.sas.clear(); },
-                 [&](const xfrm_usersa_info& info) {
-                   auto sa = std::make_shared<SaSpec>(installed_sa(info));
+                 [&](const nlmsghdr& message, const xfrm_usersa_info& info) {
+                   auto sa = std::make_shared<SaSpec>(installed_sa(message, info));
                    if (const auto known = known_.find({sa->spi, sa->destination}); known != known_.end())
-                     sa->id = known->second.id;
+                     sa->id = known->second.sa->id;
                    out.sas.push_back(std::move(sa));
                  });
 }
@@ -114,11 +113,11 @@ std::map<SaId, std::uint64_t> XfrmBackend::packets(const std::vector<SaRef>& sas
   if (known_.empty()) return out;
   const Clock::time_point now = Clock::now();
   const auto read = each_sa([] {},
-                            [&](const xfrm_usersa_info& info) {
+                            [&](const nlmsghdr&, const xfrm_usersa_info& info) {
                               const auto known = known_.find(key_of(info));
                               if (known == known_.end()) return;
                               const std::uint64_t packets = info.curlft.packets;
-                              all[known->second.id] = packets;
+                              all[known->second.sa->id] = packets;
                               if (std::exchange(known->second.packets, packets) != packets)
                                 known->second.active = now;
                             });
@@ -161,11 +160,12 @@ void XfrmBackend::read_mapping(const nlmsghdr& message, std::vector<BackendEvent
   const std::uint16_t family = mapping->id.family;
   const auto known = known_.find({Spi{ntohl(mapping->id.spi)}, from_kernel(mapping->id.daddr, family)});
   if (known == known_.end()) return;
-  out.emplace_back(MovedEvent{known->second.id,
+  out.emplace_back(MovedEvent{known->second.sa->id,
                               {from_kernel(mapping->new_saddr, family), Port{ntohs(mapping->new_sport)}}});
 }
 
 void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>& out) {
+  ++notices_[message.nlmsg_type];
   if (message.nlmsg_type == XFRM_MSG_ACQUIRE) {
     for (const AcquireEvent& acquire : acquire_events(message))
       if (policies_.contains(acquire.policy)) out.emplace_back(acquire);  // else another program's
@@ -173,7 +173,7 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
     const auto* expire = fixed_header<xfrm_user_expire>(message);
     if (expire == nullptr) return;
     if (const auto known = known_.find(key_of(expire->state)); known != known_.end())
-      out.emplace_back(ExpireEvent{known->second.id, expire->hard != 0});
+      out.emplace_back(ExpireEvent{known->second.sa->id, expire->hard != 0});
   } else if (message.nlmsg_type == XFRM_MSG_MAPPING) {
     read_mapping(message, out);
   } else if (message.nlmsg_pid != requests_.port()) {
@@ -197,12 +197,19 @@ std::vector<int> XfrmBackend::fds() const {
 std::vector<BackendEvent> XfrmBackend::poll() {
   std::vector<BackendEvent> out;
   for (const ExpireEvent& event : std::exchange(left_, {})) out.emplace_back(event);
-  if (!events_.notices([&](const nlmsghdr& m) { read_event(m, out); })) recheck();
+  if (!events_.notices([&](const nlmsghdr& m) { read_event(m, out); })) {
+    ++overruns_;
+    out.emplace_back(ChangedEvent{
+        "the kernel had more notices of XFRM than there was room for, and lost some; all SAs and "
+        "policies are compared with what should be there",
+        false});
+    recheck();
+  }
   if (nft_)
     for (std::string& what : nft_->poll(Clock::now())) told_.push_back(std::move(what));
   for (std::string& what : std::exchange(told_, {})) out.emplace_back(ChangedEvent{std::move(what), false});
   if (check_policies_ || !suspects_.empty()) repair(out);
-  if (check_sas_ && miss_sas(out)) check_sas_ = false;
+  if (check_sas_ && compare_sas(out)) check_sas_ = false;
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/backend/xfrm/compare.h"
 #include "ctrl/backend/xfrm/message.h"
 
 namespace simplon::ctrl {
@@ -23,26 +24,17 @@ constexpr xfrm_userpolicy_default kAccept{
 
 bool blocks(const xfrm_userpolicy_default& d) { return std::memcmp(&d, &kBlock, sizeof d) == 0; }
 
-// What decides in a policy: of a message of ours that sets it, and of one of the kernel's that tells of it.
-struct PolicyFacts {
-  std::uint32_t priority = 0;
-  std::uint8_t action = 0;
-  std::vector<std::uint8_t> templates;
-  friend bool operator==(const PolicyFacts&, const PolicyFacts&) = default;
-};
-
-PolicyFacts facts_of(const nlmsghdr& message, const xfrm_userpolicy_info& info) {
-  PolicyFacts out{info.priority, info.action, {}};
-  for_attributes(message, sizeof info, [&](const nlattr& a) {
-    if (mnl_attr_get_type(&a) != XFRMA_TMPL) return;
-    const Bytes templates = bytes_of(a);
-    out.templates.assign(templates.begin(), templates.end());
-  });
-  return out;
+bool passes_in_clear(const nlmsghdr& message, const xfrm_userpolicy_info& info) {
+  bool templates = false;
+  for_attributes(message, sizeof info,
+                 [&](const nlattr& a) { templates = templates || mnl_attr_get_type(&a) == XFRMA_TMPL; });
+  return info.action == XFRM_POLICY_ALLOW && !templates;
 }
 
-bool passes_in_clear(const nlmsghdr& message, const xfrm_userpolicy_info& info) {
-  return info.action == XFRM_POLICY_ALLOW && facts_of(message, info).templates.empty();
+// Beside ours, and not in its place.
+template <class Header>
+bool stands_apart(const nlmsghdr& message, const Header& header) {
+  return has_mark(message, sizeof header) || has_interface(message, sizeof header);
 }
 
 std::string text(const xfrm_selector& selector) {
@@ -87,11 +79,24 @@ void XfrmBackend::read_change(const nlmsghdr& message, std::vector<BackendEvent>
       break;
     case XFRM_MSG_POLEXPIRE:
       if (const auto* gone = fixed_header<xfrm_user_polexpire>(message))
-        forget({gone->pol.dir, gone->pol.sel});
+        if (!stands_apart(message, *gone)) forget({gone->pol.dir, gone->pol.sel});
       break;
     case XFRM_MSG_DELPOLICY:
-      if (const auto* gone = fixed_header<xfrm_userpolicy_id>(message)) forget({gone->dir, gone->sel});
+      if (const auto* gone = fixed_header<xfrm_userpolicy_id>(message))
+        if (!stands_apart(message, *gone)) forget({gone->dir, gone->sel});
       break;
+    case XFRM_MSG_MIGRATE:
+      // It names SAs by their ends and reqid, not by their SPIs, and changes a policy along with them; no
+      // other notice tells of the SAs that it removes.
+      check_policies_ = check_sas_ = true;
+      break;
+    default:
+      read_sa_change(message);
+  }
+}
+
+void XfrmBackend::read_sa_change(const nlmsghdr& message) {
+  switch (message.nlmsg_type) {
     case XFRM_MSG_FLUSHSA:
       check_sas_ = true;
       break;
@@ -105,7 +110,7 @@ void XfrmBackend::read_change(const nlmsghdr& message, std::vector<BackendEvent>
         check_sas_ = check_sas_ || known_.contains({Spi{ntohl(id->spi)}, from_kernel(id->daddr, id->family)});
       break;
     default:
-      break;
+      break;  // is of nothing that Simplon has; status() counts it
   }
 }
 
@@ -122,8 +127,9 @@ void XfrmBackend::forget(const KernelPolicy& key) {
 // A policy of another program that comes before ours and lets pass. Those of a former run are ours.
 bool XfrmBackend::is_foreign_opening(const nlmsghdr& message, const xfrm_userpolicy_info& info) const {
   const KernelPolicy key{info.dir, info.sel};
+  if (has_interface(message, sizeof info)) return false;  // for what is routed there alone
   return info.dir <= XFRM_POLICY_FWD && info.priority <= kPriorityBase + kRestOrder &&
-         !claims_.contains(key) &&
+         (has_mark(message, sizeof info) || !claims_.contains(key)) &&
          std::ranges::none_of(former_,
                               [&](const auto& f) { return !(f.second < key) && !(key < f.second); }) &&
          passes_in_clear(message, info);
@@ -140,8 +146,10 @@ void XfrmBackend::tell_foreign(const xfrm_selector& selector, std::vector<Backen
 // A policy of another program that takes the place of one of ours, or that comes before ours and lets pass.
 void XfrmBackend::read_foreign_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info,
                                       std::vector<BackendEvent>& out) {
-  suspect({info.dir, info.sel});
-  foreign_.erase({info.dir, info.sel});
+  if (!stands_apart(message, info)) {
+    suspect({info.dir, info.sel});
+    foreign_.erase({info.dir, info.sel});
+  }
   if (!is_foreign_opening(message, info)) return;
   foreign_.insert({info.dir, info.sel});
   tell_foreign(info.sel, out);
@@ -164,8 +172,7 @@ Result<void> XfrmBackend::compare_policies(std::vector<BackendEvent>& out) {
     const auto found = claims_.find({info->dir, info->sel});
     if (found == claims_.end() || found->second.empty()) return;
     const NetlinkMessage ours = wanted_policy(found->first, *found->second.begin());
-    if (facts_of(m, *info) == facts_of(*ours.raw(), *fixed_header<xfrm_userpolicy_info>(*ours.raw())))
-      wrong.erase(found->first);
+    if (policy_differences(*ours.raw(), m).empty()) wrong.erase(found->first);
   });
   if (!done) return done;
   for (const KernelPolicy& key : foreign)
@@ -221,27 +228,61 @@ void XfrmBackend::repair(std::vector<BackendEvent>& out) {
                      !(fenced_ && blocked)});
 }
 
-// The SAs that the kernel no longer has. False: they could not be read, and the next poll() tries again.
-bool XfrmBackend::miss_sas(std::vector<BackendEvent>& out) {
-  Installed installed;
-  if (!dump_sas(installed)) return false;
+// Which of ours the kernel no longer has, and which are not as they were asked for: their limits or ports are
+// set again. False: they could not be read, and the next poll() tries again.
+bool XfrmBackend::compare_sas(std::vector<BackendEvent>& out) {
   std::set<SaId> there;
-  for (const SaRef& sa : installed.sas) there.insert(sa->id);
-  std::size_t gone = 0;
-  for (auto sa = known_.begin(); sa != known_.end();) {
-    if (there.contains(sa->second.id)) {
-      ++sa;
-      continue;
-    }
-    out.emplace_back(ExpireEvent{sa->second.id, true});
-    sa = known_.erase(sa);
-    ++gone;
-  }
+  std::map<SaId, SaRef> changed;
+  const auto begin = [&] {
+    there.clear();
+    changed.clear();
+  };
+  const auto read = each_sa(begin, [&](const nlmsghdr& message, const xfrm_usersa_info& info) {
+    const auto known = known_.find(key_of(info));
+    if (known == known_.end()) return;
+    const SaRef& sa = known->second.sa;
+    there.insert(sa->id);
+    const NetlinkMessage ours = sa_message(*sa, has_);
+    if (!sa_differences(*ours.raw(), message).empty()) changed.emplace(sa->id, sa);
+  });
+  if (!read) return false;
+  const std::size_t gone = std::erase_if(known_, [&](const auto& known) {
+    const bool missing = !there.contains(known.second.sa->id);
+    if (missing) out.emplace_back(ExpireEvent{known.second.sa->id, true});
+    return missing;
+  });
   if (gone != 0)
     out.emplace_back(ChangedEvent{counted(gone, "SA") + " of Simplon's left the kernel by another program; " +
                                       "their numbers must not begin anew, so they count as expired",
                                   false});
+  for (const auto& [id, sa] : changed) put_back(sa, out);
   return true;
+}
+
+// The kernel changes limits and ports of an SA in use. What else differs makes it another SA: it counts as
+// expired.
+void XfrmBackend::put_back(const SaRef& sa, std::vector<BackendEvent>& out) {
+  const std::string what = std::string(simplon::name(sa->protocol)) + " SA " + simplon::ctrl::text(sa->spi);
+  NetlinkMessage message = sa_message(*sa, has_, XFRM_MSG_UPDSA);
+  const auto done = requests_.request(message, what);
+  std::vector<std::string> left = done ? differences(*sa) : std::vector{done.error().what};
+  if (left.empty())
+    return out.emplace_back(ChangedEvent{"another program has changed " + what + "; put back", false}),
+           void();
+  out.emplace_back(ChangedEvent{
+      "another program has changed " + what + ", and it cannot be put back (" + left.front() + "); removed",
+      false});
+  if (remove_sa(sa)) out.emplace_back(ExpireEvent{sa->id, true});
+}
+
+std::vector<std::string> XfrmBackend::differences(const SaSpec& sa) {
+  std::vector<std::string> out{"the kernel does not have it"};
+  const NetlinkMessage ours = sa_message(sa, has_);
+  NetlinkMessage message(XFRM_MSG_GETSA, 0);
+  message.header<xfrm_usersa_id>() = sa_id(sa);
+  const auto done = requests_.request(message, "reading SA " + simplon::ctrl::text(sa.spi),
+                                      [&](const nlmsghdr& m) { out = sa_differences(*ours.raw(), m); });
+  return done ? out : std::vector{done.error().what};
 }
 
 }  // namespace simplon::ctrl

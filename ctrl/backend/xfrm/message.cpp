@@ -86,18 +86,6 @@ void put_algorithms(NetlinkMessage& message, const SaSpec& sa) {
   put_algorithm(message, XFRMA_ALG_AUTH_TRUNC, auth, s.integ->xfrm, {sa.integ_key.bytes()});
 }
 
-// The kernel's older attribute has windows of up to 32 packets. This one has longer ones; despite its name it
-// does not switch extended sequence numbers on, but they need it, in both directions.
-void put_window(NetlinkMessage& message, std::uint32_t packets) {
-  const std::uint32_t words = (packets + 31) / 32;
-  std::vector<std::uint32_t> raw(sizeof(xfrm_replay_state_esn) / 4 + words);
-  xfrm_replay_state_esn esn{};
-  esn.bmp_len = words;
-  esn.replay_window = packets;
-  std::memcpy(raw.data(), &esn, sizeof esn);
-  message.put(XFRMA_REPLAY_ESN_VAL, Bytes(reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size() * 4));
-}
-
 bool is_ipsec(const TrafficSelector& s) { return s.protocol == kEsp || s.protocol == kAh; }
 
 // RFC 4301 §5.2 step 4: a packet that comes out of an SA must match its selectors. The kernel's SA has room
@@ -182,31 +170,8 @@ std::string text(Spi spi) {
   return out;
 }
 
-// The kernel's `oseq` is the last number that was sent. A window that is full refuses all that it spans, and
-// what is older is refused anyway.
-std::optional<Progress> progress_from(const SaSpec& sa, const dp::SaStart& start) {
-  const bool out = sa.direction == Direction::kOut;
-  if (out ? start.next_sequence <= 1 : start.replay_top == 0) return std::nullopt;
-  const std::uint32_t words = ((out ? 1 : std::max(sa.replay_window, 1u)) + 31) / 32;
-  std::vector<std::uint32_t> raw(sizeof(xfrm_replay_state_esn) / 4 + words, ~std::uint32_t{0});
-  const std::uint64_t at = out ? start.next_sequence - 1 : start.replay_top;
-  const auto low = static_cast<std::uint32_t>(at), high = static_cast<std::uint32_t>(at >> 32);
-  xfrm_replay_state_esn state{};
-  state.bmp_len = words;
-  state.replay_window = out ? 1 : sa.replay_window;
-  (out ? state.oseq : state.seq) = low;
-  if (sa.esn == Esn::kOn) (out ? state.oseq_hi : state.seq_hi) = high;
-  std::memcpy(raw.data(), &state, sizeof state);
-  Progress progress{.sequence_type = XFRMA_REPLAY_ESN_VAL, .sequence = {}, .lifetime = {}};
-  progress.sequence.resize(raw.size() * sizeof raw[0]);
-  std::memcpy(progress.sequence.data(), raw.data(), progress.sequence.size());
-  progress.lifetime.bytes = start.bytes;
-  progress.lifetime.packets = start.packets;
-  progress.lifetime.add_time = static_cast<std::uint64_t>(std::time(nullptr));  // its lifetime begins anew
-  return progress;
-}
-
-NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type, const Progress* progress) {
+NetlinkMessage sa_message(const SaSpec& sa, const KernelSupport& kernel, std::uint16_t type,
+                          const Progress* progress) {
   NetlinkMessage message(type, type == XFRM_MSG_NEWSA ? NLM_F_CREATE | NLM_F_EXCL : 0);
   auto& info = message.header<xfrm_usersa_info>();
   info.family = family_of(sa.destination);
@@ -228,8 +193,12 @@ NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type, const Progress* 
   if (progress) {
     message.put(progress->sequence_type, progress->sequence);
     message.put_struct(XFRMA_LTIME_VAL, progress->lifetime);
-  } else if ((sa.direction == Direction::kIn || sa.esn == Esn::kOn) && sa.replay_window != 0) {
-    put_window(message, sa.replay_window);
+  } else if (const Buffer window = new_window(sa, kernel); !window.empty()) {
+    message.put(XFRMA_REPLAY_ESN_VAL, window);
+  }
+  if (kernel.direction) {
+    const std::array direction{sa_direction(sa.direction)};
+    message.put(kSaDirection, direction);
   }
   if (sa.udp) {
     xfrm_encap_tmpl encap{};
@@ -255,7 +224,22 @@ std::pair<Spi, IpAddress> key_of(const xfrm_usersa_info& info) {
   return {Spi{ntohl(info.id.spi)}, from_kernel(info.id.daddr, info.family)};
 }
 
-SaSpec installed_sa(const xfrm_usersa_info& info) {
+namespace {
+
+// Inbound where the kernel does not say.
+Direction direction_of(const nlmsghdr& message) {
+  Direction out = Direction::kIn;
+  for_attributes(message, sizeof(xfrm_usersa_info), [&](const nlattr& a) {
+    const Bytes value = bytes_of(a);
+    if (mnl_attr_get_type(&a) == kSaDirection && !value.empty() && value[0] == sa_direction(Direction::kOut))
+      out = Direction::kOut;
+  });
+  return out;
+}
+
+}  // namespace
+
+SaSpec installed_sa(const nlmsghdr& message, const xfrm_usersa_info& info) {
   const auto count = [](std::uint64_t n) { return n == XFRM_INF ? 0 : n; };
   const auto life = [&](std::uint64_t bytes, std::uint64_t packets, std::uint64_t seconds) {
     return Lifetime{std::chrono::seconds(seconds), ByteCount{count(bytes)}, PacketCount{count(packets)}};
@@ -264,7 +248,7 @@ SaSpec installed_sa(const xfrm_usersa_info& info) {
       .id = SaId{},
       .protocol = info.id.proto == kAh ? IpsecProtocol::kAh : IpsecProtocol::kEsp,
       .mode = info.mode == XFRM_MODE_TRANSPORT ? SaMode::kTransport : SaMode::kTunnel,
-      .direction = Direction::kIn,
+      .direction = direction_of(message),
       .spi = Spi{ntohl(info.id.spi)},
       .source = from_kernel(info.saddr, info.family),
       .destination = from_kernel(info.id.daddr, info.family),

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "ctrl/backend/backend.h"
+#include "ctrl/backend/xfrm/progress.h"
 #include "ctrl/linux/netlink.h"
-#include "dp/base/lease.h"
 
 namespace simplon::ctrl {
 
@@ -30,21 +30,13 @@ xfrm_address_t to_kernel(const IpAddress& address);
 IpAddress from_kernel(const xfrm_address_t& address, std::uint16_t family);
 std::uint16_t family_of(const IpAddress& address);
 
-// How far an SA is, in the kernel's form: its sequence numbers and window, and what it has counted.
-struct Progress {
-  std::uint16_t sequence_type = 0;  // XFRMA_REPLAY_VAL or XFRMA_REPLAY_ESN_VAL
-  Buffer sequence;
-  xfrm_lifetime_cur lifetime{};
-};
-// Where another has left off. None for an SA that begins.
-std::optional<Progress> progress_from(const SaSpec& sa, const dp::SaStart& start);
 // `type`: XFRM_MSG_NEWSA, or XFRM_MSG_UPDSA for one that is there. With `progress` the SA goes on from there.
-NetlinkMessage sa_message(const SaSpec& sa, std::uint16_t type = XFRM_MSG_NEWSA,
-                          const Progress* progress = nullptr);
+NetlinkMessage sa_message(const SaSpec& sa, const KernelSupport& kernel = {},
+                          std::uint16_t type = XFRM_MSG_NEWSA, const Progress* progress = nullptr);
 std::string text(Spi spi);
 xfrm_usersa_id sa_id(const SaSpec& sa);
 // What the kernel tells of an SA: see Installed::sas.
-SaSpec installed_sa(const xfrm_usersa_info& info);
+SaSpec installed_sa(const nlmsghdr& message, const xfrm_usersa_info& info);
 std::pair<Spi, IpAddress> key_of(const xfrm_usersa_info& info);
 // Whether this or a former process of ours made the SA. The SAs of other programs must not be removed.
 bool is_our_sa(const xfrm_usersa_info& info);

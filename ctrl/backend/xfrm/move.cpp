@@ -24,12 +24,8 @@ std::optional<Progress> progress_of(const nlmsghdr& notice, const SaSpec& sa) {
   Progress out;
   for_attributes(notice, sizeof *id, [&](const nlattr& a) {
     const Bytes data = bytes_of(a);
-    const std::uint16_t type = mnl_attr_get_type(&a);
-    if (type == XFRMA_REPLAY_VAL || type == XFRMA_REPLAY_ESN_VAL) {
-      out.sequence_type = type;
-      out.sequence.assign(data.begin(), data.end());
-    }
-    if (type == XFRMA_SA && data.size() >= sizeof(xfrm_usersa_info)) {
+    read_progress(a, out);
+    if (mnl_attr_get_type(&a) == XFRMA_SA && data.size() >= sizeof(xfrm_usersa_info)) {
       xfrm_usersa_info info;
       std::memcpy(&info, data.data(), sizeof info);
       out.lifetime = info.curlft;
@@ -56,9 +52,9 @@ Result<void> XfrmBackend::one_peer_behind_nat(const SaSpec& sa) const {
 
 // Another port alone is changed in place. What the kernel knows an SA by cannot be: it is removed, and comes
 // again at the other address, with the sequence numbers, window and counters of the removed one, as the
-// kernel's notice of the removal tells them. After that notice no packet has left by it (the kernel's own
-// XFRM_MSG_MIGRATE copies the numbers while packets still leave). What arrives or wants to leave between the
-// two is lost.
+// kernel's notice of the removal tells them. After that notice no packet has left by it. What arrives or
+// wants to leave between the two is lost. Not by the kernel's own XFRM_MSG_MIGRATE: it copies the numbers
+// while packets still leave, and it names no SPI, so that during a rekey it moves one SA of two.
 //
 // Not so an outbound SA whose IV is a counter. The kernel makes that IV of the sequence number and of a
 // random number that it draws whenever it sets up the cipher, with XFRM_MSG_MIGRATE as well, and lets nobody
@@ -71,12 +67,15 @@ Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
       from->policy != to->policy || from->udp.has_value() != to->udp.has_value())
     return fail(what + ": more than its peer's address and port would change");
   if (from->source == to->source && from->destination == to->destination) {
-    NetlinkMessage message = sa_message(*to, XFRM_MSG_UPDSA);
+    NetlinkMessage message = sa_message(*to, has_, XFRM_MSG_UPDSA);
     auto done = requests_.request(message, what);
-    if (done && is_behind_nat(*to)) behind_nat_[to->policy][to->id] = to;
+    if (!done) return done;
+    if (is_behind_nat(*to)) behind_nat_[to->policy][to->id] = to;
+    if (const auto known = known_.find({to->spi, to->destination}); known != known_.end())
+      known->second.sa = to;
     return done;
   }
-  if (from->direction == Direction::kIn || from->suite.encr->salt == 0) return replace_sa(*from, *to, what);
+  if (from->direction == Direction::kIn || from->suite.encr->salt == 0) return replace_sa(*from, to, what);
   auto removed = remove_sa(from);
   if (removed) left_.push_back({from->id, false});
   return removed;
@@ -84,7 +83,7 @@ Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
 
 // An error before the SA is removed leaves it as it is, to be tried again. Without its sequence numbers it
 // must not come back: then it is told as expired, and IKE makes another one.
-Result<void> XfrmBackend::replace_sa(const SaSpec& from, const SaSpec& to, const std::string& what) {
+Result<void> XfrmBackend::replace_sa(const SaSpec& from, const SaRef& to, const std::string& what) {
   auto notices = Netlink::open(NETLINK_XFRM, 0);
   if (!notices) return fail(what + ": " + notices.error().what);
   if (auto done = notices->join(XFRMNLGRP_SA); !done) return fail(what + ": " + done.error().what);
@@ -92,18 +91,21 @@ Result<void> XfrmBackend::replace_sa(const SaSpec& from, const SaSpec& to, const
   removal.header<xfrm_usersa_id>() = sa_id(from);
   auto removed = requests_.request(removal, what);
   if (!removed && requests_.error() != ESRCH) return removed;
-  const auto known = known_.extract({from.spi, from.destination});
+  auto known = known_.extract({from.spi, from.destination});
   std::optional<Progress> progress;
   notices->notices([&](const nlmsghdr& m) {
     if (auto told = progress_of(m, from)) progress = std::move(told);
   });
   if (removed && !progress) removed = fail(what + ": the kernel did not tell its sequence number");
   if (removed) {
-    NetlinkMessage message = sa_message(to, XFRM_MSG_NEWSA, &*progress);
+    NetlinkMessage message = sa_message(*to, has_, XFRM_MSG_NEWSA, &*progress);
     removed = requests_.request(message, what);
   }
   if (!removed) left_.push_back({from.id, true});
-  if (removed && !known.empty()) known_[{to.spi, to.destination}] = known.mapped();
+  if (removed && !known.empty()) {
+    known.mapped().sa = to;
+    known_[{to->spi, to->destination}] = std::move(known.mapped());
+  }
   return removed;
 }
 

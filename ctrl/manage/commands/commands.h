@@ -50,6 +50,7 @@ struct About {
   std::chrono::system_clock::time_point since;
   Now started{};
   std::size_t jobs_queued = 0, job_threads = 0;
+  std::vector<std::pair<std::string, std::string>> backend;  // Backend::status()
 };
 
 // What the commands ask of the gateway. Every member has to be set before the first command runs.

@@ -92,6 +92,9 @@ Answer status(Call& call) {
   m.add("policies", std::uint64_t{call.gateway.policies().size()});
   m.add("uptime", uptime(about, call.request.now)).add_if(!about.memory.empty(), "memory", about.memory);
   m.add("config", about.config_file).add("log-level", name(call.gateway.log_level()));
+  Message backend;
+  for (const auto& [key, value] : about.backend) backend.add(key, value);
+  if (!about.backend.empty()) m.add("kernel", std::move(backend));
   m.add_list("versions", std::move(versions));
   return m;
 }

@@ -114,7 +114,7 @@ TEST(SaMessage, FixedPart) {
   xfrm_usersa_info foreign = info(message);
   foreign.seq = 0;
   EXPECT_FALSE(is_our_sa(foreign));
-  const SaSpec back = installed_sa(info(message));
+  const SaSpec back = installed_sa(*message.raw(), info(message));
   EXPECT_EQ(back.spi, sa.spi);
   EXPECT_EQ(back.soft, sa.soft);
   EXPECT_EQ(back.hard, sa.hard);
