@@ -40,7 +40,7 @@ Result<Region> Region::map(int fd, std::size_t bytes) {
 }
 
 Result<Region> Region::create(std::size_t journal_bytes) {
-  const std::size_t bytes = kJournalAt + pages(journal_bytes);
+  const std::size_t bytes = kJournalAt + journal_bytes;
   const int fd = memfd_create("simplon", MFD_ALLOW_SEALING | MFD_CLOEXEC);
   if (fd < 0) return failed("making it");
   if (ftruncate(fd, static_cast<off_t>(bytes)) != 0 || fcntl(fd, F_ADD_SEALS, kSeals) != 0) {

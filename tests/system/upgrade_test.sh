@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# upgrade_test.sh [TIMES]: a gateway is replaced by another program while packets cross its tunnel: the longest gap is printed,
+# [port_kind=af_xdp] upgrade_test.sh [TIMES]: a gateway is replaced by another program while packets cross its tunnel: the longest gap is printed,
 # no IKE SA is set up anew, no sequence number and no IV is seen twice under one key, nothing is in clear, the kernel's
 # interfaces stay. A program that refuses, does not come up in time, or is none, changes nothing, and the console says why.
 #
@@ -67,7 +67,8 @@ one_upgrade
 kill -USR2 "${pids[gwA]}"
 ok "a signal to the guard does the same" wait_for 60 has "took over from" $((times + 2))
 ok "pings cross" wait_for 30 site_pings hostA 2001:db8:b::10
-ok "the kernel's interfaces are the same" test "$interfaces" = "$(tap lan) $(tap wan)"
+# Where a port can be open once only, the old gateway ends first, and its interfaces with it.
+[ -n "${port_kind:-}" ] || ok "the kernel's interfaces are the same" test "$interfaces" = "$(tap lan) $(tap wan)"
 ok "the peer has set no IKE SA up anew" test "$(set_up)" = 1
 ok "its child is the console's" wait_for 10 adopted
 ok "rekey of the child" ctl gwA rekey --child net
