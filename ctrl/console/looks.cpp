@@ -23,6 +23,7 @@ constexpr std::array kLooks{
     Look{"initiate", show_done},
     Look{"terminate", show_done},
     Look{"rekey", show_done},
+    Look{"upgrade", show_done},
     Look{"status", show_status},
     Look{"ports", show_ports},
     Look{"workers", show_workers},

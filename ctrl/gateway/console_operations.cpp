@@ -52,6 +52,9 @@ void bind_configuration(Operations& o, const ConsoleParts& p) {
   o.about = [p] { return about(p); };
   o.reload = [p] { return p.reload.run(); };
   o.check_config = [p](const std::string& file) { return p.reload.check(file); };
+  o.upgrade = [p](const std::string& file, std::chrono::milliseconds wait, Done done) {
+    p.upgrade.ask(file, wait, std::move(done));
+  };
   o.legacy = [p] { return p.config.legacy == Legacy::kAllow; };
   o.log_level = [p] { return p.config.log.level; };
   o.set_log_level = [p](Level level) {

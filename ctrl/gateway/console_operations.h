@@ -8,6 +8,7 @@
 #include "ctrl/gateway/manual_operations.h"
 #include "ctrl/gateway/reload.h"
 #include "ctrl/gateway/tickets.h"
+#include "ctrl/gateway/upgrade.h"
 #include "ctrl/install/reconciler.h"
 #include "ctrl/manage/commands/commands.h"
 #include "ctrl/runtime/job_pool.h"
@@ -27,6 +28,7 @@ struct ConsoleParts {
   ManualOperations& manual;
   const Follower* follower;  // null: Simplon negotiates itself
   Reload& reload;
+  UpgradeRequest& upgrade;
   Tickets& tickets;
   std::chrono::system_clock::time_point since;  // when the gateway started
   Now started{};

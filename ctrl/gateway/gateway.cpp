@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -18,6 +19,7 @@
 #include "ctrl/gateway/clock.h"
 #include "ctrl/gateway/console_operations.h"
 #include "ctrl/gateway/interfaces.h"
+#include "ctrl/guard/messages.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -29,8 +31,21 @@ constexpr milliseconds kLongestWait{1000};
 constexpr std::chrono::seconds kWatchEvery{1};  // peers' activity, ages of SAs made by hand
 constexpr milliseconds kWindDown{1000};         // how long a stop waits for the peers' answers
 constexpr int kMostDatagrams = 64;              // of one socket in a turn: the others want theirs as well
+constexpr milliseconds kLogDrain{200};
 constexpr unsigned kJobThreads = 2;
 constexpr std::size_t kSeedBytes = 32;
+
+// Devices that two processes can have at a time; every other one is its driver's, or a name of the kernel's.
+bool can_be_open_twice(const std::string& device) {
+  return std::ranges::any_of(std::array{"net_af_packet", "net_pcap", "net_null"},
+                             [&](const char* driver) { return device.starts_with(driver); });
+}
+
+bool needs_ports_alone(const dp::Setup& setup) {
+  return std::ranges::any_of(setup.ports, [](const dp::PortSetup& port) {
+    return !std::ranges::all_of(port.devices(), can_be_open_twice);
+  });
+}
 
 Result<Secret> seed() {
   Buffer bytes(kSeedBytes);
@@ -77,7 +92,10 @@ Result<std::unique_ptr<Gateway>> Gateway::start(Config config, PolicyIds ids, Lo
   const Step ground = g.config_.mode == Mode::kKernel ? &Gateway::start_kernel : &Gateway::start_datapath;
   for (const Step step :
        {&Gateway::inherit, &Gateway::open_sockets, ground, &Gateway::start_ike, &Gateway::start_console})
-    if (auto done = (g.*step)(); !done) return std::unexpected(done.error());
+    if (auto done = (g.*step)(); !done) {
+      if (g.guarded_) g.guarded_->refuse(done.error().what);
+      return std::unexpected(done.error());
+    }
   g.watch_signals();
   g.watch_guard();
   return gateway;
@@ -124,7 +142,7 @@ Result<void> Gateway::follow_daemon() {
 
 // The kernel is muted on interfaces that it shares with a port. Then the data path starts with an empty SPD,
 // which discards everything. The policies come last. One that takes over starts closed: the kernel still
-// forwards, and keeps its interfaces until adopt().
+// forwards, and keeps its interfaces until adopt(); or another gateway does.
 Result<void> Gateway::start_datapath() {
   const bool adopts = guarded_ && guarded_->adopts();
   if (!adopts) {
@@ -133,11 +151,21 @@ Result<void> Gateway::start_datapath() {
     if (guarded_) [[maybe_unused]]
       const auto released = XfrmBackend::release();
   }
+  if (guarded_ && needs_ports_alone(config_.setup)) {
+    if (guarded_->beside())
+      log_.warning(Category::kDaemon,
+                   "not every port can be open twice: the gateway before has to end first");
+    if (auto done = guarded_->await_turn(true); !done) return done;
+  }
   auto datapath = dp::DataPath::start(config_.setup, guarded_ ? guarded_->handover() : dp::Handover{});
   if (!datapath) return std::unexpected(datapath.error());
   datapath_ = std::move(*datapath);
   log_.follow_affinity();
   log_.info(Category::kDataPath, "memory: " + datapath_->memory());
+  if (guarded_) {
+    if (auto done = guarded_->await_turn(false); !done) return done;
+    datapath_->adopt_interfaces(guarded_->interfaces());
+  }
   auto network = [this](const dp::Event& event) {
     if (network_) network_->event(event);
   };
@@ -233,7 +261,7 @@ Result<void> Gateway::begin_ike() {
 }
 
 // The tunnels of the gateway before, from the kernel or from the dead. What takes long has been done: from
-// take_back() on nobody forwards until the end.
+// take_back() on nobody forwards until the end. One that lives forwards until await_stop().
 Result<void> Gateway::adopt() {
   std::size_t adopted = 0;
   for (const Secret& frozen : guarded_->ike_sas())
@@ -241,12 +269,14 @@ Result<void> Gateway::adopt() {
       ++adopted;
     else
       log_.warning(Category::kIke, "an IKE SA of the gateway before is not adopted: " + done.error().what);
-  const Now began = clock_now();
+  Now began = clock_now();
   if (auto done = guarded_->take_back([this] { return mute_interfaces(); }); !done) return done;
   sockets_->leave_kernel();
   if (auto done = start_network(); !done) return done;
   outputs_->apply_all(clock_now());
   guarded_->adopted(*endpoint_);
+  if (guarded_->beside()) began = clock_now();
+  if (auto done = guarded_->await_stop(); !done) return done;
   const bool on = guarded_->gateway_on();
   if (auto done = reconciler_.set_gateway(on); !done) return done;
   log_.warning(Category::kDaemon,
@@ -260,9 +290,10 @@ Result<void> Gateway::adopt() {
 Result<void> Gateway::start_console() {
   reload_.emplace(Reload::Parts{config_, ids_, machine_, log_, network_.get(), *endpoint_, reconciler_,
                                 *outputs_, manual_, [this] { recheck(); }});
-  const ConsoleParts parts{config_,    log_,        datapath_.get(), *jobs_,
-                           *endpoint_, reconciler_, manual_,         follower_.get(),
-                           *reload_,   tickets_,    since_,          started_};
+  upgrade_.emplace(guarded_.get(), poller_, config_.file);
+  const ConsoleParts parts{config_,     log_,    datapath_.get(), *jobs_,   *endpoint_,
+                           reconciler_, manual_, follower_.get(), *reload_, *upgrade_,
+                           tickets_,    since_,  started_};
   for (const std::string& path : config_.management.sockets) {
     auto console = ViciServer::open(path, Commands(console_operations(parts)));
     if (!console) return std::unexpected(console.error());
@@ -280,12 +311,33 @@ void Gateway::watch_guard() {
   if (!guarded_) return;
   poller_.add(guarded_->fd(), [this] {
     const int fd = guarded_->fd();
+    while (const auto message = guarded_->heard())
+      if ((*message)[0] == kFreeze)
+        hand_over();
+      else if ((*message)[0] == kNotUpgraded)
+        upgrade_->answer(fail(message->substr(1)));
     if (!guarded_->guard_is_gone()) return;
     poller_.remove(fd);
     log_.error(
         Category::kDaemon,
         "the guard has died: nobody takes over when this process ends; restart the service when it suits");
   });
+}
+
+// The next gateway is up, and closed. What has changed is in the journal, which is its own from now on; the
+// workers go on until it has adopted everything. This process ends here: nothing of what a stop does, or a
+// destructor, may touch what is another's by now.
+void Gateway::hand_over() {
+  outputs_->apply_all(clock_now());
+  if (!guarded_->frozen(datapath_->interfaces())) return;
+  upgrade_->answer({});
+  for (const auto& console : consoles_) console->poll(clock_now());
+  consoles_.clear();  // their sockets are the next one's
+  log_.info(Category::kDaemon, "replaced: the next gateway has adopted everything and goes on");
+  log_.drain(kLogDrain);
+  datapath_->stop();
+  guarded_->stopped();
+  _exit(0);
 }
 
 void Gateway::watch_signals() {
@@ -321,6 +373,7 @@ void Gateway::turn() {
   if (follower_) follower_->poll(now);
   backend_events(now);
   guard(now);
+  upgrade_->tick(now);
   if (now - watched_ >= kWatchEvery) {
     watched_ = now;
     activity_->watch(now);

@@ -22,6 +22,7 @@
 #include "ctrl/gateway/peer_activity.h"
 #include "ctrl/gateway/reload.h"
 #include "ctrl/gateway/tickets.h"
+#include "ctrl/gateway/upgrade.h"
 #include "ctrl/install/reconciler.h"
 #include "ctrl/linux/ike_socket.h"
 #include "ctrl/linux/mute_watch.h"
@@ -60,6 +61,7 @@ class Gateway {
   Result<void> start_console();
   void watch_signals();
   void watch_guard();
+  void hand_over();
   void on_signal();
 
   void turn();
@@ -98,6 +100,7 @@ class Gateway {
   std::optional<IkeOutputs> outputs_;
   std::optional<PeerActivity> activity_;
   std::optional<Reload> reload_;
+  std::optional<UpgradeRequest> upgrade_;
   std::vector<std::unique_ptr<ViciServer>> consoles_;
 };
 

@@ -12,12 +12,14 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
 #include "ctrl/backend/xfrm/backend.h"
-#include "ctrl/guard/guard.h"
+#include "ctrl/guard/gateway_process.h"
 #include "ctrl/guard/kernel_network.h"
+#include "ctrl/guard/messages.h"
 #include "ctrl/guard/positions.h"
 #include "ctrl/linux/mute.h"
 #include "ctrl/linux/process.h"
@@ -26,7 +28,9 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr std::chrono::milliseconds kShowEvery{20};
-constexpr int kStopWait = 10000;  // ms
+constexpr std::size_t kLongestMessage = 8192;
+constexpr int kStopWait = 10000;      // ms
+constexpr std::ptrdiff_t kFixed = 5;  // of kInheritance, before IKE's sockets
 
 std::optional<std::vector<int>> numbers(std::string_view text) {
   std::vector<int> out;
@@ -38,30 +42,52 @@ std::optional<std::vector<int>> numbers(std::string_view text) {
   return out;
 }
 
+void tell(int socket, char what, const std::string& text = {}) {
+  const std::string message = what + text;
+  [[maybe_unused]] const auto sent = send(socket, message.data(), message.size(), MSG_NOSIGNAL);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Guarded>> Guarded::from_environment(Log& log) {
-  const char* inherited = getenv(kInheritance);
-  if (inherited == nullptr) return nullptr;
-  const auto fds = numbers(inherited);
+  const char* text = getenv(kInheritance);
+  if (text == nullptr) return nullptr;
+  const auto fds = numbers(text);
   unsetenv(kInheritance);
-  if (!fds || fds->size() < 2) return fail(std::string(kInheritance) + " is not what the guard writes");
-  auto region = Region::attach((*fds)[0]);
-  if (!region) return std::unexpected(region.error());
-  fcntl((*fds)[1], F_SETFD, FD_CLOEXEC);
-  return std::unique_ptr<Guarded>(
-      new Guarded(std::move(*region), (*fds)[1], {fds->begin() + 2, fds->end()}, log));
+  if (!fds || std::ssize(*fds) < kFixed)
+    return fail(std::string(kInheritance) + " is not what the guard writes");
+  for (std::size_t i = 1; i < fds->size(); ++i)
+    if ((*fds)[i] >= 0) fcntl((*fds)[i], F_SETFD, FD_CLOEXEC);
+  auto region = Region::attach((*fds)[2]);
+  if (!region) {
+    tell((*fds)[1], kRefused, region.error().what);
+    return std::unexpected(region.error());
+  }
+  Inherited inherited{.beside = (*fds)[0] == 1,
+                      .control = (*fds)[1],
+                      .interfaces_in = (*fds)[3],
+                      .interfaces_out = (*fds)[4],
+                      .sockets = {fds->begin() + kFixed, fds->end()}};
+  return std::unique_ptr<Guarded>(new Guarded(std::move(*region), std::move(inherited), log));
 }
 
-Guarded::Guarded(Region region, int control, std::vector<int> sockets, Log& log)
+Guarded::Guarded(Region region, Inherited inherited, Log& log)
     : region_(std::move(region)),
-      control_(control),
-      sockets_(std::move(sockets)),
+      control_(inherited.control),
+      sockets_(std::move(inherited.sockets)),
       log_(log),
+      interfaces_in_(inherited.interfaces_in),
+      interfaces_out_(inherited.interfaces_out),
       adopts_(region_.state().forwarder != Forwarder::kNobody),
-      journal_(region_.journal()),
-      sas_(journal_, region_.leases(), adopts_),
-      ike_(journal_) {}
+      beside_(inherited.beside) {
+  if (!beside_) open_journal();
+}
+
+void Guarded::open_journal() {
+  journal_.emplace(region_.journal());
+  sas_.emplace(*journal_, region_.leases(), adopts_);
+  ike_.emplace(*journal_);
+}
 
 Guarded::~Guarded() {
   if (control_ >= 0) close(control_);
@@ -69,7 +95,7 @@ Guarded::~Guarded() {
 
 std::unique_ptr<Backend> Guarded::journalling(std::unique_ptr<Backend> datapath) {
   return std::make_unique<JournallingBackend>(
-      std::move(datapath), sas_, region_.state(),
+      std::move(datapath), *sas_, region_.state(),
       [this](const std::string& what) { log_.error(Category::kDaemon, what); });
 }
 
@@ -78,7 +104,7 @@ Result<void> Guarded::stop_kernel() {
   pollfd answer{.fd = control_, .events = POLLIN, .revents = 0};
   char octet = 0;
   if (send(control_, &kStopKernel, 1, MSG_NOSIGNAL) == 1 && poll(&answer, 1, kStopWait) == 1 &&
-      recv(control_, &octet, 1, 0) == 1 && octet == kStopped)
+      recv(control_, &octet, 1, 0) == 1 && octet == kKernelStopped)
     return {};
   // The guard is gone, and its child will be: it is killed with it.
   const pid_t child = region_.state().kernel_process;
@@ -93,8 +119,9 @@ Result<void> Guarded::stop_kernel() {
 // In this order: the interfaces are closed, then nothing is routed to them any more, then each SA is read and
 // removed, and the policies go last. What wants to leave meanwhile is blocked or has no route.
 Result<void> Guarded::take_back(const std::function<Result<void>()>& mute) {
+  if (beside_) return mute();
   if (auto done = stop_kernel(); !done) return done;
-  const Wanted wanted = read_wanted(journal_);
+  const Wanted wanted = read_wanted(*journal_);
   if (auto done = mute(); !done) return done;
   // Those of the gateway before that are not this one's.
   for (const KernelPort& port : wanted.network.ports)
@@ -108,7 +135,7 @@ Result<void> Guarded::take_back(const std::function<Result<void>()>& mute) {
   for (const std::string& failed : take_from_kernel(wanted.network, wanted.policies))
     log_.warning(Category::kNetwork, failed);
   restore_ipv6_forwarding(region_.state());
-  if (const std::size_t lost = take_sas(**kernel, journal_, wanted.sas, region_.leases()); lost != 0)
+  if (const std::size_t lost = take_sas(**kernel, *journal_, wanted.sas, region_.leases()); lost != 0)
     log_.warning(
         Category::kKernel,
         std::to_string(lost) + " SAs were removed from the kernel by another program; they are made anew");
@@ -118,22 +145,22 @@ Result<void> Guarded::take_back(const std::function<Result<void>()>& mute) {
 }
 
 void Guarded::adopted(const ike::Endpoint& endpoint) {
-  sas_.forget_former();
-  for (const std::uint64_t id : journal_.keys(RecordKind::kIkeSa))
+  sas_->forget_former();
+  for (const std::uint64_t id : journal_->keys(RecordKind::kIkeSa))
     if (!endpoint.status(ike::IkeSaId{static_cast<std::uint32_t>(id)}))
-      journal_.erase(RecordKind::kIkeSa, id);
+      journal_->erase(RecordKind::kIkeSa, id);
 }
 
 void Guarded::keep_ike(ike::Endpoint& endpoint) {
   std::vector<IkeJournal::Change> changes;
   for (const ike::IkeSaId id : endpoint.changed())
     changes.push_back({static_cast<std::uint64_t>(id), endpoint.freeze(id)});
-  if (const auto done = ike_.put(changes); !done && !std::exchange(full_, true))
+  if (const auto done = ike_->put(changes); !done && !std::exchange(full_, true))
     log_.error(Category::kDaemon, done.error().what);
 }
 
 void Guarded::keep(const NetworkRecord& network) {
-  if (const auto done = journal_.put(RecordKind::kNetwork, 0, record(network).bytes()); !done)
+  if (const auto done = journal_->put(RecordKind::kNetwork, 0, record(network).bytes()); !done)
     log_.error(Category::kDaemon, done.error().what);
 }
 
@@ -163,10 +190,57 @@ void Guarded::ended() {
 }
 
 bool Guarded::guard_is_gone() {
-  char octet = 0;
-  if (control_ < 0 || recv(control_, &octet, 1, MSG_DONTWAIT) != 0) return false;
+  if (!gone_ || control_ < 0) return false;
   close(std::exchange(control_, -1));
   return true;
 }
+
+std::optional<std::string> Guarded::heard() {
+  std::string out(kLongestMessage, '\0');
+  const ssize_t length = recv(control_, out.data(), out.size(), MSG_DONTWAIT);
+  gone_ = gone_ || length == 0;
+  if (length <= 0) return std::nullopt;
+  out.resize(static_cast<std::size_t>(length));
+  return out;
+}
+
+// However long: the guard kills who is too late.
+Result<void> Guarded::wait_for(char what) const {
+  char octet = 0;
+  while (recv(control_, &octet, 1, 0) == 1)
+    if (octet == what) return {};
+  return fail("the guard has died");
+}
+
+Result<void> Guarded::await_turn(bool ends_first) {
+  if (!beside_) return {};
+  tell(control_, ends_first ? kEndFirst : kReady);
+  if (auto done = wait_for(kTakeOver); !done) return done;
+  if (ends_first) beside_ = false;
+  open_journal();
+  return {};
+}
+
+Result<void> Guarded::await_stop() {
+  if (!std::exchange(beside_, false)) return {};
+  tell(control_, kAdopted);
+  return wait_for(kGo);
+}
+
+void Guarded::refuse(const std::string& why) const { tell(control_, kRefused, why); }
+
+void Guarded::ask_upgrade(std::chrono::milliseconds wait, const std::string& file) const {
+  tell(control_, kUpgrade, std::to_string(wait.count()) + " " + file);
+}
+
+bool Guarded::frozen(const std::vector<dp::NamedDescriptor>& interfaces) {
+  leave_descriptors(interfaces_in_, interfaces);
+  tell(control_, kFrozen);
+  if (wait_for(kStopSending)) return true;
+  gone_ = true;
+  return false;
+}
+
+void Guarded::stopped() const { tell(control_, kStopped); }
 
 }  // namespace simplon::ctrl

@@ -5,6 +5,7 @@
 // Control thread, but for the thread that shows signs of life.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -18,6 +19,7 @@
 #include "ctrl/guard/records.h"
 #include "ctrl/guard/region.h"
 #include "ctrl/linux/ike_socket.h"
+#include "ctrl/linux/named_descriptor.h"
 #include "ctrl/runtime/log.h"
 #include "dp/device/datapath.h"
 #include "ike/endpoint/endpoint.h"
@@ -33,14 +35,36 @@ class Guarded {
   IkeSockets take_sockets() { return IkeSockets::adopt(sockets_); }
   // Somebody has forwarded before: SAs and IKE SAs are in the journal, and the data path starts closed.
   bool adopts() const { return adopts_; }
+  // Another gateway still forwards, and this one is to go on where it stops (ctrl/guard/messages.h).
+  bool beside() const { return beside_; }
   dp::Handover handover() const { return {.leases = region_.leases(), .closed = adopts_}; }
   std::unique_ptr<Backend> journalling(std::unique_ptr<Backend> datapath);
-  SaJournal& sas() { return sas_; }
+  SaJournal& sas() { return *sas_; }
+
+  // ---- replacing a gateway that lives ----
+  // Waits until the journal is no longer the other gateway's; until then nothing of this class but what
+  // stands above may be used. `ends_first`: a port of ours cannot be opened while the other has it; then
+  // beside() is false afterwards, and the take-over is one from a dead gateway.
+  Result<void> await_turn(bool ends_first);
+  std::vector<dp::NamedDescriptor> interfaces() const { return take_descriptors(interfaces_out_); }
+  // Everything is adopted: waits until the other gateway sends nothing any more. Nobody forwards then.
+  Result<void> await_stop();
+  // Why this gateway does not come up.
+  void refuse(const std::string& why) const;
+
+  // ---- being replaced ----
+  void ask_upgrade(std::chrono::milliseconds wait, const std::string& file) const;
+  // What the guard says: kFreeze, or kNotUpgraded and why.
+  std::optional<std::string> heard();
+  // The journal is as it shall be; leaves these interfaces, and waits until this gateway is to stop. False:
+  // the guard has died, and the gateway goes on.
+  bool frozen(const std::vector<dp::NamedDescriptor>& interfaces);
+  void stopped() const;
 
   // ---- taking over ----
-  std::vector<Secret> ike_sas() const { return ike_.all(); }
+  std::vector<Secret> ike_sas() const { return ike_->all(); }
   // Ends the kernel's forwarding, after which nobody does: each lease stands where its SA has come. `mute`
-  // closes the interfaces to the kernel.
+  // closes the interfaces to the kernel. Beside a gateway that lives it does no more than that.
   Result<void> take_back(const std::function<Result<void>()>& mute);
   bool gateway_on() const { return region_.state().gateway_on; }
   // From now on this process forwards.
@@ -62,17 +86,28 @@ class Guarded {
   bool guard_is_gone();
 
  private:
-  Guarded(Region region, int control, std::vector<int> sockets, Log& log);
+  struct Inherited {
+    bool beside = false;
+    int control = -1, interfaces_in = -1, interfaces_out = -1;
+    std::vector<int> sockets;
+  };
+  Guarded(Region region, Inherited inherited, Log& log);
+  void open_journal();
+  Result<void> wait_for(char what) const;
   Result<void> stop_kernel();
 
   Region region_;
   int control_;
   std::vector<int> sockets_;
   Log& log_;
+  const int interfaces_in_, interfaces_out_;
   const bool adopts_;
-  Journal journal_;
-  SaJournal sas_;
-  IkeJournal ike_;
+  bool beside_;
+  bool gone_ = false;  // the guard
+  // None while they are another gateway's.
+  std::optional<Journal> journal_;
+  std::optional<SaJournal> sas_;
+  std::optional<IkeJournal> ike_;
   bool full_ = false;  // as told
   std::jthread signs_;
 };

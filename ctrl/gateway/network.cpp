@@ -43,9 +43,9 @@ void Network::warn_of_rules() {
 }
 
 void Network::follow_kernel() {
-  const bool changed = mirror_->poll();
+  const bool changed = mirror_->poll(), first = !std::exchange(published_, true);
   warn_of_rules();
-  if (!changed) return;
+  if (!changed && !first) return;  // all of it may be there from a process before
   compare_ = true;
   watch_neighbours();
   publish();

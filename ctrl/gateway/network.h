@@ -77,9 +77,10 @@ class Network {
   std::vector<PortAddress> addresses_;  // of the configuration
   std::vector<dp::Route> routes_;
   NetworkMirror::Beyond beyond_;  // as told in the log
-  bool compare_ = false;          // the kernel's network has changed since put_back() looked
-  ike::Now next_try_{};           // of put_back()
-  std::set<std::string> told_;    // what could not be put back
+  bool published_ = false;
+  bool compare_ = false;        // the kernel's network has changed since put_back() looked
+  ike::Now next_try_{};         // of put_back()
+  std::set<std::string> told_;  // what could not be put back
 };
 
 // What of the configuration the kernel does not have.

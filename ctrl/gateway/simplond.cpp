@@ -9,6 +9,7 @@
 
 #include "ctrl/gateway/gateway.h"
 #include "ctrl/gateway/release.h"
+#include "ctrl/runtime/crash.h"
 #include "ctrl/runtime/version.h"
 
 namespace {
@@ -94,6 +95,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", [] { return version_text(); });
   CLI11_PARSE(app, argc, argv);
   if (only_check) return check(file);
+  tell_crashes();
   block_signals();
   if (release) return release_kernel(file);
   return run(file);

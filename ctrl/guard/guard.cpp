@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/guard/guard.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -18,8 +17,8 @@
 #include <utility>
 
 #include "ctrl/guard/kernel_forwarder.h"
+#include "ctrl/guard/messages.h"
 #include "ctrl/guard/say.h"
-#include "ctrl/linux/process.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -31,7 +30,7 @@ constexpr int kLookEvery = 50;            // ms
 constexpr seconds kShortLife{1};          // one that ends so soon after it came up is started again later
 constexpr unsigned kMostShortLives = 10;  // in a row; then it is given up
 constexpr seconds kLongestWait{30};
-constexpr seconds kKernelWait{20};  // for the kernel to forward, before the next gateway is started
+constexpr seconds kUpgradeWait{30};
 constexpr seconds kStartHangs{60};  // a gateway that takes over and is not up by then
 constexpr std::array kPassedOn{SIGTERM, SIGINT, SIGHUP};
 
@@ -40,24 +39,21 @@ sigset_t watched() {
   sigemptyset(&set);
   for (const int signal : kPassedOn) sigaddset(&set, signal);
   sigaddset(&set, SIGCHLD);
+  sigaddset(&set, SIGUSR2);
   return set;
-}
-
-std::string how_it_ended(int status) {
-  if (WIFSIGNALED(status))
-    return std::string("was killed by signal ") + std::to_string(WTERMSIG(status)) + " (" +
-           strsignal(WTERMSIG(status)) + ")" + (WCOREDUMP(status) ? ", its core was dumped" : "");
-  return "ended with status " + std::to_string(WEXITSTATUS(status));
 }
 
 }  // namespace
 
-Result<Guard> Guard::open(std::vector<std::string> command, std::vector<int> sockets) {
-  auto region = Region::create();
+Result<Guard> Guard::open(std::vector<std::string> command, std::vector<int> sockets,
+                          std::size_t journal_bytes) {
+  auto region = Region::create(journal_bytes);
   if (!region) return std::unexpected(region.error());
   Guard guard(std::move(command), std::move(sockets), std::move(*region));
   const sigset_t set = watched();
   sigprocmask(SIG_BLOCK, &set, nullptr);
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, guard.interfaces_.data()) != 0)
+    return fail(std::string("a socket between gateways: ") + std::strerror(errno));
   guard.signals_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
   if (guard.signals_ < 0) return fail(std::string("the guard's signals: ") + std::strerror(errno));
   std::signal(SIGPIPE, SIG_IGN);  // who read the log is gone
@@ -74,8 +70,13 @@ int Guard::run() {
   while (!result_) {
     wait();
     on_signals();
-    on_request();
+    on_messages();
     watch_signs_of_life();
+    watch_upgrade();
+    if (waits_for_kernel_ && kernel_settled()) {
+      waits_for_kernel_ = false;
+      gateway_.tell(kTakeOver);
+    }
     if (restart_at_ && Clock::now() >= *restart_at_ && kernel_settled()) {
       restart_at_.reset();
       if (auto done = start_gateway(); !done) {
@@ -89,77 +90,46 @@ int Guard::run() {
   return *result_;
 }
 
+Result<GatewayProcess> Guard::start(const std::vector<std::string>& command, Start how) {
+  std::vector<int> inherited{region_.fd(), interfaces_[0], interfaces_[1]};
+  inherited.insert(inherited.end(), sockets_.begin(), sockets_.end());
+  return GatewayProcess::start(command, how, inherited);
+}
+
 Result<void> Guard::start_gateway() {
-  std::array<int, 2> pair{};
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0)
-    return fail(std::string("a socket to the gateway: ") + std::strerror(errno));
+  watch_anew();
+  auto started = start(command_, Start::kAlone);
+  if (!started) return std::unexpected(started.error());
+  gateway_ = std::move(*started);
+  return {};
+}
+
+void Guard::watch_anew() {
   SharedState& state = region_.state();
   state.running = false;
   state.workers = 0;
-  const pid_t pid = fork();
-  if (pid == 0) become_gateway(pair[1]);
-  close(pair[1]);
-  if (pid < 0) {
-    close(pair[0]);
-    return fail(std::string("starting ") + command_[0] + ": " + std::strerror(errno));
-  }
-  if (control_ >= 0) close(control_);
-  control_ = pair[0];
-  gateway_ = pid;
-  gateway_fd_ = open_process(pid);
   started_ = Clock::now();
   up_since_.reset();
   control_sign_ = {};
   worker_signs_.clear();
-  return {};
-}
-
-// Between fork and exec: system calls alone.
-void Guard::become_gateway(int control) {
-  std::string inherited = std::to_string(region_.fd()) + "," + std::to_string(control);
-  for (const int fd : sockets_) inherited += "," + std::to_string(fd);
-  setenv(kInheritance, inherited.c_str(), 1);
-  std::vector<int> keep = sockets_;
-  keep.push_back(region_.fd());
-  keep.push_back(control);
-  for (const int fd : keep)
-    if (fd >= 0) fcntl(fd, F_SETFD, 0);
-  // The others the gateway takes from a descriptor: they wait until it does.
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGCHLD);
-  sigprocmask(SIG_UNBLOCK, &set, nullptr);
-  std::signal(SIGPIPE, SIG_DFL);
-  std::vector<char*> arguments;
-  arguments.reserve(command_.size() + 1);
-  for (std::string& word : command_) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  execvp(arguments[0], arguments.data());
-  say(Urgency::kError, std::string(arguments[0]) + " cannot be started: " + std::strerror(errno));
-  _exit(127);
 }
 
 void Guard::wait() {
-  std::array<pollfd, 3> fds{pollfd{.fd = signals_, .events = POLLIN, .revents = 0},
-                            pollfd{.fd = gateway_fd_, .events = POLLIN, .revents = 0},
-                            pollfd{.fd = control_, .events = POLLIN, .revents = 0}};
+  std::vector<pollfd> fds;
+  for (const int fd : {signals_, gateway_.fd(), gateway_.socket()})
+    fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+  if (upgrade_)
+    for (const int fd : {upgrade_->next.fd(), upgrade_->next.socket()})
+      fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
   poll(fds.data(), fds.size(), kLookEvery);
-  if (gateway_ < 0) return;
-  int status = 0;
-  if (waitpid(gateway_, &status, WNOHANG) == gateway_) gateway_ended(status);
+  on_messages();  // what it has said before it ended
+  if (const auto status = gateway_.ended()) gateway_ended(*status);
+  if (const auto status = former_.ended()) say(Urgency::kInfo, "the gateway before has ended");
 }
 
 void Guard::on_signals() {
   signalfd_siginfo info;
-  while (read(signals_, &info, sizeof info) == sizeof info) {
-    const int signal = static_cast<int>(info.ssi_signo);
-    if (signal == SIGCHLD) continue;
-    if (signal != SIGHUP) stopping_ = true;
-    if (gateway_ >= 0)
-      kill(gateway_, signal);
-    else if (stopping_)
-      result_ = 0;
-  }
+  while (read(signals_, &info, sizeof info) == sizeof info) on_signal(static_cast<int>(info.ssi_signo));
   int status = 0;
   if (kernel_ >= 0 && waitpid(kernel_, &status, WNOHANG) == kernel_) {
     say(Urgency::kError,
@@ -169,17 +139,52 @@ void Guard::on_signals() {
   }
 }
 
-void Guard::on_request() {
-  char asked = 0;
-  if (control_ < 0 || recv(control_, &asked, 1, MSG_DONTWAIT) != 1 || asked != kStopKernel) return;
-  stop_kernel();
-  send(control_, &kStopped, 1, MSG_NOSIGNAL);
+void Guard::on_signal(int number) {
+  if (number == SIGCHLD) return;
+  if (number == SIGUSR2) return ask_upgrade(command_, kUpgradeWait);
+  if (number != SIGHUP) {
+    stopping_ = true;
+    if (upgrade_ && upgrade_->may_be_given_up()) give_up_upgrade("the service is stopped");
+  }
+  if (upgrade_) return upgrade_->next.signal(number);  // it takes it when it is up
+  if (gateway_.lives())
+    gateway_.signal(number);
+  else if (stopping_)
+    result_ = 0;
+}
+
+void Guard::on_messages() {
+  while (const auto message = gateway_.hear()) on_message(*message);
+  while (upgrade_) {
+    const auto message = upgrade_->next.hear();
+    if (!message) break;
+    if (upgrade_->next_said(*message, gateway_)) change_over();
+  }
+}
+
+void Guard::on_message(const std::string& message) {
+  if (message[0] == kStopKernel) {
+    stop_kernel();
+    gateway_.tell(kKernelStopped);
+  } else if (message[0] == kUpgrade) {
+    const std::size_t blank = std::min(message.find(' '), message.size() - 1);
+    std::vector<std::string> command = command_;
+    if (blank + 1 < message.size()) command[0] = message.substr(blank + 1);
+    ask_upgrade(std::move(command), milliseconds(std::strtol(message.c_str() + 1, nullptr, 10)));
+  } else if (upgrade_ && upgrade_->old_said(message, gateway_)) {
+    change_over();
+  }
 }
 
 void Guard::gateway_ended(int status) {
-  if (gateway_fd_ >= 0) close(gateway_fd_);
-  gateway_ = gateway_fd_ = -1;
   const bool by_itself = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  if (upgrade_ && upgrade_->may_be_given_up()) give_up_upgrade("the gateway itself has ended");
+  if (upgrade_) {
+    if (!by_itself) say(Urgency::kError, "the gateway that is replaced " + how_it_ended(status));
+    if (upgrade_->old_ended()) change_over();
+    return;
+  }
+  waits_for_kernel_ = false;
   const bool came_up = region_.state().running || region_.state().forwarder != Forwarder::kNobody;
   if (by_itself || stopping_ || !came_up) {
     if (!by_itself) say(Urgency::kError, "the gateway " + how_it_ended(status));
@@ -187,6 +192,8 @@ void Guard::gateway_ended(int status) {
     return;
   }
   say(Urgency::kError, "the gateway " + how_it_ended(status));
+  if (!std::exchange(trial_, {}).empty())
+    say(Urgency::kError, "the new program did not come up: " + command_[0] + " is started again");
   start_kernel();
   plan_restart();
 }
@@ -215,12 +222,16 @@ void Guard::watch_signs_of_life() {
   const auto now = Clock::now();
   // This process itself was held up, with the rest of the machine: nobody is to blame.
   const bool held_up = now - std::exchange(looked_, now) > 4 * milliseconds(kLookEvery);
-  if (gateway_ < 0) return;
+  if (!gateway_.lives()) return;
   if (!state.running) {
     if (state.forwarder == Forwarder::kNobody || now - started_ < kStartHangs) return;
     say(Urgency::kError, "the gateway does not come up: it is killed");
-    kill(gateway_, SIGKILL);
+    gateway_.signal(SIGKILL);
     return;
+  }
+  if (!trial_.empty()) {
+    command_ = std::exchange(trial_, {});
+    say(Urgency::kInfo, "upgraded: " + command_[0] + " forwards");
   }
   const auto moved = [&](Sign& sign, std::uint64_t count) {
     if (sign.seen == Clock::time_point{} || sign.count != count || held_up) sign = {count, now};
@@ -234,42 +245,7 @@ void Guard::watch_signs_of_life() {
     if (moved(worker_signs_[i], state.worker_turns[i]) > kWorkerHangs) who = "worker " + std::to_string(i);
   if (who.empty()) return;
   say(Urgency::kError, "the gateway hangs (" + who + " does nothing any more): it is killed");
-  kill(gateway_, SIGKILL);
-  int status = 0;
-  if (waitpid(gateway_, &status, 0) == gateway_) gateway_ended(status);
-}
-
-void Guard::start_kernel() {
-  if (region_.state().forwarder == Forwarder::kNobody || kernel_ >= 0) return;
-  region_.state().kernel_ready = false;
-  kernel_started_ = Clock::now();
-  const pid_t guard = getpid(), pid = fork();
-  if (pid == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != guard) _exit(1);
-    region_.state().kernel_process = getpid();
-    forward_by_kernel(region_, sockets_);
-  }
-  if (pid < 0)
-    say(Urgency::kError, std::string("the kernel cannot be made to forward: ") + std::strerror(errno));
-  kernel_ = pid;
-}
-
-// Two do not write the journal at a time, nor compete for the processor.
-bool Guard::kernel_settled() {
-  if (kernel_ < 0 || region_.state().kernel_ready) return true;
-  if (Clock::now() - kernel_started_ < kKernelWait) return false;
-  say(Urgency::kError, "the kernel cannot be made to forward in time");
-  stop_kernel();
-  return true;
-}
-
-void Guard::stop_kernel() {
-  if (kernel_ < 0) return;
-  kill(kernel_, SIGKILL);
-  waitpid(kernel_, nullptr, 0);
-  region_.state().kernel_process = 0;
-  kernel_ = -1;
+  gateway_ended(gateway_.kill());
 }
 
 }  // namespace simplon::ctrl

@@ -5,24 +5,23 @@
 //
 // A gateway that ends by itself with status 0 has closed its tunnels, and the guard ends with it. One that
 // never came up is not tried again: its configuration is wrong. SIGTERM, SIGINT and SIGHUP are passed on.
+//
+// A planned upgrade (upgrade.h) is asked for by the gateway, or by SIGUSR2 for the same program again. When
+// the new program fails before it is up, the old one is started again.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "ctrl/guard/gateway_process.h"
 #include "ctrl/guard/region.h"
+#include "ctrl/guard/upgrade.h"
 #include "dp/base/result.h"
 
 namespace simplon::ctrl {
-
-// The gateway finds what it inherits in this variable: descriptors, separated by commas: the memory, the
-// socket to the guard, IKE's sockets (v4 500, v4 4500, v6 500, v6 4500; -1: none).
-inline constexpr const char* kInheritance = "SIMPLON_GUARD";
-// The gateway asks by one octet that the kernel stops forwarding; the guard answers by one when its process
-// is gone.
-inline constexpr char kStopKernel = 'k', kStopped = 'd';
 
 // A worker turns each millisecond at least; one that has not for so long hangs. The control thread may be
 // busy with a reload.
@@ -32,7 +31,8 @@ inline constexpr std::chrono::seconds kControlHangs{30};
 class Guard {
  public:
   // `command`: the gateway and its arguments. `sockets` as in kInheritance; the guard's from now on.
-  static Result<Guard> open(std::vector<std::string> command, std::vector<int> sockets);
+  static Result<Guard> open(std::vector<std::string> command, std::vector<int> sockets,
+                            std::size_t journal_bytes = kJournalBytes);
   Guard(Guard&&) = default;
   Guard& operator=(Guard&&) = delete;
 
@@ -43,11 +43,14 @@ class Guard {
   Guard(std::vector<std::string> command, std::vector<int> sockets, Region region)
       : command_(std::move(command)), sockets_(std::move(sockets)), region_(std::move(region)) {}
 
+  Result<GatewayProcess> start(const std::vector<std::string>& command, Start how);
   Result<void> start_gateway();
-  [[noreturn]] void become_gateway(int control);
+  void watch_anew();
   void wait();
   void on_signals();
-  void on_request();
+  void on_signal(int number);
+  void on_messages();
+  void on_message(const std::string& message);
   void gateway_ended(int status);
   void watch_signs_of_life();
   void start_kernel();
@@ -55,12 +58,24 @@ class Guard {
   void plan_restart();
   bool kernel_settled();
 
+  // guard_upgrade.cpp
+  void ask_upgrade(std::vector<std::string> command, std::chrono::milliseconds wait);
+  void watch_upgrade();
+  void give_up_upgrade(const std::string& why);
+  void next_failed(const std::string& how);
+  void change_over();
+
   std::vector<std::string> command_;
   std::vector<int> sockets_;
+  std::array<int, 2> interfaces_{-1, -1};  // where gateways leave theirs to the next: in, out
   Region region_;
   int signals_ = -1;
-  int gateway_ = -1, gateway_fd_ = -1, control_ = -1;  // process, its descriptor, the socket to it
-  int kernel_ = -1;                                    // the process that has the kernel forward
+  GatewayProcess gateway_;
+  GatewayProcess former_;  // was replaced, and ends
+  std::optional<Upgrade> upgrade_;
+  std::vector<std::string> trial_;  // the gateway's command, which is not command_ until it has come up
+  bool waits_for_kernel_ = false;   // the gateway, to take over
+  int kernel_ = -1;                 // the process that has the kernel forward
   bool stopping_ = false;
   std::optional<int> result_;
   Clock::time_point started_{};

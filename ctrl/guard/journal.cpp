@@ -112,8 +112,8 @@ void Journal::release(const std::vector<std::uint32_t>& chain) {
 Result<void> Journal::put(RecordKind kind, std::uint64_t key, Bytes value) {
   const std::size_t count = std::max<std::size_t>((value.size() + kRoom - 1) / kRoom, 1);
   if (value.size() > kLongest || count > free_.size() + untouched())
-    return fail("the journal is full (" + std::to_string(blocks_.size() * kBlockBytes >> 20) +
-                " MB): what is new is not taken over when this process ends");
+    return fail("the journal is full (" + std::to_string(blocks_.size() * kBlockBytes >> 10) +
+                " KiB): what is new is not taken over when this process ends");
   std::vector<std::uint32_t> chain(count);
   for (std::uint32_t& b : chain)
     if (free_.empty()) {

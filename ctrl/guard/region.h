@@ -47,7 +47,8 @@ static_assert(std::atomic<Forwarder>::is_always_lock_free && std::atomic<std::ui
 
 class Region {
  public:
-  static Result<Region> create();        // the guard
+  // The guard.
+  static Result<Region> create(std::size_t journal_bytes = kJournalBytes);
   static Result<Region> attach(int fd);  // the gateway: the descriptor that it inherits
   Region(Region&& from) noexcept;
   Region& operator=(Region&&) = delete;
@@ -59,11 +60,12 @@ class Region {
   std::span<std::byte> journal() const;
 
  private:
-  Region(int fd, std::byte* memory) : fd_(fd), memory_(memory) {}
-  static Result<Region> map(int fd);
+  Region(int fd, std::byte* memory, std::size_t bytes) : fd_(fd), memory_(memory), bytes_(bytes) {}
+  static Result<Region> map(int fd, std::size_t bytes);
 
   int fd_;
   std::byte* memory_;
+  std::size_t bytes_;
 };
 
 }  // namespace simplon::ctrl

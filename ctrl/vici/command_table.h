@@ -172,6 +172,11 @@ inline constexpr std::array kPolicyRemove{
 
 inline constexpr std::array kConfigCheck{
     Argument{.name = "file", .help = "default: the daemon's own", .kind = Kind::kFile}};
+inline constexpr std::array kUpgrade{
+    Argument{.name = "file", .help = "the new simplond; default: the same again", .kind = Kind::kFile},
+    Argument{.name = "timeout",
+             .help = "seconds that it may take to come up; default 30",
+             .kind = Kind::kSeconds}};
 inline constexpr std::array kLogLevel{Argument{.name = "level",
                                                .help = "error, warning, info or debug",
                                                .kind = Kind::kPositional,
@@ -301,6 +306,12 @@ inline constexpr Command kCommands[]{
      .help = "look for errors in a configuration file, change nothing",
      .answer = "`success`, `warnings[]`, or `errmsg` and `errors[]`",
      .arguments = kConfigCheck},
+    {.words = "upgrade",
+     .vici = "upgrade",
+     .help = "go on in another program, or in the same again",
+     .answered = Answered::kLater,
+     .answer = "`success`, or `errmsg`; it comes as the other takes over",
+     .arguments = kUpgrade},
     {.words = "log-level",
      .vici = "log-level",
      .help = "show or change how much is logged",

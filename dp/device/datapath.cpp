@@ -126,7 +126,7 @@ Result<void> DpdkDataPath::open_ports() {
         !done) {
       if (!handover_.closed) return done;
       // Who still forwards may have one of this name; poll() makes it when that is gone.
-      at_start_.emplace_back(PortChanged{PortIndex{index}, "cannot have its TAP yet: " + done.error().what});
+      at_start_.emplace_back(PortChanged{PortIndex{index}, kNoTapYet + (": " + done.error().what)});
     }
   }
   return {};

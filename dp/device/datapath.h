@@ -2,8 +2,8 @@
 // The data path as the control thread sees it: started once from a Setup, then fed SAs, policies and the
 // network.
 //
-// Every call is the control thread's and none of them waits for a worker: a change is published at once, and
-// what it replaced is freed by poll() when every worker has reported quiescence.
+// Every call is the control thread's and none but stop() waits for a worker: a change is published at once,
+// and what it replaced is freed by poll() when every worker has reported quiescence.
 #pragma once
 
 #include <functional>
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "dp/base/named_descriptor.h"
 #include "dp/base/policy_spec.h"
 #include "dp/base/result.h"
 #include "dp/base/sa_spec.h"
@@ -69,6 +70,18 @@ class DataPath {
   // has done before it sent them can be seen by then, and what is added meanwhile holds for them and for
   // their answers.
   virtual void set_before_injection(std::function<void()>) {}
+
+  // ---- planned hand-over, to another process whose data path has started closed ----
+  // The kernel interfaces of the punt path, to be left to the next data path; they stay this one's as well.
+  // Whoever has left them calls poll() no more: two would read them.
+  virtual std::vector<NamedDescriptor> interfaces() const = 0;
+  // Those of the data path before; this one's from now on. Interfaces that it does not have are closed when
+  // it opens.
+  virtual void adopt_interfaces(const std::vector<NamedDescriptor>& descriptors) = 0;
+  // Nothing is sent or taken any more, and each lease stands where its SA is. Waits for the workers, which
+  // end; what is left is the destructor.
+  virtual void stop() = 0;
+
   // Readable (epoll) when poll() has something to do; poll() also wants to be called every 10 ms or so.
   virtual int fd() const = 0;
   // Moves frames between the workers and the TAPs, frees what passed its grace period, returns what the

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The data path while it runs: the workers' loop, what they tell, and what is counted.
 #include <rte_cycles.h>
+#include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_pause.h>
 #include <sys/prctl.h>
@@ -108,8 +109,24 @@ Result<void> DpdkDataPath::commit() {
   if (state_ == State::kClosed && registry_->tables().read()->gateway_on) {
     registry_->open();
     state_ = State::kOpen;
+    punt_path_->forget_unclaimed();
   }
   return done;
+}
+
+// poll() tells of those that are still missing.
+void DpdkDataPath::adopt_interfaces(const std::vector<NamedDescriptor>& descriptors) {
+  punt_path_->adopt(descriptors);
+  std::erase_if(at_start_, [](const Event& event) {
+    const auto* changed = std::get_if<PortChanged>(&event);
+    return changed != nullptr && changed->what.starts_with(kNoTapYet);
+  });
+}
+
+void DpdkDataPath::stop() {
+  state_ = State::kStop;
+  for (std::size_t i = 0; i < threads_.size(); ++i) rte_eal_wait_lcore(static_cast<unsigned>(i + 1));
+  registry_->publish_floors();
 }
 
 std::vector<Event> DpdkDataPath::poll() {

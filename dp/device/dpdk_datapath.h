@@ -29,6 +29,7 @@ namespace simplon::dp {
 
 // Of worker events.
 inline constexpr unsigned kEventSlots = 1024;
+inline constexpr const char* kNoTapYet = "cannot have its TAP yet";
 
 struct FreeRing {
   void operator()(rte_ring* r) const { rte_ring_free(r); }
@@ -72,6 +73,9 @@ class DpdkDataPath final : public DataPath {
   std::vector<Event> poll() override;
   void detach(PortIndex port) override { watch_->detach(port); }
   void attach(PortIndex port) override { watch_->attach(port); }
+  std::vector<NamedDescriptor> interfaces() const override { return punt_path_->descriptors(); }
+  void adopt_interfaces(const std::vector<NamedDescriptor>& descriptors) override;
+  void stop() override;
 
  private:
   struct Thread {

@@ -46,8 +46,11 @@ class InterfaceSocket {
   int fd_;
 };
 
+// One that has it already is left alone: the kernel forgets the neighbours of an interface whose MAC is set.
 bool set_mac(const InterfaceSocket& s, const std::string& name, const Mac& mac) {
   ifreq r = request_for(name);
+  if (s.request(SIOCGIFHWADDR, r) && std::memcmp(r.ifr_hwaddr.sa_data, mac.data(), mac.size()) == 0)
+    return true;
   r.ifr_hwaddr.sa_family = ARPHRD_ETHER;
   std::memcpy(r.ifr_hwaddr.sa_data, mac.data(), mac.size());
   return s.request(SIOCSIFHWADDR, r);
@@ -84,6 +87,7 @@ Result<std::unique_ptr<PuntPath>> PuntPath::open(rte_mempool* buffers) {
 }
 
 PuntPath::~PuntPath() {
+  forget_unclaimed();
   for (const auto& [port, tap] : taps_)
     if (tap.fd >= 0) ::close(tap.fd);
   ::close(wakeup_.fd);
@@ -128,25 +132,52 @@ void PuntPath::remove_tunnel(PortIndex port) {
 }
 
 Result<void> PuntPath::make(Tap& tap) {
-  const int fd = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0)
-    return fail(std::string("/dev/net/tun: ") + std::strerror(errno) + "; the kernel needs the tun module");
-  tap.fd = fd;
-  ifreq r = request_for(tap.setup.name);
-  r.ifr_flags = static_cast<short>((tap.tunnel ? IFF_TUN : IFF_TAP) | IFF_NO_PI);
-  Result<void> done;
-  if (ioctl(fd, TUNSETIFF, &r) < 0)
-    done = fail("interface " + tap.setup.name + ": " + std::strerror(errno) +
-                "; is there one of this name already?");
-  else
-    show_link(tap), done = dress(tap.setup.name, tap.tunnel ? nullptr : &tap.mac, tap.setup.mtu);
+  const auto inherited = inherited_.extract(tap.setup.name);
+  auto fd = inherited.empty() ? attach(tap) : inherited.mapped();
+  if (!fd) return std::unexpected(fd.error());
+  tap.fd = *fd;
+  show_link(tap);
+  auto done = dress(tap.setup.name, tap.tunnel ? nullptr : &tap.mac, tap.setup.mtu);
   if (!done) {
     lose(tap);
     return done;
   }
   epoll_event event{.events = EPOLLIN, .data = {}};
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, tap.fd, &event);
   return {};
+}
+
+Result<int> PuntPath::attach(const Tap& tap) {
+  const int fd = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0)
+    return fail(std::string("/dev/net/tun: ") + std::strerror(errno) + "; the kernel needs the tun module");
+  ifreq r = request_for(tap.setup.name);
+  r.ifr_flags = static_cast<short>((tap.tunnel ? IFF_TUN : IFF_TAP) | IFF_NO_PI);
+  if (ioctl(fd, TUNSETIFF, &r) == 0) return fd;
+  auto failed = fail("interface " + tap.setup.name + ": " + std::strerror(errno) +
+                     "; is there one of this name already?");
+  ::close(fd);
+  return failed;
+}
+
+std::vector<NamedDescriptor> PuntPath::descriptors() const {
+  std::vector<NamedDescriptor> out;
+  for (const auto& [port, tap] : taps_)
+    if (tap.fd >= 0) out.push_back({tap.setup.name, tap.fd});
+  return out;
+}
+
+void PuntPath::adopt(const std::vector<NamedDescriptor>& descriptors) {
+  for (const NamedDescriptor& descriptor : descriptors)
+    if (!inherited_.emplace(descriptor.name, descriptor.fd).second) ::close(descriptor.fd);
+  for (auto& [port, tap] : taps_)
+    if (tap.fd < 0 && tap.inject != nullptr && inherited_.contains(tap.setup.name) && make(tap))
+      tap.gone.reset();
+}
+
+void PuntPath::forget_unclaimed() {
+  for (const auto& [name, fd] : inherited_) ::close(fd);
+  inherited_.clear();
 }
 
 void PuntPath::show_link(const Tap& tap) {

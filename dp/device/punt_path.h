@@ -27,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "dp/base/named_descriptor.h"
 #include "dp/base/result.h"
 #include "dp/device/spec.h"
 #include "dp/worker/control_channel.h"
@@ -49,6 +50,12 @@ class PuntPath {
   // restore() goes on trying to make it.
   Result<void> add_tunnel(PortIndex port, const std::string& name, rte_ring* inject);
   void remove_tunnel(PortIndex port);
+  // Of the interfaces that are there, by their names; they stay this one's.
+  std::vector<NamedDescriptor> descriptors() const;
+  // The interfaces of a data path that is about to end: they stay as they are, with their addresses, routes
+  // and neighbours, and whoever is added by such a name, or waits for it, has it at once.
+  void adopt(const std::vector<NamedDescriptor>& descriptors);
+  void forget_unclaimed();
   // Where the workers leave what is for a tunnel interface; mbuf->port says for which.
   void set_tunnel_punts(const PuntRings& punts) { tunnel_punts_ = punts; }
 
@@ -91,6 +98,7 @@ class PuntPath {
   };
   explicit PuntPath(rte_mempool* buffers) : buffers_(buffers) {}
   Result<void> make(Tap& tap);
+  Result<int> attach(const Tap& tap);
   void lose(Tap& tap);
   static std::optional<std::string> refuse_changes(const Tap& tap);
   static void show_link(const Tap& tap);
@@ -106,6 +114,7 @@ class PuntPath {
   std::map<PortIndex, Tap> taps_;
   PuntRings tunnel_punts_;
   Counters removed_;
+  std::map<std::string, int> inherited_;  // of the data path before; nobody has claimed them yet
   std::chrono::steady_clock::time_point restored_{};
 };
 

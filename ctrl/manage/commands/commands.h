@@ -84,6 +84,9 @@ struct Operations {
 
   std::function<ReloadOutcome()> reload;
   std::function<ConfigCheck(const std::string& file)> check_config;  // empty name: our own file
+  // Replaced by the program `file`, empty: by its own, which has to come up within `wait`. Done: as it
+  // replaces us, or at an error, after which this gateway goes on.
+  std::function<void(const std::string& file, std::chrono::milliseconds wait, Done)> upgrade;
   std::function<Level()> log_level;
   std::function<void(Level)> set_log_level;
   std::function<void(LogEntry)> log;  // who changed what

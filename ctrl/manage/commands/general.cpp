@@ -124,6 +124,20 @@ Answer config_check(Call& call) {
   return m;
 }
 
+Answer upgrade(Call& call) {
+  Arguments in(call.arguments());
+  constexpr std::uint64_t kDefault = 30'000, kLongest = 3'600'000;
+  const std::uint64_t wait = in.number("timeout", 1, kLongest, kDefault);
+  if (!in.ok()) return failed(in.error());
+  const std::string file(call.arguments().get("file"));
+  call.log_change("upgrade" + (file.empty() ? "" : " to " + file));
+  call.gateway.upgrade(file, std::chrono::milliseconds(wait),
+                       [finish = call.finish](const Result<void>& done) {
+                         finish(done ? succeeded() : failed(done.error().what));
+                       });
+  return Later{};
+}
+
 Answer log_level(Call& call) {
   Arguments in(call.arguments());
   if (in.has("level")) {
@@ -179,6 +193,7 @@ constexpr std::array kHandlers{
     Handler{"reload", reload},
     Handler{"reload-settings", reload},
     Handler{"config-check", config_check},
+    Handler{"upgrade", upgrade},
     Handler{"log-level", log_level},
     Handler{"log-history", log_history},
     Handler{"get-conns", no_names},

@@ -119,6 +119,81 @@ TEST(Guard, OneThatHangsIsKilledBeforeAnotherIsStarted) {
   EXPECT_EQ(guard.ends(), 0);
 }
 
+// SIGUSR2: the same program again.
+class Upgrades {
+ public:
+  explicit Upgrades(const std::vector<std::string>& ways) : guard(ways) {
+    EXPECT_TRUE(guard.comes([&] { return guard.count("starts", "\n") == 1; }));
+    ask();
+  }
+  // Until the gateway is up there is nothing to upgrade, and the log says so.
+  void ask() const {
+    EXPECT_TRUE(guard.comes([&] {
+      const std::size_t before = guard.count("log", "no gateway is up"), begun = guard.count("log", "beside");
+      guard.send(SIGUSR2);
+      EXPECT_TRUE(guard.comes([&] {
+        return guard.count("log", "no gateway is up") > before || guard.count("log", "beside") > begun;
+      }));
+      return guard.count("log", "beside") > begun;
+    }));
+  }
+  bool logs(const std::string& what) const {
+    return guard.comes([&] { return guard.count("log", what) == 1; });
+  }
+  GuardProcess guard;
+};
+
+TEST(Guard, AnUpgradeReplacesTheGatewayByOneThatCameUpBesideIt) {
+  Upgrades test({"up", "up"});
+  EXPECT_TRUE(test.logs("upgraded: ")) << test.guard.text("log");
+  EXPECT_EQ(test.guard.text("starts"), "up\nup\nreplaced\n");
+  EXPECT_EQ(test.guard.count("log", "error"), 0u) << test.guard.text("log");
+  test.guard.send(SIGTERM);
+  EXPECT_EQ(test.guard.ends(), 0);
+}
+
+TEST(Guard, AnUpgradeWhoseProgramRefusesIsGivenUpAndTheReasonIsTold) {
+  Upgrades test({"up", "refuse"});
+  EXPECT_TRUE(test.logs("says: no port")) << test.guard.text("log");
+  EXPECT_TRUE(test.guard.comes([&] { return test.guard.text("starts") == "up\nrefuse\nnot upgraded\n"; }));
+  test.guard.send(SIGTERM);
+  EXPECT_EQ(test.guard.ends(), 0) << "the old one went on";
+}
+
+TEST(Guard, OneThatNeedsThePortsComesAfterTheOldOneIsDead) {
+  Upgrades test({"up", "first"});
+  EXPECT_TRUE(test.logs("upgraded: ")) << test.guard.text("log");
+  EXPECT_EQ(test.guard.text("starts"), "up\nfirst\nreplaced\n");
+  test.guard.send(SIGTERM);
+  EXPECT_EQ(test.guard.ends(), 0);
+}
+
+TEST(Guard, OneThatFailsWhileItTakesOverIsAnsweredByTheOldProgram) {
+  Upgrades test({"up", "broken", "up"});
+  EXPECT_TRUE(test.logs("the upgrade fails while it takes over")) << test.guard.text("log");
+  EXPECT_TRUE(test.guard.comes([&] { return test.guard.text("starts") == "up\nbroken\nup\n"; }))
+      << test.guard.text("starts");
+  test.guard.send(SIGTERM);
+  EXPECT_EQ(test.guard.ends(), 0);
+}
+
+TEST(Guard, AnOldOneThatDoesNotAnswerIsKilledAndReplaced) {
+  Upgrades test({"stuck", "up"});
+  EXPECT_TRUE(test.logs("upgraded: ")) << test.guard.text("log");
+  EXPECT_GE(test.guard.count("log", "is killed"), 1u) << test.guard.text("log");
+  EXPECT_EQ(test.guard.text("starts"), "stuck\nup\n");
+  test.guard.send(SIGTERM);
+  EXPECT_EQ(test.guard.ends(), 0);
+}
+
+TEST(Guard, AStopGivesUpAnUpgradeThatIsNotReady) {
+  Upgrades test({"up", "never"});
+  EXPECT_TRUE(test.guard.comes([&] { return test.guard.count("starts", "never") == 1; }));
+  test.guard.send(SIGTERM);
+  EXPECT_EQ(test.guard.ends(), 0);
+  EXPECT_EQ(test.guard.count("log", "no upgrade: the service is stopped"), 1u) << test.guard.text("log");
+}
+
 TEST(Guard, AStopWhileTheGatewayIsDeadEndsTheGuard) {
   GuardProcess guard({"crash", "crash", "crash", "crash", "crash", "crash"});
   ASSERT_TRUE(guard.comes([&] { return guard.count("log", "started again in 1000 ms") == 1; }))

@@ -43,6 +43,26 @@ TEST_F(ViciSocket, AnExchangeThatFailsSaysWhy) {
   EXPECT_EQ(answer.get("errmsg"), "the peer does not answer");
 }
 
+TEST_F(ViciSocket, AnUpgradeIsAnsweredWhenTheOtherTakesOverOrSaysWhyItDoesNot) {
+  std::vector<std::string> asked;
+  const auto with_end = [&](const Message& arguments, const Result<void>& end) {
+    return with_client([&](Client& client) { return *client.call("upgrade", arguments); },
+                       [&] {
+                         for (auto& [what, done] : std::exchange(gateway_.waiting, {})) {
+                           asked.push_back(what);
+                           done(end);
+                         }
+                       });
+  };
+  EXPECT_EQ(with_end(Message(), {}).get("success"), "yes");
+  const Message refused =
+      with_end(Message().add("file", "/opt/simplond").add("timeout", "5000"), fail("ended with status 1"));
+  EXPECT_EQ(refused.get("success"), "no");
+  EXPECT_EQ(refused.get("errmsg"), "ended with status 1");
+  EXPECT_EQ(with_end(Message().add("timeout", "soon"), {}).get("success"), "no");
+  EXPECT_EQ(asked, (std::vector<std::string>{"upgrade  30000", "upgrade /opt/simplond 5000"}));
+}
+
 TEST_F(ViciSocket, AWaitEndsAtItsTimeoutAndALateEndIsIgnored) {
   const Message answer = with_client(
       [](Client& client) {

@@ -105,6 +105,9 @@ void FakeGateway::daemon_operations(Operations& o) {
     return ReloadOutcome{config_errors, config_errors.empty() ? "1 connection changed" : ""};
   };
   o.check_config = [this](const std::string&) { return ConfigCheck{config_errors, config_warnings}; };
+  o.upgrade = [this](const std::string& file, std::chrono::milliseconds wait, Done done) {
+    waiting.emplace_back("upgrade " + file + " " + std::to_string(wait.count()), std::move(done));
+  };
   o.log_level = [this] { return level; };
   o.set_log_level = [this](Level to) { level = to; };
   o.log = [this](LogEntry entry) { lines.push_back(std::move(entry)); };
