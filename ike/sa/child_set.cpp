@@ -233,11 +233,17 @@ void ChildSet::ask_for_classes(const Negotiated& made, Now now) {
 }
 
 void ChildSet::ask_for_missing_classes(const ChildConfig& config, const Selectors& packet, Now now) {
-  if (!config.classes.any() || !covers(config.name, packet)) return;
+  if (!config.classes.any() || context_.held(config.policy, now) || !covers(config.name, packet)) return;
   for (std::uint8_t c = 1; c < config.classes.count; ++c)
     if (!has(config.name, c) &&
         !context_.refusals.hold(name_of_class(connection_->name, config.name, c), any_packet(), now))
       tasks_.push(CreateChild{.child = config.name, .dscp_class = c});
+}
+
+void ChildSet::let_class_rest(const Child& child, Now now) {
+  if (child.dscp_class == 0) return;
+  context_.refusals.add(name_of_class(connection_->name, child.config.name, child.dscp_class), any_packet(),
+                        now);
 }
 
 // Nothing is to be tried again, unless another child that should be up was refused.

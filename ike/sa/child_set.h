@@ -63,6 +63,9 @@ class ChildSet {
   // RFC 4301 §4.1: traffic of this child asks, though its class 0 is up: those classes are asked for whose SA
   // is missing.
   void ask_for_missing_classes(const ChildConfig& config, const Selectors& packet, Now now);
+  // The SA of a class could not be installed, or ended soon after it was made: its traffic does not ask for
+  // another one for a while, but goes with class 0.
+  void let_class_rest(const Child& child, Now now);
   // The packet's SA is being made, or waits for its turn; or so many do that it has to come again.
   bool asks_for(std::string_view name, const Selectors& packet) const;
   bool has_twin(const Child& child) const;  // another one of the same name, class and selectors is up

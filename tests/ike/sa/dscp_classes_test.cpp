@@ -170,6 +170,59 @@ TEST(Rfc4301_4_1, AClassThatThePeerRefusesIsAskedForLater) {
   EXPECT_FALSE(refuses());
 }
 
+// As many packets in a second as workers let ask.
+void second_of_packets(Pair& pair, Side& side) {
+  for (int i = 0; i < 10; ++i) {
+    packet_of(side, pair.now);
+    pair.pump();
+    pair.wait(100ms);
+  }
+}
+
+std::size_t lines(const Side& side, const std::string& what) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      side.log, [&](const std::string& line) { return line.find(what) != std::string::npos; }));
+}
+
+TEST(Rfc4301_4_1, AClassThatCannotBeInstalledIsNotMadeAgainAtOnce) {
+  Pair pair(with_classes(true, 2), connection(false));
+  pair.initiate();
+  ASSERT_THAT(classes(pair.left), ElementsAre(0, 1));
+  pair.left.endpoint.not_installed(pair.left.outbound.back()->id, "no room for another SA", pair.now);
+  pair.pump();
+  ASSERT_THAT(classes(pair.left), ElementsAre(0));
+  second_of_packets(pair, pair.left);
+  EXPECT_THAT(classes(pair.left), ElementsAre(0));
+  EXPECT_EQ(lines(pair.left, "for DSCP class 1"), 1u);
+  pair.wait(90s);
+  packet_of(pair.left, pair.now);
+  pair.pump();
+  EXPECT_THAT(classes(pair.left), ElementsAre(0, 1)) << "there may be room now";
+}
+
+TEST(Rfc4301_4_1, AClassThatThePeerDoesNotWantIsNotMadeAgainAtOnce) {
+  for (const CloseAction close : {CloseAction::kNone, CloseAction::kStart}) {
+    auto c = with_classes(true, 3);
+    c->children[0].close = close;
+    Pair pair(c, connection(false));
+    pair.initiate();
+    ASSERT_THAT(classes(pair.left), ElementsAre(0, 1, 2));
+    const Spi of_class = pair.left.outbound[1]->spi;
+    const std::vector<ChildStatus> theirs = pair.right.status().children;
+    for (const ChildStatus& child : theirs)
+      if (child.spi_in == of_class) pair.right.endpoint.terminate(ChildSaOnly{child.id}, 0, pair.now);
+    pair.pump();
+    ASSERT_THAT(classes(pair.left), ElementsAre(0, 2));
+    second_of_packets(pair, pair.left);
+    EXPECT_THAT(classes(pair.left), ElementsAre(0, 2));
+    EXPECT_EQ(lines(pair.left, "for DSCP class 1"), 1u);
+    pair.wait(31s);
+    packet_of(pair.left, pair.now);
+    pair.pump();
+    EXPECT_THAT(classes(pair.left), ElementsAre(0, 1, 2)) << "it may want it now";
+  }
+}
+
 TEST(Rfc4301_4_1, AReloadThatChangesTheClassesMakesTheChildrenAnew) {
   const auto started = [](std::uint8_t count) {
     auto c = with_classes(true, count);
