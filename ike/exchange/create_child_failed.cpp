@@ -98,9 +98,8 @@ void attempt_failed(IkeSa& sa, const std::string& why, Now now, Failure failure)
   sa.log(LogLevel::kWarning,
          (failed.of_ike() ? "rekeying the IKE SA" : "child " + failed.config.name) + " failed: " + why);
   context.finish(failed.ticket, false, why);
-  if (failed.packet) context.refusals.add({sa.peer().name, failed.config.name}, *failed.packet, now);
-  if (failed.dscp_class != 0 && failed.replaces == ChildSaId{})
-    context.refusals.add(name_of_class(sa.peer().name, failed.config.name, failed.dscp_class), any_packet(),
+  if (failed.packet)
+    context.refusals.add(name_of_class(sa.peer().name, failed.config.name, failed.dscp_class), *failed.packet,
                          now);
   const auto next = [&](unsigned& failures) {
     return again(sa, now, failure == Failure::kLasting ? failures++ : 0);

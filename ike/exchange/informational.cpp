@@ -62,7 +62,8 @@ void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
   // A half of a bundle whose other one cannot be made would come and go between two such ends without end.
   if (again && !config.other_half.empty() && short_lived)
     return sa.context().retry(sa.connection()->name, Context::Again::kLater, Context::Cause::kClosed, now);
-  if (again && (of_class ? !short_lived : !sa.has_child_for(config.name, like_it))) sa.tasks().push(another);
+  if (again && of_class) return sa.children().ask_for_missing_classes(config, like_it, now);
+  if (again && !sa.has_child_for(config.name, like_it)) sa.tasks().push(another);
 }
 
 // The peer names its inbound SPIs, our outbound ones; we answer with ours (§1.4.1).

@@ -123,6 +123,10 @@ TEST(Rfc4301_4_1, AClassThatWentComesBackByItsOwnTraffic) {
       packet_of(*side, pair.now);
       packet_of(*side, pair.now);
       pair.pump();
+      if (side == &pair.right) {
+        EXPECT_EQ(classes(*side).size(), 2u) << "who has made class 0 has time to ask";
+        pair.wait(11s);
+      }
       EXPECT_THAT(classes(pair.left), ElementsAre(0, 1, 2));
       EXPECT_THAT(classes(pair.right), ElementsAre(0, 1, 2));
       packet_of(*side, pair.now);
@@ -130,6 +134,50 @@ TEST(Rfc4301_4_1, AClassThatWentComesBackByItsOwnTraffic) {
       pair.wait(1s);
       EXPECT_EQ(pair.left.status().children.size(), 3u) << "all are there";
     }
+}
+
+TEST(Rfc4301_4_1, AClassThatBothEndsMissIsMadeOnce) {
+  Pair pair(with_classes(true, 2), with_classes(false, 2));
+  pair.initiate();
+  pair.wait(20s);
+  end_class(pair, pair.left, 1);
+  for (Side* side : {&pair.left, &pair.right}) packet_of(*side, pair.now);
+  pair.pump();
+  EXPECT_THAT(classes(pair.left), ElementsAre(0, 1));
+  pair.wait(15s);
+  for (const Side* side : {&pair.left, &pair.right}) EXPECT_THAT(classes(*side), ElementsAre(0, 1));
+}
+
+// §2.9: the peer has a child for each half of ours, so each half has classes of its own.
+TEST(Rfc4301_4_1, WhereThePeerNarrowsEachPartHasItsClasses) {
+  const auto ours = with_classes(true, 2), theirs = with_classes(false, 2);
+  ours->children[0].start = StartAction::kTrap;
+  theirs->children.push_back(theirs->children[0]);
+  theirs->children[1].name = "net2";
+  theirs->children[1].policy = PolicyId{8};
+  theirs->children[0].selectors.local = {*TrafficSelector::parse("198.18.2.0/25")};
+  theirs->children[1].selectors.local = {*TrafficSelector::parse("198.18.2.128/25")};
+  Pair pair(ours, theirs);
+  const TrafficSelector host = *TrafficSelector::parse("198.18.1.10[udp/1000]");
+  for (int second = 0; second < 3; ++second) {
+    for (const char* to : {"198.18.2.10[udp/2000]", "198.18.2.210[udp/2000]"}) {
+      pair.left.endpoint.acquire(PolicyId{7}, host, *TrafficSelector::parse(to), pair.now);
+      pair.pump();
+    }
+    pair.wait(1s);
+  }
+  pair.wait(20s);
+  for (const Side* side : {&pair.left, &pair.right}) {
+    std::vector<std::string> found;
+    const std::vector<ChildStatus> children = side->status().children;
+    for (const ChildStatus& child : children) {
+      const Selectors& s = child.selectors;
+      const TrafficSelectors& part = side == &pair.left ? s.remote : s.local;
+      found.push_back(part.front().text() + " " + std::to_string(child.dscp_class));
+    }
+    EXPECT_THAT(found, testing::UnorderedElementsAre("198.18.2.0/25 0", "198.18.2.0/25 1",
+                                                     "198.18.2.128/25 0", "198.18.2.128/25 1"));
+  }
 }
 
 // Its packets are dropped then, and it is not started by traffic.
@@ -165,7 +213,9 @@ TEST(Rfc4301_4_1, AClassThatThePeerRefusesIsAskedForLater) {
   now += 31s;
   side.endpoint.tick(now);
   packet_of(side, now);
-  EXPECT_TRUE(refuses());
+  now += 11s;
+  side.endpoint.tick(now);
+  EXPECT_TRUE(refuses()) << "and the peer has made none again";
   packet_of(side, now);
   EXPECT_FALSE(refuses());
 }
