@@ -185,6 +185,7 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
   context_.by_sa[child.in->id] = context_.by_sa[child.out->id] = owner_;
   context_.spis_in.insert(static_cast<std::uint32_t>(n.spi_in));
   end_retries(n.config.name, now);
+  refused_classes_.erase({n.config.name, n.dscp_class});
   install_sa(child.in, child);
   Child* const old = find(n.replaces);
   if (!n.shown) {
@@ -246,6 +247,7 @@ void ChildSet::take_over(ChildSet& from) {
   children_ = std::exchange(from.children_, {});
   unshown_ = std::exchange(from.unshown_, {});
   old_inbound_ = std::exchange(from.old_inbound_, {});
+  refused_classes_ = std::exchange(from.refused_classes_, {});
   for (const auto& [id, child] : children_)
     context_.by_sa[child.in->id] = context_.by_sa[child.out->id] = owner_;
 }

@@ -10,8 +10,10 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ike/crypto/keys.h"
@@ -69,6 +71,10 @@ class ChildSet {
   // The SA of a class could not be installed, or ended soon after it was made: its traffic does not ask for
   // another one for a while, but goes with class 0.
   void let_class_rest(const Child& child, Now now);
+  // The peer gave no SA of this class. True: the first time since it gave one.
+  bool note_refused_class(const std::string& name, std::uint8_t dscp_class) {
+    return refused_classes_.emplace(name, dscp_class).second;
+  }
   // The packet's SA is being made, or waits for its turn; or so many do that it has to come again.
   bool asks_for(std::string_view name, const Selectors& packet) const;
   bool has_twin(const Child& child) const;  // another one of the same name, class and selectors is up
@@ -201,6 +207,7 @@ class ChildSet {
   std::vector<OldInbound> old_inbound_;
   std::vector<ChildSaId> unshown_;  // children that the peer may not have; few of them are gone
   std::optional<Attempt> attempt_;
+  std::set<std::pair<std::string, std::uint8_t>> refused_classes_;
 };
 
 }  // namespace simplon::ike

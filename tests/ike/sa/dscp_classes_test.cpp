@@ -188,13 +188,19 @@ TEST(Rfc4301_4_1, WithoutClass0TrafficStartsNothingThatIsStartedByHand) {
   EXPECT_TRUE(pair.left.endpoint.status().empty());
 }
 
+std::size_t lines(const Side& side, const std::string& what) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      side.log, [&](const std::string& line) { return line.find(what) != std::string::npos; }));
+}
+
 // A peer that takes no more is not asked with each packet.
 TEST(Rfc4301_4_1, AClassThatThePeerRefusesIsAskedForLater) {
   Now now{1000s};
   Side side(1);
   auto c = with_classes(true, 2);
   c->dpd_delay = 0s;
-  side.endpoint.configure({c}, now);
+  c->children[0].start = StartAction::kStart;
+  side.endpoint.configure({c}, now, Endpoint::Start::kHold);
   BarePeer peer(side, now);
   peer.authenticate_with_child(0x2000);
   const auto refuses = [&] {
@@ -210,6 +216,8 @@ TEST(Rfc4301_4_1, AClassThatThePeerRefusesIsAskedForLater) {
   ASSERT_TRUE(refuses()) << "we asked when the peer had made none";
   packet_of(side, now);
   EXPECT_FALSE(refuses()) << "it has just refused one";
+  EXPECT_EQ(side.warnings, 1u);
+  EXPECT_GT(side.endpoint.deadline().value_or(now + 1h), now + 1min) << "the connection has nothing to retry";
   now += 31s;
   side.endpoint.tick(now);
   packet_of(side, now);
@@ -218,6 +226,8 @@ TEST(Rfc4301_4_1, AClassThatThePeerRefusesIsAskedForLater) {
   EXPECT_TRUE(refuses()) << "and the peer has made none again";
   packet_of(side, now);
   EXPECT_FALSE(refuses());
+  EXPECT_EQ(side.warnings, 1u) << "told once";
+  EXPECT_EQ(lines(side, "child net failed"), 2u);
 }
 
 // As many packets in a second as workers let ask.
@@ -227,11 +237,6 @@ void second_of_packets(Pair& pair, Side& side) {
     pair.pump();
     pair.wait(100ms);
   }
-}
-
-std::size_t lines(const Side& side, const std::string& what) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      side.log, [&](const std::string& line) { return line.find(what) != std::string::npos; }));
 }
 
 TEST(Rfc4301_4_1, AClassThatCannotBeInstalledIsNotMadeAgainAtOnce) {
