@@ -86,7 +86,8 @@ void compare_to_packet(IkeSa& sa, Child& made, const Attempt& attempt, Now now) 
     return;
   sa.log(LogLevel::kWarning, "the peer's SA is not for the packet that asked for it: " +
                                  attempt.packet->text() + " is outside " + made.selectors.text());
-  sa.context().refusals.add({sa.peer().name, made.config.name}, *attempt.packet, now);
+  sa.context().refusals.add(name_of_class(sa.peer().name, made.config.name, made.dscp_class), *attempt.packet,
+                            now);
   if (attempt.ticket != 0 || attempt.replaces != ChildSaId{} || !sa.children().has_twin(made)) return;
   made.leaving = true;
   sa.tasks().push(DeleteChild{made.id, 0});
@@ -152,10 +153,11 @@ void run(IkeSa& sa, const CreateChild& task, Now now) {
     return sa.context().finish(task.ticket, false, "the connection has no child " + task.child);
   if (const std::string why = why_not_asked(sa, *config); !why.empty()) return not_asked(sa, task, why, now);
   if (needs_packet(*config, task.packet)) return sa.context().finish(task.ticket, false, no_packet(*config));
-  const bool up = task.packet ? sa.children().covers(task.child, *task.packet)
-                              : sa.children().up(task.child, task.dscp_class);
+  const bool up = task.packet ? sa.children().covers(task.child, *task.packet, task.dscp_class)
+                              : sa.children().up(task.child);
   // Beside class 0, which has all traffic while that of another one has no SA; a reload may have ended both.
-  if (task.dscp_class != 0 && (task.dscp_class >= config->classes.count || !sa.children().up(task.child)))
+  if (task.dscp_class != 0 && (task.dscp_class >= config->classes.count || !task.packet ||
+                               !sa.children().covers(task.child, *task.packet)))
     return sa.context().finish(task.ticket, true);
   if ((task.ticket == 0 || task.unless_up) && up) return sa.context().finish(task.ticket, true);
   if (sa.children().comes_second(*config)) return after_other_half(sa, task, *config, now);
@@ -204,7 +206,8 @@ std::string why_not_asked(const IkeSa& sa, const ChildConfig& config) {
 
 void not_asked(IkeSa& sa, const CreateChild& task, const std::string& why, Now now) {
   sa.log(LogLevel::kWarning, "child " + task.child + " is not asked for: " + why);
-  if (task.packet) sa.context().refusals.add({sa.peer().name, task.child}, *task.packet, now);
+  if (task.packet)
+    sa.context().refusals.add(name_of_class(sa.peer().name, task.child, task.dscp_class), *task.packet, now);
   sa.context().finish(task.ticket, false, "child " + task.child + ": " + why);
   if (const ChildConfig* config = sa.connection()->child(task.child)) sa.children().not_made(*config);
 }

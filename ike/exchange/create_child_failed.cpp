@@ -65,6 +65,12 @@ void replaced_is_gone(IkeSa& sa, Now now) {
   sa.tasks().push_first(again);
 }
 
+// Another SA of a class is asked for as long as it has traffic, and class 0 serves it meanwhile.
+bool is_news(IkeSa& sa, const Attempt& failed) {
+  return failed.of_ike() || failed.dscp_class == 0 || failed.replaces != ChildSaId{} ||
+         sa.children().note_refused_class(failed.config.name, failed.dscp_class);
+}
+
 std::string offer_text(const IkeSa& sa) {
   const Attempt& attempt = *sa.children().attempt();
   if (attempt.of_ike()) return text(sa.peer().proposals);
@@ -95,12 +101,11 @@ void not_taken(IkeSa& sa, const std::string& why, Now now) {
 void attempt_failed(IkeSa& sa, const std::string& why, Now now, Failure failure) {
   Context& context = sa.context();
   const Attempt failed = *std::exchange(sa.children().attempt(), std::nullopt);
-  sa.log(LogLevel::kWarning,
+  sa.log(is_news(sa, failed) ? LogLevel::kWarning : LogLevel::kInfo,
          (failed.of_ike() ? "rekeying the IKE SA" : "child " + failed.config.name) + " failed: " + why);
   context.finish(failed.ticket, false, why);
-  if (failed.packet) context.refusals.add({sa.peer().name, failed.config.name}, *failed.packet, now);
-  if (failed.dscp_class != 0 && failed.replaces == ChildSaId{})
-    context.refusals.add(name_of_class(sa.peer().name, failed.config.name, failed.dscp_class), any_packet(),
+  if (failed.packet)
+    context.refusals.add(name_of_class(sa.peer().name, failed.config.name, failed.dscp_class), *failed.packet,
                          now);
   const auto next = [&](unsigned& failures) {
     return again(sa, now, failure == Failure::kLasting ? failures++ : 0);
@@ -111,7 +116,7 @@ void attempt_failed(IkeSa& sa, const std::string& why, Now now, Failure failure)
   } else if (old != nullptr) {
     if (old->state == ChildState::kRekeying) old->state = ChildState::kInstalled;
     old->rekey_at = next(old->rekeys_failed);
-  } else if (failed.config.start == StartAction::kStart) {
+  } else if (failed.config.start == StartAction::kStart && failed.dscp_class == 0) {
     context.retry(sa.peer().name, Context::Again::kLater, Context::Cause::kConfigured, now);
   }
   if (!failed.of_ike()) sa.children().not_made(failed.config);

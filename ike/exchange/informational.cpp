@@ -45,7 +45,8 @@ void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
   const ChildConfig config = child.config;
   const Selectors like_it = first_of(child.selectors);
   const CreateChild another = another_like(child);
-  const bool short_lived = now - child.installed < kShortLife;
+  const bool short_lived = now - child.installed < kShortLife, of_class = child.dscp_class != 0;
+  if (short_lived) sa.children().let_class_rest(child, now);
   const bool revived = sa.children().revive_replaced(child, now);
   if (child.state == ChildState::kRekeyed) {
     sa.children().use_shown();
@@ -61,7 +62,8 @@ void child_deleted_by_peer(IkeSa& sa, const Child& child, Now now) {
   // A half of a bundle whose other one cannot be made would come and go between two such ends without end.
   if (again && !config.other_half.empty() && short_lived)
     return sa.context().retry(sa.connection()->name, Context::Again::kLater, Context::Cause::kClosed, now);
-  if (again && (another.dscp_class != 0 || !sa.has_child_for(config.name, like_it))) sa.tasks().push(another);
+  if (again && of_class) return sa.children().ask_for_missing_classes(config, like_it, now);
+  if (again && !sa.has_child_for(config.name, like_it)) sa.tasks().push(another);
 }
 
 // The peer names its inbound SPIs, our outbound ones; we answer with ours (§1.4.1).

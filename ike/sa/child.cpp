@@ -47,8 +47,7 @@ Selectors seen_from_here(Selectors selectors, const Path& path) {
 }
 
 CreateChild another_like(const Child& child) {
-  if (child.dscp_class != 0) return {.child = child.config.name, .dscp_class = child.dscp_class};
-  return {.child = child.config.name, .packet = first_of(child.selectors)};
+  return {.child = child.config.name, .packet = first_of(child.selectors), .dscp_class = child.dscp_class};
 }
 
 Task again_for(const Attempt& attempt, unsigned refused) {

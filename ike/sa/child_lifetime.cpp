@@ -30,6 +30,7 @@ void ChildSet::not_installed(SaId sa, const std::string& why, Now now) {
   if (child == nullptr || !ends(*child)) return;
   log(LogLevel::kWarning, "child " + child->config.name + " could not be installed: " + why);
   context_.hold(child->config.policy, now);
+  let_class_rest(*child, now);
   if (child->state == ChildState::kRekeying) {
     child->expire_at = now;
     return;
@@ -37,7 +38,7 @@ void ChildSet::not_installed(SaId sa, const std::string& why, Now now) {
   child->leaving = true;
   tasks_.push(DeleteChild{child->id, 0});
   end_other_half(child->config);
-  if (child->config.start == StartAction::kStart)
+  if (child->config.start == StartAction::kStart && child->dscp_class == 0)
     context_.retry(connection_->name, Context::Again::kLater, Context::Cause::kConfigured, now);
 }
 
@@ -46,8 +47,10 @@ void ChildSet::reached_hard_limit(Child& child, Now now) {
   child.leaving = true;
   tasks_.push(DeleteChild{child.id, 0});
   end_other_half(child.config);
-  if (child.config.start != StartAction::kStart) return;
-  if (now - child.installed < kShortLife)
+  const bool short_lived = now - child.installed < kShortLife;
+  if (short_lived) let_class_rest(child, now);
+  if (child.config.start != StartAction::kStart || (short_lived && child.dscp_class != 0)) return;
+  if (short_lived)
     context_.retry(connection_->name, Context::Again::kLater, Context::Cause::kConfigured, now);
   else
     tasks_.push(another_like(child));

@@ -9,8 +9,6 @@ namespace {
 
 // RFC 7296 §2.8: how long the inbound SA of a replaced child lives on for packets that are still under way.
 constexpr std::chrono::seconds kOldInbound{5};
-// How long the peer has time to make SAs of its own for other classes of traffic.
-constexpr std::chrono::seconds kPeersClasses{10};
 constexpr std::size_t kMostAsked = 8;  // SAs of one child that wait to be asked for
 
 // Up to a tenth earlier, so that two ends with the same limit, which count the same packets, do not rekey at
@@ -53,21 +51,10 @@ Child* ChildSet::find_sa(SaId sa) {
   return found == children_.end() ? nullptr : &found->second;
 }
 
-bool ChildSet::up(std::string_view name, std::uint8_t dscp_class) const {
+bool ChildSet::up(std::string_view name) const {
   return std::ranges::any_of(children_, [&](const auto& c) {
-    return c.second.config.name == name && c.second.dscp_class == dscp_class && c.second.up();
+    return c.second.config.name == name && c.second.dscp_class == 0 && c.second.up();
   });
-}
-
-std::uint8_t ChildSet::free_class(const ChildConfig& config, const Selectors& selectors) const {
-  const auto is_like_it = [&](const auto& c) {
-    return c.second.config.name == config.name && c.second.dscp_class == 0 && c.second.up() &&
-           in_order(c.second.selectors) == in_order(selectors);
-  };
-  if (!config.classes.any() || std::ranges::none_of(children_, is_like_it)) return 0;
-  for (std::uint8_t c = 1; c < config.classes.count; ++c)
-    if (!up(config.name, c)) return c;
-  return 0;
 }
 
 std::size_t ChildSet::count(std::string_view name) const {
@@ -75,18 +62,23 @@ std::size_t ChildSet::count(std::string_view name) const {
       children_, [&](const auto& c) { return c.second.config.name == name && c.second.up(); }));
 }
 
-bool ChildSet::covers(std::string_view name, const Selectors& packet) const {
-  return std::ranges::any_of(children_, [&](const auto& c) {
-    return c.second.config.name == name && c.second.dscp_class == 0 && c.second.up() &&
+const Child* ChildSet::taking(std::string_view name, const Selectors& packet, std::uint8_t dscp_class) const {
+  const auto found = std::ranges::find_if(children_, [&](const auto& c) {
+    return c.second.config.name == name && c.second.dscp_class == dscp_class && c.second.up() &&
            simplon::covers(c.second.selectors.local, packet.local) &&
            simplon::covers(c.second.selectors.remote, packet.remote);
   });
+  return found == children_.end() ? nullptr : &found->second;
 }
 
 bool ChildSet::asks_for(std::string_view name, const Selectors& packet) const {
-  const bool now =
-      attempt_ && !attempt_->of_ike() && attempt_->config.name == name && attempt_->packet == packet;
-  return now || tasks_.creates_for(name, packet) || tasks_.count(name) >= kMostAsked;
+  return makes(name, packet, 0) || tasks_.count(name) >= kMostAsked;
+}
+
+bool ChildSet::makes(std::string_view name, const Selectors& packet, std::uint8_t dscp_class) const {
+  const bool now = attempt_ && !attempt_->of_ike() && attempt_->config.name == name &&
+                   attempt_->packet == packet && attempt_->dscp_class == dscp_class;
+  return now || tasks_.creates_for(name, packet, dscp_class);
 }
 
 bool ChildSet::has_twin(const Child& child) const {
@@ -103,11 +95,10 @@ bool ChildSet::replaced(ChildSaId id) const {
   });
 }
 
-bool ChildSet::has(std::string_view name, std::uint8_t dscp_class) const {
-  return up(name, dscp_class) ||
-         (attempt_ && !attempt_->of_ike() && attempt_->config.name == name &&
-          attempt_->dscp_class == dscp_class) ||
-         tasks_.creates_class(name, dscp_class);
+bool ChildSet::has(std::string_view name) const {
+  return up(name) ||
+         (attempt_ && !attempt_->of_ike() && attempt_->config.name == name && attempt_->dscp_class == 0) ||
+         tasks_.creates(name);
 }
 
 namespace {
@@ -194,6 +185,7 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
   context_.by_sa[child.in->id] = context_.by_sa[child.out->id] = owner_;
   context_.spis_in.insert(static_cast<std::uint32_t>(n.spi_in));
   end_retries(n.config.name, now);
+  refused_classes_.erase({n.config.name, n.dscp_class});
   install_sa(child.in, child);
   Child* const old = find(n.replaces);
   if (!n.shown) {
@@ -219,25 +211,6 @@ Child& ChildSet::install(const Negotiated& n, const Path& path, Now now) {
     context_.outputs.emplace_back(ChildEvent{UpDown::kUp, owner_, made.id, ChildSaId{}});
   await_other_half(made, n.we_initiated, now);
   return made;
-}
-
-// RFC 4301 §4.1: an SA for each class of our traffic beside that of class 0. Who has made that one begins;
-// the other end waits for it, since its SAs may serve both.
-void ChildSet::ask_for_classes(const Negotiated& made, Now now) {
-  if (made.dscp_class != 0 || made.config.pfp.any()) return;
-  for (std::uint8_t c = 1; c < made.config.classes.count; ++c) {
-    if (has(made.config.name, c)) continue;
-    const CreateChild create{.child = made.config.name, .dscp_class = c};
-    made.we_initiated ? tasks_.push(create) : tasks_.push_later(create, now + kPeersClasses);
-  }
-}
-
-void ChildSet::ask_for_missing_classes(const ChildConfig& config, const Selectors& packet, Now now) {
-  if (!config.classes.any() || !covers(config.name, packet)) return;
-  for (std::uint8_t c = 1; c < config.classes.count; ++c)
-    if (!has(config.name, c) &&
-        !context_.refusals.hold(name_of_class(connection_->name, config.name, c), any_packet(), now))
-      tasks_.push(CreateChild{.child = config.name, .dscp_class = c});
 }
 
 // Nothing is to be tried again, unless another child that should be up was refused.
@@ -274,6 +247,7 @@ void ChildSet::take_over(ChildSet& from) {
   children_ = std::exchange(from.children_, {});
   unshown_ = std::exchange(from.unshown_, {});
   old_inbound_ = std::exchange(from.old_inbound_, {});
+  refused_classes_ = std::exchange(from.refused_classes_, {});
   for (const auto& [id, child] : children_)
     context_.by_sa[child.in->id] = context_.by_sa[child.out->id] = owner_;
 }

@@ -10,8 +10,10 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ike/crypto/keys.h"
@@ -53,23 +55,33 @@ class ChildSet {
   const Child* find(ChildSaId id) const;
   Child* find_outbound(IpsecProtocol protocol, Spi spi);  // by the SPI that the peer receives with
   Child* find_sa(SaId sa);
-  bool up(std::string_view name, std::uint8_t dscp_class = 0) const;
+  bool up(std::string_view name) const;  // class 0
   // The class of our traffic for a child that the peer has made: the first that has none, where it is like
   // the one of class 0.
   std::uint8_t free_class(const ChildConfig& config, const Selectors& selectors) const;
   std::size_t count(std::string_view name) const;  // that are up
-  // One is up that takes this packet: a peer may have narrowed the selectors (§2.9).
-  bool covers(std::string_view name, const Selectors& packet) const;
+  // One that is up and takes this packet: a peer may have narrowed the selectors (§2.9).
+  const Child* taking(std::string_view name, const Selectors& packet, std::uint8_t dscp_class = 0) const;
+  bool covers(std::string_view name, const Selectors& packet, std::uint8_t dscp_class = 0) const {
+    return taking(name, packet, dscp_class) != nullptr;
+  }
   // RFC 4301 §4.1: traffic of this child asks, though its class 0 is up: those classes are asked for whose SA
   // is missing.
   void ask_for_missing_classes(const ChildConfig& config, const Selectors& packet, Now now);
+  // The SA of a class could not be installed, or ended soon after it was made: its traffic does not ask for
+  // another one for a while, but goes with class 0.
+  void let_class_rest(const Child& child, Now now);
+  // The peer gave no SA of this class. True: the first time since it gave one.
+  bool note_refused_class(const std::string& name, std::uint8_t dscp_class) {
+    return refused_classes_.emplace(name, dscp_class).second;
+  }
   // The packet's SA is being made, or waits for its turn; or so many do that it has to come again.
   bool asks_for(std::string_view name, const Selectors& packet) const;
   bool has_twin(const Child& child) const;  // another one of the same name, class and selectors is up
   bool replaced(ChildSaId id) const;        // another one that lives was made in its place
   // What it replaced is deleted, and so is whatever else was made in place of that.
   bool concluded(const Child& child) const;
-  bool has(std::string_view name, std::uint8_t dscp_class = 0) const;  // up, being made, or to be made
+  bool has(std::string_view name) const;  // class 0: up, being made, or to be made
   std::vector<ChildStatus> status() const;
 
   // ---- made and replaced ----
@@ -166,7 +178,10 @@ class ChildSet {
   void install_restored();
   void end_retries(std::string_view installed, Now now);
   void take_over_from_other_port(const Negotiated& made, const Path& path, Now now);
+  bool makes(std::string_view name, const Selectors& packet, std::uint8_t dscp_class) const;
   void ask_for_classes(const Negotiated& made, Now now);
+  void ask_for_class(const ChildConfig& config, std::uint8_t dscp_class, const Selectors& packet,
+                     bool we_begin, Now now);
   void compare_to_configuration(Child& child);
   void replace_by_new(Child& child);
   void await_other_half(Child& made, bool we_initiated, Now now);
@@ -192,6 +207,7 @@ class ChildSet {
   std::vector<OldInbound> old_inbound_;
   std::vector<ChildSaId> unshown_;  // children that the peer may not have; few of them are gone
   std::optional<Attempt> attempt_;
+  std::set<std::pair<std::string, std::uint8_t>> refused_classes_;
 };
 
 }  // namespace simplon::ike

@@ -12,12 +12,8 @@ constexpr std::size_t kMostRefused = 64;
 }  // namespace
 
 ChildName name_of_class(const std::string& connection, const std::string& child, unsigned dscp_class) {
+  if (dscp_class == 0) return {connection, child};
   return {connection, child + " class " + std::to_string(dscp_class)};  // no child has a name with a space
-}
-
-Selectors any_packet() {
-  const TrafficSelector any = TrafficSelector::of(Prefix::all(Family::kV4));
-  return {{any}, {any}};
 }
 
 void Refusals::add(const ChildName& child, const Selectors& packet, Now now) {

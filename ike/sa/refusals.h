@@ -15,9 +15,8 @@ namespace simplon::ike {
 
 using ChildName = std::pair<std::string, std::string>;  // connection, child
 
-// An SA of this class of the child's traffic, which any packet of it would ask for.
+// The child, or an SA of another class than 0 of its traffic.
 ChildName name_of_class(const std::string& connection, const std::string& child, unsigned dscp_class);
-Selectors any_packet();
 
 class Refusals {
  public:

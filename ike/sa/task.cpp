@@ -47,17 +47,18 @@ std::size_t TaskQueue::count(std::string_view child) const {
   }));
 }
 
-bool TaskQueue::creates_for(std::string_view child, const Selectors& packet) const {
+bool TaskQueue::creates_for(std::string_view child, const Selectors& packet, std::uint8_t dscp_class) const {
   return std::ranges::any_of(tasks_, [&](const Waiting& waiting) {
     const auto* create = std::get_if<CreateChild>(&waiting.task);
-    return create != nullptr && create->child == child && create->packet == packet;
+    return create != nullptr && create->child == child && create->packet == packet &&
+           create->dscp_class == dscp_class;
   });
 }
 
-bool TaskQueue::creates_class(std::string_view child, std::uint8_t dscp_class) const {
+bool TaskQueue::creates(std::string_view child) const {
   return std::ranges::any_of(tasks_, [&](const Waiting& waiting) {
     const auto* create = std::get_if<CreateChild>(&waiting.task);
-    return create != nullptr && create->child == child && create->dscp_class == dscp_class;
+    return create != nullptr && create->child == child && create->dscp_class == 0;
   });
 }
 

@@ -22,11 +22,12 @@ namespace simplon::ike {
 struct CreateChild {
   std::string child;
   std::uint64_t ticket = 0;
-  std::optional<Selectors> packet = {};  // the packet that triggered this child (§2.9)
-  bool unless_up = false;                // one that is up is as good; without a ticket always
-  unsigned refused = 0;                  // as below
-  std::uint8_t dscp_class = 0;           // of our traffic that it is for
-  bool other_half_asked = false;         // of a bundle: for the half that is made before it
+  std::optional<Selectors> packet =
+      {};                         // that triggered this child (§2.9), or of class 0 the first selectors
+  bool unless_up = false;         // one that is up is as good; without a ticket always
+  unsigned refused = 0;           // as below
+  std::uint8_t dscp_class = 0;    // of our traffic that it is for
+  bool other_half_asked = false;  // of a bundle: for the half that is made before it
 };
 struct RekeyChild {
   ChildSaId id{};
@@ -87,9 +88,9 @@ class TaskQueue {
   std::optional<Now> deadline() const;  // when the next one may begin; perhaps it may already
 
   // A CreateChild of this name waits,
-  bool creates_for(std::string_view child, const Selectors& packet) const;    // for this packet
-  bool creates_class(std::string_view child, std::uint8_t dscp_class) const;  // for this class
-  std::size_t count(std::string_view child) const;                            // or how many do
+  bool creates(std::string_view child) const;  // of class 0
+  bool creates_for(std::string_view child, const Selectors& packet, std::uint8_t dscp_class) const;
+  std::size_t count(std::string_view child) const;  // or how many do
   // Whoever wants the child `from` deleted means the child `to` from now on.
   void retarget_deletes(ChildSaId from, ChildSaId to);
   void cancel_delete(ChildSaId child);  // unless somebody waits for it

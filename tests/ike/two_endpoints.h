@@ -50,6 +50,7 @@ struct Side {
   std::map<SaId, SaRef> installed;
   std::vector<SaRef> outbound;  // in the order in which they were installed: the last is sent through
   std::vector<std::string> log;
+  std::size_t warnings = 0;  // of them
   std::vector<Finished> finished;
   std::vector<ChildEvent> child_events;
   std::vector<IkeEvent> ike_events;
@@ -127,7 +128,10 @@ struct Side {
   }
   void apply(IkeEvent& o, const Send&, Now) { ike_events.push_back(o); }
   void apply(ChildEvent& o, const Send&, Now) { child_events.push_back(o); }
-  void apply(LogLine& o, const Send&, Now) { log.push_back(o.text); }
+  void apply(LogLine& o, const Send&, Now) {
+    log.push_back(o.text);
+    warnings += o.level == LogLevel::kWarning;
+  }
   void apply(Finished& o, const Send&, Now) { finished.push_back(o); }
 };
 

@@ -123,6 +123,10 @@ TEST(Rfc4301_4_1, AClassThatWentComesBackByItsOwnTraffic) {
       packet_of(*side, pair.now);
       packet_of(*side, pair.now);
       pair.pump();
+      if (side == &pair.right) {
+        EXPECT_EQ(classes(*side).size(), 2u) << "who has made class 0 has time to ask";
+        pair.wait(11s);
+      }
       EXPECT_THAT(classes(pair.left), ElementsAre(0, 1, 2));
       EXPECT_THAT(classes(pair.right), ElementsAre(0, 1, 2));
       packet_of(*side, pair.now);
@@ -130,6 +134,50 @@ TEST(Rfc4301_4_1, AClassThatWentComesBackByItsOwnTraffic) {
       pair.wait(1s);
       EXPECT_EQ(pair.left.status().children.size(), 3u) << "all are there";
     }
+}
+
+TEST(Rfc4301_4_1, AClassThatBothEndsMissIsMadeOnce) {
+  Pair pair(with_classes(true, 2), with_classes(false, 2));
+  pair.initiate();
+  pair.wait(20s);
+  end_class(pair, pair.left, 1);
+  for (Side* side : {&pair.left, &pair.right}) packet_of(*side, pair.now);
+  pair.pump();
+  EXPECT_THAT(classes(pair.left), ElementsAre(0, 1));
+  pair.wait(15s);
+  for (const Side* side : {&pair.left, &pair.right}) EXPECT_THAT(classes(*side), ElementsAre(0, 1));
+}
+
+// §2.9: the peer has a child for each half of ours, so each half has classes of its own.
+TEST(Rfc4301_4_1, WhereThePeerNarrowsEachPartHasItsClasses) {
+  const auto ours = with_classes(true, 2), theirs = with_classes(false, 2);
+  ours->children[0].start = StartAction::kTrap;
+  theirs->children.push_back(theirs->children[0]);
+  theirs->children[1].name = "net2";
+  theirs->children[1].policy = PolicyId{8};
+  theirs->children[0].selectors.local = {*TrafficSelector::parse("198.18.2.0/25")};
+  theirs->children[1].selectors.local = {*TrafficSelector::parse("198.18.2.128/25")};
+  Pair pair(ours, theirs);
+  const TrafficSelector host = *TrafficSelector::parse("198.18.1.10[udp/1000]");
+  for (int second = 0; second < 3; ++second) {
+    for (const char* to : {"198.18.2.10[udp/2000]", "198.18.2.210[udp/2000]"}) {
+      pair.left.endpoint.acquire(PolicyId{7}, host, *TrafficSelector::parse(to), pair.now);
+      pair.pump();
+    }
+    pair.wait(1s);
+  }
+  pair.wait(20s);
+  for (const Side* side : {&pair.left, &pair.right}) {
+    std::vector<std::string> found;
+    const std::vector<ChildStatus> children = side->status().children;
+    for (const ChildStatus& child : children) {
+      const Selectors& s = child.selectors;
+      const TrafficSelectors& part = side == &pair.left ? s.remote : s.local;
+      found.push_back(part.front().text() + " " + std::to_string(child.dscp_class));
+    }
+    EXPECT_THAT(found, testing::UnorderedElementsAre("198.18.2.0/25 0", "198.18.2.0/25 1",
+                                                     "198.18.2.128/25 0", "198.18.2.128/25 1"));
+  }
 }
 
 // Its packets are dropped then, and it is not started by traffic.
@@ -140,13 +188,19 @@ TEST(Rfc4301_4_1, WithoutClass0TrafficStartsNothingThatIsStartedByHand) {
   EXPECT_TRUE(pair.left.endpoint.status().empty());
 }
 
+std::size_t lines(const Side& side, const std::string& what) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      side.log, [&](const std::string& line) { return line.find(what) != std::string::npos; }));
+}
+
 // A peer that takes no more is not asked with each packet.
 TEST(Rfc4301_4_1, AClassThatThePeerRefusesIsAskedForLater) {
   Now now{1000s};
   Side side(1);
   auto c = with_classes(true, 2);
   c->dpd_delay = 0s;
-  side.endpoint.configure({c}, now);
+  c->children[0].start = StartAction::kStart;
+  side.endpoint.configure({c}, now, Endpoint::Start::kHold);
   BarePeer peer(side, now);
   peer.authenticate_with_child(0x2000);
   const auto refuses = [&] {
@@ -162,12 +216,66 @@ TEST(Rfc4301_4_1, AClassThatThePeerRefusesIsAskedForLater) {
   ASSERT_TRUE(refuses()) << "we asked when the peer had made none";
   packet_of(side, now);
   EXPECT_FALSE(refuses()) << "it has just refused one";
+  EXPECT_EQ(side.warnings, 1u);
+  EXPECT_GT(side.endpoint.deadline().value_or(now + 1h), now + 1min) << "the connection has nothing to retry";
   now += 31s;
   side.endpoint.tick(now);
   packet_of(side, now);
-  EXPECT_TRUE(refuses());
+  now += 11s;
+  side.endpoint.tick(now);
+  EXPECT_TRUE(refuses()) << "and the peer has made none again";
   packet_of(side, now);
   EXPECT_FALSE(refuses());
+  EXPECT_EQ(side.warnings, 1u) << "told once";
+  EXPECT_EQ(lines(side, "child net failed"), 2u);
+}
+
+// As many packets in a second as workers let ask.
+void second_of_packets(Pair& pair, Side& side) {
+  for (int i = 0; i < 10; ++i) {
+    packet_of(side, pair.now);
+    pair.pump();
+    pair.wait(100ms);
+  }
+}
+
+TEST(Rfc4301_4_1, AClassThatCannotBeInstalledIsNotMadeAgainAtOnce) {
+  Pair pair(with_classes(true, 2), connection(false));
+  pair.initiate();
+  ASSERT_THAT(classes(pair.left), ElementsAre(0, 1));
+  pair.left.endpoint.not_installed(pair.left.outbound.back()->id, "no room for another SA", pair.now);
+  pair.pump();
+  ASSERT_THAT(classes(pair.left), ElementsAre(0));
+  second_of_packets(pair, pair.left);
+  EXPECT_THAT(classes(pair.left), ElementsAre(0));
+  EXPECT_EQ(lines(pair.left, "for DSCP class 1"), 1u);
+  pair.wait(90s);
+  packet_of(pair.left, pair.now);
+  pair.pump();
+  EXPECT_THAT(classes(pair.left), ElementsAre(0, 1)) << "there may be room now";
+}
+
+TEST(Rfc4301_4_1, AClassThatThePeerDoesNotWantIsNotMadeAgainAtOnce) {
+  for (const CloseAction close : {CloseAction::kNone, CloseAction::kStart}) {
+    auto c = with_classes(true, 3);
+    c->children[0].close = close;
+    Pair pair(c, connection(false));
+    pair.initiate();
+    ASSERT_THAT(classes(pair.left), ElementsAre(0, 1, 2));
+    const Spi of_class = pair.left.outbound[1]->spi;
+    const std::vector<ChildStatus> theirs = pair.right.status().children;
+    for (const ChildStatus& child : theirs)
+      if (child.spi_in == of_class) pair.right.endpoint.terminate(ChildSaOnly{child.id}, 0, pair.now);
+    pair.pump();
+    ASSERT_THAT(classes(pair.left), ElementsAre(0, 2));
+    second_of_packets(pair, pair.left);
+    EXPECT_THAT(classes(pair.left), ElementsAre(0, 2));
+    EXPECT_EQ(lines(pair.left, "for DSCP class 1"), 1u);
+    pair.wait(31s);
+    packet_of(pair.left, pair.now);
+    pair.pump();
+    EXPECT_THAT(classes(pair.left), ElementsAre(0, 1, 2)) << "it may want it now";
+  }
 }
 
 TEST(Rfc4301_4_1, AReloadThatChangesTheClassesMakesTheChildrenAnew) {
