@@ -153,5 +153,31 @@ TEST(Rfc3948_5_2, APeerThatComesBehindANatTakesItsTrafficOver) {
   }
 }
 
+// What the backend has no room for beside it (taken_behind_nat()) is refused, and asked for less and less
+// often.
+TEST(Rfc3948_5_2, TwoDevicesOfOneNameDoNotTakeItFromEachOtherWithoutEnd) {
+  Peers peers(l2tp());
+  BarePeer first(peers.side, peers.now, 1), second(peers.side, peers.now, 2);
+  for (BarePeer* peer : {&first, &second}) peer->behind_nat = true;
+  second.port = Port{40000};
+  const char *server = "198.51.100.1[udp/1701]", *client = "198.18.2.1[udp/1701]";
+  EXPECT_FALSE(refused(peers.ask(first, 0x1000, client, server, SaMode::kTransport)));
+  peers.now += 1s;
+  EXPECT_FALSE(refused(peers.ask(second, 0x2000, client, server, SaMode::kTransport)));
+  EXPECT_EQ(peers.outbound(), std::vector{Spi{0x2000}}) << "the first was not heard of since it came";
+  peers.now += 1s;
+  PayloadWriter again;
+  again.notify(NotifyType::kUseTransportMode);
+  Proposal esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
+  esp.spi = spi_bytes(0x1001);
+  again.sa({esp});
+  again.nonce(Buffer(32, 8));
+  again.ts(PayloadType::kTsi, {*TrafficSelector::parse(client)});
+  again.ts(PayloadType::kTsr, {*TrafficSelector::parse(server)});
+  first.say(Exchange::kCreateChildSa, false, 2, again);
+  EXPECT_FALSE(refused(first.hear()));
+  EXPECT_EQ(peers.outbound(), (std::vector{Spi{0x2000}, Spi{0x1001}})) << "the second one lives";
+}
+
 }  // namespace
 }  // namespace simplon::ike::test
