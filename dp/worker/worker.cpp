@@ -173,11 +173,10 @@ void Worker::run_stages(const Tables& tables) {
     if (!burst_.decapsulate.empty())
       decapsulate(burst_, tables, *crypto_, {mailboxes_, control_, counters_, audit_, aggfrag_}, clock_);
     else if (!burst_.classify.empty())
-      classify(
-          burst_, tables, flows_,
-          {neighbours_, transmit_, control_, path_mtus_, counters_, buffers_, tell_prohibited_,
-           class_acquires_},
-          clock_);
+      classify(burst_, tables, flows_,
+               {neighbours_, transmit_, control_, path_mtus_, counters_, buffers_, tell_prohibited_,
+                class_acquires_},
+               clock_);
     else if (!burst_.encapsulate.empty())
       encapsulate(burst_, tables, *crypto_, encapsulate_outputs(), clock_);
     else if (!burst_.fragment.empty())
