@@ -278,7 +278,7 @@ void Registry::remove_sa(SaId id) {
     leaving_sas_.erase(entry);
     if (entry->feedback && entry->in) entry->feedback->release(entry->spec->id);
     // Further grace periods: see AggfragState.
-    if (entry->aggfrag) retire_after(entry->out ? 3 : 1, [this, entry] { forget_feedback(*entry); });
+    if (entry->aggfrag) retire_after(entry->out ? 4 : 1, [this, entry] { forget_feedback(*entry); });
     if (entry->spec->interface == InterfaceId{}) return;
     entry->out ? tunnels_.forget(entry->spec->interface, *entry->out)
                : tunnels_.forget(entry->spec->interface, *entry->in);
