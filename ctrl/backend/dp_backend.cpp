@@ -43,18 +43,16 @@ std::map<SaId, std::uint64_t> DpBackend::packets(const std::vector<SaRef>& sas) 
 
 // RFC 4301 §5.2, RFC 4303 §3.4; the log adds the time.
 AuditEvent audit_event(const dp::AuditedDrop& drop) {
-  const bool selectors = drop.reason == dp::Drop::kSelectorMismatch;
-  const bool inner = selectors || drop.reason == dp::Drop::kSequenceExhausted;
   AuditEvent out;
   char spi[11], label[8];
   std::snprintf(spi, sizeof spi, "0x%08x", static_cast<unsigned>(drop.spi));
   std::snprintf(label, sizeof label, "0x%05x", drop.flow_label & 0xfffff);
   out.what = std::string(dp::name(drop.reason)) + ": SPI " + spi + ", sequence number " +
-             std::to_string(drop.sequence) + ", " + (inner ? "inner " : "") + drop.source.text() + " to " +
-             drop.destination.text();
+             std::to_string(drop.sequence) + ", " + (drop.inner ? "inner " : "") + drop.source.text() +
+             " to " + drop.destination.text();
   if (!drop.source.addresses.first.is_v4()) out.what += std::string(", flow label ") + label;
   out.sa = drop.sa;
-  if (selectors) out.packet.assign(drop.start.begin(), drop.start.end());
+  if (drop.reason == dp::Drop::kSelectorMismatch) out.packet.assign(drop.start.begin(), drop.start.end());
   return out;
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "dp/base/behind_nat.h"
+
 namespace simplon::ctrl {
 namespace {
 
@@ -21,16 +23,14 @@ void set_sa(Changes& out, const SaRef& want, const SaRef* have) {
     out.move_sas.push_back({*have, want});
 }
 
-bool is_behind_nat(const SaSpec& sa) { return sa.mode == SaMode::kTransport && sa.udp; }
-
-// In transport mode an entry has SAs to one port of a NAT alone: those to another port go first.
+// In transport mode an entry has SAs to one port of a NAT alone: those to another port, or to none, go first.
 void free_ports(Changes& out) {
   std::map<PolicyId, Port> wanted;
   for (const SaRef& sa : out.add_out)
     if (is_behind_nat(*sa)) wanted[sa->policy] = sa->udp->destination;
   const auto stays = [&](const SaRef& sa) {
-    const auto port = is_behind_nat(*sa) ? wanted.find(sa->policy) : wanted.end();
-    return port == wanted.end() || port->second == sa->udp->destination;
+    const auto port = wanted.find(sa->policy);
+    return port == wanted.end() || !excludes_behind_nat(*sa, port->second);
   };
   const auto freed = std::stable_partition(out.remove_out.begin(), out.remove_out.end(), stays);
   out.free_out.assign(freed, out.remove_out.end());

@@ -82,6 +82,7 @@ void DpdkDataPath::take_event(const WorkerEvent& e, std::vector<Event>& out) {
                                    .spi = Spi{e.spi},
                                    .sequence = e.sequence,
                                    .sa = SaId{e.sa},
+                                   .inner = e.inner,
                                    .source = side_of(e, e.source, e.sport),
                                    .destination = side_of(e, e.destination, e.dport),
                                    .flow_label = e.flow_label,

@@ -117,8 +117,8 @@ struct AuditedDrop {
   Spi spi{};
   std::uint32_t sequence = 0;
   SaId sa{};  // 0: there is none of this SPI
-  // Of the packet with the ESP or AH header; for kSelectorMismatch of the one inside, and for
-  // kSequenceExhausted of the one that would have been.
+  // Of the packet inside ESP or AH, or that would have been; else of the one with its header.
+  bool inner = false;
   TrafficSelector source, destination;
   std::uint32_t flow_label = 0;     // of IPv6
   std::vector<std::uint8_t> start;  // its first octets

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an SA of AGGFRAG has beside its hot part: packets that wait, and when something is due. The control
 // thread makes it with its SA and destroys it after two grace periods: in the first the owner may be in a
-// turn that does not know, in the second it lets go of it. An outbound one lives for two more: in the third
-// who was about to wake it does so, in the fourth the owner takes that notice. In between it is the owner's.
+// turn that does not know, in the second it lets go of it. An outbound one lives for three more: in the third
+// who was about to wake it does so; in the fourth the owner may be in a turn that began before that; in the
+// fifth it takes that notice. In between it is the owner's.
 #pragma once
 
 #include <atomic>

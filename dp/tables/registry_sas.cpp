@@ -102,9 +102,9 @@ Result<void> Registry::add_outbound(Entry& entry) {
 // RFC 3948 §5.2: of two peers behind one NAT in transport mode the packets have the same addresses, and what
 // is for one would be sent to the other.
 Result<void> Registry::one_peer_behind_nat(const SaSpec& spec, const SlotUse& use) const {
-  if (spec.mode != SaMode::kTransport || !spec.udp || use.sas.empty()) return {};
+  if (!is_behind_nat(spec) || use.sas.empty()) return {};
   const SaSpec& other = *sas_.at(use.sas.back()).spec;
-  if (other.udp && other.udp->destination == spec.udp->destination) return {};
+  if (!excludes_behind_nat(other, spec.udp->destination)) return {};
   return fail(taken_behind_nat(other));
 }
 
@@ -278,7 +278,7 @@ void Registry::remove_sa(SaId id) {
     leaving_sas_.erase(entry);
     if (entry->feedback && entry->in) entry->feedback->release(entry->spec->id);
     // Further grace periods: see AggfragState.
-    if (entry->aggfrag) retire_after(entry->out ? 3 : 1, [this, entry] { forget_feedback(*entry); });
+    if (entry->aggfrag) retire_after(entry->out ? 4 : 1, [this, entry] { forget_feedback(*entry); });
     if (entry->spec->interface == InterfaceId{}) return;
     entry->out ? tunnels_.forget(entry->spec->interface, *entry->out)
                : tunnels_.forget(entry->spec->interface, *entry->in);

@@ -25,7 +25,8 @@ bool Audit::allow(Drop reason, Be32 spi) {
   return limit.each_sa.allow(spi.host(), now) && limit.all.take(now);
 }
 
-void Audit::record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_t sequence, SaId sa) {
+void Audit::record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_t sequence, SaId sa,
+                   Told told) {
   if (!allow(reason, spi)) return;
   const Headers& h = packet.headers;
   const std::uint8_t* ip = ip_of(packet);
@@ -38,6 +39,7 @@ void Audit::record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_
                     .sa = static_cast<std::uint64_t>(sa),
                     .spi = spi.host(),
                     .sequence = sequence,
+                    .inner = told == Told::kInner,
                     .flow_label = flow_label(ip, h.v4),
                     .source = source_of(ip, h.v4),
                     .destination = destination_of(ip, h.v4)};

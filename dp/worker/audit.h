@@ -25,10 +25,15 @@ class Audit {
   // `second` in cycles of the TSC. `control` outlives this.
   Audit(std::uint64_t second, ControlChannel& control);
 
+  enum class Told : std::uint8_t { kOuter, kInner };
   // `packet` is described by its headers: the outer packet; for kSelectorMismatch the inner one, and for
-  // kSequenceExhausted the one that would have been protected, but of AGGFRAG the outer one. `sa`: none when
+  // kSequenceExhausted the one that would have been protected, unless `told` says otherwise. `sa`: none when
   // there is none of this SPI. Of a reason that is not in kAudited nothing is told.
-  void record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_t sequence, SaId sa);
+  void record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_t sequence, SaId sa, Told told);
+  void record(Drop reason, const PacketInfo& packet, Be32 spi, std::uint32_t sequence, SaId sa) {
+    const bool inner = reason == Drop::kSelectorMismatch || reason == Drop::kSequenceExhausted;
+    record(reason, packet, spi, sequence, sa, inner ? Told::kInner : Told::kOuter);
+  }
 
  private:
   static constexpr unsigned kMostInASecond = 20;

@@ -38,6 +38,7 @@ struct WorkerEvent {
                 sequence = 0;    // kAudit: of the packet; kPathMtu: of the ESP packet that was too large, and
   std::uint16_t mtu = 0;         // what is not
   std::uint8_t start_bytes = 0;  // kAudit: how much there is of the packet's start
+  bool inner = false;            // kAudit: it is the packet inside, or what would have been
   std::array<std::uint8_t, 48> start{};
   std::uint32_t flow_label = 0;  // kAudit: of IPv6
   IpAddress source,

@@ -29,7 +29,7 @@ struct ClassifyOutputs {
   WorkerCounters& counters;
   rte_mempool* buffers;   // for fragments
   bool tell_prohibited;   // what the policies discard goes to burst.refuse too
-  RateLimiter& acquires;  // by policy
+  RateLimiter& acquires;  // for classes of traffic, by policy
 };
 
 // Takes burst.classify; what a PROTECT policy covers goes to burst.encapsulate, and what cannot be forwarded

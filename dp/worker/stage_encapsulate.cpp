@@ -92,7 +92,8 @@ inline Drop begin(const PacketInfo& packet, OutboundSa& sa, CryptoJob& job, cons
                        .dport = static_cast<std::uint16_t>(sa.udp ? load_be16(ip + sa.ip_bytes + 2) : 0),
                        .protocol = sa.udp ? kUdp : kEsp,
                        .v4 = sa.v4};
-    out.audit.record(bad, payload, spi_of(sa), static_cast<std::uint32_t>(sa.next_seq - 1), sa.id);
+    out.audit.record(bad, payload, spi_of(sa), static_cast<std::uint32_t>(sa.next_seq - 1), sa.id,
+                     Audit::Told::kOuter);
   }
   drop(payload.m, bad, out.counters);
 }

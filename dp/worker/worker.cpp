@@ -54,6 +54,7 @@ Worker::Worker(WorkerSetup setup)
       neighbours_(second_, transmit_, control_, counters_),
       mailboxes_(setup.mailboxes, setup.index, counters_),
       acquires_(second_),
+      class_acquires_(second_),
       audit_(second_, control_),
       path_mtus_(second_, control_),
       icmp_errors_(second_, setup.icmp.rate, counters_),
@@ -172,10 +173,10 @@ void Worker::run_stages(const Tables& tables) {
     if (!burst_.decapsulate.empty())
       decapsulate(burst_, tables, *crypto_, {mailboxes_, control_, counters_, audit_, aggfrag_}, clock_);
     else if (!burst_.classify.empty())
-      classify(
-          burst_, tables, flows_,
-          {neighbours_, transmit_, control_, path_mtus_, counters_, buffers_, tell_prohibited_, acquires_},
-          clock_);
+      classify(burst_, tables, flows_,
+               {neighbours_, transmit_, control_, path_mtus_, counters_, buffers_, tell_prohibited_,
+                class_acquires_},
+               clock_);
     else if (!burst_.encapsulate.empty())
       encapsulate(burst_, tables, *crypto_, encapsulate_outputs(), clock_);
     else if (!burst_.fragment.empty())

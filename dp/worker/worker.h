@@ -108,6 +108,7 @@ class Worker {
   NeighbourQueue neighbours_;
   Mailboxes mailboxes_;
   RateLimiter acquires_;
+  RateLimiter class_acquires_;  // apart, since a peer may refuse them again and again
   Audit audit_;
   PathMtuNotices path_mtus_;
   IcmpErrors icmp_errors_;

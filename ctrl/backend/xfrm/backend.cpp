@@ -56,7 +56,7 @@ Result<void> XfrmBackend::add_sa(const SaRef& sa, const dp::SaStart& start) {
     return fail(done.error().what + "; it has no " + std::string(simplon::name(sa->protocol)));
   if (!done) return done;
   known_[{sa->spi, sa->destination}] = {.sa = sa, .packets = 0, .active = Clock::now()};
-  if (is_behind_nat(*sa)) behind_nat_[sa->policy][sa->id] = sa;
+  if (sa->direction == Direction::kOut) outbound_[sa->policy][sa->id] = sa;
   return done;
 }
 
@@ -64,9 +64,9 @@ Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
   NetlinkMessage message(XFRM_MSG_DELSA, 0);
   message.header<xfrm_usersa_id>() = sa_id(*sa);
   known_.erase({sa->spi, sa->destination});
-  if (const auto peers = behind_nat_.find(sa->policy); peers != behind_nat_.end()) {
-    peers->second.erase(sa->id);
-    if (peers->second.empty()) behind_nat_.erase(peers);
+  if (const auto out = outbound_.find(sa->policy); out != outbound_.end()) {
+    out->second.erase(sa->id);
+    if (out->second.empty()) outbound_.erase(out);
   }
   auto done = requests_.request(
       message, "removing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi));

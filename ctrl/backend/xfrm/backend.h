@@ -147,8 +147,7 @@ class XfrmBackend final : public Backend {
     Clock::time_point active;   // when it last saw that they had become more, or of the installation
   };
   std::map<std::pair<Spi, IpAddress>, Known> known_;
-  // Outbound SAs in transport mode and UDP, by their entry.
-  std::map<PolicyId, std::map<SaId, SaRef>> behind_nat_;
+  std::map<PolicyId, std::map<SaId, SaRef>> outbound_;  // SAs, by their entry
   std::map<PolicyId, Entry> policies_;
   std::map<PolicyId, std::set<PolicyId>> inside_;  // the entries that name this one as over them
   std::map<KernelPolicy, std::set<Claim>> claims_;

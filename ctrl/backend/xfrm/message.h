@@ -70,8 +70,6 @@ std::uint32_t kernel_priority(const KernelPolicy& kernel, const PolicySpec& poli
 // `around`: the entries whose SAs are around its own, from the inside out (PolicySpec::over).
 NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kernel, bool block,
                               const std::vector<const PolicySpec*>& around = {});
-// Outbound, in transport mode and UDP: its peer's packets have the address of a NAT.
-bool is_behind_nat(const SaSpec& sa);
 // Whether the packets that the entry is for are ESP's or AH's between its own ends: an SA between the two has
 // made them, and the kernel asks no policy about them (RFC 4301 §5.2).
 bool is_for_our_ipsec(const PolicySpec& policy);

@@ -36,17 +36,13 @@ std::optional<Progress> progress_of(const nlmsghdr& notice, const SaSpec& sa) {
 
 }  // namespace
 
-bool is_behind_nat(const SaSpec& sa) {
-  return sa.direction == Direction::kOut && sa.mode == SaMode::kTransport && sa.udp;
-}
-
 // RFC 3948 §5.2: of two peers behind one NAT in transport mode the packets have the same addresses, and what
 // is for one would be sent to the other.
 Result<void> XfrmBackend::one_peer_behind_nat(const SaSpec& sa) const {
-  const auto others = behind_nat_.find(sa.policy);
-  if (!is_behind_nat(sa) || others == behind_nat_.end()) return {};
+  const auto others = outbound_.find(sa.policy);
+  if (!is_behind_nat(sa) || others == outbound_.end()) return {};
   for (const auto& [id, other] : others->second)
-    if (other->udp->destination != sa.udp->destination) return fail(taken_behind_nat(*other));
+    if (excludes_behind_nat(*other, sa.udp->destination)) return fail(taken_behind_nat(*other));
   return {};
 }
 
@@ -70,12 +66,16 @@ Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
     NetlinkMessage message = sa_message(*to, has_, XFRM_MSG_UPDSA);
     auto done = requests_.request(message, what);
     if (!done) return done;
-    if (is_behind_nat(*to)) behind_nat_[to->policy][to->id] = to;
+    if (to->direction == Direction::kOut) outbound_[to->policy][to->id] = to;
     if (const auto known = known_.find({to->spi, to->destination}); known != known_.end())
       known->second.sa = to;
     return done;
   }
-  if (from->direction == Direction::kIn || from->suite.encr->salt == 0) return replace_sa(*from, to, what);
+  if (from->direction == Direction::kIn) return replace_sa(*from, to, what);
+  if (from->suite.encr->salt == 0) {
+    outbound_[to->policy][to->id] = to;
+    return replace_sa(*from, to, what);
+  }
   auto removed = remove_sa(from);
   if (removed) left_.push_back({from->id, false});
   return removed;

@@ -24,6 +24,7 @@ TEST(Rfc4301_5_2, AnAuditLineHasSpiSequenceNumberAddressesAndFlowLabel) {
             "flow label 0x0abcd");
   EXPECT_TRUE(audit_event(drop).packet.empty());
   drop = dropped(dp::Drop::kSelectorMismatch, "192.0.2.1[udp/7]", "192.0.2.2[udp/8]");
+  drop.inner = true;
   EXPECT_EQ(audit_event(drop).what,
             "selector-mismatch: SPI 0xc0ffee01, sequence number 77, inner 192.0.2.1/32[udp/7] to "
             "192.0.2.2/32[udp/8]");
@@ -32,9 +33,12 @@ TEST(Rfc4301_5_2, AnAuditLineHasSpiSequenceNumberAddressesAndFlowLabel) {
 }
 
 TEST(Rfc4303_3_3_3, TheSendersEventIsAboutThePacketThatDidNotLeave) {
-  const dp::AuditedDrop drop = dropped(dp::Drop::kSequenceExhausted, "192.0.2.1[udp/7]", "192.0.2.2[udp/8]");
+  dp::AuditedDrop drop = dropped(dp::Drop::kSequenceExhausted, "192.0.2.1[udp/7]", "192.0.2.2[udp/8]");
+  drop.inner = true;
   EXPECT_NE(audit_event(drop).what.find("inner 192.0.2.1"), std::string::npos);
   EXPECT_TRUE(audit_event(drop).packet.empty()) << "the peer did nothing wrong";
+  drop.inner = false;
+  EXPECT_EQ(audit_event(drop).what.find("inner"), std::string::npos) << "of AGGFRAG it is the outer packet";
 }
 
 }  // namespace

@@ -67,6 +67,12 @@ TEST(DiffPart, OfOneSaIsWhatDiffWouldFind) {
   EXPECT_EQ(children.remove(SaId{99999}), nullptr);
 }
 
+SaRef without_nat(std::uint64_t id, SaMode mode) {
+  SaSpec sa = *install(id, Direction::kOut, 1, kNet).sa;
+  sa.mode = mode;
+  return std::make_shared<const SaSpec>(std::move(sa));
+}
+
 SaRef behind_nat(std::uint64_t id, std::uint16_t port, std::uint32_t policy = 1) {
   SaSpec sa = *install(id, Direction::kOut, policy, kNet).sa;
   sa.mode = SaMode::kTransport;
@@ -90,6 +96,17 @@ TEST(Diff, AnSaToAnotherPortOfANatGoesBeforeTheNewOneComes) {
   State state = now;
   ASSERT_TRUE(apply(changes, journal, state));
   EXPECT_THAT(journal.calls, ElementsAre("-out 1", "+out 4", "-out 2", "-out 3", "commit"));
+}
+
+TEST(Diff, AnSaWithoutUdpGoesBeforeOneBehindANatComes) {
+  for (const SaMode mode : {SaMode::kTransport, SaMode::kTunnel}) {
+    State now, want;
+    now.sas = {{SaId{1}, without_nat(1, mode)}};
+    want.sas = {{SaId{4}, behind_nat(4, 1026)}};
+    EXPECT_THAT(diff(want, now).free_out, ElementsAre(now.sas.at(SaId{1})));
+    want.sas = {{SaId{4}, without_nat(4, SaMode::kTransport)}};
+    EXPECT_THAT(diff(want, now).free_out, ElementsAre()) << "which goes last, as ever";
+  }
 }
 
 }  // namespace

@@ -56,6 +56,34 @@ class Control {
   unsigned workers_;
 };
 
+// Outbound, to this port of a NAT; 0: without UDP.
+SaRef to_port(std::uint64_t id, std::uint16_t port, SaMode mode = SaMode::kTransport) {
+  SaOptions o;
+  o.id = id;
+  o.spi = Spi{static_cast<std::uint32_t>(0x1000 + id)};
+  o.selectors = selectors("198.51.100.1/32", "198.51.100.2/32");
+  o.mode = mode;
+  if (port != 0) o.udp = UdpPorts{Port{4500}, Port{port}};
+  return make_sa(Direction::kOut, o);
+}
+
+// RFC 3948 §5.2, by hand as by IKE.
+TEST(Registry, BehindANatAnEntryHasOnePeerInTransportMode) {
+  const std::vector<SaRef> others{to_port(1, 0), to_port(1, 0, SaMode::kTunnel), to_port(1, 4501),
+                                  to_port(1, 4501, SaMode::kTunnel)};
+  for (const SaRef& other : others) {
+    Control c;
+    ASSERT_TRUE(c.registry.add_sa(other));
+    const auto beside = c.registry.add_sa(to_port(2, 4502));
+    ASSERT_FALSE(beside);
+    EXPECT_NE(beside.error().what.find("the peer at 198.51.100.2"), std::string::npos);
+    EXPECT_EQ(beside.error().what.find("port 4501") != std::string::npos, other->udp.has_value());
+    c.registry.remove_sa(SaId{1});
+    EXPECT_TRUE(c.registry.add_sa(to_port(2, 4502))) << "it is free";
+    EXPECT_TRUE(c.registry.add_sa(to_port(3, 4502))) << "of the same peer";
+  }
+}
+
 TEST(Registry, BeforeTheFirstPolicyEverythingIsDropped) {
   Control c;
   EXPECT_EQ(c.tables().generation, 1u) << "caches hold 0";

@@ -336,10 +336,14 @@ TEST(Aggfrag, AnSaThatGoesWithAHoleOpenLeavesNothingBehind) {
   expect_each_is_counted(pair.right, 1);
 }
 
-// One worker by hand: its turns are this test's.
+// One worker by hand: its turns are this test's. Worker 1, if there is one, owns nothing.
 struct Owner {
-  Owner() { quiescence.online(0); }
-  ~Owner() { quiescence.offline(0); }
+  explicit Owner(unsigned n = 1) : workers(n), quiescence(n) {
+    for (unsigned i = 0; i < workers; ++i) quiescence.online(i);
+  }
+  ~Owner() {
+    for (unsigned i = 0; i < workers; ++i) quiescence.offline(i);
+  }
   void add(Direction direction, AggfragOptions options) {
     SaOptions o = joining(options);
     o.id = direction == Direction::kOut ? 1 : 2;
@@ -348,12 +352,13 @@ struct Owner {
   }
   OutboundSa& sa() { return *(*registry.tables().read()->outbound)[0].sa.read(); }
   void take_news() { aggfrag.take_news(registry.tables().read()->aggfrag[0]); }
-  void end_turn() {
-    quiescence.report(0);
+  void end_turn(unsigned worker = 0) {
+    quiescence.report(worker);
     registry.collect();
   }
 
-  Quiescence quiescence{1};
+  const unsigned workers;
+  Quiescence quiescence;
   Registry registry{
       *Shared::get().crypto,
       quiescence,
@@ -404,7 +409,32 @@ TEST(Aggfrag, AnSaThatIsWokenWhenItIsGoneIsLeftAlone) {
   owner.take_news();
   EXPECT_TRUE(owner.aggfrag.idle());
   EXPECT_EQ(owner.registry.retired(), 1u);
+  for (int i = 0; i < 2; ++i) owner.end_turn();
+  EXPECT_EQ(owner.registry.retired(), 0u);
+}
+
+// The latest that the notice can come: worker 1 found the SA after its report for the second period, and puts
+// the notice before its report for the third, when the owner's turn has begun already.
+TEST(Aggfrag, AnSaIsThereUntilItsOwnerHasTakenTheLastNotice) {
+  Owner owner(2);
+  owner.add(Direction::kOut, {.congestion = true});
+  owner.take_news();
+  AggfragState* const state = owner.sa().aggfrag;
+  owner.registry.remove_sa(SaId{1});
+  owner.end_turn(1), owner.end_turn();  // 1
+  owner.end_turn(1);
+  owner.take_news();  // the departure
+  EXPECT_TRUE(owner.aggfrag.idle());
+  owner.end_turn();  // 2
   owner.end_turn();
+  owner.take_news();  // nothing yet
+  state->wake();
+  owner.end_turn(1);                    // 3
+  owner.end_turn(), owner.end_turn(1);  // 4
+  ASSERT_EQ(owner.registry.retired(), 1u);
+  owner.take_news();
+  EXPECT_TRUE(owner.aggfrag.idle());
+  owner.end_turn(), owner.end_turn(1);  // 5
   EXPECT_EQ(owner.registry.retired(), 0u);
 }
 

@@ -49,6 +49,7 @@ TEST(Rfc4303_3_3_3, TheSenderAuditsAnSaThatHasNoSequenceNumberLeft) {
   EXPECT_EQ(told[0].spi, static_cast<std::uint32_t>(pair.options.spi));
   EXPECT_EQ(told[0].sequence, 0xffffffffu);
   EXPECT_EQ(told[0].sa, pair.options.id);
+  EXPECT_TRUE(told[0].inner);
   EXPECT_EQ(told[0].source.text(), v6.inner_from);
   EXPECT_EQ(told[0].destination.text(), v6.inner_to);
   EXPECT_EQ(told[0].flow_label, 0x12345u) << "the cleartext flow label";
@@ -79,6 +80,7 @@ TEST(Rfc4303_3_3_3, SoIsAnSaOfAggfrag) {
       EXPECT_EQ(pair.left.dropped(Drop::kSequenceExhausted), 1u);
       const auto told = audited(pair.left);
       ASSERT_EQ(told.size(), 1u);
+      EXPECT_FALSE(told[0].inner);
       EXPECT_EQ(told[0].reason, Drop::kSequenceExhausted);
       EXPECT_EQ(told[0].spi, static_cast<std::uint32_t>(pair.options.spi));
       EXPECT_EQ(told[0].sequence, 0xffffffffu);

@@ -88,6 +88,17 @@ TEST_F(DscpClassesTest, ThatTrafficAsksForItsOwn) {
   EXPECT_EQ(events[0].source, *IpAddress::parse("198.18.1.10"));
 }
 
+TEST_F(DscpClassesTest, WhatAsksForItsOwnHoldsNobodyBackWhoHasNone) {
+  add(1, 0);
+  EXPECT_EQ(by(kEf), 1u);
+  EXPECT_EQ(left.events().size(), 1u);
+  left.registry().remove_sa(SaId{1});
+  EXPECT_EQ(by(kEf), 0u);
+  EXPECT_EQ(left.events().size(), 1u) << "in the same second";
+  EXPECT_EQ(by(kEf), 0u);
+  EXPECT_TRUE(left.events().empty()) << "of each once a second";
+}
+
 TEST_F(DscpClassesTest, WithoutClass0ItsTrafficAsksForAnSa) {
   add(2, 1);
   EXPECT_EQ(by(kEf), 2u);

@@ -179,6 +179,45 @@ TEST(Rfc7296_2_6, WhoIsRefusedAfterACookieTriesOnceMoreFromTheBeginning) {
   }
 }
 
+TEST(Rfc7296_2_6, WhatElseWasWantedIsMadeAfterItToo) {
+  Side side(1);
+  Now now{1000s};
+  auto c = connection(true);
+  c->children.push_back(c->children[0]);
+  c->children[1].name = "net2";
+  c->children[1].selectors.remote = {*TrafficSelector::parse("198.18.4.0/24")};
+  side.endpoint.configure({c}, now);
+  side.endpoint.initiate("sites", "net", 1, now);
+  BarePeer refuses(side, now), takes(side, now);
+  PayloadWriter cookie, refusal;
+  cookie.notify(NotifyType::kCookie, Buffer(20, 7));
+  refusal.notify(NotifyType::kAuthenticationFailed);
+  ASSERT_EQ(refuses.waiting(), 1u);
+  refuses.deliver(write_message({.spi_i = parse_header(side.sent.back())->spi_i,
+                                 .exchange = Exchange::kIkeSaInit,
+                                 .flags = kFlagResponse},
+                                cookie));
+  refuses.answer_init();
+  refuses.skip();
+  ASSERT_TRUE(refuses.hear());
+  side.endpoint.initiate("sites", "net2", 2, now);
+  refuses.say(Exchange::kIkeAuth, true, 1, refusal);
+  takes.answer_init();
+  ASSERT_TRUE(takes.hear());
+  PayloadWriter auth = takes.authenticated();
+  Proposal esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
+  esp.spi = spi_bytes(0x1000);
+  auth.sa({esp});
+  auth.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.1.0/24")});
+  auth.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.2.0/24")});
+  takes.say(Exchange::kIkeAuth, true, 1, auth);
+  const auto net2 = takes.hear();
+  ASSERT_TRUE(net2);
+  EXPECT_EQ(net2->header.exchange, Exchange::kCreateChildSa);
+  EXPECT_TRUE(side.done(1) && side.done(1)->ok);
+  EXPECT_EQ(side.done(2), nullptr) << "it is being made";
+}
+
 TEST(Rfc7296_2_6, AboveTheLimitInitiatorsAreIgnored) {
   Side side(1, Settings{.half_open_limit = 0});
   Now now{1000s};

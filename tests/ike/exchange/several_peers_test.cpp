@@ -89,13 +89,17 @@ TEST(Rfc7296_2_9, PeersWithPartsOfAChildHaveThemBesideOneAnother) {
   EXPECT_EQ(peers.outbound(), (std::vector{Spi{0x1000}, Spi{0x2000}}));
 }
 
-// L2TP in transport mode: all clients behind one NAT have its address here, so their ports tell them apart.
-TEST(Rfc3948_5_2, ClientsBehindOneNatNeedPortsOfTheirOwn) {
+std::shared_ptr<Connection> l2tp() {
   auto c = for_anybody();
   c->children[0].mode = SaMode::kTransport;
   c->children[0].selectors = {{*TrafficSelector::parse("198.51.100.1[udp/1701]")},
                               {*TrafficSelector::parse("198.51.100.2[udp]")}};
-  Peers peers(c);
+  return c;
+}
+
+// L2TP in transport mode: all clients behind one NAT have its address here, so their ports tell them apart.
+TEST(Rfc3948_5_2, ClientsBehindOneNatNeedPortsOfTheirOwn) {
+  Peers peers(l2tp());
   BarePeer first(peers.side, peers.now, 1), second(peers.side, peers.now, 2), third(peers.side, peers.now, 3);
   for (BarePeer* peer : {&first, &second, &third}) peer->behind_nat = true;
   second.identity = "c.example", third.identity = "d.example";
@@ -110,11 +114,7 @@ TEST(Rfc3948_5_2, ClientsBehindOneNatNeedPortsOfTheirOwn) {
 
 // A client that was restarted, or whose NAT was: it says nothing of what it had.
 TEST(Rfc3948_5_2, APeerThatComesFromAnotherPortTakesItsTrafficOver) {
-  auto c = for_anybody();
-  c->children[0].mode = SaMode::kTransport;
-  c->children[0].selectors = {{*TrafficSelector::parse("198.51.100.1[udp/1701]")},
-                              {*TrafficSelector::parse("198.51.100.2[udp]")}};
-  Peers peers(c);
+  Peers peers(l2tp());
   BarePeer before(peers.side, peers.now, 1), now(peers.side, peers.now, 2), other(peers.side, peers.now, 3);
   for (BarePeer* peer : {&before, &now, &other}) peer->behind_nat = true;
   now.port = Port{40000}, other.port = Port{40001};
@@ -136,6 +136,47 @@ TEST(Rfc3948_5_2, APeerThatComesFromAnotherPortTakesItsTrafficOver) {
   EXPECT_TRUE(refused(peers.ask(other, 0x3000, client, server, SaMode::kTransport)));
   EXPECT_TRUE(peers.side.logged("'b.example' at 198.51.100.2")) << "which of them has it";
   EXPECT_EQ(peers.outbound(), std::vector{Spi{0x2000}});
+}
+
+TEST(Rfc3948_5_2, APeerThatComesBehindANatTakesItsTrafficOver) {
+  for (const SaMode mode : {SaMode::kTransport, SaMode::kTunnel}) {
+    auto c = l2tp();
+    c->children[0].transport_fallback = TransportFallback::kTunnel;
+    Peers peers(c);
+    BarePeer before(peers.side, peers.now, 1), now(peers.side, peers.now, 2);
+    now.behind_nat = true;
+    const char *server = "198.51.100.1[udp/1701]", *client = "198.51.100.2[udp/1701]";
+    EXPECT_FALSE(refused(peers.ask(before, 0x1000, client, server, mode)));
+    EXPECT_FALSE(refused(peers.ask(now, 0x2000, client, server, SaMode::kTransport)));
+    EXPECT_EQ(peers.outbound(), std::vector{Spi{0x2000}});
+    EXPECT_TRUE(peers.side.outbound[0]->udp);
+  }
+}
+
+// What the backend has no room for beside it (taken_behind_nat()) is refused, and asked for less and less
+// often.
+TEST(Rfc3948_5_2, TwoDevicesOfOneNameDoNotTakeItFromEachOtherWithoutEnd) {
+  Peers peers(l2tp());
+  BarePeer first(peers.side, peers.now, 1), second(peers.side, peers.now, 2);
+  for (BarePeer* peer : {&first, &second}) peer->behind_nat = true;
+  second.port = Port{40000};
+  const char *server = "198.51.100.1[udp/1701]", *client = "198.18.2.1[udp/1701]";
+  EXPECT_FALSE(refused(peers.ask(first, 0x1000, client, server, SaMode::kTransport)));
+  peers.now += 1s;
+  EXPECT_FALSE(refused(peers.ask(second, 0x2000, client, server, SaMode::kTransport)));
+  EXPECT_EQ(peers.outbound(), std::vector{Spi{0x2000}}) << "the first was not heard of since it came";
+  peers.now += 1s;
+  PayloadWriter again;
+  again.notify(NotifyType::kUseTransportMode);
+  Proposal esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
+  esp.spi = spi_bytes(0x1001);
+  again.sa({esp});
+  again.nonce(Buffer(32, 8));
+  again.ts(PayloadType::kTsi, {*TrafficSelector::parse(client)});
+  again.ts(PayloadType::kTsr, {*TrafficSelector::parse(server)});
+  first.say(Exchange::kCreateChildSa, false, 2, again);
+  EXPECT_FALSE(refused(first.hear()));
+  EXPECT_EQ(peers.outbound(), (std::vector{Spi{0x2000}, Spi{0x1001}})) << "the second one lives";
 }
 
 }  // namespace

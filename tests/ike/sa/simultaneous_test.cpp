@@ -169,5 +169,64 @@ TEST(SimultaneousInitiation, NoChildIsLostWhenSeveralAreOnTheWay) {
     }
 }
 
+// Ours, with the child "net", and with what it has asked for next.
+std::optional<BarePeer::Heard> establish(BarePeer& mine) {
+  mine.answer_init();
+  EXPECT_TRUE(mine.hear());  // IKE_AUTH
+  PayloadWriter auth = mine.authenticated();
+  answer_net(auth, "198.18.1.0/24", "198.18.2.0/24");
+  mine.say(Exchange::kIkeAuth, true, 1, auth);
+  return mine.hear();
+}
+
+TEST(SimultaneousInitiation, WhatWaitsInTheOneThatGoesWaitsAsLongInTheOther) {
+  Now now{1000s};
+  Side side(1);
+  side.endpoint.configure({with_two(true)}, now);
+  side.endpoint.initiate("sites", "net", 1, now);
+  side.endpoint.initiate("sites", "net2", 2, now);
+  BarePeer mine(side, now), theirs(side, now, ~std::uint64_t{0});
+  const auto net2 = establish(mine);
+  ASSERT_TRUE(net2 && net2->header.exchange == Exchange::kCreateChildSa);
+  PayloadWriter refusal;
+  refusal.notify(NotifyType::kTemporaryFailure, {});
+  mine.say(Exchange::kCreateChildSa, true, net2->header.message_id, refusal);
+  ASSERT_EQ(mine.waiting(), 0u) << "later";
+  theirs.authenticate_with_child(0x2000);
+  EXPECT_TRUE(side.logged("this IKE SA goes"));
+  ASSERT_EQ(theirs.waiting(), 1u) << "the child later, all the same";
+  theirs.skip();  // the other one's DELETE
+  mine.say(Exchange::kInformational, true, net2->header.message_id + 1, {});
+  ASSERT_EQ(side.endpoint.status().size(), 1u);
+  now += 6s;
+  side.endpoint.tick(now);
+  const auto again = theirs.hear();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->header.exchange, Exchange::kCreateChildSa);
+  EXPECT_EQ(side.done(2), nullptr);
+}
+
+TEST(SimultaneousInitiation, AClassThatIsBeingMadeInTheOneThatGoesIsMadeInTheOther) {
+  Now now{1000s};
+  Side side(1);
+  auto c = connection(true);
+  c->children[0].classes.count = 2;
+  c->children[0].classes.of[8] = 1;
+  side.endpoint.configure({c}, now);
+  side.endpoint.initiate("sites", "net", 1, now);
+  BarePeer mine(side, now), theirs(side, now, ~std::uint64_t{0});
+  const auto asked = establish(mine);
+  ASSERT_TRUE(asked && asked->header.exchange == Exchange::kCreateChildSa);
+  theirs.authenticate_with_child(0x2000);
+  EXPECT_TRUE(side.logged("this IKE SA goes"));
+  const auto again = theirs.hear();
+  ASSERT_TRUE(again) << "at once";
+  ASSERT_EQ(again->header.exchange, Exchange::kCreateChildSa);
+  theirs.say(Exchange::kCreateChildSa, true, again->header.message_id, made(0x2001));
+  EXPECT_EQ(theirs.waiting(), 0u);
+  ASSERT_EQ(side.outbound.back()->spi, Spi{0x2001});
+  EXPECT_EQ(side.outbound.back()->dscp_class, 1u);
+}
+
 }  // namespace
 }  // namespace simplon::ike::test
