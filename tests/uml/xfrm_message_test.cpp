@@ -163,6 +163,10 @@ TEST_F(XfrmMessage, WhatGoesOnIsReadBackWhereItWas) {
       EXPECT_EQ(counters->sequence, at);
       EXPECT_EQ(counters->packets, 1234u);
       EXPECT_EQ(counters->bytes, 567890u);
+      EXPECT_EQ(a_->differences(*sa), std::vector<std::string>{});
+      a_->recheck();
+      EXPECT_EQ(told(*a_), "");
+      EXPECT_TRUE(a_->sequence(*sa)) << "it is still there";
       EXPECT_TRUE(a_->remove_sa(sa));
       EXPECT_FALSE(a_->sequence(*sa)) << "it is gone";
     }

@@ -265,13 +265,14 @@ void XfrmBackend::put_back(const SaRef& sa, std::vector<BackendEvent>& out) {
   const std::string what = std::string(simplon::name(sa->protocol)) + " SA " + simplon::ctrl::text(sa->spi);
   NetlinkMessage message = sa_message(*sa, has_, XFRM_MSG_UPDSA);
   const auto done = requests_.request(message, what);
-  std::vector<std::string> left = done ? differences(*sa) : std::vector{done.error().what};
-  if (left.empty())
-    return out.emplace_back(ChangedEvent{"another program has changed " + what + "; put back", false}),
-           void();
-  out.emplace_back(ChangedEvent{
-      "another program has changed " + what + ", and it cannot be put back (" + left.front() + "); removed",
-      false});
+  const std::vector<std::string> left = done ? differences(*sa) : std::vector{done.error().what};
+  const std::string changed = "another program has changed " + what;
+  if (left.empty()) {
+    out.emplace_back(ChangedEvent{changed + "; put back", false});
+    return;
+  }
+  out.emplace_back(
+      ChangedEvent{changed + ", and it cannot be put back (" + left.front() + "); removed", false});
   if (remove_sa(sa)) out.emplace_back(ExpireEvent{sa->id, true});
 }
 

@@ -55,7 +55,7 @@ std::optional<Progress> progress_from(const SaSpec& sa, const dp::SaStart& start
   if (out ? start.next_sequence <= 1 : start.replay_top == 0) return std::nullopt;
   const std::uint64_t at = out ? start.next_sequence - 1 : start.replay_top;
   xfrm_replay_state_esn state{};
-  state.replay_window = window_of(sa, 1, kernel);
+  state.replay_window = window_of(sa, sa.esn == Esn::kOn ? std::max(sa.replay_window, 1u) : 1, kernel);
   state.bmp_len = out ? words(state.replay_window) : words(std::max(state.replay_window, 1u));
   (out ? state.oseq : state.seq) = static_cast<std::uint32_t>(at);
   if (sa.esn == Esn::kOn) (out ? state.oseq_hi : state.seq_hi) = static_cast<std::uint32_t>(at >> 32);
