@@ -310,6 +310,7 @@ inline constexpr Command kCommands[]{
      .vici = "upgrade",
      .help = "go on in another program, or in the same again",
      .answered = Answered::kLater,
+     .event = "control-log",
      .answer = "`success`, or `errmsg`; it comes as the other takes over",
      .arguments = kUpgrade},
     {.words = "log-level",
