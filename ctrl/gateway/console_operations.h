@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 
 #include "ctrl/gateway/manual_operations.h"
 #include "ctrl/gateway/reload.h"
@@ -25,6 +26,7 @@ struct ConsoleParts {
   Reconciler& reconciler;
   ManualOperations& manual;
   Reload& reload;
+  std::function<Result<void>(PolicyId child, bool kernel)> place;
   Tickets& tickets;
   std::chrono::system_clock::time_point since;  // when the gateway started
   Now started{};
