@@ -22,13 +22,20 @@ in_kernel() { [ "$(on gwA ip xfrm state | grep -c '^src')" = "$1" ]; }
 both_ping() { site_pings hostA 198.18.2.10 && site_pings hostA 2001:db8:b::10; }
 crosses() { on hostA ping -q -c 1 -W 1 "$1"; }
 crosses_back() { on hostB ping -q -c 1 -W 1 "$1"; }
-loses_nothing() { # TO COMMAND... : while a ping to TO goes on
-  local to=$1; shift
+# While a ping to TO goes on. Every request up to the last that was answered has its answer: what is still under way when ping is
+# stopped is not lost, and on a machine with much to do that is some.
+loses_nothing() { # TO COMMAND...
+  local to=$1 now; shift
   ping_begin hostA "$to"
-  wait_for 20 grep -q 'icmp_seq=20' "$run/long-ping.log" && "$@" || { ping_end; return 1; }
-  local now; now=$(sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' "$run/long-ping.log" | tail -n 1)
-  wait_for 20 grep -q "icmp_seq=$((now + 40)) " "$run/long-ping.log"
+  wait_for 30 grep -q 'icmp_seq=20 ' "$run/long-ping.log" && "$@" || { ping_end; return 1; }
+  now=$(sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' "$run/long-ping.log" | tail -n 1)
+  wait_for 30 grep -q "icmp_seq=$((now + 40)) " "$run/long-ping.log" || { ping_end; return 1; }
   ping_end
+  all_answered
+}
+# What goes by the kernel is slower: in a move back to the data path later packets may overtake the last of these.
+all_answered() {
+  sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' "$run/long-ping.log" | sort -nu | awk '$1 != NR {bad = 1} END {exit bad || NR < 50}'
 }
 
 esp=aes128gcm16-x25519
@@ -38,7 +45,7 @@ ok "in the data path" eval 'in_kernel 0 && lives "AES_GCM_16.*\((direct|cpu)\)"'
 ok "the capture sees what is sent in clear on purpose" site_watch_clear
 ok "packets cross it" both_ping
 moves() { # TO PLACE SAS-IN-THE-KERNEL
-  ok "to the kernel's place '$2', nothing is lost to $1" loses_nothing "$1" ctl gwA placement sites/net "$2"
+  ok "moved to '$2', nothing is lost to $1" loses_nothing "$1" ctl gwA placement sites/net "$2"
   ok "  $3 SAs are the kernel's" wait_for 20 in_kernel "$3"
 }
 for to in 198.18.2.10 2001:db8:b::10; do
@@ -46,7 +53,7 @@ for to in 198.18.2.10 2001:db8:b::10; do
   ok "  the console says why" lives 'is in the kernel: pinned'
   ok "  the gateway itself reaches the other side" on gwA ping -q -c 2 -i 0.1 -W 2 -I 198.18.1.1 198.18.2.10
   moves "$to" dp 0
-  ok "  the gateway itself reaches the other side" on gwA ping -q -c 2 -i 0.1 -W 2 -I 198.18.1.1 198.18.2.10
+  ok "  and its route and its policies are gone" eval '! on gwA ip route get 198.18.2.10 2>/dev/null && ! on gwA ip xfrm policy | grep -q 198.18.2.0'
 done
 ok "the peer rekeys, and nothing is lost" loses_nothing 198.18.2.10 swan gwB --rekey --child net
 ok "closed, the kernel's way is closed too" eval 'ctl gwA placement sites/net kernel && ctl gwA gateway off && no_answer hostA 198.18.2.10'
@@ -71,7 +78,6 @@ ok "nor does the peer's" loses_nothing 2001:db8:b::10 swan gwB --rekey --child n
 ok "the new ones are the kernel's alone" wait_for 20 in_kernel 2
 
 # What others do to the kernel. The data path lets pass what an SA has carried, nothing else.
-lost() { drop_count gwA not-from-host; }
 meddle() { # TITLE COMMAND
   ok "$1" on gwA sh -c "$2"
   on hostA ping -q -i 0.02 -c 25 -W 1 198.18.2.10 >/dev/null
