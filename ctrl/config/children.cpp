@@ -186,7 +186,8 @@ Result<std::uint16_t> parse_mss(std::string_view text) {
 ReadChild read_child(const std::string& name, const Value& value, const Connection& connection,
                      InterfaceId interface, const Config& config) {
   Section section(value);
-  ReadChild all{.child = {}, .ah_half = {}, .over = section.get("over")};
+  ReadChild all{
+      .child = {}, .ah_half = {}, .over = section.get("over"), .placement = section.get("placement")};
   ChildConfig& out = all.child;
   out.name = name;
   out.interface = interface;

@@ -105,6 +105,7 @@ Config read(Section& root, const Secrets* secrets, PolicyIds& ids, const Machine
   read_ports(root.get("ports"), out);
   const std::vector<ConnectionDraft> drafts = read_connections(root.get("connections"), secrets, ids, out);
   read_routes(root.get("routes"), out);
+  out.pins = read_pins(drafts, out.mode);
   out.policies = read_policies(root.get("policies"), out, drafts, ids);
   if (out.daemon == IkeDaemon::kExternal)
     for (PolicySpec& policy : out.policies) policy.order += kLastFollowedOrder + 1;

@@ -31,6 +31,15 @@ enum class IkeDaemon : std::uint8_t { kInternal, kExternal };
 // Whether DES, 3DES and MD5 may be used; for the file and for SAs by hand.
 enum class Legacy : std::uint8_t { kRefuse, kAllow };
 
+// In mode dp: where a child's SAs live. kNone: in the data path, and in the kernel those that no crypto
+// device of it can do.
+enum class Pin : std::uint8_t { kNone, kDataPath, kKernel };
+struct ChildPin {
+  Pin pin = Pin::kNone;
+  std::string why_not_kernel;  // not empty: the kernel can have none of its SAs, and `pin` is kDataPath
+  friend bool operator==(const ChildPin&, const ChildPin&) = default;
+};
+
 // An address of a port with its prefix length, host bits kept: what `ip address add` takes.
 struct PortAddress {
   dp::PortIndex port{};
@@ -89,6 +98,8 @@ struct Config {
   // (child_sa_table.h). A child whose peer's address is not known yet and whose selectors depend on it has an
   // empty side: only a place in the order, not to be installed.
   std::vector<PolicySpec> policies;
+
+  std::map<PolicyId, ChildPin> pins;  // by the children's entries; what is missing has none
 
   ike::Settings ike;  // limits
   LogConfig log;

@@ -131,6 +131,7 @@ void read_children(const Value& value, InterfaceId interface, ConnectionDraft& d
       child.policy = ids.of(draft.connection.name + "/" + child.name);
       draft.children.push_back(item);
       draft.overs.push_back(over);
+      draft.pins.push_back(read.placement);
       return draft.connection.children.emplace_back(std::move(child)).policy;
     };
     if (read.ah_half) {

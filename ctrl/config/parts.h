@@ -67,6 +67,7 @@ struct ConnectionDraft {
   Value value;
   std::vector<Value> children;  // as connection.children
   std::vector<Value> overs;     // likewise: `over` of each
+  std::vector<Value> pins;      // likewise: `placement` of each
 };
 // The interfaces of the connections go to `out`, where the ports stand already.
 std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids,
@@ -81,6 +82,7 @@ struct ReadChild {
   ike::ChildConfig child;
   std::optional<ike::ChildConfig> ah_half;  // of a bundle (RFC 4301 §4.5)
   Value over;                               // the child whose SAs are around this one's
+  Value placement;
 };
 ReadChild read_child(const std::string& name, const Value& value, const ike::Connection& connection,
                      InterfaceId interface, const Config& config);
@@ -95,6 +97,10 @@ ike::ChildConfig later_child(const ike::ChildConfig& child);
 // `ah`: the proposals for its AH half; none: it is no bundle. Behind all else of the child.
 void read_bundle(Section& section, const ike::Connection& connection, std::vector<ike::Proposal> ah,
                  ReadChild& out);
+
+// pins.cpp
+// `placement` of each child, and which children the kernel cannot have. Behind all of the connections.
+std::map<PolicyId, ChildPin> read_pins(const std::vector<ConnectionDraft>& drafts, Mode mode);
 
 // aggfrag.cpp
 // Of a child whose mode and protocol are read.

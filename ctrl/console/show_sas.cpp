@@ -51,6 +51,10 @@ void show_children(std::ostream& out, const Message& children) {
                joined(*c, "local-ts") + " === " + joined(*c, "remote-ts")});
   }
   table.empty() ? void(out << "  no child SAs\n") : table.print(out, "  ");
+  for (const Element& element : children.elements())
+    if (const auto* c = std::get_if<Message>(&element.content); c && c->value("why-kernel"))
+      out << "  " << field(*c, "name") << " #" << field(*c, "uniqueid")
+          << " is in the kernel: " << field(*c, "why-kernel") << '\n';
 }
 
 std::string end_text(const Message& m, const std::string& side) {

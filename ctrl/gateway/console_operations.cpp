@@ -34,6 +34,7 @@ void bind_ike(Operations& o, const ConsoleParts& p) {
   o.terminate = [p](const ike::Which& which, Done done) {
     p.endpoint.terminate(which, p.tickets.issue(std::move(done)), clock_now());
   };
+  o.place = p.place;
   o.rekey = [p](const ike::Which& which, Done done) {
     p.endpoint.rekey(which, p.tickets.issue(std::move(done)), clock_now());
   };
@@ -41,6 +42,7 @@ void bind_ike(Operations& o, const ConsoleParts& p) {
 
 void bind_installed(Operations& o, const ConsoleParts& p) {
   o.sa_counters = [p](SaId id) { return p.reconciler.counters(id); };
+  o.why_in_kernel = [p](SaId id) { return p.reconciler.why_in_kernel(id); };
   o.policies = [p] { return p.reconciler.policies(); };
   o.hits = [p] { return p.datapath ? std::optional(p.datapath->hits()) : std::nullopt; };
   o.stats = [p] { return p.datapath ? std::optional(p.datapath->stats()) : std::nullopt; };

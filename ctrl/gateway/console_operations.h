@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 
 #include "ctrl/follow/follower.h"
 #include "ctrl/gateway/manual_operations.h"
@@ -29,6 +30,7 @@ struct ConsoleParts {
   const Follower* follower;  // null: Simplon negotiates itself
   Reload& reload;
   UpgradeRequest& upgrade;
+  std::function<Result<void>(PolicyId child, bool kernel)> place;
   Tickets& tickets;
   std::chrono::system_clock::time_point since;  // when the gateway started
   Now started{};

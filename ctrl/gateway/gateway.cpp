@@ -19,6 +19,7 @@
 #include "ctrl/gateway/clock.h"
 #include "ctrl/gateway/console_operations.h"
 #include "ctrl/gateway/interfaces.h"
+#include "ctrl/gateway/kernel_beside.h"
 #include "ctrl/guard/messages.h"
 
 namespace simplon::ctrl {
@@ -217,6 +218,39 @@ Result<void> Gateway::start_network() {
   return {};
 }
 
+// The kernel beside the data path. Its SAs are in no journal: a gateway that takes over would begin their
+// numbers anew.
+Result<void> Gateway::start_beside() {
+  if (!datapath_ || reconciler_.runs(BackendId::kKernel)) return {};
+  if (guarded_) return fail("under the guard all SAs are the data path's");
+  auto kernel = XfrmBackend::open();
+  if (!kernel) return std::unexpected(kernel.error());
+  if (auto done = sockets_->prepare_for_kernel(); !done) return done;
+  auto backend = std::make_unique<KernelBeside>(std::move(*kernel), *datapath_,
+                                                [this](const std::vector<PolicySpec>& entries) {
+                                                  if (!entries.empty())
+                                                    let_kernel_forward(config_.setup, entries);
+                                                  network_->set_kernel_entries(entries);
+                                                });
+  const std::vector<int> fds = backend->fds();
+  if (auto done = reconciler_.start(BackendId::kKernel, std::move(backend)); !done) return done;
+  for (const int fd : fds) poller_.add(fd, [] {});
+  return reconciler_.set_gateway(reconciler_.gateway_on());
+}
+
+void Gateway::start_beside_if_needed() {
+  if (reconciler_.runs(BackendId::kKernel) || !reconciler_.needs_kernel(config_.connections)) return;
+  if (auto done = start_beside(); !done)
+    log_.warning(Category::kKernel, "the kernel can have no SAs beside the data path: " + done.error().what);
+}
+
+Result<void> Gateway::place(PolicyId child, bool kernel) {
+  if (!datapath_) return fail("in mode kernel all SAs are the kernel's");
+  if (kernel)
+    if (auto done = start_beside(); !done) return done;
+  return reconciler_.pin(child, kernel ? Pin::kKernel : Pin::kNone);
+}
+
 Result<void> Gateway::start_ike() {
   auto entropy = seed();
   if (!entropy) return std::unexpected(entropy.error());
@@ -237,6 +271,7 @@ Result<void> Gateway::start_ike() {
     while (auto result = jobs_->take()) endpoint_->complete(*result, clock_now());
   });
   for (const int fd : reconciler_.fds()) poller_.add(fd, [] {});  // wakes the turn, which polls
+  start_beside_if_needed();
   for (const std::string& warning : reconciler_.withdraw_impossible(config_.connections))
     log_.warning(Category::kConfig, warning);
   return begin_ike();
@@ -289,11 +324,23 @@ Result<void> Gateway::adopt() {
 
 Result<void> Gateway::start_console() {
   reload_.emplace(Reload::Parts{config_, ids_, machine_, log_, network_.get(), *endpoint_, reconciler_,
-                                *outputs_, manual_, [this] { recheck(); }});
+                                *outputs_, manual_, [this] { start_beside_if_needed(); },
+                                [this] { recheck(); }});
   upgrade_.emplace(guarded_.get(), poller_, config_.file);
-  const ConsoleParts parts{config_,     log_,    datapath_.get(), *jobs_,   *endpoint_,
-                           reconciler_, manual_, follower_.get(), *reload_, *upgrade_,
-                           tickets_,    since_,  started_};
+  const ConsoleParts parts{config_,
+                           log_,
+                           datapath_.get(),
+                           *jobs_,
+                           *endpoint_,
+                           reconciler_,
+                           manual_,
+                           follower_.get(),
+                           *reload_,
+                           *upgrade_,
+                           [this](PolicyId child, bool kernel) { return place(child, kernel); },
+                           tickets_,
+                           since_,
+                           started_};
   for (const std::string& path : config_.management.sockets) {
     auto console = ViciServer::open(path, Commands(console_operations(parts)));
     if (!console) return std::unexpected(console.error());

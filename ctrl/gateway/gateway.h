@@ -55,6 +55,9 @@ class Gateway {
   Result<void> start_kernel();
   Result<void> start_backend(BackendId id, std::unique_ptr<Backend> backend);
   Result<void> start_network();
+  Result<void> start_beside();
+  void start_beside_if_needed();
+  Result<void> place(PolicyId child, bool kernel);
   Result<void> start_ike();
   Result<void> begin_ike();
   Result<void> adopt();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ctrl/gateway/clock.h"
+#include "ctrl/guard/kernel_network.h"
 
 namespace simplon::ctrl {
 
@@ -162,6 +163,7 @@ MissingNetwork missing(const std::vector<PortAddress>& addresses, const std::vec
 void Network::put_back(ike::Now now) {
   if (held_.deadline() && now >= *held_.deadline()) publish();
   if (!compare_ || now < next_try_) return;
+  follow_kernel_entries();
   const MissingNetwork gone = missing(addresses_, routes_, mirror_->network());
   compare_ = !gone.addresses.empty() || !gone.routes.empty();
   if (!compare_) return told_.clear();
@@ -181,6 +183,29 @@ void Network::tell(const Result<bool>& put, const std::string& what) {
     log_.warning(Category::kNetwork,
                  what + " was removed from the kernel and cannot be put back yet: " + put.error().what);
   }
+}
+
+void Network::set_kernel_entries(std::vector<PolicySpec> entries) {
+  kernel_entries_ = std::move(entries);
+  follow_kernel_entries();
+}
+
+// The ways themselves are no way to a peer.
+void Network::follow_kernel_entries() {
+  if (kernel_entries_.empty() && ways_.empty()) return;
+  std::vector<dp::Route> routes = mirror_->network().routes;
+  std::erase_if(routes, [&](const dp::Route& r) {
+    return std::ranges::any_of(
+        ways_, [&](const dp::Route& way) { return way.prefix == r.prefix && way.metric == r.metric; });
+  });
+  const std::vector<dp::Route> before = std::exchange(ways_, ways_of_protected(kernel_entries_, routes));
+  const auto tell = [&](const Result<void>& done) {
+    if (!done) log_.warning(Category::kNetwork, done.error().what);
+  };
+  for (const dp::Route& way : before)
+    if (std::ranges::find(ways_, way) == ways_.end()) tell(mirror_->remove_route(way));
+  for (const dp::Route& way : ways_)
+    if (auto there = mirror_->restore_route(way); !there) tell(std::unexpected(there.error()));
 }
 
 void Network::event(const dp::Event& event) {

@@ -42,6 +42,9 @@ class Network {
   // ones that are not among them. Returns the errors.
   std::vector<std::string> configure(const Config& now, const std::vector<PortAddress>& old_addresses,
                                      const std::vector<dp::Route>& old_routes);
+  // What the kernel protects beside the data path, by entries of its SPD: it looks a packet's route up before
+  // its policy, so it gets one to where each of them leads, which goes with the entry.
+  void set_kernel_entries(std::vector<PolicySpec> entries);
   // Once a second: the kernel confirms the neighbours that the data path uses.
   void confirm_neighbours();
   // What the data path says of next hops and TAPs.
@@ -58,6 +61,7 @@ class Network {
   void tell(const Result<bool>& put, const std::string& what);
   std::vector<dp::PortIndex> set_tunnels(const Config& now, std::vector<std::string>& errors);
   void publish();
+  void follow_kernel_entries();
   void tell_held();
   std::string name_of(dp::PortIndex port) const;  // "port lan", "interface tun0"
   void watch_neighbours();
@@ -76,6 +80,8 @@ class Network {
   Log& log_;
   std::vector<PortAddress> addresses_;  // of the configuration
   std::vector<dp::Route> routes_;
+  std::vector<PolicySpec> kernel_entries_;
+  std::vector<dp::Route> ways_;   // to where they lead
   NetworkMirror::Beyond beyond_;  // as told in the log
   bool published_ = false;
   bool compare_ = false;        // the kernel's network has changed since put_back() looked

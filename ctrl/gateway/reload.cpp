@@ -82,6 +82,7 @@ ReloadOutcome Reload::run() {
   const Now now = clock_now();
   std::ranges::move(parts_.manual.conflicts(config), std::back_inserter(config.warnings));
   parts_.endpoint.configure(config.ike);
+  parts_.start_beside();
   std::ranges::move(parts_.reconciler.withdraw_impossible(config.connections),
                     std::back_inserter(config.warnings));
   parts_.endpoint.configure(config.connections, now);

@@ -31,7 +31,8 @@ class Reload {
     Reconciler& reconciler;
     IkeOutputs& outputs;
     const ManualOperations& manual;
-    std::function<void()> recheck;  // compares mutes and what is installed with what is in the kernel
+    std::function<void()> start_beside;  // the kernel, where the configuration has SAs for it
+    std::function<void()> recheck;       // compares mutes and what is installed with what is in the kernel
   };
   explicit Reload(Parts parts) : parts_(std::move(parts)) {}
 

@@ -43,27 +43,6 @@ bool is_link_local(const IpAddress& a) {
   return kLinkLocal.contains(a);
 }
 
-// To what the policies protect, by the way to the other end of the tunnel.
-void add_ways(const std::vector<PolicySpec>& policies, std::vector<dp::Route>& routes) {
-  std::vector<dp::Route> more;
-  for (const PolicySpec& policy : policies) {
-    if (policy.action != Action::kProtect || policy.mode != SaMode::kTunnel || !policy.tunnel) continue;
-    const dp::Route* outer = way_to(policy.tunnel->remote, routes);
-    if (outer == nullptr) continue;
-    for (const SelectorSet& set : policy.selectors.sets())
-      for (const TrafficSelector& s : set.remote)
-        for (const Prefix& prefix : prefixes_of(s.addresses, kMostPrefixes)) {
-          if (prefix.contains(policy.tunnel->remote)) continue;  // it has a route
-          dp::Route route{.prefix = prefix, .gateway = outer->gateway, .port = outer->port};
-          route.metric = kLastMetric;
-          const IpAddress& end = policy.tunnel->remote;
-          if (!route.gateway && end.family() == prefix.address.family()) route.gateway = end;
-          more.push_back(route);
-        }
-  }
-  routes.insert(routes.end(), more.begin(), more.end());
-}
-
 using OnAddress = Result<void> (NetworkMirror::*)(dp::PortIndex, const IpAddress&, std::uint8_t);
 using OnRoute = Result<void> (NetworkMirror::*)(const dp::Route&);
 
@@ -82,7 +61,8 @@ std::vector<std::string> for_all(const NetworkRecord& network, const std::vector
     if (const auto port = to->ports.find(*a.port); port != to->ports.end() && !is_link_local(a.address))
       tell((kernel.*on_address)(port->second, a.address, static_cast<std::uint8_t>(a.address.bits())));
   std::vector<dp::Route> routes = network.routes;
-  add_ways(policies, routes);
+  const std::vector<dp::Route> ways = ways_of_protected(policies, routes);
+  routes.insert(routes.end(), ways.begin(), ways.end());
   // Those to a link before those by a gateway on it.
   for (const bool by_gateway : {false, true})
     for (dp::Route r : routes) {
@@ -117,6 +97,28 @@ const dp::Route* way_to(const IpAddress& to, const std::vector<dp::Route>& route
                                   (r.prefix.length == best->prefix.length && r.metric < best->metric)))
       best = &r;
   return best;
+}
+
+std::vector<dp::Route> ways_of_protected(const std::vector<PolicySpec>& policies,
+                                         const std::vector<dp::Route>& routes) {
+  std::vector<dp::Route> more;
+  for (const PolicySpec& policy : policies) {
+    if (policy.action != Action::kProtect || policy.mode != SaMode::kTunnel || !policy.tunnel) continue;
+    const dp::Route* outer = way_to(policy.tunnel->remote, routes);
+    if (outer == nullptr) continue;
+    for (const SelectorSet& set : policy.selectors.sets())
+      for (const TrafficSelector& s : set.remote)
+        for (const Prefix& prefix : prefixes_of(s.addresses, kMostPrefixes)) {
+          if (prefix.contains(policy.tunnel->remote)) continue;  // it has a route
+          dp::Route route{.prefix = prefix, .gateway = outer->gateway, .port = outer->port};
+          route.metric = kLastMetric;
+          const IpAddress& end = policy.tunnel->remote;
+          if (route.gateway && route.gateway->family() != prefix.address.family()) route.gateway.reset();
+          if (!route.gateway && end.family() == prefix.address.family()) route.gateway = end;
+          more.push_back(route);
+        }
+  }
+  return more;
 }
 
 std::vector<std::string> bring_to_kernel(const NetworkRecord& network,

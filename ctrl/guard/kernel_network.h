@@ -27,6 +27,11 @@ std::vector<std::string> take_from_kernel(const NetworkRecord& network,
 void remember_ipv6_forwarding(SharedState& state);
 void restore_ipv6_forwarding(SharedState& state);
 
+// Routes to what the policies protect, by the way to the other end of the tunnel, behind every route that
+// somebody has set. None to a prefix in which that end is.
+std::vector<dp::Route> ways_of_protected(const std::vector<PolicySpec>& policies,
+                                         const std::vector<dp::Route>& routes);
+
 // The way that packets to `to` take: the route of the longest prefix. Null: there is none.
 const dp::Route* way_to(const IpAddress& to, const std::vector<dp::Route>& routes);
 

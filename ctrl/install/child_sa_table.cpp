@@ -59,6 +59,7 @@ SaRef ChildSaTable::add(const ike::InstallSa& install, const Config& config, Pol
   if (over && is_open(*over)) own.over = narrow(own.id, around(own, *over), *over, ids);
   if (own.policy != sa->policy || own.over != sa->over) sa = with_entries(*sa, own);
   if (sa->direction == Direction::kOut) outbound_[sa->policy].insert(sa->id);
+  by_entry_[sa->policy].insert(sa->id);
   sas_[sa->id] = {sa, install.connection, install.child_name, install.child};
   return sa;
 }
@@ -74,10 +75,11 @@ SaRef ChildSaTable::remove(SaId id) {
   auto node = sas_.extract(id);
   if (node.empty()) return nullptr;
   SaRef sa = node.mapped().sa;
-  if (const auto out = outbound_.find(sa->policy); out != outbound_.end()) {
-    out->second.erase(id);
-    if (out->second.empty()) outbound_.erase(out);
-  }
+  for (auto* index : {&outbound_, &by_entry_})
+    if (const auto found = index->find(sa->policy); found != index->end()) {
+      found->second.erase(id);
+      if (found->second.empty()) index->erase(found);
+    }
   for (const PolicyId entry : {sa->policy, sa->over}) leave(entry, id);
   return sa;
 }
@@ -94,6 +96,13 @@ void ChildSaTable::leave(PolicyId entry, SaId user) {
 PolicyId ChildSaTable::parent(PolicyId id) const {
   const auto own = narrowed_.find(id);
   return own == narrowed_.end() ? id : own->second.parent;
+}
+
+std::vector<SaRef> ChildSaTable::of_entry(PolicyId id) const {
+  std::vector<SaRef> out;
+  if (const auto found = by_entry_.find(id); found != by_entry_.end())
+    for (const SaId sa : found->second) out.push_back(sas_.at(sa).sa);
+  return out;
 }
 
 std::vector<PolicyId> ChildSaTable::narrowed() const {

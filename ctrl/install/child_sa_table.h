@@ -49,6 +49,8 @@ class ChildSaTable {
   // The SPD entry with this id as it should be now. The tunnel's ends are those of its newest outbound SA;
   // without one, those of the configuration. None when neither an SA nor the configuration needs the entry.
   std::optional<PolicySpec> policy(PolicyId id, const Config& config) const;
+  // The SAs of an entry, in the order in which they came.
+  std::vector<SaRef> of_entry(PolicyId id) const;
   // The ids of the entries that narrowed SAs have.
   std::vector<PolicyId> narrowed() const;
 
@@ -64,7 +66,7 @@ class ChildSaTable {
   std::map<SaId, Entry> sas_;
   std::map<PolicyId, Narrowed> narrowed_;
   std::map<std::pair<PolicyId, Selectors>, PolicyId> narrowed_ids_;  // by the child's entry
-  std::map<PolicyId, std::set<SaId>> outbound_;
+  std::map<PolicyId, std::set<SaId>> outbound_, by_entry_;
 };
 
 }  // namespace simplon::ctrl

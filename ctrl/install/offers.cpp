@@ -19,19 +19,19 @@ Buffer some_key(std::size_t bytes) {
 // Asks once for each kind of SA, however many children have it.
 class Suites {
  public:
-  explicit Suites(const Can& can) : can_(can) {}
+  Suites(const CanAt& can, const PinOf& pin) : can_(can), pin_(pin) {}
 
   // Empty: it can be done; else why not.
   const std::string& why_not(const EspSuite& suite, const ike::ChildConfig& child) {
     const auto [found, fresh] =
         asked_.try_emplace({suite.encr, suite.integ, child.protocol, child.mode, child.replay_window,
-                            child.aggfrag.use != ike::AggfragUse::kOff});
-    if (fresh) found->second = ask(suite, child);
+                            child.aggfrag.use != ike::AggfragUse::kOff, pin_(child.policy)});
+    if (fresh) found->second = ask(suite, child, pin_(child.policy));
     return found->second;
   }
 
  private:
-  std::string ask(const EspSuite& suite, const ike::ChildConfig& child) const {
+  std::string ask(const EspSuite& suite, const ike::ChildConfig& child, Pin pin) const {
     SaSpec sa;
     sa.protocol = child.protocol;
     sa.mode = child.mode;
@@ -43,12 +43,14 @@ class Suites {
     if (suite.integ) sa.integ_key = Secret(some_key(suite.integ->key));
     sa.replay_window = child.replay_window;
     sa.aggfrag.on = child.aggfrag.use != ike::AggfragUse::kOff;
-    const auto able = can_(sa);
+    const auto able = can_(sa, pin);
     return able ? std::string() : able.error().what;
   }
 
-  const Can& can_;
-  std::map<std::tuple<const Encr*, const Integ*, IpsecProtocol, SaMode, std::uint32_t, bool>, std::string>
+  const CanAt& can_;
+  const PinOf& pin_;
+  std::map<std::tuple<const Encr*, const Integ*, IpsecProtocol, SaMode, std::uint32_t, bool, Pin>,
+           std::string>
       asked_;
 };
 
@@ -80,8 +82,8 @@ ike::Proposal possible(const ike::Proposal& proposal, const ike::ChildConfig& ch
 
 }  // namespace
 
-std::vector<std::string> withdraw_impossible(Connections& connections, const Can& can) {
-  Suites suites(can);
+std::vector<std::string> withdraw_impossible(Connections& connections, const CanAt& can, const PinOf& pin) {
+  Suites suites(can, pin);
   std::vector<std::string> warnings;
   for (auto& connection : connections) {
     auto changed = std::make_shared<ike::Connection>(*connection);

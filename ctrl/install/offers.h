@@ -15,8 +15,11 @@ namespace simplon::ctrl {
 
 using Connections = std::vector<std::shared_ptr<const ike::Connection>>;
 
+// Whether an SA can be installed that is of a child with this pin.
+using CanAt = std::function<Result<void>(const SaSpec&, Pin)>;
+
 // Takes these suites out of the proposals of `connections`, and returns a warning for each. A child of which
 // nothing is left is neither asked for nor agreed to.
-std::vector<std::string> withdraw_impossible(Connections& connections, const Can& can);
+std::vector<std::string> withdraw_impossible(Connections& connections, const CanAt& can, const PinOf& pin);
 
 }  // namespace simplon::ctrl

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which backend gets which SA and which policy. A pure function of what is wanted, of the mode, and of what
-// the backends can.
+// Which backend gets which SA and which policy. A pure function of what is wanted, of the mode, of what the
+// backends can, and of where SAs are pinned and where they are.
+//
+// In mode dp the data path has every policy: it sees every packet first. Beside it the kernel may have SAs,
+// and then the entries of these, with what stands before them in the order. An SA stays where it is: another
+// sender under its key would begin its numbers anew. So a child moves with the SA that replaces the one
+// before, and until that is deleted it has SAs in both.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +22,7 @@ namespace simplon::ctrl {
 
 enum class BackendId : std::uint8_t { kDataPath, kKernel };
 
-// In both modes one backend gets everything.
+// Has every policy, and the SAs that are in no other.
 constexpr BackendId backend_of(Mode mode) {
   return mode == Mode::kKernel ? BackendId::kKernel : BackendId::kDataPath;
 }
@@ -24,6 +30,14 @@ constexpr BackendId backend_of(Mode mode) {
 // Backend::can of each backend that runs.
 using Can = std::function<Result<void>(const SaSpec&)>;
 using Capabilities = std::map<BackendId, Can>;
+
+// Where SAs of an entry are to be, and where one is. Both may be empty: nothing is pinned, or installed.
+using PinOf = std::function<Pin(PolicyId)>;
+using HeldBy = std::function<std::optional<BackendId>(SaId)>;
+struct Wishes {
+  PinOf pin;
+  HeldBy held;
+};
 
 struct RefusedSa {
   SaRef sa;
@@ -35,8 +49,14 @@ struct Placement {
   std::vector<RefusedSa> refused;     // no backend can do them; their policies are placed all the same
 };
 
-// backend_of(mode) must be among `backends`. Its cost is that of `desired`, which may be a part of what is
-// wanted.
-Placement placement(Mode mode, State desired, const Capabilities& backends);
+// Which of them takes an SA that is nowhere yet. An SA that is pinned to the kernel goes to the data path
+// where the kernel cannot do it; one that is pinned to the data path goes nowhere else. The error tells of
+// each that was asked.
+Result<BackendId> choose(Mode mode, const SaSpec& sa, Pin pin, const Capabilities& backends);
+
+// backend_of(mode) must be among `backends`. `desired` may be a part of what is wanted, with all SAs of each
+// of its policies; entries that stand before those of the kernel's then come with all of it alone. The cost
+// is that of `desired`, and in all of it the product of the entries and those that the kernel has.
+Placement placement(Mode mode, State desired, const Capabilities& backends, const Wishes& wishes = {});
 
 }  // namespace simplon::ctrl

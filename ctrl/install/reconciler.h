@@ -32,6 +32,12 @@ class Reconciler {
   // Takes over what a former run left in the backend, and closes it (Installer::start).
   Result<void> start(BackendId id, std::unique_ptr<Backend> backend);
 
+  bool runs(BackendId id) const { return installers_.contains(id); }
+  // Whether some child of these may have SAs that the kernel is to have, beside the data path.
+  bool needs_kernel(const Connections& connections);
+  // By an administrator: from now on new SAs of the child go there. An error where the kernel cannot have it.
+  Result<void> pin(PolicyId child, Pin pin);
+
   // What no backend can do is not offered (offers.h); returns a warning for each.
   std::vector<std::string> withdraw_impossible(Connections& connections);
 
@@ -75,6 +81,8 @@ class Reconciler {
   bool holds_like(const SaSpec& sa) const;   // of the same direction, SPI and destination
   std::vector<PolicySpec> policies() const;  // in the order of the SPD
   std::optional<SaCounters> counters(SaId id) const;
+  // In mode dp, of an SA that the kernel has: why it is there. Empty: it is not.
+  std::string why_in_kernel(SaId id) const;
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) const;
 
   // The next poll() compares what is installed with what should be, whatever the notices said.
@@ -84,7 +92,12 @@ class Reconciler {
   StatusLines status() const;  // of all backends
 
  private:
-  Capabilities capabilities();
+  Capabilities capabilities() const;
+  Pin pin_of(PolicyId child) const;
+  std::optional<BackendId> holder(SaId id) const;
+  Placement placed(bool whole, const std::vector<SaRef>& changed);
+  bool changes_kernel_entries(const Placement& placed, const std::vector<SaRef>& changed) const;
+  Result<void> install(const Placement& placed, bool whole, const std::vector<SaRef>& changed, Now now);
   Result<void> log_refused(const std::vector<RefusedSa>& refused);
 
   const Config& config_;
@@ -95,9 +108,10 @@ class Reconciler {
   FollowedEntries followed_;
   std::map<BackendId, Installer> installers_;
   bool all_changed_ = true;
-  std::vector<SaRef>
-      changed_;  // IKE's SAs and followed ones that were added, moved or removed since the last reconcile()
-  std::string logged_;  // the refusal that was logged last
+  // IKE's SAs and followed ones that were added, moved or removed since the last reconcile()
+  std::vector<SaRef> changed_;
+  std::string logged_;              // the refusal that was logged last
+  std::map<PolicyId, Pin> pinned_;  // by an administrator
   bool gateway_on_ = true;
 };
 

@@ -62,8 +62,20 @@ State desired_part(const std::vector<SaRef>& sas, const Config& config, const Ch
       if (const auto found = followed.policies.find(id); found != followed.policies.end())
         out.policies.insert(*found);
     }
+    for (const SaRef& other : children.of_entry(sa->policy)) out.sas[other->id] = other;
   }
   return out;
+}
+
+State grown(State want, const State& now) {
+  want.sas.insert(now.sas.begin(), now.sas.end());
+  for (const auto& [id, have] : now.policies) {
+    const auto [policy, added] = want.policies.emplace(id, have);
+    if (!added && policy->second.action == Action::kProtect && have.action == Action::kProtect &&
+        have.direction == PolicyDirection::kBoth)
+      policy->second.direction = PolicyDirection::kBoth;
+  }
+  return want;
 }
 
 State former(const Installed& installed) {

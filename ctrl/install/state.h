@@ -39,10 +39,12 @@ std::string text(const PolicySpec& policy);
 bool serves(const SaSpec& sa, const Config& config, const ManualEntries& manual);
 State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual = {},
               const FollowedEntries& followed = {});
-// The part of it that these SAs of IKE's or followed ones, which came or went, are about: they and their
-// policies.
+// The part of it that these SAs of IKE's or followed ones, which came or went, are about: they, their
+// policies, and the other SAs of IKE's of these.
 State desired_part(const std::vector<SaRef>& sas, const Config& config, const ChildSaTable& children,
                    const FollowedEntries& followed = {});
+// `want`, and what of `now` it does not have; of an entry that narrows to one direction the wider one.
+State grown(State want, const State& now);
 // What a former process left in a backend, as the State to start from. Its SAs get ids from 2^63 on, which no
 // SA of this process has, so diff() removes them.
 State former(const Installed& installed);

@@ -48,6 +48,23 @@ inline constexpr std::array kRekey =
     joined(kExchangeById,
            std::array{Argument{.name = "reauth", .kind = Kind::kFlag, .offered = Offered::kSocketOnly}});
 
+inline constexpr std::array kPlacement{
+    Argument{.name = "target",
+             .help = "CONNECTION/CHILD",
+             .kind = Kind::kPositional,
+             .names = Names::kTargets,
+             .offered = Offered::kConsoleOnly},
+    Argument{.name = "place",
+             .help = "kernel, or dp: the data path where a device of it can",
+             .kind = Kind::kPositional,
+             .required = Required::kYes,
+             .choices = "kernel dp"},
+    Argument{.name = "ike", .help = "connection by name", .names = Names::kConnections},
+    Argument{.name = "child", .help = "child by name", .names = Names::kChildren},
+    Argument{.name = "timeout",
+             .help = "seconds to wait; without it until the SAs are replaced",
+             .kind = Kind::kSeconds}};
+
 inline constexpr std::array kListSas{
     Argument{.name = "ike", .help = "only this connection's", .names = Names::kConnections},
     Argument{.name = "ike-id", .help = "only this IKE SA"},
@@ -238,6 +255,13 @@ inline constexpr Command kCommands[]{
      .answered = Answered::kLater,
      .event = "control-log",
      .arguments = kRekey},
+    {.words = "placement",
+     .vici = "placement",
+     .help = "move a child's SAs to the kernel or back, by replacing them",
+     .answered = Answered::kLater,
+     .event = "control-log",
+     .answer = "`success`, `matches`",
+     .arguments = kPlacement},
     {.words = "status",
      .vici = "status",
      .help = "the gateway in a few lines",

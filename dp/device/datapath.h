@@ -33,6 +33,10 @@ class DataPath {
   virtual void remove_sa(SaId id) = 0;
   // The SA of this id, whose peer has another address or port now: all else of it stays.
   virtual Result<void> move_sa(const SaRef& sa) = 0;
+  // An SA that the kernel has: what comes by it is given to the kernel, and ESP and AH that the kernel sends
+  // may leave. Inbound in effect at once, outbound with the next commit.
+  virtual Result<void> add_kernel_sa(const SaRef& sa) = 0;
+  virtual void remove_kernel_sa(SaId id) = 0;
   virtual Result<void> add_policy(const PolicySpec& policy) = 0;  // same id: replaced in place
   virtual void remove_policy(PolicyId id) = 0;
   virtual void set_network(const NetworkSpec& network) = 0;

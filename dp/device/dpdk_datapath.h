@@ -49,6 +49,8 @@ class DpdkDataPath final : public DataPath {
   Result<void> add_sa(const SaRef& sa, const SaStart& start) override { return registry_->add_sa(sa, start); }
   void remove_sa(SaId id) override { registry_->remove_sa(id); }
   Result<void> move_sa(const SaRef& sa) override { return registry_->move_sa(sa); }
+  Result<void> add_kernel_sa(const SaRef& sa) override { return registry_->add_kernel_sa(*sa); }
+  void remove_kernel_sa(SaId id) override { registry_->remove_kernel_sa(id); }
   Result<void> add_policy(const PolicySpec& policy) override { return registry_->add_policy(policy); }
   void remove_policy(PolicyId id) override { registry_->remove_policy(id); }
   void set_network(const NetworkSpec& network) override { registry_->set_network(network); }

@@ -109,6 +109,15 @@ bool is_dhcp_offer(const Tables& tables, const Flow& flow) {
   return entry == nullptr || entry->action != Action::kProtect;
 }
 
+// To an entry whose SA is in the kernel. What the kernel itself sends it has protected already; in clear
+// comes what left it before it had the SA, and an SA of ours that is still there takes that.
+Decision protect_by_kernel(const Tables& tables, const Flow& flow, const Spd::Entry& entry) {
+  const std::uint32_t by = hit(&entry, Direction::kOut);
+  if (flow.origin != Origin::kHostUnprotected) return punt(flow.port).counted(by);
+  const bool has_sa = (*tables.outbound)[entry.slot].sa.read() != nullptr;
+  return has_sa ? protect(entry) : drop(Drop::kClearNotAllowed).counted(by);
+}
+
 // Over the boundary outwards: the SPD's outbound side decides; `pass` is what BYPASS means here.
 Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) {
   if (!tables.gateway_on && pass.kind != Decision::Kind::kSend) return drop(Drop::kGatewayOff);
@@ -125,7 +134,7 @@ Decision outbound(const Tables& tables, const Flow& flow, const Decision& pass) 
       break;
   }
   if (!tables.gateway_on) return drop(Drop::kGatewayOff);
-  return protect(*entry);
+  return entry->via_kernel ? protect_by_kernel(tables, flow, *entry) : protect(*entry);
 }
 
 // Into a tunnel interface: its SPD has PROTECT entries alone, and no other SPD is asked.
@@ -169,10 +178,20 @@ Inbound inbound(const Tables& tables, const Flow& flow) {
   return {in_clear(tables, flow.source), by};
 }
 
-// The entry that gives such packets to the kernel to forward; null: none does.
+// The entry that gives such packets to the kernel to forward in clear; null: none does.
 const Spd::Entry* entry_via_kernel(const Tables& tables, Direction direction, const Flow& flow) {
   const Spd::Entry* entry = tables.spd_of(flow.port).find(direction, flow);
   return entry != nullptr && entry->action == Action::kBypass && entry->via_kernel ? entry : nullptr;
+}
+
+// The entry by which the kernel may have forwarded such a packet; null: none lets it. Inwards that is also
+// one with an SA in the kernel: in clear its packets do not get to the kernel by a port, and the kernel's own
+// policies ask what comes from elsewhere for the SA (RFC 4301 §5.2).
+const Spd::Entry* entry_of_forwarded(const Tables& tables, Direction direction, const Flow& flow) {
+  const Spd::Entry* entry = tables.spd_of(flow.port).find(direction, flow);
+  if (entry == nullptr) return nullptr;
+  const bool by_sa = entry->action == Action::kProtect && entry->from_kernel && direction == Direction::kIn;
+  return by_sa || (entry->action == Action::kBypass && entry->via_kernel) ? entry : nullptr;
 }
 
 // Multicast beyond a link passes where an entry names the group; one for all destinations does not.
@@ -211,7 +230,7 @@ bool is_hosts_own(const Tables& tables, const Flow& flow) {
 // §5.2). So only that comes back from it which the SPD would give to it, by the side that it leaves on.
 Decision forwarded_by_kernel(const Tables& tables, const Flow& flow) {
   const bool inwards = flow.origin == Origin::kHostProtected;
-  const Spd::Entry* entry = entry_via_kernel(tables, inwards ? Direction::kIn : Direction::kOut, flow);
+  const Spd::Entry* entry = entry_of_forwarded(tables, inwards ? Direction::kIn : Direction::kOut, flow);
   if (entry == nullptr) return drop(Drop::kNotFromHost);
   if (const Drop bad = why_not_fragment(*entry, flow); bad != Drop::kNone) return drop(bad);
   if (const Drop reason = martian(tables, flow); reason != Drop::kNone) return drop(reason);
@@ -228,6 +247,13 @@ Decision from_tunnel_of_host(const Tables& tables, const Flow& flow) {
   return into_tunnel(tables, flow, flow.port);
 }
 
+// What the kernel's SAs have made is not asked about again, as what ours have made is not. In UDP it passes
+// with IKE.
+bool is_of_kernel_sa(const Tables& tables, const Flow& flow) {
+  return tables.kernel_sas && (flow.protocol == kEsp || flow.protocol == kAh) &&
+         tables.routes->local(flow.source) != nullptr;
+}
+
 // Out of a TAP comes what the host sends itself, and what the kernel was given to forward.
 Decision from_host(const Tables& tables, const Flow& flow) {
   if (!is_hosts_own(tables, flow)) return forwarded_by_kernel(tables, flow);
@@ -235,6 +261,7 @@ Decision from_host(const Tables& tables, const Flow& flow) {
   if (flow.protocol == kUdp && is_ike_port(flow.sport) && tables.routes->local(flow.source))
     return send(flow.port);
   if (is_link_multicast(flow.destination)) return send(flow.port);
+  if (is_of_kernel_sa(tables, flow)) return tables.gateway_on ? send(flow.port) : drop(Drop::kGatewayOff);
   const Drop in_tunnel = in_clear(tables, flow.destination);
   const Decision decision =
       outbound(tables, flow, in_tunnel == Drop::kNone ? send(flow.port) : drop(in_tunnel));
@@ -273,6 +300,7 @@ const OutboundSlot* protecting_slot(const Tables& tables, const Flow& flow) {
   const Spd::Entry* entry = spd == nullptr ? nullptr : spd->find(Direction::kOut, flow);
   if (entry == nullptr || entry->action != Action::kProtect || why_not_fragment(*entry, flow) != Drop::kNone)
     return nullptr;
+  if (entry->via_kernel) return nullptr;
   const OutboundSlot& slot = (*tables.outbound)[entry->slot];
   return slot.sa.read() == nullptr ? nullptr : &slot;
 }

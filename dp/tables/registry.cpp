@@ -157,6 +157,7 @@ Result<void> Registry::commit() {
   next->outbound = &outbound_;
   next->aggfrag = aggfrag_news_.data();
   next->gateway_on = gateway_on_;
+  next->kernel_sas = !kernel_sas_.empty();
   next->generation = ++generation_;
   policies_changed_ = network_changed_ = switched_ = false;
   std::shared_ptr<const Tables> old(tables_.publish(next.release()));
@@ -184,7 +185,8 @@ void Registry::build_spds(Tables& next) const {
   std::vector<ClassSlots> classes;
   for (const auto& [id, policy] : policies_) {
     auto& list = policy.spec.spd.empty() ? inputs[policy.spec.interface] : named[policy.spec.spd];
-    list.push_back({policy.spec, policy.slot, add_classes(policy, classes)});
+    list.push_back({policy.spec, policy.slot, add_classes(policy, classes), kernel_entries_.contains(id),
+                    sends_by_kernel(id)});
   }
   next.classes =
       classes.empty() ? nullptr : std::make_shared<const std::vector<ClassSlots>>(std::move(classes));

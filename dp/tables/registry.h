@@ -52,6 +52,11 @@ class Registry {
   // Keys, counters, window and sequence numbers go on. The owner takes it before the SA's next packet.
   Result<void> move_sa(const SaRef& sa);
   void remove_sa(SaId id);
+  // The kernel has this SA: what comes by it goes there, at once without a commit. From the next commit on
+  // its entry takes what the kernel forwards inwards, and gives the kernel what goes out, if this is the
+  // newest of the entry's outbound SAs. Ours and the kernel's are apart by SPI and destination.
+  Result<void> add_kernel_sa(const SaSpec& sa);
+  void remove_kernel_sa(SaId id);
   Result<void> add_policy(const PolicySpec& policy);
   void remove_policy(PolicyId id);
   void set_network(const NetworkSpec& network);
@@ -150,6 +155,7 @@ class Registry {
   void set_inner_mtu(const Entry& entry);
   void build_spds(Tables& next) const;
   std::shared_ptr<const PortSpds> port_spds(std::map<std::string, std::vector<Spd::Input>> named) const;
+  bool sends_by_kernel(PolicyId id) const;
   std::uint32_t add_classes(const Policy& policy, std::vector<ClassSlots>& to) const;
   static std::uint64_t packets(const Entry& entry);
   static std::uint64_t carried(const Entry& entry);
@@ -179,6 +185,14 @@ class Registry {
   std::vector<AggfragNews> aggfrag_news_;                       // by worker
   std::map<SlotKey, std::weak_ptr<AggfragFeedback>> feedback_;  // of the SAs of AGGFRAG of one slot
   std::map<SaId, Entry> sas_;
+  struct KernelSa {
+    std::unique_ptr<InboundSa> mark;  // in sad_; none: it is outbound
+    PolicyId policy{};
+    IpAddress destination;
+    IpsecProtocol protocol{};
+  };
+  std::map<SaId, KernelSa> kernel_sas_;
+  std::map<PolicyId, std::set<SaId>> kernel_entries_;  // the SAs of each
   std::set<SaId> with_dummies_;
   std::map<std::pair<Spi, IpAddress>, SaId> outbound_ids_;  // of two with one SPI and destination the later
   PathMtus path_mtus_;

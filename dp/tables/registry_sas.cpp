@@ -90,6 +90,7 @@ Result<void> Registry::add_outbound(Entry& entry) {
   if (entry.aggfrag) aggfrag_news_[entry.owner].put(entry.aggfrag->arrival);
   if (spec.interface != InterfaceId{}) tunnels_.add(spec.interface, *entry.out);
   use->sas.push_back(spec.id);
+  if (kernel_entries_.contains(spec.policy)) policies_changed_ = true;  // see sends_by_kernel()
   outbound_ids_[{spec.spi, spec.destination}] = spec.id;
   if (spec.tunnel.dummies != 0) with_dummies_.insert(spec.id);
   // Those that it is over have less room from now on.
@@ -263,6 +264,7 @@ void Registry::remove_sa(SaId id) {
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.
     SlotUse& use = slots_.at({entry->spec->policy, entry->spec->dscp_class});
     std::erase(use.sas, id);
+    if (kernel_entries_.contains(entry->spec->policy)) policies_changed_ = true;
     if (entry->spec->interface != InterfaceId{}) tunnels_.leave(entry->spec->interface, *entry->out);
     forget_outbound(*entry->spec);
     outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());

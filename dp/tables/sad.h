@@ -24,6 +24,10 @@ constexpr AddressKey sad_key(IpsecProtocol protocol, AddressKey destination) {
   return protocol == IpsecProtocol::kAh ? ~destination : destination;
 }
 
+// Stands in InboundSa::owner of an SA that the kernel has, and no worker. Of such a one nothing counts but
+// what it is found by.
+inline constexpr std::uint16_t kOfKernel = 0x7fff;
+
 class Sad {
  public:
   explicit Sad(std::size_t slots = 1024)  // a power of two

@@ -25,10 +25,11 @@ class Spd {
     PortRange sports, dports;
     std::uint8_t protocol = kAnyProtocol;
     Action action = Action::kDiscard;
-    bool via_kernel = false;  // BYPASS: the kernel forwards it
-    bool multicast = false;   // its destinations are groups alone
-    bool whole = false;       // PROTECT in transport mode, which protects no fragments (RFC 4301 §7)
-    bool pfp_ports = false;   // its SAs are for the ports of one packet (RFC 4301 §4.4.1)
+    bool via_kernel = false;   // the kernel forwards it, and protects it where the entry says PROTECT
+    bool from_kernel = false;  // PROTECT: what the kernel forwards inwards has come by an SA of the entry
+    bool multicast = false;    // its destinations are groups alone
+    bool whole = false;        // PROTECT in transport mode, which protects no fragments (RFC 4301 §7)
+    bool pfp_ports = false;    // its SAs are for the ports of one packet (RFC 4301 §4.4.1)
     FragmentHandling fragments = FragmentHandling::kReassemble;
     std::uint32_t slot = 0;     // PROTECT: Tables::outbound
     std::uint32_t classes = 0;  // PROTECT: index + 1 in Tables::classes, 0: there is one class
@@ -50,7 +51,8 @@ class Spd {
   };
   struct Input {
     PolicySpec policy;
-    std::uint32_t slot = 0, classes = 0;  // as of Entry
+    std::uint32_t slot = 0, classes = 0;              // as of Entry
+    bool sa_in_kernel = false, newest_there = false;  // PROTECT: an SA of its; the one that its packets take
   };
 
   Spd() = default;

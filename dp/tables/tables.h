@@ -70,7 +70,8 @@ using PortSpds = std::vector<std::shared_ptr<const Spd>>;
 struct Tables {
   std::uint32_t generation = 1;
   bool gateway_on = true;
-  bool pieces = false;                                     // some SPD asks which fragment it is (Flow::piece)
+  bool kernel_sas = false;  // the kernel has SAs beside those in `sad`: ESP and AH that it sends may leave
+  bool pieces = false;      // some SPD asks which fragment it is (Flow::piece)
   std::shared_ptr<const Spd> spd;                          // of all ports that have none of their own
   std::shared_ptr<const PortSpds> port_spds;               // null: no port has
   std::shared_ptr<const TunnelSpds> tunnels;               // null: no connection ever had an interface

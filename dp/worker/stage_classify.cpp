@@ -13,12 +13,10 @@
 #include "dp/packet/icmp.h"
 #include "dp/worker/acquire.h"
 #include "dp/worker/mss_clamp.h"
+#include "dp/worker/punt.h"
 
 namespace simplon::dp {
 namespace {
-
-// Source address of the frames that the data path makes for the kernel; locally administered.
-constexpr Mac kOurMac{0x02, 0x53, 0x69, 0x6d, 0x70, 0x6c};
 
 template <class Cache, class Addresses>
 inline const Decision& find_decision(Cache& flows, const Addresses& addresses, const PacketInfo& packet,
@@ -45,38 +43,6 @@ inline const Decision& find_decision(FlowCaches& flows, const PacketInfo& packet
   };
   if (packet.headers.v4) return find_decision(flows.v4, word(12), packet, tables);
   return find_decision(flows.v6, std::array{word(8), word(16), word(24), word(32)}, packet, tables);
-}
-
-// IKE (RFC 7296 §2, RFC 3948 §2.2; ESP in UDP never comes here) and neighbour discovery (RFC 4861 §4).
-PuntClass punt_class(const Headers& h) {
-  const bool ike = h.protocol == kUdp && (Port{h.dport} == kIkePort || Port{h.dport} == kNatTraversalPort);
-  const unsigned type = h.dport >> 8;
-  const bool discovery =
-      h.protocol == kIcmpv6 && type >= kFirstNeighbourDiscovery && type <= kLastNeighbourDiscovery;
-  return ike || discovery ? PuntClass::kFirst : PuntClass::kRest;
-}
-
-// A tunnel interface has no link layer.
-void punt_bare(const PacketInfo& packet, PortIndex tunnel, PuntClass c, const ClassifyOutputs& out) {
-  const Headers& h = packet.headers;
-  packet.m->data_off = static_cast<std::uint16_t>(packet.m->data_off + h.ip);
-  packet.m->data_len = h.length;
-  packet.m->pkt_len = h.length;
-  out.control.punt(packet.m, tunnel, c);
-}
-
-// The kernel gets a whole frame: a packet that came in a frame keeps it, one out of an SA is given one.
-void punt_ip(const PacketInfo& packet, PortIndex port, const Tables& tables, const ClassifyOutputs& out) {
-  const PuntClass c = punt_class(packet.headers);
-  if (is_tunnel(port)) return punt_bare(packet, port, c, out);
-  if (packet.headers.ip >= kEthernetBytes) return out.control.punt(packet.m, port, c);
-  auto* frame = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(packet.m, kEthernetBytes));
-  if (frame == nullptr) return drop(packet.m, Drop::kNoBuffer, out.counters);
-  const Mac mac = tables.routes->mac(port);
-  std::memcpy(frame, mac.data(), 6);
-  std::memcpy(frame + 6, kOurMac.data(), 6);
-  store_be16(frame + 12, packet.headers.v4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
-  out.control.punt(packet.m, port, c);
 }
 
 // A datagram of the kernel's that was put together to be decided about leaves as it came: in fragments.
@@ -222,7 +188,7 @@ void discard(PacketIndex index, const Decision& decision, Burst& burst, const Ta
       return true;
     case Decision::Kind::kPunt:
       out.counters.hits.count(decision.hit);
-      punt_ip(packet, decision.port(), tables, out);
+      punt_ip(packet, decision.port(), tables, {out.control, out.counters});
       return true;
     case Decision::Kind::kSend:
       out.counters.hits.count(decision.hit);
@@ -271,7 +237,7 @@ inline unsigned apply(const ClassifyWork& work, Hits::Counters hits, Burst& burs
       if (packet.origin == Origin::kUnprotected) out.path_mtus.take(packet, tables);
       if (packet.headers.syn) clamp_mss_of(packet, nullptr, tables);
       out.counters.hits.count(decision.hit);
-      return punt_ip(packet, decision.port(), tables, out), 0;
+      return punt_ip(packet, decision.port(), tables, {out.control, out.counters}), 0;
     case Decision::Kind::kSend:
       out.counters.hits.count(decision.hit);
       return send_as_framed(packet, decision.port(), tables.gateway_on, out), 0;

@@ -8,6 +8,7 @@
 #include "dp/ipsec/ah.h"
 #include "dp/ipsec/esp_in.h"
 #include "dp/packet/martian.h"
+#include "dp/worker/punt.h"
 #include "dp/worker/sa_limits.h"
 #include "dp/worker/stage_receive.h"
 
@@ -52,6 +53,8 @@ void turn_away(const DecapsulateWork& work, Burst& burst, const Tables& tables,
     return burst.wait_for_classify(work.packet);  // in transit to somebody else: the policies decide
   }
   if (!tables.gateway_on) return drop(packet.m, Drop::kGatewayOff, out.counters);
+  if (work.sa->owner == kOfKernel)
+    return punt_ip(packet, packet.port, PuntClass::kRest, tables, {out.control, out.counters});
   const unsigned owner = work.sa->owner & ~kInBundle;
   if (owner == out.mailboxes.self()) return refuse(work, Drop::kNotInBundle, packet, out);
   out.mailboxes.hand_over(packet, owner);

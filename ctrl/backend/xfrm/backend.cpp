@@ -188,7 +188,7 @@ Result<void> XfrmBackend::write_fence(const PolicySpec& policy, const std::vecto
 }
 
 // Neighbour discovery (RFC 4861 §4) is sent with a hop limit of 255 and never forwarded.
-Result<void> XfrmBackend::fence() {
+Result<void> XfrmBackend::fence_discovery() {
   TrafficSelector messages = TrafficSelector::of({IpAddress::any(Family::kV6), 0});
   messages.protocol = kIcmpv6;
   messages.ports = {kFirstNeighbourDiscovery << 8, kLastNeighbourDiscovery << 8 | 0xff};
@@ -201,26 +201,43 @@ Result<void> XfrmBackend::fence() {
   p.id = PolicyId{kFence + 1};
   p.name = "forwarded neighbour discovery";
   p.action = Action::kDiscard;
-  if (auto done = write_fence(p, {XFRM_POLICY_FWD}); !done) return done;
+  return write_fence(p, {XFRM_POLICY_FWD});
+}
+
+Result<void> XfrmBackend::fence_entries() {
+  if (auto done = fence_discovery(); !done) return done;
+  open_nft();
+  check_policies_ = true;
+  return {};
+}
+
+Result<void> XfrmBackend::fence() {
+  if (auto done = fence_discovery(); !done) return done;
   const TrafficSelectors all{TrafficSelector::of({IpAddress::any(Family::kV4), 0}),
                              TrafficSelector::of({IpAddress::any(Family::kV6), 0})};
-  p.id = PolicyId{kFence + 2};
-  p.name = "what nothing matches";
-  p.order = kRestOrder;
-  p.selectors = {all, all};
+  PolicySpec p{.id = PolicyId{kFence + 2},
+               .name = "what nothing matches",
+               .order = kRestOrder,
+               .action = Action::kDiscard,
+               .selectors = {all, all},
+               .tunnel = {}};
   if (auto done = write_fence(p, {XFRM_POLICY_FWD}); !done) return done;
   p.id = PolicyId{kFence + 3};
   p.name = "the host's own";
   p.action = Action::kBypass;
   if (auto done = write_fence(p, {XFRM_POLICY_OUT, XFRM_POLICY_IN}); !done) return done;
   fenced_ = set_default(true).has_value();
+  open_nft();
+  check_policies_ = true;  // what others had set before
+  return {};
+}
+
+void XfrmBackend::open_nft() {
   auto nft = NftFence::open();
   if (nft)
     nft_.emplace(std::move(*nft));
   else
     told_.push_back("there is no fence in nftables beside the kernel's policies: " + nft.error().what);
-  check_policies_ = true;  // what others had set before
-  return {};
 }
 
 Result<void> XfrmBackend::set_gateway(bool on) {

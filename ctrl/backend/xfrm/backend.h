@@ -52,6 +52,9 @@ class XfrmBackend final : public Backend {
   // is set to block (Linux 5.15): it holds when somebody removes our policies. release() sets it back. From
   // now on a second lock stands beside the policies (nft_fence.h).
   Result<void> fence() override;
+  // The same beside a data path, which keeps closed what is to be closed: the policies for neighbour
+  // discovery and the second lock for the entries, nothing that all of the machine's traffic would meet.
+  Result<void> fence_entries();
   Result<void> add_sa(const SaRef& sa) override { return add_sa(sa, {}); }
   // For who goes on with an SA that another had before, as far as it came.
   Result<void> add_sa(const SaRef& sa, const dp::SaStart& start);
@@ -108,6 +111,8 @@ class XfrmBackend final : public Backend {
   NetlinkMessage wanted_policy(const KernelPolicy& key, const Claim& claim) const;
   Result<void> write_policy(const KernelPolicy& key, const std::string& name);
   Result<void> write_policies(const std::vector<KernelPolicy>& keys, const std::string& name);
+  Result<void> fence_discovery();
+  void open_nft();
   Result<void> write_fence(const PolicySpec& policy, const std::vector<std::uint8_t>& directions);
   using EachSa = std::function<void(const nlmsghdr&, const xfrm_usersa_info&)>;
   Result<void> each_sa(const std::function<void()>& begin, const EachSa& each);

@@ -63,8 +63,11 @@ struct Operations {
   // `child` may be empty: the connection as a whole.
   std::function<void(std::string_view connection, std::string_view child, Done)> initiate;
   std::function<void(const ike::Which&, Done)> terminate, rekey;
+  // Where new SAs of the child go from now on, by its entry.
+  std::function<Result<void>(PolicyId child, bool kernel)> place;
 
   std::function<std::optional<SaCounters>(SaId)> sa_counters;
+  std::function<std::string(SaId)> why_in_kernel;     // beside a data path; empty: the SA is not there
   std::function<std::vector<PolicySpec>()> policies;  // all that is installed, in the order of the SPD
   std::function<std::optional<SpdHits>()> hits;       // of policies(); none: as for stats
   std::function<std::optional<dp::Stats>()> stats;    // none: there is no data path (kernel mode)

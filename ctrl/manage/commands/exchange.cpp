@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands that start an exchange and are answered when it is over: initiate, terminate, rekey.
+// Commands that start an exchange and are answered when it is over: initiate, terminate, rekey,
+// placement.
 #include <array>
 #include <charconv>
 
@@ -165,8 +166,32 @@ Answer rekey(Call& call) {
   return exchange_with_all(call, call.gateway.rekey, "rekey", {});
 }
 
+PolicyId entry_of(const Operations& gateway, const Target& target) {
+  for (const auto& connection : gateway.connections())
+    if (const auto* child = connection->name == target.connection ? connection->child(target.child) : nullptr)
+      return child->policy;
+  return {};
+}
+
+// Keys are not shared: the SAs that are there stay where they are until new ones have taken over elsewhere.
+Answer placement(Call& call) {
+  const Message& m = call.arguments();
+  if (m.get("child").empty()) return failed("missing child: give CONNECTION/CHILD");
+  const Result<Target> target = find_target(call.gateway, m.get("ike"), m.get("child"));
+  if (!target) return failed(target.error().what);
+  const bool kernel = m.get("place") == "kernel";
+  if (auto done = call.gateway.place(entry_of(call.gateway, *target), kernel); !done)
+    return failed(done.error().what);
+  call.log_change("placement " + target->connection + "/" + target->child + " " +
+                  std::string(m.get("place")));
+  Arguments in(m);
+  if (find_matches(call.gateway, m, in).which.empty())
+    return Message().add("success", "yes").add("matches", 0u);
+  return exchange_with_all(call, call.gateway.rekey, "rekey", {});
+}
+
 constexpr std::array kHandlers{Handler{"initiate", initiate}, Handler{"terminate", terminate},
-                               Handler{"rekey", rekey}};
+                               Handler{"rekey", rekey}, Handler{"placement", placement}};
 
 }  // namespace
 

@@ -57,12 +57,17 @@ Answer list_sas(Call& call) {
   Arguments in(call.arguments());
   const SaFilter filter(call.arguments(), in);
   if (!in.ok()) return failed(in.error());
-  auto of = [filter, counters = call.gateway.sa_counters,
+  auto of = [filter, counters = call.gateway.sa_counters, why = call.gateway.why_in_kernel,
              now = call.request.now](const ike::IkeStatus& sa) -> std::optional<Message> {
     if (!filter.wants(sa)) return std::nullopt;
     Message section = ike_message(sa, now), children;
     for (const ike::ChildStatus& child : sa.children)
-      if (filter.wants(child)) children.add(unique_name(child), child_message(child, counters, now));
+      if (filter.wants(child)) {
+        Message message = child_message(child, counters, now);
+        const std::string reason = why(child.inbound);
+        message.add_if(!reason.empty(), "why-kernel", reason);
+        children.add(unique_name(child), std::move(message));
+      }
     if (filter.by_child() && children.empty()) return std::nullopt;
     section.add("child-sas", std::move(children));
     return Message().add(sa.connection, std::move(section));

@@ -36,6 +36,17 @@ Result<void> can(const SaSpec& sa) {
   return {};
 }
 
+// Of children without a pin.
+std::vector<std::string> withdraw_impossible(Connections& connections, const Can& can) {
+  return ctrl::withdraw_impossible(
+      connections,
+      [&](const SaSpec& sa, Pin pin) {
+        EXPECT_EQ(pin, Pin::kNone);
+        return can(sa);
+      },
+      [](PolicyId) { return Pin::kNone; });
+}
+
 TEST(Rfc7296_2_7, ASuiteThatNobodyHereCanDoIsNotOffered) {
   Connections connections = sites({"aes128gcm16-x25519", "aes256gcm16-x25519"});
   const Connections before = connections;
@@ -118,6 +129,25 @@ TEST(Rfc7296_2_7, WhatCanBeDoneStaysAsItIs) {
   const auto before = connections[0];
   EXPECT_THAT(withdraw_impossible(connections, can), IsEmpty());
   EXPECT_EQ(connections[0], before) << "the same value: a reload compares";
+}
+
+// Two children with one suite: where each is pinned says who is asked.
+TEST(Rfc7296_2_7, APinSaysWhoHasToBeAbleToDoIt) {
+  Connections connections = sites({"aes128gcm16-x25519"});
+  auto changed = std::make_shared<ike::Connection>(*connections[0]);
+  changed->children.push_back(changed->children[0]);
+  changed->children[0].policy = PolicyId{1};
+  changed->children[1].policy = PolicyId{2};
+  changed->children[1].name = "slow";
+  connections[0] = changed;
+  const auto warnings = ctrl::withdraw_impossible(
+      connections,
+      [](const SaSpec&, Pin pin) { return pin == Pin::kKernel ? Result<void>{} : Result<void>(fail("no")); },
+      [](PolicyId id) { return id == PolicyId{2} ? Pin::kKernel : Pin::kDataPath; });
+  EXPECT_THAT(warnings,
+              ElementsAre("child sites/net: aes128gcm16-x25519 is not offered: no",
+                          "child sites/net: none of its proposals can be installed here; it cannot come up"));
+  EXPECT_EQ(connections[0]->children[1].proposals.size(), 1u);
 }
 
 }  // namespace

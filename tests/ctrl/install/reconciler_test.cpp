@@ -170,5 +170,73 @@ TEST(Reconciler, AtTheEndAPolicyThatStandsInPartStaysToo) {
   EXPECT_THAT(site.calls(), ElementsAre("commit"));
 }
 
+// Both backends write into one list, each with its letter.
+struct Beside : Site {
+  Journal* kernel = nullptr;
+  std::vector<std::string> all;
+
+  Beside() {
+    auto backend = std::make_unique<Journal>();
+    kernel = backend.get();
+    EXPECT_TRUE(reconciler.start(BackendId::kKernel, std::move(backend)));
+    EXPECT_TRUE(reconciler.reconcile(now));
+    for (const auto& [one, letter] : {std::pair(journal, "d "), std::pair(kernel, "k ")})
+      one->step = [this, one, letter] { all.push_back(letter + one->calls.back()); };
+  }
+  std::vector<std::string> add(std::uint64_t in, std::uint64_t out) {
+    reconciler.add_child_sa(install(in, Direction::kIn, 1, kNet));
+    reconciler.add_child_sa(install(out, Direction::kOut, 1, kNet));
+    EXPECT_TRUE(reconciler.reconcile(now));
+    return std::exchange(all, {});
+  }
+  std::vector<std::string> remove(std::uint64_t in, std::uint64_t out) {
+    reconciler.remove_child_sa(SaId{in});
+    reconciler.remove_child_sa(SaId{out});
+    EXPECT_TRUE(reconciler.reconcile(now));
+    return std::exchange(all, {});
+  }
+};
+
+TEST(Reconciler, AChildMovesToTheKernelAndBackWithTheSasThatReplaceItsOwn) {
+  Beside site;
+  EXPECT_THAT(site.add(1, 2), ElementsAre("d +in 1", "d +out 2"));
+  ASSERT_TRUE(site.reconciler.pin(PolicyId{1}, Pin::kKernel));
+  EXPECT_THAT(site.add(3, 4), ElementsAre("k +in 3", "k +out 4", "k +policy 1"));
+  EXPECT_TRUE(site.journal->has.sas.contains(SaId{1})) << "what is still under way has its SA";
+  EXPECT_EQ(site.reconciler.why_in_kernel(SaId{3}), "pinned to it");
+  EXPECT_EQ(site.reconciler.why_in_kernel(SaId{1}), "");
+  EXPECT_THAT(site.remove(1, 2), ElementsAre("d -out 2", "d -in 1"));
+  ASSERT_TRUE(site.reconciler.pin(PolicyId{1}, Pin::kNone));
+  EXPECT_EQ(site.reconciler.why_in_kernel(SaId{3}), "until its successor takes over");
+  EXPECT_THAT(site.add(5, 6), ElementsAre("d +in 5", "d +out 6"));
+  EXPECT_EQ(site.kernel->has.policies.at(PolicyId{1}).direction, PolicyDirection::kBoth)
+      << "the kernel has its outbound SA still";
+  EXPECT_THAT(site.remove(3, 4), ElementsAre("k -policy 1", "k -out 4", "k -in 3"));
+  EXPECT_THAT(site.reconciler.not_installed(), IsEmpty());
+}
+
+// In one step, as a peer may replace and delete at once: nobody is given a packet before it has the SA.
+TEST(Reconciler, WhoeverTakesOverHasItsSaBeforeTheOtherLosesIts) {
+  Beside site;
+  site.add(1, 2);
+  ASSERT_TRUE(site.reconciler.pin(PolicyId{1}, Pin::kKernel));
+  site.reconciler.remove_child_sa(SaId{1});
+  site.reconciler.remove_child_sa(SaId{2});
+  EXPECT_THAT(site.add(3, 4), ElementsAre("k +in 3", "k +out 4", "k +policy 1", "d -out 2", "d -in 1"));
+  ASSERT_TRUE(site.reconciler.pin(PolicyId{1}, Pin::kNone));
+  site.reconciler.remove_child_sa(SaId{3});
+  site.reconciler.remove_child_sa(SaId{4});
+  EXPECT_THAT(site.add(5, 6), ElementsAre("d +in 5", "d +out 6", "k -policy 1", "k -out 4", "k -in 3"));
+}
+
+TEST(Reconciler, AChildThatTheKernelCannotHaveIsNotPinnedToIt) {
+  Beside site;
+  site.configuration.pins[PolicyId{1}] = {.pin = Pin::kDataPath, .why_not_kernel = "has aggfrag"};
+  const auto done = site.reconciler.pin(PolicyId{1}, Pin::kKernel);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().what, "the kernel cannot have this child: it has aggfrag");
+  EXPECT_THAT(site.add(1, 2), ElementsAre("d +in 1", "d +out 2"));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl::test

@@ -119,6 +119,25 @@ TEST_F(ViciSocket, TerminateAndRekeyFindSasByNameAndNumber) {
   EXPECT_EQ(ask("rekey", {}).get("success"), "no");
 }
 
+TEST_F(ViciSocket, PlacementPinsTheChildAndReplacesItsSas) {
+  const auto ask_for = [this](const char* child, const char* place) {
+    return ask("placement",
+               Message().add("ike", "sites").add("child", child).add("place", place).add("timeout", "-1"));
+  };
+  EXPECT_EQ(ask_for("net", "kernel").get("success"), "yes");
+  ASSERT_EQ(gateway_.placed.size(), 1u);
+  EXPECT_EQ(gateway_.placed[0], std::pair(gateway_.connections[0]->child("net")->policy, true));
+  ASSERT_EQ(gateway_.waiting.size(), 1u);
+  EXPECT_EQ(gateway_.waiting[0].first, "rekey child 7");
+  EXPECT_EQ(ask_for("net", "dp").get("success"), "yes");
+  EXPECT_FALSE(gateway_.placed.at(1).second);
+  EXPECT_EQ(ask_for("none", "kernel").get("success"), "no");
+  EXPECT_EQ(ask_for("net", "moon").get("success"), "no");
+  gateway_.why_not_placed = "it has aggfrag";
+  EXPECT_EQ(ask_for("net", "kernel").get("errmsg"), "it has aggfrag");
+  EXPECT_EQ(gateway_.waiting.size(), 2u) << "nothing is replaced then";
+}
+
 TEST_F(ViciSocket, ANumberOfAnSaThatIsNoneIsRefused) {
   for (const char* command : {"terminate", "rekey", "list-sas"})
     for (const char* key : {"ike-id", "child-id"})

@@ -57,6 +57,15 @@ void FakeGateway::ike_operations(Operations& o) {
   o.terminate = [this](const ike::Which& which, Done done) {
     waiting.emplace_back("terminate " + text_of(which), std::move(done));
   };
+  o.why_in_kernel = [this](SaId id) {
+    const auto found = why_in_kernel.find(id);
+    return found == why_in_kernel.end() ? std::string() : found->second;
+  };
+  o.place = [this](PolicyId child, bool kernel) -> Result<void> {
+    if (!why_not_placed.empty()) return fail(why_not_placed);
+    placed.emplace_back(child, kernel);
+    return {};
+  };
   o.rekey = [this](const ike::Which& which, Done done) {
     waiting.emplace_back("rekey " + text_of(which), std::move(done));
   };

@@ -16,6 +16,9 @@ struct FakeGateway {
   std::vector<FollowedSa> followed_sas;
   std::map<SaId, SaCounters> counters;
   std::vector<std::pair<std::string, Done>> waiting;  // exchanges that were begun
+  std::vector<std::pair<PolicyId, bool>> placed;      // children, and whether in the kernel
+  std::string why_not_placed;
+  std::map<SaId, std::string> why_in_kernel;
   std::vector<std::string> config_errors, config_warnings;
   std::vector<LogEntry> lines;
   std::optional<dp::Stats> stats;

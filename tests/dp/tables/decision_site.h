@@ -2,6 +2,9 @@
 // A gateway of tables alone, for the tests of what is decided about a packet (dp/tables/decision.cpp).
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -38,6 +41,13 @@ class Site {
     tables_.gateway_on = false;
     return *this;
   }
+  Site& kernel_sas() {
+    tables_.kernel_sas = true;
+    tables_.outbound = slots_.get();
+    EXPECT_TRUE(slots_->reach(5));
+    return *this;
+  }
+  OutboundSlot& slot5() { return (*slots_)[5]; }
   Decision operator()(Origin origin, PortIndex port, const char* source, const char* destination,
                       std::uint8_t protocol = kTcp, std::uint16_t sport = 1000,
                       std::uint16_t dport = 2000) const {
@@ -84,6 +94,7 @@ class Site {
     tables_.spd = std::make_shared<const Spd>(std::move(inputs));
   }
   Tables tables_;
+  std::shared_ptr<OutboundSlots> slots_ = std::make_shared<OutboundSlots>();
 };
 
 inline Decision dropped(Drop reason) { return Decision::drop(reason); }

@@ -270,6 +270,68 @@ TEST(Rfc4301_5_1, WhatGoesViaTheKernelIsWhatItsEntryCoversAlone) {
   EXPECT_EQ(off.host(kInside, kOutside), dropped(Drop::kGatewayOff));
 }
 
+// An entry whose SAs are in the kernel, and one behind it whose are not.
+struct KernelSite : Site {
+  explicit KernelSite(bool newest_there)
+      : Site(std::vector<Spd::Input>{{{.id = PolicyId{1},
+                                       .order = 1,
+                                       .action = Action::kProtect,
+                                       .selectors = between("198.18.1.0/24", "203.0.113.0/24")},
+                                      5,
+                                      0,
+                                      true,
+                                      newest_there},
+                                     {{.id = PolicyId{2},
+                                       .order = 2,
+                                       .action = Action::kProtect,
+                                       .selectors = between("198.18.0.0/15", "0.0.0.0/0")},
+                                      5}}) {
+    kernel_sas();
+  }
+};
+
+TEST(Rfc4301_5_1, WhatAKernelsSaProtectsIsGivenToTheKernelAndNeverLeavesInClear) {
+  KernelSite site(true);
+  EXPECT_EQ(site.protected_port(kInside, kOutside), punted(kLan));
+  EXPECT_EQ(site.decrypted(kInside, kOutside), punted(kWan)) << "from one tunnel into another";
+  EXPECT_EQ(site.protected_port(kInside2, kOutside), kProtectedBySlot5) << "another entry's";
+  // What the kernel has not protected.
+  EXPECT_EQ(site.host(kInside, kOutside), dropped(Drop::kNotFromHost)) << "it has lost its SA or its policy";
+  EXPECT_EQ(site.host(kUsLan, kOutside), dropped(Drop::kClearNotAllowed)) << "the machine's own too";
+  OutboundSa ours;
+  site.slot5().sa.publish(&ours);
+  EXPECT_EQ(site.host(kUsLan, kOutside), kProtectedBySlot5) << "an SA of ours that is still there takes it";
+  site.slot5().sa.publish(nullptr);
+  EXPECT_EQ(site.clear(kOutside, kInside), dropped(Drop::kClearNotAllowed)) << "in clear off the wire";
+  // What it has.
+  for (const std::uint8_t protocol : {kEsp, kAh})
+    EXPECT_EQ(site(Origin::kHostUnprotected, kWan, kUsWan, kOutside, protocol), sent(kWan));
+  EXPECT_EQ(site(Origin::kHostUnprotected, kWan, kInside, kOutside, kEsp), dropped(Drop::kNotFromHost));
+  EXPECT_EQ(Site(std::nullopt)(Origin::kHostUnprotected, kWan, kUsWan, kOutside, kEsp),
+            dropped(Drop::kNoPolicy))
+      << "without such an SA the policies decide";
+}
+
+TEST(Rfc4301_5_2, WhatTheKernelForwardsInwardsHasComeByAnSaOfItsEntry) {
+  for (const bool newest_there : {true, false}) {
+    const KernelSite site(newest_there);
+    EXPECT_EQ(site(Origin::kHostProtected, kLan, kOutside, kInside), sent(kLan));
+    EXPECT_EQ(site(Origin::kHostProtected, kLan, "192.0.2.9", kInside), dropped(Drop::kNotFromHost))
+        << "the entry behind has none there";
+    EXPECT_EQ(site(Origin::kHostProtected, kLan, kInside2, kInside), dropped(Drop::kNotFromHost));
+    EXPECT_EQ(site(Origin::kHostUnprotected, kWan, kInside, kOutside), dropped(Drop::kNotFromHost));
+  }
+}
+
+TEST(Rfc4301_5_1, AChildThatHasMovedBackIsTheDataPathsAgain) {
+  EXPECT_EQ(KernelSite(false).protected_port(kInside, kOutside), kProtectedBySlot5);
+  KernelSite off(true);
+  off.off();
+  EXPECT_EQ(off.protected_port(kInside, kOutside), dropped(Drop::kGatewayOff));
+  EXPECT_EQ(off(Origin::kHostProtected, kLan, kOutside, kInside), dropped(Drop::kGatewayOff));
+  EXPECT_EQ(off(Origin::kHostUnprotected, kWan, kUsWan, kOutside, kEsp), dropped(Drop::kGatewayOff));
+}
+
 // The switch.
 TEST(Gateway, OffStopsEverythingThatCrossesTheBoundaryAndNothingOfTheHost) {
   EXPECT_EQ(Site(Action::kProtect).off().protected_port(kInside, kOutside), dropped(Drop::kGatewayOff));

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctrl/gateway/kernel_beside.h"
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include "ctrl/backend/xfrm/message.h"
+
+namespace simplon::ctrl {
+namespace {
+
+void switch_on(const std::string& path) { std::ofstream("/proc/sys/net/" + path) << "1"; }
+
+bool has_ipv6(const PolicySpec& policy) {
+  return std::ranges::any_of(policy.selectors.sets(), [](const SelectorSet& set) {
+    return std::ranges::any_of(set.remote,
+                               [](const TrafficSelector& s) { return !s.addresses.first.is_v4(); });
+  });
+}
+
+}  // namespace
+
+void let_kernel_forward(const dp::Setup& setup, const std::vector<PolicySpec>& entries) {
+  for (const dp::PortSetup& port : setup.ports) switch_on("ipv4/conf/" + port.name + "/forwarding");
+  if (std::ranges::any_of(entries, has_ipv6)) switch_on("ipv6/conf/all/forwarding");
+}
+
+// The kernel has it before its first packet can get there.
+Result<void> KernelBeside::add_sa(const SaRef& sa) {
+  if (auto done = kernel_->add_sa(sa); !done) return done;
+  auto done = datapath_.add_kernel_sa(sa);
+  if (!done) [[maybe_unused]]
+    const auto undone = kernel_->remove_sa(sa);
+  return done;
+}
+
+Result<void> KernelBeside::remove_sa(const SaRef& sa) {
+  datapath_.remove_kernel_sa(sa->id);
+  return kernel_->remove_sa(sa);
+}
+
+void KernelBeside::prepare(const std::vector<PolicySpec>& policies) {
+  kernel_->prepare(policies);
+  for (const PolicySpec& policy : policies)
+    if (policy.action == Action::kProtect) protecting_[policy.id] = policy;
+  tell_entries();
+}
+
+Result<void> KernelBeside::add_policy(const PolicySpec& policy) {
+  if (policy.action == Action::kBypass && !kernel_policies(policy)) return {};
+  return kernel_->add_policy(policy);
+}
+
+Result<void> KernelBeside::remove_policy(const PolicySpec& policy) {
+  auto done = kernel_->remove_policy(policy);
+  if (done && protecting_.erase(policy.id) != 0) untold_ = true;
+  return done;
+}
+
+void KernelBeside::tell_entries() {
+  untold_ = false;
+  std::vector<PolicySpec> all;
+  all.reserve(protecting_.size());
+  for (const auto& [id, policy] : protecting_) all.push_back(policy);
+  entries_(all);
+}
+
+void KernelBeside::commit() {
+  kernel_->commit();
+  if (untold_) tell_entries();
+  [[maybe_unused]] const auto done = datapath_.commit();  // as DpBackend::commit()
+}
+
+}  // namespace simplon::ctrl
