@@ -208,14 +208,14 @@ TEST(ConfigPolicies, ABypassMayGoViaTheKernel) {
 
 TEST(ConfigPins, AChildLivesInTheDataPathInTheKernelOrWhereTheDevicesAllow) {
   const auto child = [](std::string_view mode, std::string_view keys) {
-    return parse("gateway: {mode: " + std::string(mode) +
-                 "}\nconnections:\n  sites:\n    local: {address: 198.51.100.1, id: a.example}\n"
+    return parse((mode == "dp" ? std::string(kHead) : "gateway: {mode: kernel}") +
+                 "\nconnections:\n  sites:\n    local: {address: 198.51.100.1, id: a.example}\n"
                  "    remote: {address: 198.51.100.2, id: b.example}\n    children:\n      net: {" +
                  std::string(keys) + "}\n");
   };
-  constexpr std::string_view kSites = "local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24";
+  constexpr std::string_view kNets = "local_ts: 198.18.1.0/24, remote_ts: 198.18.2.0/24";
   const auto pin_of = [&](std::string_view more) {
-    const auto loaded = child("dp", std::string(kSites) + std::string(more));
+    const auto loaded = child("dp", std::string(kNets) + std::string(more));
     EXPECT_TRUE(loaded) << error_of(loaded);
     if (!loaded) return ChildPin{};
     const auto found = loaded->pins.find(loaded->policies.at(0).id);
@@ -226,19 +226,18 @@ TEST(ConfigPins, AChildLivesInTheDataPathInTheKernelOrWhereTheDevicesAllow) {
   EXPECT_EQ(pin_of(", placement: kernel").pin, Pin::kKernel);
   EXPECT_EQ(pin_of(", placement: dp").pin, Pin::kDataPath);
   // What the kernel cannot have stays with the data path, and cannot be pinned elsewhere.
-  for (const std::string_view more :
-       {", pfp: [remote]", ", aggfrag: require", ", dscp_classes: [[ef]]", ", fragments: also"}) {
+  for (const std::string_view more : {", pfp: [remote]", ", aggfrag: require", ", dscp_classes: [[ef]]"}) {
     const ChildPin pin = pin_of(more);
     EXPECT_EQ(pin.pin, Pin::kDataPath) << more;
     EXPECT_FALSE(pin.why_not_kernel.empty()) << more;
-    EXPECT_THAT(error_of(child("dp", std::string(kSites) + std::string(more) + ", placement: kernel")),
+    EXPECT_THAT(error_of(child("dp", std::string(kNets) + std::string(more) + ", placement: kernel")),
                 HasSubstr("the kernel cannot have this child"))
         << more;
   }
   EXPECT_THAT(error_of(child("dp", "local_ts: 198.18.0.0/16, remote_ts: any, placement: kernel")),
               HasSubstr("on both sides"));
-  EXPECT_TRUE(child("kernel", std::string(kSites) + ", placement: kernel"));
-  EXPECT_THAT(error_of(child("kernel", std::string(kSites) + ", placement: dp")),
+  EXPECT_TRUE(child("kernel", std::string(kNets) + ", placement: kernel"));
+  EXPECT_THAT(error_of(child("kernel", std::string(kNets) + ", placement: dp")),
               HasSubstr("there is no data path"));
 }
 
