@@ -224,7 +224,9 @@ Result<void> Guarded::await_turn(bool ends_first) {
 Result<void> Guarded::await_stop() {
   if (!std::exchange(beside_, false)) return {};
   tell(control_, kAdopted);
-  return wait_for(kGo);
+  auto done = wait_for(kGo);
+  if (done) forwards();  // the other gateway may have ended by itself, and said that nobody does
+  return done;
 }
 
 void Guarded::refuse(const std::string& why) const { tell(control_, kRefused, why); }

@@ -104,19 +104,39 @@ Result<void> UpgradeRequest::try_out(const std::string& file) {
   return {};
 }
 
-// Its output ends when it does.
 void UpgradeRequest::trial_said() {
   std::array<char, 512> part{};
   ssize_t length = 0;
   while ((length = read(output_, part.data(), part.size())) > 0)
     if (said_.size() < kMostOutput) said_.append(part.data(), static_cast<std::size_t>(length));
-  if (length < 0) return;
+  if (length == 0) close_output();
+}
+
+// Who closes its output may go on all the same: nobody waits for it here.
+void UpgradeRequest::tick(Now now) {
+  if (trial_ < 0) return;
   int status = 0;
-  const bool ended = waitpid(std::exchange(trial_, -1), &status, 0) > 0;
+  if (waitpid(trial_, &status, WNOHANG) == trial_) {
+    trial_ = -1;
+    if (output_ >= 0) trial_said();
+    return trial_ended(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  if (now < until_) return;
   end_trial();
-  if (ended && WIFEXITED(status) && WEXITSTATUS(status) == 0) return guarded_->ask_upgrade(wait_, file_);
+  answer(fail(file_ + " --check " + config_ + " does not end"));
+}
+
+void UpgradeRequest::trial_ended(bool good) {
+  end_trial();
+  if (good) return guarded_->ask_upgrade(wait_, file_);
   while (said_.ends_with('\n')) said_.pop_back();
   answer(fail(file_ + " --check " + config_ + " fails" + (said_.empty() ? "" : ": " + said_)));
+}
+
+void UpgradeRequest::close_output() {
+  if (output_ < 0) return;
+  poller_.remove(output_);
+  close(std::exchange(output_, -1));
 }
 
 void UpgradeRequest::end_trial() {
@@ -124,18 +144,11 @@ void UpgradeRequest::end_trial() {
     kill(trial_, SIGKILL);
     waitpid(std::exchange(trial_, -1), nullptr, 0);
   }
-  if (output_ < 0) return;
-  poller_.remove(output_);
-  close(std::exchange(output_, -1));
-}
-
-void UpgradeRequest::tick(Now now) {
-  if (output_ < 0 || now < until_) return;
-  end_trial();
-  answer(fail(file_ + " --check " + config_ + " does not end"));
+  close_output();
 }
 
 void UpgradeRequest::answer(const Result<void>& result) {
+  end_trial();
   if (const Done done = std::exchange(done_, {})) done(result);
 }
 

@@ -32,7 +32,9 @@ class UpgradeRequest {
  private:
   Result<void> try_out(const std::string& file);
   void trial_said();
+  void trial_ended(bool good);
   void end_trial();
+  void close_output();
 
   Guarded* guarded_;
   Poller& poller_;

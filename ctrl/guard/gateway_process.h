@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,11 @@ namespace simplon::ctrl {
 // kernel interfaces, where those are that another has left, IKE's sockets (v4 500, v4 4500, v6 500, v6 4500;
 // -1: none).
 inline constexpr const char* kInheritance = "SIMPLON_GUARD";
+
+// A worker turns each millisecond at least; one that has not for so long hangs. The control thread may be
+// busy with a reload.
+inline constexpr std::chrono::milliseconds kWorkerHangs{700};
+inline constexpr std::chrono::seconds kControlHangs{30};
 
 enum class Start { kAlone, kBeside };
 

@@ -23,11 +23,6 @@
 
 namespace simplon::ctrl {
 
-// A worker turns each millisecond at least; one that has not for so long hangs. The control thread may be
-// busy with a reload.
-inline constexpr std::chrono::milliseconds kWorkerHangs{700};
-inline constexpr std::chrono::seconds kControlHangs{30};
-
 class Guard {
  public:
   // `command`: the gateway and its arguments. `sockets` as in kInheritance; the guard's from now on.

@@ -28,20 +28,22 @@ SaJournal::SaJournal(Journal& journal, std::span<dp::SaLease> leases, bool adopt
   });
   // Their SAs were removed, or their records are damaged: nobody goes on with them.
   for (std::size_t i = 0; i < leases_.size(); ++i)
-    if (!taken_[i] && leases_[i].ceiling != 0) {
+    if (!taken_[i]) {
       leases_[i].ceiling = 0;
       leases_[i].floor = 0;
     }
 }
 
-// The data path frees a slot some time after it has removed the SA: its ceiling is 0 then.
+// The data path frees a slot some time after it has removed the SA: its ceiling is 0 then. A gateway that was
+// replaced may have published a floor there after that.
 std::optional<std::uint32_t> SaJournal::free_lease() {
   if (lease_of_.size() == leases_.size()) return std::nullopt;
   for (std::size_t looked = 0; looked < leases_.size(); ++looked) {
     const std::size_t i = next_;
     next_ = (next_ + 1) % leases_.size();
-    if (!taken_[i] && leases_[i].ceiling.load(std::memory_order_relaxed) == 0)
-      return static_cast<std::uint32_t>(i);
+    if (taken_[i] || leases_[i].ceiling.load(std::memory_order_relaxed) != 0) continue;
+    leases_[i].floor = 0;
+    return static_cast<std::uint32_t>(i);
   }
   return std::nullopt;
 }

@@ -122,7 +122,15 @@ void refuse_what_opens(const Wanted& wanted, const SharedState& state) {
       give_up("policy " + policy.name + " is of an SPD of its own, which the kernel has not");
 }
 
-[[noreturn]] void keep(XfrmBackend& kernel) {
+// How far the kernel came with an SA that another program has removed nobody knows; it may even be there
+// again.
+void give_up_sa(SaId id, const Wanted& wanted, std::span<dp::SaLease> leases) {
+  for (const SaRecord& record : wanted.sas)
+    if (record.sa.id == id && record.sa.direction == Direction::kOut && record.lease < leases.size())
+      dp::raise(leases[record.lease].ceiling, kUsedUp);
+}
+
+[[noreturn]] void keep(XfrmBackend& kernel, const Wanted& wanted, std::span<dp::SaLease> leases) {
   std::vector<pollfd> fds;
   for (const int fd : kernel.fds()) fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
   for (;;) {
@@ -130,6 +138,8 @@ void refuse_what_opens(const Wanted& wanted, const SharedState& state) {
     for (const BackendEvent& event : kernel.poll())
       if (const auto* changed = std::get_if<ChangedEvent>(&event))
         say(changed->open ? Urgency::kError : Urgency::kWarning, changed->what);
+      else if (const auto* gone = std::get_if<ExpireEvent>(&event); gone != nullptr && gone->hard)
+        give_up_sa(gone->sa, wanted, leases);
   }
 }
 
@@ -170,7 +180,7 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
   say(Urgency::kWarning, "the kernel forwards: " + std::to_string(sas) + " of " +
                              std::to_string(wanted.sas.size()) + " SAs, " +
                              std::to_string(wanted.policies.size()) + " policies, after " + steps.text());
-  keep(**kernel);
+  keep(**kernel, wanted, region.leases());
 }
 
 void close_kernel(const Region& region) {

@@ -6,7 +6,8 @@
 namespace simplon::ctrl {
 namespace {
 
-// What the old gateway has to do between two messages takes less than a millisecond; then it hangs.
+// A frozen gateway does nothing but wait: one that does not stop by then hangs. One that is to freeze may be
+// in the middle of a reload.
 constexpr std::chrono::milliseconds kOldHangs{2000};
 
 }  // namespace
@@ -21,7 +22,7 @@ bool Upgrade::next_said(const std::string& message, const GatewayProcess& old) {
   if (what == kRefused) why = message.substr(1);
   if ((what == kReady || what == kEndFirst) && stage_ == Stage::kStarting) {
     ends_first_ = what == kEndFirst;
-    go_to(Stage::kFreezing, kOldHangs);
+    go_to(Stage::kFreezing, kControlHangs);
     old.tell(kFreeze);
   } else if (what == kAdopted && stage_ == Stage::kAdopting) {
     go_to(Stage::kStopping, kOldHangs);

@@ -17,12 +17,18 @@ namespace {
 // Idle::kRelax: the longer nothing comes, the longer the sleep, up to this.
 constexpr long kLongestSleepNs = 100'000;
 constexpr unsigned kPausesFirst = 64;
+constexpr long kClosedNapNs = 1'000'000;
 
 // How long until this time of the TSC, if that is not longer than `most`.
 long nanoseconds_until(std::uint64_t due, long most) {
   const std::uint64_t now = rte_rdtsc(), cycles = due <= now ? 0 : due - now, hz = rte_get_tsc_hz();
   if (cycles > hz) return most;
   return std::min(most, static_cast<long>(cycles * 1'000'000'000 / hz));
+}
+
+void nap(long ns) {
+  const timespec t{0, ns};
+  nanosleep(&t, nullptr);
 }
 
 void relax(unsigned idle_turns, std::uint64_t due) {
@@ -32,9 +38,7 @@ void relax(unsigned idle_turns, std::uint64_t due) {
   }
   const long ns =
       nanoseconds_until(due, std::min<long>(kLongestSleepNs, 1000L * (idle_turns - kPausesFirst + 5)));
-  if (ns == 0) return;
-  const timespec t{0, ns};
-  nanosleep(&t, nullptr);
+  if (ns != 0) nap(ns);
 }
 
 // Of PortCounters or PortStats.
@@ -66,7 +70,11 @@ int DpdkDataPath::loop(void* argument) {
   for (State state = self.state_; state != State::kStop; state = self.state_) {
     const unsigned taken = state == State::kOpen ? thread.worker->turn() : thread.worker->discard();
     idle = taken != 0 ? 0 : idle + 1;
-    if (idle != 0 && self.setup_.idle == Idle::kRelax) relax(idle, thread.worker->next_due());
+    // The core is another gateway's until this one opens.
+    if (idle != 0 && state == State::kClosed)
+      nap(kClosedNapNs);
+    else if (idle != 0 && self.setup_.idle == Idle::kRelax)
+      relax(idle, thread.worker->next_due());
   }
   self.quiescence_->offline(thread.index);
   return 0;

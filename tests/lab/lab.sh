@@ -187,6 +187,7 @@ CONF
 strongswan_start() { # NAME
   local name=$1 dir=$run/$1
   strongswan_configure "$name"
+  rm -f "$dir/charon.vici" # of one that was killed
   start "$name" "$name" ${CHARON_IN:-} env STRONGSWAN_CONF="$dir/strongswan.conf" SWANCTL_DIR="$dir/swanctl" /usr/sbin/charon-systemd
   wait_for 60 test -S "$dir/charon.vici" && swan "$name" --load-all --noprompt >"$dir/load.log" 2>&1 ||
     { cat "$dir/load.log" "$dir/charon.log"; return 1; }

@@ -138,7 +138,9 @@ class XfrmBackend final : public Backend {
   void forget(const KernelPolicy& key);
   void repair(std::vector<BackendEvent>& out);
   bool compare_sas(std::vector<BackendEvent>& out);
-  void read_sa_change(const nlmsghdr& message);
+  void read_sa_change(const nlmsghdr& message, std::vector<BackendEvent>& out);
+  void count_as_gone(const std::function<bool(const SaSpec&)>& which, std::vector<BackendEvent>& out);
+  void tell_gone(std::vector<BackendEvent>& out);
   void put_back(const SaRef& sa, std::vector<BackendEvent>& out);
 
   Netlink requests_, events_;
@@ -159,7 +161,8 @@ class XfrmBackend final : public Backend {
   std::map<PolicyId, KernelPolicy> former_;  // of a former run, by the ids that the last dump() gave them
   std::vector<ExpireEvent> left_;            // SAs that did not get to another address; for the next poll()
   bool on_ = true;
-  bool fenced_ = false;                              // the kernel's default was set to block
+  bool fenced_ = false;   // the kernel's default was set to block
+  std::size_t gone_ = 0;  // SAs that others have removed and nobody was told of yet
   bool check_sas_ = false, check_policies_ = false;  // the next poll() compares all of them
   std::set<KernelPolicy> suspects_;                  // policies that the next poll() writes again
   std::set<KernelPolicy> foreign_;  // policies of others that let pass before ours, and were told

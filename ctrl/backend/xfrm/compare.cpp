@@ -25,6 +25,7 @@ enum class Is : std::uint8_t {
   kWindow,  // XFRMA_REPLAY_ESN_VAL: its lengths; the rest lives
   kAlive,   // not compared
   kTold,    // the kernel tells it unasked
+  kIfTold,  // an older kernel passes over it
 };
 struct Attribute {
   std::uint16_t type;
@@ -38,7 +39,7 @@ constexpr std::array kAttributes{
     Attribute{XFRMA_ALG_AUTH_TRUNC, "integrity", Is::kKey, sizeof(xfrm_algo_auth)},
     Attribute{XFRMA_ALG_AUTH, "integrity, not truncated", Is::kTold},  // beside the former
     Attribute{XFRMA_ENCAP, "UDP encapsulation"},
-    Attribute{XFRMA_MTIMER_THRESH, "time between notices of another port"},
+    Attribute{XFRMA_MTIMER_THRESH, "time between notices of another port", Is::kIfTold},  // Linux 5.17
     Attribute{XFRMA_TFCPAD, "padding"},
     Attribute{XFRMA_SA_EXTRA_FLAGS, "more flags"},
     Attribute{XFRMA_MARK, "mark"},
@@ -88,6 +89,7 @@ bool same_window(Bytes asked, Bytes told) {
 bool same(const Attribute& rule, Bytes asked, Bytes told) {
   switch (rule.is) {
     case Is::kEqual:
+    case Is::kIfTold:
       return std::ranges::equal(asked, told);
     case Is::kKey:
       return same_but_for_keys(asked, told, rule.fixed);
@@ -106,7 +108,7 @@ void compare_attributes(const nlmsghdr& asked, const nlmsghdr& told, std::size_t
   for (const auto& [type, value] : a) {
     const Attribute& rule = rule_of(type);
     const auto answer = b.find(type);
-    const bool missing = answer == b.end() && rule.is != Is::kAlive;
+    const bool missing = answer == b.end() && rule.is != Is::kAlive && rule.is != Is::kIfTold;
     if (missing || (answer != b.end() && !same(rule, value, answer->second))) out.emplace_back(rule.name);
   }
   // An outbound SA that another had before has a window though it needs none (progress.h).

@@ -210,6 +210,7 @@ std::vector<BackendEvent> XfrmBackend::poll() {
   for (std::string& what : std::exchange(told_, {})) out.emplace_back(ChangedEvent{std::move(what), false});
   if (check_policies_ || !suspects_.empty()) repair(out);
   if (check_sas_ && compare_sas(out)) check_sas_ = false;
+  tell_gone(out);
   return out;
 }
 

@@ -4,6 +4,7 @@
 // gone is not: its sequence numbers would begin anew under the same key (RFC 4303 §3.3.3). It counts as
 // expired.
 #include <arpa/inet.h>
+#include <linux/ipsec.h>
 #include <linux/netlink.h>
 
 #include <algorithm>
@@ -91,14 +92,22 @@ void XfrmBackend::read_change(const nlmsghdr& message, std::vector<BackendEvent>
       check_policies_ = check_sas_ = true;
       break;
     default:
-      read_sa_change(message);
+      read_sa_change(message, out);
   }
 }
 
-void XfrmBackend::read_sa_change(const nlmsghdr& message) {
+// An SA that another program has removed is gone, also if that adds it again at once: the kernel would send
+// by it from the first number on.
+void XfrmBackend::read_sa_change(const nlmsghdr& message, std::vector<BackendEvent>& out) {
   switch (message.nlmsg_type) {
     case XFRM_MSG_FLUSHSA:
-      check_sas_ = true;
+      if (const auto* flush = fixed_header<xfrm_usersa_flush>(message))
+        count_as_gone(
+            [&](const SaSpec& sa) {
+              return flush->proto == 0 || flush->proto == IPSEC_PROTO_ANY ||
+                     flush->proto == static_cast<std::uint8_t>(sa.protocol);
+            },
+            out);
       break;
     case XFRM_MSG_NEWSA:
     case XFRM_MSG_UPDSA:
@@ -107,11 +116,32 @@ void XfrmBackend::read_sa_change(const nlmsghdr& message) {
       break;
     case XFRM_MSG_DELSA:
       if (const auto* id = fixed_header<xfrm_usersa_id>(message))
-        check_sas_ = check_sas_ || known_.contains({Spi{ntohl(id->spi)}, from_kernel(id->daddr, id->family)});
+        if (const auto known = known_.find({Spi{ntohl(id->spi)}, from_kernel(id->daddr, id->family)});
+            known != known_.end()) {
+          out.emplace_back(ExpireEvent{known->second.sa->id, true});
+          known_.erase(known);
+          ++gone_;
+        }
       break;
     default:
       break;  // is of nothing that Simplon has; status() counts it
   }
+}
+
+void XfrmBackend::count_as_gone(const std::function<bool(const SaSpec&)>& which,
+                                std::vector<BackendEvent>& out) {
+  gone_ += std::erase_if(known_, [&](const auto& known) {
+    const bool gone = which(*known.second.sa);
+    if (gone) out.emplace_back(ExpireEvent{known.second.sa->id, true});
+    return gone;
+  });
+}
+
+void XfrmBackend::tell_gone(std::vector<BackendEvent>& out) {
+  if (const std::size_t gone = std::exchange(gone_, 0); gone != 0)
+    out.emplace_back(ChangedEvent{counted(gone, "SA") + " of Simplon's left the kernel by another program; " +
+                                      "their numbers must not begin anew, so they count as expired",
+                                  false});
 }
 
 void XfrmBackend::suspect(const KernelPolicy& key) {
@@ -246,15 +276,7 @@ bool XfrmBackend::compare_sas(std::vector<BackendEvent>& out) {
     if (!sa_differences(*ours.raw(), message).empty()) changed.emplace(sa->id, sa);
   });
   if (!read) return false;
-  const std::size_t gone = std::erase_if(known_, [&](const auto& known) {
-    const bool missing = !there.contains(known.second.sa->id);
-    if (missing) out.emplace_back(ExpireEvent{known.second.sa->id, true});
-    return missing;
-  });
-  if (gone != 0)
-    out.emplace_back(ChangedEvent{counted(gone, "SA") + " of Simplon's left the kernel by another program; " +
-                                      "their numbers must not begin anew, so they count as expired",
-                                  false});
+  count_as_gone([&](const SaSpec& sa) { return !there.contains(sa.id); }, out);
   for (const auto& [id, sa] : changed) put_back(sa, out);
   return true;
 }
