@@ -47,8 +47,11 @@ ForeignSas::Each Follower::notices(Now now) {
 }
 
 void Follower::poll(Now now, bool complete) {
-  if (!kernel_.poll(notices(now)))
-    if (auto done = compare_all(now); !done) log_.error(Category::kKernel, done.error().what);
+  if (!kernel_.poll(notices(now))) stale_ = true;
+  if (stale_)
+    if (auto done = compare_all(now);
+        !done && std::exchange(told_stale_, done.error().what) != done.error().what)
+      log_.error(Category::kKernel, done.error().what);
   forget_gone(now);
   const std::set<std::uint32_t> all = std::exchange(unsettled_, {});
   if (all.empty()) return;
@@ -61,7 +64,7 @@ void Follower::poll(Now now, bool complete) {
   [[maybe_unused]] const auto logged = reconciler_.reconcile(now);
 }
 
-// After notices were lost, and at the start.
+// After notices were lost, and at the start. One that fails is tried again by the next poll().
 Result<void> Follower::compare_all(Now now) {
   dumping_ = true;
   auto done = kernel_.dump(notices(now));
@@ -74,6 +77,8 @@ Result<void> Follower::compare_all(Now now) {
     if (!seen_policies_.contains(key)) leave(key);
   for (const auto& [key, sa] : sas_)
     if (!seen_sas_.contains(key)) leave(key, now);
+  stale_ = false;
+  told_stale_.clear();
   return done;
 }
 

@@ -157,6 +157,8 @@ class Follower {
   std::set<KernelSaKey> seen_sas_;  // by a dump
   std::set<KernelPolicyKey> seen_policies_;
   bool dumping_ = false;
+  bool stale_ = false;      // notices were lost, and all is to be read again
+  std::string told_stale_;  // why that failed, as logged last
   std::optional<KernelSaKey> told_last_;
   std::uint64_t last_id_ = std::uint64_t{1} << 61;  // apart from those of IKE and of the console
   Now asked_{};
