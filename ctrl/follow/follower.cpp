@@ -120,7 +120,8 @@ void Follower::put_again(Sas::iterator found, KernelSa read) {
   groups_[read.reqid].sas.erase(node.key());
   groups_[read.reqid].sas.insert(key);
   if (refused_.erase(node.key()) != 0) refused_.insert(key);
-  sa.compare = sa.compare || sa.gone.has_value() || !(node.key() == key);
+  // Behind notices that were lost, it may have been installed again in between.
+  sa.compare = sa.compare || dumping_ || sa.gone.has_value() || !(node.key() == key);
   sa.gone.reset();
   sa.remote.reset();
   sa.kernel = std::move(read);

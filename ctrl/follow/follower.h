@@ -98,7 +98,7 @@ class Follower {
     std::uint64_t told = 0;               // packets that the kernel knows of
     std::optional<SocketAddress> remote;  // of a peer that has moved without a word of the daemon yet
     std::optional<Now> gone;              // since when the kernel has it no more
-    bool compare = false;                 // was installed again: is it as we left it?
+    bool compare = false;                 // was installed again, or may have been: is it as we left it?
   };
   struct Group {
     KernelPolicies policies;
