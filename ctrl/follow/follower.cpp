@@ -72,7 +72,7 @@ Result<void> Follower::compare_all(Now now) {
   if (!done) return done;
   std::vector<KernelPolicyKey> policies;
   for (const auto& [key, reqid] : of_group_) policies.push_back(key);
-  for (const auto& [key, id] : shunts_) policies.push_back(key);
+  for (const auto& [key, shunt] : shunts_) policies.push_back(key);
   for (const KernelPolicyKey& key : policies)
     if (!seen_policies_.contains(key)) leave(key);
   for (const auto& [key, sa] : sas_)
@@ -144,14 +144,16 @@ void Follower::put(KernelPolicyRead read, Now now) {
     return;
   }
   leave_group(key, 0);
-  const auto [at, fresh] = shunts_.try_emplace(key, PolicyId{});
-  if (fresh) at->second = ids_.fresh();
+  const auto [at, fresh] = shunts_.try_emplace(key);
+  if (fresh) at->second.id = ids_.fresh();
+  at->second.policy = std::move(read);
   unsettled_.insert(0);
-  const auto entry = followed_shunt(read, at->second);
-  entry ? put_entry(*entry) : drop_entry(at->second);
-  if (!read.why_not.empty() && fresh)
-    log_.warning(Category::kKernel, "a policy in the kernel (" + Selectors::of({read.selectors()}).text() +
-                                        ") is not followed: " + read.why_not +
+  const auto entry = settle_shunt(key);
+  settle_twin(key);
+  const KernelPolicyRead& policy = at->second.policy;
+  if (!policy.why_not.empty() && fresh)
+    log_.warning(Category::kKernel, "a policy in the kernel (" + Selectors::of({policy.selectors()}).text() +
+                                        ") is not followed: " + policy.why_not +
                                         (entry ? "; its packets are discarded" : "; it opens nothing"));
 }
 
@@ -170,7 +172,8 @@ void Follower::leave(const KernelPolicyKey& key) {
 void Follower::leave_shunts(const KernelPolicyKey& key) {
   const auto shunt = shunts_.extract(key);
   if (shunt.empty()) return;
-  drop_entry(shunt.mapped());
+  drop_entry(shunt.mapped().id);
+  settle_twin(key);
   unsettled_.insert(0);
 }
 

@@ -104,7 +104,12 @@ class Follower {
     KernelPolicies policies;
     std::set<KernelSaKey> sas;
     EntryIds ids;
-    Now settled{};  // not before: its policies come one by one
+    Now settled{};       // not before: its policies come one by one
+    std::string closed;  // FollowedGroup::closed, as logged last
+  };
+  struct Shunt {
+    KernelPolicyRead policy;
+    PolicyId id{};
   };
 
   Follower(Descriptor alone, ForeignSas kernel, Reconciler& reconciler, PolicyIds& ids, Log& log)
@@ -131,6 +136,10 @@ class Follower {
   void take(Sa& sa);
   void take_outbound(Sa& sa);
   void refuse(Sa& sa, std::string why, bool ask);
+  std::optional<PolicySpec> settle_shunt(const KernelPolicyKey& key);
+  void settle_twin(const KernelPolicyKey& key);
+  void put_entries(const Group& group, const FollowedGroup& made);
+  void tell_closed(std::uint32_t reqid, Group& group, const FollowedGroup& made, Now now);
   void put_entry(const PolicySpec& entry);
   void drop_entry(PolicyId id);
   void put_sa(Sa& sa, SaSpec spec, Now now);
@@ -151,7 +160,7 @@ class Follower {
   std::map<std::uint32_t, Group> groups_;  // by reqid
   std::map<PolicyId, std::uint32_t> reqids_;
   std::map<KernelPolicyKey, std::uint32_t> of_group_;
-  std::map<KernelPolicyKey, PolicyId> shunts_;
+  std::map<KernelPolicyKey, Shunt> shunts_;
   std::set<std::uint32_t> unsettled_;
   std::set<KernelSaKey> gone_, refused_;
   std::set<KernelSaKey> seen_sas_;  // by a dump

@@ -13,6 +13,30 @@ std::uint32_t order_of(std::uint32_t priority) { return std::min(priority, kLast
 std::string name_of(std::uint32_t reqid) { return "reqid-" + std::to_string(reqid); }
 
 bool is_in(const KernelPolicyRead& p) { return p.key.policy.direction == XFRM_POLICY_IN; }
+bool passes(const KernelPolicyRead& p) { return p.action == Action::kBypass && p.why_not.empty(); }
+
+// Policies that become an entry together: it stands where the first of them does.
+struct Joined {
+  std::vector<SelectorSet> sets;
+  std::uint32_t priority = ~std::uint32_t{0};
+
+  void add(const KernelPolicyRead& policy) {
+    sets.push_back(policy.selectors());
+    priority = std::min(priority, policy.priority);
+  }
+};
+
+void add_closed(std::uint32_t reqid, FollowedGroup& group, PolicyId id, PolicyDirection direction,
+                const Joined& closed) {
+  if (closed.sets.empty()) return;
+  group.policies.push_back({.id = id,
+                            .name = name_of(reqid) + "-closed",
+                            .order = order_of(closed.priority),
+                            .direction = direction,
+                            .action = Action::kDiscard,
+                            .selectors = Selectors::of(closed.sets),
+                            .tunnel = {}});
+}
 
 PolicySpec protect(std::uint32_t reqid, const FollowedGroup& group, PolicyId id) {
   PolicySpec out{.id = id, .name = name_of(reqid), .action = Action::kProtect, .selectors = {}, .tunnel = {}};
@@ -34,36 +58,40 @@ std::optional<TunnelEnds> ends_of(const KernelPolicies& policies) {
 
 FollowedGroup followed_group(std::uint32_t reqid, const KernelPolicies& policies, const EntryIds& ids) {
   FollowedGroup group;
-  std::vector<SelectorSet> out, in;
-  std::uint32_t priority = ~std::uint32_t{0};
+  Joined out, in, closed;
   bool first = true;
   for (const auto& [key, policy] : policies) {
-    if (!policy.out() && !is_in(policy)) continue;
+    if (!policy.out() && !is_in(policy)) {
+      if (policies.contains(*twin_of(key))) continue;
+      closed.add(policy);
+      group.closed = Selectors::of({policy.selectors()}).text() + ", a policy of what is forwarded alone";
+      continue;
+    }
     if (std::exchange(first, false)) {
       group.protocol = policy.protocol;
       group.mode = policy.mode;
     }
-    priority = std::min(priority, policy.priority);
-    (policy.out() ? out : in).push_back(policy.selectors());
+    (policy.out() ? out : in).add(policy);
   }
-  std::ranges::sort(out);
-  std::ranges::sort(in);
-  const bool same = out == in;
-  if (!out.empty()) group.out = Selectors::of(out);
-  if (!in.empty()) group.in = Selectors::of(in);
+  std::ranges::sort(out.sets);
+  std::ranges::sort(in.sets);
+  const bool same = out.sets == in.sets;
+  if (!out.sets.empty()) group.out = Selectors::of(out.sets);
+  if (!in.sets.empty()) group.in = Selectors::of(in.sets);
   const auto add = [&](PolicyId id, const Selectors& selectors, PolicyDirection direction) {
     PolicySpec entry = protect(reqid, group, id);
-    entry.order = order_of(priority);
+    entry.order = order_of(std::min(out.priority, in.priority));
     entry.selectors = selectors;
     entry.direction = direction;
     entry.tunnel = ends_of(policies);
     group.policies.push_back(std::move(entry));
   };
-  if (!out.empty()) add(ids.both, group.out, same ? PolicyDirection::kBoth : PolicyDirection::kOut);
-  if (!in.empty() && !same) {
+  if (!out.sets.empty()) add(ids.both, group.out, same ? PolicyDirection::kBoth : PolicyDirection::kOut);
+  if (!in.sets.empty() && !same) {
     add(ids.inbound, group.in, PolicyDirection::kIn);
     group.policies.back().name += "-in";
   }
+  add_closed(reqid, group, ids.closed, PolicyDirection::kIn, closed);
   return group;
 }
 
@@ -100,16 +128,27 @@ Result<SaSpec> followed_sa(const KernelSa& sa, Direction direction, const Follow
   return out;
 }
 
-std::optional<PolicySpec> followed_shunt(const KernelPolicyRead& policy, PolicyId id) {
-  const bool passes = policy.action == Action::kBypass;
-  // What is let pass needs the kernel's leave for both, the machine and what it forwards; see `in` above.
-  if (passes && (!policy.why_not.empty() || policy.key.policy.direction == XFRM_POLICY_FWD))
-    return std::nullopt;
+std::optional<KernelPolicyKey> twin_of(const KernelPolicyKey& key) {
+  if (key.policy.direction == XFRM_POLICY_OUT) return std::nullopt;
+  KernelPolicyKey out = key;
+  out.policy.direction = key.policy.direction == XFRM_POLICY_IN ? XFRM_POLICY_FWD : XFRM_POLICY_IN;
+  return out;
+}
+
+std::optional<PolicySpec> followed_shunt(const KernelPolicyRead& policy, const KernelPolicyRead* twin,
+                                         PolicyId id) {
+  std::uint32_t priority = policy.priority;
+  if (policy.action == Action::kBypass) {
+    // What is let pass needs the kernel's leave for both, the machine and what it forwards; `in` above.
+    if (!passes(policy) || (!policy.out() && !is_in(policy))) return std::nullopt;
+    if (!policy.out() && (twin == nullptr || !passes(*twin))) return std::nullopt;
+    if (!policy.out()) priority = std::max(priority, twin->priority);
+  }
   PolicySpec out{.id = id,
                  .name = "kernel-" + std::to_string(static_cast<std::uint32_t>(id)),
-                 .order = order_of(policy.priority),
+                 .order = order_of(priority),
                  .direction = policy.out() ? PolicyDirection::kOut : PolicyDirection::kIn,
-                 .action = passes ? Action::kBypass : Action::kDiscard,
+                 .action = policy.action == Action::kBypass ? Action::kBypass : Action::kDiscard,
                  .selectors = Selectors::of({policy.selectors()}),
                  .tunnel = {}};
   return out;
