@@ -58,7 +58,7 @@ void Follower::poll(Now now, bool complete) {
   for (const std::uint32_t reqid : all) {
     // Before its message leaves, a daemon has installed all that the message is about.
     if (const auto group = groups_.find(reqid); complete && group != groups_.end())
-      group->second.settled = now;
+      group->second.settled = group->second.moved = now;
     settle(reqid, now);
   }
   [[maybe_unused]] const auto logged = reconciler_.reconcile(now);
@@ -139,7 +139,13 @@ void Follower::put(KernelPolicyRead read, Now now) {
     unsettled_.insert(read.reqid);
     leave_group(key, read.reqid);
     of_group_[key] = read.reqid;
-    if (!group.policies.contains(key)) group.settled = now + kPoliciesTake;
+    const auto before = group.policies.find(key);
+    if (before == group.policies.end()) {
+      group.settled = now + kPoliciesTake;
+      group.moved = {};  // it has no entry yet
+    } else if (before->second.source != read.source || before->second.destination != read.destination) {
+      group.moved = now + kPoliciesTake;
+    }
     group.policies.insert_or_assign(key, std::move(read));
     return;
   }

@@ -97,6 +97,7 @@ class Follower {
     ForeignSas::Position position;
     std::uint64_t told = 0;               // packets that the kernel knows of
     std::optional<SocketAddress> remote;  // of a peer that has moved without a word of the daemon yet
+    std::optional<Now> astray;            // since when its ends are not those of its group
     std::optional<Now> gone;              // since when the kernel has it no more
     bool compare = false;                 // was installed again, or may have been: is it as we left it?
   };
@@ -104,7 +105,9 @@ class Follower {
     KernelPolicies policies;
     std::set<KernelSaKey> sas;
     EntryIds ids;
+    std::optional<TunnelEnds> ends;
     Now settled{};       // not before: its policies come one by one
+    Now moved{};         // the same of policies that change their ends, which are closed meanwhile
     std::string closed;  // FollowedGroup::closed, as logged last
   };
   struct Shunt {
@@ -133,6 +136,7 @@ class Follower {
   void settle(std::uint32_t reqid, Now now);
   void settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, Now now);
   void inherit_remote(Sa& sa, const Group& group);
+  void stray(Sa& sa, Now now);
   void take(Sa& sa);
   void take_outbound(Sa& sa);
   void refuse(Sa& sa, std::string why, bool ask);

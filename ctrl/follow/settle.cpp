@@ -8,6 +8,9 @@
 namespace simplon::ctrl {
 namespace {
 
+// A daemon that moves an SA has moved its policies as well, within less.
+constexpr std::chrono::seconds kEndsTake{1};
+
 std::string side(Direction direction) { return direction == Direction::kOut ? "outbound " : "inbound "; }
 
 }  // namespace
@@ -18,10 +21,15 @@ void Follower::settle(std::uint32_t reqid, Now now) {
   if (found == groups_.end()) return;
   Group& group = found->second;
   if (group.ids.both == PolicyId{} && !group.policies.empty()) {
-    group.ids = {ids_.fresh(), ids_.fresh(), ids_.fresh()};
+    group.ids = {ids_.fresh(), ids_.fresh(), ids_.fresh(), ids_.fresh()};
     reqids_[group.ids.both] = reqid;
   }
-  const FollowedGroup made = followed_group(reqid, group.policies, group.ids);
+  const FollowedGroup made = followed_group(reqid, group.policies, group.ids, group.ends);
+  if (!made.closed.empty() && now < group.moved) {
+    unsettled_.insert(reqid);
+    return;
+  }
+  group.ends = made.ends;
   put_entries(group, made);
   tell_closed(reqid, group, made, now);
   for (const KernelSaKey& key : group.sas) settle_sa(sas_.at(key), group, made, now);
@@ -32,7 +40,7 @@ void Follower::settle(std::uint32_t reqid, Now now) {
 
 void Follower::put_entries(const Group& group, const FollowedGroup& made) {
   for (const PolicySpec& entry : made.policies) put_entry(entry);
-  for (const PolicyId id : {group.ids.both, group.ids.inbound, group.ids.closed})
+  for (const PolicyId id : {group.ids.both, group.ids.inbound, group.ids.closed_out, group.ids.closed_in})
     if (std::ranges::find(made.policies, id, &PolicySpec::id) == made.policies.end()) drop_entry(id);
 }
 
@@ -78,8 +86,11 @@ void Follower::settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, 
   auto spec = followed_sa(sa.kernel, sa.direction, made, group.ids);
   if (!spec) {
     sa.why = spec.error().what;
+    if (sa.is == Is::kTaken && !has_ends_of(made, sa.kernel, sa.direction)) stray(sa, now);
     return;
   }
+  sa.astray.reset();
+  if (sa.is == Is::kTaken) sa.why.clear();
   if (now < group.settled) {
     unsettled_.insert(sa.kernel.reqid);
     return;
@@ -87,6 +98,19 @@ void Follower::settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, 
   if (sa.is == Is::kWaiting) inherit_remote(sa, group);
   if (sa.is == Is::kWaiting || std::exchange(sa.compare, false)) take(sa);
   if (sa.is == Is::kTaken) put_sa(sa, std::move(*spec), now);
+}
+
+// A daemon moves an SA and its policies one after the other. What has other ends for longer is of another
+// peer than the group by now. One that was taken out of use is not put back: its numbers would begin anew.
+void Follower::stray(Sa& sa, Now now) {
+  std::string why = sa.why;
+  if (std::exchange(sa.compare, false)) take(sa);  // first of all the kernel is kept from it
+  if (sa.is != Is::kTaken) return;
+  if (!sa.astray) sa.astray = now;
+  if (now - *sa.astray < kEndsTake)
+    unsettled_.insert(sa.kernel.reqid);
+  else
+    refuse(sa, std::move(why), false);
 }
 
 // A daemon that does not know yet that its peer has moved rekeys to where it was.

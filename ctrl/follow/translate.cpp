@@ -45,26 +45,45 @@ PolicySpec protect(std::uint32_t reqid, const FollowedGroup& group, PolicyId id)
   return out;
 }
 
-// The ends of the newest outbound policy that names both.
-std::optional<TunnelEnds> ends_of(const KernelPolicies& policies) {
-  std::optional<TunnelEnds> out;
-  for (const auto& [key, policy] : policies)
-    if (policy.out() && !policy.source.is_unspecified() && !policy.destination.is_unspecified())
-      out = TunnelEnds{policy.source, policy.destination};
-  return out;
+// As an outbound policy names them.
+std::optional<TunnelEnds> ends_of(const KernelPolicyRead& p) {
+  if (p.source.is_unspecified() || p.destination.is_unspecified()) return std::nullopt;
+  return p.out() ? TunnelEnds{p.source, p.destination} : TunnelEnds{p.destination, p.source};
+}
+
+// Those of before, of an outbound policy, or of any: the first of these that there are.
+std::optional<TunnelEnds> ends_of(const KernelPolicies& policies, const std::optional<TunnelEnds>& before) {
+  std::optional<TunnelEnds> outbound, any;
+  for (const auto& [key, policy] : policies) {
+    const auto ends = ends_of(policy);
+    if (!ends) continue;
+    if (ends == before && policy.out()) return before;
+    any = ends;
+    if (policy.out()) outbound = ends;
+  }
+  return outbound ? outbound : any;
+}
+
+// Why it is none of the group's; empty: it is.
+std::string why_closed(const KernelPolicyRead& policy, const std::optional<TunnelEnds>& ends) {
+  if (!policy.out() && !is_in(policy)) return "is for what is forwarded alone";
+  const auto own = ends_of(policy);
+  return own && ends && *own != *ends ? "has other ends than the rest" : "";
 }
 
 }  // namespace
 
-FollowedGroup followed_group(std::uint32_t reqid, const KernelPolicies& policies, const EntryIds& ids) {
+FollowedGroup followed_group(std::uint32_t reqid, const KernelPolicies& policies, const EntryIds& ids,
+                             const std::optional<TunnelEnds>& before) {
   FollowedGroup group;
-  Joined out, in, closed;
+  group.ends = ends_of(policies, before);
+  Joined out, in, closed_out, closed_in;
   bool first = true;
   for (const auto& [key, policy] : policies) {
-    if (!policy.out() && !is_in(policy)) {
-      if (policies.contains(*twin_of(key))) continue;
-      closed.add(policy);
-      group.closed = Selectors::of({policy.selectors()}).text() + ", a policy of what is forwarded alone";
+    if (const auto twin = twin_of(key); twin && !is_in(policy) && policies.contains(*twin)) continue;
+    if (const std::string why = why_closed(policy, group.ends); !why.empty()) {
+      (policy.out() ? closed_out : closed_in).add(policy);
+      group.closed = Selectors::of({policy.selectors()}).text() + " " + why;
       continue;
     }
     if (std::exchange(first, false)) {
@@ -83,7 +102,7 @@ FollowedGroup followed_group(std::uint32_t reqid, const KernelPolicies& policies
     entry.order = order_of(std::min(out.priority, in.priority));
     entry.selectors = selectors;
     entry.direction = direction;
-    entry.tunnel = ends_of(policies);
+    entry.tunnel = group.ends;
     group.policies.push_back(std::move(entry));
   };
   if (!out.sets.empty()) add(ids.both, group.out, same ? PolicyDirection::kBoth : PolicyDirection::kOut);
@@ -91,7 +110,8 @@ FollowedGroup followed_group(std::uint32_t reqid, const KernelPolicies& policies
     add(ids.inbound, group.in, PolicyDirection::kIn);
     group.policies.back().name += "-in";
   }
-  add_closed(reqid, group, ids.closed, PolicyDirection::kIn, closed);
+  add_closed(reqid, group, ids.closed_out, PolicyDirection::kOut, closed_out);
+  add_closed(reqid, group, ids.closed_in, PolicyDirection::kIn, closed_in);
   return group;
 }
 
@@ -108,10 +128,18 @@ std::optional<Direction> direction_of(const KernelSa& sa, const KernelPolicies& 
   return from_us ? Direction::kOut : Direction::kIn;
 }
 
+bool has_ends_of(const FollowedGroup& group, const KernelSa& sa, Direction direction) {
+  if (!group.ends || sa.sa.mode != SaMode::kTunnel) return true;
+  const bool out = direction == Direction::kOut;
+  return TunnelEnds{out ? sa.sa.source : sa.sa.destination, out ? sa.sa.destination : sa.sa.source} ==
+         *group.ends;
+}
+
 Result<SaSpec> followed_sa(const KernelSa& sa, Direction direction, const FollowedGroup& group,
                            const EntryIds& ids) {
   if (sa.sa.protocol != group.protocol || sa.sa.mode != group.mode)
     return fail("it is not of the protocol and mode that the policies of its reqid ask for");
+  if (!has_ends_of(group, sa, direction)) return fail("its ends are not those of the policies of its reqid");
   const Selectors& selectors = direction == Direction::kOut ? group.out : group.in;
   if (selectors.local.empty()) return fail("no policy of its direction has its reqid");
   SaSpec out = sa.sa;

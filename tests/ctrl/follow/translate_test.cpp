@@ -13,7 +13,7 @@ using testing::SizeIs;
 IpAddress ip(const char* text) { return *IpAddress::parse(text); }
 TrafficSelector ts(const char* text) { return *TrafficSelector::parse(text); }
 
-constexpr EntryIds kIds{PolicyId{7}, PolicyId{8}, PolicyId{10}};
+constexpr EntryIds kIds{PolicyId{7}, PolicyId{8}, PolicyId{10}, PolicyId{11}};
 
 // Between 203.0.113.1, which is us, and 203.0.113.2.
 KernelPolicyRead policy(std::uint8_t direction, const char* source, const char* destination,
@@ -143,13 +143,39 @@ TEST(Follow, WhatIsProtectedForwardedAloneIsDiscarded) {
   const FollowedGroup group = followed_group(5, policies, kIds);
   ASSERT_THAT(group.policies, SizeIs(2));
   EXPECT_EQ(group.policies[0].id, kIds.both);
-  EXPECT_EQ(group.policies[1].id, kIds.closed);
+  EXPECT_EQ(group.policies[1].id, kIds.closed_in);
   EXPECT_EQ(group.policies[1].action, Action::kDiscard);
   EXPECT_EQ(group.policies[1].direction, PolicyDirection::kIn);
   EXPECT_EQ(in_order(group.policies[1].selectors),
             in_order(Selectors{{ts("198.18.1.0/24")}, {ts("198.18.3.0/24")}}));
   EXPECT_FALSE(group.closed.empty());
   EXPECT_EQ(followed_group(5, both_ways(), kIds).closed, "") << "the control";
+}
+
+TEST(Follow, WhatIsOfAnotherPeerIsNoneOfTheGroup) {
+  KernelPolicies policies = both_ways();
+  KernelPolicyRead out = policy(XFRM_POLICY_OUT, "198.18.1.0/24", "198.18.9.0/24");
+  KernelPolicyRead in = policy(XFRM_POLICY_IN, "198.18.9.0/24", "198.18.1.0/24");
+  out.destination = in.source = ip("203.0.113.9");
+  policies.emplace(out.key, out);
+  policies.emplace(in.key, in);
+  const TunnelEnds ends{ip("203.0.113.1"), ip("203.0.113.2")}, others{ip("203.0.113.1"), ip("203.0.113.9")};
+  const FollowedGroup group = followed_group(5, policies, kIds, ends);
+  EXPECT_EQ(group.ends, ends);
+  EXPECT_EQ(group.out, followed_group(5, both_ways(), kIds).out);
+  ASSERT_THAT(group.policies, SizeIs(3));
+  EXPECT_EQ(group.policies[0].tunnel, ends);
+  EXPECT_EQ(group.policies[1].id, kIds.closed_out);
+  EXPECT_EQ(group.policies[1].action, Action::kDiscard);
+  EXPECT_EQ(group.policies[1].direction, PolicyDirection::kOut);
+  EXPECT_EQ(in_order(group.policies[1].selectors),
+            in_order(Selectors{{ts("198.18.1.0/24")}, {ts("198.18.9.0/24")}}));
+  EXPECT_EQ(group.policies[2].id, kIds.closed_in);
+  EXPECT_FALSE(group.closed.empty());
+  EXPECT_EQ(followed_group(5, policies, kIds, others).ends, others) << "those that it had stay";
+  EXPECT_TRUE(followed_sa(sa("203.0.113.1", "203.0.113.2"), Direction::kOut, group, kIds)) << "the control";
+  EXPECT_FALSE(followed_sa(sa("203.0.113.1", "203.0.113.9"), Direction::kOut, group, kIds));
+  EXPECT_FALSE(followed_sa(sa("203.0.113.9", "203.0.113.1"), Direction::kIn, group, kIds));
 }
 
 }  // namespace
