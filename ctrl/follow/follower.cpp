@@ -123,7 +123,10 @@ void Follower::put_again(Sas::iterator found, KernelSa read) {
   // Behind notices that were lost, it may have been installed again in between.
   sa.compare = sa.compare || dumping_ || sa.gone.has_value() || !(node.key() == key);
   sa.gone.reset();
-  sa.remote.reset();
+  // Else the daemon does not know yet where its peer is.
+  if (sa.kernel.sa.source != read.sa.source || sa.kernel.sa.destination != read.sa.destination ||
+      sa.kernel.sa.udp != read.sa.udp)
+    sa.remote.reset();
   sa.kernel = std::move(read);
   by_id_[sa.id] = key;
   node.key() = key;
