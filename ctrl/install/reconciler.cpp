@@ -9,7 +9,10 @@ namespace simplon::ctrl {
 
 Result<void> Reconciler::start(BackendId id, std::unique_ptr<Backend> backend) {
   all_changed_ = true;  // what a former run left goes
-  return installers_.emplace(id, Installer(std::move(backend), log_)).first->second.start();
+  const auto at = installers_.emplace(id, Installer(std::move(backend), log_)).first;
+  auto done = at->second.start();
+  if (!done) installers_.erase(at);
+  return done;
 }
 
 void Reconciler::add_child_sa(const ike::InstallSa& install) {

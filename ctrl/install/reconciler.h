@@ -29,7 +29,8 @@ class Reconciler {
   // All of them outlive the reconciler. A change of `config` is told by all_changed().
   Reconciler(const Config& config, PolicyIds& ids, Log& log) : config_(config), ids_(ids), log_(log) {}
 
-  // Takes over what a former run left in the backend, and closes it (Installer::start).
+  // Takes over what a former run left in the backend, and closes it (Installer::start). After an error the
+  // backend is gone: it might not be closed.
   Result<void> start(BackendId id, std::unique_ptr<Backend> backend);
 
   bool runs(BackendId id) const { return installers_.contains(id); }

@@ -238,5 +238,15 @@ TEST(Reconciler, AChildThatTheKernelCannotHaveIsNotPinnedToIt) {
   EXPECT_THAT(site.add(1, 2), ElementsAre("d +in 1", "d +out 2"));
 }
 
+TEST(Reconciler, ABackendThatCannotBeClosedIsNotUsed) {
+  Site site;
+  auto backend = std::make_unique<Journal>();
+  backend->fails_at = "fence";
+  EXPECT_FALSE(site.reconciler.start(BackendId::kKernel, std::move(backend)));
+  EXPECT_FALSE(site.reconciler.runs(BackendId::kKernel));
+  EXPECT_TRUE(site.reconciler.runs(BackendId::kDataPath)) << "the control";
+  EXPECT_TRUE(site.reconciler.reconcile(site.now));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl::test
