@@ -96,6 +96,7 @@ class Reconciler {
   Capabilities capabilities() const;
   Pin pin_of(PolicyId child) const;
   std::optional<BackendId> holder(SaId id) const;
+  std::optional<BackendId> home_of(SaId id) const;
   Placement placed(bool whole, const std::vector<SaRef>& changed);
   bool changes_kernel_entries(const Placement& placed, const std::vector<SaRef>& changed) const;
   Result<void> install(const Placement& placed, bool whole, const std::vector<SaRef>& changed, Now now);
