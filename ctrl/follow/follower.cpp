@@ -47,21 +47,24 @@ ForeignSas::Each Follower::notices(Now now) {
 }
 
 void Follower::poll(Now now, bool complete) {
-  if (!kernel_.poll(notices(now)))
-    if (auto done = compare_all(now); !done) log_.error(Category::kKernel, done.error().what);
+  if (!kernel_.poll(notices(now))) stale_ = true;
+  if (stale_)
+    if (auto done = compare_all(now);
+        !done && std::exchange(told_stale_, done.error().what) != done.error().what)
+      log_.error(Category::kKernel, done.error().what);
   forget_gone(now);
   const std::set<std::uint32_t> all = std::exchange(unsettled_, {});
   if (all.empty()) return;
   for (const std::uint32_t reqid : all) {
     // Before its message leaves, a daemon has installed all that the message is about.
     if (const auto group = groups_.find(reqid); complete && group != groups_.end())
-      group->second.settled = now;
+      group->second.settled = group->second.moved = now;
     settle(reqid, now);
   }
   [[maybe_unused]] const auto logged = reconciler_.reconcile(now);
 }
 
-// After notices were lost, and at the start.
+// After notices were lost, and at the start. One that fails is tried again by the next poll().
 Result<void> Follower::compare_all(Now now) {
   dumping_ = true;
   auto done = kernel_.dump(notices(now));
@@ -69,11 +72,13 @@ Result<void> Follower::compare_all(Now now) {
   if (!done) return done;
   std::vector<KernelPolicyKey> policies;
   for (const auto& [key, reqid] : of_group_) policies.push_back(key);
-  for (const auto& [key, id] : shunts_) policies.push_back(key);
+  for (const auto& [key, shunt] : shunts_) policies.push_back(key);
   for (const KernelPolicyKey& key : policies)
     if (!seen_policies_.contains(key)) leave(key);
   for (const auto& [key, sa] : sas_)
     if (!seen_sas_.contains(key)) leave(key, now);
+  stale_ = false;
+  told_stale_.clear();
   return done;
 }
 
@@ -115,9 +120,13 @@ void Follower::put_again(Sas::iterator found, KernelSa read) {
   groups_[read.reqid].sas.erase(node.key());
   groups_[read.reqid].sas.insert(key);
   if (refused_.erase(node.key()) != 0) refused_.insert(key);
-  sa.compare = sa.compare || sa.gone.has_value() || !(node.key() == key);
+  // Behind notices that were lost, it may have been installed again in between.
+  sa.compare = sa.compare || dumping_ || sa.gone.has_value() || !(node.key() == key);
   sa.gone.reset();
-  sa.remote.reset();
+  // Else the daemon does not know yet where its peer is.
+  if (sa.kernel.sa.source != read.sa.source || sa.kernel.sa.destination != read.sa.destination ||
+      sa.kernel.sa.udp != read.sa.udp)
+    sa.remote.reset();
   sa.kernel = std::move(read);
   by_id_[sa.id] = key;
   node.key() = key;
@@ -133,19 +142,27 @@ void Follower::put(KernelPolicyRead read, Now now) {
     unsettled_.insert(read.reqid);
     leave_group(key, read.reqid);
     of_group_[key] = read.reqid;
-    if (!group.policies.contains(key)) group.settled = now + kPoliciesTake;
+    const auto before = group.policies.find(key);
+    if (before == group.policies.end()) {
+      group.settled = now + kPoliciesTake;
+      group.moved = {};  // it has no entry yet
+    } else if (before->second.source != read.source || before->second.destination != read.destination) {
+      group.moved = now + kPoliciesTake;
+    }
     group.policies.insert_or_assign(key, std::move(read));
     return;
   }
   leave_group(key, 0);
-  const auto [at, fresh] = shunts_.try_emplace(key, PolicyId{});
-  if (fresh) at->second = ids_.fresh();
+  const auto [at, fresh] = shunts_.try_emplace(key);
+  if (fresh) at->second.id = ids_.fresh();
+  at->second.policy = std::move(read);
   unsettled_.insert(0);
-  const auto entry = followed_shunt(read, at->second);
-  entry ? put_entry(*entry) : drop_entry(at->second);
-  if (!read.why_not.empty() && fresh)
-    log_.warning(Category::kKernel, "a policy in the kernel (" + Selectors::of({read.selectors()}).text() +
-                                        ") is not followed: " + read.why_not +
+  const auto entry = settle_shunt(key);
+  settle_twin(key);
+  const KernelPolicyRead& policy = at->second.policy;
+  if (!policy.why_not.empty() && fresh)
+    log_.warning(Category::kKernel, "a policy in the kernel (" + Selectors::of({policy.selectors()}).text() +
+                                        ") is not followed: " + policy.why_not +
                                         (entry ? "; its packets are discarded" : "; it opens nothing"));
 }
 
@@ -164,7 +181,8 @@ void Follower::leave(const KernelPolicyKey& key) {
 void Follower::leave_shunts(const KernelPolicyKey& key) {
   const auto shunt = shunts_.extract(key);
   if (shunt.empty()) return;
-  drop_entry(shunt.mapped());
+  drop_entry(shunt.mapped().id);
+  settle_twin(key);
   unsettled_.insert(0);
 }
 

@@ -97,14 +97,22 @@ class Follower {
     ForeignSas::Position position;
     std::uint64_t told = 0;               // packets that the kernel knows of
     std::optional<SocketAddress> remote;  // of a peer that has moved without a word of the daemon yet
+    std::optional<Now> astray;            // since when its ends are not those of its group
     std::optional<Now> gone;              // since when the kernel has it no more
-    bool compare = false;                 // was installed again: is it as we left it?
+    bool compare = false;                 // was installed again, or may have been: is it as we left it?
   };
   struct Group {
     KernelPolicies policies;
     std::set<KernelSaKey> sas;
     EntryIds ids;
-    Now settled{};  // not before: its policies come one by one
+    std::optional<TunnelEnds> ends;
+    Now settled{};       // not before: its policies come one by one
+    Now moved{};         // the same of policies that change their ends, which are closed meanwhile
+    std::string closed;  // FollowedGroup::closed, as logged last
+  };
+  struct Shunt {
+    KernelPolicyRead policy;
+    PolicyId id{};
   };
 
   Follower(Descriptor alone, ForeignSas kernel, Reconciler& reconciler, PolicyIds& ids, Log& log)
@@ -128,9 +136,14 @@ class Follower {
   void settle(std::uint32_t reqid, Now now);
   void settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, Now now);
   void inherit_remote(Sa& sa, const Group& group);
+  void stray(Sa& sa, Now now);
   void take(Sa& sa);
   void take_outbound(Sa& sa);
   void refuse(Sa& sa, std::string why, bool ask);
+  std::optional<PolicySpec> settle_shunt(const KernelPolicyKey& key);
+  void settle_twin(const KernelPolicyKey& key);
+  void put_entries(const Group& group, const FollowedGroup& made);
+  void tell_closed(std::uint32_t reqid, Group& group, const FollowedGroup& made, Now now);
   void put_entry(const PolicySpec& entry);
   void drop_entry(PolicyId id);
   void put_sa(Sa& sa, SaSpec spec, Now now);
@@ -151,12 +164,14 @@ class Follower {
   std::map<std::uint32_t, Group> groups_;  // by reqid
   std::map<PolicyId, std::uint32_t> reqids_;
   std::map<KernelPolicyKey, std::uint32_t> of_group_;
-  std::map<KernelPolicyKey, PolicyId> shunts_;
+  std::map<KernelPolicyKey, Shunt> shunts_;
   std::set<std::uint32_t> unsettled_;
   std::set<KernelSaKey> gone_, refused_;
   std::set<KernelSaKey> seen_sas_;  // by a dump
   std::set<KernelPolicyKey> seen_policies_;
   bool dumping_ = false;
+  bool stale_ = false;      // notices were lost, and all is to be read again
+  std::string told_stale_;  // why that failed, as logged last
   std::optional<KernelSaKey> told_last_;
   std::uint64_t last_id_ = std::uint64_t{1} << 61;  // apart from those of IKE and of the console
   Now asked_{};

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // follower.h: what becomes of the policies and SAs of one reqid.
+#include <algorithm>
 #include <utility>
 
 #include "ctrl/follow/follower.h"
 
 namespace simplon::ctrl {
 namespace {
+
+// A daemon that moves an SA has moved its policies as well, within less.
+constexpr std::chrono::seconds kEndsTake{1};
 
 std::string side(Direction direction) { return direction == Direction::kOut ? "outbound " : "inbound "; }
 
@@ -17,21 +21,55 @@ void Follower::settle(std::uint32_t reqid, Now now) {
   if (found == groups_.end()) return;
   Group& group = found->second;
   if (group.ids.both == PolicyId{} && !group.policies.empty()) {
-    group.ids = {ids_.fresh(), ids_.fresh()};
+    group.ids = {ids_.fresh(), ids_.fresh(), ids_.fresh(), ids_.fresh()};
     reqids_[group.ids.both] = reqid;
   }
-  const FollowedGroup made = followed_group(reqid, group.policies, group.ids);
-  bool inbound = false;
-  for (const PolicySpec& entry : made.policies) {
-    put_entry(entry);
-    inbound = inbound || entry.id == group.ids.inbound;
+  const FollowedGroup made = followed_group(reqid, group.policies, group.ids, group.ends);
+  if (!made.closed.empty() && now < group.moved) {
+    unsettled_.insert(reqid);
+    return;
   }
-  if (made.policies.empty()) drop_entry(group.ids.both);
-  if (!inbound) drop_entry(group.ids.inbound);
+  group.ends = made.ends;
+  put_entries(group, made);
+  tell_closed(reqid, group, made, now);
   for (const KernelSaKey& key : group.sas) settle_sa(sas_.at(key), group, made, now);
   if (!group.policies.empty() || !group.sas.empty()) return;
   reqids_.erase(group.ids.both);
   groups_.erase(found);
+}
+
+void Follower::put_entries(const Group& group, const FollowedGroup& made) {
+  for (const PolicySpec& entry : made.policies) put_entry(entry);
+  for (const PolicyId id : {group.ids.both, group.ids.inbound, group.ids.closed_out, group.ids.closed_in})
+    if (std::ranges::find(made.policies, id, &PolicySpec::id) == made.policies.end()) drop_entry(id);
+}
+
+// Once all of the group are there: one of them alone may be the first to come.
+void Follower::tell_closed(std::uint32_t reqid, Group& group, const FollowedGroup& made, Now now) {
+  if (!made.closed.empty() && now < group.settled) {
+    unsettled_.insert(reqid);
+    return;
+  }
+  if (std::exchange(group.closed, made.closed) != made.closed && !made.closed.empty())
+    log_.warning(Category::kKernel, "of reqid " + std::to_string(reqid) +
+                                        " policies in the kernel are not followed, and their packets are "
+                                        "discarded: " +
+                                        made.closed);
+}
+
+std::optional<PolicySpec> Follower::settle_shunt(const KernelPolicyKey& key) {
+  const Shunt& shunt = shunts_.at(key);
+  const auto twin_key = twin_of(key);
+  const auto twin = twin_key ? shunts_.find(*twin_key) : shunts_.end();
+  const auto entry =
+      followed_shunt(shunt.policy, twin == shunts_.end() ? nullptr : &twin->second.policy, shunt.id);
+  entry ? put_entry(*entry) : drop_entry(shunt.id);
+  return entry;
+}
+
+// Of `in` and `fwd` one has changed.
+void Follower::settle_twin(const KernelPolicyKey& key) {
+  if (const auto twin = twin_of(key); twin && shunts_.contains(*twin)) settle_shunt(*twin);
 }
 
 void Follower::settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, Now now) {
@@ -48,8 +86,11 @@ void Follower::settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, 
   auto spec = followed_sa(sa.kernel, sa.direction, made, group.ids);
   if (!spec) {
     sa.why = spec.error().what;
+    if (sa.is == Is::kTaken && !has_ends_of(made, sa.kernel, sa.direction)) stray(sa, now);
     return;
   }
+  sa.astray.reset();
+  if (sa.is == Is::kTaken) sa.why.clear();
   if (now < group.settled) {
     unsettled_.insert(sa.kernel.reqid);
     return;
@@ -57,6 +98,19 @@ void Follower::settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, 
   if (sa.is == Is::kWaiting) inherit_remote(sa, group);
   if (sa.is == Is::kWaiting || std::exchange(sa.compare, false)) take(sa);
   if (sa.is == Is::kTaken) put_sa(sa, std::move(*spec), now);
+}
+
+// A daemon moves an SA and its policies one after the other. What has other ends for longer is of another
+// peer than the group by now. One that was taken out of use is not put back: its numbers would begin anew.
+void Follower::stray(Sa& sa, Now now) {
+  std::string why = sa.why;
+  if (std::exchange(sa.compare, false)) take(sa);  // first of all the kernel is kept from it
+  if (sa.is != Is::kTaken) return;
+  if (!sa.astray) sa.astray = now;
+  if (now - *sa.astray < kEndsTake)
+    unsettled_.insert(sa.kernel.reqid);
+  else
+    refuse(sa, std::move(why), false);
 }
 
 // A daemon that does not know yet that its peer has moved rekeys to where it was.

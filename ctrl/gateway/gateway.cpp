@@ -203,6 +203,9 @@ Result<void> Gateway::start_kernel() {
 
 Result<void> Gateway::start_backend(BackendId id, std::unique_ptr<Backend> backend) {
   if (auto done = reconciler_.start(id, std::move(backend)); !done) return done;
+  // What the file lets pass may be what the daemon's policies protect: closed until they are read.
+  if (follower_)
+    if (auto done = reconciler_.set_gateway(false); !done) return done;
   return reconciler_.reconcile(clock_now());
 }
 
@@ -285,7 +288,8 @@ Result<void> Gateway::begin_ike() {
     if (!follower_) return {};
     poller_.add(follower_->fd(), [] {});  // wakes the turn, which polls
     datapath_->set_before_injection([this] { follower_->poll(clock_now(), true); });
-    return follower_->begin(now);
+    if (auto done = follower_->begin(now); !done) return done;
+    return reconciler_.set_gateway(true);
   }
   endpoint_->configure(config_.connections, now, ike::Endpoint::Start::kHold);
   auto done = adopt();

@@ -9,7 +9,10 @@ namespace simplon::ctrl {
 
 Result<void> Reconciler::start(BackendId id, std::unique_ptr<Backend> backend) {
   all_changed_ = true;  // what a former run left goes
-  return installers_.emplace(id, Installer(std::move(backend), log_)).first->second.start();
+  const auto at = installers_.emplace(id, Installer(std::move(backend), log_)).first;
+  auto done = at->second.start();
+  if (!done) installers_.erase(at);
+  return done;
 }
 
 void Reconciler::add_child_sa(const ike::InstallSa& install) {
@@ -94,7 +97,13 @@ Placement Reconciler::placed(bool whole, const std::vector<SaRef>& changed) {
                          : desired_part(changed, config_, children_, followed_),
                    capabilities(),
                    {.pin = [this](PolicyId child) { return pin_of(child); },
-                    .held = [this](SaId id) { return holder(id); }});
+                    .held = [this](SaId id) { return home_of(id); }});
+}
+
+// SAs by hand are the data path's, whatever their entry's child is pinned to.
+std::optional<BackendId> Reconciler::home_of(SaId id) const {
+  const auto held = holder(id);
+  return held || !manual_.contains(id) ? held : backend_of(config_.mode);
 }
 
 // An entry that the kernel gets or loses takes others with it, those that stand before it.
@@ -168,11 +177,12 @@ std::vector<SaId> Reconciler::not_installed() const {
 }
 
 Result<void> Reconciler::install_new(State added) {
-  const Placement placed = placement(config_.mode, std::move(added), capabilities());
+  const Placement placed = placement(config_.mode, std::move(added), capabilities(),
+                                     {.pin = [](PolicyId) { return Pin::kDataPath; }, .held = {}});
   if (!placed.refused.empty()) return fail(placed.refused.front().why);
-  // Its entry goes there too, with the next reconcile() of everything.
+  // An entry that stands before one of the kernel's goes there too, with the next reconcile() of everything.
   if (runs(BackendId::kKernel) && runs(BackendId::kDataPath) &&
-      !placed.states.at(BackendId::kKernel).sas.empty())
+      !placed.states.at(BackendId::kDataPath).policies.empty())
     all_changed_ = true;
   for (auto& [id, installer] : installers_)
     if (auto done = installer.add(placed.states.at(id)); !done) return done;

@@ -29,7 +29,8 @@ class Reconciler {
   // All of them outlive the reconciler. A change of `config` is told by all_changed().
   Reconciler(const Config& config, PolicyIds& ids, Log& log) : config_(config), ids_(ids), log_(log) {}
 
-  // Takes over what a former run left in the backend, and closes it (Installer::start).
+  // Takes over what a former run left in the backend, and closes it (Installer::start). After an error the
+  // backend is gone: it might not be closed.
   Result<void> start(BackendId id, std::unique_ptr<Backend> backend);
 
   bool runs(BackendId id) const { return installers_.contains(id); }
@@ -95,6 +96,7 @@ class Reconciler {
   Capabilities capabilities() const;
   Pin pin_of(PolicyId child) const;
   std::optional<BackendId> holder(SaId id) const;
+  std::optional<BackendId> home_of(SaId id) const;
   Placement placed(bool whole, const std::vector<SaRef>& changed);
   bool changes_kernel_entries(const Placement& placed, const std::vector<SaRef>& changed) const;
   Result<void> install(const Placement& placed, bool whole, const std::vector<SaRef>& changed, Now now);

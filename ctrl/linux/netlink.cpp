@@ -135,12 +135,17 @@ Result<void> Netlink::dump(NetlinkMessage& message, const std::string& what,
   }
 }
 
+// A notice that waited behind a loss may be older than what the caller then reads: it has to come before.
 bool Netlink::notices(const Each& each) {
+  bool lost = false;
   for (;;) {
     const ssize_t n = recv(fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == ENOBUFS) return false;
-    if (n <= 0) return true;
+    if (n < 0 && errno == ENOBUFS) {
+      lost = true;
+      continue;
+    }
+    if (n <= 0) return !lost;
     mnl_cb_run(buffer_.data(), static_cast<std::size_t>(n), 0, 0, call_each, const_cast<Each*>(&each));
     explicit_bzero(buffer_.data(), static_cast<std::size_t>(n));
   }

@@ -90,8 +90,8 @@ class Netlink {
                     const Each& each);
   // The errno of the last request; 0 when it went well. EINTR: something changed in the middle of a dump.
   int error() const { return error_; }
-  // Calls `each` for the notices that have come. False when the kernel lost some (ENOBUFS): then everything
-  // has to be read again.
+  // Calls `each` for all notices that have come. False when the kernel lost some (ENOBUFS): then everything
+  // has to be read again, which is newer than any notice that this call has told.
   bool notices(const Each& each);
 
  private:

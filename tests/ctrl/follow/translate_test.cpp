@@ -13,7 +13,7 @@ using testing::SizeIs;
 IpAddress ip(const char* text) { return *IpAddress::parse(text); }
 TrafficSelector ts(const char* text) { return *TrafficSelector::parse(text); }
 
-constexpr EntryIds kIds{PolicyId{7}, PolicyId{8}};
+constexpr EntryIds kIds{PolicyId{7}, PolicyId{8}, PolicyId{10}, PolicyId{11}};
 
 // Between 203.0.113.1, which is us, and 203.0.113.2.
 KernelPolicyRead policy(std::uint8_t direction, const char* source, const char* destination,
@@ -107,17 +107,75 @@ TEST(Follow, AnSaHasTheSelectorsOfItsReqid) {
 TEST(Follow, WhatCannotBeFollowedCloses) {
   KernelPolicyRead p = policy(XFRM_POLICY_OUT, "198.18.1.0/24", "198.18.2.0/24");
   p.why_not = "it has a mark";
-  ASSERT_TRUE(followed_shunt(p, PolicyId{9}));
-  EXPECT_EQ(followed_shunt(p, PolicyId{9})->action, Action::kDiscard);
-  EXPECT_EQ(followed_shunt(p, PolicyId{9})->direction, PolicyDirection::kOut);
+  ASSERT_TRUE(followed_shunt(p, nullptr, PolicyId{9}));
+  EXPECT_EQ(followed_shunt(p, nullptr, PolicyId{9})->action, Action::kDiscard);
+  EXPECT_EQ(followed_shunt(p, nullptr, PolicyId{9})->direction, PolicyDirection::kOut);
   p.action = Action::kBypass;
-  EXPECT_FALSE(followed_shunt(p, PolicyId{9}));
+  EXPECT_FALSE(followed_shunt(p, nullptr, PolicyId{9}));
   p.why_not.clear();
-  ASSERT_TRUE(followed_shunt(p, PolicyId{9})) << "the control";
-  EXPECT_EQ(followed_shunt(p, PolicyId{9})->action, Action::kBypass);
+  ASSERT_TRUE(followed_shunt(p, nullptr, PolicyId{9})) << "the control";
+  EXPECT_EQ(followed_shunt(p, nullptr, PolicyId{9})->action, Action::kBypass);
   const KernelPolicyRead forwarded =
       policy(XFRM_POLICY_FWD, "198.18.2.0/24", "198.18.1.0/24", Action::kDiscard);
-  EXPECT_EQ(followed_shunt(forwarded, PolicyId{9})->direction, PolicyDirection::kIn);
+  EXPECT_EQ(followed_shunt(forwarded, nullptr, PolicyId{9})->direction, PolicyDirection::kIn);
+}
+
+TEST(Follow, WhatIsLetInIsLetPassForTheMachineAndForwarded) {
+  const auto in = policy(XFRM_POLICY_IN, "198.18.2.0/24", "198.18.1.0/24", Action::kBypass, 1000);
+  auto forwarded = policy(XFRM_POLICY_FWD, "198.18.2.0/24", "198.18.1.0/24", Action::kBypass, 1200);
+  EXPECT_EQ(twin_of(in.key)->policy.direction, XFRM_POLICY_FWD);
+  EXPECT_EQ(twin_of(forwarded.key)->policy.direction, XFRM_POLICY_IN);
+  EXPECT_FALSE(twin_of(policy(XFRM_POLICY_OUT, "198.18.1.0/24", "198.18.2.0/24").key));
+  const auto entry = followed_shunt(in, &forwarded, PolicyId{9});
+  ASSERT_TRUE(entry) << "the control";
+  EXPECT_EQ(entry->action, Action::kBypass);
+  EXPECT_EQ(entry->order, 1200u) << "what stands between the two is asked before it";
+  EXPECT_FALSE(followed_shunt(forwarded, &in, PolicyId{9})) << "one entry for both";
+  EXPECT_FALSE(followed_shunt(in, nullptr, PolicyId{9}));
+  forwarded.action = Action::kDiscard;
+  EXPECT_FALSE(followed_shunt(in, &forwarded, PolicyId{9}));
+}
+
+TEST(Follow, WhatIsProtectedForwardedAloneIsDiscarded) {
+  KernelPolicies policies = both_ways();
+  const KernelPolicyRead alone = policy(XFRM_POLICY_FWD, "198.18.3.0/24", "198.18.1.0/24");
+  policies.emplace(alone.key, alone);
+  const FollowedGroup group = followed_group(5, policies, kIds);
+  ASSERT_THAT(group.policies, SizeIs(2));
+  EXPECT_EQ(group.policies[0].id, kIds.both);
+  EXPECT_EQ(group.policies[1].id, kIds.closed_in);
+  EXPECT_EQ(group.policies[1].action, Action::kDiscard);
+  EXPECT_EQ(group.policies[1].direction, PolicyDirection::kIn);
+  EXPECT_EQ(in_order(group.policies[1].selectors),
+            in_order(Selectors{{ts("198.18.1.0/24")}, {ts("198.18.3.0/24")}}));
+  EXPECT_FALSE(group.closed.empty());
+  EXPECT_EQ(followed_group(5, both_ways(), kIds).closed, "") << "the control";
+}
+
+TEST(Follow, WhatIsOfAnotherPeerIsNoneOfTheGroup) {
+  KernelPolicies policies = both_ways();
+  KernelPolicyRead out = policy(XFRM_POLICY_OUT, "198.18.1.0/24", "198.18.9.0/24");
+  KernelPolicyRead in = policy(XFRM_POLICY_IN, "198.18.9.0/24", "198.18.1.0/24");
+  out.destination = in.source = ip("203.0.113.9");
+  policies.emplace(out.key, out);
+  policies.emplace(in.key, in);
+  const TunnelEnds ends{ip("203.0.113.1"), ip("203.0.113.2")}, others{ip("203.0.113.1"), ip("203.0.113.9")};
+  const FollowedGroup group = followed_group(5, policies, kIds, ends);
+  EXPECT_EQ(group.ends, ends);
+  EXPECT_EQ(group.out, followed_group(5, both_ways(), kIds).out);
+  ASSERT_THAT(group.policies, SizeIs(3));
+  EXPECT_EQ(group.policies[0].tunnel, ends);
+  EXPECT_EQ(group.policies[1].id, kIds.closed_out);
+  EXPECT_EQ(group.policies[1].action, Action::kDiscard);
+  EXPECT_EQ(group.policies[1].direction, PolicyDirection::kOut);
+  EXPECT_EQ(in_order(group.policies[1].selectors),
+            in_order(Selectors{{ts("198.18.1.0/24")}, {ts("198.18.9.0/24")}}));
+  EXPECT_EQ(group.policies[2].id, kIds.closed_in);
+  EXPECT_FALSE(group.closed.empty());
+  EXPECT_EQ(followed_group(5, policies, kIds, others).ends, others) << "those that it had stay";
+  EXPECT_TRUE(followed_sa(sa("203.0.113.1", "203.0.113.2"), Direction::kOut, group, kIds)) << "the control";
+  EXPECT_FALSE(followed_sa(sa("203.0.113.1", "203.0.113.9"), Direction::kOut, group, kIds));
+  EXPECT_FALSE(followed_sa(sa("203.0.113.9", "203.0.113.1"), Direction::kIn, group, kIds));
 }
 
 }  // namespace

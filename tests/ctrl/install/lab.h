@@ -77,7 +77,7 @@ class Journal final : public Backend {
   }
   Result<void> fence() override {
     calls.emplace_back("fence");
-    return {};
+    return fails_at == "fence" ? Result<void>(fail("no nftables")) : Result<void>{};
   }
   Result<void> add_sa(const SaRef& sa) override {
     has.sas[sa->id] = sa;

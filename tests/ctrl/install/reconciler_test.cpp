@@ -238,5 +238,36 @@ TEST(Reconciler, AChildThatTheKernelCannotHaveIsNotPinnedToIt) {
   EXPECT_THAT(site.add(1, 2), ElementsAre("d +in 1", "d +out 2"));
 }
 
+TEST(Reconciler, ABackendThatCannotBeClosedIsNotUsed) {
+  Site site;
+  auto backend = std::make_unique<Journal>();
+  backend->fails_at = "fence";
+  EXPECT_FALSE(site.reconciler.start(BackendId::kKernel, std::move(backend)));
+  EXPECT_FALSE(site.reconciler.runs(BackendId::kKernel));
+  EXPECT_TRUE(site.reconciler.runs(BackendId::kDataPath)) << "the control";
+  EXPECT_TRUE(site.reconciler.reconcile(site.now));
+}
+
+TEST(Reconciler, WhatIsMadeByHandBesideTheKernelIsTheDataPaths) {
+  Beside site;
+  ASSERT_TRUE(site.reconciler.pin(PolicyId{1}, Pin::kKernel));
+  EXPECT_THAT(site.add(1, 2), ElementsAre("k +in 1", "k +out 2", "k +policy 1")) << "the control";
+  const SaRef by_hand =
+      site.reconciler.manual().add({.direction = Direction::kIn, .spi = Spi{9}, .policy = PolicyId{1}}, {});
+  ASSERT_TRUE(site.reconciler.install_new({.sas = {{by_hand->id, by_hand}}}));
+  EXPECT_TRUE(site.journal->has.sas.contains(by_hand->id));
+  EXPECT_FALSE(site.kernel->has.sas.contains(by_hand->id));
+  site.reconciler.all_changed();
+  ASSERT_TRUE(site.reconciler.reconcile(site.now));
+  EXPECT_TRUE(site.journal->has.sas.contains(by_hand->id));
+  PolicySpec before = entry(9, "by hand", 1, kPart);
+  before.action = Action::kDiscard;
+  ASSERT_TRUE(site.reconciler.install_new({.policies = {{before.id, before}}}));
+  site.reconciler.manual().add(before);
+  ASSERT_TRUE(site.reconciler.reconcile(site.now));
+  ASSERT_TRUE(site.kernel->has.policies.contains(before.id)) << "the data path decides about its packets";
+  EXPECT_EQ(site.kernel->has.policies.at(before.id).action, Action::kBypass);
+}
+
 }  // namespace
 }  // namespace simplon::ctrl::test
