@@ -38,6 +38,7 @@ class GatewayProcess {
   ~GatewayProcess();  // the process goes on
 
   bool lives() const { return pid_ >= 0; }
+  int pid() const { return pid_; }
   int fd() const { return fd_; }  // readable when it has ended
   int socket() const { return socket_; }
   void tell(char what, std::string_view text = {}) const;

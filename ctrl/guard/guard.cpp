@@ -19,6 +19,7 @@
 #include "ctrl/guard/kernel_forwarder.h"
 #include "ctrl/guard/messages.h"
 #include "ctrl/guard/say.h"
+#include "ctrl/linux/process.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -31,6 +32,7 @@ constexpr seconds kShortLife{1};          // one that ends so soon after it came
 constexpr unsigned kMostShortLives = 10;  // in a row; then it is given up
 constexpr seconds kLongestWait{30};
 constexpr seconds kUpgradeWait{30};
+constexpr seconds kLongestStarving{10};
 constexpr seconds kStartHangs{60};  // a gateway that takes over and is not up by then
 constexpr std::array kPassedOn{SIGTERM, SIGINT, SIGHUP};
 
@@ -104,7 +106,20 @@ Result<void> Guard::start_gateway() {
   return {};
 }
 
+// No sign is no hang where the machine has no processor for it: from one look to the next its threads have
+// waited for one most of the time. What is stopped, or turns in a circle, does not wait.
+bool Guard::starves(Clock::time_point now) {
+  const auto waited = waited_for_processor(gateway_.pid());
+  if (!silence_) {
+    silence_ = {now, now, waited};
+    return true;
+  }
+  const Silence before = std::exchange(*silence_, {silence_->since, now, waited});
+  return 2 * (waited - before.waited) > now - before.looked && now - before.since < kLongestStarving;
+}
+
 void Guard::watch_anew() {
+  silence_.reset();
   SharedState& state = region_.state();
   state.running = false;
   state.workers = 0;
@@ -243,7 +258,8 @@ void Guard::watch_signs_of_life() {
   worker_signs_.resize(std::min<std::size_t>(state.workers, kMostWorkers));
   for (std::size_t i = 0; i < worker_signs_.size(); ++i)
     if (moved(worker_signs_[i], state.worker_turns[i]) > kWorkerHangs) who = "worker " + std::to_string(i);
-  if (who.empty()) return;
+  if (who.empty()) return silence_.reset();
+  if (starves(now)) return;
   say(Urgency::kError, "the gateway hangs (" + who + " does nothing any more): it is killed");
   gateway_ended(gateway_.kill());
 }

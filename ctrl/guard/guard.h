@@ -82,6 +82,13 @@ class Guard {
     Clock::time_point seen{};
   };
   Sign control_sign_;
+  bool starves(Clock::time_point now);
+  // Since when it gives no sign, and what waited_for_processor() said when it was looked at last.
+  struct Silence {
+    Clock::time_point since, looked;
+    std::chrono::nanoseconds waited;
+  };
+  std::optional<Silence> silence_;
   std::vector<Sign> worker_signs_;
 };
 
