@@ -10,6 +10,9 @@
 namespace simplon::ctrl {
 namespace {
 
+constexpr SaId kTrial{~std::uint64_t{0}};
+constexpr Spi kTrialSpi{0xfffffffe};
+
 void switch_on(const std::string& path) { std::ofstream("/proc/sys/net/" + path) << "1"; }
 
 bool has_ipv6(const PolicySpec& policy) {
@@ -24,6 +27,29 @@ bool has_ipv6(const PolicySpec& policy) {
 void let_kernel_forward(const dp::Setup& setup, const std::vector<PolicySpec>& entries) {
   for (const dp::PortSetup& port : setup.ports) switch_on("ipv4/conf/" + port.name + "/forwarding");
   if (std::ranges::any_of(entries, has_ipv6)) switch_on("ipv6/conf/all/forwarding");
+}
+
+Result<void> KernelBeside::can(const SaSpec& sa) {
+  if (auto able = kernel_->can(sa); !able) return able;
+  const auto [tried, is_new] = tried_.try_emplace({sa.protocol, sa.suite.encr, sa.suite.integ});
+  if (!is_new) return tried->second;
+  const TrafficSelector all = TrafficSelector::of({IpAddress::any(Family::kV4), 0});
+  SaSpec trial;
+  trial.id = kTrial;
+  trial.protocol = sa.protocol;
+  trial.direction = Direction::kIn;
+  trial.spi = kTrialSpi;
+  trial.source = *IpAddress::parse("192.0.2.1");
+  trial.destination = *IpAddress::parse("192.0.2.2");
+  trial.suite = sa.suite;
+  trial.encr_key = sa.encr_key;
+  trial.salt = sa.salt;
+  trial.integ_key = sa.integ_key;
+  trial.selectors = {{all}, {all}};
+  const auto added = std::make_shared<const SaSpec>(std::move(trial));
+  tried->second = kernel_->add_sa(added);
+  if (tried->second) return kernel_->remove_sa(added);
+  return tried->second;
 }
 
 // The kernel has it before its first packet can get there.

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "ctrl/backend/xfrm/backend.h"
@@ -33,7 +34,9 @@ class KernelBeside final : public Backend {
       : kernel_(std::move(kernel)), datapath_(datapath), entries_(std::move(entries)) {}
 
   std::string_view name() const override { return kernel_->name(); }
-  Result<void> can(const SaSpec& sa) override { return kernel_->can(sa); }
+  // Tried with an SA that is removed at once: whether the kernel was built with it is not for the first
+  // packet to find out. Each suite once.
+  Result<void> can(const SaSpec& sa) override;
   Result<Installed> dump() override { return kernel_->dump(); }
   Result<void> fence() override { return kernel_->fence_entries(); }
   Result<void> add_sa(const SaRef& sa) override;
@@ -62,6 +65,7 @@ class KernelBeside final : public Backend {
   Entries entries_;
   std::map<PolicyId, PolicySpec> protecting_;
   bool untold_ = false;  // some have gone
+  std::map<std::tuple<IpsecProtocol, const Encr*, const Integ*>, Result<void>> tried_;
 };
 
 }  // namespace simplon::ctrl
