@@ -71,6 +71,7 @@ Result<void> Follower::compare_all(Now now) {
   dumping_ = false;
   if (!done) return done;
   std::vector<KernelPolicyKey> policies;
+  policies.reserve(of_group_.size() + shunts_.size());
   for (const auto& [key, reqid] : of_group_) policies.push_back(key);
   for (const auto& [key, shunt] : shunts_) policies.push_back(key);
   for (const KernelPolicyKey& key : policies)

@@ -61,8 +61,7 @@ std::optional<PolicySpec> Follower::settle_shunt(const KernelPolicyKey& key) {
   const Shunt& shunt = shunts_.at(key);
   const auto twin_key = twin_of(key);
   const auto twin = twin_key ? shunts_.find(*twin_key) : shunts_.end();
-  const auto entry =
-      followed_shunt(shunt.policy, twin == shunts_.end() ? nullptr : &twin->second.policy, shunt.id);
+  auto entry = followed_shunt(shunt.policy, twin == shunts_.end() ? nullptr : &twin->second.policy, shunt.id);
   entry ? put_entry(*entry) : drop_entry(shunt.id);
   return entry;
 }

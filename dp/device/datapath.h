@@ -73,7 +73,7 @@ class DataPath {
   // Called by poll() when frames were read from a TAP, before a worker gets them: what a program of the host
   // has done before it sent them can be seen by then, and what is added meanwhile holds for them and for
   // their answers.
-  virtual void set_before_injection(std::function<void()>) {}
+  virtual void set_before_injection(std::function<void()>) = 0;
 
   // ---- planned hand-over, to another process whose data path has started closed ----
   // The kernel interfaces of the punt path, to be left to the next data path; they stay this one's as well.

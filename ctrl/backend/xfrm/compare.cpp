@@ -120,7 +120,12 @@ void compare_attributes(const nlmsghdr& asked, const nlmsghdr& told, std::size_t
 // Not for what has holes between its fields.
 template <class T>
 void compare(const T& asked, const T& told, const char* name, std::vector<std::string>& out) {
-  if (std::memcmp(&asked, &told, sizeof asked) != 0) out.emplace_back(name);
+  const auto octets = [](const T& t) {
+    std::array<std::uint8_t, sizeof t> copy;
+    std::memcpy(copy.data(), &t, sizeof t);
+    return copy;
+  };
+  if (octets(asked) != octets(told)) out.emplace_back(name);
 }
 
 void compare(const xfrm_selector& asked, const xfrm_selector& told, const char* name,
