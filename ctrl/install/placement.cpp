@@ -51,6 +51,7 @@ PolicySpec left_to_datapath(const PolicySpec& policy) {
 // A narrowed entry is covered by its child's.
 void add_those_before(const std::map<PolicyId, PolicySpec>& all, State& kernel) {
   std::vector<const PolicySpec*> own;
+  own.reserve(kernel.policies.size());
   for (const auto& [id, policy] : kernel.policies) own.push_back(&all.at(id));
   for (const auto& [id, policy] : all) {
     const bool narrowed = policy.child != PolicyId{} && policy.child != id;
