@@ -381,7 +381,7 @@ Result<void> leave_ipsec_to_data_path(const std::string& tap) {
     std::ofstream(path) << "1";
     std::ifstream(path) >> value;
     if (value != "1" && std::filesystem::exists(path) && first)
-      first = fail(path + " cannot be set: the kernel's own IPsec stands in the way of " + tap);
+      first = fail(path.append(" cannot be set: the kernel's own IPsec stands in the way of ").append(tap));
   }
   return first;
 }
