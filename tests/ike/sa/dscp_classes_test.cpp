@@ -16,6 +16,7 @@ std::shared_ptr<Connection> with_classes(bool left, std::uint8_t count) {
 // Of the outbound SAs.
 std::vector<unsigned> classes(const Side& side) {
   std::vector<unsigned> out;
+  out.reserve(side.outbound.size());
   for (const SaRef& sa : side.outbound) out.push_back(sa->dscp_class);
   std::ranges::sort(out);
   return out;
@@ -290,6 +291,7 @@ TEST(Rfc4301_4_1, AReloadThatChangesTheClassesMakesTheChildrenAnew) {
   const auto spis = [&] {
     std::vector<Spi> out;
     const std::vector<ChildStatus> children = pair.left.status().children;
+    out.reserve(children.size());
     for (const ChildStatus& child : children) out.push_back(child.spi_in);
     return out;
   };
