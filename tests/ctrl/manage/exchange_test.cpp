@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // initiate, terminate and rekey: answers that come when the exchange is over.
+#include <gmock/gmock.h>
+
 #include "tests/ctrl/manage/vici_socket.h"
 
 namespace simplon::ctrl {
