@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// The backends of the gateway and the network below them: what its SAs and policies are installed in.
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+#include "ctrl/backend/dp_backend.h"
+#include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/gateway/clock.h"
+#include "ctrl/gateway/gateway.h"
+#include "ctrl/gateway/interfaces.h"
+#include "ctrl/gateway/kernel_beside.h"
+
+namespace simplon::ctrl {
+namespace {
+
+// Devices that two processes can have at a time; every other one is its driver's, or a name of the kernel's.
+bool can_be_open_twice(const std::string& device) {
+  return std::ranges::any_of(std::array{"net_af_packet", "net_pcap", "net_null"},
+                             [&](const char* driver) { return device.starts_with(driver); });
+}
+
+bool needs_ports_alone(const dp::Setup& setup) {
+  return std::ranges::any_of(setup.ports, [](const dp::PortSetup& port) {
+    return !std::ranges::all_of(port.devices(), can_be_open_twice);
+  });
+}
+
+}  // namespace
+
+// The kernel is muted on interfaces that it shares with a port. Then the data path starts with an empty SPD,
+// which discards everything. The policies come last. One that takes over starts closed: the kernel still
+// forwards, and keeps its interfaces until adopt(); or another gateway does.
+Result<void> Gateway::start_datapath() {
+  const bool adopts = guarded_ && guarded_->adopts();
+  if (!adopts) {
+    if (auto done = mute_interfaces(); !done) return done;
+    // What a kernel that forwarded for a gateway of another guard has kept.
+    if (guarded_) [[maybe_unused]]
+      const auto released = XfrmBackend::release();
+  }
+  if (guarded_ && needs_ports_alone(config_.setup)) {
+    if (guarded_->beside())
+      log_.warning(Category::kDaemon,
+                   "not every port can be open twice: the gateway before has to end first");
+    if (auto done = guarded_->await_turn(true); !done) return done;
+  }
+  auto datapath = dp::DataPath::start(config_.setup, guarded_ ? guarded_->handover() : dp::Handover{});
+  if (!datapath) return std::unexpected(datapath.error());
+  datapath_ = std::move(*datapath);
+  log_.follow_affinity();
+  log_.info(Category::kDataPath, "memory: " + datapath_->memory());
+  if (guarded_) {
+    if (auto done = guarded_->await_turn(false); !done) return done;
+    datapath_->adopt_interfaces(guarded_->interfaces());
+  }
+  auto network = [this](const dp::Event& event) {
+    if (network_) network_->event(event);
+  };
+  DpBackend::Starts starts;
+  if (guarded_) starts = [this](const SaSpec& sa) { return guarded_->sas().start_of(sa); };
+  if (follower_) starts = [this](const SaSpec& sa) { return follower_->start_of(sa); };
+  std::unique_ptr<Backend> backend = std::make_unique<DpBackend>(*datapath_, network, starts);
+  if (guarded_) backend = guarded_->journalling(std::move(backend));
+  if (auto done = start_backend(BackendId::kDataPath, std::move(backend)); !done) return done;
+  return adopts ? Result<void>{} : start_network();
+}
+
+Result<void> Gateway::mute_interfaces() {
+  std::vector<std::string> interfaces, with_xdp;
+  for (const dp::PortSetup& port : config_.setup.ports) {
+    std::ranges::copy(interfaces_to_mute(port), std::back_inserter(interfaces));
+    for (const std::string& device : port.devices())
+      if (device.starts_with("net_af_xdp"))
+        std::ranges::copy(shared_interfaces(device), std::back_inserter(with_xdp));
+  }
+  auto mutes = MuteWatch::start(std::move(interfaces), with_xdp);
+  if (!mutes) return std::unexpected(mutes.error());
+  mutes_.emplace(std::move(*mutes));
+  for (const std::string& missing : mutes_->missing()) log_.warning(Category::kNetwork, missing);
+  for (const int fd : mutes_->fds()) poller_.add(fd, [this] { guard(clock_now()); });
+  return {};
+}
+
+Result<void> Gateway::start_kernel() {
+  auto backend = XfrmBackend::open();
+  if (!backend) return std::unexpected(backend.error());
+  return start_backend(BackendId::kKernel, std::move(*backend));
+}
+
+Result<void> Gateway::start_backend(BackendId id, std::unique_ptr<Backend> backend) {
+  if (auto done = reconciler_.start(id, std::move(backend)); !done) return done;
+  // What the file lets pass may be what the daemon's policies protect: closed until they are read.
+  if (follower_)
+    if (auto done = reconciler_.set_gateway(false); !done) return done;
+  return reconciler_.reconcile(clock_now());
+}
+
+Result<void> Gateway::start_network() {
+  auto network =
+      Network::open(config_.setup, *datapath_, log_, follower_ ? HostIpsec::kDataPath : HostIpsec::kKernel);
+  if (!network) return std::unexpected(network.error());
+  network_ = std::move(*network);
+  for (const std::string& error : network_->configure(config_, {}, {})) log_.error(Category::kNetwork, error);
+  network_->follow_kernel();
+  if (guarded_) network_->set_keeper([this](const NetworkRecord& record) { guarded_->keep(record); });
+  poller_.add(network_->fd(), [this] { network_->follow_kernel(); });
+  return {};
+}
+
+// The kernel beside the data path. Its SAs are in no journal: a gateway that takes over would begin their
+// numbers anew.
+Result<void> Gateway::start_beside() {
+  if (!datapath_ || reconciler_.runs(BackendId::kKernel)) return {};
+  if (guarded_) return fail("under the guard all SAs are the data path's");
+  auto kernel = XfrmBackend::open();
+  if (!kernel) return std::unexpected(kernel.error());
+  if (auto done = sockets_->prepare_for_kernel(); !done) return done;
+  auto backend = std::make_unique<KernelBeside>(std::move(*kernel), *datapath_,
+                                                [this](const std::vector<PolicySpec>& entries) {
+                                                  if (!entries.empty())
+                                                    let_kernel_forward(config_.setup, entries);
+                                                  network_->set_kernel_entries(entries);
+                                                });
+  const std::vector<int> fds = backend->fds();
+  if (auto done = reconciler_.start(BackendId::kKernel, std::move(backend)); !done) return done;
+  for (const int fd : fds) poller_.add(fd, [] {});
+  return reconciler_.set_gateway(reconciler_.gateway_on());
+}
+
+void Gateway::start_beside_if_needed() {
+  if (reconciler_.runs(BackendId::kKernel) || !reconciler_.needs_kernel(config_.connections)) return;
+  if (auto done = start_beside(); !done)
+    log_.warning(Category::kKernel, "the kernel can have no SAs beside the data path: " + done.error().what);
+}
+
+Result<void> Gateway::place(PolicyId child, bool kernel) {
+  if (!datapath_) return fail("in mode kernel all SAs are the kernel's");
+  if (kernel)
+    if (auto done = start_beside(); !done) return done;
+  return reconciler_.pin(child, kernel ? Pin::kKernel : Pin::kNone);
+}
+
+}  // namespace simplon::ctrl
