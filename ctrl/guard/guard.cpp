@@ -147,8 +147,8 @@ void Guard::on_signals() {
   while (read(signals_, &info, sizeof info) == sizeof info) on_signal(static_cast<int>(info.ssi_signo));
   int status = 0;
   if (kernel_ >= 0 && waitpid(kernel_, &status, WNOHANG) == kernel_) {
-    say(Urgency::kError,
-        "the process that has the kernel forward " + how_it_ended(status) + "; the kernel goes on as it is");
+    say(Urgency::kError, "the process that has the kernel forward " + how_it_ended(status) +
+                             (region_.state().kernel_ready ? "; the kernel goes on as it is" : ""));
     region_.state().kernel_process = 0;
     kernel_ = -1;
   }
