@@ -50,7 +50,8 @@ for entry in json.load(sys.stdin):
             if child.get("dscp-class") == "1": print(child["uniqueid"])' | head -1)
 ok "the SA of class 1 ends" ctl gwA terminate --child-id "$gone"
 ok "then there is none" wait_for 10 are "0 2"
-one_ping() { local before; before=$(sent 0); on hostA ping -q -c 1 -W 2 -Q 0xb8 198.18.2.10 | grep -q '1 received' && [ "$(($(sent 0) - before))" = 1 ]; }
+# Its answer may come by the new SA before that is ours (RFC 7296 §2.8): what counts is the way out.
+one_ping() { local before; before=$(sent 0); on hostA ping -q -c 1 -W 2 -Q 0xb8 198.18.2.10 || true; [ "$(($(sent 0) - before))" = 1 ]; }
 ok "EF goes by class 0 meanwhile" one_ping
 ok "and asks for its own" wait_for 10 are "0 1 2"
 ok "by which it goes then" by_class 0xb8 1

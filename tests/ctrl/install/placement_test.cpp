@@ -152,7 +152,8 @@ TEST(Placement, TheKernelLeavesToTheDataPathWhatStandsBeforeItsEntry) {
   add(5, 16, {ts("192.0.2.0/24"), ts("203.0.113.0/24")}, Action::kProtect);
   add(6, 31, kPart, Action::kProtect);
   state.policies[PolicyId{6}].child = PolicyId{1};  // narrowed
-  const auto& kernel = Both{.pins = {{PolicyId{1}, Pin::kKernel}}}.place(state).states.at(BackendId::kKernel);
+  const Placement placed = Both{.pins = {{PolicyId{1}, Pin::kKernel}}}.place(state);
+  const auto& kernel = placed.states.at(BackendId::kKernel);
   EXPECT_THAT(kernel.policies, SizeIs(3)) << "behind it, beside it and of its child none is needed";
   for (const std::uint32_t id : {2, 3}) {
     ASSERT_TRUE(kernel.policies.contains(PolicyId{id})) << id;
