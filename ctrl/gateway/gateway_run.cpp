@@ -85,7 +85,10 @@ void Gateway::run() {
 void Gateway::turn() {
   poller_.wait(poll_timeout(clock_now()));
   const Now now = clock_now();
-  if (guarded_) guarded_->turned();
+  if (guarded_) {
+    guarded_->turned();
+    guarded_->stand_by();
+  }
   endpoint_->tick(now);
   if (follower_) follower_->poll(now);
   backend_events(now);

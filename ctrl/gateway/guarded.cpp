@@ -79,7 +79,8 @@ Guarded::Guarded(Region region, Inherited inherited, Log& log)
       interfaces_in_(inherited.interfaces_in),
       interfaces_out_(inherited.interfaces_out),
       adopts_(region_.state().forwarder != Forwarder::kNobody),
-      beside_(inherited.beside) {
+      beside_(inherited.beside),
+      standby_([this](const std::string& what) { log_.warning(Category::kKernel, what); }) {
   if (!beside_) open_journal();
 }
 
@@ -95,7 +96,7 @@ Guarded::~Guarded() {
 
 std::unique_ptr<Backend> Guarded::journalling(std::unique_ptr<Backend> datapath) {
   return std::make_unique<JournallingBackend>(
-      std::move(datapath), *sas_, region_.state(),
+      std::move(datapath), *sas_, region_.state(), standby_,
       [this](const std::string& what) { log_.error(Category::kDaemon, what); });
 }
 
@@ -160,6 +161,8 @@ void Guarded::keep_ike(ike::Endpoint& endpoint) {
 }
 
 void Guarded::keep(const NetworkRecord& network) {
+  if (std::ranges::any_of(network.ports, [](const KernelPort& port) { return !port.interface.empty(); }))
+    standby_.begin();
   if (const auto done = journal_->put(RecordKind::kNetwork, 0, record(network).bytes()); !done)
     log_.error(Category::kDaemon, done.error().what);
 }

@@ -18,6 +18,7 @@
 #include "ctrl/guard/journalling.h"
 #include "ctrl/guard/records.h"
 #include "ctrl/guard/region.h"
+#include "ctrl/guard/standby.h"
 #include "ctrl/linux/ike_socket.h"
 #include "ctrl/linux/named_descriptor.h"
 #include "ctrl/runtime/log.h"
@@ -76,6 +77,8 @@ class Guarded {
   // Before anything that follows from it leaves: costs what has changed.
   void keep_ike(ike::Endpoint& endpoint);
   void keep(const NetworkRecord& network);
+  // The SAs' twins in the kernel (ctrl/guard/standby.h): a few at a time.
+  void stand_by() { standby_.turn(); }
 
   // ---- signs of life ----
   void came_up(const dp::DataPath* datapath, std::size_t workers);
@@ -107,6 +110,7 @@ class Guarded {
   // None while they are another gateway's.
   std::optional<Journal> journal_;
   std::optional<SaJournal> sas_;
+  Standby standby_;
   std::optional<IkeJournal> ike_;
   bool full_ = false;  // as told
   std::jthread signs_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/guard/journalling.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "ctrl/guard/positions.h"
@@ -110,15 +112,17 @@ void SaJournal::forget_former() {
   for (const PolicyId id : std::exchange(former_policies_, {})) erase(id);
 }
 
-void JournallingBackend::tell(const Result<void>& journalled) {
+bool JournallingBackend::tell(const Result<void>& journalled) {
   if (!journalled && !std::exchange(full_, true)) warn_(journalled.error().what);
   if (journalled) full_ = false;
+  return journalled.has_value();
 }
 
 Result<void> JournallingBackend::add_sa(const SaRef& sa) {
-  tell(journal_.put(*sa));
+  const bool journalled = tell(journal_.put(*sa));
   auto done = inner_->add_sa(sa);
   if (!done) journal_.erase(sa->id);
+  if (done && journalled) standby_.add(sa);
   return done;
 }
 
@@ -127,12 +131,21 @@ Result<void> JournallingBackend::add_sa(const SaRef& sa) {
 Result<void> JournallingBackend::remove_sa(const SaRef& sa) {
   auto done = inner_->remove_sa(sa);
   journal_.erase(sa->id);
+  standby_.remove(sa);
   return done;
 }
 
 Result<void> JournallingBackend::move_sa(const SaRef& from, const SaRef& to) {
-  tell(journal_.put(*to));
+  const bool journalled = tell(journal_.put(*to));
+  standby_.remove(from);
+  if (journalled) standby_.add(to);
   return inner_->move_sa(from, to);
+}
+
+StatusLines JournallingBackend::status() {
+  StatusLines out = inner_->status();
+  std::ranges::move(standby_.status(), std::back_inserter(out));
+  return out;
 }
 
 // A policy that protects stands in the journal before it does in the data path, and goes from it after. With

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The data path's backend for a gateway that is guarded: each SA and policy is in the journal
 // (ctrl/guard/journal.h) before the data path has it, and its sequence lease with it, so that the kernel and
-// the next gateway can go on where this one ends. Control thread.
+// the next gateway can go on where this one ends. What is in the journal stands by in the kernel. Control
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "ctrl/backend/backend.h"
 #include "ctrl/guard/journal.h"
 #include "ctrl/guard/region.h"
+#include "ctrl/guard/standby.h"
 #include "dp/base/lease.h"
 
 namespace simplon::ctrl {
@@ -59,9 +61,14 @@ class JournallingBackend final : public Backend {
  public:
   using Warn = std::function<void(const std::string&)>;
 
-  // `journal` and `state` outlive this; `warn` is told once when the journal is full.
-  JournallingBackend(std::unique_ptr<Backend> inner, SaJournal& journal, SharedState& state, Warn warn)
-      : inner_(std::move(inner)), journal_(journal), state_(state), warn_(std::move(warn)) {}
+  // `journal`, `state` and `standby` outlive this; `warn` is told once when the journal is full.
+  JournallingBackend(std::unique_ptr<Backend> inner, SaJournal& journal, SharedState& state, Standby& standby,
+                     Warn warn)
+      : inner_(std::move(inner)),
+        journal_(journal),
+        state_(state),
+        standby_(standby),
+        warn_(std::move(warn)) {}
 
   std::string_view name() const override { return inner_->name(); }
   Result<void> can(const SaSpec& sa) override { return inner_->can(sa); }
@@ -82,13 +89,15 @@ class JournallingBackend final : public Backend {
   void recheck() override { inner_->recheck(); }
   std::vector<int> fds() const override { return inner_->fds(); }
   std::vector<BackendEvent> poll() override { return inner_->poll(); }
+  StatusLines status() override;
 
  private:
-  void tell(const Result<void>& journalled);
+  bool tell(const Result<void>& journalled);  // whether it is
 
   std::unique_ptr<Backend> inner_;
   SaJournal& journal_;
   SharedState& state_;
+  Standby& standby_;
   Warn warn_;
   bool full_ = false;  // as told
 };

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/guard/kernel_network.h"
@@ -52,17 +54,32 @@ void tell(const Result<void>& done) {
   _exit(1);
 }
 
-// What a former run left in the kernel. If that was one that forwarded, it stops now, and its SAs go on where
-// they are; its policies hold until those of the journal stand in their place.
-Installed read_former(XfrmBackend& kernel, Journal& journal, const Wanted& wanted, const Region& region) {
+// What is in the kernel already.
+struct Former {
+  std::set<SaId> twins;  // of the gateway's SAs (standby.h)
+  Installed rest;        // of a run that forwarded, or of nobody's any more
+};
+
+// If there was one that forwarded, it stops now, and its SAs go on where they are; its policies hold until
+// those of the journal stand in their place.
+Former read_former(XfrmBackend& kernel, Journal& journal, const Wanted& wanted, const Region& region) {
   for (const KernelPort& port : wanted.network.ports)
     if (!port.interface.empty()) [[maybe_unused]]
       const auto muted = mute_again(port.interface);
   if (const std::size_t lost = take_sas(kernel, journal, wanted.sas, region.leases()); lost != 0)
     say(Urgency::kWarning, std::to_string(lost) + " SAs were removed from the kernel by another program");
+  std::vector<SaRef> sas;
+  for (const SaRecord& record : wanted.sas) sas.push_back(std::make_shared<const SaSpec>(record.sa));
+  Former out;
+  if (auto twins = kernel.adopt_standby(sas)) out.twins = std::move(*twins);
   auto installed = kernel.dump();
-  if (!installed) tell(installed.error().what);
-  return installed ? std::move(*installed) : Installed{};
+  if (!installed) {
+    tell(installed.error().what);
+    return out;
+  }
+  std::erase_if(installed->sas, [&](const SaRef& sa) { return out.twins.contains(sa->id); });
+  out.rest = std::move(*installed);
+  return out;
 }
 
 void remove_former(XfrmBackend& kernel, const Installed& former) {
@@ -70,22 +87,34 @@ void remove_former(XfrmBackend& kernel, const Installed& former) {
   for (const SaRef& sa : former.sas) tell(kernel.remove_sa(sa));
 }
 
+Result<void> go_on(XfrmBackend& kernel, const SaSpec& spec, bool has_twin, const dp::SaStart& start) {
+  const auto sa = std::make_shared<const SaSpec>(spec);
+  if (has_twin) {
+    if (auto done = kernel.resume(sa, start)) return done;
+    if (auto done = kernel.remove_sa(sa); !done) return done;
+  }
+  return kernel.add_sa(sa, start);
+}
+
 // How many are in the kernel now.
 std::size_t add_sas(XfrmBackend& kernel, Journal& journal, const std::vector<SaRecord>& sas,
-                    std::span<dp::SaLease> leases) {
+                    const std::set<SaId>& twins, std::span<dp::SaLease> leases) {
   std::size_t added = 0;
   for (const Direction direction : {Direction::kIn, Direction::kOut})
     for (const SaRecord& record : sas) {
       if (record.sa.direction != direction || record.lease >= leases.size()) continue;
       const dp::SaLease& lease = leases[record.lease];
       const std::uint64_t ceiling = lease.ceiling.load(), floor = lease.floor.load();
-      // The data path never had it; or it is used up.
-      if (ceiling == 0 || (direction == Direction::kOut && ceiling > last_sequence(record.sa))) continue;
+      // The data path never had it; or it is used up, and would stand in the way of the next one.
+      if (ceiling == 0 || (direction == Direction::kOut && ceiling > last_sequence(record.sa))) {
+        if (twins.contains(record.sa.id)) tell(kernel.remove_sa(std::make_shared<const SaSpec>(record.sa)));
+        continue;
+      }
       const auto id = static_cast<std::uint64_t>(record.sa.id);
       auto done = journal.put(RecordKind::kInKernel, id, {});
       if (done)
-        done = kernel.add_sa(std::make_shared<const SaSpec>(record.sa),
-                             {.next_sequence = ceiling, .replay_top = floor});
+        done = go_on(kernel, record.sa, twins.contains(record.sa.id),
+                     {.next_sequence = ceiling, .replay_top = floor});
       if (!done) journal.erase(RecordKind::kInKernel, id);
       tell(done);
       added += done ? 1 : 0;
@@ -158,15 +187,15 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
       tell("port " + port.port + " leaves the kernel no interface: its traffic waits for the gateway");
   auto kernel = XfrmBackend::open();
   if (!kernel) give_up(kernel.error().what);
-  const Installed former = read_former(**kernel, journal, wanted, region);
+  const Former former = read_former(**kernel, journal, wanted, region);
   steps.done("journal");
   if (auto done = (*kernel)->fence(); !done) give_up(done.error().what);
   steps.done("fence");
   add_policies(**kernel, wanted.policies);
-  remove_former(**kernel, former);
+  remove_former(**kernel, former.rest);
   steps.done("policies");
   region.state().forwarder.store(Forwarder::kKernel);  // from now on it may have sent
-  const std::size_t sas = add_sas(**kernel, journal, wanted.sas, region.leases());
+  const std::size_t sas = add_sas(**kernel, journal, wanted.sas, former.twins, region.leases());
   steps.done("SAs");
   IkeSockets ike = IkeSockets::adopt(sockets);
   tell(ike.prepare_for_kernel());
@@ -178,7 +207,8 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
   region.state().kernel_ready = true;
   steps.done("interfaces");
   say(Urgency::kWarning, "the kernel forwards: " + std::to_string(sas) + " of " +
-                             std::to_string(wanted.sas.size()) + " SAs, " +
+                             std::to_string(wanted.sas.size()) + " SAs (" +
+                             std::to_string(former.twins.size()) + " stood by), " +
                              std::to_string(wanted.policies.size()) + " policies, after " + steps.text());
   keep(**kernel, wanted, region.leases());
 }

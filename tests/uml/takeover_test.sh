@@ -23,6 +23,12 @@ logged() { grep -c "$1" "$run/gwA.log"; }
 has() { [ "$(logged "$1")" -ge "$2" ]; }
 ok "the tunnel comes up" wait_for 20 ctl gwA initiate sites net
 ok "pings cross it" site_pings hostA 198.18.2.10
+twins() { ctl gwA gateway | grep -q "standing by in the kernel.* $1 of $1 SAs"; }
+ok "both SAs stand by in the kernel" wait_for 10 twins 2
+silent() { on gwA ip -s xfrm state | grep -q 'oseq 0xffffffff' && [ -z "$(on gwA ip xfrm policy)" ]; }
+ok "which has no policy, and no number to send by" silent
+on gwA ip xfrm state flush
+ok "another program removes them: they are back" wait_for 10 eval 'grep -q "changed what stands by" "$run/gwA.log" && twins 2 && silent'
 ok "the capture sees what is sent in clear on purpose" site_watch_clear
 start gwB sequences /usr/bin/python3 "$here/../lab/sequence_watch.py" wan0 198.51.100.1 "$run/sequences.json"
 start hostB receiver /usr/bin/python3 "$here/../lab/stream.py" receive 5300 "$run/stream.json"
@@ -44,6 +50,7 @@ one_kill() { # SIGNAL : sets $gap
   pid=$(gateway)
   kill "-$1" "$pid"
   ok "the kernel takes over" wait_for 30 has "the kernel forwards" $((forwards + 1))
+  ok "by SAs that stood by" eval 'grep "the kernel forwards" "$run/gwA.log" | tail -n 1 | grep -q "2 SAs (2 stood by)"'
   rm -f "$run/answers"
   octets=$(number "$run/stream.json" octets)
   ok "packets cross the kernel" wait_for 30 answers 50

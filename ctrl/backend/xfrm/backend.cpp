@@ -41,23 +41,30 @@ Result<void> XfrmBackend::can(const SaSpec& sa) {
 }
 
 Result<void> XfrmBackend::add_sa(const SaRef& sa, const dp::SaStart& start) {
+  const auto progress = progress_from(*sa, start, has_);
+  return install(sa, progress ? &*progress : nullptr);
+}
+
+Result<void> XfrmBackend::install(const SaRef& sa, const Progress* progress) {
   const std::string what = "installing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi) +
                            " to " + sa->destination.text() + " in the kernel";
   if (auto able = can(*sa); !able) return fail(what + ": " + able.error().what);
   // Of one SPI and destination there is one SA here, whatever its protocol (known_).
   if (known_.contains({sa->spi, sa->destination})) return fail(what + ": there is one with this SPI already");
   if (auto alone = one_peer_behind_nat(*sa); !alone) return fail(what + ": " + alone.error().what);
-  const auto progress = progress_from(*sa, start, has_);
-  NetlinkMessage message = sa_message(*sa, has_, XFRM_MSG_NEWSA, progress ? &*progress : nullptr);
+  NetlinkMessage message = sa_message(*sa, has_, XFRM_MSG_NEWSA, progress);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)
     return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));
   if (requests_.error() == EPROTONOSUPPORT)
     return fail(done.error().what + "; it has no " + std::string(simplon::name(sa->protocol)));
-  if (!done) return done;
+  if (done) know(sa);
+  return done;
+}
+
+void XfrmBackend::know(const SaRef& sa) {
   known_[{sa->spi, sa->destination}] = {.sa = sa, .packets = 0, .active = Clock::now()};
   if (sa->direction == Direction::kOut) outbound_[sa->policy][sa->id] = sa;
-  return done;
 }
 
 Result<void> XfrmBackend::remove_sa(const SaRef& sa) {

@@ -34,6 +34,8 @@
 
 namespace simplon::ctrl {
 
+struct Progress;
+
 class XfrmBackend final : public Backend {
  public:
   static Result<std::unique_ptr<XfrmBackend>> open();
@@ -58,6 +60,13 @@ class XfrmBackend final : public Backend {
   Result<void> add_sa(const SaRef& sa) override { return add_sa(sa, {}); }
   // For who goes on with an SA that another had before, as far as it came.
   Result<void> add_sa(const SaRef& sa, const dp::SaStart& start);
+  // An SA that somebody else forwards by (standby.cpp): the kernel has it whole, and refuses to send by it
+  // until resume(), which is add_sa() for such a one.
+  Result<void> add_standby(const SaRef& sa);
+  Result<void> resume(const SaRef& sa, const dp::SaStart& start);
+  // Those of `sas` that the kernel has from a former run, standing by, exactly as they are: they are this
+  // one's from now on. One dump for all.
+  Result<std::set<SaId>> adopt_standby(const std::vector<SaRef>& sas);
   Result<void> remove_sa(const SaRef& sa) override;
   Result<void> move_sa(const SaRef& from, const SaRef& to) override;
   void prepare(const std::vector<PolicySpec>& policies) override;
@@ -102,6 +111,8 @@ class XfrmBackend final : public Backend {
   // The entries whose SAs are around this one's; none while one of them is missing or has no ends: then the
   // policy only blocks.
   std::optional<std::vector<const PolicySpec*>> around(const PolicySpec& policy) const;
+  Result<void> install(const SaRef& sa, const Progress* progress);
+  void know(const SaRef& sa);
   Result<void> write_those_inside(PolicyId over);
   void take_from_inside(const PolicySpec& policy);
   Result<void> one_peer_behind_nat(const SaSpec& sa) const;

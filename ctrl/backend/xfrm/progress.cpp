@@ -49,17 +49,21 @@ Buffer new_window(const SaSpec& sa, const KernelSupport& kernel) {
 
 // The kernel's `oseq` is the last number that was sent. A window that is full refuses all that it spans, and
 // what is older is refused anyway.
-std::optional<Progress> progress_from(const SaSpec& sa, const dp::SaStart& start,
-                                      const KernelSupport& kernel) {
+Progress progress_at(const SaSpec& sa, std::uint64_t at, const KernelSupport& kernel) {
   const bool out = sa.direction == Direction::kOut;
-  if (out ? start.next_sequence <= 1 : start.replay_top == 0) return std::nullopt;
-  const std::uint64_t at = out ? start.next_sequence - 1 : start.replay_top;
   xfrm_replay_state_esn state{};
   state.replay_window = window_of(sa, sa.esn == Esn::kOn ? std::max(sa.replay_window, 1u) : 1, kernel);
   state.bmp_len = out ? words(state.replay_window) : words(std::max(state.replay_window, 1u));
   (out ? state.oseq : state.seq) = static_cast<std::uint32_t>(at);
   if (sa.esn == Esn::kOn) (out ? state.oseq_hi : state.seq_hi) = static_cast<std::uint32_t>(at >> 32);
-  Progress progress{XFRMA_REPLAY_ESN_VAL, state_and_bits(state, ~std::uint32_t{0}), {}};
+  return {XFRMA_REPLAY_ESN_VAL, state_and_bits(state, ~std::uint32_t{0}), {}};
+}
+
+std::optional<Progress> progress_from(const SaSpec& sa, const dp::SaStart& start,
+                                      const KernelSupport& kernel) {
+  const bool out = sa.direction == Direction::kOut;
+  if (out ? start.next_sequence <= 1 : start.replay_top == 0) return std::nullopt;
+  Progress progress = progress_at(sa, out ? start.next_sequence - 1 : start.replay_top, kernel);
   progress.lifetime.bytes = start.bytes;
   progress.lifetime.packets = start.packets;
   progress.lifetime.add_time = static_cast<std::uint64_t>(std::time(nullptr));  // its lifetime begins anew

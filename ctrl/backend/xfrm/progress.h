@@ -19,6 +19,8 @@ struct Progress {
   Buffer sequence;
   xfrm_lifetime_cur lifetime{};
 };
+// With `at` as the last number that was sent, or the highest that was received; all below counts as seen.
+Progress progress_at(const SaSpec& sa, std::uint64_t at, const KernelSupport& kernel);
 // Where another has left off. None for an SA that begins.
 std::optional<Progress> progress_from(const SaSpec& sa, const dp::SaStart& start,
                                       const KernelSupport& kernel);

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctrl/guard/standby.h"
+
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace simplon::ctrl {
+namespace {
+
+constexpr int kEachTurn = 32;  // some ms
+constexpr std::size_t kMostReasons = 16;
+
+}  // namespace
+
+void Standby::begin() {
+  if (std::exchange(began_, true)) return;
+  auto kernel = XfrmBackend::open();
+  if (kernel)
+    kernel_ = std::move(*kernel);
+  else
+    warn_once(kernel.error().what);
+}
+
+void Standby::warn_once(const std::string& why) {
+  if (told_.size() < kMostReasons && told_.insert(why).second)
+    warn_("an SA cannot stand by in the kernel for a take-over: " + why);
+}
+
+void Standby::add(const SaRef& sa) {
+  remove(sa);
+  twins_[sa->id] = {sa};
+  waiting_.insert(sa->id);
+}
+
+void Standby::remove(const SaRef& sa) {
+  const auto twin = twins_.extract(sa->id);
+  if (twin.empty()) return;
+  waiting_.erase(sa->id);
+  if (twin.mapped().is != Is::kStanding) return;
+  --standing_;
+  if (auto done = kernel_->remove_sa(twin.mapped().sa); !done) warn_once(done.error().what);
+}
+
+void Standby::wait(SaId id) {
+  const auto twin = twins_.find(id);
+  if (twin == twins_.end() || twin->second.is != Is::kStanding) return;
+  twin->second.is = Is::kWaiting;
+  waiting_.insert(id);
+  --standing_;
+}
+
+// Of a gateway that this one has replaced, the twins go on as they are; whatever else a run of ours has left
+// goes. Before the first of this one's is there, so none is taken for a former one.
+void Standby::take_former() {
+  if (std::exchange(former_taken_, true)) return;
+  std::vector<SaRef> all;
+  for (const auto& [id, twin] : twins_) all.push_back(twin.sa);
+  if (const auto same = kernel_->adopt_standby(all))
+    for (const SaId id : *same) {
+      twins_.at(id).is = Is::kStanding;
+      waiting_.erase(id);
+      ++standing_;
+    }
+  const auto installed = kernel_->dump();
+  if (!installed) return warn_once(installed.error().what);
+  for (const SaRef& sa : installed->sas)
+    if (sa->id == SaId{})
+      if (auto done = kernel_->remove_sa(sa); !done) warn_once(done.error().what);
+}
+
+void Standby::install(Twin& twin) {
+  twin.is = Is::kImpossible;
+  if (auto able = kernel_->can(*twin.sa); !able) return warn_once(able.error().what);
+  if (auto done = kernel_->add_standby(twin.sa); !done) return warn_once(done.error().what);
+  twin.is = Is::kStanding;
+  ++standing_;
+}
+
+// A limit of time that a twin has reached is one of its SA as well: that goes, or is replaced, by itself.
+void Standby::turn() {
+  if (!kernel_) return;
+  take_former();
+  bool changed = false;
+  for (const BackendEvent& event : kernel_->poll())
+    if (const auto* gone = std::get_if<ExpireEvent>(&event); gone != nullptr && gone->hard)
+      wait(gone->sa);
+    else
+      changed = changed || std::holds_alternative<ChangedEvent>(event);
+  if (changed)
+    warn_("another program has changed what stands by in the kernel for a take-over; it is put back");
+  for (int n = 0; n < kEachTurn && !waiting_.empty(); ++n)
+    install(twins_.at(waiting_.extract(waiting_.begin()).value()));
+}
+
+StatusLines Standby::status() const {
+  if (!kernel_) return {};
+  return {{"standing by in the kernel",
+           std::to_string(standing_) + " of " + std::to_string(twins_.size()) + " SAs"}};
+}
+
+}  // namespace simplon::ctrl

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The twins: each SA of the data path stands by in the kernel while the gateway forwards. At a take-over its
+// keys and its cipher are there, and one message says where it goes on (kernel_forwarder.cpp).
+//
+// Two transmitters never have one key: the kernel refuses to send by an outbound twin (ctrl/backend/xfrm's
+// add_standby()), has no policy that asks for it, and its interfaces of the ports are muted.
+//
+// Control thread of the gateway. An SA costs one message to the kernel, some time after the data path has it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "ctrl/backend/backend.h"
+#include "ctrl/backend/xfrm/backend.h"
+
+namespace simplon::ctrl {
+
+class Standby {
+ public:
+  using Warn = std::function<void(const std::string&)>;
+
+  // `warn` is told of each reason why an SA cannot stand by, once, and of what other programs do.
+  explicit Standby(Warn warn) : warn_(std::move(warn)) {}
+
+  // A port is the kernel's, too: from now on there are twins. What was added before waits until then.
+  void begin();
+  // They come into the kernel by turn(), a few at a time: no turn of the control thread takes long.
+  void add(const SaRef& sa);
+  // At once.
+  void remove(const SaRef& sa);
+  // Also puts back what another program has removed.
+  void turn();
+
+  StatusLines status() const;
+
+ private:
+  enum class Is : std::uint8_t { kWaiting, kStanding, kImpossible };
+  struct Twin {
+    SaRef sa;
+    Is is = Is::kWaiting;
+  };
+  void take_former();
+  void install(Twin& twin);
+  void warn_once(const std::string& why);
+  void wait(SaId id);
+
+  Warn warn_;
+  std::unique_ptr<XfrmBackend> kernel_;  // null: no twins
+  bool began_ = false, former_taken_ = false;
+  std::map<SaId, Twin> twins_;
+  std::set<SaId> waiting_;
+  std::size_t standing_ = 0;
+  std::set<std::string> told_;
+};
+
+}  // namespace simplon::ctrl
