@@ -134,9 +134,7 @@ Result<void> Gateway::start_ike() {
     while (auto result = jobs_->take()) endpoint_->complete(*result, clock_now());
   });
   for (const int fd : reconciler_.fds()) poller_.add(fd, [] {});  // wakes the turn, which polls
-  start_beside_if_needed();
-  for (const std::string& warning : reconciler_.withdraw_impossible(config_.connections))
-    log_.warning(Category::kConfig, warning);
+  withdraw_impossible();
   return begin_ike();
 }
 
@@ -172,6 +170,7 @@ Result<void> Gateway::adopt() {
   if (auto done = guarded_->take_back([this] { return mute_interfaces(); }); !done) return done;
   sockets_->leave_kernel();
   if (auto done = start_network(); !done) return done;
+  start_beside_if_needed();
   outputs_->apply_all(clock_now());
   guarded_->adopted(*endpoint_);
   if (guarded_->beside()) began = clock_now();

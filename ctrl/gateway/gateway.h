@@ -17,6 +17,7 @@
 #include "ctrl/follow/follower.h"
 #include "ctrl/gateway/guarded.h"
 #include "ctrl/gateway/ike_outputs.h"
+#include "ctrl/gateway/kernel_beside.h"
 #include "ctrl/gateway/manual_operations.h"
 #include "ctrl/gateway/network.h"
 #include "ctrl/gateway/peer_activity.h"
@@ -55,8 +56,11 @@ class Gateway {
   Result<void> start_kernel();
   Result<void> start_backend(BackendId id, std::unique_ptr<Backend> backend);
   Result<void> start_network();
+  Result<std::unique_ptr<KernelBeside>> open_beside();
   Result<void> start_beside();
+  bool needs_beside();
   void start_beside_if_needed();
+  void withdraw_impossible();
   Result<void> place(PolicyId child, bool kernel);
   Result<void> start_ike();
   Result<void> begin_ike();

@@ -108,30 +108,53 @@ Result<void> Gateway::start_network() {
   return {};
 }
 
-// The kernel beside the data path. Its SAs are in no journal: a gateway that takes over would begin their
-// numbers anew.
+// The kernel beside the data path. Nothing is touched there yet.
+Result<std::unique_ptr<KernelBeside>> Gateway::open_beside() {
+  auto kernel = XfrmBackend::open(XfrmBackend::Scope::kInstalled);
+  if (!kernel) return std::unexpected(kernel.error());
+  return std::make_unique<KernelBeside>(std::move(*kernel), *datapath_, guarded_ ? &guarded_->sas() : nullptr,
+                                        [this](const std::vector<PolicySpec>& entries) {
+                                          if (!entries.empty()) let_kernel_forward(config_.setup, entries);
+                                          network_->set_kernel_entries(entries);
+                                        });
+}
+
 Result<void> Gateway::start_beside() {
   if (!datapath_ || reconciler_.runs(BackendId::kKernel)) return {};
-  if (guarded_) return fail("under the guard all SAs are the data path's");
-  auto kernel = XfrmBackend::open();
-  if (!kernel) return std::unexpected(kernel.error());
+  auto backend = open_beside();
+  if (!backend) return std::unexpected(backend.error());
   if (auto done = sockets_->prepare_for_kernel(); !done) return done;
-  auto backend = std::make_unique<KernelBeside>(std::move(*kernel), *datapath_,
-                                                [this](const std::vector<PolicySpec>& entries) {
-                                                  if (!entries.empty())
-                                                    let_kernel_forward(config_.setup, entries);
-                                                  network_->set_kernel_entries(entries);
-                                                });
-  const std::vector<int> fds = backend->fds();
-  if (auto done = reconciler_.start(BackendId::kKernel, std::move(backend)); !done) return done;
+  const std::vector<int> fds = (*backend)->fds();
+  if (auto done = reconciler_.start(BackendId::kKernel, std::move(*backend)); !done) return done;
   for (const int fd : fds) poller_.add(fd, [] {});
-  return reconciler_.set_gateway(reconciler_.gateway_on());
+  // Not where it is on: while this gateway adopts, the data path is closed yet.
+  return reconciler_.gateway_on() ? Result<void>{} : reconciler_.set_gateway(false);
+}
+
+bool Gateway::needs_beside() {
+  if (!datapath_ || reconciler_.runs(BackendId::kKernel)) return false;
+  return reconciler_.needs_kernel(config_.connections) ||
+         (guarded_ && !guarded_->sas().former_in_kernel().empty());
 }
 
 void Gateway::start_beside_if_needed() {
-  if (reconciler_.runs(BackendId::kKernel) || !reconciler_.needs_kernel(config_.connections)) return;
+  if (!needs_beside()) return;
   if (auto done = start_beside(); !done)
     log_.warning(Category::kKernel, "the kernel can have no SAs beside the data path: " + done.error().what);
+}
+
+// Before somebody else's forwarding ends nothing of the kernel's may be touched, but what it can has to be
+// known: what nobody can do is not offered.
+void Gateway::withdraw_impossible() {
+  std::unique_ptr<KernelBeside> to_come;
+  if (guarded_ && guarded_->adopts()) {
+    if (needs_beside())
+      if (auto opened = open_beside()) to_come = std::move(*opened);
+  } else {
+    start_beside_if_needed();
+  }
+  for (const std::string& warning : reconciler_.withdraw_impossible(config_.connections, to_come.get()))
+    log_.warning(Category::kConfig, warning);
 }
 
 Result<void> Gateway::place(PolicyId child, bool kernel) {

@@ -140,7 +140,10 @@ Result<void> Guarded::take_back(const std::function<Result<void>()>& mute) {
     log_.warning(
         Category::kKernel,
         std::to_string(lost) + " SAs were removed from the kernel by another program; they are made anew");
-  if (auto done = XfrmBackend::release(); !done) return done;
+  std::vector<SaRef> stay;
+  for (const SaRecord& record : wanted.sas)
+    if (record.lease == dp::kNoLease) stay.push_back(std::make_shared<const SaSpec>(record.sa));
+  if (auto done = XfrmBackend::release(stay); !done) return done;
   forwards();
   return {};
 }

@@ -29,6 +29,29 @@ void let_kernel_forward(const dp::Setup& setup, const std::vector<PolicySpec>& e
   if (std::ranges::any_of(entries, has_ipv6)) switch_on("ipv6/conf/all/forwarding");
 }
 
+Result<Installed> KernelBeside::dump() {
+  if (journal_ != nullptr && !journal_->former_in_kernel().empty())
+    if (auto done = adopt(); !done) return std::unexpected(done.error());
+  auto out = kernel_->dump();
+  if (!out || journal_ == nullptr) return out;
+  for (SaRef& sa : out->sas)
+    if (const auto whole = journal_->former_in_kernel().find(sa->id);
+        whole != journal_->former_in_kernel().end())
+      sa = whole->second;
+  return out;
+}
+
+Result<void> KernelBeside::adopt() {
+  std::vector<SaRef> all;
+  for (const auto& [id, sa] : journal_->former_in_kernel()) all.push_back(sa);
+  const auto there = kernel_->adopt(all, false);
+  if (!there) return std::unexpected(there.error());
+  for (const SaRef& sa : all)
+    if (there->contains(sa->id))
+      if (auto done = datapath_.add_kernel_sa(sa); !done) return done;
+  return {};
+}
+
 Result<void> KernelBeside::can(const SaSpec& sa) {
   if (auto able = kernel_->can(sa); !able) return able;
   const auto [tried, is_new] = tried_.try_emplace({sa.protocol, sa.suite.encr, sa.suite.integ});
@@ -52,18 +75,35 @@ Result<void> KernelBeside::can(const SaSpec& sa) {
   return tried->second;
 }
 
-// The kernel has it before its first packet can get there.
+// The kernel has it before its first packet can get there, and the journal before its first number is used.
+// One of the gateway before that is in the kernel no more would begin its numbers anew.
 Result<void> KernelBeside::add_sa(const SaRef& sa) {
-  if (auto done = kernel_->add_sa(sa); !done) return done;
-  auto done = datapath_.add_kernel_sa(sa);
-  if (!done) [[maybe_unused]]
-    const auto undone = kernel_->remove_sa(sa);
+  if (journal_ != nullptr) {
+    if (journal_->former_in_kernel().contains(sa->id))
+      return fail("SA " + text(sa->spi) + " has left the kernel; it is to be made anew");
+    if (auto done = journal_->put_in_kernel(*sa); !done) return done;
+  }
+  auto done = kernel_->add_sa(sa);
+  if (done) {
+    done = datapath_.add_kernel_sa(sa);
+    if (!done) [[maybe_unused]]
+      const auto undone = kernel_->remove_sa(sa);
+  }
+  if (!done && journal_ != nullptr) journal_->erase(sa->id);
   return done;
 }
 
 Result<void> KernelBeside::remove_sa(const SaRef& sa) {
   datapath_.remove_kernel_sa(sa->id);
-  return kernel_->remove_sa(sa);
+  auto done = kernel_->remove_sa(sa);
+  if (journal_ != nullptr) journal_->erase(sa->id);
+  return done;
+}
+
+Result<void> KernelBeside::move_sa(const SaRef& from, const SaRef& to) {
+  if (journal_ != nullptr)
+    if (auto done = journal_->put_in_kernel(*to); !done) return done;
+  return kernel_->move_sa(from, to);
 }
 
 void KernelBeside::prepare(const std::vector<PolicySpec>& policies) {

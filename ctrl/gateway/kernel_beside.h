@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/guard/journalling.h"
 #include "dp/device/datapath.h"
 
 namespace simplon::ctrl {
@@ -29,19 +30,22 @@ class KernelBeside final : public Backend {
   // entries that protect. The kernel needs routes for them.
   using Entries = std::function<void(const std::vector<PolicySpec>&)>;
 
-  // `datapath` outlives this.
-  KernelBeside(std::unique_ptr<XfrmBackend> kernel, dp::DataPath& datapath, Entries entries)
-      : kernel_(std::move(kernel)), datapath_(datapath), entries_(std::move(entries)) {}
+  // `datapath` and `journal` outlive this. `journal`: the guard's; null without one.
+  KernelBeside(std::unique_ptr<XfrmBackend> kernel, dp::DataPath& datapath, SaJournal* journal,
+               Entries entries)
+      : kernel_(std::move(kernel)), datapath_(datapath), journal_(journal), entries_(std::move(entries)) {}
 
   std::string_view name() const override { return kernel_->name(); }
   // Tried with an SA that is removed at once: whether the kernel was built with it is not for the first
   // packet to find out. Each suite once.
   Result<void> can(const SaSpec& sa) override;
-  Result<Installed> dump() override { return kernel_->dump(); }
+  // The SAs in the journal that the gateway before has left in the kernel go on there: they are the data
+  // path's, too, from now on, and here with their ids.
+  Result<Installed> dump() override;
   Result<void> fence() override { return kernel_->fence_entries(); }
   Result<void> add_sa(const SaRef& sa) override;
   Result<void> remove_sa(const SaRef& sa) override;
-  Result<void> move_sa(const SaRef& from, const SaRef& to) override { return kernel_->move_sa(from, to); }
+  Result<void> move_sa(const SaRef& from, const SaRef& to) override;
   void prepare(const std::vector<PolicySpec>& policies) override;
   // A BYPASS that the kernel cannot have is left out: it would only keep the machine's own traffic from an
   // entry behind it.
@@ -59,9 +63,11 @@ class KernelBeside final : public Backend {
 
  private:
   void tell_entries();
+  Result<void> adopt();
 
   std::unique_ptr<XfrmBackend> kernel_;
   dp::DataPath& datapath_;
+  SaJournal* journal_;
   Entries entries_;
   std::map<PolicyId, PolicySpec> protecting_;
   bool untold_ = false;  // some have gone

@@ -22,7 +22,9 @@ SaJournal::SaJournal(Journal& journal, std::span<dp::SaLease> leases, bool adopt
     former_policies_.insert(PolicyId{static_cast<std::uint32_t>(id)});
   journal.for_each(RecordKind::kSa, [&](std::uint64_t id, Bytes record) {
     former_sas_.insert(SaId{id});
-    const auto sa = read_sa_record(record);
+    auto sa = read_sa_record(record);
+    if (sa && sa->lease == dp::kNoLease)
+      former_in_kernel_[SaId{id}] = std::make_shared<const SaSpec>(std::move(sa->sa));
     if (!sa || sa->lease >= taken_.size() || taken_[sa->lease]) return;
     taken_[sa->lease] = true;
     lease_of_[SaId{id}] = sa->lease;
@@ -70,6 +72,13 @@ Result<void> SaJournal::put(const SaSpec& sa) {
   return done;
 }
 
+Result<void> SaJournal::put_in_kernel(const SaSpec& sa) {
+  former_sas_.erase(sa.id);
+  auto done = journal_.put(RecordKind::kSa, key(sa.id), record(SaRecord{sa, dp::kNoLease}).bytes());
+  if (!done) journal_.erase(RecordKind::kSa, key(sa.id));
+  return done;
+}
+
 void SaJournal::erase(SaId id) {
   former_sas_.erase(id);
   continued_.erase(id);
@@ -100,6 +109,7 @@ dp::SaStart SaJournal::start_of(const SaSpec& sa) const {
 
 void SaJournal::forget_former() {
   adopts_ = false;
+  former_in_kernel_.clear();
   for (const SaId id : std::exchange(former_sas_, {})) {
     const auto lease = lease_of_.find(id);
     // The data path never had it, and does not free the slot.

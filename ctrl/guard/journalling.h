@@ -34,6 +34,10 @@ class SaJournal {
   // works, but ends with this process: the error is for the log.
   Result<void> put(const SaSpec& sa);
   void erase(SaId id);
+  // One that lives in the kernel, and goes on there whatever becomes of the gateway: it has no lease.
+  Result<void> put_in_kernel(const SaSpec& sa);
+  // Those of a former gateway that are in the journal.
+  const std::map<SaId, SaRef>& former_in_kernel() const { return former_in_kernel_; }
   Result<void> put(const PolicySpec& policy);
   void erase(PolicyId id);
   // An SA of which nothing is known, while SAs are adopted, begins behind its last number: it ends at once,
@@ -54,6 +58,7 @@ class SaJournal {
   bool adopts_;
   std::set<SaId> continued_;  // whose record and lease a former gateway has left
   std::set<SaId> former_sas_;
+  std::map<SaId, SaRef> former_in_kernel_;
   std::set<PolicyId> former_policies_;
 };
 

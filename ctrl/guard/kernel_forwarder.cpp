@@ -56,8 +56,9 @@ void tell(const Result<void>& done) {
 
 // What is in the kernel already.
 struct Former {
-  std::set<SaId> twins;  // of the gateway's SAs (standby.h)
-  Installed rest;        // of a run that forwarded, or of nobody's any more
+  std::set<SaId> twins;      // of the data path's SAs (standby.h)
+  std::set<SaId> in_kernel;  // SAs that live there
+  Installed rest;            // of a run that forwarded, or nobody's any more
 };
 
 // If there was one that forwarded, it stops now, and its SAs go on where they are; its policies hold until
@@ -68,16 +69,20 @@ Former read_former(XfrmBackend& kernel, Journal& journal, const Wanted& wanted, 
       const auto muted = mute_again(port.interface);
   if (const std::size_t lost = take_sas(kernel, journal, wanted.sas, region.leases()); lost != 0)
     say(Urgency::kWarning, std::to_string(lost) + " SAs were removed from the kernel by another program");
-  std::vector<SaRef> sas;
-  for (const SaRecord& record : wanted.sas) sas.push_back(std::make_shared<const SaSpec>(record.sa));
+  std::vector<SaRef> ours, in_kernel;
+  for (const SaRecord& record : wanted.sas)
+    (record.lease == dp::kNoLease ? in_kernel : ours).push_back(std::make_shared<const SaSpec>(record.sa));
   Former out;
-  if (auto twins = kernel.adopt_standby(sas)) out.twins = std::move(*twins);
+  if (auto twins = kernel.adopt(ours, true)) out.twins = std::move(*twins);
+  if (auto there = kernel.adopt(in_kernel, false)) out.in_kernel = std::move(*there);
   auto installed = kernel.dump();
   if (!installed) {
     tell(installed.error().what);
     return out;
   }
-  std::erase_if(installed->sas, [&](const SaRef& sa) { return out.twins.contains(sa->id); });
+  std::erase_if(installed->sas, [&](const SaRef& sa) {
+    return out.twins.contains(sa->id) || out.in_kernel.contains(sa->id);
+  });
   out.rest = std::move(*installed);
   return out;
 }
@@ -195,7 +200,8 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
   remove_former(**kernel, former.rest);
   steps.done("policies");
   region.state().forwarder.store(Forwarder::kKernel);  // from now on it may have sent
-  const std::size_t sas = add_sas(**kernel, journal, wanted.sas, former.twins, region.leases());
+  const std::size_t sas =
+      former.in_kernel.size() + add_sas(**kernel, journal, wanted.sas, former.twins, region.leases());
   steps.done("SAs");
   IkeSockets ike = IkeSockets::adopt(sockets);
   tell(ike.prepare_for_kernel());

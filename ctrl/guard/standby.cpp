@@ -15,7 +15,7 @@ constexpr std::size_t kMostReasons = 16;
 
 void Standby::begin() {
   if (std::exchange(began_, true)) return;
-  auto kernel = XfrmBackend::open();
+  auto kernel = XfrmBackend::open(XfrmBackend::Scope::kStandby);
   if (kernel)
     kernel_ = std::move(*kernel);
   else
@@ -50,13 +50,13 @@ void Standby::wait(SaId id) {
   --standing_;
 }
 
-// Of a gateway that this one has replaced, the twins go on as they are; whatever else a run of ours has left
-// goes. Before the first of this one's is there, so none is taken for a former one.
+// Of a gateway that this one has replaced, the twins go on as they are; those that are nobody's go. Before
+// the first of this one's is there, so none is taken for a former one.
 void Standby::take_former() {
   if (std::exchange(former_taken_, true)) return;
   std::vector<SaRef> all;
   for (const auto& [id, twin] : twins_) all.push_back(twin.sa);
-  if (const auto same = kernel_->adopt_standby(all))
+  if (const auto same = kernel_->adopt(all, true))
     for (const SaId id : *same) {
       twins_.at(id).is = Is::kStanding;
       waiting_.erase(id);

@@ -65,8 +65,11 @@ bool Reconciler::needs_kernel(const Connections& connections) {
   return !ctrl::withdraw_impossible(tried, can, [this](PolicyId child) { return pin_of(child); }).empty();
 }
 
-std::vector<std::string> Reconciler::withdraw_impossible(Connections& connections) {
-  const auto can = [this, all = capabilities()](const SaSpec& sa, Pin pin) -> Result<void> {
+std::vector<std::string> Reconciler::withdraw_impossible(Connections& connections, Backend* kernel_to_come) {
+  Capabilities capable = capabilities();
+  if (kernel_to_come != nullptr)
+    capable[BackendId::kKernel] = [kernel_to_come](const SaSpec& sa) { return kernel_to_come->can(sa); };
+  const auto can = [this, all = std::move(capable)](const SaSpec& sa, Pin pin) -> Result<void> {
     if (pin == Pin::kKernel && !all.contains(BackendId::kKernel))
       return fail("it is pinned to the kernel, which has no SAs here (the log says why)");
     if (pin == Pin::kKernel) return all.at(BackendId::kKernel)(sa);

@@ -39,8 +39,9 @@ class Reconciler {
   // By an administrator: from now on new SAs of the child go there. An error where the kernel cannot have it.
   Result<void> pin(PolicyId child, Pin pin);
 
-  // What no backend can do is not offered (offers.h); returns a warning for each.
-  std::vector<std::string> withdraw_impossible(Connections& connections);
+  // What no backend can do is not offered (offers.h); returns a warning for each. `kernel_to_come`: one that
+  // is started later; null: none.
+  std::vector<std::string> withdraw_impossible(Connections& connections, Backend* kernel_to_come = nullptr);
 
   // IKE's SAs. Installed by the next reconcile(), whose cost is that of these SAs.
   void add_child_sa(const ike::InstallSa& install);

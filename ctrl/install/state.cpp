@@ -82,6 +82,10 @@ State former(const Installed& installed) {
   State out;
   std::uint64_t next = kFormer;
   for (const SaRef& left : installed.sas) {
+    if (left->id != SaId{}) {
+      out.sas.emplace(left->id, left);
+      continue;
+    }
     auto sa = std::make_shared<SaSpec>(*left);
     sa->id = SaId{next++};
     out.sas.emplace(sa->id, sa);

@@ -93,7 +93,7 @@ TEST_F(XfrmStandby, ANextRunTakesWhatIsExactlyAsItShallBe) {
   ASSERT_TRUE(a_->add_standby(ref(other)));
   other.encr_key = test::key(16, 0x77);
   const auto adopted =
-      next->adopt_standby({out_, in_, ref(other), ref(sa(Direction::kIn, true, 0x1003, out_->suite))});
+      next->adopt({out_, in_, ref(other), ref(sa(Direction::kIn, true, 0x1003, out_->suite))}, true);
   ASSERT_TRUE(adopted) << adopted.error().what;
   EXPECT_THAT(*adopted, UnorderedElementsAre(out_->id, in_->id))
       << "one key is another, and one SA not there";

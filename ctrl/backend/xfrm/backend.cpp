@@ -10,18 +10,20 @@
 #include "ctrl/backend/xfrm/tunnel.h"
 
 namespace simplon::ctrl {
-Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open() {
+Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open(Scope scope) {
   auto requests = Netlink::open(NETLINK_XFRM, 0);
   if (!requests) return fail("the kernel has no XFRM: " + requests.error().what);
   auto events = Netlink::open(NETLINK_XFRM, 0);
   if (!events) return std::unexpected(events.error());
   // Not XFRMNLGRP_AEVENTS: with a listener the kernel tells of every second packet of an SA.
-  for (const unsigned group : {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING, XFRMNLGRP_SA,
-                               XFRMNLGRP_POLICY, XFRMNLGRP_MIGRATE, XFRMNLGRP_REPORT})
+  std::vector<unsigned> groups{XFRMNLGRP_SA, XFRMNLGRP_EXPIRE, XFRMNLGRP_MIGRATE};
+  if (scope != Scope::kStandby)
+    groups.insert(groups.end(), {XFRMNLGRP_ACQUIRE, XFRMNLGRP_MAPPING, XFRMNLGRP_POLICY, XFRMNLGRP_REPORT});
+  for (const unsigned group : groups)
     if (auto done = events->join(group); !done) return std::unexpected(done.error());
   // Else ten thousand SAs that are installed at once would leave no room for what others do.
   if (auto done = events->leave_out(requests->port()); !done) return std::unexpected(done.error());
-  return std::unique_ptr<XfrmBackend>(new XfrmBackend(std::move(*requests), std::move(*events)));
+  return std::unique_ptr<XfrmBackend>(new XfrmBackend(scope, std::move(*requests), std::move(*events)));
 }
 
 Result<void> XfrmBackend::can(const SaSpec& sa) {
@@ -52,7 +54,7 @@ Result<void> XfrmBackend::install(const SaRef& sa, const Progress* progress) {
   // Of one SPI and destination there is one SA here, whatever its protocol (known_).
   if (known_.contains({sa->spi, sa->destination})) return fail(what + ": there is one with this SPI already");
   if (auto alone = one_peer_behind_nat(*sa); !alone) return fail(what + ": " + alone.error().what);
-  NetlinkMessage message = sa_message(*sa, has_, XFRM_MSG_NEWSA, progress);
+  NetlinkMessage message = wanted_sa(*sa, XFRM_MSG_NEWSA, progress);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)
     return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));
@@ -60,6 +62,12 @@ Result<void> XfrmBackend::install(const SaRef& sa, const Progress* progress) {
     return fail(done.error().what + "; it has no " + std::string(simplon::name(sa->protocol)));
   if (done) know(sa);
   return done;
+}
+
+NetlinkMessage XfrmBackend::wanted_sa(const SaSpec& sa, std::uint16_t type, const Progress* progress) const {
+  NetlinkMessage out = sa_message(sa, has_, type, progress);
+  if (standby_.contains(sa.id)) mark_standby(out);
+  return out;
 }
 
 void XfrmBackend::know(const SaRef& sa) {
@@ -71,6 +79,7 @@ Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
   NetlinkMessage message(XFRM_MSG_DELSA, 0);
   message.header<xfrm_usersa_id>() = sa_id(*sa);
   known_.erase({sa->spi, sa->destination});
+  standby_.erase(sa->id);
   if (const auto out = outbound_.find(sa->policy); out != outbound_.end()) {
     out->second.erase(sa->id);
     if (out->second.empty()) outbound_.erase(out);

@@ -38,9 +38,11 @@ struct Progress;
 
 class XfrmBackend final : public Backend {
  public:
-  static Result<std::unique_ptr<XfrmBackend>> open();
-  // Removes what any run of ours left in the kernel.
-  static Result<void> release();
+  // What of ours in the kernel it is about: it sees, and is told of, nothing else.
+  enum class Scope : std::uint8_t { kAll, kInstalled, kStandby };  // kInstalled: without what stands by
+  static Result<std::unique_ptr<XfrmBackend>> open(Scope scope = Scope::kAll);
+  // Removes what any run of ours left in the kernel, but these SAs.
+  static Result<void> release(const std::vector<SaRef>& but = {});
 
   std::string_view name() const override { return "xfrm"; }
   // What can be said beforehand: whether the kernel has a name for the algorithms and takes the replay
@@ -64,9 +66,9 @@ class XfrmBackend final : public Backend {
   // until resume(), which is add_sa() for such a one.
   Result<void> add_standby(const SaRef& sa);
   Result<void> resume(const SaRef& sa, const dp::SaStart& start);
-  // Those of `sas` that the kernel has from a former run, standing by, exactly as they are: they are this
-  // one's from now on. One dump for all.
-  Result<std::set<SaId>> adopt_standby(const std::vector<SaRef>& sas);
+  // Those of `sas` that a former run has left in the kernel exactly as they shall be: they are this one's
+  // from now on. `standing_by`: by add_standby(), else by add_sa(). One dump for all.
+  Result<std::set<SaId>> adopt(const std::vector<SaRef>& sas, bool standing_by);
   Result<void> remove_sa(const SaRef& sa) override;
   Result<void> move_sa(const SaRef& from, const SaRef& to) override;
   void prepare(const std::vector<PolicySpec>& policies) override;
@@ -90,8 +92,11 @@ class XfrmBackend final : public Backend {
  private:
   using Clock = std::chrono::steady_clock;
 
-  XfrmBackend(Netlink requests, Netlink events)
-      : requests_(std::move(requests)), events_(std::move(events)), has_(probe_support(requests_)) {}
+  XfrmBackend(Scope scope, Netlink requests, Netlink events)
+      : scope_(scope),
+        requests_(std::move(requests)),
+        events_(std::move(events)),
+        has_(probe_support(requests_)) {}
   struct Entry {
     PolicySpec spec;
     std::vector<KernelPolicy> kernel;
@@ -113,6 +118,8 @@ class XfrmBackend final : public Backend {
   std::optional<std::vector<const PolicySpec*>> around(const PolicySpec& policy) const;
   Result<void> install(const SaRef& sa, const Progress* progress);
   void know(const SaRef& sa);
+  NetlinkMessage wanted_sa(const SaSpec& sa, std::uint16_t type = XFRM_MSG_NEWSA,
+                           const Progress* progress = nullptr) const;
   Result<void> write_those_inside(PolicyId over);
   void take_from_inside(const PolicySpec& policy);
   Result<void> one_peer_behind_nat(const SaSpec& sa) const;
@@ -154,6 +161,7 @@ class XfrmBackend final : public Backend {
   void tell_gone(std::vector<BackendEvent>& out);
   void put_back(const SaRef& sa, std::vector<BackendEvent>& out);
 
+  Scope scope_;
   Netlink requests_, events_;
   KernelSupport has_;
   std::optional<NftFence> nft_;  // none before fence()
@@ -166,6 +174,7 @@ class XfrmBackend final : public Backend {
   };
   std::map<std::pair<Spi, IpAddress>, Known> known_;
   std::map<PolicyId, std::map<SaId, SaRef>> outbound_;  // SAs, by their entry
+  std::set<SaId> standby_;                              // made by add_standby(); they keep the mark
   std::map<PolicyId, Entry> policies_;
   std::map<PolicyId, std::set<PolicyId>> inside_;  // the entries that name this one as over them
   std::map<KernelPolicy, std::set<Claim>> claims_;

@@ -93,7 +93,9 @@ Result<void> XfrmBackend::each_sa(const std::function<void()>& begin, const Each
   NetlinkMessage message(XFRM_MSG_GETSA, NLM_F_DUMP);
   return requests_.dump(message, "reading the kernel's SAs", begin, [&](const nlmsghdr& m) {
     const auto* info = fixed_header<xfrm_usersa_info>(m);
-    if (info != nullptr && is_our_sa(*info)) each(m, *info);
+    if (info != nullptr && is_our_sa(*info) &&
+        (scope_ == Scope::kAll || is_standby(*info) == (scope_ == Scope::kStandby)))
+      each(m, *info);
   });
 }
 
@@ -214,13 +216,18 @@ std::vector<BackendEvent> XfrmBackend::poll() {
   return out;
 }
 
-Result<void> XfrmBackend::release() {
+Result<void> XfrmBackend::release(const std::vector<SaRef>& but) {
   auto backend = open();
   if (!backend) return std::unexpected(backend.error());
+  std::set<SaId> stay;
+  if (!but.empty())
+    if (auto adopted = (*backend)->adopt(but, false)) stay = std::move(*adopted);
   auto installed = (*backend)->dump();
   if (!installed) return std::unexpected(installed.error());
-  for (const SaRef& sa : installed->sas)
+  for (const SaRef& sa : installed->sas) {
+    if (stay.contains(sa->id)) continue;
     if (auto done = (*backend)->remove_sa(sa); !done) return done;
+  }
   for (const PolicySpec& policy : installed->policies)
     if (auto done = (*backend)->remove_policy(policy); !done) return done;
   if (auto done = NftFence::release(); !done) return done;

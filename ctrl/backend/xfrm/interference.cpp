@@ -272,7 +272,7 @@ bool XfrmBackend::compare_sas(std::vector<BackendEvent>& out) {
     if (known == known_.end()) return;
     const SaRef& sa = known->second.sa;
     there.insert(sa->id);
-    const NetlinkMessage ours = sa_message(*sa, has_);
+    const NetlinkMessage ours = wanted_sa(*sa);
     if (!sa_differences(*ours.raw(), message).empty()) changed.emplace(sa->id, sa);
   });
   if (!read) return false;
@@ -285,7 +285,7 @@ bool XfrmBackend::compare_sas(std::vector<BackendEvent>& out) {
 // expired.
 void XfrmBackend::put_back(const SaRef& sa, std::vector<BackendEvent>& out) {
   const std::string what = std::string(simplon::name(sa->protocol)) + " SA " + simplon::ctrl::text(sa->spi);
-  NetlinkMessage message = sa_message(*sa, has_, XFRM_MSG_UPDSA);
+  NetlinkMessage message = wanted_sa(*sa, XFRM_MSG_UPDSA);
   const auto done = requests_.request(message, what);
   const std::vector<std::string> left = done ? differences(*sa) : std::vector{done.error().what};
   const std::string changed = "another program has changed " + what;
@@ -300,7 +300,7 @@ void XfrmBackend::put_back(const SaRef& sa, std::vector<BackendEvent>& out) {
 
 std::vector<std::string> XfrmBackend::differences(const SaSpec& sa) {
   std::vector<std::string> out{"the kernel does not have it"};
-  const NetlinkMessage ours = sa_message(sa, has_);
+  const NetlinkMessage ours = wanted_sa(sa);
   NetlinkMessage message(XFRM_MSG_GETSA, 0);
   message.header<xfrm_usersa_id>() = sa_id(sa);
   const auto done = requests_.request(message, "reading SA " + simplon::ctrl::text(sa.spi),

@@ -17,7 +17,7 @@ namespace simplon::ctrl {
 namespace {
 
 // The netlink sequence number of our SAs (not that of packets): this mark, then the low bits of the SaId.
-constexpr std::uint32_t kOurs = 0x51000000, kOursMask = 0xff000000;
+constexpr std::uint32_t kOurs = 0x51000000, kStandby = 0x52000000, kOursMask = 0xff000000;
 
 // Seconds between two notices (XFRM_MSG_MAPPING) that packets of one SA still come from the same other port.
 constexpr std::uint32_t kMappingEvery = 1;
@@ -149,7 +149,14 @@ Result<void> can_nest(const PolicySpec& inner, const PolicySpec& over) {
   return {};
 }
 
-bool is_our_sa(const xfrm_usersa_info& info) { return (info.seq & kOursMask) == kOurs; }
+bool is_standby(const xfrm_usersa_info& info) { return (info.seq & kOursMask) == kStandby; }
+
+bool is_our_sa(const xfrm_usersa_info& info) { return (info.seq & kOursMask) == kOurs || is_standby(info); }
+
+void mark_standby(NetlinkMessage& sa) {
+  auto* info = static_cast<xfrm_usersa_info*>(mnl_nlmsg_get_payload(sa.raw()));
+  info->seq = kStandby | (info->seq & ~kOursMask);
+}
 
 std::uint16_t family_of(const IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
 

@@ -40,6 +40,9 @@ SaSpec installed_sa(const nlmsghdr& message, const xfrm_usersa_info& info);
 std::pair<Spi, IpAddress> key_of(const xfrm_usersa_info& info);
 // Whether this or a former process of ours made the SA. The SAs of other programs must not be removed.
 bool is_our_sa(const xfrm_usersa_info& info);
+// Of ours, one that stands by while the data path forwards by it (XfrmBackend::add_standby()).
+bool is_standby(const xfrm_usersa_info& info);
+void mark_standby(NetlinkMessage& sa);
 
 // The kernel's selectors that together match exactly what this pair of ours matches: ranges of addresses and
 // ports become prefixes and masks. An error when the kernel has no such selector (OPAQUE ports), or when

@@ -22,10 +22,15 @@ std::uint64_t last_number(const SaSpec& sa) {
 }  // namespace
 
 Result<void> XfrmBackend::add_standby(const SaRef& sa) {
-  if (sa->direction == Direction::kIn) return install(sa, nullptr);
-  Progress progress = progress_at(*sa, last_number(*sa), has_);
-  progress.lifetime.add_time = static_cast<std::uint64_t>(std::time(nullptr));
-  return install(sa, &progress);
+  std::optional<Progress> progress;
+  if (sa->direction == Direction::kOut) {
+    progress = progress_at(*sa, last_number(*sa), has_);
+    progress->lifetime.add_time = static_cast<std::uint64_t>(std::time(nullptr));
+  }
+  standby_.insert(sa->id);
+  auto done = install(sa, progress ? &*progress : nullptr);
+  if (!done) standby_.erase(sa->id);
+  return done;
 }
 
 Result<void> XfrmBackend::resume(const SaRef& sa, const dp::SaStart& start) {
@@ -42,21 +47,23 @@ Result<void> XfrmBackend::resume(const SaRef& sa, const dp::SaStart& start) {
                                         text(sa->spi) + " in the kernel");
 }
 
-Result<std::set<SaId>> XfrmBackend::adopt_standby(const std::vector<SaRef>& sas) {
+Result<std::set<SaId>> XfrmBackend::adopt(const std::vector<SaRef>& sas, bool standing_by) {
   std::map<std::pair<Spi, IpAddress>, SaRef> wanted;
   for (const SaRef& sa : sas) wanted[{sa->spi, sa->destination}] = sa;
   std::vector<SaRef> same;
   const auto read = each_sa([&] { same.clear(); },
                             [&](const nlmsghdr& message, const xfrm_usersa_info& info) {
                               const auto found = wanted.find(key_of(info));
-                              if (found == wanted.end()) return;
-                              const NetlinkMessage ours = sa_message(*found->second, has_);
+                              if (found == wanted.end() || is_standby(info) != standing_by) return;
+                              NetlinkMessage ours = sa_message(*found->second, has_);
+                              if (standing_by) mark_standby(ours);
                               if (sa_differences(*ours.raw(), message).empty()) same.push_back(found->second);
                             });
   if (!read) return std::unexpected(read.error());
   std::set<SaId> out;
   for (const SaRef& sa : same) {
     know(sa);
+    if (standing_by) standby_.insert(sa->id);
     out.insert(sa->id);
   }
   return out;
