@@ -112,7 +112,7 @@ Result<void> Gateway::start_network() {
 Result<std::unique_ptr<KernelBeside>> Gateway::open_beside() {
   auto kernel = XfrmBackend::open(XfrmBackend::Scope::kInstalled);
   if (!kernel) return std::unexpected(kernel.error());
-  return std::make_unique<KernelBeside>(std::move(*kernel), *datapath_, guarded_ ? &guarded_->sas() : nullptr,
+  return std::make_unique<KernelBeside>(std::move(*kernel), *datapath_, guarded_.get(),
                                         [this](const std::vector<PolicySpec>& entries) {
                                           if (!entries.empty()) let_kernel_forward(config_.setup, entries);
                                           network_->set_kernel_entries(entries);

@@ -41,6 +41,7 @@ class Guarded {
   dp::Handover handover() const { return {.leases = region_.leases(), .closed = adopts_}; }
   std::unique_ptr<Backend> journalling(std::unique_ptr<Backend> datapath);
   SaJournal& sas() { return *sas_; }
+  Standby& standby() { return standby_; }
 
   // ---- replacing a gateway that lives ----
   // Waits until the journal is no longer the other gateway's; until then nothing of this class but what

@@ -30,25 +30,26 @@ void let_kernel_forward(const dp::Setup& setup, const std::vector<PolicySpec>& e
 }
 
 Result<Installed> KernelBeside::dump() {
-  if (journal_ != nullptr && !journal_->former_in_kernel().empty())
-    if (auto done = adopt(); !done) return std::unexpected(done.error());
+  if (guarded_ == nullptr || guarded_->sas().former_in_kernel().empty()) return kernel_->dump();
+  if (auto done = adopt(); !done) return std::unexpected(done.error());
   auto out = kernel_->dump();
-  if (!out || journal_ == nullptr) return out;
+  if (!out) return out;
+  const auto& former = guarded_->sas().former_in_kernel();
   for (SaRef& sa : out->sas)
-    if (const auto whole = journal_->former_in_kernel().find(sa->id);
-        whole != journal_->former_in_kernel().end())
-      sa = whole->second;
+    if (const auto whole = former.find(sa->id); whole != former.end()) sa = whole->second;
   return out;
 }
 
 Result<void> KernelBeside::adopt() {
   std::vector<SaRef> all;
-  for (const auto& [id, sa] : journal_->former_in_kernel()) all.push_back(sa);
+  for (const auto& [id, sa] : guarded_->sas().former_in_kernel()) all.push_back(sa);
   const auto there = kernel_->adopt(all, false);
   if (!there) return std::unexpected(there.error());
-  for (const SaRef& sa : all)
-    if (there->contains(sa->id))
-      if (auto done = datapath_.add_kernel_sa(sa); !done) return done;
+  for (const SaRef& sa : all) {
+    if (!there->contains(sa->id)) continue;
+    if (sa->direction == Direction::kOut) guarded_->standby().keep_out(sa->policy);
+    if (auto done = datapath_.add_kernel_sa(sa); !done) return done;
+  }
   return {};
 }
 
@@ -75,34 +76,44 @@ Result<void> KernelBeside::can(const SaSpec& sa) {
   return tried->second;
 }
 
-// The kernel has it before its first packet can get there, and the journal before its first number is used.
-// One of the gateway before that is in the kernel no more would begin its numbers anew.
-Result<void> KernelBeside::add_sa(const SaRef& sa) {
-  if (journal_ != nullptr) {
-    if (journal_->former_in_kernel().contains(sa->id))
-      return fail("SA " + text(sa->spi) + " has left the kernel; it is to be made anew");
-    if (auto done = journal_->put_in_kernel(*sa); !done) return done;
-  }
-  auto done = kernel_->add_sa(sa);
-  if (done) {
-    done = datapath_.add_kernel_sa(sa);
-    if (!done) [[maybe_unused]]
-      const auto undone = kernel_->remove_sa(sa);
-  }
-  if (!done && journal_ != nullptr) journal_->erase(sa->id);
+// The kernel has it before its first packet can get there.
+Result<void> KernelBeside::add_to_both(const SaRef& sa) {
+  if (auto done = kernel_->add_sa(sa); !done) return done;
+  auto done = datapath_.add_kernel_sa(sa);
+  if (!done) [[maybe_unused]]
+    const auto undone = kernel_->remove_sa(sa);
   return done;
+}
+
+// The journal has it before its first number is used. One of the gateway before that has left the kernel
+// would begin its numbers anew.
+Result<void> KernelBeside::add_sa(const SaRef& sa) {
+  if (guarded_ == nullptr) return add_to_both(sa);
+  if (guarded_->sas().former_in_kernel().contains(sa->id))
+    return fail("SA " + text(sa->spi) + " has left the kernel; it is to be made anew");
+  if (auto done = guarded_->sas().put_in_kernel(*sa); !done) return done;
+  if (sa->direction == Direction::kOut) guarded_->standby().keep_out(sa->policy);
+  auto done = add_to_both(sa);
+  if (!done) forget(sa);
+  return done;
+}
+
+void KernelBeside::forget(const SaRef& sa) {
+  if (guarded_ == nullptr) return;
+  guarded_->sas().erase(sa->id);
+  if (sa->direction == Direction::kOut) guarded_->standby().let_in(sa->policy);
 }
 
 Result<void> KernelBeside::remove_sa(const SaRef& sa) {
   datapath_.remove_kernel_sa(sa->id);
   auto done = kernel_->remove_sa(sa);
-  if (journal_ != nullptr) journal_->erase(sa->id);
+  forget(sa);
   return done;
 }
 
 Result<void> KernelBeside::move_sa(const SaRef& from, const SaRef& to) {
-  if (journal_ != nullptr)
-    if (auto done = journal_->put_in_kernel(*to); !done) return done;
+  if (guarded_ != nullptr)
+    if (auto done = guarded_->sas().put_in_kernel(*to); !done) return done;
   return kernel_->move_sa(from, to);
 }
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "ctrl/backend/xfrm/backend.h"
-#include "ctrl/guard/journalling.h"
+#include "ctrl/gateway/guarded.h"
 #include "dp/device/datapath.h"
 
 namespace simplon::ctrl {
@@ -30,10 +30,9 @@ class KernelBeside final : public Backend {
   // entries that protect. The kernel needs routes for them.
   using Entries = std::function<void(const std::vector<PolicySpec>&)>;
 
-  // `datapath` and `journal` outlive this. `journal`: the guard's; null without one.
-  KernelBeside(std::unique_ptr<XfrmBackend> kernel, dp::DataPath& datapath, SaJournal* journal,
-               Entries entries)
-      : kernel_(std::move(kernel)), datapath_(datapath), journal_(journal), entries_(std::move(entries)) {}
+  // `datapath` and `guarded` outlive this; `guarded` is null without a guard.
+  KernelBeside(std::unique_ptr<XfrmBackend> kernel, dp::DataPath& datapath, Guarded* guarded, Entries entries)
+      : kernel_(std::move(kernel)), datapath_(datapath), guarded_(guarded), entries_(std::move(entries)) {}
 
   std::string_view name() const override { return kernel_->name(); }
   // Tried with an SA that is removed at once: whether the kernel was built with it is not for the first
@@ -64,10 +63,12 @@ class KernelBeside final : public Backend {
  private:
   void tell_entries();
   Result<void> adopt();
+  Result<void> add_to_both(const SaRef& sa);
+  void forget(const SaRef& sa);
 
   std::unique_ptr<XfrmBackend> kernel_;
   dp::DataPath& datapath_;
-  SaJournal* journal_;
+  Guarded* guarded_;
   Entries entries_;
   std::map<PolicyId, PolicySpec> protecting_;
   bool untold_ = false;  // some have gone

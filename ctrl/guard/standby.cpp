@@ -30,24 +30,51 @@ void Standby::warn_once(const std::string& why) {
 void Standby::add(const SaRef& sa) {
   remove(sa);
   twins_[sa->id] = {sa};
+  if (sa->direction == Direction::kOut) outbound_[sa->policy].insert(sa->id);
   waiting_.insert(sa->id);
 }
 
 void Standby::remove(const SaRef& sa) {
-  const auto twin = twins_.extract(sa->id);
+  auto twin = twins_.extract(sa->id);
   if (twin.empty()) return;
   waiting_.erase(sa->id);
-  if (twin.mapped().is != Is::kStanding) return;
-  --standing_;
-  if (auto done = kernel_->remove_sa(twin.mapped().sa); !done) warn_once(done.error().what);
+  const PolicyId entry = twin.mapped().sa->policy;
+  if (const auto of_entry = outbound_.find(entry); of_entry != outbound_.end()) {
+    of_entry->second.erase(sa->id);
+    if (of_entry->second.empty()) outbound_.erase(of_entry);
+  }
+  take_away(twin.mapped());
 }
 
+void Standby::take_away(Twin& twin) {
+  if (twin.is != Is::kStanding) return;
+  twin.is = Is::kWaiting;
+  --standing_;
+  if (auto done = kernel_->remove_sa(twin.sa); !done) warn_once(done.error().what);
+}
+
+// It is gone from the kernel.
 void Standby::wait(SaId id) {
   const auto twin = twins_.find(id);
   if (twin == twins_.end() || twin->second.is != Is::kStanding) return;
   twin->second.is = Is::kWaiting;
   waiting_.insert(id);
   --standing_;
+}
+
+void Standby::keep_out(PolicyId entry) {
+  if (kept_out_[entry]++ != 0) return;
+  const auto twins = outbound_.find(entry);
+  if (twins == outbound_.end()) return;
+  for (const SaId id : twins->second) take_away(twins_.at(id));
+}
+
+void Standby::let_in(PolicyId entry) {
+  const auto kept = kept_out_.find(entry);
+  if (kept == kept_out_.end() || --kept->second != 0) return;
+  kept_out_.erase(kept);
+  const auto twins = outbound_.find(entry);
+  if (twins != outbound_.end()) waiting_.insert(twins->second.begin(), twins->second.end());
 }
 
 // Of a gateway that this one has replaced, the twins go on as they are; those that are nobody's go. Before
@@ -61,6 +88,7 @@ void Standby::take_former() {
       twins_.at(id).is = Is::kStanding;
       waiting_.erase(id);
       ++standing_;
+      if (kept_out(*twins_.at(id).sa)) take_away(twins_.at(id));
     }
   const auto installed = kernel_->dump();
   if (!installed) return warn_once(installed.error().what);
@@ -90,7 +118,8 @@ void Standby::turn() {
   if (changed)
     warn_("another program has changed what stands by in the kernel for a take-over; it is put back");
   for (int n = 0; n < kEachTurn && !waiting_.empty(); ++n)
-    install(twins_.at(waiting_.extract(waiting_.begin()).value()));
+    if (Twin& twin = twins_.at(waiting_.extract(waiting_.begin()).value()); !kept_out(*twin.sa))
+      install(twin);
 }
 
 StatusLines Standby::status() const {

@@ -36,6 +36,11 @@ class Standby {
   // Also puts back what another program has removed.
   void turn();
 
+  // An outbound SA of this entry lives in the kernel itself, or does no more. Linux takes the youngest SA of
+  // an entry, which might be a twin, that cannot send: so there are none meanwhile. Counted.
+  void keep_out(PolicyId entry);
+  void let_in(PolicyId entry);
+
   StatusLines status() const;
 
  private:
@@ -48,12 +53,18 @@ class Standby {
   void install(Twin& twin);
   void warn_once(const std::string& why);
   void wait(SaId id);
+  void take_away(Twin& twin);
+  bool kept_out(const SaSpec& sa) const {
+    return sa.direction == Direction::kOut && kept_out_.contains(sa.policy);
+  }
 
   Warn warn_;
   std::unique_ptr<XfrmBackend> kernel_;  // null: no twins
   bool began_ = false, former_taken_ = false;
   std::map<SaId, Twin> twins_;
   std::set<SaId> waiting_;
+  std::map<PolicyId, std::set<SaId>> outbound_;
+  std::map<PolicyId, std::size_t> kept_out_;
   std::size_t standing_ = 0;
   std::set<std::string> told_;
 };

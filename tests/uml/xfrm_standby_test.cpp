@@ -61,12 +61,25 @@ TEST_F(XfrmStandby, NothingIsSentUntilItGoesOn) {
       stand_by();
       EXPECT_FALSE(pings(true, 1));
       EXPECT_EQ(b_->counters(sas_[0])->packets, 0u);
-      const std::uint64_t ceiling = esn == Esn::kOn ? 0x1'0001'0000 : 0x1'0000;
+      const std::uint64_t ceiling = 0x1'0000;
       resume(out_, {.next_sequence = ceiling});
       EXPECT_TRUE(pings(true));
       EXPECT_GE(at(out_), ceiling + 2);
       EXPECT_LE(at(out_), ceiling + 5);  // and what asks for neighbours
     }
+}
+
+TEST_F(XfrmStandby, TheHighHalfOfItsNumbersGoesOn) {
+  esn_ = Esn::kOn;
+  stand_by();
+  const std::uint64_t far = 0x3'0000'0000;
+  in_namespace("B", [&] {
+    ASSERT_TRUE(b_->remove_sa(sas_[0]));
+    ASSERT_TRUE(b_->add_sa(sas_[0], {.replay_top = far - 5}));
+  });
+  resume(out_, {.next_sequence = far});
+  EXPECT_TRUE(pings(true));
+  EXPECT_GE(at(out_), far + 2);
 }
 
 TEST_F(XfrmStandby, OneThatHasSentNothingBeginsAtOne) {
@@ -90,6 +103,7 @@ TEST_F(XfrmStandby, ANextRunTakesWhatIsExactlyAsItShallBe) {
   stand_by();
   auto next = test::backend_in("A");
   SaSpec other = sa(Direction::kOut, false, 0x1002, suite("aes128gcm16"));
+  other.policy = PolicyId{8};
   ASSERT_TRUE(a_->add_standby(ref(other)));
   other.encr_key = test::key(16, 0x77);
   const auto adopted =
@@ -142,6 +156,25 @@ TEST_F(StandbyTwins, AreAgainThereWhenAnotherProgramHasRemovedThem) {
   EXPECT_EQ(of_ours(), 2u);
   ASSERT_EQ(told_.size(), 1u);
   EXPECT_THAT(told_[0], HasSubstr("another program"));
+}
+
+// Of the SAs of an entry Linux takes the youngest: a twin would be in the way.
+TEST_F(StandbyTwins, StandNotBesideAnSaThatLivesInTheKernel) {
+  begin(standby_);
+  out_ = ref(sa(Direction::kOut, false, 0x1002, suite("aes128gcm16")));
+  standby_.add(out_);
+  standby_.turn();
+  ASSERT_EQ(of_ours(), 1u);
+  standby_.keep_out(out_->policy);
+  EXPECT_EQ(of_ours(), 0u);
+  tunnel(suite("aes128gcm16"));
+  standby_.add(ref(sa(Direction::kOut, false, 0x1004, suite("aes128gcm16"))));
+  standby_.turn();
+  EXPECT_EQ(of_ours(), 2u);
+  EXPECT_TRUE(pings(true));
+  standby_.let_in(out_->policy);
+  standby_.turn();
+  EXPECT_EQ(of_ours(), 4u);
 }
 
 // The gateway before has left three: one that is known, one that is not, and one that is another now.
