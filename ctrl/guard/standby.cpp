@@ -124,8 +124,7 @@ void Standby::turn() {
 
 StatusLines Standby::status() const {
   if (!kernel_) return {};
-  return {{"standing by in the kernel",
-           std::to_string(standing_) + " of " + std::to_string(twins_.size()) + " SAs"}};
+  return {{"standing by", std::to_string(standing_) + " of " + std::to_string(twins_.size()) + " SAs"}};
 }
 
 }  // namespace simplon::ctrl

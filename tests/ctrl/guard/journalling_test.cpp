@@ -132,6 +132,26 @@ TEST(SaJournal, ASlotIsGivenAgainWhenTheDataPathHasFreedIt) {
   EXPECT_EQ(gateway.lease(9), slot);
 }
 
+// It goes on where it is, and its numbers are the kernel's: it has no lease, and takes none away.
+TEST(SaJournal, OneThatLivesInTheKernelIsNamedWithoutALease) {
+  Shared shared;
+  {
+    Shared::Gateway gateway(shared);
+    for (std::uint64_t id = 11; id <= 30; ++id) ASSERT_TRUE(gateway.sas.put_in_kernel(sa(id)));
+    for (std::uint64_t id = 1; id <= 8; ++id) ASSERT_TRUE(gateway.sas.put(sa(id)));
+  }
+  Shared::Gateway next(shared, true);
+  ASSERT_EQ(next.sas.former_in_kernel().size(), 20u);
+  EXPECT_EQ(*next.sas.former_in_kernel().at(SaId{12}), sa(12));
+  EXPECT_EQ(next.sas.start_of(sa(12)).next_sequence, std::uint64_t{1} << 32)
+      << "the data path must not go on with it";
+  ASSERT_TRUE(next.sas.put_in_kernel(sa(12)));
+  for (std::uint64_t id = 1; id <= 8; ++id) ASSERT_TRUE(next.sas.put(sa(id)));
+  next.sas.forget_former();
+  EXPECT_EQ(next.journal.keys(RecordKind::kSa).size(), 9u) << "what was not taken up is forgotten";
+  EXPECT_TRUE(next.sas.former_in_kernel().empty());
+}
+
 TEST(SaJournal, WhatTheGuardReadsIsWhatWasPut) {
   Shared shared;
   Shared::Gateway gateway(shared);

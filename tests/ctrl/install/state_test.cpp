@@ -90,5 +90,15 @@ TEST(Former, WhatAnotherProcessLeftIsRemoved) {
   EXPECT_THAT(changes.set_policies, SizeIs(1));
 }
 
+TEST(Former, AnSaThatIsKnownKeepsItsId) {
+  const auto goes_on = std::make_shared<const SaSpec>(SaSpec{.id = SaId{5}, .spi = Spi{0x5000}});
+  const auto rest = std::make_shared<const SaSpec>(SaSpec{.spi = Spi{0x5001}});
+  Installed left;
+  left.sas = {goes_on, rest};
+  const State now = former(left);
+  ASSERT_THAT(now.sas, SizeIs(2));
+  EXPECT_EQ(now.sas.at(SaId{5}), goes_on);
+}
+
 }  // namespace
 }  // namespace simplon::ctrl::test
