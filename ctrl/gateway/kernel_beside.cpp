@@ -47,6 +47,7 @@ Result<void> KernelBeside::adopt() {
   if (!there) return std::unexpected(there.error());
   for (const SaRef& sa : all) {
     if (!there->contains(sa->id)) continue;
+    if (auto done = guarded_->sas().put_in_kernel(*sa); !done) return done;
     if (sa->direction == Direction::kOut) guarded_->standby().keep_out(sa->policy);
     if (auto done = datapath_.add_kernel_sa(sa); !done) return done;
   }
