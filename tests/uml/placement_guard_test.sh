@@ -13,7 +13,7 @@ source "$here/site.sh"
 lab_begin placement
 site_up
 start_guard() {
-  { site_simplon_ports gwA "[0]"; site_secrets gwA; start=none site_connection gwA; } |
+  { site_simplon_ports gwA "[0]"; site_secrets gwA; start=trap site_connection gwA; } |
     sed 's/memory: 256MiB/memory: 96MiB/; s/buffers: 8192/buffers: 4096/' >"$run/gwA.yaml"
   simplon_start gwA "$build/simplon-guard"
 }
