@@ -64,9 +64,11 @@ struct Former {
 // If there was one that forwarded, it stops now, and its SAs go on where they are; its policies hold until
 // those of the journal stand in their place.
 Former read_former(XfrmBackend& kernel, Journal& journal, const Wanted& wanted, const Region& region) {
-  for (const KernelPort& port : wanted.network.ports)
-    if (!port.interface.empty()) [[maybe_unused]]
-      const auto muted = mute_again(port.interface);
+  // After the gateway they are muted, and only a run that forwarded has opened them: each takes its time.
+  if (!journal.keys(RecordKind::kInKernel).empty())
+    for (const KernelPort& port : wanted.network.ports)
+      if (!port.interface.empty()) [[maybe_unused]]
+        const auto muted = mute_again(port.interface);
   if (const std::size_t lost = take_sas(kernel, journal, wanted.sas, region.leases()); lost != 0)
     say(Urgency::kWarning, std::to_string(lost) + " SAs were removed from the kernel by another program");
   std::vector<SaRef> ours, in_kernel;
