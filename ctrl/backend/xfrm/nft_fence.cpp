@@ -23,12 +23,14 @@ Result<void> NftFence::release() {
 }
 
 // After an error the table is not what the rules believe, nor after another program has changed it: then all
-// of it is written.
+// of it is written, by poll(): a kernel that has no nftables is not asked at each change.
 void NftFence::write(const std::string& commands) {
-  if (commands.empty()) return;
-  const bool as_believed = written_ && failed_.empty();
-  auto done = watch_.write(as_believed ? commands : rules_.whole());
-  if (!done && as_believed) done = watch_.write(rules_.whole());
+  if (commands.empty() || !failed_.empty()) return;
+  if (!written_ || !watch_.write(commands)) write_whole();
+}
+
+void NftFence::write_whole() {
+  const auto done = watch_.write(rules_.whole());
   failed_ = done ? std::string() : done.error().what;
   written_ = written_ || done;
 }
@@ -39,7 +41,7 @@ std::vector<std::string> NftFence::poll(Now now) {
   if (changed || again_ || (!failed_.empty() && now - tried_ >= kRetryAfter)) {
     tried_ = now;
     again_ = false;
-    write(rules_.whole());
+    write_whole();
     if (changed && failed_.empty())
       out.emplace_back(
           "another program has changed the fence that Simplon has in nftables (table inet simplon); written "

@@ -39,6 +39,7 @@ class NftFence {
  private:
   explicit NftFence(NftTableWatch watch) : watch_(std::move(watch)) {}
   void write(const std::string& commands);
+  void write_whole();
 
   NftRules rules_;
   NftTableWatch watch_;
