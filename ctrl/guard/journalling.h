@@ -91,7 +91,10 @@ class JournallingBackend final : public Backend {
   std::map<SaId, std::uint64_t> packets(const std::vector<SaRef>& sas) override {
     return inner_->packets(sas);
   }
-  void recheck() override { inner_->recheck(); }
+  void recheck() override {
+    inner_->recheck();
+    standby_.recheck();
+  }
   std::vector<int> fds() const override { return inner_->fds(); }
   std::vector<BackendEvent> poll() override { return inner_->poll(); }
   StatusLines status() override;

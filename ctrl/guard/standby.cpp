@@ -122,6 +122,15 @@ void Standby::turn() {
       install(twin);
 }
 
+void Standby::recheck() {
+  if (!kernel_) return;
+  kernel_->recheck();
+  told_.clear();
+  for (auto& [id, twin] : twins_)
+    if (std::exchange(twin.is, twin.is == Is::kImpossible ? Is::kWaiting : twin.is) == Is::kImpossible)
+      waiting_.insert(id);
+}
+
 StatusLines Standby::status() const {
   if (!kernel_) return {};
   return {{"standing by", std::to_string(standing_) + " of " + std::to_string(twins_.size()) + " SAs"}};

@@ -35,6 +35,8 @@ class Standby {
   void remove(const SaRef& sa);
   // Also puts back what another program has removed.
   void turn();
+  // Tries again what the kernel could not have, and compares the rest.
+  void recheck();
 
   // An outbound SA of this entry lives in the kernel itself, or does no more. Linux takes the youngest SA of
   // an entry, which might be a twin, that cannot send: so there are none meanwhile. Counted.
