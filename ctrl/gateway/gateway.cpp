@@ -170,8 +170,10 @@ Result<void> Gateway::adopt() {
   if (auto done = guarded_->take_back([this] { return mute_interfaces(); }); !done) return done;
   sockets_->leave_kernel();
   if (auto done = start_network(); !done) return done;
+  reconciler_.set_former_home([this](SaId id) { return guarded_->sas().goes_on_by_lease(id); });
   start_beside_if_needed();
   outputs_->apply_all(clock_now());
+  for (const SaId id : reconciler_.not_installed()) guarded_->sas().must_not_begin(id);
   guarded_->adopted(*endpoint_);
   if (guarded_->beside()) began = clock_now();
   if (auto done = guarded_->await_stop(); !done) return done;

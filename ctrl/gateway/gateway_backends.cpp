@@ -36,8 +36,7 @@ Result<void> Gateway::start_datapath() {
   if (!adopts) {
     if (auto done = mute_interfaces(); !done) return done;
     // What a kernel that forwarded for a gateway of another guard has kept.
-    if (guarded_) [[maybe_unused]]
-      const auto released = XfrmBackend::release();
+    [[maybe_unused]] const auto released = guarded_ ? XfrmBackend::release() : XfrmBackend::release_standby();
   }
   if (guarded_ && needs_ports_alone(config_.setup)) {
     if (guarded_->beside())
@@ -127,14 +126,15 @@ Result<void> Gateway::start_beside() {
   const std::vector<int> fds = (*backend)->fds();
   if (auto done = reconciler_.start(BackendId::kKernel, std::move(*backend)); !done) return done;
   for (const int fd : fds) poller_.add(fd, [] {});
-  // Not where it is on: while this gateway adopts, the data path is closed yet.
-  return reconciler_.gateway_on() ? Result<void>{} : reconciler_.set_gateway(false);
+  // Nothing is opened: while this gateway adopts, the data path is closed yet.
+  const bool on = reconciler_.gateway_on() && (!guarded_ || guarded_->gateway_on());
+  return on ? Result<void>{} : reconciler_.set_gateway(false);
 }
 
 bool Gateway::needs_beside() {
   if (!datapath_ || reconciler_.runs(BackendId::kKernel)) return false;
   return reconciler_.needs_kernel(config_.connections) ||
-         (guarded_ && !guarded_->sas().former_in_kernel().empty());
+         (guarded_ && !guarded_->sas().former_residents().empty());
 }
 
 void Gateway::start_beside_if_needed() {
@@ -148,8 +148,12 @@ void Gateway::start_beside_if_needed() {
 void Gateway::withdraw_impossible() {
   std::unique_ptr<KernelBeside> to_come;
   if (guarded_ && guarded_->adopts()) {
-    if (needs_beside())
-      if (auto opened = open_beside()) to_come = std::move(*opened);
+    if (needs_beside()) {
+      if (auto opened = open_beside())
+        to_come = std::move(*opened);
+      else
+        log_.warning(Category::kKernel, opened.error().what);
+    }
   } else {
     start_beside_if_needed();
   }

@@ -30,11 +30,11 @@ void let_kernel_forward(const dp::Setup& setup, const std::vector<PolicySpec>& e
 }
 
 Result<Installed> KernelBeside::dump() {
-  if (guarded_ == nullptr || guarded_->sas().former_in_kernel().empty()) return kernel_->dump();
+  if (guarded_ == nullptr || guarded_->sas().former_residents().empty()) return kernel_->dump();
   if (auto done = adopt(); !done) return std::unexpected(done.error());
   auto out = kernel_->dump();
   if (!out) return out;
-  const auto& former = guarded_->sas().former_in_kernel();
+  const auto& former = guarded_->sas().former_residents();
   for (SaRef& sa : out->sas)
     if (const auto whole = former.find(sa->id); whole != former.end()) sa = whole->second;
   return out;
@@ -42,14 +42,14 @@ Result<Installed> KernelBeside::dump() {
 
 Result<void> KernelBeside::adopt() {
   std::vector<SaRef> all;
-  for (const auto& [id, sa] : guarded_->sas().former_in_kernel()) all.push_back(sa);
+  for (const auto& [id, sa] : guarded_->sas().former_residents()) all.push_back(sa);
   const auto there = kernel_->adopt(all, false);
   if (!there) return std::unexpected(there.error());
   for (const SaRef& sa : all) {
     if (!there->contains(sa->id)) continue;
-    if (auto done = guarded_->sas().put_in_kernel(*sa); !done) return done;
-    if (sa->direction == Direction::kOut) guarded_->standby().keep_out(sa->policy);
-    if (auto done = datapath_.add_kernel_sa(sa); !done) return done;
+    if (!datapath_.add_kernel_sa(sa)) continue;  // the reconciler tells that it is not installed
+    guarded_->sas().keep(sa->id);
+    keep_twins_out(*sa);
   }
   return {};
 }
@@ -72,6 +72,7 @@ Result<void> KernelBeside::can(const SaSpec& sa) {
   trial.integ_key = sa.integ_key;
   trial.selectors = {{all}, {all}};
   const auto added = std::make_shared<const SaSpec>(std::move(trial));
+  [[maybe_unused]] const auto left = kernel_->remove_sa(added);  // by a gateway that died meanwhile
   tried->second = kernel_->add_sa(added);
   if (tried->second) return kernel_->remove_sa(added);
   return tried->second;
@@ -86,35 +87,41 @@ Result<void> KernelBeside::add_to_both(const SaRef& sa) {
   return done;
 }
 
-// The journal has it before its first number is used. One of the gateway before that has left the kernel
-// would begin its numbers anew.
+// The journal has it before its first number is used. One of a gateway before would begin its numbers anew:
+// it goes on where it is, by dump(), or not at all.
 Result<void> KernelBeside::add_sa(const SaRef& sa) {
   if (guarded_ == nullptr) return add_to_both(sa);
-  if (guarded_->sas().former_in_kernel().contains(sa->id))
-    return fail("SA " + text(sa->spi) + " has left the kernel; it is to be made anew");
-  if (auto done = guarded_->sas().put_in_kernel(*sa); !done) return done;
-  if (sa->direction == Direction::kOut) guarded_->standby().keep_out(sa->policy);
+  if (guarded_->sas().is_former(sa->id))
+    return fail("SA " + text(sa->spi) +
+                " of the gateway before is not in the kernel, where its numbers would begin anew");
+  if (auto done = guarded_->sas().put_resident(*sa); !done) return done;
+  keep_twins_out(*sa);
   auto done = add_to_both(sa);
   if (!done) forget(sa);
   return done;
 }
 
+void KernelBeside::keep_twins_out(const SaSpec& sa) {
+  if (sa.direction == Direction::kOut && kept_out_.emplace(sa.id, sa.policy).second)
+    guarded_->standby().keep_out(sa.policy);
+}
+
 void KernelBeside::forget(const SaRef& sa) {
   if (guarded_ == nullptr) return;
   guarded_->sas().erase(sa->id);
-  if (sa->direction == Direction::kOut) guarded_->standby().let_in(sa->policy);
+  if (const auto kept = kept_out_.extract(sa->id)) guarded_->standby().let_in(kept.mapped());
 }
 
 Result<void> KernelBeside::remove_sa(const SaRef& sa) {
   datapath_.remove_kernel_sa(sa->id);
   auto done = kernel_->remove_sa(sa);
-  forget(sa);
+  if (done) forget(sa);
   return done;
 }
 
 Result<void> KernelBeside::move_sa(const SaRef& from, const SaRef& to) {
   if (guarded_ != nullptr)
-    if (auto done = guarded_->sas().put_in_kernel(*to); !done) return done;
+    if (auto done = guarded_->sas().put_resident(*to); !done) return done;
   return kernel_->move_sa(from, to);
 }
 

@@ -65,10 +65,12 @@ class KernelBeside final : public Backend {
   Result<void> adopt();
   Result<void> add_to_both(const SaRef& sa);
   void forget(const SaRef& sa);
+  void keep_twins_out(const SaSpec& sa);
 
   std::unique_ptr<XfrmBackend> kernel_;
   dp::DataPath& datapath_;
   Guarded* guarded_;
+  std::map<SaId, PolicyId> kept_out_;  // outbound SAs here, and whose entry has no twins for them
   Entries entries_;
   std::map<PolicyId, PolicySpec> protecting_;
   bool untold_ = false;  // some have gone

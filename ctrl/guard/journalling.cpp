@@ -22,9 +22,10 @@ SaJournal::SaJournal(Journal& journal, std::span<dp::SaLease> leases, bool adopt
     former_policies_.insert(PolicyId{static_cast<std::uint32_t>(id)});
   journal.for_each(RecordKind::kSa, [&](std::uint64_t id, Bytes record) {
     former_sas_.insert(SaId{id});
+    of_former_.insert(SaId{id});
     auto sa = read_sa_record(record);
     if (sa && sa->lease == dp::kNoLease)
-      former_in_kernel_[SaId{id}] = std::make_shared<const SaSpec>(std::move(sa->sa));
+      former_residents_[SaId{id}] = std::make_shared<const SaSpec>(std::move(sa->sa));
     if (!sa || sa->lease >= taken_.size() || taken_[sa->lease]) return;
     taken_[sa->lease] = true;
     lease_of_[SaId{id}] = sa->lease;
@@ -72,10 +73,9 @@ Result<void> SaJournal::put(const SaSpec& sa) {
   return done;
 }
 
-Result<void> SaJournal::put_in_kernel(const SaSpec& sa) {
-  former_sas_.erase(sa.id);
+Result<void> SaJournal::put_resident(const SaSpec& sa) {
   auto done = journal_.put(RecordKind::kSa, key(sa.id), record(SaRecord{sa, dp::kNoLease}).bytes());
-  if (!done) journal_.erase(RecordKind::kSa, key(sa.id));
+  if (done) former_sas_.erase(sa.id);
   return done;
 }
 
@@ -99,7 +99,7 @@ void SaJournal::erase(PolicyId id) {
 dp::SaStart SaJournal::start_of(const SaSpec& sa) const {
   dp::SaStart start;
   if (const auto lease = lease_of_.find(sa.id); lease != lease_of_.end()) start.lease = lease->second;
-  if (!adopts_ || continued_.contains(sa.id)) return start;
+  if (!is_former(sa.id) || continued_.contains(sa.id)) return start;
   if (sa.direction == Direction::kOut)
     start.next_sequence = last_sequence(sa) + 1;
   else
@@ -109,7 +109,7 @@ dp::SaStart SaJournal::start_of(const SaSpec& sa) const {
 
 void SaJournal::forget_former() {
   adopts_ = false;
-  former_in_kernel_.clear();
+  former_residents_.clear();
   for (const SaId id : std::exchange(former_sas_, {})) {
     const auto lease = lease_of_.find(id);
     // The data path never had it, and does not free the slot.

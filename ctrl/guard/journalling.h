@@ -34,10 +34,20 @@ class SaJournal {
   // works, but ends with this process: the error is for the log.
   Result<void> put(const SaSpec& sa);
   void erase(SaId id);
-  // One that lives in the kernel, and goes on there whatever becomes of the gateway: it has no lease.
-  Result<void> put_in_kernel(const SaSpec& sa);
-  // Those of a former gateway that are in the journal.
-  const std::map<SaId, SaRef>& former_in_kernel() const { return former_in_kernel_; }
+  // One that lives in the kernel, and goes on there whatever becomes of the gateway: it has no lease. After
+  // an error the journal has what it had before.
+  Result<void> put_resident(const SaSpec& sa);
+  // Those of a former gateway that are in the journal, until forget_former(). keep() is put_resident() of one
+  // of them, which cannot fail.
+  const std::map<SaId, SaRef>& former_residents() const { return former_residents_; }
+  void keep(SaId id) { former_sas_.erase(id); }
+  // Somebody may have sent by it: it may go on where it is, by its lease or in the kernel, and never begin
+  // anew.
+  bool is_former(SaId id) const { return adopts_ || of_former_.contains(id); }
+  // Of a former gateway, and by its lease the data path's.
+  bool goes_on_by_lease(SaId id) const { return continued_.contains(id); }
+  // It was wanted, and could not be had, while SAs were adopted.
+  void must_not_begin(SaId id) { of_former_.insert(id); }
   Result<void> put(const PolicySpec& policy);
   void erase(PolicyId id);
   // An SA of which nothing is known, while SAs are adopted, begins behind its last number: it ends at once,
@@ -58,7 +68,8 @@ class SaJournal {
   bool adopts_;
   std::set<SaId> continued_;  // whose record and lease a former gateway has left
   std::set<SaId> former_sas_;
-  std::map<SaId, SaRef> former_in_kernel_;
+  std::set<SaId> of_former_;  // all, for the life of this process
+  std::map<SaId, SaRef> former_residents_;
   std::set<PolicyId> former_policies_;
 };
 

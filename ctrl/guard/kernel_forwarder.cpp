@@ -65,7 +65,7 @@ struct Former {
 // those of the journal stand in their place.
 Former read_former(XfrmBackend& kernel, Journal& journal, const Wanted& wanted, const Region& region) {
   // After the gateway they are muted, and only a run that forwarded has opened them: each takes its time.
-  if (!journal.keys(RecordKind::kInKernel).empty())
+  if (region.state().forwarder == Forwarder::kKernel)
     for (const KernelPort& port : wanted.network.ports)
       if (!port.interface.empty()) [[maybe_unused]]
         const auto muted = mute_again(port.interface);
@@ -94,11 +94,13 @@ void remove_former(XfrmBackend& kernel, const Installed& former) {
   for (const SaRef& sa : former.sas) tell(kernel.remove_sa(sa));
 }
 
-Result<void> go_on(XfrmBackend& kernel, const SaSpec& spec, bool has_twin, const dp::SaStart& start) {
+// After an error nobody knows whether a number was used.
+Result<void> go_on(XfrmBackend& kernel, const SaSpec& spec, bool has_twin, dp::SaStart start) {
   const auto sa = std::make_shared<const SaSpec>(spec);
   if (has_twin) {
     if (auto done = kernel.resume(sa, start)) return done;
     if (auto done = kernel.remove_sa(sa); !done) return done;
+    start.next_sequence += dp::kLeaseStep;
   }
   return kernel.add_sa(sa, start);
 }
@@ -122,7 +124,8 @@ std::size_t add_sas(XfrmBackend& kernel, Journal& journal, const std::vector<SaR
       if (done)
         done = go_on(kernel, record.sa, twins.contains(record.sa.id),
                      {.next_sequence = ceiling, .replay_top = floor});
-      if (!done) journal.erase(RecordKind::kInKernel, id);
+      if (!done && kernel.remove_sa(std::make_shared<const SaSpec>(record.sa)))
+        journal.erase(RecordKind::kInKernel, id);
       tell(done);
       added += done ? 1 : 0;
     }

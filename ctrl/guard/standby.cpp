@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/guard/standby.h"
 
+#include <chrono>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -8,7 +9,9 @@
 namespace simplon::ctrl {
 namespace {
 
-constexpr int kEachTurn = 32;  // some ms
+constexpr std::size_t kEachTurn = 32;
+constexpr std::chrono::milliseconds kLongestTurn{
+    3};  // a kernel that lacks something looks for a module each time
 constexpr std::size_t kMostReasons = 16;
 
 }  // namespace
@@ -53,13 +56,12 @@ void Standby::take_away(Twin& twin) {
   if (auto done = kernel_->remove_sa(twin.sa); !done) warn_once(done.error().what);
 }
 
-// It is gone from the kernel.
+// It is gone from the kernel, or at its end there.
 void Standby::wait(SaId id) {
   const auto twin = twins_.find(id);
   if (twin == twins_.end() || twin->second.is != Is::kStanding) return;
-  twin->second.is = Is::kWaiting;
+  take_away(twin->second);
   waiting_.insert(id);
-  --standing_;
 }
 
 void Standby::keep_out(PolicyId entry) {
@@ -100,7 +102,12 @@ void Standby::take_former() {
 void Standby::install(Twin& twin) {
   twin.is = Is::kImpossible;
   if (auto able = kernel_->can(*twin.sa); !able) return warn_once(able.error().what);
-  if (auto done = kernel_->add_standby(twin.sa); !done) return warn_once(done.error().what);
+  if (auto done = kernel_->add_standby(twin.sa); !done) {
+    // The words name the SA: once for each suite.
+    const EspSuite& suite = twin.sa->suite;
+    if (failed_.emplace(twin.sa->protocol, suite.encr, suite.integ).second) warn_once(done.error().what);
+    return;
+  }
   twin.is = Is::kStanding;
   ++standing_;
 }
@@ -117,7 +124,8 @@ void Standby::turn() {
       changed = changed || std::holds_alternative<ChangedEvent>(event);
   if (changed)
     warn_("another program has changed what stands by in the kernel for a take-over; it is put back");
-  for (int n = 0; n < kEachTurn && !waiting_.empty(); ++n)
+  const auto end = std::chrono::steady_clock::now() + kLongestTurn;
+  for (std::size_t n = 0; n < kEachTurn && !waiting_.empty() && std::chrono::steady_clock::now() < end; ++n)
     if (Twin& twin = twins_.at(waiting_.extract(waiting_.begin()).value()); !kept_out(*twin.sa))
       install(twin);
 }
@@ -126,6 +134,7 @@ void Standby::recheck() {
   if (!kernel_) return;
   kernel_->recheck();
   told_.clear();
+  failed_.clear();
   for (auto& [id, twin] : twins_)
     if (std::exchange(twin.is, twin.is == Is::kImpossible ? Is::kWaiting : twin.is) == Is::kImpossible)
       waiting_.insert(id);

@@ -2,8 +2,7 @@
 // The twins: each SA of the data path stands by in the kernel while the gateway forwards. At a take-over its
 // keys and its cipher are there, and one message says where it goes on (kernel_forwarder.cpp).
 //
-// Two transmitters never have one key: the kernel refuses to send by an outbound twin (ctrl/backend/xfrm's
-// add_standby()), has no policy that asks for it, and its interfaces of the ports are muted.
+// Two transmitters never have one key: a twin can neither send nor receive (XfrmBackend::add_standby()).
 //
 // Control thread of the gateway. An SA costs one message to the kernel, some time after the data path has it.
 #pragma once
@@ -14,6 +13,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 
 #include "ctrl/backend/backend.h"
 #include "ctrl/backend/xfrm/backend.h"
@@ -69,6 +69,7 @@ class Standby {
   std::map<PolicyId, std::size_t> kept_out_;
   std::size_t standing_ = 0;
   std::set<std::string> told_;
+  std::set<std::tuple<IpsecProtocol, const Encr*, const Integ*>> failed_;  // as told
 };
 
 }  // namespace simplon::ctrl

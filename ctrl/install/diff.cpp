@@ -19,6 +19,8 @@ void remove_sa(Changes& out, const SaRef& sa) {
 void set_sa(Changes& out, const SaRef& want, const SaRef* have) {
   if (have == nullptr) return add_sa(out, want);
   const SaSpec &a = *want, &b = **have;
+  // Left by a process that numbered its entries otherwise: it is not ours to move, and not to begin anew.
+  if (a.policy != b.policy || a.child != b.child) return remove_sa(out, *have);
   if (a.source != b.source || a.destination != b.destination || a.udp != b.udp)
     out.move_sas.push_back({*have, want});
 }

@@ -106,6 +106,7 @@ Placement Reconciler::placed(bool whole, const std::vector<SaRef>& changed) {
 // SAs by hand are the data path's, whatever their entry's child is pinned to.
 std::optional<BackendId> Reconciler::home_of(SaId id) const {
   const auto held = holder(id);
+  if (!held && former_home_ && former_home_(id)) return BackendId::kDataPath;
   return held || !manual_.contains(id) ? held : backend_of(config_.mode);
 }
 

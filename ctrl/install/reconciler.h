@@ -7,6 +7,7 @@
 // says so here; reconcile() then makes it so. Control thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,6 +43,9 @@ class Reconciler {
   // What no backend can do is not offered (offers.h); returns a warning for each. `kernel_to_come`: one that
   // is started later; null: none.
   std::vector<std::string> withdraw_impossible(Connections& connections, Backend* kernel_to_come = nullptr);
+
+  // Which SAs of the process before this one are the data path's, whatever their child is pinned to by now.
+  void set_former_home(std::function<bool(SaId)> in_datapath) { former_home_ = std::move(in_datapath); }
 
   // IKE's SAs. Installed by the next reconcile(), whose cost is that of these SAs.
   void add_child_sa(const ike::InstallSa& install);
@@ -113,8 +117,9 @@ class Reconciler {
   bool all_changed_ = true;
   // IKE's SAs and followed ones that were added, moved or removed since the last reconcile()
   std::vector<SaRef> changed_;
-  std::string logged_;              // the refusal that was logged last
-  std::map<PolicyId, Pin> pinned_;  // by an administrator
+  std::string logged_;                     // the refusal that was logged last
+  std::map<PolicyId, Pin> pinned_;         // by an administrator
+  std::function<bool(SaId)> former_home_;  // null: there was none
   bool gateway_on_ = true;
 };
 

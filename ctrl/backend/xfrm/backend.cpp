@@ -44,17 +44,17 @@ Result<void> XfrmBackend::can(const SaSpec& sa) {
 
 Result<void> XfrmBackend::add_sa(const SaRef& sa, const dp::SaStart& start) {
   const auto progress = progress_from(*sa, start, has_);
-  return install(sa, progress ? &*progress : nullptr);
+  NetlinkMessage message = wanted_sa(*sa, XFRM_MSG_NEWSA, progress ? &*progress : nullptr);
+  return install(sa, message);
 }
 
-Result<void> XfrmBackend::install(const SaRef& sa, const Progress* progress) {
+Result<void> XfrmBackend::install(const SaRef& sa, NetlinkMessage& message) {
   const std::string what = "installing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi) +
                            " to " + sa->destination.text() + " in the kernel";
   if (auto able = can(*sa); !able) return fail(what + ": " + able.error().what);
   // Of one SPI and destination there is one SA here, whatever its protocol (known_).
   if (known_.contains({sa->spi, sa->destination})) return fail(what + ": there is one with this SPI already");
   if (auto alone = one_peer_behind_nat(*sa); !alone) return fail(what + ": " + alone.error().what);
-  NetlinkMessage message = wanted_sa(*sa, XFRM_MSG_NEWSA, progress);
   auto done = requests_.request(message, what);
   if (requests_.error() == ENOSYS)
     return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));

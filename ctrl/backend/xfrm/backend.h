@@ -38,11 +38,13 @@ struct Progress;
 
 class XfrmBackend final : public Backend {
  public:
-  // What of ours in the kernel it is about: it sees, and is told of, nothing else.
+  // What of ours in the kernel it is about: it sees, and is told of, nothing else. kStandby has no policies.
   enum class Scope : std::uint8_t { kAll, kInstalled, kStandby };  // kInstalled: without what stands by
   static Result<std::unique_ptr<XfrmBackend>> open(Scope scope = Scope::kAll);
   // Removes what any run of ours left in the kernel, but these SAs.
   static Result<void> release(const std::vector<SaRef>& but = {});
+  // The same of what stands by alone.
+  static Result<void> release_standby();
 
   std::string_view name() const override { return "xfrm"; }
   // What can be said beforehand: whether the kernel has a name for the algorithms and takes the replay
@@ -116,7 +118,7 @@ class XfrmBackend final : public Backend {
   // The entries whose SAs are around this one's; none while one of them is missing or has no ends: then the
   // policy only blocks.
   std::optional<std::vector<const PolicySpec*>> around(const PolicySpec& policy) const;
-  Result<void> install(const SaRef& sa, const Progress* progress);
+  Result<void> install(const SaRef& sa, NetlinkMessage& message);
   void know(const SaRef& sa);
   NetlinkMessage wanted_sa(const SaSpec& sa, std::uint16_t type = XFRM_MSG_NEWSA,
                            const Progress* progress = nullptr) const;

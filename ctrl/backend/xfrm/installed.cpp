@@ -85,6 +85,7 @@ PolicySpec former_policy(const nlmsghdr& message, const xfrm_userpolicy_info& in
 Result<Installed> XfrmBackend::dump() {
   Installed out;
   if (auto done = dump_sas(out); !done) return std::unexpected(done.error());
+  if (scope_ == Scope::kStandby) return out;
   if (auto done = dump_policies(out); !done) return std::unexpected(done.error());
   return out;
 }
@@ -210,10 +211,20 @@ std::vector<BackendEvent> XfrmBackend::poll() {
   if (nft_)
     for (std::string& what : nft_->poll(Clock::now())) told_.push_back(std::move(what));
   for (std::string& what : std::exchange(told_, {})) out.emplace_back(ChangedEvent{std::move(what), false});
-  if (check_policies_ || !suspects_.empty()) repair(out);
+  if (scope_ != Scope::kStandby && (check_policies_ || !suspects_.empty())) repair(out);
   if (check_sas_ && compare_sas(out)) check_sas_ = false;
   tell_gone(out);
   return out;
+}
+
+Result<void> XfrmBackend::release_standby() {
+  auto backend = open(Scope::kStandby);
+  if (!backend) return {};  // it has no XFRM
+  const auto installed = (*backend)->dump();
+  if (!installed) return std::unexpected(installed.error());
+  for (const SaRef& sa : installed->sas)
+    if (auto done = (*backend)->remove_sa(sa); !done) return done;
+  return {};
 }
 
 Result<void> XfrmBackend::release(const std::vector<SaRef>& but) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// SAs that stand by in the kernel while somebody else forwards by them. An outbound one stands at the last
-// number there is, beyond which Linux sends nothing (RFC 4303 §3.3.3), whoever asks; an inbound one is as it
-// began. When the kernel is to forward, one message for each SA sets where it goes on: its cipher and its
-// keys are there already.
+// SAs that stand by in the kernel while somebody else forwards by them. Two locks keep each from being used,
+// whoever asks: it has carried all the packets that its life has, so that Linux ends it before it sends or
+// takes in one; and an outbound one stands at the last number there is (RFC 4303 §3.3.3). When the kernel is
+// to forward, one message for each SA opens both and sets where it goes on: its cipher and its keys are there
+// already.
 #include <algorithm>
 #include <ctime>
 #include <map>
@@ -19,30 +20,54 @@ std::uint64_t last_number(const SaSpec& sa) {
   return sa.esn == Esn::kOn ? ~std::uint64_t{0} : std::uint64_t{0xffffffff};
 }
 
+// Linux compares them with the limits, of which none is higher, before it looks at the number.
+constexpr std::uint64_t kSpent = ~std::uint64_t{0};
+
+xfrm_lifetime_cur spent() {
+  return {.bytes = kSpent,
+          .packets = kSpent,
+          .add_time = static_cast<std::uint64_t>(std::time(nullptr)),
+          .use_time = 0};
+}
+
+// Exactly as add_standby() left it: one that another program has made anew, or that was asked to send, is
+// not.
+bool is_untouched(const SaSpec& sa, const nlmsghdr& message, const xfrm_usersa_info& info) {
+  if (info.curlft.packets != kSpent || info.curlft.bytes != kSpent) return false;
+  if (sa.direction == Direction::kIn) return true;
+  Progress at;
+  for_attributes(message, sizeof info, [&](const nlattr& a) { read_progress(a, at); });
+  return at.sequence_type == XFRMA_REPLAY_ESN_VAL && sequence_of(at, sa.direction) == last_number(sa);
+}
+
 }  // namespace
 
 Result<void> XfrmBackend::add_standby(const SaRef& sa) {
-  std::optional<Progress> progress;
-  if (sa->direction == Direction::kOut) {
-    progress = progress_at(*sa, last_number(*sa), has_);
-    progress->lifetime.add_time = static_cast<std::uint64_t>(std::time(nullptr));
-  }
+  Progress progress = progress_at(*sa, last_number(*sa), has_);
+  progress.lifetime = spent();
   standby_.insert(sa->id);
-  auto done = install(sa, progress ? &*progress : nullptr);
+  NetlinkMessage message =
+      wanted_sa(*sa, XFRM_MSG_NEWSA, sa->direction == Direction::kOut ? &progress : nullptr);
+  if (sa->direction == Direction::kIn) message.put_struct(XFRMA_LTIME_VAL, progress.lifetime);
+  auto done = install(sa, message);
   if (!done) standby_.erase(sa->id);
   return done;
 }
 
 Result<void> XfrmBackend::resume(const SaRef& sa, const dp::SaStart& start) {
   const bool in = sa->direction == Direction::kIn;
-  if (in && (start.replay_top == 0 || sa->replay_window == 0)) return {};  // it goes on as it began
   const std::uint64_t at = in ? start.replay_top : std::max(start.next_sequence, std::uint64_t{1}) - 1;
-  const Progress progress = progress_at(*sa, at, has_);
   NetlinkMessage message(XFRM_MSG_NEWAE, NLM_F_REPLACE);
   auto& id = message.header<xfrm_aevent_id>();
   id.sa_id = sa_id(*sa);
   id.saddr = to_kernel(sa->source);
-  message.put(progress.sequence_type, progress.sequence);
+  if (!in || (at != 0 && sa->replay_window != 0)) {  // else it has seen nothing, or does not look
+    const Progress progress = progress_at(*sa, at, has_);
+    message.put(progress.sequence_type, progress.sequence);
+  }
+  xfrm_lifetime_cur begins{};
+  begins.add_time = static_cast<std::uint64_t>(std::time(nullptr));
+  message.put_struct(XFRMA_LTIME_VAL, begins);
   return requests_.request(message, "going on with " + std::string(simplon::name(sa->protocol)) + " SA " +
                                         text(sa->spi) + " in the kernel");
 }
@@ -57,6 +82,7 @@ Result<std::set<SaId>> XfrmBackend::adopt(const std::vector<SaRef>& sas, bool st
                               if (found == wanted.end() || is_standby(info) != standing_by) return;
                               NetlinkMessage ours = sa_message(*found->second, has_);
                               if (standing_by) mark_standby(ours);
+                              if (standing_by && !is_untouched(*found->second, message, info)) return;
                               if (sa_differences(*ours.raw(), message).empty()) same.push_back(found->second);
                             });
   if (!read) return std::unexpected(read.error());

@@ -137,19 +137,38 @@ TEST(SaJournal, OneThatLivesInTheKernelIsNamedWithoutALease) {
   Shared shared;
   {
     Shared::Gateway gateway(shared);
-    for (std::uint64_t id = 11; id <= 30; ++id) ASSERT_TRUE(gateway.sas.put_in_kernel(sa(id)));
+    for (std::uint64_t id = 11; id <= 30; ++id) ASSERT_TRUE(gateway.sas.put_resident(sa(id)));
     for (std::uint64_t id = 1; id <= 8; ++id) ASSERT_TRUE(gateway.sas.put(sa(id)));
   }
   Shared::Gateway next(shared, true);
-  ASSERT_EQ(next.sas.former_in_kernel().size(), 20u);
-  EXPECT_EQ(*next.sas.former_in_kernel().at(SaId{12}), sa(12));
+  ASSERT_EQ(next.sas.former_residents().size(), 20u);
+  EXPECT_EQ(*next.sas.former_residents().at(SaId{12}), sa(12));
   EXPECT_EQ(next.sas.start_of(sa(12)).next_sequence, std::uint64_t{1} << 32)
       << "the data path must not go on with it";
-  ASSERT_TRUE(next.sas.put_in_kernel(sa(12)));
+  next.sas.keep(SaId{12});
   for (std::uint64_t id = 1; id <= 8; ++id) ASSERT_TRUE(next.sas.put(sa(id)));
   next.sas.forget_former();
   EXPECT_EQ(next.journal.keys(RecordKind::kSa).size(), 9u) << "what was not taken up is forgotten";
-  EXPECT_TRUE(next.sas.former_in_kernel().empty());
+  EXPECT_TRUE(next.sas.former_residents().empty());
+  EXPECT_TRUE(next.sas.is_former(SaId{13})) << "nor may it ever begin anew";
+  EXPECT_EQ(next.sas.start_of(sa(13)).next_sequence, std::uint64_t{1} << 32);
+  EXPECT_FALSE(next.sas.is_former(SaId{31}));
+}
+
+TEST(SaJournal, WhatTheDataPathLostInAnAdoptionNeverBeginsAnew) {
+  Shared shared;
+  {
+    Shared::Gateway gateway(shared);
+    ASSERT_TRUE(gateway.sas.put(sa(1)));
+  }
+  Shared::Gateway next(shared, true);
+  next.sas.erase(SaId{1});  // it could not be installed
+  next.sas.must_not_begin(SaId{2});
+  next.sas.forget_former();
+  for (const std::uint64_t id : {1, 2}) {
+    ASSERT_TRUE(next.sas.put(sa(id)));
+    EXPECT_EQ(next.sas.start_of(sa(id)).next_sequence, std::uint64_t{1} << 32) << id;
+  }
 }
 
 TEST(SaJournal, WhatTheGuardReadsIsWhatWasPut) {
