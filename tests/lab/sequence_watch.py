@@ -23,7 +23,7 @@ def end(*_):
 signal.signal(signal.SIGINT, end)
 signal.signal(signal.SIGTERM, end)
 sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
-sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 20)
+sock.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)  # SO_RCVBUFFORCE
 sock.bind((interface, 0))
 sock.setblocking(False)
 wanted = socket.inet_aton(source)

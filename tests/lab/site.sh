@@ -183,6 +183,25 @@ sys.exit(json.load(open(sys.argv[1]))["end"]["sum_received"]["bytes"] < 1_000_00
 # Site A's packets are looked for in clear on gateway B's wire; nothing_in_clear (lab.sh) tells.
 site_watch_clear() { watch_clear gwB wan0 198.18.1.10 gwA wan0; }
 
+# What ESP of gwA's crosses the WAN, and whether a number or an IV comes twice: read by `watched NAME` (sequence_watch.py).
+site_watch_numbers() {
+  start gwB sequences /usr/bin/python3 "$here/../lab/sequence_watch.py" wan0 198.51.100.1 "$run/sequences.json"
+  wait_for 20 test -s "$run/sequences.json"
+}
+watched() { /usr/bin/python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$run/sequences.json" "$1"; }
+# The control: one packet of gwA's is sent again as it was, and again, for the watch may have missed the first.
+site_numbers_control() {
+  local status
+  start hostA steady ping -i 0.2 198.18.2.10
+  on gwB timeout 30 tcpdump -c 1 -ni wan0 -w "$run/again.pcap" "src host 198.51.100.1 and (esp or udp port 4500 and greater 100)" 2>/dev/null
+  status=$?
+  stop steady INT
+  [ $status = 0 ] && on gwA /usr/bin/python3 -c 'import sys
+from scapy.all import rdpcap, sendp
+sendp(rdpcap(sys.argv[1])[0], iface="wan0", count=2, verbose=False)' "$run/again.pcap" && wait_for 30 site_seen_twice
+}
+site_seen_twice() { [ "$(watched sequences_twice)" -ge 1 ] && [ "$(watched ivs_twice)" -ge 1 ]; }
+
 # A ping that goes on in the background: begin, then end tells how many were lost (and fails when any was).
 ping_begin() { # FROM TO
   on "$1" ping -i 0.05 -W 2 "$2" >"$run/long-ping.log" 2>&1 &

@@ -17,12 +17,11 @@ simplon_start gwA "$build/simplon-guard" || exit 1
 site_strongswan || exit 1
 gateway() { pgrep -P "${pids[gwA]}" -x simplond; }
 has() { [ "$(grep -c "$1" "$run/gwA.log")" -ge "$2" ]; }
-number() { /usr/bin/python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$run/sequences.json" "$1"; }
 peers_sa() { swan gwB --list-sas --raw 2>/dev/null | grep -oE 'sites \{uniqueid=[0-9]+' | tr '\n' ' '; }
 ok "the tunnel comes up" wait_for 20 ctl gwA initiate sites net
 ok "pings cross it" site_pings hostA 198.18.2.10
 ok "the capture sees what is sent in clear on purpose" site_watch_clear
-start gwB sequences /usr/bin/python3 "$here/sequence_watch.py" wan0 198.51.100.1 "$run/sequences.json"
+site_watch_numbers
 set_up() { grep -c 'parsed IKE_SA_INIT request' "$run/gwB/charon.log"; }
 ok "the peer has set one IKE SA up" test "$(set_up)" = 1
 adopted() { ctl gwA sas --json 2>/dev/null | grep -q '"state": *"INSTALLED"'; }
@@ -43,21 +42,11 @@ ok "one that hangs is killed and taken over from" wait_for 60 has "took over fro
 ok "pings cross" wait_for 30 site_pings hostA 198.18.2.10
 ok "there is one gateway" test "$(gateway | wc -l)" = 1
 echo "       $(cat "$run/sequences.json")"
-ok "ESP was watched" test "$(number packets)" -gt $((20 * kills))
-ok "none was missed" test "$(number missed)" = 0
-ok "no sequence number was seen twice" test "$(number sequences_twice)" = 0
-ok "and no IV" test "$(number ivs_twice)" = 0
-# The control: one packet of gwA's, sent again as it was.
-again() {
-  on hostA ping -q -c 20 -i 0.1 198.18.2.10 >/dev/null &
-  on gwB timeout 20 tcpdump -c 1 -ni wan0 -w "$run/again.pcap" "src host 198.51.100.1 and (esp or udp port 4500 and greater 100)" 2>/dev/null &&
-    on gwA /usr/bin/python3 -c 'import sys
-from scapy.all import rdpcap, sendp
-sendp(rdpcap(sys.argv[1])[0], iface="wan0", verbose=False)' "$run/again.pcap"
-}
-seen_again() { [ "$(number sequences_twice)" = 1 ] && [ "$(number ivs_twice)" = 1 ]; }
-ok "one packet sent twice on purpose" again
-ok "is seen (the control)" wait_for 5 seen_again
+ok "ESP was watched" test "$(watched packets)" -gt $((20 * kills))
+ok "none was missed" test "$(watched missed)" = 0
+ok "no sequence number was seen twice" test "$(watched sequences_twice)" = 0
+ok "and no IV" test "$(watched ivs_twice)" = 0
+ok "one sent twice on purpose is seen (the control)" site_numbers_control
 stop sequences INT
 ok "nothing crossed in clear" nothing_in_clear
 orphan=$(gateway)
