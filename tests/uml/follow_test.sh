@@ -80,6 +80,12 @@ followed() { ctl gwA sa list --json 2>/dev/null | grep -c '"from"'; }
 spis() { on gwA ip xfrm state | grep -oE 'spi 0x[0-9a-f]+' | sort; }
 taken_up() { tells gwA 'from the kernel, reqid' sa list && ! tells gwA 'not used' sa list; }
 
+discarded() { ctl gwA drops | awk '$1 == "policy-discard" {n = $2} END {print n + 0}'; }
+only_by_policy() {
+  local missing
+  missing=$(sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' "$run/steady.log" | sort -nu | awk '{last = $1} END {print NR == 0 ? -1 : last - NR}')
+  [ "$missing" -ge 0 ] && [ "$missing" -le "$(($(discarded) - before))" ]
+}
 if [ "$case" = nat ]; then
   map 40000
   # With MOBIKE the peer says where it is when it finds out; without, each of its messages does.
@@ -98,6 +104,7 @@ if [ "$case" = nat ]; then
   ok "pings cross it again" site_pings hostB 198.18.1.10
   kill -INT "${pids[long-ping]}" 2>/dev/null; ip netns pids "$lab-hostB" | xargs -r kill -INT 2>/dev/null; unset "pids[long-ping]"
   echo "       $(grep 'packets transmitted' "$run/long-ping.log")"
+  before=$(discarded)
   start hostB steady ping -i 0.05 -W 2 198.18.1.10
   ok "strongSwan hears of it by the peer's next message" wait_for 20 swan gwB --rekey --ike sites
   moved_in_kernel() { on gwA ip xfrm state | grep -q 'dport 41001'; }
@@ -105,7 +112,8 @@ if [ "$case" = nat ]; then
   ok "which are the same for the data path" taken_up
   stop steady INT
   echo "       $(grep 'packets transmitted' "$run/steady.log")"
-  ok "without a lost packet" gapless "$run/steady.log"
+  # While it moves them, a policy of strongSwan's own discards what would pass in clear in the kernel.
+  ok "without a packet lost but by its own policy meanwhile" only_by_policy
   ok "a rekey of the child" swan gwB --rekey --child net
   ok "pings cross it" site_pings hostB 198.18.1.10
   [ $failed = 0 ] || cat "$run/simplond.log"

@@ -34,7 +34,8 @@ flush_all() {
   for ((i = 1; ; i++)); do
     ip -n "$lab-gwA" xfrm state flush
     ip -n "$lab-gwA" xfrm policy flush
-    echo "$i" >"$run/flushes"
+    echo "$i" >"$run/flushes.new"
+    mv "$run/flushes.new" "$run/flushes"
     sleep "0.0$((RANDOM % 90 + 10))"
   done
 }
