@@ -175,6 +175,7 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
   steps.done("addresses and routes");
   for (const KernelPort& port : wanted.network.ports)
     if (!port.interface.empty()) tell(unmute(port.interface));
+  tell(ask_neighbours_anew(wanted.network));
   region.state().kernel_ready = true;
   steps.done("interfaces");
   say(Urgency::kWarning, "the kernel forwards: " + std::to_string(sas) + " of " +

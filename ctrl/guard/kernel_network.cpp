@@ -134,6 +134,12 @@ std::vector<std::string> bring_to_kernel(const NetworkRecord& network,
   return for_all(network, policies, &NetworkMirror::add_address, &NetworkMirror::add_route);
 }
 
+Result<void> ask_neighbours_anew(const NetworkRecord& network) {
+  auto to = reach(network);
+  if (!to) return std::unexpected(to.error());
+  return to->mirror->forget_silent();
+}
+
 std::vector<std::string> take_from_kernel(const NetworkRecord& network,
                                           const std::vector<PolicySpec>& policies) {
   return for_all(network, policies, &NetworkMirror::remove_address, &NetworkMirror::remove_route);

@@ -19,6 +19,8 @@ namespace simplon::ctrl {
 // rest is done.
 std::vector<std::string> bring_to_kernel(const NetworkRecord& network,
                                          const std::vector<PolicySpec>& policies);
+// The interfaces are open by now. Who was asked for while one was not yet has answered in vain.
+Result<void> ask_neighbours_anew(const NetworkRecord& network);
 // For the gateway that is back: the interfaces have been muted again.
 std::vector<std::string> take_from_kernel(const NetworkRecord& network,
                                           const std::vector<PolicySpec>& policies);

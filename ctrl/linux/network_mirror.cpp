@@ -347,6 +347,24 @@ Result<void> NetworkMirror::resolve(dp::PortIndex port, const IpAddress& address
   return requests_.request(message, "next hop " + address.text());
 }
 
+Result<void> NetworkMirror::forget_silent() {
+  std::vector<Told> silent;
+  auto done = dump(RTM_GETNEIGH, "neighbours", [&](const nlmsghdr& m) {
+    if (const auto neighbour = told(m); neighbour && (neighbour->state & (NUD_INCOMPLETE | NUD_FAILED)) != 0)
+      silent.push_back(*neighbour);
+  });
+  for (const Told& neighbour : silent) {
+    NetlinkMessage message(RTM_DELNEIGH, 0);
+    auto& header = message.header<ndmsg>();
+    header.ndm_family = af(neighbour.key.address);
+    header.ndm_ifindex = static_cast<int>(interface(neighbour.key.port));
+    message.put(NDA_DST, neighbour.key.address.bytes());
+    auto gone = requests_.request(message, "forgetting " + neighbour.key.address.text());
+    if (!gone && requests_.error() != ENOENT && done) done = gone;  // it has answered, or timed out
+  }
+  return done;
+}
+
 Result<void> NetworkMirror::confirm(const std::vector<dp::NeighbourKey>& used) {
   Result<void> first;
   for (const dp::NeighbourKey& key : used) {

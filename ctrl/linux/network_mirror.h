@@ -59,6 +59,8 @@ class NetworkMirror {
   Result<bool> restore_route(const dp::Route& route);
   // Has the kernel resolve a next hop; the answer comes as a change of network().
   Result<void> resolve(dp::PortIndex port, const IpAddress& address);
+  // Neighbours that have not answered are asked anew by the next packet, and not a second later.
+  Result<void> forget_silent();
   // These neighbours are sent to, which the kernel does not see: those that it has not heard of for a while
   // (STALE) it shall ask (RFC 4861 §7.3.3), each once. Another MAC comes as a change of network().
   Result<void> confirm(const std::vector<dp::NeighbourKey>& used);
