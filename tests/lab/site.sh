@@ -192,8 +192,10 @@ watched() { /usr/bin/python3 -c 'import json, sys; print(json.load(open(sys.argv
 # The control: one packet of gwA's is sent again as it was, and again, for the watch may have missed the first.
 site_numbers_control() {
   local status
+  wait_for 30 on hostA ping -q -c 1 -W 1 198.18.2.10 || return 1
   start hostA steady ping -i 0.2 198.18.2.10
-  on gwB timeout 30 tcpdump -c 1 -ni wan0 -w "$run/again.pcap" "src host 198.51.100.1 and (esp or udp port 4500 and greater 100)" 2>/dev/null
+  on gwB timeout 30 tcpdump -c 1 -ni wan0 -w "$run/again.pcap" \
+    "src host 198.51.100.1 and (esp or (udp port 4500 and udp[8:4] != 0 and greater 100))" 2>/dev/null
   status=$?
   stop steady INT
   [ $status = 0 ] && on gwA /usr/bin/python3 -c 'import sys
@@ -221,5 +223,5 @@ ping_end() {
 }
 # Every sequence number from 1 to the last one answered was answered.
 gapless() {
-  sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' "$1" | awk '$1 != NR {bad = 1} END {exit bad || NR == 0}'
+  sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' "$1" | sort -nu | awk '$1 != NR {bad = 1} END {exit bad || NR == 0}'
 }
