@@ -50,7 +50,8 @@ class XfrmStandby : public test::TwoGateways {
   SaRef out_, in_;
 };
 
-TEST_F(XfrmStandby, NothingIsSentUntilItGoesOn) {
+// Whoever asks: the kernel ends it before it sends or takes in a packet.
+TEST_F(XfrmStandby, NothingPassesUntilItGoesOn) {
   for (const Esn esn : {Esn::kOff, Esn::kOn})
     for (const bool outer : {true, false}) {
       SCOPED_TRACE(std::string(esn == Esn::kOn ? "ESN" : "no ESN") + (outer ? ", IPv4" : ", IPv6"));
@@ -59,10 +60,18 @@ TEST_F(XfrmStandby, NothingIsSentUntilItGoesOn) {
       esn_ = esn;
       v4_outer_ = outer;
       stand_by();
-      EXPECT_FALSE(pings(true, 1));
+      EXPECT_FALSE(pings(true, 3));
+      EXPECT_FALSE(runs("ip netns exec B ping -q -c 3 -i 0.05 -W 1 -I 198.51.100.1 192.0.2.1"));
       EXPECT_EQ(b_->counters(sas_[0])->packets, 0u);
+      EXPECT_GE(b_->counters(sas_[1])->packets, 3u);
+      EXPECT_FALSE(a_->resume(out_, {.next_sequence = 1})) << "it has been asked for, and is gone";
+      for (const SaRef& twin : {out_, in_}) {
+        ASSERT_TRUE(a_->remove_sa(twin));
+        ASSERT_TRUE(a_->add_standby(twin));
+      }
       const std::uint64_t ceiling = 0x1'0000;
       resume(out_, {.next_sequence = ceiling});
+      resume(in_, {});
       EXPECT_TRUE(pings(true));
       EXPECT_GE(at(out_), ceiling + 2);
       EXPECT_LE(at(out_), ceiling + 5);  // and what asks for neighbours
@@ -78,6 +87,7 @@ TEST_F(XfrmStandby, TheHighHalfOfItsNumbersGoesOn) {
     ASSERT_TRUE(b_->add_sa(sas_[0], {.replay_top = far - 5}));
   });
   resume(out_, {.next_sequence = far});
+  resume(in_, {});
   EXPECT_TRUE(pings(true));
   EXPECT_GE(at(out_), far + 2);
 }
@@ -85,6 +95,7 @@ TEST_F(XfrmStandby, TheHighHalfOfItsNumbersGoesOn) {
 TEST_F(XfrmStandby, OneThatHasSentNothingBeginsAtOne) {
   stand_by();
   resume(out_, {});
+  resume(in_, {});
   EXPECT_EQ(at(out_), 0u);
   EXPECT_TRUE(pings(true));
 }
@@ -111,8 +122,10 @@ TEST_F(XfrmStandby, ANextRunTakesWhatIsExactlyAsItShallBe) {
   ASSERT_TRUE(adopted) << adopted.error().what;
   EXPECT_THAT(*adopted, UnorderedElementsAre(out_->id, in_->id))
       << "one key is another, and one SA not there";
-  const auto done = next->resume(out_, {.next_sequence = 500});
-  ASSERT_TRUE(done) << done.error().what;
+  for (const SaRef& sa : {out_, in_}) {
+    const auto done = next->resume(sa, {.next_sequence = 500});
+    ASSERT_TRUE(done) << done.error().what;
+  }
   EXPECT_TRUE(pings(true));
 }
 
