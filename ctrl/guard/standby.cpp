@@ -84,6 +84,7 @@ void Standby::let_in(PolicyId entry) {
 void Standby::take_former() {
   if (std::exchange(former_taken_, true)) return;
   std::vector<SaRef> all;
+  all.reserve(twins_.size());
   for (const auto& [id, twin] : twins_) all.push_back(twin.sa);
   if (const auto same = kernel_->adopt(all, true))
     for (const SaId id : *same) {
