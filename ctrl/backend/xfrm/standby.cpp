@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SAs that stand by in the kernel while somebody else forwards by them. Two locks keep each from being used,
 // whoever asks: it has carried all the packets that its life has, so that Linux ends it before it sends or
-// takes in one; and an outbound one stands at the last number there is (RFC 4303 §3.3.3). When the kernel is
-// to forward, one message for each SA opens both and sets where it goes on: its cipher and its keys are there
-// already.
+// takes in one; and an outbound one stands before the last number there is (RFC 4303 §3.3.3). When the kernel
+// is to forward, one message for each SA opens both and sets where it goes on: its cipher and its keys are
+// there already.
 #include <algorithm>
 #include <ctime>
 #include <map>
@@ -16,8 +16,9 @@
 namespace simplon::ctrl {
 namespace {
 
+// One before the last: from Linux 6.10 on the kernel takes no SA that stands at its last.
 std::uint64_t last_number(const SaSpec& sa) {
-  return sa.esn == Esn::kOn ? ~std::uint64_t{0} : std::uint64_t{0xffffffff};
+  return (sa.esn == Esn::kOn ? ~std::uint64_t{0} : std::uint64_t{0xffffffff}) - 1;
 }
 
 // Linux compares them with the limits, of which none is higher, before it looks at the number.
