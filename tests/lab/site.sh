@@ -211,6 +211,7 @@ ping_begin() { # FROM TO
 }
 ping_end() {
   local pid=${pids[long-ping]}
+  wait_for 20 grep -q 'icmp_seq=12 ' "$run/long-ping.log" # on a busy machine it may only have begun
   pkill -INT -P "$pid" 2>/dev/null; kill -INT "$pid" 2>/dev/null
   wait "$pid" 2>/dev/null
   unset "pids[long-ping]"
