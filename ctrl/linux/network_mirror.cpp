@@ -336,30 +336,32 @@ Result<void> NetworkMirror::remove_route(const dp::Route& route) {
   return !done && requests_.error() == ESRCH ? Result<void>{} : done;
 }
 
-Result<void> NetworkMirror::resolve(dp::PortIndex port, const IpAddress& address) {
-  NetlinkMessage message(RTM_NEWNEIGH, NLM_F_CREATE);
+NetlinkMessage NetworkMirror::about_neighbour(std::uint16_t type, std::uint16_t flags,
+                                              const dp::NeighbourKey& key) const {
+  NetlinkMessage message(type, flags);
   auto& header = message.header<ndmsg>();
-  header.ndm_family = af(address);
-  header.ndm_ifindex = static_cast<int>(interface(port));
+  header.ndm_family = af(key.address);
+  header.ndm_ifindex = static_cast<int>(interface(key.port));
   header.ndm_state = NUD_NONE;
-  header.ndm_flags = NTF_USE;
-  message.put(NDA_DST, address.bytes());
+  header.ndm_flags = type == RTM_NEWNEIGH ? NTF_USE : 0;
+  message.put(NDA_DST, key.address.bytes());
+  return message;
+}
+
+Result<void> NetworkMirror::resolve(dp::PortIndex port, const IpAddress& address) {
+  NetlinkMessage message = about_neighbour(RTM_NEWNEIGH, NLM_F_CREATE, {port, address});
   return requests_.request(message, "next hop " + address.text());
 }
 
 Result<void> NetworkMirror::forget_silent() {
-  std::vector<Told> silent;
+  std::vector<dp::NeighbourKey> silent;
   auto done = dump(RTM_GETNEIGH, "neighbours", [&](const nlmsghdr& m) {
     if (const auto neighbour = told(m); neighbour && (neighbour->state & (NUD_INCOMPLETE | NUD_FAILED)) != 0)
-      silent.push_back(*neighbour);
+      silent.push_back(neighbour->key);
   });
-  for (const Told& neighbour : silent) {
-    NetlinkMessage message(RTM_DELNEIGH, 0);
-    auto& header = message.header<ndmsg>();
-    header.ndm_family = af(neighbour.key.address);
-    header.ndm_ifindex = static_cast<int>(interface(neighbour.key.port));
-    message.put(NDA_DST, neighbour.key.address.bytes());
-    auto gone = requests_.request(message, "forgetting " + neighbour.key.address.text());
+  for (const dp::NeighbourKey& key : silent) {
+    NetlinkMessage message = about_neighbour(RTM_DELNEIGH, 0, key);
+    auto gone = requests_.request(message, "forgetting " + key.address.text());
     if (!gone && requests_.error() != ENOENT && done) done = gone;  // it has answered, or timed out
   }
   return done;

@@ -73,6 +73,7 @@ class NetworkMirror {
       : requests_(std::move(requests)), events_(std::move(events)), ipsec_(ipsec) {}
   void find_interfaces();
   Result<void> prepare(unsigned interface, bool is_tunnel);
+  NetlinkMessage about_neighbour(std::uint16_t type, std::uint16_t flags, const dp::NeighbourKey& key) const;
   struct Told {  // of a neighbour, by a message of the kernel
     dp::NeighbourKey key;
     std::uint16_t state = 0;  // NUD_…

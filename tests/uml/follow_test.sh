@@ -159,7 +159,7 @@ rekeyed() { # GATEWAY --child|--ike NAME
     wait_for 20 other_spis || return 1
   fi
   sleep 1.5 # packets by the new SA
-  ping_end
+  ping_end || { ctl gwA drops; ctl gwA sa list; return 1; }
 }
 ok "a rekey of the child by strongSwan beside Simplon: nothing is lost" rekeyed gwA --child net
 ok "one by the peer: nothing is lost" rekeyed gwB --child net

@@ -93,12 +93,16 @@ TEST(Log, ReaderThatHasStoppedHoldsUpNobody) {
   // Of what is under way it is not known whether it is in the pipe yet, nor whether the pipe has room for it.
   const auto read_all = [&] {
     pollfd ready{.fd = ends[0], .events = POLLIN, .revents = 0};
-    while (!log->drain(std::chrono::milliseconds(1)))
-      if (poll(&ready, 1, 0) > 0 && !read_some()) break;
+    const auto end = std::chrono::steady_clock::now() + kLong;
+    while (!log->drain(std::chrono::milliseconds(1))) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      if (poll(&ready, 1, 0) > 0 && !read_some()) return false;
+    }
+    return true;
   };
-  read_all();
+  ASSERT_TRUE(read_all());
   log->info(Category::kDaemon, "the last");
-  read_all();
+  ASSERT_TRUE(read_all());
   log.reset();
   while (read_some()) {
   }
