@@ -6,12 +6,10 @@
 #include <string>
 
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/backend/xfrm/trial.h"
 
 namespace simplon::ctrl {
 namespace {
-
-constexpr SaId kTrial{~std::uint64_t{0}};
-constexpr Spi kTrialSpi{0xfffffffe};
 
 void switch_on(const std::string& path) { std::ofstream("/proc/sys/net/" + path) << "1"; }
 
@@ -56,25 +54,8 @@ Result<void> KernelBeside::adopt() {
 
 Result<void> KernelBeside::can(const SaSpec& sa) {
   if (auto able = kernel_->can(sa); !able) return able;
-  const auto [tried, is_new] = tried_.try_emplace({sa.protocol, sa.suite.encr, sa.suite.integ});
-  if (!is_new) return tried->second;
-  const TrafficSelector all = TrafficSelector::of({IpAddress::any(Family::kV4), 0});
-  SaSpec trial;
-  trial.id = kTrial;
-  trial.protocol = sa.protocol;
-  trial.direction = Direction::kIn;
-  trial.spi = kTrialSpi;
-  trial.source = *IpAddress::parse("192.0.2.1");
-  trial.destination = *IpAddress::parse("192.0.2.2");
-  trial.suite = sa.suite;
-  trial.encr_key = sa.encr_key;
-  trial.salt = sa.salt;
-  trial.integ_key = sa.integ_key;
-  trial.selectors = {{all}, {all}};
-  const auto added = std::make_shared<const SaSpec>(std::move(trial));
-  [[maybe_unused]] const auto left = kernel_->remove_sa(added);  // by a gateway that died meanwhile
-  tried->second = kernel_->add_sa(added);
-  if (tried->second) return kernel_->remove_sa(added);
+  const auto [tried, is_new] = tried_.try_emplace(kernel_suite(sa));
+  if (is_new) tried->second = try_suite(*kernel_, sa);
   return tried->second;
 }
 

@@ -11,10 +11,10 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <tuple>
 #include <vector>
 
 #include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/backend/xfrm/trial.h"
 #include "ctrl/gateway/guarded.h"
 #include "dp/device/datapath.h"
 
@@ -35,8 +35,8 @@ class KernelBeside final : public Backend {
       : kernel_(std::move(kernel)), datapath_(datapath), guarded_(guarded), entries_(std::move(entries)) {}
 
   std::string_view name() const override { return kernel_->name(); }
-  // Tried with an SA that is removed at once: whether the kernel was built with it is not for the first
-  // packet to find out. Each suite once.
+  // Tried (ctrl/backend/xfrm/trial.h): whether the kernel was built with it is not for the first packet to
+  // find out. Each suite once.
   Result<void> can(const SaSpec& sa) override;
   // The SAs in the journal that the gateway before has left in the kernel go on there: they are the data
   // path's, too, from now on, and here with their ids.
@@ -74,7 +74,7 @@ class KernelBeside final : public Backend {
   Entries entries_;
   std::map<PolicyId, PolicySpec> protecting_;
   bool untold_ = false;  // some have gone
-  std::map<std::tuple<IpsecProtocol, const Encr*, const Integ*>, Result<void>> tried_;
+  std::map<KernelSuite, Result<void>> tried_;
 };
 
 }  // namespace simplon::ctrl

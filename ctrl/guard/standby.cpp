@@ -10,8 +10,7 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr std::size_t kEachTurn = 32;
-constexpr std::chrono::milliseconds kLongestTurn{
-    3};  // a kernel that lacks something looks for a module each time
+constexpr std::chrono::milliseconds kLongestTurn{3};
 constexpr std::size_t kMostReasons = 16;
 
 }  // namespace
@@ -19,10 +18,9 @@ constexpr std::size_t kMostReasons = 16;
 void Standby::begin() {
   if (std::exchange(began_, true)) return;
   auto kernel = XfrmBackend::open(XfrmBackend::Scope::kStandby);
-  if (kernel)
-    kernel_ = std::move(*kernel);
-  else
-    warn_once(kernel.error().what);
+  if (!kernel) return warn_once(kernel.error().what);
+  kernel_ = std::move(*kernel);
+  trials_ = std::make_unique<SuiteTrials>();
 }
 
 void Standby::warn_once(const std::string& why) {
@@ -100,15 +98,35 @@ void Standby::take_former() {
       if (auto done = kernel_->remove_sa(sa); !done) warn_once(done.error().what);
 }
 
-void Standby::install(Twin& twin) {
-  twin.is = Is::kImpossible;
-  if (auto able = kernel_->can(*twin.sa); !able) return warn_once(able.error().what);
-  if (auto done = kernel_->add_standby(twin.sa); !done) {
-    // The words name the SA: once for each suite.
-    const EspSuite& suite = twin.sa->suite;
-    if (failed_.emplace(twin.sa->protocol, suite.encr, suite.integ).second) warn_once(done.error().what);
-    return;
+void Standby::take_trials() {
+  for (auto& [suite, result] : trials_->take()) {
+    if (!result) warn_once(result.error().what);
+    tried_.insert_or_assign(suite, std::move(result));
+    const auto who = being_tried_.extract(suite);
+    for (const SaId id : who.mapped())
+      if (twins_.contains(id)) waiting_.insert(id);
   }
+}
+
+// False: it waits until it is.
+bool Standby::is_tried(const SaRef& sa) {
+  const KernelSuite suite = kernel_suite(*sa);
+  if (tried_.contains(suite)) return true;
+  const auto [who, first] = being_tried_.try_emplace(suite);
+  who->second.push_back(sa->id);
+  if (first) trials_->ask(sa);
+  return false;
+}
+
+void Standby::install(Twin& twin) {
+  if (auto able = kernel_->can(*twin.sa); !able) {
+    twin.is = Is::kImpossible;
+    return warn_once(able.error().what);
+  }
+  if (!is_tried(twin.sa)) return;
+  twin.is = Is::kImpossible;
+  if (!tried_.at(kernel_suite(*twin.sa))) return;
+  if (auto done = kernel_->add_standby(twin.sa); !done) return warn_once(done.error().what);
   twin.is = Is::kStanding;
   ++standing_;
 }
@@ -117,6 +135,7 @@ void Standby::install(Twin& twin) {
 void Standby::turn() {
   if (!kernel_) return;
   take_former();
+  take_trials();
   bool changed = false;
   for (const BackendEvent& event : kernel_->poll())
     if (const auto* gone = std::get_if<ExpireEvent>(&event); gone != nullptr && gone->hard)
@@ -135,7 +154,7 @@ void Standby::recheck() {
   if (!kernel_) return;
   kernel_->recheck();
   told_.clear();
-  failed_.clear();
+  std::erase_if(tried_, [](const auto& tried) { return !tried.second; });
   for (auto& [id, twin] : twins_)
     if (std::exchange(twin.is, twin.is == Is::kImpossible ? Is::kWaiting : twin.is) == Is::kImpossible)
       waiting_.insert(id);

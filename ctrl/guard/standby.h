@@ -4,7 +4,8 @@
 //
 // Two transmitters never have one key: a twin can neither send nor receive (XfrmBackend::add_standby()).
 //
-// Control thread of the gateway. An SA costs one message to the kernel, some time after the data path has it.
+// Control thread of the gateway. An SA costs one message to the kernel, some time after the data path has it
+// and after its suite has been tried (suite_trials.h).
 #pragma once
 
 #include <cstdint>
@@ -13,10 +14,11 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <tuple>
+#include <vector>
 
 #include "ctrl/backend/backend.h"
 #include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/guard/suite_trials.h"
 
 namespace simplon::ctrl {
 
@@ -46,12 +48,14 @@ class Standby {
   StatusLines status() const;
 
  private:
-  enum class Is : std::uint8_t { kWaiting, kStanding, kImpossible };
+  enum class Is : std::uint8_t { kWaiting, kStanding, kImpossible };  // kWaiting: also for its suite
   struct Twin {
     SaRef sa;
     Is is = Is::kWaiting;
   };
   void take_former();
+  void take_trials();
+  bool is_tried(const SaRef& sa);
   void install(Twin& twin);
   void warn_once(const std::string& why);
   void wait(SaId id);
@@ -69,7 +73,9 @@ class Standby {
   std::map<PolicyId, std::size_t> kept_out_;
   std::size_t standing_ = 0;
   std::set<std::string> told_;
-  std::set<std::tuple<IpsecProtocol, const Encr*, const Integ*>> failed_;  // as told
+  std::unique_ptr<SuiteTrials> trials_;  // null as kernel_ is
+  std::map<KernelSuite, Result<void>> tried_;
+  std::map<KernelSuite, std::vector<SaId>> being_tried_;  // and who waits for it
 };
 
 }  // namespace simplon::ctrl
