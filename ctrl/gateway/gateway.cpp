@@ -135,6 +135,7 @@ Result<void> Gateway::start_ike() {
   });
   for (const int fd : reconciler_.fds()) poller_.add(fd, [] {});  // wakes the turn, which polls
   withdraw_impossible();
+  expect_suites();
   return begin_ike();
 }
 
@@ -166,24 +167,26 @@ Result<void> Gateway::adopt() {
       ++adopted;
     else
       log_.warning(Category::kIke, "an IKE SA of the gateway before is not adopted: " + done.error().what);
-  Now began = clock_now();
-  if (auto done = guarded_->take_back([this] { return mute_interfaces(); }); !done) return done;
+  Steps steps;
+  if (auto done = guarded_->take_back([this] { return mute_interfaces(true); }, steps); !done) return done;
   sockets_->leave_kernel();
   if (auto done = start_network(); !done) return done;
+  steps.done("network");
   reconciler_.set_former_home([this](SaId id) { return guarded_->sas().goes_on_by_lease(id); });
   start_beside_if_needed();
   outputs_->apply_all(clock_now());
   for (const SaId id : reconciler_.not_installed()) guarded_->sas().must_not_begin(id);
   guarded_->adopted(*endpoint_);
-  if (guarded_->beside()) began = clock_now();
+  if (guarded_->beside()) steps = {};
   if (auto done = guarded_->await_stop(); !done) return done;
   const bool on = guarded_->gateway_on();
   if (auto done = reconciler_.set_gateway(on); !done) return done;
-  log_.warning(Category::kDaemon,
-               "took over from the gateway before: " + std::to_string(adopted) + " IKE SAs, " +
-                   std::to_string(reconciler_.children().sas().size()) + " SAs, " +
-                   std::to_string(std::chrono::duration_cast<milliseconds>(clock_now() - began).count()) +
-                   " ms without a forwarder");
+  steps.done("SAs");
+  log_.warning(Category::kDaemon, "took over from the gateway before: " + std::to_string(adopted) +
+                                      " IKE SAs, " + std::to_string(reconciler_.children().sas().size()) +
+                                      " SAs, " + steps.total() + " without a forwarder (" + steps.text() +
+                                      ")");
+  finish_mute();
   return {};
 }
 

@@ -52,7 +52,10 @@ class Gateway {
   Result<void> open_sockets();
   Result<void> follow_daemon();
   Result<void> start_datapath();
-  Result<void> mute_interfaces();
+  // Which; `at_once`: finish_mute() comes later.
+  Result<std::vector<std::string>> mute_interfaces(bool at_once);
+  void finish_mute();
+  void log_missing_locks();
   Result<void> start_kernel();
   Result<void> start_backend(BackendId id, std::unique_ptr<Backend> backend);
   Result<void> start_network();
@@ -61,6 +64,7 @@ class Gateway {
   bool needs_beside();
   void start_beside_if_needed();
   void withdraw_impossible();
+  void expect_suites();
   Result<void> place(PolicyId child, bool kernel);
   Result<void> start_ike();
   Result<void> begin_ike();

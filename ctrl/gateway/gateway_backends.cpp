@@ -10,6 +10,7 @@
 #include "ctrl/gateway/gateway.h"
 #include "ctrl/gateway/interfaces.h"
 #include "ctrl/gateway/kernel_beside.h"
+#include "ctrl/install/offers.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -34,7 +35,8 @@ bool needs_ports_alone(const dp::Setup& setup) {
 Result<void> Gateway::start_datapath() {
   const bool adopts = guarded_ && guarded_->adopts();
   if (!adopts) {
-    if (auto done = mute_interfaces(); !done) return done;
+    if (auto done = mute_interfaces(false); !done) return std::unexpected(done.error());
+    if (guarded_) guarded_->try_fence();
     // What a kernel that forwarded for a gateway of another guard has kept.
     [[maybe_unused]] const auto released = guarded_ ? XfrmBackend::release() : XfrmBackend::release_standby();
   }
@@ -65,7 +67,7 @@ Result<void> Gateway::start_datapath() {
   return adopts ? Result<void>{} : start_network();
 }
 
-Result<void> Gateway::mute_interfaces() {
+Result<std::vector<std::string>> Gateway::mute_interfaces(bool at_once) {
   std::vector<std::string> interfaces, with_xdp;
   for (const dp::PortSetup& port : config_.setup.ports) {
     std::ranges::copy(interfaces_to_mute(port), std::back_inserter(interfaces));
@@ -73,12 +75,21 @@ Result<void> Gateway::mute_interfaces() {
       if (device.starts_with("net_af_xdp"))
         std::ranges::copy(shared_interfaces(device), std::back_inserter(with_xdp));
   }
-  auto mutes = MuteWatch::start(std::move(interfaces), with_xdp);
+  auto mutes = MuteWatch::start(interfaces, with_xdp, at_once);
   if (!mutes) return std::unexpected(mutes.error());
   mutes_.emplace(std::move(*mutes));
-  for (const std::string& missing : mutes_->missing()) log_.warning(Category::kNetwork, missing);
+  if (!at_once) log_missing_locks();
   for (const int fd : mutes_->fds()) poller_.add(fd, [this] { guard(clock_now()); });
-  return {};
+  return interfaces;
+}
+
+void Gateway::finish_mute() {
+  mutes_->finish();
+  log_missing_locks();
+}
+
+void Gateway::log_missing_locks() {
+  for (const std::string& missing : mutes_->missing()) log_.warning(Category::kNetwork, missing);
 }
 
 Result<void> Gateway::start_kernel() {
@@ -159,6 +170,12 @@ void Gateway::withdraw_impossible() {
   }
   for (const std::string& warning : reconciler_.withdraw_impossible(config_.connections, to_come.get()))
     log_.warning(Category::kConfig, warning);
+}
+
+// What may stand by in the kernel is tried there before it is needed.
+void Gateway::expect_suites() {
+  if (!guarded_ || !datapath_) return;
+  each_suite(config_.connections, [this](const SaSpec& sa) { guarded_->standby().expect(sa); });
 }
 
 Result<void> Gateway::place(PolicyId child, bool kernel) {

@@ -119,15 +119,22 @@ Result<void> Guarded::stop_kernel() {
 
 // In this order: the interfaces are closed, then nothing is routed to them any more, then each SA is read and
 // removed, and the policies go last. What wants to leave meanwhile is blocked or has no route.
-Result<void> Guarded::take_back(const std::function<Result<void>()>& mute) {
-  if (beside_) return mute();
+Result<void> Guarded::take_back(const Mute& mute, Steps& steps) {
+  if (beside_) {
+    const auto muted = mute();
+    return muted ? Result<void>{} : std::unexpected(muted.error());
+  }
   if (auto done = stop_kernel(); !done) return done;
+  steps.done("the kernel's forwarder");
   const Wanted wanted = read_wanted(*journal_);
-  if (auto done = mute(); !done) return done;
+  const auto muted_now = mute();
+  if (!muted_now) return std::unexpected(muted_now.error());
   // Those of the gateway before that are not this one's.
   for (const KernelPort& port : wanted.network.ports)
-    if (!port.interface.empty()) [[maybe_unused]]
+    if (!port.interface.empty() && std::ranges::find(*muted_now, port.interface) == muted_now->end())
+        [[maybe_unused]]
       const auto muted = mute_again(port.interface);
+  steps.done("interfaces");
   auto kernel = XfrmBackend::open();
   if (!kernel) {  // it has no XFRM, so it has forwarded nothing
     forwards();
@@ -136,6 +143,7 @@ Result<void> Guarded::take_back(const std::function<Result<void>()>& mute) {
   for (const std::string& failed : take_from_kernel(wanted.network, wanted.policies))
     log_.warning(Category::kNetwork, failed);
   restore_ipv6_forwarding(region_.state());
+  steps.done("addresses and routes");
   if (const std::size_t lost = take_sas(**kernel, *journal_, wanted.sas, region_.leases()); lost != 0)
     log_.warning(
         Category::kKernel,
@@ -144,6 +152,7 @@ Result<void> Guarded::take_back(const std::function<Result<void>()>& mute) {
   for (const SaRecord& record : wanted.sas)
     if (record.lease == dp::kNoLease) stay.push_back(std::make_shared<const SaSpec>(record.sa));
   if (auto done = XfrmBackend::release(stay); !done) return done;
+  steps.done("the kernel's SAs and policies");
   forwards();
   return {};
 }

@@ -13,12 +13,14 @@
 #include <thread>
 #include <vector>
 
+#include "ctrl/backend/xfrm/nft_fence.h"
 #include "ctrl/gateway/ike_journal.h"
 #include "ctrl/guard/journal.h"
 #include "ctrl/guard/journalling.h"
 #include "ctrl/guard/records.h"
 #include "ctrl/guard/region.h"
 #include "ctrl/guard/standby.h"
+#include "ctrl/guard/steps.h"
 #include "ctrl/linux/ike_socket.h"
 #include "ctrl/linux/named_descriptor.h"
 #include "ctrl/runtime/log.h"
@@ -66,13 +68,19 @@ class Guarded {
   // ---- taking over ----
   std::vector<Secret> ike_sas() const { return ike_->all(); }
   // Ends the kernel's forwarding, after which nobody does: each lease stands where its SA has come. `mute`
-  // closes the interfaces to the kernel. Beside a gateway that lives it does no more than that.
-  Result<void> take_back(const std::function<Result<void>()>& mute);
+  // closes the interfaces to the kernel, and tells which. Beside a gateway that lives it does no more than
+  // that.
+  using Mute = std::function<Result<std::vector<std::string>>()>;
+  Result<void> take_back(const Mute& mute, Steps& steps);
   bool gateway_on() const { return region_.state().gateway_on; }
   // From now on this process forwards.
   void forwards() { region_.state().forwarder = Forwarder::kGateway; }
   // All that goes on has been adopted: the rest of the journal is forgotten.
   void adopted(const ike::Endpoint& endpoint);
+
+  // ---- preparing the kernel ----
+  // Its modules for the fence are loaded now, and not when somebody waits for it.
+  void try_fence() { region_.state().no_fence = !NftFence::try_kernel(); }
 
   // ---- keeping the journal ----
   // Before anything that follows from it leaves: costs what has changed.

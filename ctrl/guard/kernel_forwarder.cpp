@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <set>
 #include <string>
@@ -17,6 +16,7 @@
 #include "ctrl/guard/positions.h"
 #include "ctrl/guard/records.h"
 #include "ctrl/guard/say.h"
+#include "ctrl/guard/steps.h"
 #include "ctrl/linux/ike_socket.h"
 #include "ctrl/linux/mute.h"
 
@@ -24,25 +24,6 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr int kLookEvery = 200;  // ms, beside the kernel's notices
-
-// What each step took, for the log.
-class Steps {
- public:
-  void done(const char* step) {
-    const auto now = Clock::now();
-    text_ += (text_.empty() ? "" : ", ") + std::string(step) + " " + ms(now - last_);
-    last_ = now;
-  }
-  std::string text() const { return ms(last_ - began_) + " ms (" + text_ + ")"; }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  static std::string ms(Clock::duration took) {
-    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
-  }
-  Clock::time_point began_ = Clock::now(), last_ = began_;
-  std::string text_;
-};
 
 void tell(const std::string& what) { say(Urgency::kError, what); }
 void tell(const Result<void>& done) {
@@ -199,7 +180,7 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
   if (!kernel) give_up(kernel.error().what);
   const Former former = read_former(**kernel, journal, wanted, region);
   steps.done("journal");
-  if (auto done = (*kernel)->fence(); !done) give_up(done.error().what);
+  if (auto done = (*kernel)->fence(!region.state().no_fence); !done) give_up(done.error().what);
   steps.done("fence");
   add_policies(**kernel, wanted.policies);
   remove_former(**kernel, former.rest);
@@ -218,10 +199,10 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
   tell(ask_neighbours_anew(wanted.network));
   region.state().kernel_ready = true;
   steps.done("interfaces");
-  say(Urgency::kWarning, "the kernel forwards: " + std::to_string(sas) + " of " +
-                             std::to_string(wanted.sas.size()) + " SAs (" +
-                             std::to_string(former.twins.size()) + " stood by), " +
-                             std::to_string(wanted.policies.size()) + " policies, after " + steps.text());
+  say(Urgency::kWarning,
+      "the kernel forwards: " + std::to_string(sas) + " of " + std::to_string(wanted.sas.size()) + " SAs (" +
+          std::to_string(former.twins.size()) + " stood by), " + std::to_string(wanted.policies.size()) +
+          " policies, after " + steps.total() + " (" + steps.text() + ")");
   keep(**kernel, wanted, region.leases());
 }
 

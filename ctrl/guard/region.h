@@ -36,6 +36,7 @@ struct SharedState {
   std::atomic<pid_t> kernel_process{0};          // that has it forward; 0: there is none
   std::atomic<bool> policies_incomplete{false};  // one is not in the journal
   std::atomic<int> ipv6_forwarding{-1};  // of the machine, before the kernel forwarded; -1: not changed
+  std::atomic<bool> no_fence{false};     // the kernel could not have the one in nftables (nft_fence.h)
   std::atomic<bool> gateway_on{true};    // false: the administrator has closed it, and it stays closed
   std::atomic<bool> running{false};      // this gateway has come up: from now on it is watched
   // Signs of life. Each only counts: a number that stands still is a thread that hangs.

@@ -21,6 +21,21 @@ void Standby::begin() {
   if (!kernel) return warn_once(kernel.error().what);
   kernel_ = std::move(*kernel);
   trials_ = std::make_unique<SuiteTrials>();
+  try_expected();
+}
+
+void Standby::expect(const SaSpec& sa) {
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    SaSpec one = sa;
+    one.destination = IpAddress::any(family);
+    expected_.push_back(std::make_shared<const SaSpec>(std::move(one)));
+  }
+  if (trials_) try_expected();
+}
+
+void Standby::try_expected() {
+  for (const SaRef& sa : std::exchange(expected_, {}))
+    if (kernel_->can(*sa)) who_waits(sa);
 }
 
 void Standby::warn_once(const std::string& why) {
@@ -100,7 +115,6 @@ void Standby::take_former() {
 
 void Standby::take_trials() {
   for (auto& [suite, result] : trials_->take()) {
-    if (!result) warn_once(result.error().what);
     tried_.insert_or_assign(suite, std::move(result));
     const auto who = being_tried_.extract(suite);
     for (const SaId id : who.mapped())
@@ -108,14 +122,13 @@ void Standby::take_trials() {
   }
 }
 
-// False: it waits until it is.
-bool Standby::is_tried(const SaRef& sa) {
+// For the trial of its suite, which begins; null: it has been tried.
+std::vector<SaId>* Standby::who_waits(const SaRef& sa) {
   const KernelSuite suite = kernel_suite(*sa);
-  if (tried_.contains(suite)) return true;
+  if (tried_.contains(suite)) return nullptr;
   const auto [who, first] = being_tried_.try_emplace(suite);
-  who->second.push_back(sa->id);
   if (first) trials_->ask(sa);
-  return false;
+  return &who->second;
 }
 
 void Standby::install(Twin& twin) {
@@ -123,9 +136,9 @@ void Standby::install(Twin& twin) {
     twin.is = Is::kImpossible;
     return warn_once(able.error().what);
   }
-  if (!is_tried(twin.sa)) return;
+  if (auto* const who = who_waits(twin.sa)) return who->push_back(twin.sa->id);
   twin.is = Is::kImpossible;
-  if (!tried_.at(kernel_suite(*twin.sa))) return;
+  if (const auto& able = tried_.at(kernel_suite(*twin.sa)); !able) return warn_once(able.error().what);
   if (auto done = kernel_->add_standby(twin.sa); !done) return warn_once(done.error().what);
   twin.is = Is::kStanding;
   ++standing_;

@@ -29,6 +29,8 @@ class Standby {
   // `warn` is told of each reason why an SA cannot stand by, once, and of what other programs do.
   explicit Standby(Warn warn) : warn_(std::move(warn)) {}
 
+  // An SA of this suite may come: it is tried beforehand, for both families. The addresses do not matter.
+  void expect(const SaSpec& sa);
   // A port is the kernel's, too: from now on there are twins. What was added before waits until then.
   void begin();
   // They come into the kernel by turn(), a few at a time: no turn of the control thread takes long.
@@ -55,7 +57,8 @@ class Standby {
   };
   void take_former();
   void take_trials();
-  bool is_tried(const SaRef& sa);
+  void try_expected();
+  std::vector<SaId>* who_waits(const SaRef& sa);
   void install(Twin& twin);
   void warn_once(const std::string& why);
   void wait(SaId id);
@@ -74,6 +77,7 @@ class Standby {
   std::size_t standing_ = 0;
   std::set<std::string> told_;
   std::unique_ptr<SuiteTrials> trials_;  // null as kernel_ is
+  std::vector<SaRef> expected_;          // as said before begin()
   std::map<KernelSuite, Result<void>> tried_;
   std::map<KernelSuite, std::vector<SaId>> being_tried_;  // and who waits for it
 };

@@ -112,4 +112,13 @@ std::vector<std::string> withdraw_impossible(Connections& connections, const Can
   return warnings;
 }
 
+void each_suite(const Connections& connections, const std::function<void(const SaSpec&)>& tell) {
+  Connections asked = connections;
+  const auto can = [&](const SaSpec& sa, Pin) {
+    tell(sa);
+    return Result<void>{};
+  };
+  (void)withdraw_impossible(asked, can, [](PolicyId) { return Pin::kNone; });
+}
+
 }  // namespace simplon::ctrl

@@ -4,6 +4,7 @@
 // can.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,5 +22,8 @@ using CanAt = std::function<Result<void>(const SaSpec&, Pin)>;
 // Takes these suites out of the proposals of `connections`, and returns a warning for each. A child of which
 // nothing is left is neither asked for nor agreed to.
 std::vector<std::string> withdraw_impossible(Connections& connections, const CanAt& can, const PinOf& pin);
+
+// An SA without addresses for each suite that a child of these may agree to.
+void each_suite(const Connections& connections, const std::function<void(const SaSpec&)>& tell);
 
 }  // namespace simplon::ctrl

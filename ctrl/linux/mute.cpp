@@ -51,6 +51,10 @@ bool exists(const std::string& path) {
   return std::filesystem::exists(path, none);
 }
 
+std::string unset(const Setting& setting, const std::string& interface) {
+  return path_of(setting, interface) + " cannot be set to " + std::string(setting.closed);
+}
+
 bool close_setting(const Setting& setting, const std::string& interface) {
   const std::string path = path_of(setting, interface);
   std::ofstream(path) << setting.closed;
@@ -59,23 +63,24 @@ bool close_setting(const Setting& setting, const std::string& interface) {
 
 }  // namespace
 
-Result<std::vector<std::string>> mute(const std::string& interface) {
+Result<std::vector<MissingLock>> mute(const std::string& interface) {
   if (if_nametoindex(interface.c_str()) == 0)
     return fail("there is no interface '" + interface + "' for a port to use" +
                 (errno == ENODEV ? "" : std::string(": ") + std::strerror(errno)));
-  std::vector<std::string> missing;
+  std::vector<MissingLock> missing;
   for (const Drop& drop : kDrops)
     if (auto done = drop.set(interface); !done)
-      missing.push_back("interface " + interface + " has no " + std::string(drop.name) + ": " +
-                        done.error().what);
+      missing.push_back({std::string(drop.name), done.error().what});
   if (missing.size() == kDrops.size())
-    return fail("interface " + interface + " cannot be closed to the kernel: " + missing[0] + "; " +
-                missing[1]);
+    return fail("interface " + interface + " cannot be closed to the kernel: " + missing[0].why + "; " +
+                missing[1].why);
   for (const Setting& setting : kSettings)
     if (!close_setting(setting, interface))
-      missing.push_back(path_of(setting, interface) + " cannot be set to " + std::string(setting.closed));
+      missing.push_back({std::string(setting.name), unset(setting, interface)});
   return missing;
 }
+
+Result<void> mute_at_once(const std::string& interface) { return kDrops[0].set(interface); }
 
 Result<void> unmute(const std::string& interface) {
   for (const Setting& setting : kSettings)
@@ -108,7 +113,7 @@ Reopened mute_again(const std::string& interface) {
     if (close_setting(setting, interface))
       out.locks.emplace_back(setting.name);
     else
-      out.failed.push_back(path + " cannot be set to " + std::string(setting.closed));
+      out.failed.push_back(unset(setting, interface));
   }
   return out;
 }

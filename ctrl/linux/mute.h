@@ -19,9 +19,15 @@
 
 namespace simplon::ctrl {
 
+struct MissingLock {
+  std::string lock, why;
+};
 // Closes all locks; what a former run left is replaced. An error when neither drop could be set. Otherwise
-// the locks that this kernel does not have, each with the reason.
-Result<std::vector<std::string>> mute(const std::string& interface);
+// the locks that this kernel does not have.
+Result<std::vector<MissingLock>> mute(const std::string& interface);
+// The first lock alone, by which nothing passes, for whom others wait; mute() closes the rest. An error when
+// it cannot be set.
+Result<void> mute_at_once(const std::string& interface);
 // Gives the interface back to the kernel. No error when it is not muted.
 Result<void> unmute(const std::string& interface);
 

@@ -24,8 +24,8 @@ std::string joined(const std::vector<std::string>& parts, const char* between) {
 
 }  // namespace
 
-Result<MuteWatch> MuteWatch::start(std::vector<std::string> interfaces,
-                                   const std::vector<std::string>& with_xdp) {
+Result<MuteWatch> MuteWatch::start(std::vector<std::string> interfaces, std::vector<std::string> with_xdp,
+                                   bool at_once) {
   auto nft = Netlink::open(NETLINK_NETFILTER, 0);
   if (!nft) return std::unexpected(nft.error());
   if (auto done = nft->join(NFNLGRP_NFTABLES); !done) return std::unexpected(done.error());
@@ -33,19 +33,39 @@ Result<MuteWatch> MuteWatch::start(std::vector<std::string> interfaces,
   if (!links) return std::unexpected(links.error());
   for (const unsigned group : {RTNLGRP_LINK, RTNLGRP_TC, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF})
     if (auto done = links->join(group); !done) return std::unexpected(done.error());
-  MuteWatch out(std::move(interfaces), std::move(*nft), std::move(*links));
+  MuteWatch out(std::move(interfaces), std::move(with_xdp), std::move(*nft), std::move(*links));
   for (const std::string& interface : out.interfaces_) {
-    auto muted = mute(interface);
-    if (!muted) return std::unexpected(muted.error());
-    const bool xdp_is_free = std::ranges::find(with_xdp, interface) == with_xdp.end();
-    out.offloads_.try_emplace(interface, interface, xdp_is_free);
-    if (auto off = out.offloads_.at(interface).switch_off(); !off) muted->push_back(off.error().what);
-    // What this kernel does not have is missing at every check.
-    const Reopened rest = out.look(interface).mute;
-    out.told_[interface] = {interface_index(out.links_.fd(), interface), joined(rest.failed, "; ")};
-    for (std::string& lock : *muted) out.missing_.push_back(std::move(lock));
+    if (at_once && mute_at_once(interface)) continue;
+    if (auto done = out.close(interface); !done) return std::unexpected(done.error());
   }
   return out;
+}
+
+void MuteWatch::finish() {
+  for (const std::string& interface : interfaces_) {
+    if (told_.contains(interface)) continue;
+    if (auto done = close(interface); !done) missing_.push_back(done.error().what);
+    told_.try_emplace(interface);  // one that is gone meanwhile is waited for
+  }
+}
+
+Result<void> MuteWatch::close(const std::string& interface) {
+  const bool xdp_is_free = std::ranges::find(with_xdp_, interface) == with_xdp_.end();
+  offloads_.try_emplace(interface, interface, xdp_is_free);
+  const auto muted = mute(interface);
+  if (!muted) return std::unexpected(muted.error());
+  // What this kernel does not have is missing at every check.
+  std::vector<std::string> failed;
+  for (const MissingLock& missing : *muted) {
+    missing_.push_back("interface " + interface + " has no " + missing.lock + ": " + missing.why);
+    failed.push_back(missing.why);
+  }
+  if (auto off = offloads_.at(interface).switch_off(); !off) {
+    missing_.push_back(off.error().what);
+    failed.push_back(off.error().what);
+  }
+  told_[interface] = {interface_index(links_.fd(), interface), joined(failed, "; ")};
+  return {};
 }
 
 std::vector<MuteWatch::Finding> MuteWatch::poll(Now now) {
@@ -61,7 +81,8 @@ std::vector<MuteWatch::Finding> MuteWatch::check(Now now) {
   news_ = false;
   std::vector<Finding> out;
   for (const std::string& interface : interfaces_)
-    if (auto finding = check(interface)) out.push_back(std::move(*finding));
+    if (told_.contains(interface))
+      if (auto finding = check(interface)) out.push_back(std::move(*finding));
   return out;
 }
 

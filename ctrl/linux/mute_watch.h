@@ -21,8 +21,10 @@ class MuteWatch {
   using Now = std::chrono::steady_clock::time_point;
 
   // Mutes the interfaces. All of them must exist. `with_xdp`: those whose XDP program is the driver's.
-  static Result<MuteWatch> start(std::vector<std::string> interfaces,
-                                 const std::vector<std::string>& with_xdp = {});
+  // `at_once`: by one lock, where that is enough (mute_at_once()); finish() does the rest.
+  static Result<MuteWatch> start(std::vector<std::string> interfaces, std::vector<std::string> with_xdp = {},
+                                 bool at_once = false);
+  void finish();
   // Locks that this kernel does not have, and what an interface goes on merging, and why; for the log.
   const std::vector<std::string>& missing() const { return missing_; }
 
@@ -39,8 +41,13 @@ class MuteWatch {
   std::vector<Finding> check(Now now);
 
  private:
-  MuteWatch(std::vector<std::string> interfaces, Netlink nft, Netlink links)
-      : interfaces_(std::move(interfaces)), nft_(std::move(nft)), links_(std::move(links)) {}
+  MuteWatch(std::vector<std::string> interfaces, std::vector<std::string> with_xdp, Netlink nft,
+            Netlink links)
+      : interfaces_(std::move(interfaces)),
+        with_xdp_(std::move(with_xdp)),
+        nft_(std::move(nft)),
+        links_(std::move(links)) {}
+  Result<void> close(const std::string& interface);
   std::optional<Finding> check(const std::string& interface);
   struct Look {
     Reopened mute;
@@ -48,7 +55,7 @@ class MuteWatch {
   };
   Look look(const std::string& interface);
 
-  std::vector<std::string> interfaces_, missing_;
+  std::vector<std::string> interfaces_, with_xdp_, missing_;
   Netlink nft_, links_;
   bool news_ = false;  // notices since the last check()
   Now checked_{};
@@ -56,7 +63,7 @@ class MuteWatch {
     unsigned index = 0;  // of the interface; 0: it is gone
     std::string failed;  // what could not be closed
   };
-  std::map<std::string, Told> told_;  // by interface
+  std::map<std::string, Told> told_;  // by interface; none before all of its locks are closed
   std::map<std::string, ReceiveOffloads> offloads_;
 };
 

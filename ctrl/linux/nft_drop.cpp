@@ -49,6 +49,17 @@ Chain read_chain(const nlmsghdr& message) {
   return out;
 }
 
+// False only when the kernel says so.
+bool has_table(const std::string& name) {
+  auto netlink = Netlink::open(NETLINK_NETFILTER, 0);
+  if (!netlink) return true;
+  NetlinkMessage message(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0);
+  message.header<nfgenmsg>().nfgen_family = NFPROTO_NETDEV;
+  message.put_text(NFTA_TABLE_NAME, name);
+  const auto done = netlink->request(message, "looking for nftables table " + name);
+  return done || netlink->error() != ENOENT;
+}
+
 }  // namespace
 
 Result<void> set_nft_drop(const std::string& interface) {
@@ -59,6 +70,7 @@ Result<void> set_nft_drop(const std::string& interface) {
 }
 
 Result<void> remove_nft_drop(const std::string& interface) {
+  if (!has_table(table_of(interface))) return {};
   const std::string table = "netdev " + table_of(interface);
   return nft("add table " + table + "\ndelete table " + table + "\n");
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """gap_ping.py TO MILLISECONDS LOG: an ICMP echo request each so often until SIGINT or SIGTERM, then one line of JSON:
-sent, lost, and the longest time without an answer in ms (an answer that is late is an answer). While it runs, LOG has the
-number of answers, so that a script can wait for traffic."""
+sent, lost, the longest time without an answer in ms (an answer that is late is an answer), and when the longest ones began, for
+the logs beside. While it runs, LOG has the number of answers, so that a script can wait for traffic."""
+import datetime
 import json
 import os
 import select
@@ -43,12 +44,12 @@ def packet(sequence):
     return struct.pack('!BBH', request, 0, 0 if six else checksum(struct.pack('!BBH', request, 0, 0) + body)) + body
 
 
-answered, sent, last, longest, told = set(), 0, None, 0.0, 0
+answered, sent, last, gaps, told = set(), 0, None, [], 0
 began = due = time.monotonic()
 
 
 def take():
-    global last, longest
+    global last, gaps
     while True:
         try:
             data = sock.recv(2048)[skip:]
@@ -59,8 +60,10 @@ def take():
         if len(data) < 16 or data[0] != reply or struct.unpack('!H', data[4:6])[0] != ident:
             continue
         now = time.monotonic()
-        longest = max(longest, now - (last or now))
-        last = now
+        gap, last = now - (last or now), now
+        if len(gaps) < 3 or gap * 1000 > gaps[0][0]:
+            began_at = datetime.datetime.now() - datetime.timedelta(seconds=gap)
+            gaps = sorted(gaps + [(round(gap * 1000), began_at.strftime('%H:%M:%S.%f')[:-3])])[-3:]
         answered.add(struct.unpack('!Q', data[8:16])[0])
 
 
@@ -89,4 +92,5 @@ while len(answered) < sent and time.monotonic() < end_by:
     select.select([sock], [], [], 0.05)
     take()
 tell()
-print(json.dumps({'sent': sent, 'lost': sent - len(answered), 'gap_ms': round(longest * 1000)}))
+print(json.dumps({'sent': sent, 'lost': sent - len(answered), 'gap_ms': gaps[-1][0] if gaps else 0,
+                  'longest': [f'{ms} at {at}' for ms, at in reversed(gaps)]}))

@@ -45,7 +45,7 @@ TEST_F(Mute, ClosesTheKernelsSideAndOpensItAgain) {
   ASSERT_TRUE(mute("m0"));
   const auto again = mute("m0");
   ASSERT_TRUE(again) << again.error().what;
-  EXPECT_TRUE(again->empty()) << again->front();
+  EXPECT_TRUE(again->empty()) << again->front().why;
   EXPECT_FALSE(pings());
   EXPECT_EQ(setting("ipv6/conf/m0/disable_ipv6"), "1\n");
   EXPECT_EQ(setting("ipv4/conf/m0/rp_filter"), "1\n");
@@ -101,6 +101,40 @@ TEST_F(Mute, FiltersOfOthersStay) {
   ASSERT_TRUE(unmute("m0"));
   EXPECT_NE(shell("tc filter show dev m0 egress").find("pref 7"), std::string::npos);
   EXPECT_EQ(shell("tc filter show dev m0 ingress"), "");
+}
+
+// Who takes over waits for one lock alone.
+TEST_F(Mute, OneLockIsEnoughAtOnceAndTheRestFollows) {
+  ASSERT_TRUE(opens());
+  auto watch = MuteWatch::start({"m0"}, {}, true);
+  ASSERT_TRUE(watch) << watch.error().what;
+  EXPECT_FALSE(pings());
+  EXPECT_EQ(rules(), "");
+  MuteWatch::Now now = std::chrono::steady_clock::now();
+  EXPECT_TRUE(watch->check(now).empty()) << "nobody has opened what is not closed yet";
+  EXPECT_EQ(rules(), "");
+  watch->finish();
+  EXPECT_TRUE(watch->missing().empty());
+  EXPECT_NE(rules(), "");
+  EXPECT_EQ(setting("ipv6/conf/m0/disable_ipv6"), "1\n");
+  EXPECT_TRUE(watch->check(now).empty());
+  ASSERT_TRUE(runs("tc qdisc del dev m0 clsact"));
+  EXPECT_FALSE(pings()) << "the other lock holds";
+  EXPECT_EQ(watch->check(now).size(), 1u);
+}
+
+TEST_F(Mute, AnInterfaceThatIsGoneBeforeTheRestIsWaitedFor) {
+  auto watch = MuteWatch::start({"m0"}, {}, true);
+  ASSERT_TRUE(watch) << watch.error().what;
+  ASSERT_TRUE(runs("ip link del m0; ip netns del netl-mute"));
+  watch->finish();
+  ASSERT_EQ(watch->missing().size(), 1u);
+  EXPECT_NE(watch->missing()[0].find("no interface 'm0'"), std::string::npos);
+  MuteWatch::Now now = std::chrono::steady_clock::now();
+  EXPECT_TRUE(watch->check(now).empty());
+  SetUp();
+  EXPECT_EQ(watch->check(now).size(), 1u);
+  EXPECT_FALSE(pings());
 }
 
 class Watch : public Mute {

@@ -115,6 +115,13 @@ class NftFence : public ::testing::Test {
 };
 using Pair = std::pair<unsigned long, unsigned long>;
 
+TEST_F(NftFence, WhetherTheKernelCanHaveItIsTriedWithoutATrace) {
+  const std::string before = shell("nft list ruleset");
+  const auto done = ctrl::NftFence::try_kernel();
+  EXPECT_TRUE(done) << done.error().what;
+  EXPECT_EQ(shell("nft list ruleset"), before);
+}
+
 TEST_F(NftFence, APolicyOfAnotherThatLetsPassIsStoppedInBothDirections) {
   add(office());
   EXPECT_EQ(told_at_once(), "");

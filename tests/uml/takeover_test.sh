@@ -61,7 +61,7 @@ one_kill() { # SIGNAL : sets $gap
   ok "packets cross the data path again" wait_for 30 answers 50
   ok "TCP goes on again" wait_for 40 grown $((octets + 20000))
   stop gap INT
-  echo "       SIG$1: $(cat "$run/gap.log"); $(grep 'ms without a forwarder' "$run/gwA.log" | tail -n 1 | grep -oE '[0-9]+ ms without a forwarder'); $(grep 'the kernel forwards' "$run/gwA.log" | tail -n 1 | grep -oE 'after [0-9].*')"
+  echo "       SIG$1: $(cat "$run/gap.log"); $(grep 'ms without a forwarder' "$run/gwA.log" | tail -n 1 | grep -oE '[0-9]+ ms without a forwarder.*'); $(grep 'the kernel forwards' "$run/gwA.log" | tail -n 1 | grep -oE 'after [0-9].*')"
 }
 for ((i = 0; i < kills; i++)); do one_kill KILL; done
 one_kill STOP

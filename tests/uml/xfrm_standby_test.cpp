@@ -184,6 +184,24 @@ TEST_F(StandbyTwins, AreAgainThereWhenAnotherProgramHasRemovedThem) {
   EXPECT_THAT(told_[0], HasSubstr("another program"));
 }
 
+// Before the first SA: what the kernel has as modules is loaded.
+TEST_F(StandbyTwins, ASuiteThatIsExpectedIsTriedBeforehand) {
+  standby_.expect(sa(Direction::kIn, true, 1, suite("aes256gcm16")));
+  begin(standby_);
+  const auto notices = [this] {
+    (void)a_->poll();
+    std::string out;
+    for (const auto& [name, value] : a_->status())
+      if (name == "notices") out = value;
+    return out;
+  };
+  const std::string twice = "new-sa 2, deleted-sa 2";  // IPv4 and IPv6
+  for (int waits = 0; waits < 1000 && notices() != twice; ++waits)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(notices(), twice);
+  EXPECT_EQ(standby_.status().at(0).second, "0 of 0 SAs");
+}
+
 // Of the SAs of an entry Linux takes the youngest: a twin would be in the way.
 TEST_F(StandbyTwins, StandNotBesideAnSaThatLivesInTheKernel) {
   begin(standby_);

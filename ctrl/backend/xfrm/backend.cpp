@@ -227,7 +227,7 @@ Result<void> XfrmBackend::fence_entries() {
   return {};
 }
 
-Result<void> XfrmBackend::fence() {
+Result<void> XfrmBackend::fence(bool nft_now) {
   if (auto done = fence_discovery(); !done) return done;
   const TrafficSelectors all{TrafficSelector::of({IpAddress::any(Family::kV4), 0}),
                              TrafficSelector::of({IpAddress::any(Family::kV6), 0})};
@@ -243,13 +243,13 @@ Result<void> XfrmBackend::fence() {
   p.action = Action::kBypass;
   if (auto done = write_fence(p, {XFRM_POLICY_OUT, XFRM_POLICY_IN}); !done) return done;
   fenced_ = set_default(true).has_value();
-  open_nft();
+  open_nft(nft_now);
   check_policies_ = true;  // what others had set before
   return {};
 }
 
-void XfrmBackend::open_nft() {
-  auto nft = NftFence::open();
+void XfrmBackend::open_nft(bool now) {
+  auto nft = NftFence::open(now);
   if (nft)
     nft_.emplace(std::move(*nft));
   else

@@ -57,7 +57,9 @@ class XfrmBackend final : public Backend {
   // that no entry matches passes: else the gateway could not be reached any more. Then the kernel's default
   // is set to block (Linux 5.15): it holds when somebody removes our policies. release() sets it back. From
   // now on a second lock stands beside the policies (nft_fence.h).
-  Result<void> fence() override;
+  Result<void> fence() override { return fence(true); }
+  // `nft_now` false: a kernel that could not have the second lock is asked for it by poll().
+  Result<void> fence(bool nft_now);
   // The same beside a data path, which keeps closed what is to be closed: the policies for neighbour
   // discovery and the second lock for the entries, nothing that all of the machine's traffic would meet.
   Result<void> fence_entries();
@@ -132,7 +134,7 @@ class XfrmBackend final : public Backend {
   Result<void> write_policy(const KernelPolicy& key, const std::string& name);
   Result<void> write_policies(const std::vector<KernelPolicy>& keys, const std::string& name);
   Result<void> fence_discovery();
-  void open_nft();
+  void open_nft(bool now = true);
   Result<void> write_fence(const PolicySpec& policy, const std::vector<std::uint8_t>& directions);
   using EachSa = std::function<void(const nlmsghdr&, const xfrm_usersa_info&)>;
   Result<void> each_sa(const std::function<void()>& begin, const EachSa& each);

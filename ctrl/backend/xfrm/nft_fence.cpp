@@ -10,10 +10,27 @@ constexpr std::chrono::seconds kRetryAfter{5};
 
 }  // namespace
 
-Result<NftFence> NftFence::open() {
+Result<NftFence> NftFence::open(bool now) {
   auto watch = NftTableWatch::open(kNftTable);
   if (!watch) return std::unexpected(watch.error());
-  return NftFence(std::move(*watch));
+  NftFence out(std::move(*watch));
+  if (!now) out.failed_ = "not written yet";
+  return out;
+}
+
+Result<void> NftFence::try_kernel() {
+  NftSets sets;
+  for (const bool v4 : {true, false})
+    sets[{.closes = true,
+          .out = true,
+          .v4 = v4,
+          .source = 8,
+          .destination = 8,
+          .protocol = true,
+          .dport = 0xff00}];
+  const std::string name = std::string(kNftTable) + "_trial";
+  if (auto done = nft(nft_table(sets, name)); !done) return done;
+  return nft("delete table inet " + name);
 }
 
 Result<void> NftFence::release() {

@@ -19,7 +19,11 @@ class NftFence {
  public:
   using Now = std::chrono::steady_clock::time_point;
 
-  static Result<NftFence> open();
+  // `now` false: the first poll() writes it.
+  static Result<NftFence> open(bool now = true);
+  // What it needs of the kernel: another table is written and removed again. By that the kernel loads what it
+  // has as modules.
+  static Result<void> try_kernel();
   // Removes the table of any run; no error when there is none.
   static Result<void> release();
 

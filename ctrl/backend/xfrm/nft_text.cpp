@@ -148,13 +148,14 @@ std::string nft_change(const char* verb, const NftElement& element) {
          " }\n";
 }
 
-std::string nft_table(const NftSets& sets) {
+std::string nft_table(const NftSets& sets, const std::string& name) {
+  const std::string table = "inet " + name;
   std::string all, out, in;
   for (const auto& [shape, elements] : sets) {
     all += set_of(shape, elements);
     (shape.out ? out : in) += rule_of(shape);
   }
-  return "add table " + kTable + "\ndelete table " + kTable + "\ntable " + kTable + " {\n" + all +
+  return "add table " + table + "\ndelete table " + table + "\ntable " + table + " {\n" + all +
          "  chain closed {\n    counter drop\n  }\n" + kLeaving + out + "  }" + kArriving + in + "  }\n}\n";
 }
 

@@ -33,6 +33,6 @@ NftElement nft_element(const xfrm_selector& selector, bool out);
 // `verb`: "add" or "delete". Not for a shape without fields, which has no set.
 std::string nft_change(const char* verb, const NftElement& element);
 // The commands that make the table, in place of whatever is there.
-std::string nft_table(const NftSets& sets);
+std::string nft_table(const NftSets& sets, const std::string& name = kNftTable);
 
 }  // namespace simplon::ctrl

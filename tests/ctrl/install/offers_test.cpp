@@ -85,6 +85,16 @@ TEST(Rfc7296_2_7, OfAlternativesThePossibleOnesStay) {
   EXPECT_THAT(offered(connections), ElementsAre("aes256gcm16", "aes128-aes256-sha256-x25519"));
 }
 
+TEST(Offers, EverySuiteIsNamedOnceThoughNothingIsWithdrawn) {
+  const Connections connections = sites({"aes128gcm16-aes256gcm16", "aes128-sha256"});
+  std::vector<std::string> named;
+  each_suite(connections, [&](const SaSpec& sa) {
+    EXPECT_EQ(sa.encr_key.bytes().size(), sa.suite.encr->key);
+    named.push_back(suite_name(sa.suite));
+  });
+  EXPECT_THAT(named, testing::UnorderedElementsAre("aes128gcm16", "aes256gcm16", "aes128-sha256"));
+}
+
 TEST(Rfc7296_2_7, AChildOfWhichNothingIsLeftIsWarnedOf) {
   Connections connections = sites({"aes128gcm16", "aes256-sha384"});
   EXPECT_THAT(withdraw_impossible(connections, can),
