@@ -134,6 +134,7 @@ Result<void> Gateway::start_ike() {
     while (auto result = jobs_->take()) endpoint_->complete(*result, clock_now());
   });
   for (const int fd : reconciler_.fds()) poller_.add(fd, [] {});  // wakes the turn, which polls
+  adopt_pins();
   withdraw_impossible();
   expect_suites();
   return begin_ike();

@@ -66,6 +66,8 @@ class Gateway {
   void withdraw_impossible();
   void expect_suites();
   Result<void> place(PolicyId child, bool kernel);
+  void keep_pins();
+  void adopt_pins();
   Result<void> start_ike();
   Result<void> begin_ike();
   Result<void> adopt();

@@ -182,7 +182,28 @@ Result<void> Gateway::place(PolicyId child, bool kernel) {
   if (!datapath_) return fail("in mode kernel all SAs are the kernel's");
   if (kernel)
     if (auto done = start_beside(); !done) return done;
-  return reconciler_.pin(child, kernel ? Pin::kKernel : Pin::kNone);
+  auto done = reconciler_.pin(child, kernel ? Pin::kKernel : Pin::kNone);
+  if (done && guarded_) keep_pins();
+  return done;
+}
+
+void Gateway::keep_pins() {
+  PinsRecord out;
+  for (const auto& [child, pin] : reconciler_.pins())
+    if (const PolicySpec* entry = config_.policy(child))
+      out.children.push_back({entry->name, static_cast<std::uint8_t>(pin == Pin::kKernel)});
+  guarded_->keep(out);
+}
+
+// What an administrator said to the gateway before.
+void Gateway::adopt_pins() {
+  if (!guarded_ || !guarded_->adopts()) return;
+  for (const PlacedChild& placed : guarded_->pins().children) {
+    const auto entry = std::ranges::find(config_.policies, placed.child, &PolicySpec::name);
+    if (entry == config_.policies.end()) continue;
+    if (auto done = reconciler_.pin(entry->id, placed.in_kernel != 0 ? Pin::kKernel : Pin::kNone); !done)
+      log_.warning(Category::kConfig, placed.child + ": " + done.error().what);
+  }
 }
 
 }  // namespace simplon::ctrl

@@ -179,6 +179,17 @@ void Guarded::keep(const NetworkRecord& network) {
     log_.error(Category::kDaemon, done.error().what);
 }
 
+void Guarded::keep(const PinsRecord& pins) {
+  if (const auto done = journal_->put(RecordKind::kPins, 0, record(pins).bytes()); !done)
+    log_.error(Category::kDaemon, done.error().what);
+}
+
+PinsRecord Guarded::pins() const {
+  const auto kept = journal_->get(RecordKind::kPins, 0);
+  auto pins = kept ? read_pins_record(kept->bytes()) : std::nullopt;
+  return pins ? std::move(*pins) : PinsRecord{};
+}
+
 void Guarded::came_up(const dp::DataPath* datapath, std::size_t workers) {
   SharedState& state = region_.state();
   const auto count = static_cast<std::uint32_t>(std::min(workers, kMostWorkers));

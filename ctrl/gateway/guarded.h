@@ -67,6 +67,7 @@ class Guarded {
 
   // ---- taking over ----
   std::vector<Secret> ike_sas() const { return ike_->all(); }
+  PinsRecord pins() const;
   // Ends the kernel's forwarding, after which nobody does: each lease stands where its SA has come. `mute`
   // closes the interfaces to the kernel, and tells which. Beside a gateway that lives it does no more than
   // that.
@@ -86,6 +87,7 @@ class Guarded {
   // Before anything that follows from it leaves: costs what has changed.
   void keep_ike(ike::Endpoint& endpoint);
   void keep(const NetworkRecord& network);
+  void keep(const PinsRecord& pins);
   // The SAs' twins in the kernel (ctrl/guard/standby.h): a few at a time.
   void stand_by() { standby_.turn(); }
 

@@ -25,7 +25,7 @@ namespace simplon::ctrl {
 // kIkeBatch, under 0: several IKE SAs that change together (IkeJournal in ctrl/gateway/ike_journal.h).
 // kInKernel, by the SaId: the kernel has it, and may send by it. The forwarder's (kernel_forwarder.h), which
 // writes while there is no gateway.
-enum class RecordKind : std::uint32_t { kSa = 1, kPolicy, kNetwork, kIkeSa, kInKernel, kIkeBatch };
+enum class RecordKind : std::uint32_t { kSa = 1, kPolicy, kNetwork, kIkeSa, kInKernel, kIkeBatch, kPins };
 
 class Journal {
  public:

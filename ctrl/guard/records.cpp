@@ -51,6 +51,16 @@ void fields(Codec& codec, V& value) {
   auto& [ports, addresses, routes] = value;
   codec(ports, addresses, routes);
 }
+template <class Codec, ValueOf<PlacedChild> V>
+void fields(Codec& codec, V& value) {
+  auto& [child, in_kernel] = value;
+  codec(child, in_kernel);
+}
+template <class Codec, ValueOf<PinsRecord> V>
+void fields(Codec& codec, V& value) {
+  auto& [children] = value;
+  codec(children);
+}
 
 Secret record(const SaRecord& sa) {
   RecordWriter out;
@@ -101,6 +111,21 @@ std::optional<NetworkRecord> read_network_record(Bytes record) {
     if (!is_port(route.port) || route.prefix.length > (route.prefix.address.is_v4() ? 32 : 128))
       return std::nullopt;
   return out;
+}
+
+Secret record(const PinsRecord& pins) {
+  RecordWriter out;
+  FieldWriter codec(out);
+  codec(pins);
+  return out.take();
+}
+
+std::optional<PinsRecord> read_pins_record(Bytes record) {
+  RecordReader in(record);
+  PinsRecord out;
+  FieldReader codec(in);
+  codec(out);
+  return in.at_end() ? std::optional(std::move(out)) : std::nullopt;
 }
 
 Wanted read_wanted(const Journal& journal) {

@@ -3,6 +3,7 @@
 // kernel has to forward.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,12 +37,24 @@ struct NetworkRecord {
   std::vector<dp::Route> routes;            // by ports alone
 };
 
+// RecordKind::kPins, under 0: where an administrator has placed the SAs of a child, by its name
+// ("sites/net").
+struct PlacedChild {
+  std::string child;
+  std::uint8_t in_kernel = 0;
+};
+struct PinsRecord {
+  std::vector<PlacedChild> children;
+};
+
 Secret record(const SaRecord& sa);
 std::optional<SaRecord> read_sa_record(Bytes record);
 Secret record(const PolicySpec& policy);  // RecordKind::kPolicy, by its PolicyId
 std::optional<PolicySpec> read_policy_record(Bytes record);
 Secret record(const NetworkRecord& network);
 std::optional<NetworkRecord> read_network_record(Bytes record);
+Secret record(const PinsRecord& pins);
+std::optional<PinsRecord> read_pins_record(Bytes record);
 
 // All of it, for who goes on. Policies in the order of the SPD. What cannot be read is left out.
 struct Wanted {

@@ -39,6 +39,7 @@ class Reconciler {
   bool needs_kernel(const Connections& connections);
   // By an administrator: from now on new SAs of the child go there. An error where the kernel cannot have it.
   Result<void> pin(PolicyId child, Pin pin);
+  const std::map<PolicyId, Pin>& pins() const { return pinned_; }  // by pin()
 
   // What no backend can do is not offered (offers.h); returns a warning for each. `kernel_to_come`: one that
   // is started later; null: none.

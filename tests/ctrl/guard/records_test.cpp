@@ -31,6 +31,17 @@ TEST(GuardRecords, TheNetworkComesBack) {
   EXPECT_EQ(after->routes, before.routes);
 }
 
+TEST(GuardRecords, WhereAnAdministratorHasPlacedAChildComesBack) {
+  const Secret kept = record(PinsRecord{{{"sites/net", 1}, {"sites/other", 0}}});
+  const auto after = read_pins_record(kept.bytes());
+  ASSERT_TRUE(after);
+  ASSERT_EQ(after->children.size(), 2u);
+  EXPECT_EQ(after->children[0].child, "sites/net");
+  EXPECT_EQ(after->children[0].in_kernel, 1);
+  EXPECT_EQ(after->children[1].in_kernel, 0);
+  EXPECT_FALSE(read_pins_record(kept.bytes().first(kept.bytes().size() - 1)));
+}
+
 TEST(GuardRecords, WhatNamesAPortThatIsNotThereIsNotRead) {
   NetworkRecord bad = network();
   bad.routes[0].port = dp::PortIndex{2};
