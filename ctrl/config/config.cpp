@@ -177,6 +177,13 @@ PolicyId PolicyIds::of(std::string_view name) {
   return found != by_name_.end() ? found->second : by_name_.emplace(name, fresh()).first->second;
 }
 
+bool PolicyIds::take(PolicyId id) {
+  const auto number = static_cast<std::uint32_t>(id);
+  if (number <= last_) return false;
+  last_ = number;
+  return true;
+}
+
 // An interface that is gone keeps its id: a packet of it may still be under way.
 InterfaceId PolicyIds::interface(std::string_view name) {
   const auto next = static_cast<std::uint16_t>(interfaces_.size() + 1);

@@ -72,6 +72,8 @@ class PolicyIds {
  public:
   PolicyId of(std::string_view name);
   PolicyId fresh() { return PolicyId{++last_}; }  // for what has no name; never given out again
+  // One of the process before this one, which fresh() passes over. False: it is in use here.
+  bool take(PolicyId id);
   InterfaceId interface(std::string_view name);
 
  private:

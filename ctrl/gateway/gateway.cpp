@@ -50,7 +50,9 @@ Gateway::Gateway(Config config, PolicyIds ids, Log& log)
       since_(std::chrono::system_clock::now()),
       started_(clock_now()),
       reconciler_(config_, ids_, log_),
-      manual_(reconciler_, config_, ids_, log_) {}
+      manual_(reconciler_, config_, ids_, log_, [this](PolicyId id, bool there) {
+        if (guarded_) guarded_->keep_manual(id, there);
+      }) {}
 
 Gateway::~Gateway() {
   log_.set_listener({});
@@ -162,6 +164,10 @@ Result<void> Gateway::begin_ike() {
 // The tunnels of the gateway before, from the kernel or from the dead. What takes long has been done: from
 // take_back() on nobody forwards until the end. One that lives forwards until await_stop().
 Result<void> Gateway::adopt() {
+  // First: what IKE brings gets other numbers.
+  const auto [policies, sas] = guarded_->manual();
+  manual_.adopt(policies, sas);
+  endpoint_->pass_over(guarded_->last_negotiated());
   std::size_t adopted = 0;
   for (const Secret& frozen : guarded_->ike_sas())
     if (auto done = endpoint_->adopt(frozen.bytes(), clock_now()); done)

@@ -21,6 +21,7 @@
 #include "ctrl/guard/kernel_network.h"
 #include "ctrl/guard/messages.h"
 #include "ctrl/guard/positions.h"
+#include "ctrl/install/manual_entries.h"
 #include "ctrl/linux/mute.h"
 #include "ctrl/linux/process.h"
 
@@ -188,6 +189,31 @@ PinsRecord Guarded::pins() const {
   const auto kept = journal_->get(RecordKind::kPins, 0);
   auto pins = kept ? read_pins_record(kept->bytes()) : std::nullopt;
   return pins ? std::move(*pins) : PinsRecord{};
+}
+
+void Guarded::keep_manual(PolicyId policy, bool there) {
+  const auto key = static_cast<std::uint64_t>(policy);
+  if (!there) return journal_->erase(RecordKind::kManual, key);
+  if (const auto done = journal_->put(RecordKind::kManual, key, {}); !done)
+    log_.error(Category::kDaemon, done.error().what);
+}
+
+Guarded::Manual Guarded::manual() const {
+  Manual out;
+  Wanted all = read_wanted(*journal_);
+  for (PolicySpec& policy : all.policies)
+    if (journal_->holds(RecordKind::kManual, static_cast<std::uint64_t>(policy.id)))
+      out.policies.push_back(std::move(policy));
+  for (SaRecord& record : all.sas)
+    if (ManualEntries::is_manual(record.sa.id)) out.sas.push_back(std::move(record.sa));
+  return out;
+}
+
+SaId Guarded::last_negotiated() const {
+  SaId out{};
+  for (const std::uint64_t id : journal_->keys(RecordKind::kSa))
+    if (!ManualEntries::is_manual(SaId{id})) out = std::max(out, SaId{id});
+  return out;
 }
 
 void Guarded::came_up(const dp::DataPath* datapath, std::size_t workers) {

@@ -68,6 +68,12 @@ class Guarded {
   // ---- taking over ----
   std::vector<Secret> ike_sas() const { return ike_->all(); }
   PinsRecord pins() const;
+  struct Manual {
+    std::vector<PolicySpec> policies;
+    std::vector<SaSpec> sas;
+  };
+  Manual manual() const;         // made by hand
+  SaId last_negotiated() const;  // of the journal; whoever has it
   // Ends the kernel's forwarding, after which nobody does: each lease stands where its SA has come. `mute`
   // closes the interfaces to the kernel, and tells which. Beside a gateway that lives it does no more than
   // that.
@@ -88,6 +94,7 @@ class Guarded {
   void keep_ike(ike::Endpoint& endpoint);
   void keep(const NetworkRecord& network);
   void keep(const PinsRecord& pins);
+  void keep_manual(PolicyId policy, bool there);
   // The SAs' twins in the kernel (ctrl/guard/standby.h): a few at a time.
   void stand_by() { standby_.turn(); }
 

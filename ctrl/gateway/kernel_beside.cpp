@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/gateway/kernel_beside.h"
 
+#include <linux/netlink.h>
+
 #include <algorithm>
 #include <fstream>
 #include <string>
@@ -45,7 +47,11 @@ Result<void> KernelBeside::adopt() {
   if (!there) return std::unexpected(there.error());
   for (const SaRef& sa : all) {
     if (!there->contains(sa->id)) continue;
-    if (!datapath_.add_kernel_sa(sa)) continue;  // the reconciler tells that it is not installed
+    if (!datapath_.add_kernel_sa(sa)) {
+      guarded_->sas().must_not_begin(sa->id);
+      [[maybe_unused]] const auto gone = kernel_->remove_sa(sa);
+      continue;
+    }
     guarded_->sas().keep(sa->id);
     keep_twins_out(*sa);
   }
@@ -55,7 +61,10 @@ Result<void> KernelBeside::adopt() {
 Result<void> KernelBeside::can(const SaSpec& sa) {
   if (auto able = kernel_->can(sa); !able) return able;
   const auto [tried, is_new] = tried_.try_emplace(kernel_suite(sa));
-  if (is_new) tried->second = try_suite(*kernel_, sa);
+  if (!is_new) return tried->second;
+  auto requests = Netlink::open(NETLINK_XFRM, 0);
+  tried->second = requests ? try_suite(*requests, sa, TrialFor::kPlacement)
+                           : Result<void>(std::unexpected(requests.error()));
   return tried->second;
 }
 

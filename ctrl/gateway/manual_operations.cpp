@@ -51,7 +51,30 @@ Result<PolicyId> ManualOperations::add(PolicySpec policy) {
     return std::unexpected(done.error());
   }
   reconciler_.manual().add(policy);
+  keep_(policy.id, true);
   return policy.id;
+}
+
+void ManualOperations::adopt(const std::vector<PolicySpec>& policies, const std::vector<SaSpec>& sas) {
+  ManualEntries& manual = reconciler_.manual();
+  const auto left_out = [this](const std::string& what, const std::string& why) {
+    log_.warning(Category::kDaemon, what + ", made by hand before this process, is left out: " + why);
+  };
+  for (const PolicySpec& policy : policies) {
+    if (std::ranges::find(config_.policies, policy.name, &PolicySpec::name) != config_.policies.end())
+      left_out("policy " + policy.name, "the file has one of this name");
+    else if (!ids_.take(policy.id))
+      left_out("policy " + policy.name, "the file has one of its number");
+    else
+      manual.add(policy);
+  }
+  for (const SaSpec& sa : sas)
+    if (sa.direction == Direction::kOut && config_.policy(sa.policy) == nullptr &&
+        std::ranges::find(manual.policies(), sa.policy, &PolicySpec::id) == manual.policies().end())
+      left_out(text(sa), "its policy is not there");
+    else
+      manual.adopt(sa, clock_now());
+  if (!policies.empty() || !sas.empty()) reconciler_.all_changed();
 }
 
 // With `added`, which may be one that entries from before name as over them.
@@ -82,6 +105,7 @@ Result<void> ManualOperations::remove(PolicyId id) {
   const std::optional<PolicySpec> gone = reconciler_.manual().remove(id);
   if (!gone)
     return fail("there is no manual policy with this id; those of the configuration are changed there");
+  keep_(id, false);
   return reconciler_.uninstall({.policies = {{id, *gone}}});
 }
 

@@ -4,7 +4,9 @@
 // limit. Control thread.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ctrl/install/reconciler.h"
@@ -15,9 +17,16 @@ namespace simplon::ctrl {
 
 class ManualOperations {
  public:
+  // Told of each policy that is made by hand, and before one goes.
+  using Keep = std::function<void(PolicyId id, bool there)>;
+
   // All of them outlive this.
-  ManualOperations(Reconciler& reconciler, const Config& config, PolicyIds& ids, Log& log)
-      : reconciler_(reconciler), config_(config), ids_(ids), log_(log) {}
+  ManualOperations(Reconciler& reconciler, const Config& config, PolicyIds& ids, Log& log, Keep keep)
+      : reconciler_(reconciler), config_(config), ids_(ids), log_(log), keep_(std::move(keep)) {}
+
+  // What was made by hand in the process before this one. What this configuration leaves no place for is told
+  // in the log and left out.
+  void adopt(const std::vector<PolicySpec>& policies, const std::vector<SaSpec>& sas);
 
   // Sets the members of `operations` that are about entries made by hand.
   void bind(Operations& operations);
@@ -42,6 +51,7 @@ class ManualOperations {
   const Config& config_;
   PolicyIds& ids_;
   Log& log_;
+  Keep keep_;
 };
 
 }  // namespace simplon::ctrl

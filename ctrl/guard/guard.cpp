@@ -88,7 +88,7 @@ int Guard::run() {
     }
   }
   stop_kernel();
-  if (region_.state().forwarder == Forwarder::kKernel) close_kernel(region_);
+  if (region_.state().forwarder != Forwarder::kNobody) close_kernel(region_);
   return *result_;
 }
 

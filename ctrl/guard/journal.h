@@ -25,7 +25,16 @@ namespace simplon::ctrl {
 // kIkeBatch, under 0: several IKE SAs that change together (IkeJournal in ctrl/gateway/ike_journal.h).
 // kInKernel, by the SaId: the kernel has it, and may send by it. The forwarder's (kernel_forwarder.h), which
 // writes while there is no gateway.
-enum class RecordKind : std::uint32_t { kSa = 1, kPolicy, kNetwork, kIkeSa, kInKernel, kIkeBatch, kPins };
+enum class RecordKind : std::uint32_t {
+  kSa = 1,
+  kPolicy,
+  kNetwork,
+  kIkeSa,
+  kInKernel,
+  kIkeBatch,
+  kPins,
+  kManual
+};
 
 class Journal {
  public:

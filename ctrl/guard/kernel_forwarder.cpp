@@ -75,42 +75,55 @@ void remove_former(XfrmBackend& kernel, const Installed& former) {
   for (const SaRef& sa : former.sas) tell(kernel.remove_sa(sa));
 }
 
-// After an error nobody knows whether a number was used.
-Result<void> go_on(XfrmBackend& kernel, const SaSpec& spec, bool has_twin, dp::SaStart start) {
-  const auto sa = std::make_shared<const SaSpec>(spec);
-  if (has_twin) {
-    if (auto done = kernel.resume(sa, start)) return done;
-    if (auto done = kernel.remove_sa(sa); !done) return done;
-    start.next_sequence += dp::kLeaseStep;
-  }
-  return kernel.add_sa(sa, start);
+// What of the SAs of the data path is in the kernel now.
+struct Added {
+  std::size_t count = 0;
+  std::set<SaId> anew;  // in the place of a twin, or of nothing
+};
+
+// Nobody knows whether a number from here on was used.
+std::uint64_t skip_numbers(dp::SaLease& lease, std::uint64_t from) {
+  dp::raise(lease.ceiling, from + dp::kLeaseStep);
+  return from + dp::kLeaseStep;
 }
 
-// How many are in the kernel now.
-std::size_t add_sas(XfrmBackend& kernel, Journal& journal, const std::vector<SaRecord>& sas,
-                    const std::set<SaId>& twins, std::span<dp::SaLease> leases) {
-  std::size_t added = 0;
+// By its twin, or anew. After an error its numbers are passed over: the kernel may have it all the same.
+Result<void> go_on(XfrmBackend& kernel, const SaRef& sa, dp::SaLease& lease, bool has_twin, Added& added) {
+  const bool out = sa->direction == Direction::kOut;
+  dp::SaStart start{.next_sequence = lease.ceiling, .replay_top = lease.floor};
+  if (has_twin && kernel.resume(sa, start)) return {};
+  if (has_twin && out) start.next_sequence = skip_numbers(lease, start.next_sequence);
+  added.anew.insert(sa->id);
+  if (auto done = kernel.remove_sa(sa); !done) return done;
+  if (out && start.next_sequence > last_sequence(*sa))
+    return fail("SA " + text(sa->spi) + " has no numbers left");
+  auto done = kernel.add_sa(sa, start);
+  if (!done && out) skip_numbers(lease, start.next_sequence);
+  return done;
+}
+
+Added add_sas(XfrmBackend& kernel, Journal& journal, const std::vector<SaRecord>& sas,
+              const std::set<SaId>& twins, std::span<dp::SaLease> leases) {
+  Added out;
   for (const Direction direction : {Direction::kIn, Direction::kOut})
     for (const SaRecord& record : sas) {
       if (record.sa.direction != direction || record.lease >= leases.size()) continue;
-      const dp::SaLease& lease = leases[record.lease];
-      const std::uint64_t ceiling = lease.ceiling.load(), floor = lease.floor.load();
+      dp::SaLease& lease = leases[record.lease];
+      const auto sa = std::make_shared<const SaSpec>(record.sa);
+      const std::uint64_t ceiling = lease.ceiling.load();
       // The data path never had it; or it is used up, and would stand in the way of the next one.
-      if (ceiling == 0 || (direction == Direction::kOut && ceiling > last_sequence(record.sa))) {
-        if (twins.contains(record.sa.id)) tell(kernel.remove_sa(std::make_shared<const SaSpec>(record.sa)));
+      if (ceiling == 0 || (direction == Direction::kOut && ceiling > last_sequence(*sa))) {
+        if (twins.contains(sa->id)) tell(kernel.remove_sa(sa));
         continue;
       }
-      const auto id = static_cast<std::uint64_t>(record.sa.id);
+      const auto id = static_cast<std::uint64_t>(sa->id);
       auto done = journal.put(RecordKind::kInKernel, id, {});
-      if (done)
-        done = go_on(kernel, record.sa, twins.contains(record.sa.id),
-                     {.next_sequence = ceiling, .replay_top = floor});
-      if (!done && kernel.remove_sa(std::make_shared<const SaSpec>(record.sa)))
-        journal.erase(RecordKind::kInKernel, id);
+      if (done) done = go_on(kernel, sa, lease, twins.contains(sa->id), out);
+      if (!done && kernel.remove_sa(sa)) journal.erase(RecordKind::kInKernel, id);
       tell(done);
-      added += done ? 1 : 0;
+      out.count += done ? 1 : 0;
     }
-  return added;
+  return out;
 }
 
 // An entry that cannot be had would open what stands behind it: then its traffic is blocked, all of it.
@@ -150,7 +163,9 @@ void give_up_sa(SaId id, const Wanted& wanted, std::span<dp::SaLease> leases) {
       dp::raise(leases[record.lease].ceiling, kUsedUp);
 }
 
-[[noreturn]] void keep(XfrmBackend& kernel, const Wanted& wanted, std::span<dp::SaLease> leases) {
+// A twin that a packet of the machine's own has reached before its time expires: that may be told after
+// another SA stands in its place.
+[[noreturn]] void keep(XfrmBackend& kernel, const Wanted& wanted, const Region& region, std::set<SaId> anew) {
   std::vector<pollfd> fds;
   for (const int fd : kernel.fds()) fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
   for (;;) {
@@ -159,8 +174,19 @@ void give_up_sa(SaId id, const Wanted& wanted, std::span<dp::SaLease> leases) {
       if (const auto* changed = std::get_if<ChangedEvent>(&event))
         say(changed->open ? Urgency::kError : Urgency::kWarning, changed->what);
       else if (const auto* gone = std::get_if<ExpireEvent>(&event); gone != nullptr && gone->hard)
-        give_up_sa(gone->sa, wanted, leases);
+        if (anew.erase(gone->sa) == 0) give_up_sa(gone->sa, wanted, region.leases());
+    if (kernel.has_nft_fence()) region.state().no_fence = false;
   }
+}
+
+// The interfaces are muted, and what the kernel had of the ports' addresses and routes goes.
+void take_network(const Region& region) {
+  const Wanted wanted = read_wanted(Journal(region.journal()));
+  for (const KernelPort& port : wanted.network.ports)
+    if (!port.interface.empty())
+      if (auto done = mute(port.interface); !done) tell(done.error().what);
+  for (const std::string& failed : take_from_kernel(wanted.network, wanted.policies)) tell(failed);
+  restore_ipv6_forwarding(region.state());
 }
 
 }  // namespace
@@ -186,8 +212,7 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
   remove_former(**kernel, former.rest);
   steps.done("policies");
   region.state().forwarder.store(Forwarder::kKernel);  // from now on it may have sent
-  const std::size_t sas =
-      former.in_kernel.size() + add_sas(**kernel, journal, wanted.sas, former.twins, region.leases());
+  Added added = add_sas(**kernel, journal, wanted.sas, former.twins, region.leases());
   steps.done("SAs");
   IkeSockets ike = IkeSockets::adopt(sockets);
   tell(ike.prepare_for_kernel());
@@ -199,22 +224,18 @@ void forward_by_kernel(const Region& region, const std::vector<int>& sockets) {
   tell(ask_neighbours_anew(wanted.network));
   region.state().kernel_ready = true;
   steps.done("interfaces");
-  say(Urgency::kWarning,
-      "the kernel forwards: " + std::to_string(sas) + " of " + std::to_string(wanted.sas.size()) + " SAs (" +
-          std::to_string(former.twins.size()) + " stood by), " + std::to_string(wanted.policies.size()) +
-          " policies, after " + steps.total() + " (" + steps.text() + ")");
-  keep(**kernel, wanted, region.leases());
+  say(Urgency::kWarning, "the kernel forwards: " + std::to_string(former.in_kernel.size() + added.count) +
+                             " of " + std::to_string(wanted.sas.size()) + " SAs (" +
+                             std::to_string(former.twins.size()) + " stood by), " +
+                             std::to_string(wanted.policies.size()) + " policies, after " + steps.total() +
+                             " (" + steps.text() + ")");
+  keep(**kernel, wanted, region, std::move(added.anew));
 }
 
 void close_kernel(const Region& region) {
-  const Wanted wanted = read_wanted(Journal(region.journal()));
-  for (const KernelPort& port : wanted.network.ports)
-    if (!port.interface.empty())
-      if (auto done = mute(port.interface); !done) tell(done.error().what);
-  for (const std::string& failed : take_from_kernel(wanted.network, wanted.policies)) tell(failed);
-  restore_ipv6_forwarding(region.state());
+  if (region.state().forwarder == Forwarder::kKernel) take_network(region);
   auto kernel = XfrmBackend::open();
-  if (!kernel) return tell(kernel.error().what);
+  if (!kernel) return;  // it has nothing of ours
   const auto installed = (*kernel)->dump();
   if (!installed) return tell(installed.error().what);
   for (const SaRef& sa : installed->sas) tell((*kernel)->remove_sa(sa));

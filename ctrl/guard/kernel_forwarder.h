@@ -17,8 +17,8 @@ namespace simplon::ctrl {
 // programs change is put back.
 [[noreturn]] void forward_by_kernel(const Region& region, const std::vector<int>& sockets);
 
-// The administrator has stopped the guard while the kernel forwarded: what is stopped is closed, as a gateway
-// is. The interfaces are muted and the SAs removed; the policies stay.
+// The guard ends: what is stopped is closed, as a gateway is. The SAs that are in the kernel are removed; if
+// it forwarded, the interfaces are muted first. The policies stay.
 void close_kernel(const Region& region);
 
 }  // namespace simplon::ctrl

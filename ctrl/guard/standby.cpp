@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/guard/standby.h"
 
-#include <chrono>
+#include <linux/netlink.h>
+
 #include <utility>
 #include <variant>
-#include <vector>
 
 namespace simplon::ctrl {
 namespace {
@@ -12,30 +12,40 @@ namespace {
 constexpr std::size_t kEachTurn = 32;
 constexpr std::chrono::milliseconds kLongestTurn{3};
 constexpr std::size_t kMostReasons = 16;
+// One that is lost so soon, so often, is not put back: packets of its reach it in the kernel, and are lost
+// with it.
+constexpr std::chrono::seconds kSoon{1};
+constexpr unsigned kMostLosses = 3;
 
 }  // namespace
+
+Standby::~Standby() {
+  for (const SaRef& sa : leaving_) [[maybe_unused]]
+    const auto done = kernel_->remove_sa(sa);
+}
 
 void Standby::begin() {
   if (std::exchange(began_, true)) return;
   auto kernel = XfrmBackend::open(XfrmBackend::Scope::kStandby);
   if (!kernel) return warn_once(kernel.error().what);
+  auto requests = Netlink::open(NETLINK_XFRM, 0);
+  if (!requests) return warn_once(requests.error().what);
   kernel_ = std::move(*kernel);
-  trials_ = std::make_unique<SuiteTrials>();
-  try_expected();
+  trials_ = std::make_unique<SuiteTrials>(std::move(*requests));
 }
 
 void Standby::expect(const SaSpec& sa) {
   for (const Family family : {Family::kV4, Family::kV6}) {
     SaSpec one = sa;
+    one.id = {};
     one.destination = IpAddress::any(family);
     expected_.push_back(std::make_shared<const SaSpec>(std::move(one)));
   }
-  if (trials_) try_expected();
 }
 
-void Standby::try_expected() {
+void Standby::ask_expected() {
   for (const SaRef& sa : std::exchange(expected_, {}))
-    if (kernel_->can(*sa)) who_waits(sa);
+    if (kernel_->can(*sa)) is_tried(sa);
 }
 
 void Standby::warn_once(const std::string& why) {
@@ -45,7 +55,7 @@ void Standby::warn_once(const std::string& why) {
 
 void Standby::add(const SaRef& sa) {
   remove(sa);
-  twins_[sa->id] = {sa};
+  twins_[sa->id] = {.sa = sa};
   if (sa->direction == Direction::kOut) outbound_[sa->policy].insert(sa->id);
   waiting_.insert(sa->id);
 }
@@ -59,29 +69,43 @@ void Standby::remove(const SaRef& sa) {
     of_entry->second.erase(sa->id);
     if (of_entry->second.empty()) outbound_.erase(of_entry);
   }
-  take_away(twin.mapped());
+  if (take_away(twin.mapped())) leaving_.push_back(twin.mapped().sa);
 }
 
-void Standby::take_away(Twin& twin) {
-  if (twin.is != Is::kStanding) return;
-  twin.is = Is::kWaiting;
+// False: the kernel did not have it.
+bool Standby::take_away(Twin& twin) {
+  if (twin.state != State::kStanding) return false;
+  twin.state = State::kWaiting;
   --standing_;
-  if (auto done = kernel_->remove_sa(twin.sa); !done) warn_once(done.error().what);
+  return true;
 }
 
 // It is gone from the kernel, or at its end there.
-void Standby::wait(SaId id) {
-  const auto twin = twins_.find(id);
-  if (twin == twins_.end() || twin->second.is != Is::kStanding) return;
-  take_away(twin->second);
-  waiting_.insert(id);
+void Standby::lose(SaId id) {
+  const auto found = twins_.find(id);
+  if (found == twins_.end()) return;
+  Twin& twin = found->second;
+  if (!take_away(twin)) return;
+  leaving_.push_back(twin.sa);
+  twin.lost = Clock::now() - twin.since < kSoon ? twin.lost + 1 : 1;
+  if (twin.lost < kMostLosses) {
+    waiting_.insert(id);
+    return;
+  }
+  twin.state = State::kImpossible;
+  warn_once(
+      "the kernel takes packets in by it (an interface below a port merges them: ethtool -K … gro off), or "
+      "another program removes it again and again");
 }
 
+// At once: an SA that can send is about to be there.
 void Standby::keep_out(PolicyId entry) {
   if (kept_out_[entry]++ != 0) return;
   const auto twins = outbound_.find(entry);
   if (twins == outbound_.end()) return;
-  for (const SaId id : twins->second) take_away(twins_.at(id));
+  for (const SaId id : twins->second)
+    if (Twin& twin = twins_.at(id); take_away(twin))
+      if (auto done = kernel_->remove_sa(twin.sa); !done) warn_once(done.error().what);
 }
 
 void Standby::let_in(PolicyId entry) {
@@ -101,16 +125,17 @@ void Standby::take_former() {
   for (const auto& [id, twin] : twins_) all.push_back(twin.sa);
   if (const auto same = kernel_->adopt(all, true))
     for (const SaId id : *same) {
-      twins_.at(id).is = Is::kStanding;
+      Twin& twin = twins_.at(id);
+      twin.state = State::kStanding;
+      twin.since = Clock::now();
       waiting_.erase(id);
       ++standing_;
-      if (kept_out(*twins_.at(id).sa)) take_away(twins_.at(id));
+      if (kept_out(*twin.sa) && take_away(twin)) leaving_.push_back(twin.sa);
     }
   const auto installed = kernel_->dump();
   if (!installed) return warn_once(installed.error().what);
   for (const SaRef& sa : installed->sas)
-    if (sa->id == SaId{})
-      if (auto done = kernel_->remove_sa(sa); !done) warn_once(done.error().what);
+    if (sa->id == SaId{}) leaving_.push_back(sa);
 }
 
 void Standby::take_trials() {
@@ -122,55 +147,76 @@ void Standby::take_trials() {
   }
 }
 
-// For the trial of its suite, which begins; null: it has been tried.
-std::vector<SaId>* Standby::who_waits(const SaRef& sa) {
+bool Standby::is_tried(const SaRef& sa) {
   const KernelSuite suite = kernel_suite(*sa);
-  if (tried_.contains(suite)) return nullptr;
+  if (tried_.contains(suite)) return true;
   const auto [who, first] = being_tried_.try_emplace(suite);
+  if (sa->id != SaId{}) who->second.push_back(sa->id);
   if (first) trials_->ask(sa);
-  return &who->second;
+  return false;
 }
 
 void Standby::install(Twin& twin) {
+  if (twin.state != State::kWaiting || kept_out(*twin.sa)) return;
   if (auto able = kernel_->can(*twin.sa); !able) {
-    twin.is = Is::kImpossible;
+    twin.state = State::kImpossible;
     return warn_once(able.error().what);
   }
-  if (auto* const who = who_waits(twin.sa)) return who->push_back(twin.sa->id);
-  twin.is = Is::kImpossible;
-  if (const auto& able = tried_.at(kernel_suite(*twin.sa)); !able) return warn_once(able.error().what);
-  if (auto done = kernel_->add_standby(twin.sa); !done) return warn_once(done.error().what);
-  twin.is = Is::kStanding;
+  if (!is_tried(twin.sa)) return;
+  twin.state = State::kImpossible;
+  const KernelSuite suite = kernel_suite(*twin.sa);
+  if (const auto& able = tried_.at(suite); !able) return warn_once(able.error().what);
+  if (auto done = kernel_->add_standby(twin.sa); !done) {
+    // The words name the SA: once for each suite.
+    if (told_suites_.insert(suite).second) warn_once(done.error().what);
+    return;
+  }
+  twin.state = State::kStanding;
+  twin.since = Clock::now();
   ++standing_;
 }
 
 // A limit of time that a twin has reached is one of its SA as well: that goes, or is replaced, by itself.
-void Standby::turn() {
-  if (!kernel_) return;
-  take_former();
-  take_trials();
+void Standby::read_events() {
   bool changed = false;
   for (const BackendEvent& event : kernel_->poll())
     if (const auto* gone = std::get_if<ExpireEvent>(&event); gone != nullptr && gone->hard)
-      wait(gone->sa);
+      lose(gone->sa);
     else
       changed = changed || std::holds_alternative<ChangedEvent>(event);
   if (changed)
     warn_("another program has changed what stands by in the kernel for a take-over; it is put back");
-  const auto end = std::chrono::steady_clock::now() + kLongestTurn;
-  for (std::size_t n = 0; n < kEachTurn && !waiting_.empty() && std::chrono::steady_clock::now() < end; ++n)
-    if (Twin& twin = twins_.at(waiting_.extract(waiting_.begin()).value()); !kept_out(*twin.sa))
-      install(twin);
+}
+
+void Standby::turn() {
+  if (!kernel_) return;
+  take_former();
+  ask_expected();
+  take_trials();
+  if (!being_tried_.empty()) return;
+  read_events();
+  const auto end = Clock::now() + kLongestTurn;
+  for (std::size_t n = 0; n < kEachTurn && being_tried_.empty() && Clock::now() < end; ++n)
+    if (!leaving_.empty()) {
+      if (auto done = kernel_->remove_sa(leaving_.front()); !done) warn_once(done.error().what);
+      leaving_.pop_front();
+    } else if (!waiting_.empty()) {
+      install(twins_.at(waiting_.extract(waiting_.begin()).value()));
+    }
 }
 
 void Standby::recheck() {
   if (!kernel_) return;
   kernel_->recheck();
   told_.clear();
+  told_suites_.clear();
   std::erase_if(tried_, [](const auto& tried) { return !tried.second; });
   for (auto& [id, twin] : twins_)
-    if (std::exchange(twin.is, twin.is == Is::kImpossible ? Is::kWaiting : twin.is) == Is::kImpossible)
+    if (twin.state == State::kImpossible) {
+      twin.state = State::kWaiting;
+      twin.lost = 0;
       waiting_.insert(id);
+    }
 }
 
 StatusLines Standby::status() const {

@@ -5,10 +5,13 @@
 // Two transmitters never have one key: a twin can neither send nor receive (XfrmBackend::add_standby()).
 //
 // Control thread of the gateway. An SA costs one message to the kernel, some time after the data path has it
-// and after its suite has been tried (suite_trials.h).
+// and after its suite has been tried (suite_trials.h). While one is tried nothing else is asked here: the
+// kernel would have the control thread wait.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -28,14 +31,14 @@ class Standby {
 
   // `warn` is told of each reason why an SA cannot stand by, once, and of what other programs do.
   explicit Standby(Warn warn) : warn_(std::move(warn)) {}
+  ~Standby();  // those that were removed are gone
 
   // An SA of this suite may come: it is tried beforehand, for both families. The addresses do not matter.
   void expect(const SaSpec& sa);
   // A port is the kernel's, too: from now on there are twins. What was added before waits until then.
   void begin();
-  // They come into the kernel by turn(), a few at a time: no turn of the control thread takes long.
+  // They come into the kernel, and go, by turn(), a few at a time: no turn of the control thread takes long.
   void add(const SaRef& sa);
-  // At once.
   void remove(const SaRef& sa);
   // Also puts back what another program has removed.
   void turn();
@@ -50,19 +53,24 @@ class Standby {
   StatusLines status() const;
 
  private:
-  enum class Is : std::uint8_t { kWaiting, kStanding, kImpossible };  // kWaiting: also for its suite
+  using Clock = std::chrono::steady_clock;
+  enum class State : std::uint8_t { kWaiting, kStanding, kImpossible };  // kWaiting: also for its suite
   struct Twin {
     SaRef sa;
-    Is is = Is::kWaiting;
+    State state = State::kWaiting;
+    Clock::time_point since{};  // it stands
+    unsigned lost = 0;          // how often it was lost soon after
   };
   void take_former();
+  void ask_expected();
   void take_trials();
-  void try_expected();
-  std::vector<SaId>* who_waits(const SaRef& sa);
+  // True: its suite has been tried. Else this SA, if it has an id, waits for the trial, which begins.
+  bool is_tried(const SaRef& sa);
+  void read_events();
   void install(Twin& twin);
   void warn_once(const std::string& why);
-  void wait(SaId id);
-  void take_away(Twin& twin);
+  void lose(SaId id);
+  bool take_away(Twin& twin);
   bool kept_out(const SaSpec& sa) const {
     return sa.direction == Direction::kOut && kept_out_.contains(sa.policy);
   }
@@ -72,10 +80,12 @@ class Standby {
   bool began_ = false, former_taken_ = false;
   std::map<SaId, Twin> twins_;
   std::set<SaId> waiting_;
+  std::deque<SaRef> leaving_;  // the kernel
   std::map<PolicyId, std::set<SaId>> outbound_;
   std::map<PolicyId, std::size_t> kept_out_;
   std::size_t standing_ = 0;
   std::set<std::string> told_;
+  std::set<KernelSuite> told_suites_;
   std::unique_ptr<SuiteTrials> trials_;  // null as kernel_ is
   std::vector<SaRef> expected_;          // as said before begin()
   std::map<KernelSuite, Result<void>> tried_;

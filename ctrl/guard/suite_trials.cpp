@@ -17,13 +17,12 @@ std::vector<SuiteTrials::Done> SuiteTrials::take() {
 }
 
 void SuiteTrials::run(const std::stop_token& stop) {
-  auto kernel = XfrmBackend::open(XfrmBackend::Scope::kStandby);
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [this] { return !asked_.empty(); })) {
+  while (changed_.wait(lock, stop, [this] { return !asked_.empty(); }) && !stop.stop_requested()) {
     const SaRef sa = std::move(asked_.front());
     asked_.pop_front();
     lock.unlock();
-    auto done = kernel ? try_suite(**kernel, *sa) : Result<void>(std::unexpected(kernel.error()));
+    auto done = try_suite(requests_, *sa, TrialFor::kStandby);
     lock.lock();
     done_.emplace_back(kernel_suite(*sa), std::move(done));
   }

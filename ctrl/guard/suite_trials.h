@@ -14,12 +14,14 @@
 
 namespace simplon::ctrl {
 
-// Control thread; a thread of its own does the work. The destructor waits for the trial that it is in.
+// Control thread; a thread of its own does the work, by this socket. The destructor waits for the trial that
+// it is in.
 class SuiteTrials {
  public:
   using Done = std::pair<KernelSuite, Result<void>>;
 
-  SuiteTrials() : thread_([this](const std::stop_token& stop) { run(stop); }) {}
+  explicit SuiteTrials(Netlink requests)
+      : requests_(std::move(requests)), thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
   void ask(const SaRef& sa);
   // What has been tried since the last call.
@@ -28,6 +30,7 @@ class SuiteTrials {
  private:
   void run(const std::stop_token& stop);
 
+  Netlink requests_;  // the thread's
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<SaRef> asked_;

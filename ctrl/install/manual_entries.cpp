@@ -7,10 +7,15 @@
 namespace simplon::ctrl {
 
 SaRef ManualEntries::add(SaSpec sa, Now now) {
-  sa.id = SaId{++last_id_};
-  sas_.push_back(std::make_shared<const SaSpec>(std::move(sa)));
-  ages_[sas_.back()->id].since = now;
+  sa.id = SaId{last_id_ + 1};
+  adopt(sa, now);
   return sas_.back();
+}
+
+void ManualEntries::adopt(const SaSpec& sa, Now now) {
+  last_id_ = std::max(last_id_, static_cast<std::uint64_t>(sa.id));
+  sas_.push_back(std::make_shared<const SaSpec>(sa));
+  ages_[sa.id].since = now;
 }
 
 SaRef ManualEntries::remove(SaId id) {

@@ -21,8 +21,13 @@ class ManualEntries {
   const std::vector<PolicySpec>& policies() const { return policies_; }
   bool contains(SaId id) const { return ages_.contains(id); }
 
+  // Whether it is one that add() gives.
+  static bool is_manual(SaId id) { return static_cast<std::uint64_t>(id) > kBeforeFirst; }
+
   // Gives the SA its id, apart from those that IKE gives.
   SaRef add(SaSpec sa, Now now);
+  // One of the process before this one: it keeps its id.
+  void adopt(const SaSpec& sa, Now now);
   void add(const PolicySpec& policy) { policies_.push_back(policy); }
   SaRef remove(SaId id);  // what was removed; none: there is none
   std::optional<PolicySpec> remove(PolicyId id);
@@ -37,6 +42,7 @@ class ManualEntries {
   std::optional<Limit> reached(SaId id, bool hard);
 
  private:
+  static constexpr std::uint64_t kBeforeFirst = std::uint64_t{1} << 62;
   struct Age {
     Now since{};
     bool soft_told = false;
@@ -44,7 +50,7 @@ class ManualEntries {
   std::vector<SaRef> sas_;
   std::vector<PolicySpec> policies_;
   std::map<SaId, Age> ages_;
-  std::uint64_t last_id_ = std::uint64_t{1} << 62;
+  std::uint64_t last_id_ = kBeforeFirst;
 };
 
 }  // namespace simplon::ctrl

@@ -130,6 +130,7 @@ Result<void> Endpoint::adopt(Bytes frozen, Now now) {
   impl_->after_input(now);
   return adopted;
 }
+void Endpoint::pass_over(SaId id) { move_beyond(impl_->context.next_sa, id); }
 void Endpoint::start(Now now) {
   impl_->start(now);
   impl_->after_input(now);

@@ -92,6 +92,8 @@ class Endpoint {
   // was. If its connection is gone or has another peer, the peer is told to delete it; a child that is gone
   // or changed is deleted. The error says why it cannot be. After configure() with kHold, before start().
   Result<void> adopt(Bytes frozen, Now now);
+  // The ids of SAs up to this one were the former process's, whether adopted or not.
+  void pass_over(SaId id);
   // All are adopted. Their keys were in two processes, so all get new ones, spread over a minute or more; and
   // what is to be up and is not is initiated.
   void start(Now now);

@@ -22,6 +22,19 @@ ok "the tunnel comes up" wait_for 20 ctl gwA initiate sites net
 ok "pings cross it" site_pings hostA 198.18.2.10
 ok "the capture sees what is sent in clear on purpose" site_watch_clear
 site_watch_numbers
+by_hand() {
+  ctl gwA policy add lab --action protect --local-ts 198.18.1.0/24 --remote-ts 203.0.113.0/24 &&
+    ctl gwA sa add --direction out --spi 0x1001 --source 198.51.100.1 --destination 198.51.100.2 --suite aes128gcm16 --policy lab \
+      --key 000102030405060708090a0b0c0d0e0f10111213
+}
+ok "a policy and an SA by hand" by_hand
+sent_by_hand() { ctl gwA sa list --json | tr ',{' '\n\n' | awk '/"spi"/ {hand = /1001"/} /"packets"/ && hand {gsub(/[^0-9]/, ""); print; exit}'; }
+sends_by_hand() {
+  local before; before=$(sent_by_hand)
+  on hostA ping -q -c 3 -i 0.1 -W 0.1 203.0.113.9 >/dev/null
+  [ "$(sent_by_hand)" -ge $((before + 3)) ]
+}
+ok "packets leave by it" wait_for 10 sends_by_hand
 set_up() { grep -c 'parsed IKE_SA_INIT request' "$run/gwB/charon.log"; }
 ok "the peer has set one IKE SA up" test "$(set_up)" = 1
 adopted() { ctl gwA sas --json 2>/dev/null | grep -q '"state": *"INSTALLED"'; }
@@ -32,6 +45,7 @@ for ((i = 1; i <= kills; i++)); do
   ok "after kill $i the next gateway takes over" wait_for 60 has "took over from" "$i"
   ok "pings cross again" wait_for 30 site_pings hostA 2001:db8:b::10
   ping_end | sed 's/^/       /'
+  ok "what was made by hand is there, and carries packets" wait_for 10 sends_by_hand
 done
 ok "the peer has set none up anew" test "$(set_up)" = 1
 ok "its child is the console's" adopted

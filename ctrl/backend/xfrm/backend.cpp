@@ -55,13 +55,9 @@ Result<void> XfrmBackend::install(const SaRef& sa, NetlinkMessage& message) {
   // Of one SPI and destination there is one SA here, whatever its protocol (known_).
   if (known_.contains({sa->spi, sa->destination})) return fail(what + ": there is one with this SPI already");
   if (auto alone = one_peer_behind_nat(*sa); !alone) return fail(what + ": " + alone.error().what);
-  auto done = requests_.request(message, what);
-  if (requests_.error() == ENOSYS)
-    return fail(done.error().what + "; it does not know " + std::string(sa->suite.encr->xfrm));
-  if (requests_.error() == EPROTONOSUPPORT)
-    return fail(done.error().what + "; it has no " + std::string(simplon::name(sa->protocol)));
+  const auto done = requests_.request(message, what);
   if (done) know(sa);
-  return done;
+  return explained(done, requests_.error(), *sa);
 }
 
 NetlinkMessage XfrmBackend::wanted_sa(const SaSpec& sa, std::uint16_t type, const Progress* progress) const {

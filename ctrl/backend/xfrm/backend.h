@@ -66,10 +66,11 @@ class XfrmBackend final : public Backend {
   Result<void> add_sa(const SaRef& sa) override { return add_sa(sa, {}); }
   // For who goes on with an SA that another had before, as far as it came.
   Result<void> add_sa(const SaRef& sa, const dp::SaStart& start);
-  // An SA that somebody else forwards by (standby.cpp): the kernel has it whole, and refuses to send by it
-  // until resume(), which is add_sa() for such a one.
+  // An SA that somebody else forwards by (standby.cpp): the kernel has it whole, and refuses to send and to
+  // receive by it until resume(), which is add_sa() for such a one.
   Result<void> add_standby(const SaRef& sa);
   Result<void> resume(const SaRef& sa, const dp::SaStart& start);
+  bool has_nft_fence() const { return nft_ && nft_->stands(); }
   // Those of `sas` that a former run has left in the kernel exactly as they shall be: they are this one's
   // from now on. `standing_by`: by add_standby(), else by add_sa(). One dump for all.
   Result<std::set<SaId>> adopt(const std::vector<SaRef>& sas, bool standing_by);

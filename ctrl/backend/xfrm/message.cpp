@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -169,6 +170,15 @@ xfrm_address_t to_kernel(const IpAddress& address) {
 IpAddress from_kernel(const xfrm_address_t& address, std::uint16_t family) {
   return *IpAddress::from_bytes(
       Bytes(reinterpret_cast<const std::uint8_t*>(&address), family == AF_INET ? 4 : 16));
+}
+
+Result<void> explained(Result<void> done, int error, const SaSpec& sa) {
+  if (done) return done;
+  if (error == ENOSYS)
+    return fail(done.error().what + "; it does not know " + std::string(sa.suite.encr->xfrm));
+  if (error == EPROTONOSUPPORT)
+    return fail(done.error().what + "; it has no " + std::string(simplon::name(sa.protocol)));
+  return done;
 }
 
 std::string text(Spi spi) {

@@ -33,6 +33,8 @@ std::uint16_t family_of(const IpAddress& address);
 // `type`: XFRM_MSG_NEWSA, or XFRM_MSG_UPDSA for one that is there. With `progress` the SA goes on from there.
 NetlinkMessage sa_message(const SaSpec& sa, const KernelSupport& kernel = {},
                           std::uint16_t type = XFRM_MSG_NEWSA, const Progress* progress = nullptr);
+// The answer to one, with what a kernel that was built without it lacks. `error`: Netlink::error().
+Result<void> explained(Result<void> done, int error, const SaSpec& sa);
 std::string text(Spi spi);
 xfrm_usersa_id sa_id(const SaSpec& sa);
 // What the kernel tells of an SA: see Installed::sas.

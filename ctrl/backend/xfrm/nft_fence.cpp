@@ -7,6 +7,7 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr std::chrono::seconds kRetryAfter{5};
+const std::string kTrialTable = std::string(kNftTable) + "_trial";
 
 }  // namespace
 
@@ -28,15 +29,17 @@ Result<void> NftFence::try_kernel() {
           .destination = 8,
           .protocol = true,
           .dport = 0xff00}];
-  const std::string name = std::string(kNftTable) + "_trial";
-  if (auto done = nft(nft_table(sets, name)); !done) return done;
-  return nft("delete table inet " + name);
+  if (auto done = nft(nft_table(sets, kTrialTable)); !done) return done;
+  return nft("delete table inet " + kTrialTable);
 }
 
 Result<void> NftFence::release() {
-  const std::string table = std::string("table inet ") + kNftTable;
-  if (!nft("list " + table)) return {};  // there is none, and maybe no nftables
-  return nft("delete " + table);
+  for (const std::string& name : {std::string(kNftTable), kTrialTable}) {
+    const std::string table = "table inet " + name;
+    if (!nft("list " + table)) continue;  // there is none, and maybe no nftables
+    if (auto done = nft("delete " + table); !done) return done;
+  }
+  return {};
 }
 
 // After an error the table is not what the rules believe, nor after another program has changed it: then all

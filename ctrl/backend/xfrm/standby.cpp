@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// SAs that stand by in the kernel while somebody else forwards by them. Two locks keep each from being used,
+// SAs that stand by in the kernel while somebody else forwards by them. A lock keeps each from being used,
 // whoever asks: it has carried all the packets that its life has, so that Linux ends it before it sends or
-// takes in one; and an outbound one stands before the last number there is (RFC 4303 §3.3.3). When the kernel
-// is to forward, one message for each SA opens both and sets where it goes on: its cipher and its keys are
-// there already.
+// takes in one. An outbound one has another: it stands before the last number there is (RFC 4303 §3.3.3).
+// When the kernel is to forward, one message for each SA opens them and sets where it goes on: its cipher and
+// its keys are there already.
 #include <algorithm>
 #include <ctime>
 #include <map>
@@ -74,6 +74,7 @@ Result<void> XfrmBackend::resume(const SaRef& sa, const dp::SaStart& start) {
 }
 
 Result<std::set<SaId>> XfrmBackend::adopt(const std::vector<SaRef>& sas, bool standing_by) {
+  if (sas.empty()) return std::set<SaId>{};
   std::map<std::pair<Spi, IpAddress>, SaRef> wanted;
   for (const SaRef& sa : sas) wanted[{sa->spi, sa->destination}] = sa;
   std::vector<SaRef> same;
@@ -81,9 +82,9 @@ Result<std::set<SaId>> XfrmBackend::adopt(const std::vector<SaRef>& sas, bool st
                             [&](const nlmsghdr& message, const xfrm_usersa_info& info) {
                               const auto found = wanted.find(key_of(info));
                               if (found == wanted.end() || is_standby(info) != standing_by) return;
+                              if (standing_by && !is_untouched(*found->second, message, info)) return;
                               NetlinkMessage ours = sa_message(*found->second, has_);
                               if (standing_by) mark_standby(ours);
-                              if (standing_by && !is_untouched(*found->second, message, info)) return;
                               if (sa_differences(*ours.raw(), message).empty()) same.push_back(found->second);
                             });
   if (!read) return std::unexpected(read.error());

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether the running kernel was built with a suite: tried with an SA that is removed at once. By that the
-// kernel also loads what it has as modules, which takes long once: seconds, for a whole suite.
+// kernel also loads what it has as modules, which takes long once, up to seconds; until then it lets nobody
+// else ask anything of XFRM in this network namespace.
 #pragma once
 
 #include <compare>
+#include <cstdint>
 
-#include "ctrl/backend/xfrm/backend.h"
+#include "ctrl/linux/netlink.h"
+#include "dp/base/sa_spec.h"
 
 namespace simplon::ctrl {
 
@@ -19,10 +22,12 @@ struct KernelSuite {
 };
 KernelSuite kernel_suite(const SaSpec& sa);
 
-// An inbound SA between documentation addresses, with the suite and the keys of `sa`, of which nothing else
-// is looked at.
-SaSpec trial_of(const SaSpec& sa);
-// One that a process has left that died meanwhile is removed.
-Result<void> try_suite(XfrmBackend& kernel, const SaSpec& sa);
+// Two that are under way at a time do not meet.
+enum class TrialFor : std::uint8_t { kPlacement, kStandby };
+
+// Of `sa` the suite and the family are looked at, not the keys: the SA of the trial is inbound, between
+// documentation addresses, and its keys are random. `requests`: of NETLINK_XFRM. An error says what the
+// kernel lacks.
+Result<void> try_suite(Netlink& requests, const SaSpec& sa, TrialFor whom);
 
 }  // namespace simplon::ctrl

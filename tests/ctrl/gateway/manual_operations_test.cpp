@@ -19,7 +19,9 @@ struct ByHand : testing::Test {
   PolicyIds ids;
   std::unique_ptr<Log> log = std::move(*Log::open(Level::kError, "/dev/null"));
   Reconciler reconciler{configuration, ids, *log};
-  ManualOperations manual{reconciler, configuration, ids, *log};
+  std::vector<std::pair<PolicyId, bool>> kept;
+  ManualOperations manual{reconciler, configuration, ids, *log,
+                          [this](PolicyId id, bool there) { kept.emplace_back(id, there); }};
   Operations console;
   Journal* journal = nullptr;
 
@@ -46,6 +48,41 @@ struct ByHand : testing::Test {
     return out;
   }
 };
+
+// Of the process before this one, under the numbers that they had.
+TEST_F(ByHand, WhatTheGatewayBeforeHadGoesOn) {
+  PolicySpec lab = policy(Action::kProtect);
+  lab.id = PolicyId{40};
+  PolicySpec like_the_files = lab;
+  like_the_files.name = configuration.policies[0].name;
+  PolicySpec taken = lab;
+  taken.id = PolicyId{3};
+  taken.name = "taken";
+  SaSpec out = sa(Direction::kOut, lab.id), orphan = sa(Direction::kOut, PolicyId{77});
+  out.id = SaId{(std::uint64_t{1} << 62) + 5};
+  orphan.id = SaId{(std::uint64_t{1} << 62) + 6};
+  orphan.spi = Spi{0x4444};
+  manual.adopt({like_the_files, taken, lab}, {out, orphan});
+  ASSERT_TRUE(reconciler.reconcile({}));
+  EXPECT_TRUE(reconciler.holds(lab.id));
+  EXPECT_TRUE(reconciler.holds(out.id));
+  EXPECT_FALSE(reconciler.holds(orphan.id)) << "nothing would send by it";
+  EXPECT_EQ(console.manual_policies().size(), 1u);
+  EXPECT_EQ(ids.fresh(), PolicyId{41});
+  SaSpec another = sa(Direction::kOut, lab.id);
+  another.spi = Spi{0x4445};
+  const auto added = console.add_sa(another);
+  ASSERT_TRUE(added) << added.error().what;
+  EXPECT_EQ(*added, SaId{(std::uint64_t{1} << 62) + 6}) << "a number that is not used yet";
+  EXPECT_TRUE(console.remove_sa(out.id));
+}
+
+TEST_F(ByHand, APolicyIsKeptForTheNextGatewayUntilItIsRemoved) {
+  const auto id = console.add_policy(policy(Action::kDiscard));
+  ASSERT_TRUE(id) << id.error().what;
+  ASSERT_TRUE(console.remove_policy(*id));
+  EXPECT_THAT(kept, ElementsAre(testing::Pair(*id, true), testing::Pair(*id, false)));
+}
 
 TEST_F(ByHand, AnSaIsGoneWhenItsRemovalIsAnswered) {
   const auto id = console.add_sa(sa(Direction::kOut, PolicyId{1}));
