@@ -114,6 +114,20 @@ TEST_F(XfrmInterference, RemovedOrReplacedPolicyIsBack) {
   }
 }
 
+// The kernel's notice of that names no selector.
+TEST_F(XfrmInterference, APolicyRemovedByItsIndexIsBack) {
+  ASSERT_TRUE(backend_->fence());
+  add(office());
+  told_at_once();
+  const std::string before = policies();
+  ASSERT_TRUE(
+      runs("index=$(ip -s xfrm policy | grep -A1 '^src 192.0.2.0/25 dst 198.51.100.0/24' | "
+           "sed -n 's/.*dir out .*index \\([0-9]*\\).*/\\1/p'); ip xfrm policy delete dir out index $index"));
+  EXPECT_NE(policies(), before);
+  EXPECT_NE(told().find("1 of Simplon's kernel policies"), std::string::npos);
+  EXPECT_EQ(count(policies(), "dir "), count(before, "dir "));
+}
+
 TEST_F(XfrmInterference, PolicyOfAnotherThatLetsPassBeforeOursIsTold) {
   ASSERT_TRUE(backend_->fence());
   add(office());

@@ -83,8 +83,10 @@ void XfrmBackend::read_change(const nlmsghdr& message, std::vector<BackendEvent>
         if (!stands_apart(message, *gone)) forget({gone->pol.dir, gone->pol.sel});
       break;
     case XFRM_MSG_DELPOLICY:
-      if (const auto* gone = fixed_header<xfrm_userpolicy_id>(message))
+      if (const auto* gone = fixed_header<xfrm_userpolicy_id>(message)) {
+        if (gone->index != 0) check_policies_ = true;  // the kernel names no selector then
         if (!stands_apart(message, *gone)) forget({gone->dir, gone->sel});
+      }
       break;
     case XFRM_MSG_MIGRATE:
       // It names SAs by their ends and reqid, not by their SPIs, and changes a policy along with them; no
