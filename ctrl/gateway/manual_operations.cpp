@@ -55,7 +55,8 @@ Result<PolicyId> ManualOperations::add(PolicySpec policy) {
   return policy.id;
 }
 
-void ManualOperations::adopt(const std::vector<PolicySpec>& policies, const std::vector<SaSpec>& sas) {
+void ManualOperations::adopt(std::vector<PolicySpec> policies, const std::vector<SaSpec>& sas) {
+  std::ranges::sort(policies, {}, &PolicySpec::id);  // as take() needs them
   ManualEntries& manual = reconciler_.manual();
   const auto left_out = [this](const std::string& what, const std::string& why) {
     log_.warning(Category::kDaemon, what + ", made by hand before this process, is left out: " + why);

@@ -26,7 +26,7 @@ class ManualOperations {
 
   // What was made by hand in the process before this one. What this configuration leaves no place for is told
   // in the log and left out.
-  void adopt(const std::vector<PolicySpec>& policies, const std::vector<SaSpec>& sas);
+  void adopt(std::vector<PolicySpec> policies, const std::vector<SaSpec>& sas);
 
   // Sets the members of `operations` that are about entries made by hand.
   void bind(Operations& operations);

@@ -83,8 +83,9 @@ struct Added {
 
 // Nobody knows whether a number from here on was used.
 std::uint64_t skip_numbers(dp::SaLease& lease, std::uint64_t from) {
-  dp::raise(lease.ceiling, from + dp::kLeaseStep);
-  return from + dp::kLeaseStep;
+  const std::uint64_t next = std::min(from, kUsedUp - dp::kLeaseStep) + dp::kLeaseStep;
+  dp::raise(lease.ceiling, next);
+  return next;
 }
 
 // By its twin, or anew. After an error its numbers are passed over: the kernel may have it all the same.

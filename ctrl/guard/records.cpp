@@ -91,42 +91,39 @@ std::optional<PolicySpec> read_policy_record(Bytes record) {
   return policy && in.at_end() ? std::move(policy) : std::nullopt;
 }
 
-Secret record(const NetworkRecord& network) {
+template <class T>
+Secret written(const T& value) {
   RecordWriter out;
   FieldWriter codec(out);
-  codec(network);
+  codec(value);
   return out.take();
 }
-
-std::optional<NetworkRecord> read_network_record(Bytes record) {
+// All of the record; none: it is not one.
+template <class T>
+std::optional<T> whole(Bytes record) {
   RecordReader in(record);
-  NetworkRecord out;
+  T out;
   FieldReader codec(in);
   codec(out);
-  if (!in.at_end()) return std::nullopt;
-  const auto is_port = [&](dp::PortIndex port) { return static_cast<std::size_t>(port) < out.ports.size(); };
-  for (const dp::LocalAddress& address : out.addresses)
+  return in.at_end() ? std::optional(std::move(out)) : std::nullopt;
+}
+
+Secret record(const NetworkRecord& network) { return written(network); }
+
+std::optional<NetworkRecord> read_network_record(Bytes record) {
+  auto out = whole<NetworkRecord>(record);
+  if (!out) return std::nullopt;
+  const auto is_port = [&](dp::PortIndex port) { return static_cast<std::size_t>(port) < out->ports.size(); };
+  for (const dp::LocalAddress& address : out->addresses)
     if (!address.port || !is_port(*address.port)) return std::nullopt;
-  for (const dp::Route& route : out.routes)
+  for (const dp::Route& route : out->routes)
     if (!is_port(route.port) || route.prefix.length > (route.prefix.address.is_v4() ? 32 : 128))
       return std::nullopt;
   return out;
 }
 
-Secret record(const PinsRecord& pins) {
-  RecordWriter out;
-  FieldWriter codec(out);
-  codec(pins);
-  return out.take();
-}
-
-std::optional<PinsRecord> read_pins_record(Bytes record) {
-  RecordReader in(record);
-  PinsRecord out;
-  FieldReader codec(in);
-  codec(out);
-  return in.at_end() ? std::optional(std::move(out)) : std::nullopt;
-}
+Secret record(const PinsRecord& pins) { return written(pins); }
+std::optional<PinsRecord> read_pins_record(Bytes record) { return whole<PinsRecord>(record); }
 
 Wanted read_wanted(const Journal& journal) {
   Wanted out;

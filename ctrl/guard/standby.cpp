@@ -14,7 +14,6 @@ constexpr std::chrono::milliseconds kLongestTurn{3};
 constexpr std::size_t kMostReasons = 16;
 // One that is lost so soon, so often, is not put back: packets of its reach it in the kernel, and are lost
 // with it.
-constexpr std::chrono::seconds kSoon{1};
 constexpr unsigned kMostLosses = 3;
 
 }  // namespace
@@ -87,7 +86,7 @@ void Standby::lose(SaId id) {
   Twin& twin = found->second;
   if (!take_away(twin)) return;
   leaving_.push_back(twin.sa);
-  twin.lost = Clock::now() - twin.since < kSoon ? twin.lost + 1 : 1;
+  twin.lost = Clock::now() - twin.since < soon_ ? twin.lost + 1 : 1;
   if (twin.lost < kMostLosses) {
     waiting_.insert(id);
     return;

@@ -30,7 +30,9 @@ class Standby {
   using Warn = std::function<void(const std::string&)>;
 
   // `warn` is told of each reason why an SA cannot stand by, once, and of what other programs do.
-  explicit Standby(Warn warn) : warn_(std::move(warn)) {}
+  // `soon`: a twin that is lost within it, a few times in a row, is given up.
+  explicit Standby(Warn warn, std::chrono::seconds soon = std::chrono::seconds(1))
+      : warn_(std::move(warn)), soon_(soon) {}
   ~Standby();  // those that were removed are gone
 
   // An SA of this suite may come: it is tried beforehand, for both families. The addresses do not matter.
@@ -76,6 +78,7 @@ class Standby {
   }
 
   Warn warn_;
+  std::chrono::seconds soon_;
   std::unique_ptr<XfrmBackend> kernel_;  // null: no twins
   bool began_ = false, former_taken_ = false;
   std::map<SaId, Twin> twins_;

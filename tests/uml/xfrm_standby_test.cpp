@@ -207,20 +207,21 @@ TEST_F(StandbyTwins, ASuiteThatIsExpectedIsTriedBeforehand) {
 
 // What packets reach in the kernel, beside the port, would be lost with it again and again.
 TEST_F(StandbyTwins, OneThatIsLostSoonAndOftenIsGivenUpUntilTheNextRecheck) {
-  begin(standby_);
+  Standby standby([this](const std::string& what) { told_.push_back(what); }, std::chrono::hours(1));
+  begin(standby);
   in_ = ref(sa(Direction::kIn, true, 0x1001, suite("aes128gcm16")));
-  standby_.add(in_);
+  standby.add(in_);
   for (int losses = 0; losses < 3; ++losses) {
-    ASSERT_TRUE(becomes(standby_, 1)) << losses;
+    ASSERT_TRUE(becomes(standby, 1)) << losses;
     ASSERT_TRUE(runs("ip -n A xfrm state flush"));
-    standby_.turn();
+    standby.turn();
   }
-  for (int turns = 0; turns < 5; ++turns) standby_.turn();
+  for (int turns = 0; turns < 5; ++turns) standby.turn();
   EXPECT_EQ(of_ours(), 0u);
-  EXPECT_EQ(standby_.status().at(0).second, "0 of 1 SAs");
+  EXPECT_EQ(standby.status().at(0).second, "0 of 1 SAs");
   EXPECT_THAT(told_, testing::Contains(HasSubstr("gro off")));
-  standby_.recheck();
-  EXPECT_TRUE(becomes(standby_, 1));
+  standby.recheck();
+  EXPECT_TRUE(becomes(standby, 1));
 }
 
 // Of the SAs of an entry Linux takes the youngest: a twin would be in the way.

@@ -62,12 +62,16 @@ TEST_F(ByHand, WhatTheGatewayBeforeHadGoesOn) {
   out.id = SaId{(std::uint64_t{1} << 62) + 5};
   orphan.id = SaId{(std::uint64_t{1} << 62) + 6};
   orphan.spi = Spi{0x4444};
-  manual.adopt({like_the_files, taken, lab}, {out, orphan});
+  PolicySpec before = lab;
+  before.id = PolicyId{39};
+  before.name = "made before it, and stands behind it";
+  manual.adopt({like_the_files, taken, lab, before}, {out, orphan});
   ASSERT_TRUE(reconciler.reconcile({}));
   EXPECT_TRUE(reconciler.holds(lab.id));
   EXPECT_TRUE(reconciler.holds(out.id));
   EXPECT_FALSE(reconciler.holds(orphan.id)) << "nothing would send by it";
-  EXPECT_EQ(console.manual_policies().size(), 1u);
+  EXPECT_TRUE(reconciler.holds(before.id));
+  EXPECT_EQ(console.manual_policies().size(), 2u);
   EXPECT_EQ(ids.fresh(), PolicyId{41});
   SaSpec another = sa(Direction::kOut, lab.id);
   another.spi = Spi{0x4445};
