@@ -85,7 +85,9 @@ void Follower::settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, 
   auto spec = followed_sa(sa.kernel, sa.direction, made, group.ids);
   if (!spec) {
     sa.why = spec.error().what;
-    if (sa.is == Is::kTaken && !has_ends_of(made, sa.kernel, sa.direction)) stray(sa, now);
+    if (sa.is != Is::kTaken) return;
+    if (!has_ends_of(made, sa.kernel, sa.direction)) return stray(sa, now);
+    if (std::exchange(sa.compare, false)) take(sa);
     return;
   }
   sa.astray.reset();

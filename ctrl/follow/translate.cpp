@@ -91,7 +91,9 @@ FollowedGroup followed_group(std::uint32_t reqid, const KernelPolicies& policies
       group.mode = policy.mode;
     }
     (policy.out() ? out : in).add(policy);
+    if (policy.out()) group.spis.insert(policy.spi);
   }
+  if (group.spis.contains(Spi{})) group.spis.clear();
   std::ranges::sort(out.sets);
   std::ranges::sort(in.sets);
   const bool same = out.sets == in.sets;
@@ -140,6 +142,8 @@ Result<SaSpec> followed_sa(const KernelSa& sa, Direction direction, const Follow
   if (sa.sa.protocol != group.protocol || sa.sa.mode != group.mode)
     return fail("it is not of the protocol and mode that the policies of its reqid ask for");
   if (!has_ends_of(group, sa, direction)) return fail("its ends are not those of the policies of its reqid");
+  if (direction == Direction::kOut && !group.spis.empty() && !group.spis.contains(sa.sa.spi))
+    return fail("the policies of its reqid name another SPI");
   const Selectors& selectors = direction == Direction::kOut ? group.out : group.in;
   if (selectors.local.empty()) return fail("no policy of its direction has its reqid");
   SaSpec out = sa.sa;

@@ -13,6 +13,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,10 @@ struct FollowedGroup {
   IpsecProtocol protocol = IpsecProtocol::kEsp;
   SaMode mode = SaMode::kTunnel;
   std::optional<TunnelEnds> ends;  // none: no policy names both
-  std::string closed;              // what is discarded, and why, for the log; empty: nothing
+  // Of the outbound SAs that the policies name; empty: any of the reqid. A daemon that answers a rekey
+  // installs the SA before its peer can know it, and names it when the peer does (RFC 7296 §2.8).
+  std::set<Spi> spis;
+  std::string closed;  // what is discarded, and why, for the log; empty: nothing
 };
 // Of the policies of one reqid that protect and have no `why_not`. Where they differ in protocol or mode
 // those of one count, and SAs of another are none of the group: nothing passes without one. Policies with

@@ -162,7 +162,8 @@ rekeyed() { # GATEWAY --child|--ike NAME
   ping_end || { ctl gwA drops; ctl gwA sa list; return 1; }
 }
 ok "a rekey of the child by strongSwan beside Simplon: nothing is lost" rekeyed gwA --child net
-ok "one by the peer: nothing is lost" rekeyed gwB --child net
+# Its daemon installs the SA that it answers with before the peer can know it: a packet in each of these moments is likely.
+for n in 1 2 3; do ok "one by the peer ($n): nothing is lost" rekeyed gwB --child net; done
 ok "a rekey of the IKE SA: nothing is lost" rekeyed gwA --ike sites
 ok "one by the peer: nothing is lost" rekeyed gwB --ike sites
 wait_for 20 eval '[ "$(spis | wc -l)" -le 2 ]'

@@ -52,6 +52,7 @@ struct KernelPolicyRead {
   std::uint32_t reqid = 0;
   IpsecProtocol protocol = IpsecProtocol::kEsp;
   SaMode mode = SaMode::kTunnel;
+  Spi spi{};                      // 0: any of its reqid
   IpAddress source, destination;  // unspecified: not known yet
   std::string why_not;
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // read_back.h: policies.
+#include <arpa/inet.h>
+
 #include <cstring>
 #include <tuple>
 #include <vector>
@@ -15,6 +17,7 @@ void read_template(const std::vector<xfrm_user_tmpl>& all, KernelPolicyRead& out
   out.reqid = tmpl.reqid;
   out.protocol = tmpl.id.proto == kAh ? IpsecProtocol::kAh : IpsecProtocol::kEsp;
   out.mode = tmpl.mode == XFRM_MODE_TRANSPORT ? SaMode::kTransport : SaMode::kTunnel;
+  out.spi = Spi{ntohl(tmpl.id.spi)};
   out.source = from_kernel(tmpl.saddr, tmpl.family);
   out.destination = from_kernel(tmpl.id.daddr, tmpl.family);
   if (all.size() > 1)

@@ -104,6 +104,31 @@ TEST(Follow, AnSaHasTheSelectorsOfItsReqid) {
   EXPECT_FALSE(followed_sa(sa("203.0.113.2", "203.0.113.1"), Direction::kIn, outward, kIds));
 }
 
+TEST(Rfc7296_2_8, AnOutboundSaIsUsedFromWhenAPolicyNamesIt) {
+  KernelPolicies policies = both_ways();
+  const auto name = [&](std::uint32_t spi, int many) {
+    for (auto& [key, policy] : policies)
+      if (policy.out() && many-- > 0) policy.spi = Spi{spi};
+  };
+  const auto is_used = [&](std::uint32_t spi, Direction direction = Direction::kOut) {
+    const bool out = direction == Direction::kOut;
+    KernelSa one = sa(out ? "203.0.113.1" : "203.0.113.2", out ? "203.0.113.2" : "203.0.113.1");
+    one.sa.spi = Spi{spi};
+    return followed_sa(one, direction, followed_group(5, policies, kIds), kIds).has_value();
+  };
+  EXPECT_TRUE(is_used(0x101)) << "none is named";
+  name(0x101, 2);
+  EXPECT_TRUE(is_used(0x101));
+  EXPECT_FALSE(is_used(0x102)) << "the peer does not know it yet";
+  EXPECT_TRUE(is_used(0x201, Direction::kIn));
+  name(0x102, 1);
+  EXPECT_TRUE(is_used(0x102)) << "one of two policies has gone over";
+  name(0x102, 2);
+  EXPECT_FALSE(is_used(0x101));
+  name(0, 1);
+  EXPECT_TRUE(is_used(0x101)) << "one policy takes any";
+}
+
 TEST(Follow, WhatCannotBeFollowedCloses) {
   KernelPolicyRead p = policy(XFRM_POLICY_OUT, "198.18.1.0/24", "198.18.2.0/24");
   p.why_not = "it has a mark";
