@@ -1,24 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# fuzz_test.sh [TARGETS...]: builds the fuzz targets with clang and runs each for SIMPLON_FUZZ_SECONDS (20; packets 60) from its
+# fuzz_test.sh [TARGETS...]: builds the fuzz targets and runs each for SIMPLON_FUZZ_SECONDS (20; packets 60) from its
 # seeds.
 # A crash, a sanitizer's report, an input of over 10 s or a target that hardly ran fails the test; what caused it is kept.
 set -u
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
-build=${SIMPLON_BUILD:-$PWD/build}/fuzz log=${SIMPLON_BUILD:-$PWD/build}/log
+source tests/checks/fuzz_tree.sh
 [ $# -gt 0 ] || set -- packet_fuzz aggfrag_fuzz ike_message_fuzz ike_endpoint_fuzz vici_fuzz config_fuzz
-clang=$(compgen -c clang++- | grep -xE 'clang\+\+-(16|19)' | sort -u | head -n 1)
-[ -n "$clang" ] || { echo "${SIMPLON_MAY_SKIP:+skipped: }there is no clang++-16 or clang++-19"; exit 77; }
-mkdir -p "$log"
-[ -f "$build/build.ninja" ] || cmake --preset fuzz -B "$build" -D CMAKE_CXX_COMPILER="$clang" >"$log/fuzz-configure.log" 2>&1 ||
-  { tail -n 20 "$log/fuzz-configure.log"; rm -f "$build/build.ninja"; exit 1; }
-ninja -C "$build" "$@" fuzz_seeds >"$log/fuzz-compile.log" 2>&1 || { grep -E -A10 'FAILED|error' "$log/fuzz-compile.log" | head -n 60; exit 1; }
+fuzz_build "$@" fuzz_seeds
 
 seeds=$build/seeds bad=0
 rm -rf "$seeds" && mkdir -p "$seeds/config_fuzz"
 "$build/tests/fuzz/fuzz_seeds" "$seeds" || { echo "no seeds were made"; exit 1; }
 cp conf/*.yaml "$seeds/config_fuzz/" || exit 1
-export UBSAN_OPTIONS=print_stacktrace=1
 one() { # TARGET
   local target=$1 corpus status runs seconds
   seconds=${SIMPLON_FUZZ_SECONDS:-$([ "$1" = packet_fuzz ] && echo 60 || echo 20)}

@@ -4,16 +4,23 @@
 set -u
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 kind=$1; shift
-build=${SIMPLON_BUILD:-$PWD/build}/$kind log=${SIMPLON_BUILD:-$PWD/build}/log
-case $kind in address) preset=asan runtime=__asan_init ;; thread) preset=tsan runtime=__tsan_init ;; *) exit 2 ;; esac
-mkdir -p "$log"
-[ -f "$build/build.ninja" ] || cmake --preset $preset -B "$build" >"$log/$kind-configure.log" 2>&1 ||
-  { tail -n 20 "$log/$kind-configure.log"; exit 1; }
-ninja -C "$build" "$@" >"$log/$kind-compile.log" 2>&1 || { grep -E -A10 'FAILED|error' "$log/$kind-compile.log" | head -n 60; exit 1; }
-# DPDK keeps what it allocated until the process ends: leaks are looked for in the binaries that do not start it.
-export UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+thread_build() {
+  build=${SIMPLON_BUILD:-$PWD/build}/thread log=${SIMPLON_BUILD:-$PWD/build}/log
+  mkdir -p "$log"
+  [ -f "$build/build.ninja" ] || cmake --preset tsan -B "$build" >"$log/thread-configure.log" 2>&1 ||
+    { tail -n 20 "$log/thread-configure.log"; exit 1; }
+  ninja -C "$build" "$@" >"$log/thread-compile.log" 2>&1 ||
+    { grep -E -A10 'FAILED|error' "$log/thread-compile.log" | head -n 60; exit 1; }
+}
+case $kind in
+  address) source tests/checks/fuzz_tree.sh; fuzz_build "$@"; runtime=__asan_init ;;
+  thread) thread_build "$@"; runtime=__tsan_init ;;
+  *) exit 2 ;;
+esac
+export TSAN_OPTIONS=halt_on_error=1
 for target in "$@"; do
   nm "$build/tests/$target" | grep -q " $runtime" || { echo "$target was built without the $kind sanitizer"; exit 1; }
+  # DPDK keeps what it allocated until the process ends: leaks are looked for in the binaries that do not start it.
   export ASAN_OPTIONS=detect_leaks=$([ "$target" = dp_test ] && echo 0 || echo 1):strict_string_checks=1
   tests/checks/unit.sh "$build/tests/$target" || { echo "$target fails under the $kind sanitizer"; exit 1; }
 done

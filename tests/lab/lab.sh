@@ -25,7 +25,7 @@ set -u
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 top=$(realpath "$here/../..")
 build=${SIMPLON_BUILD:-$top/build}
-passed=0 failed=0
+passed=0 failed=0 failures=()
 declare -A pids=()
 spaces=()
 
@@ -209,14 +209,14 @@ wait_for() { # SECONDS COMMAND...
 
 ok() { # TITLE COMMAND...
   local title=$1; shift
-  if "$@"; then passed=$((passed + 1)); echo "ok     $title"; else failed=$((failed + 1)); echo "FAILED $title: $*"; fi
+  if "$@"; then passed=$((passed + 1)); echo "ok     $title"; else failed=$((failed + 1)) failures+=("$title"); echo "FAILED $title: $*"; fi
 }
 
 # BALANCE_SLACK: how many packets may be missing, where traffic does not end.
 balanced() { "$here/balance.py" "$build/simplonctl" "$run/$1.vici" ${BALANCE_SLACK:-}; }
 
 lab_end() {
-  local gateway
+  local gateway title
   for gateway in "${!pids[@]}"; do
     [ -S "$run/$gateway.vici" ] && kill -0 "${pids[$gateway]}" 2>/dev/null && grep -q 'mode: dp' "$run/$gateway.yaml" &&
       ok "$gateway: received = sent + named drops" balanced "$gateway"
@@ -228,6 +228,7 @@ lab_end() {
     done
     for log in "$run"/*.log "$run"/*/charon.log; do [ -f "$log" ] && { echo "--- $(basename "$log")"; tail -n 40 "$log"; }; done
   fi
+  for title in "${failures[@]}"; do echo "FAILED $title"; done
   echo "$passed passed, $failed failed"
   [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
   exit
