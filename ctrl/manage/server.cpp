@@ -107,12 +107,13 @@ void ViciServer::poll(Now now) {
   std::array<epoll_event, 64> ready;
   const int count = epoll_wait(epoll_, ready.data(), static_cast<int>(ready.size()), 0);
   for (const epoll_event& event : std::span(ready).first(static_cast<std::size_t>(std::max(count, 0)))) {
+    const std::uint64_t id = event.data.u64;  // the structure is packed: no reference into it
     std::uint64_t woken = 0;
-    if (event.data.u64 == kListenerId) {
+    if (id == kListenerId) {
       accept_all(now);
-    } else if (event.data.u64 == kWakeId) {
+    } else if (id == kWakeId) {
       [[maybe_unused]] const ssize_t got = read(wake_, &woken, sizeof woken);
-    } else if (const auto found = sessions_.find(event.data.u64); found != sessions_.end()) {
+    } else if (const auto found = sessions_.find(id); found != sessions_.end()) {
       // EPOLLHUP: both directions are closed, nobody reads an answer any more.
       if (event.events & (EPOLLHUP | EPOLLERR)) found->second->hang_up();
       if (event.events & EPOLLIN) found->second->receive();

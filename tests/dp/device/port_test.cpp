@@ -132,7 +132,9 @@ TEST(Port, MacThatIsAskedForIsTheOneThatIsUsed) {
 }
 
 TEST(Port, MtuThatTheDeviceCannotTakeIsAnErrorThatSaysSo) {
-  const Device memif("net_memif8", "role=server,socket-abstract=yes,socket=simplon-port-test");
+  // Of this process alone: others run the same test.
+  const std::string socket = "simplon-port-test-" + std::to_string(getpid());
+  const Device memif("net_memif8", ("role=server,socket-abstract=yes,socket=" + socket).c_str());
   PortSetup setup = memif.setup();
   setup.mtu = 9000;
   const auto port = open(setup);
