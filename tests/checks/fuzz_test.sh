@@ -5,7 +5,7 @@
 # A crash, a sanitizer's report, an input of over 10 s or a target that hardly ran fails the test; what caused it is kept.
 set -u
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
-source tests/checks/fuzz_tree.sh
+source tests/checks/tree.sh
 [ $# -gt 0 ] || set -- packet_fuzz aggfrag_fuzz ike_message_fuzz ike_endpoint_fuzz vici_fuzz config_fuzz
 fuzz_build "$@" fuzz_seeds
 

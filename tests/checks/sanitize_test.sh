@@ -4,17 +4,10 @@
 set -u
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 kind=$1; shift
-thread_build() {
-  build=${SIMPLON_BUILD:-$PWD/build}/thread log=${SIMPLON_BUILD:-$PWD/build}/log
-  mkdir -p "$log"
-  [ -f "$build/build.ninja" ] || cmake --preset tsan -B "$build" >"$log/thread-configure.log" 2>&1 ||
-    { tail -n 20 "$log/thread-configure.log"; exit 1; }
-  ninja -C "$build" "$@" >"$log/thread-compile.log" 2>&1 ||
-    { grep -E -A10 'FAILED|error' "$log/thread-compile.log" | head -n 60; exit 1; }
-}
+source tests/checks/tree.sh
 case $kind in
-  address) source tests/checks/fuzz_tree.sh; fuzz_build "$@"; runtime=__asan_init ;;
-  thread) thread_build "$@"; runtime=__tsan_init ;;
+  address) fuzz_build "$@"; runtime=__asan_init ;;
+  thread) tree_build tsan -- "$@"; runtime=__tsan_init ;;
   *) exit 2 ;;
 esac
 export TSAN_OPTIONS=halt_on_error=1
