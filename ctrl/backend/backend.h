@@ -2,7 +2,7 @@
 // Who installs SAs and policies: the data path, or Linux XFRM. The one virtual seam of the project.
 //
 // Control thread only. Each backend has one Installer (ctrl/install/installer.h), which calls in the safe
-// order: inbound SAs, outbound SAs, policies, removals.
+// order (ctrl/install/apply.h): inbound SAs, outbound SAs, policies, removals.
 #pragma once
 
 #include <map>

@@ -138,6 +138,13 @@ void read_classes(Section& section, ChildConfig& out) {
     value.error("cannot be with pfp: each packet asks for an SA of its own there");
 }
 
+void read_kernel(Section& section, const Connection& connection, bool bundle, Mode mode, ChildConfig& out) {
+  const Value value = section.get("kernel");
+  read_kernel_options(value, mode, {out.protocol, out.tunnel, connection.force_encap}, out.kernel);
+  if (bundle && out.kernel.offload != Offload::kNone)
+    value.error("offload: is for ESP alone, and beside ah_proposals this child is a bundle");
+}
+
 bool can_initiate(const Connection& connection) {
   return std::ranges::any_of(connection.remote_addrs, one_host);
 }
@@ -218,6 +225,7 @@ ReadChild read_child(const std::string& name, const Value& value, const Connecti
   read_mtu(section, out.mtu);
   read_tunnel(section, connection, out);
   read_aggfrag(section, out);
+  read_kernel(section, connection, !ah.empty(), config.mode, out);
   read_bundle(section, connection, std::move(ah), all);
   section.finish();
   check_selectors(value, connection, out);

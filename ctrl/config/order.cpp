@@ -55,6 +55,11 @@ std::string shown(const PolicyEntry& e) {
   return std::string(name(e.policy.action)) + " '" + e.policy.name + "' (" + e.value.path() + ")";
 }
 
+// In mode dp no entry has any. Of different interfaces: see check_interfaces().
+bool takes_marks_of(const KernelOptions& first, const KernelOptions& second) {
+  return first.if_id == second.if_id && takes_all_of(first.mark, second.mark);
+}
+
 // A PROTECT entry behind a BYPASS entry that takes all its packets, be it in one direction only, is an error:
 // the tunnel's traffic would leave in the clear. Other entries that are never reached are only useless: a
 // warning. Children are not compared with each other: they may be many, and check_same_children() finds
@@ -70,7 +75,7 @@ void check_reached(const std::vector<PolicyEntry>& entries) {
     };
     const auto found = std::ranges::find_if(earlier, [&](const PolicyEntry* e) {
       const PolicyDirection first = e->policy.direction, second = later.policy.direction;
-      return e->policy.spd == later.policy.spd &&
+      return e->policy.spd == later.policy.spd && takes_marks_of(e->policy.kernel, later.policy.kernel) &&
              (leaks(e) ? overlap(first, second) : first == PolicyDirection::kBoth || first == second) &&
              covers(e->policy.selectors, all);
     });
@@ -86,6 +91,65 @@ void check_reached(const std::vector<PolicyEntry>& entries) {
     else
       later.value.warning("is never reached: " + shown(*first) + " takes all its packets");
   }
+}
+
+// Two children of the same selectors are told apart by their marks, and the first whose mark a packet has
+// takes it. Of equal marks check_same_children() tells.
+void check_marks(const PolicyEntry& first, const PolicyEntry& later) {
+  const PacketMark &a = first.policy.kernel.mark, &b = later.policy.kernel.mark;
+  if (a == b) return;
+  if (takes_all_of(a, b))
+    later.value.error("is not reached: " + shown(first) +
+                      " has the same selectors and takes packets with its mark as well; put it before that "
+                      "one, or give that one another mark");
+  else if (meet(a, b) && !takes_all_of(b, a))
+    later.value.warning("has the same selectors as " + shown(first) +
+                        ", which takes the packets that have the marks of both");
+}
+
+void check_marks(const std::vector<PolicyEntry>& entries) {
+  std::map<std::pair<std::uint32_t, Selectors>, std::vector<const PolicyEntry*>> seen;
+  for (const PolicyEntry& entry : entries) {
+    if (!entry.child || is_open(entry.policy)) continue;
+    auto& earlier = seen[{entry.policy.kernel.if_id, in_order(entry.policy.selectors)}];
+    for (const PolicyEntry* first : earlier) check_marks(*first, entry);
+    earlier.push_back(&entry);
+  }
+}
+
+// Whether the first takes what is routed to the xfrm interface of the second.
+bool may_take(const PolicySpec& first, const PolicySpec& of_interface) {
+  return first.kernel.if_id == 0 && first.direction != PolicyDirection::kIn &&
+         meet(first.kernel.mark, of_interface.kernel.mark) &&
+         overlap(widest(first.selectors), widest(of_interface.selectors));
+}
+
+// What the routes lead to an xfrm interface the kernel looks up twice: first as all other traffic, and then
+// by the interface's if_id. So an entry without one takes it, wherever it stands in the list; a BYPASS alone
+// leaves it to the interface.
+void check_interface(const PolicyEntry& entry, const std::vector<PolicyEntry>& entries) {
+  std::string perhaps;
+  for (const PolicyEntry& other : entries) {
+    const PolicySpec& first = other.policy;
+    if (!may_take(first, entry.policy)) continue;
+    if (first.action == Action::kBypass && covers(first.selectors, widest(entry.policy.selectors))) break;
+    if (first.action == Action::kBypass) continue;
+    const std::string what =
+        shown(other) +
+        " has no if_id and so comes first, wherever it stands: it takes packets that are "
+        "routed to the xfrm interface; give one of the two other selectors";
+    if (takes_all_of(first.kernel.mark, entry.policy.kernel.mark) && !is_open(first) &&
+        !is_open(entry.policy))
+      return entry.value.error("is not reached: " + what);
+    if (perhaps.empty()) perhaps = what;
+  }
+  if (!perhaps.empty()) entry.value.warning(perhaps);
+}
+
+void check_interfaces(const std::vector<PolicyEntry>& entries) {
+  for (const PolicyEntry& entry : entries)
+    if (entry.policy.kernel.if_id != 0 && entry.policy.direction != PolicyDirection::kIn)
+      check_interface(entry, entries);
 }
 
 // The ports of a fragment are not known, so an OPAQUE port takes those of every connection (RFC 4301 §7).
@@ -133,7 +197,7 @@ void check_open_child(const PolicyEntry& child, std::span<const PolicyEntry* con
   });
   if (opens != behind.end())
     child.value.warning(std::string(kUntil) + shown(**opens) + " lets its traffic pass in the clear");
-  else if (mode == Mode::kKernel && !discarded)
+  else if (mode == Mode::kKernel && !discarded && child.policy.kernel.if_id == 0)  // its interface drops it
     child.value.warning(std::string(kUntil) +
                         "the kernel lets this machine's own traffic to it pass in the clear, unless an entry "
                         "discards it");
@@ -174,7 +238,10 @@ void check_order(const std::vector<PolicyEntry>& entries, Mode mode) {
   check_reached(entries);
   check_fragments(entries);
   check_open_children(entries, mode);
-  if (mode == Mode::kKernel) check_forwarded(entries);
+  if (mode != Mode::kKernel) return;
+  check_forwarded(entries);
+  check_marks(entries);
+  check_interfaces(entries);
 }
 
 void check_kernel(const PolicyEntry& entry) {
@@ -203,16 +270,21 @@ void check_trap(const Value& value, const ike::ChildConfig& child, const PolicyS
         "policies name both; give them, or use start: start or start: none");
 }
 
+// With another mark or if_id they are not the same, but a peer could not tell two of one connection apart.
 void check_same_children(const std::vector<ConnectionDraft>& drafts) {
-  std::map<std::tuple<InterfaceId, std::string, Selectors>, std::string> seen;
+  std::map<std::tuple<InterfaceId, std::string, PacketMark, std::uint32_t, Selectors>, std::string> seen;
+  std::map<std::tuple<std::string, InterfaceId, std::string, Selectors>, std::string> of_peer;
   for (const ConnectionDraft& draft : drafts)
     for (std::size_t i = 0; i < draft.children.size(); ++i) {
       const PolicySpec policy = child_policy(draft.connection, draft.connection.children[i]);
       if (policy.selectors.local.empty() || policy.selectors.remote.empty()) continue;
-      const auto [first, fresh] =
-          seen.try_emplace({policy.interface, policy.spd, in_order(policy.selectors)}, policy.name);
-      if (!fresh)
-        draft.children[i].error("has the same selectors as child '" + first->second +
+      const Selectors selectors = in_order(policy.selectors);
+      const auto [first, fresh] = seen.try_emplace(
+          {policy.interface, policy.spd, policy.kernel.mark, policy.kernel.if_id, selectors}, policy.name);
+      const auto [twin, alone] =
+          of_peer.try_emplace({draft.connection.name, policy.interface, policy.spd, selectors}, policy.name);
+      if (!fresh || !alone)
+        draft.children[i].error("has the same selectors as child '" + (fresh ? twin->second : first->second) +
                                 "': " + policy.selectors.text());
     }
 }

@@ -118,6 +118,15 @@ void read_tunnel(Section& section, const ike::Connection& connection, ike::Child
 // In mode kernel: reports what the kernel cannot do of it.
 void check_kernel_tunnel(const Value& child, const ike::ChildConfig& config);
 
+// kernel_options.cpp
+// `kernel` of a child or of an entry, whose SAs are so; absent: nothing is read.
+struct KernelSas {
+  IpsecProtocol protocol = IpsecProtocol::kEsp;
+  TunnelOptions tunnel;
+  bool always_udp = false;
+};
+void read_kernel_options(const Value& value, Mode mode, const KernelSas& sas, KernelOptions& out);
+
 // lifetimes.cpp
 void read_lifetimes(Section& section, ike::ChildConfig& out);
 

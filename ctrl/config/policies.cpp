@@ -143,7 +143,7 @@ class List {
     if (given && *given != Action::kProtect)
       action.error("a child is protected: use protect, or leave 'action' away");
     for (const char* key : {"name", "local", "remote", "selectors", "direction", "via", "tunnel", "protocol",
-                            "mode", "over", "fragments", "dscp_classes"})
+                            "mode", "over", "fragments", "dscp_classes", "kernel"})
       if (const Value extra = section.get(key)) extra.error("comes from the child; leave it away");
     const auto text = child.text();
     if (!text) return;
@@ -194,6 +194,7 @@ class List {
     const Value classes = section.get("dscp_classes");
     policy.classes = read_dscp_classes(classes);
     if (classes && policy.action != Action::kProtect) classes.error("is for action protect");
+    read_kernel(section.get("kernel"), policy);
     const std::string identity = name_value ? "policy " + policy.name : "unnamed " + identity_of(policy);
     if (!name_value && !policy.selectors.local.empty() && !names_.insert(identity).second)
       value.error("the same entry stands in this list already");
@@ -205,6 +206,13 @@ class List {
     policy.fragments = value.choice<FragmentHandling>(kFragmentWords).value_or(policy.fragments);
     const std::string_view why = why_not(policy.fragments, policy.action, policy.mode, policy.selectors);
     if (!why.empty()) value.error(why);
+  }
+
+  void read_kernel(const Value& value, PolicySpec& policy) const {
+    if (value && policy.action != Action::kProtect)
+      value.error("is for action protect");
+    else
+      read_kernel_options(value, mode_, {.protocol = policy.protocol}, policy.kernel);
   }
 
   static SelectorSet read_set(Section& section) {
@@ -315,7 +323,8 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
                  .spd = child.spd,
                  .pfp = child.pfp,
                  .fragments = child.fragments,
-                 .classes = child.classes};
+                 .classes = child.classes,
+                 .kernel = child.kernel};
   out.tunnel = tunnel_of(connection);
   const auto& remotes = connection.remote_addrs;
   if (out.selectors.local.empty() && (out.tunnel || connection.local_addrs.size() == 1))

@@ -67,7 +67,8 @@ std::string_view why_not(FragmentHandling handling, Action action, SaMode mode, 
 Result<void> add_dscp(std::string_view text, DscpClasses& classes);
 
 // RFC 4301 §4.5: whether the packets of the SAs of `inner`, which are between its ends, are for the SAs of
-// `over`. Where an end of `inner` is not known yet its packets are not compared.
+// `over`, and whether the kernel, if it has them, finds the SAs of both. Where an end of `inner` is not known
+// yet its packets are not compared.
 Result<void> fits_inside(const PolicySpec& inner, const PolicySpec& over);
 // The same of one SA.
 Result<void> fits_inside(const SaSpec& inner, const PolicySpec& over);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <iomanip>
 #include <ostream>
+#include <utility>
 
 #include "ctrl/console/table.h"
 
@@ -34,6 +35,18 @@ std::string joined(const Message& message, std::string_view list, std::string_vi
 }
 
 std::string field(const Message& message, std::string_view key) { return printable(message.get(key)); }
+
+std::string kernel_options(const Message& message, std::string_view before) {
+  constexpr std::pair<std::string_view, std::string_view> kWords[] = {{"mark", "mark "},
+                                                                      {"set-mark", "sets mark "},
+                                                                      {"if-id", "if_id "},
+                                                                      {"offload", "offload "},
+                                                                      {"device", "by "}};
+  std::string out;
+  for (const auto& [key, word] : kWords)
+    if (message.value(key)) out += (out.empty() ? "" : ", ") + std::string(word) + field(message, key);
+  return out.empty() ? out : std::string(before) + out;
+}
 
 void show_connections(std::ostream& out, const Reply& reply) {
   Table table({"CONNECTION", "CHILD", "LOCAL", "REMOTE", "LOCAL TS", "REMOTE TS", "REKEY", "PROPOSALS"});
@@ -78,6 +91,7 @@ void show_policies(std::ostream& out, const Reply& reply) {
       std::string tunnel =
           p.value("tunnel-local") ? field(p, "tunnel-local") + " - " + field(p, "tunnel-remote") : "";
       if (p.value("over")) tunnel += (tunnel.empty() ? "inside " : ", inside ") + field(p, "over");
+      tunnel += kernel_options(p, tunnel.empty() ? "" : ", ");
       const bool entry = field(p, "reqid") != "0";
       table.add({entry ? field(p, "order") : "", entry ? field(p, "reqid") : "", name, field(p, "action"),
                  field(p, "direction"), amount(p, "hits-out"), amount(p, "hits-in"), joined(p, "local-ts"),

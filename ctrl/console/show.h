@@ -35,5 +35,7 @@ void show_change(std::ostream& out, const Reply& reply);  // events: SAs that ca
 std::string joined(const vici::Message& message, std::string_view list, std::string_view separator = ", ");
 // A field, made safe for a terminal.
 std::string field(const vici::Message& message, std::string_view key);
+// What an SA or a policy has in the kernel beside the usual, `before` in front; empty: nothing.
+std::string kernel_options(const vici::Message& message, std::string_view before);
 
 }  // namespace simplon::console

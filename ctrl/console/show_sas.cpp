@@ -35,7 +35,7 @@ std::string kind(const Message& child) {
   return (field(child, "protocol") == "AH" ? "AH " : "") + algorithms(child) +
          (field(child, "mode") == "TRANSPORT" ? ", transport" : "") +
          (child.value("tfc") ? ", TFC " + field(child, "tfc") : "") +
-         (child.value("aggfrag") ? ", AGGFRAG" : "");
+         (child.value("aggfrag") ? ", AGGFRAG" : "") + kernel_options(child, ", ");
 }
 
 void show_children(std::ostream& out, const Message& children) {

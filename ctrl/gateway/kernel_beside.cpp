@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/gateway/kernel_beside.h"
 
-#include <linux/netlink.h>
-
 #include <algorithm>
 #include <fstream>
 #include <string>
 
 #include "ctrl/backend/xfrm/message.h"
-#include "ctrl/backend/xfrm/trial.h"
+#include "ctrl/linux/ipv6_forwarding.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -26,7 +24,7 @@ bool has_ipv6(const PolicySpec& policy) {
 
 void let_kernel_forward(const dp::Setup& setup, const std::vector<PolicySpec>& entries) {
   for (const dp::PortSetup& port : setup.ports) switch_on("ipv4/conf/" + port.name + "/forwarding");
-  if (std::ranges::any_of(entries, has_ipv6)) switch_on("ipv6/conf/all/forwarding");
+  if (std::ranges::any_of(entries, has_ipv6)) forward_ipv6();
 }
 
 Result<Installed> KernelBeside::dump() {
@@ -58,15 +56,7 @@ Result<void> KernelBeside::adopt() {
   return {};
 }
 
-Result<void> KernelBeside::can(const SaSpec& sa) {
-  if (auto able = kernel_->can(sa); !able) return able;
-  const auto [tried, is_new] = tried_.try_emplace(kernel_suite(sa));
-  if (!is_new) return tried->second;
-  auto requests = Netlink::open(NETLINK_XFRM, 0);
-  tried->second = requests ? try_suite(*requests, sa, TrialFor::kPlacement)
-                           : Result<void>(std::unexpected(requests.error()));
-  return tried->second;
-}
+Result<void> KernelBeside::can(const SaSpec& sa) { return kernel_->can(sa); }
 
 // The kernel has it before its first packet can get there.
 Result<void> KernelBeside::add_to_both(const SaRef& sa) {

@@ -74,7 +74,6 @@ class KernelBeside final : public Backend {
   Entries entries_;
   std::map<PolicyId, PolicySpec> protecting_;
   bool untold_ = false;  // some have gone
-  std::map<KernelSuite, Result<void>> tried_;
 };
 
 }  // namespace simplon::ctrl

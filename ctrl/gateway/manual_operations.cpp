@@ -119,10 +119,10 @@ std::vector<std::string> ManualOperations::conflicts(const Config& config) const
   const auto& by_hand = reconciler_.manual().policies();
   for (const SaRef& sa : reconciler_.manual().sas()) {
     if (!serves(*sa, config, reconciler_.manual()))
-      out.push_back(
-          "manual " + text(*sa) +
-          " is not of the protocol, mode and bundle that its policy in the file has now, and is taken out;"
-          " replace it");
+      out.push_back("manual " + text(*sa) +
+                    " is not of the protocol, mode, bundle and kernel options that its policy in the file "
+                    "has now, and is "
+                    "taken out; replace it");
     if (!config.policy(sa->policy) &&
         std::ranges::find(by_hand, sa->policy, &PolicySpec::id) == by_hand.end())
       out.push_back("the policy that manual " + text(*sa) +

@@ -135,6 +135,7 @@ void add_policy(XfrmBackend& kernel, PolicySpec policy) {
   policy.action = Action::kDiscard;
   policy.fragments = FragmentHandling::kReassemble;
   policy.classes = {};
+  policy.kernel = {};
   policy.over = PolicyId{};
   policy.tunnel.reset();
   if (auto blocked = kernel.add_policy(policy); !blocked)

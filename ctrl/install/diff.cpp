@@ -77,7 +77,8 @@ void remove_policy(Changes& out, const PolicySpec& policy) {
 }  // namespace
 
 bool keeps_closed(const PolicySpec& want, const PolicySpec& before) {
-  return want.order <= before.order && want.spd == before.spd &&
+  return want.order <= before.order && want.spd == before.spd && want.kernel.mark == before.kernel.mark &&
+         want.kernel.if_id == before.kernel.if_id &&
          (want.direction == PolicyDirection::kBoth || want.direction == before.direction) &&
          covers(want.selectors, before.selectors);
 }

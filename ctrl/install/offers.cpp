@@ -25,7 +25,7 @@ class Suites {
   const std::string& why_not(const EspSuite& suite, const ike::ChildConfig& child) {
     const auto [found, fresh] =
         asked_.try_emplace({suite.encr, suite.integ, child.protocol, child.mode, child.replay_window,
-                            child.aggfrag.use != ike::AggfragUse::kOff, pin_(child.policy)});
+                            child.aggfrag.use != ike::AggfragUse::kOff, child.kernel, pin_(child.policy)});
     if (fresh) found->second = ask(suite, child, pin_(child.policy));
     return found->second;
   }
@@ -43,14 +43,16 @@ class Suites {
     if (suite.integ) sa.integ_key = Secret(some_key(suite.integ->key));
     sa.replay_window = child.replay_window;
     sa.aggfrag.on = child.aggfrag.use != ike::AggfragUse::kOff;
+    sa.kernel = child.kernel;
     const auto able = can_(sa, pin);
     return able ? std::string() : able.error().what;
   }
 
   const CanAt& can_;
   const PinOf& pin_;
-  std::map<std::tuple<const Encr*, const Integ*, IpsecProtocol, SaMode, std::uint32_t, bool, Pin>,
-           std::string>
+  std::map<
+      std::tuple<const Encr*, const Integ*, IpsecProtocol, SaMode, std::uint32_t, bool, KernelOptions, Pin>,
+      std::string>
       asked_;
 };
 

@@ -27,8 +27,9 @@ bool serves(const SaSpec& sa, const Config& config, const ManualEntries& manual)
   const PolicySpec* policy = config.policy(sa.policy);
   const auto by_hand = std::ranges::find(manual.policies(), sa.policy, &PolicySpec::id);
   if (policy == nullptr && by_hand != manual.policies().end()) policy = &*by_hand;
-  return policy == nullptr || (policy->over == sa.over && policy->protocol == sa.protocol &&
-                               policy->mode == sa.mode && policy->fragments == sa.fragments);
+  return policy == nullptr ||
+         (policy->over == sa.over && policy->protocol == sa.protocol && policy->mode == sa.mode &&
+          policy->fragments == sa.fragments && of_sa(policy->kernel, sa.direction) == sa.kernel);
 }
 
 State desired(const Config& config, const ChildSaTable& children, const ManualEntries& manual,

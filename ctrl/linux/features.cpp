@@ -71,10 +71,8 @@ Result<std::vector<std::string>> all_names(const std::string& interface) {
   return out;
 }
 
-}  // namespace
-
-Result<std::vector<std::string>> features_on(const std::string& interface,
-                                             std::span<const std::string_view> names) {
+// Those that are on, by name; `fixed`: also those that cannot be switched off.
+Result<std::vector<std::string>> all_on(const std::string& interface, bool fixed) {
   const auto all = all_names(interface);
   if (!all) return std::unexpected(all.error());
   const std::size_t blocks = (all->size() + kBlockBits - 1) / kBlockBits;
@@ -85,10 +83,24 @@ Result<std::vector<std::string>> features_on(const std::string& interface,
   for (std::size_t i = 0; i < all->size(); ++i) {
     const ethtool_get_features_block& block = now.items()[i / kBlockBits];
     const std::uint32_t bit = 1U << i % kBlockBits;
-    if ((block.active & block.available & bit) != 0 && std::ranges::find(names, (*all)[i]) != names.end())
-      out.push_back((*all)[i]);
+    if ((block.active & bit) != 0 && (fixed || (block.available & bit) != 0)) out.push_back((*all)[i]);
   }
   return out;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> features_on(const std::string& interface,
+                                             std::span<const std::string_view> names) {
+  auto out = all_on(interface, false);
+  if (out)
+    std::erase_if(*out, [&](const std::string& on) { return std::ranges::find(names, on) == names.end(); });
+  return out;
+}
+
+bool is_feature_on(const std::string& interface, std::string_view name) {
+  const auto on = all_on(interface, true);
+  return on && std::ranges::find(*on, name) != on->end();
 }
 
 Result<void> set_features(const std::string& interface, const std::vector<std::string>& names, bool on) {

@@ -60,7 +60,8 @@ struct PolicySpec {
   PfpFlags pfp;
   // kAlso, kOwnSa and kLater: PROTECT in tunnel mode only.
   FragmentHandling fragments = FragmentHandling::kReassemble;
-  DscpClasses classes;  // PROTECT only. For the data path
+  DscpClasses classes;   // PROTECT only. For the data path
+  KernelOptions kernel;  // PROTECT only, also of its SAs, see of_sa(). For the kernel
 
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };

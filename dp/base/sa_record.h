@@ -16,7 +16,7 @@
 namespace simplon {
 
 // Another number whenever the fields change.
-inline constexpr std::uint8_t kSaRecordVersion = 1, kPolicyRecordVersion = 1;
+inline constexpr std::uint8_t kSaRecordVersion = 2, kPolicyRecordVersion = 2;
 
 // None: the record is bad, and so is the reader from then on.
 void write(RecordWriter& to, const SaSpec& sa);
@@ -130,6 +130,14 @@ constexpr bool known(Action v) {
     case Action::kDiscard:
     case Action::kBypass:
     case Action::kProtect:
+      return true;
+  }
+  return false;
+}
+constexpr bool known(Offload v) {
+  switch (v) {
+    case Offload::kNone:
+    case Offload::kCrypto:
       return true;
   }
   return false;
@@ -262,14 +270,25 @@ void fields(Codec& codec, V& value) {
   codec(local, remote);
 }
 
+template <class Codec, ValueOf<PacketMark> V>
+void fields(Codec& codec, V& mark) {
+  auto& [value, mask] = mark;
+  codec(value, mask);
+}
+template <class Codec, ValueOf<KernelOptions> V>
+void fields(Codec& codec, V& value) {
+  auto& [mark, set_mark, if_id, offload, device] = value;
+  codec(mark, set_mark, if_id, offload, device);
+}
+
 template <class Codec, ValueOf<SaSpec> V>
 void fields(Codec& codec, V& value) {
   auto& [id, protocol, mode, esn, direction, spi, source, destination, udp, suite, encr_key, salt, integ_key,
          replay_window, soft, hard, mtu, tunnel, aggfrag, policy, child, over, interface, selectors,
-         fragments, dscp_class] = value;
+         fragments, dscp_class, kernel] = value;
   codec(id, protocol, mode, esn, direction, spi, source, destination, udp, suite, encr_key, salt, integ_key,
         replay_window, soft, hard, mtu, tunnel, aggfrag, policy, child, over, interface, selectors, fragments,
-        dscp_class);
+        dscp_class, kernel);
   if constexpr (Codec::kReads) codec.require(dscp_class < kMostDscpClasses);
 }
 // Never null. With its version before it.
@@ -283,9 +302,9 @@ void fields(Codec& codec, V& sa) {
 template <class Codec, ValueOf<PolicySpec> V>
 void fields(Codec& codec, V& value) {
   auto& [id, name, order, direction, action, selectors, protocol, mode, tunnel, over, child, via_kernel,
-         interface, spd, pfp, fragments, classes] = value;
+         interface, spd, pfp, fragments, classes, kernel] = value;
   codec(id, name, order, direction, action, selectors, protocol, mode, tunnel, over, child, via_kernel,
-        interface, spd, pfp, fragments, classes);
+        interface, spd, pfp, fragments, classes, kernel);
 }
 
 }  // namespace simplon

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 
+#include "dp/base/kernel_options.h"
 #include "dp/base/result.h"
 #include "dp/base/secret.h"
 #include "dp/base/selector.h"
@@ -31,6 +32,12 @@ enum class ByteCount : std::uint64_t {};
 
 enum class Direction : std::uint8_t { kOut, kIn };
 enum class Encapsulation : std::uint8_t { kNone, kUdp };  // RFC 3948
+
+// Of the SA of an entry that has these: packets that it has opened keep their mark.
+inline KernelOptions of_sa(KernelOptions entry, Direction direction) {
+  if (direction == Direction::kIn) entry.set_mark = {};
+  return entry;
+}
 
 // SPIs 0 to 255 are reserved (RFC 4303 §2.1).
 inline constexpr Spi kFirstSpi{256};
@@ -148,6 +155,7 @@ struct SaSpec {
   Selectors selectors;      // local is our side in both directions
   FragmentHandling fragments = FragmentHandling::kReassemble;  // as the entry has it
   std::uint8_t dscp_class = 0;  // outbound: of the entry's traffic it has this class
+  KernelOptions kernel;         // for the kernel alone
 
   friend bool operator==(const SaSpec&, const SaSpec&) = default;
 };

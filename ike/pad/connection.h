@@ -64,6 +64,7 @@ struct ChildConfig {
   FragmentHandling fragments = FragmentHandling::kReassemble;  // kAlso: if the peer agrees
   std::string spd;                                             // whose entry it is, see PolicySpec::spd
   DscpClasses classes;                                         // an SA for each; the peer need not know
+  KernelOptions kernel;                                        // of its entry and, see of_sa(), its SAs
   // The other SA of a bundle (RFC 4301 §4.5): the child of this connection that comes and goes with this one.
   // Empty: there is none.
   std::string other_half;

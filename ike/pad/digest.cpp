@@ -26,9 +26,9 @@ template <class Codec, ValueOf<ChildConfig> V>
 void fields(Codec& codec, V& value) {
   auto& [name, protocol, proposals, selectors, mode, transport_fallback, start, dpd, close, rekey, life,
          replay_window, mtu, aggfrag, tunnel, policy, interface, pfp, pfp_limit, fragments, spd, classes,
-         other_half, over, dynamic_protocol] = value;
+         kernel, other_half, over, dynamic_protocol] = value;
   codec(name, protocol, proposals, selectors, mode, transport_fallback, start, dpd, close, rekey, life,
-        replay_window, mtu, aggfrag, tunnel, pfp, pfp_limit, fragments, spd, classes, other_half,
+        replay_window, mtu, aggfrag, tunnel, pfp, pfp_limit, fragments, spd, classes, kernel, other_half,
         dynamic_protocol);
 }
 

@@ -136,6 +136,7 @@ std::vector<ChildStatus> ChildSet::status() const {
                    .selectors = c.selectors,
                    .policy = c.config.policy,
                    .dscp_class = c.dscp_class,
+                   .kernel = c.out->kernel,
                    .installed = c.installed,
                    .rekey_at = c.rekey_at,
                    .expire_at = c.expire_at});

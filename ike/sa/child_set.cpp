@@ -153,6 +153,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   sa->selectors = child.selectors;
   sa->fragments = child.fragments;
   sa->dscp_class = child.dscp_class;
+  sa->kernel = of_sa(child.config.kernel, direction);
   return sa;
 }
 

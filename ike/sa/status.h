@@ -32,6 +32,7 @@ struct ChildStatus {
   Selectors selectors;  // as negotiated
   PolicyId policy{};
   std::uint8_t dscp_class = 0;  // of our traffic
+  KernelOptions kernel;         // of the outbound SA
   Now installed{}, rekey_at{}, expire_at{};
 };
 struct IkeStatus {

@@ -26,7 +26,7 @@ class Drawn {
     SaSpec out;
     auto& [id, protocol, mode, esn, direction, spi, source, destination, udp, suite, encr_key, salt,
            integ_key, replay_window, soft, hard, mtu, tunnel, aggfrag, policy, child, over, interface,
-           selectors, fragments, dscp_class] = out;
+           selectors, fragments, dscp_class, kernel] = out;
     number(id), one_of(protocol, 2), one_of(mode, 2), one_of(esn, 2), one_of(direction, 2), number(spi);
     source = address(), destination = address();
     if (coin()) number(udp.emplace().source), number(udp->destination);
@@ -37,12 +37,13 @@ class Drawn {
     soft = lifetime(), hard = lifetime(), mtu = options(), tunnel = outer(), aggfrag = payloads();
     number(policy), number(child), number(over), number(interface);
     selectors = some_selectors(), one_of(fragments, 6), draw(dscp_class, kMostDscpClasses);
+    kernel = in_kernel();
     return out;
   }
   PolicySpec entry() {
     PolicySpec out;
     auto& [id, name, order, direction, action, selectors, protocol, mode, tunnel, over, child, via_kernel,
-           interface, spd, pfp, fragments, classes] = out;
+           interface, spd, pfp, fragments, classes, kernel] = out;
     number(id), name = text(), draw(order, ~0u), one_of(direction, 3), one_of(action, 3);
     selectors = some_selectors(), one_of(protocol, 2), one_of(mode, 2);
     if (coin()) tunnel = {address(), address()};
@@ -53,6 +54,7 @@ class Drawn {
     auto& [of, count] = classes;
     for (auto& one : of) draw(one, kMostDscpClasses);
     count = static_cast<std::uint8_t>(1 + below(kMostDscpClasses));
+    kernel = in_kernel();
     return out;
   }
 
@@ -112,6 +114,16 @@ class Drawn {
     auto& [on, packet, rate, padding, whole, congestion, controlled, window, wait] = out;
     on = coin(), draw(packet, 65536), draw(rate, ~0u), padding = coin(), whole = coin(), congestion = coin();
     controlled = coin(), draw(window, kMostAggfragWindow + 1u), wait = std::chrono::milliseconds(below(1001));
+    return out;
+  }
+  KernelOptions in_kernel() {
+    KernelOptions out;
+    auto& [mark, set_mark, if_id, offload, device] = out;
+    for (PacketMark* each : {&mark, &set_mark}) {
+      auto& [value, mask] = *each;
+      draw(value, ~0u), draw(mask, ~0u);
+    }
+    draw(if_id, ~0u), one_of(offload, 2), device = text();
     return out;
   }
   TrafficSelectors side() {

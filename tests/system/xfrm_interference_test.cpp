@@ -142,6 +142,13 @@ TEST_F(XfrmInterference, PolicyOfAnotherThatLetsPassBeforeOursIsTold) {
   EXPECT_NE(
       told().find("OPEN another program has set a kernel policy that comes before Simplon's: 203.0.113.0/24"),
       std::string::npos);
+  // An SA that may be there or not protects nothing.
+  ASSERT_TRUE(
+      runs("ip xfrm policy add src 198.18.0.0/15 dst 0.0.0.0/0 dir in priority 5 action allow "
+           "tmpl src 203.0.113.1 dst 203.0.113.2 proto esp mode tunnel level use"));
+  EXPECT_NE(
+      told().find("OPEN another program has set a kernel policy that comes before Simplon's: 198.18.0.0/15"),
+      std::string::npos);
 }
 
 // No notice told of those that were set before the start; what a former run left is not another's.

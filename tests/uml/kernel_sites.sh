@@ -4,7 +4,7 @@
 #   L 198.18.1.10 ----- 198.18.1.9 A
 #   A 198.18.1.1 -- lo   A 198.51.100.1 ----- 198.51.100.2 B   lo -- 198.18.2.1 B
 #
-# kernel_sites starts both. Environment: SUITE, policies_A (lines for A's configuration).
+# kernel_sites starts both. Environment: SUITE, CHILD (a line of both children), policies_A (lines for A's configuration).
 kernel_sites() {
   ns A B L
   ip link add lan0 netns "$lab-A" type veth peer name eth0 netns "$lab-L"
@@ -42,6 +42,7 @@ connections:
         rekey_time: 20m
         life_time: 22m
         replay_window: 128
+        ${CHILD:-}
 YAML
     [ "$1" = A ] && echo "${policies_A:-}" >>"$run/A.yaml"
     "$build/simplond" --check "$run/$1.yaml" || exit 1

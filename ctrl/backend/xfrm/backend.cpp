@@ -5,11 +5,19 @@
 #include <netinet/in.h>
 
 #include <cerrno>
+#include <fstream>
+#include <string>
 
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/backend/xfrm/options.h"
 #include "ctrl/backend/xfrm/tunnel.h"
 
 namespace simplon::ctrl {
+namespace {
+
+constexpr unsigned kAcquireHolds = 3;  // s
+
+}  // namespace
 Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open(Scope scope) {
   auto requests = Netlink::open(NETLINK_XFRM, 0);
   if (!requests) return fail("the kernel has no XFRM: " + requests.error().what);
@@ -23,10 +31,21 @@ Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open(Scope scope) {
     if (auto done = events->join(group); !done) return std::unexpected(done.error());
   // Else ten thousand SAs that are installed at once would leave no room for what others do.
   if (auto done = events->leave_out(requests->port()); !done) return std::unexpected(done.error());
-  return std::unique_ptr<XfrmBackend>(new XfrmBackend(scope, std::move(*requests), std::move(*events)));
+  auto interfaces = XfrmInterfaces::open();
+  if (!interfaces) return std::unexpected(interfaces.error());
+  return std::unique_ptr<XfrmBackend>(
+      new XfrmBackend(scope, std::move(*requests), std::move(*events), std::move(*interfaces)));
 }
 
 Result<void> XfrmBackend::can(const SaSpec& sa) {
+  if (auto able = kernel_can(sa); !able) return able;
+  if (auto able = card_offloads(sa.kernel); !able || scope_ == Scope::kStandby) return able;
+  const auto [tried, is_new] = tried_.try_emplace(kernel_suite(sa));
+  if (is_new) tried->second = try_suite(requests_, sa, TrialFor::kPlacement);
+  return tried->second;
+}
+
+Result<void> XfrmBackend::kernel_can(const SaSpec& sa) {
   if (sa.interface != InterfaceId{}) return fail("it is of a tunnel interface, which is the data path's");
   if (sa.aggfrag.on)
     return fail("it is of AGGFRAG (RFC 9347), which is the data path's: Linux has it from 6.14 on alone");
@@ -36,6 +55,9 @@ Result<void> XfrmBackend::can(const SaSpec& sa) {
   if (sa.protocol == IpsecProtocol::kAh && sa.suite.encr->aead())
     return fail("the kernel has no AES-GMAC for AH (RFC 4543 section 4), for ESP alone");
   if (auto able = kernel_tunnel(sa.tunnel); !able) return able;
+  const auto encapsulation = sa.udp ? Encapsulation::kUdp : Encapsulation::kNone;
+  if (auto able = possible_options(sa.kernel, sa.protocol, sa.tunnel, encapsulation); !able) return able;
+  if (auto able = known_options(sa.kernel, known_attributes_, requests_); !able) return able;
   if (sa.suite.encr->xfrm.empty()) return fail("the kernel has no " + std::string(sa.suite.encr->name));
   if (sa.suite.integ && sa.suite.integ->xfrm.empty())
     return fail("the kernel has no " + std::string(sa.suite.integ->name));
@@ -51,17 +73,24 @@ Result<void> XfrmBackend::add_sa(const SaRef& sa, const dp::SaStart& start) {
 Result<void> XfrmBackend::install(const SaRef& sa, NetlinkMessage& message) {
   const std::string what = "installing " + std::string(simplon::name(sa->protocol)) + " SA " + text(sa->spi) +
                            " to " + sa->destination.text() + " in the kernel";
-  if (auto able = can(*sa); !able) return fail(what + ": " + able.error().what);
+  if (auto able = kernel_can(*sa); !able) return fail(what + ": " + able.error().what);
   // Of one SPI and destination there is one SA here, whatever its protocol (known_).
   if (known_.contains({sa->spi, sa->destination})) return fail(what + ": there is one with this SPI already");
   if (auto alone = one_peer_behind_nat(*sa); !alone) return fail(what + ": " + alone.error().what);
-  const auto done = requests_.request(message, what);
+  const bool offload = sa->kernel.offload != Offload::kNone;
+  auto done = requests_.request(message, what);
+  if (!done) return explained(std::move(done), requests_.error(), *sa);
+  if (offload) done = check_offload(*sa, what);
   if (done) know(sa);
-  return explained(done, requests_.error(), *sa);
+  return done;
+}
+
+NetlinkMessage XfrmBackend::message_of(const SaSpec& sa, std::uint16_t type, const Progress* progress) const {
+  return sa_message(sa, has_, type, progress, card(sa.kernel));
 }
 
 NetlinkMessage XfrmBackend::wanted_sa(const SaSpec& sa, std::uint16_t type, const Progress* progress) const {
-  NetlinkMessage out = sa_message(sa, has_, type, progress);
+  NetlinkMessage out = message_of(sa, type, progress);
   if (standby_.contains(sa.id)) mark_standby(out);
   return out;
 }
@@ -69,12 +98,14 @@ NetlinkMessage XfrmBackend::wanted_sa(const SaSpec& sa, std::uint16_t type, cons
 void XfrmBackend::know(const SaRef& sa) {
   known_[{sa->spi, sa->destination}] = {.sa = sa, .packets = 0, .active = Clock::now()};
   if (sa->direction == Direction::kOut) outbound_[sa->policy][sa->id] = sa;
+  has_cards_ = has_cards_ || sa->kernel.offload != Offload::kNone;
 }
 
 Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
-  NetlinkMessage message(XFRM_MSG_DELSA, 0);
-  message.header<xfrm_usersa_id>() = sa_id(*sa);
-  known_.erase({sa->spi, sa->destination});
+  NetlinkMessage message = sa_request(XFRM_MSG_DELSA, *sa);
+  if (const auto known = known_.find({sa->spi, sa->destination});
+      known != known_.end() && known->second.sa->id == sa->id)
+    known_.erase(known);
   standby_.erase(sa->id);
   if (const auto out = outbound_.find(sa->policy); out != outbound_.end()) {
     out->second.erase(sa->id);
@@ -88,8 +119,29 @@ Result<void> XfrmBackend::remove_sa(const SaRef& sa) {
 NetlinkMessage XfrmBackend::wanted_policy(const KernelPolicy& key, const Claim& claim) const {
   const PolicySpec& spec = policies_.at(claim.id).spec;
   const auto outside = around(spec);
-  return policy_message(spec, {key.direction, key.selector, claim.passage}, blocked(spec) || !outside,
-                        outside.value_or(std::vector<const PolicySpec*>{}));
+  return policy_message(spec, {key.direction, key.selector, claim.passage, key.mark, key.if_id},
+                        blocked(spec) || !outside, outside.value_or(std::vector<const PolicySpec*>{}));
+}
+
+Result<std::vector<KernelPolicy>> XfrmBackend::keys_of(const PolicySpec& policy) {
+  if (policy.kernel.if_id == 0) return kernel_policies(policy);
+  const auto interface = interfaces_.of(policy.kernel.if_id);
+  if (!interface) return std::unexpected(interface.error());
+  return kernel_policies(policy, *interface);
+}
+
+// An interface that comes again has another number.
+void XfrmBackend::follow_interfaces(Clock::time_point now) {
+  const bool changed = interfaces_.poll();
+  follow_cards(changed, now);
+  const Result<bool> renumbered = changed ? interfaces_.reread() : false;
+  if (!renumbered) told_.push_back(renumbered.error().what);
+  if (!renumbered.value_or(false)) return;
+  std::vector<PolicySpec> entries;
+  for (const auto& [id, entry] : policies_)
+    if (entry.spec.kernel.if_id != 0) entries.push_back(entry.spec);
+  for (const PolicySpec& entry : entries)
+    if (auto done = add_policy(entry); !done) told_.push_back(done.error().what);
 }
 
 // Writes the kernel's policy for this key as its first claim wants it; removes it when there is no claim. The
@@ -125,7 +177,7 @@ void XfrmBackend::drop_claims(PolicyId id) {
 void XfrmBackend::prepare(const std::vector<PolicySpec>& policies) {
   if (!nft_) return;
   for (const PolicySpec& policy : policies)
-    if (const auto kernel = kernel_policies(policy)) fence_off(policy, *kernel);
+    if (const auto kernel = keys_of(policy)) fence_off(policy, *kernel);
   nft_->close();
 }
 
@@ -136,8 +188,12 @@ void XfrmBackend::commit() {
 // First the policies for the new selectors are written, then those for selectors that the entry no longer has
 // are removed: nothing is open in between.
 Result<void> XfrmBackend::add_policy(const PolicySpec& policy) {
-  auto kernel = kernel_policies(policy);
+  auto kernel = keys_of(policy);
   if (!kernel) return std::unexpected(kernel.error());
+  // The rest is asked for its SAs.
+  const KernelOptions key{.mark = policy.kernel.mark, .if_id = policy.kernel.if_id};
+  if (auto able = known_options(key, known_attributes_, requests_); !able)
+    return fail("policy " + policy.name + ": " + able.error().what);
   if (nft_) {
     fence_off(policy, *kernel);
     nft_->close();
@@ -216,7 +272,17 @@ Result<void> XfrmBackend::fence_discovery() {
   return write_fence(p, {XFRM_POLICY_FWD});
 }
 
+// While the kernel waits for an SA that it has asked for, it asks for no other between the same ends: half a
+// minute if left alone, also when the peer took a part of the selectors, or the notice was lost.
+void XfrmBackend::ask_soon_again() {
+  const std::string path = "/proc/sys/net/core/xfrm_acq_expires";
+  unsigned now = 0;
+  std::ifstream(path) >> now;
+  if (now > kAcquireHolds) std::ofstream(path) << kAcquireHolds;
+}
+
 Result<void> XfrmBackend::fence_entries() {
+  ask_soon_again();
   if (auto done = fence_discovery(); !done) return done;
   open_nft();
   check_policies_ = true;
@@ -224,6 +290,7 @@ Result<void> XfrmBackend::fence_entries() {
 }
 
 Result<void> XfrmBackend::fence(bool nft_now) {
+  ask_soon_again();
   if (auto done = fence_discovery(); !done) return done;
   const TrafficSelectors all{TrafficSelector::of({IpAddress::any(Family::kV4), 0}),
                              TrafficSelector::of({IpAddress::any(Family::kV6), 0})};
@@ -263,8 +330,7 @@ Result<void> XfrmBackend::set_gateway(bool on) {
 
 // The kernel counts the bytes of the outer packets, from their IP header on.
 Result<SaCounters> XfrmBackend::counters(const SaRef& sa) {
-  NetlinkMessage message(XFRM_MSG_GETSA, 0);
-  message.header<xfrm_usersa_id>() = sa_id(*sa);
+  NetlinkMessage message = sa_request(XFRM_MSG_GETSA, *sa);
   SaCounters out;
   out.crypto = "kernel";
   const auto done = requests_.request(

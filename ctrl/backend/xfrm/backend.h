@@ -7,6 +7,13 @@
 // its child. A PROTECT entry becomes a block while its peer is unknown, and while the gateway is off: nothing
 // leaves in the clear.
 //
+// KernelOptions (dp/base/kernel_options.h) come with each SA and policy. An entry with an if_id is of the
+// xfrm interface of that number: it decides about what is routed there alone, and of that about what no entry
+// without if_id takes, which the kernel asks first, whatever their order. So the fence has nothing of it, and
+// its passages are for that interface. An SA with an
+// offload that the card did not take goes again at once. A card that goes down takes its SAs out of the
+// kernel: they count as expired.
+//
 // The kernel holds one policy per selector and direction. Where several entries need the same one, each of
 // them claims it: the first in the order of the SPD gets it, and when that entry is removed, the next.
 //
@@ -26,9 +33,11 @@
 #include <vector>
 
 #include "ctrl/backend/backend.h"
+#include "ctrl/backend/xfrm/interfaces.h"
 #include "ctrl/backend/xfrm/message.h"
 #include "ctrl/backend/xfrm/nft_fence.h"
 #include "ctrl/backend/xfrm/support.h"
+#include "ctrl/backend/xfrm/trial.h"
 #include "ctrl/linux/netlink.h"
 #include "dp/base/lease.h"
 
@@ -47,8 +56,9 @@ class XfrmBackend final : public Backend {
   static Result<void> release_standby();
 
   std::string_view name() const override { return "xfrm"; }
-  // What can be said beforehand: whether the kernel has a name for the algorithms and takes the replay
-  // window. Whether this kernel was built with them is known when one is installed.
+  // What can be said beforehand: whether the kernel has the algorithms (but for twins: standby.h tries
+  // theirs) and takes the replay window, and knows the options. Whether the card takes the SA is known when
+  // one is installed.
   Result<void> can(const SaSpec& sa) override;
   // What this and former runs of ours have in the kernel, without the fence.
   Result<Installed> dump() override;
@@ -97,10 +107,11 @@ class XfrmBackend final : public Backend {
  private:
   using Clock = std::chrono::steady_clock;
 
-  XfrmBackend(Scope scope, Netlink requests, Netlink events)
+  XfrmBackend(Scope scope, Netlink requests, Netlink events, XfrmInterfaces interfaces)
       : scope_(scope),
         requests_(std::move(requests)),
         events_(std::move(events)),
+        interfaces_(std::move(interfaces)),
         has_(probe_support(requests_)) {}
   struct Entry {
     PolicySpec spec;
@@ -121,7 +132,16 @@ class XfrmBackend final : public Backend {
   // The entries whose SAs are around this one's; none while one of them is missing or has no ends: then the
   // policy only blocks.
   std::optional<std::vector<const PolicySpec*>> around(const PolicySpec& policy) const;
+  Result<void> kernel_can(const SaSpec& sa);
+  static void ask_soon_again();
   Result<void> install(const SaRef& sa, NetlinkMessage& message);
+  Result<void> check_offload(const SaSpec& sa, const std::string& what);
+  unsigned card(const KernelOptions& options) const;
+  Result<std::vector<KernelPolicy>> keys_of(const PolicySpec& policy);
+  void follow_interfaces(Clock::time_point now);
+  void follow_cards(bool changed, Clock::time_point now);
+  NetlinkMessage message_of(const SaSpec& sa, std::uint16_t type = XFRM_MSG_NEWSA,
+                            const Progress* progress = nullptr) const;
   void know(const SaRef& sa);
   NetlinkMessage wanted_sa(const SaSpec& sa, std::uint16_t type = XFRM_MSG_NEWSA,
                            const Progress* progress = nullptr) const;
@@ -130,6 +150,7 @@ class XfrmBackend final : public Backend {
   Result<void> one_peer_behind_nat(const SaSpec& sa) const;
   void fence_off(const PolicySpec& policy, const std::vector<KernelPolicy>& kernel);
   Result<void> replace_sa(const SaSpec& from, const SaRef& to, const std::string& what);
+  Result<void> end_moved(const SaRef& sa);
   void drop_claims(PolicyId id);
   NetlinkMessage wanted_policy(const KernelPolicy& key, const Claim& claim) const;
   Result<void> write_policy(const KernelPolicy& key, const std::string& name);
@@ -152,23 +173,28 @@ class XfrmBackend final : public Backend {
   void read_change(const nlmsghdr& message, std::vector<BackendEvent>& out);
   void read_foreign_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info,
                            std::vector<BackendEvent>& out);
+  bool has_entry_of(std::uint32_t if_id) const;
   bool is_foreign_opening(const nlmsghdr& message, const xfrm_userpolicy_info& info) const;
-  void tell_foreign(const xfrm_selector& selector, std::vector<BackendEvent>& out) const;
+  void tell_foreign(const KernelPolicy& key, std::vector<BackendEvent>& out) const;
   Result<void> compare_policies(std::vector<BackendEvent>& out);
   void suspect(const KernelPolicy& key);
   std::vector<KernelPolicy> suspects_in_order() const;
   bool lets_pass(const KernelPolicy& key) const;
   void forget(const KernelPolicy& key);
+  std::size_t rewrite_suspects(std::vector<BackendEvent>& out);
   void repair(std::vector<BackendEvent>& out);
   bool compare_sas(std::vector<BackendEvent>& out);
   void read_sa_change(const nlmsghdr& message, std::vector<BackendEvent>& out);
   void count_as_gone(const std::function<bool(const SaSpec&)>& which, std::vector<BackendEvent>& out);
   void tell_gone(std::vector<BackendEvent>& out);
   void put_back(const SaRef& sa, std::vector<BackendEvent>& out);
+  std::string update(const SaSpec& sa, const std::string& what);
 
   Scope scope_;
   Netlink requests_, events_;
+  XfrmInterfaces interfaces_;
   KernelSupport has_;
+  KnownAttributes known_attributes_;
   std::optional<NftFence> nft_;  // none before fence()
   // Our SAs, by SPI and destination. The kernel tells of no ESP packet's time before Linux 6.2, so packets()
   // compares each SA's packet counter with what it was.
@@ -177,7 +203,10 @@ class XfrmBackend final : public Backend {
     std::uint64_t packets = 0;  // when packets() last looked
     Clock::time_point active;   // when it last saw that they had become more, or of the installation
   };
-  std::map<std::pair<Spi, IpAddress>, Known> known_;
+  using KnownSas = std::map<std::pair<Spi, IpAddress>, Known>;
+  KnownSas known_;
+  std::map<KernelSuite, Result<void>> tried_;  // of this kernel
+  KnownSas::iterator known_by(const nlmsghdr& message, std::size_t header, const KnownSas::key_type& key);
   std::map<PolicyId, std::map<SaId, SaRef>> outbound_;  // SAs, by their entry
   std::set<SaId> standby_;                              // made by add_standby(); they keep the mark
   std::map<PolicyId, Entry> policies_;
@@ -189,6 +218,8 @@ class XfrmBackend final : public Backend {
   bool fenced_ = false;   // the kernel's default was set to block
   std::size_t gone_ = 0;  // SAs that others have removed and nobody was told of yet
   bool check_sas_ = false, check_policies_ = false;  // the next poll() compares all of them
+  bool has_cards_ = false;                           // an SA has or had an offload
+  std::optional<Clock::time_point> compare_again_;   // when a card may have gone down
   std::set<KernelPolicy> suspects_;                  // policies that the next poll() writes again
   std::set<KernelPolicy> foreign_;  // policies of others that let pass before ours, and were told
   std::vector<std::string> told_;   // for the next poll() to tell

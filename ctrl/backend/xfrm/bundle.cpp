@@ -55,7 +55,7 @@ void XfrmBackend::take_from_inside(const PolicySpec& policy) {
 }
 
 void XfrmBackend::fence_off(const PolicySpec& policy, const std::vector<KernelPolicy>& kernel) {
-  if (is_for_our_ipsec(policy))
+  if (is_for_our_ipsec(policy) || policy.kernel.if_id != 0)
     nft_->remove(policy.id);
   else
     nft_->put(policy, kernel);

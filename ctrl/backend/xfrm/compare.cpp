@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstring>
 #include <map>
-#include <optional>
 #include <string_view>
 #include <tuple>
 
@@ -23,6 +22,7 @@ enum class Is : std::uint8_t {
   kEqual,
   kKey,     // equal behind `fixed` octets, or zeros there
   kWindow,  // XFRMA_REPLAY_ESN_VAL: its lengths; the rest lives
+  kCard,    // XFRMA_OFFLOAD_DEV
   kAlive,   // not compared
   kTold,    // the kernel tells it unasked
   kIfTold,  // an older kernel passes over it
@@ -46,9 +46,10 @@ constexpr std::array kAttributes{
     Attribute{XFRMA_SET_MARK, "mark of its packets"},
     Attribute{XFRMA_SET_MARK_MASK, "mask of that mark"},
     Attribute{XFRMA_IF_ID, "interface"},
-    Attribute{XFRMA_OFFLOAD_DEV, "offload"},
+    Attribute{XFRMA_OFFLOAD_DEV, "offload", Is::kCard},
     Attribute{XFRMA_TMPL, "templates"},
     Attribute{kSaDirection, "direction"},
+    Attribute{kSaCpu, "CPU"},
     Attribute{XFRMA_REPLAY_ESN_VAL, "replay window", Is::kWindow},
     Attribute{XFRMA_REPLAY_VAL, "sequence numbers", Is::kTold},
     Attribute{XFRMA_LTIME_VAL, "counters", Is::kAlive},
@@ -86,6 +87,14 @@ bool same_window(Bytes asked, Bytes told) {
   return a.bmp_len == b.bmp_len && a.replay_window == b.replay_window;
 }
 
+bool same_card(Bytes asked, Bytes told) {
+  xfrm_user_offload a{}, b{};
+  if (asked.size() < sizeof a || asked.size() != told.size()) return false;
+  std::memcpy(&a, asked.data(), sizeof a);
+  std::memcpy(&b, told.data(), sizeof b);
+  return a.ifindex == b.ifindex && a.flags == b.flags;
+}
+
 bool same(const Attribute& rule, Bytes asked, Bytes told) {
   switch (rule.is) {
     case Is::kEqual:
@@ -95,6 +104,8 @@ bool same(const Attribute& rule, Bytes asked, Bytes told) {
       return same_but_for_keys(asked, told, rule.fixed);
     case Is::kWindow:
       return same_window(asked, told);
+    case Is::kCard:
+      return same_card(asked, told);
     case Is::kAlive:
     case Is::kTold:
       return true;
@@ -140,12 +151,6 @@ void compare(const xfrm_selector& asked, const xfrm_selector& told, const char* 
   if (fields(asked) != fields(told)) out.emplace_back(name);
 }
 
-std::optional<Bytes> attribute(const nlmsghdr& message, std::size_t header, std::uint16_t type) {
-  const auto all = attributes_of(message, header);
-  const auto found = all.find(type);
-  return found == all.end() ? std::nullopt : std::optional(found->second);
-}
-
 }  // namespace
 
 std::vector<std::string> sa_differences(const nlmsghdr& asked, const nlmsghdr& told) {
@@ -181,20 +186,6 @@ std::vector<std::string> policy_differences(const nlmsghdr& asked, const nlmsghd
   compare(a->share, b->share, "share", out);
   compare_attributes(asked, told, sizeof *a, out);
   return out;
-}
-
-bool has_mark(const nlmsghdr& policy, std::size_t header) {
-  xfrm_mark mark{};
-  const auto value = attribute(policy, header, XFRMA_MARK);
-  if (value && value->size() >= sizeof mark) std::memcpy(&mark, value->data(), sizeof mark);
-  return (mark.v | mark.m) != 0;
-}
-
-bool has_interface(const nlmsghdr& policy, std::size_t header) {
-  std::uint32_t id = 0;
-  const auto value = attribute(policy, header, XFRMA_IF_ID);
-  if (value && value->size() >= sizeof id) std::memcpy(&id, value->data(), sizeof id);
-  return id != 0;
 }
 
 }  // namespace simplon::ctrl

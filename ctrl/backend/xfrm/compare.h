@@ -18,10 +18,4 @@ std::vector<std::string> sa_differences(const nlmsghdr& asked, const nlmsghdr& t
 // The same for policies: XFRM_MSG_NEWPOLICY or UPDPOLICY.
 std::vector<std::string> policy_differences(const nlmsghdr& asked, const nlmsghdr& told);
 
-// Whether a policy, or its removal, is for marked packets or those of one xfrm interface alone: beside it
-// there may be another one of the same selector and direction. Ours are for all. `header`: the octets of the
-// message's fixed header.
-bool has_mark(const nlmsghdr& policy, std::size_t header);
-bool has_interface(const nlmsghdr& policy, std::size_t header);
-
 }  // namespace simplon::ctrl

@@ -10,6 +10,7 @@
 
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/backend/xfrm/options.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -22,17 +23,6 @@ bool is_ours(const xfrm_userpolicy_info& p) {
 }
 
 // A policy's templates, from the inside out.
-std::vector<xfrm_user_tmpl> templates(const nlmsghdr& message, std::size_t header) {
-  std::vector<xfrm_user_tmpl> out;
-  for_attributes(message, header, [&](const nlattr& a) {
-    if (mnl_attr_get_type(&a) != XFRMA_TMPL) return;
-    const Bytes data = bytes_of(a);
-    out.resize(data.size() / sizeof(xfrm_user_tmpl));
-    if (!out.empty()) std::memcpy(out.data(), data.data(), out.size() * sizeof(xfrm_user_tmpl));
-  });
-  return out;
-}
-
 // One end of the packets of a template's SA.
 TrafficSelector end_of(const xfrm_user_tmpl& tmpl, const xfrm_address_t& address) {
   const IpAddress end = from_kernel(address, tmpl.family);
@@ -77,6 +67,7 @@ PolicySpec former_policy(const nlmsghdr& message, const xfrm_userpolicy_info& in
                                                       : Action::kDiscard;
   p.selectors.local = {outwards ? pair.source : pair.destination};
   p.selectors.remote = {outwards ? pair.destination : pair.source};
+  p.kernel = read_lookup(message, sizeof info);
   return p;
 }
 
@@ -104,7 +95,8 @@ Result<void> XfrmBackend::dump_sas(Installed& out) {
   return each_sa([&] { out.sas.clear(); },
                  [&](const nlmsghdr& message, const xfrm_usersa_info& info) {
                    auto sa = std::make_shared<SaSpec>(installed_sa(message, info));
-                   if (const auto known = known_.find({sa->spi, sa->destination}); known != known_.end())
+                   if (const auto known = known_by(message, sizeof info, {sa->spi, sa->destination});
+                       known != known_.end())
                      sa->id = known->second.sa->id;
                    out.sas.push_back(std::move(sa));
                  });
@@ -116,8 +108,8 @@ std::map<SaId, std::uint64_t> XfrmBackend::packets(const std::vector<SaRef>& sas
   if (known_.empty()) return out;
   const Clock::time_point now = Clock::now();
   const auto read = each_sa([] {},
-                            [&](const nlmsghdr&, const xfrm_usersa_info& info) {
-                              const auto known = known_.find(key_of(info));
+                            [&](const nlmsghdr& message, const xfrm_usersa_info& info) {
+                              const auto known = known_by(message, sizeof info, key_of(info));
                               if (known == known_.end()) return;
                               const std::uint64_t packets = info.curlft.packets;
                               all[known->second.sa->id] = packets;
@@ -143,7 +135,7 @@ Result<void> XfrmBackend::dump_policies(Installed& out) {
 void XfrmBackend::read_policy(const nlmsghdr& message, Installed& out) {
   const auto* info = fixed_header<xfrm_userpolicy_info>(message);
   if (info == nullptr || !is_ours(*info)) return;
-  const KernelPolicy key{info->dir, info->sel};
+  const KernelPolicy key = policy_key(message, sizeof *info, info->dir, info->sel);
   const auto claims = claims_.find(key);
   if (claims == claims_.end() || claims->second.empty()) {
     out.policies.push_back(former_policy(message, *info, static_cast<std::uint32_t>(former_.size())));
@@ -175,7 +167,7 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
   } else if (message.nlmsg_type == XFRM_MSG_EXPIRE) {
     const auto* expire = fixed_header<xfrm_user_expire>(message);
     if (expire == nullptr) return;
-    if (const auto known = known_.find(key_of(expire->state)); known != known_.end())
+    if (const auto known = known_by(message, sizeof *expire, key_of(expire->state)); known != known_.end())
       out.emplace_back(ExpireEvent{known->second.sa->id, expire->hard != 0});
   } else if (message.nlmsg_type == XFRM_MSG_MAPPING) {
     read_mapping(message, out);
@@ -184,22 +176,35 @@ void XfrmBackend::read_event(const nlmsghdr& message, std::vector<BackendEvent>&
   }
 }
 
+// The SA of ours that a message is about. Another program's may have its SPI and destination with another
+// mark.
+XfrmBackend::KnownSas::iterator XfrmBackend::known_by(const nlmsghdr& message, std::size_t header,
+                                                      const KnownSas::key_type& key) {
+  const auto found = known_.find(key);
+  const bool ours =
+      found != known_.end() && read_lookup(message, header).mark == found->second.sa->kernel.mark;
+  return ours ? found : known_.end();
+}
+
 void XfrmBackend::recheck() {
   check_policies_ = check_sas_ = true;
+  std::erase_if(tried_, [](const auto& tried) { return !tried.second; });
   if (nft_) nft_->recheck();
 }
 
 std::vector<int> XfrmBackend::fds() const {
   std::vector<int> out{events_.fd()};
   if (nft_) out.push_back(nft_->fd());
+  out.push_back(interfaces_.fd());
   return out;
 }
 
-// After notices were lost, everything is compared. A lost acquire needs nothing: the next packet causes
-// another. A lost soft limit is noticed when the hard one comes.
+// After notices were lost, everything is compared. A lost acquire needs nothing: a packet a few
+// seconds later causes another (kAcquireHolds). A lost soft limit is noticed when the hard one comes.
 std::vector<BackendEvent> XfrmBackend::poll() {
   std::vector<BackendEvent> out;
   for (const ExpireEvent& event : std::exchange(left_, {})) out.emplace_back(event);
+  follow_interfaces(Clock::now());
   if (!events_.notices([&](const nlmsghdr& m) { read_event(m, out); })) {
     ++overruns_;
     out.emplace_back(ChangedEvent{

@@ -14,6 +14,7 @@
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/backend/xfrm/compare.h"
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/backend/xfrm/options.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -26,16 +27,9 @@ constexpr xfrm_userpolicy_default kAccept{
 bool blocks(const xfrm_userpolicy_default& d) { return std::memcmp(&d, &kBlock, sizeof d) == 0; }
 
 bool passes_in_clear(const nlmsghdr& message, const xfrm_userpolicy_info& info) {
-  bool templates = false;
-  for_attributes(message, sizeof info,
-                 [&](const nlattr& a) { templates = templates || mnl_attr_get_type(&a) == XFRMA_TMPL; });
-  return info.action == XFRM_POLICY_ALLOW && !templates;
-}
-
-// Beside ours, and not in its place.
-template <class Header>
-bool stands_apart(const nlmsghdr& message, const Header& header) {
-  return has_mark(message, sizeof header) || has_interface(message, sizeof header);
+  const std::vector<xfrm_user_tmpl> all = templates(message, sizeof info);
+  return info.action == XFRM_POLICY_ALLOW &&
+         std::ranges::all_of(all, [](const xfrm_user_tmpl& t) { return t.optional != 0; });
 }
 
 std::string text(const xfrm_selector& selector) {
@@ -80,12 +74,12 @@ void XfrmBackend::read_change(const nlmsghdr& message, std::vector<BackendEvent>
       break;
     case XFRM_MSG_POLEXPIRE:
       if (const auto* gone = fixed_header<xfrm_user_polexpire>(message))
-        if (!stands_apart(message, *gone)) forget({gone->pol.dir, gone->pol.sel});
+        forget(policy_key(message, sizeof *gone, gone->pol.dir, gone->pol.sel));
       break;
     case XFRM_MSG_DELPOLICY:
       if (const auto* gone = fixed_header<xfrm_userpolicy_id>(message)) {
         if (gone->index != 0) check_policies_ = true;  // the kernel names no selector then
-        if (!stands_apart(message, *gone)) forget({gone->dir, gone->sel});
+        forget(policy_key(message, sizeof *gone, gone->dir, gone->sel));
       }
       break;
     case XFRM_MSG_MIGRATE:
@@ -114,11 +108,12 @@ void XfrmBackend::read_sa_change(const nlmsghdr& message, std::vector<BackendEve
     case XFRM_MSG_NEWSA:
     case XFRM_MSG_UPDSA:
       if (const auto* info = fixed_header<xfrm_usersa_info>(message))
-        check_sas_ = check_sas_ || known_.contains(key_of(*info));
+        check_sas_ = check_sas_ || known_by(message, sizeof *info, key_of(*info)) != known_.end();
       break;
     case XFRM_MSG_DELSA:
       if (const auto* id = fixed_header<xfrm_usersa_id>(message))
-        if (const auto known = known_.find({Spi{ntohl(id->spi)}, from_kernel(id->daddr, id->family)});
+        if (const auto known =
+                known_by(message, sizeof *id, {Spi{ntohl(id->spi)}, from_kernel(id->daddr, id->family)});
             known != known_.end()) {
           out.emplace_back(ExpireEvent{known->second.sa->id, true});
           known_.erase(known);
@@ -141,8 +136,9 @@ void XfrmBackend::count_as_gone(const std::function<bool(const SaSpec&)>& which,
 
 void XfrmBackend::tell_gone(std::vector<BackendEvent>& out) {
   if (const std::size_t gone = std::exchange(gone_, 0); gone != 0)
-    out.emplace_back(ChangedEvent{counted(gone, "SA") + " of Simplon's left the kernel by another program; " +
-                                      "their numbers must not begin anew, so they count as expired",
+    out.emplace_back(ChangedEvent{counted(gone, "SA") + " of Simplon's left the kernel by another program" +
+                                      (has_cards_ ? " or with a network card" : "") +
+                                      "; their numbers must not begin anew, so they count as expired",
                                   false});
 }
 
@@ -156,21 +152,34 @@ void XfrmBackend::forget(const KernelPolicy& key) {
   foreign_.erase(key);
 }
 
+// Policies of an if_id that no entry has are for interfaces of others.
+bool XfrmBackend::has_entry_of(std::uint32_t if_id) const {
+  return if_id == 0 ||
+         std::ranges::any_of(policies_, [&](const auto& p) { return p.second.spec.kernel.if_id == if_id; });
+}
+
 // A policy of another program that comes before ours and lets pass. Those of a former run are ours.
 bool XfrmBackend::is_foreign_opening(const nlmsghdr& message, const xfrm_userpolicy_info& info) const {
-  const KernelPolicy key{info.dir, info.sel};
-  if (has_interface(message, sizeof info)) return false;  // for what is routed there alone
+  const KernelPolicy key = policy_key(message, sizeof info, info.dir, info.sel);
+  if (claims_.contains(key) || !has_entry_of(key.if_id)) return false;
   return info.dir <= XFRM_POLICY_FWD && info.priority <= kPriorityBase + kRestOrder &&
-         (has_mark(message, sizeof info) || !claims_.contains(key)) &&
          std::ranges::none_of(former_,
                               [&](const auto& f) { return !(f.second < key) && !(key < f.second); }) &&
          passes_in_clear(message, info);
 }
 
-void XfrmBackend::tell_foreign(const xfrm_selector& selector, std::vector<BackendEvent>& out) const {
+// An xfrm interface drops what its policies give no SA.
+void XfrmBackend::tell_foreign(const KernelPolicy& key, std::vector<BackendEvent>& out) const {
+  const std::string of = text(key.selector),
+                    begin = "another program has set a kernel policy that comes before Simplon's: ";
+  if (key.if_id != 0) {
+    out.emplace_back(ChangedEvent{begin + "the xfrm interfaces of if_id " + std::to_string(key.if_id) +
+                                      " drop " + of + ", which it leaves without an SA",
+                                  false});
+    return;
+  }
   out.emplace_back(
-      ChangedEvent{"another program has set a kernel policy that comes before Simplon's: " + text(selector) +
-                       " passes in clear" +
+      ChangedEvent{begin + of + " passes in clear" +
                        (nft_ && nft_->stands() ? ", but for what Simplon's entries protect or discard" : ""),
                    true});
 }
@@ -178,13 +187,12 @@ void XfrmBackend::tell_foreign(const xfrm_selector& selector, std::vector<Backen
 // A policy of another program that takes the place of one of ours, or that comes before ours and lets pass.
 void XfrmBackend::read_foreign_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info,
                                       std::vector<BackendEvent>& out) {
-  if (!stands_apart(message, info)) {
-    suspect({info.dir, info.sel});
-    foreign_.erase({info.dir, info.sel});
-  }
+  const KernelPolicy key = policy_key(message, sizeof info, info.dir, info.sel);
+  suspect(key);
+  foreign_.erase(key);
   if (!is_foreign_opening(message, info)) return;
-  foreign_.insert({info.dir, info.sel});
-  tell_foreign(info.sel, out);
+  foreign_.insert(key);
+  tell_foreign(key, out);
 }
 
 // All policies, whatever the notices said: ours that are not what they should be become suspect; of others'
@@ -200,15 +208,16 @@ Result<void> XfrmBackend::compare_policies(std::vector<BackendEvent>& out) {
   auto done = requests_.dump(message, "reading the kernel's policies", begin, [&](const nlmsghdr& m) {
     const auto* info = fixed_header<xfrm_userpolicy_info>(m);
     if (info == nullptr) return;
-    if (is_foreign_opening(m, *info)) foreign.insert({info->dir, info->sel});
-    const auto found = claims_.find({info->dir, info->sel});
+    const KernelPolicy key = policy_key(m, sizeof *info, info->dir, info->sel);
+    if (is_foreign_opening(m, *info)) foreign.insert(key);
+    const auto found = claims_.find(key);
     if (found == claims_.end() || found->second.empty()) return;
     const NetlinkMessage ours = wanted_policy(found->first, *found->second.begin());
     if (policy_differences(*ours.raw(), m).empty()) wrong.erase(found->first);
   });
   if (!done) return done;
   for (const KernelPolicy& key : foreign)
-    if (!foreign_.contains(key)) tell_foreign(key.selector, out);
+    if (!foreign_.contains(key)) tell_foreign(key, out);
   foreign_ = std::move(foreign);
   suspects_.merge(wrong);
   return {};
@@ -232,7 +241,29 @@ bool XfrmBackend::lets_pass(const KernelPolicy& key) const {
   return first.passage || policies_.at(first.id).spec.action == Action::kBypass;
 }
 
-// What could not be put back stays suspect, with all behind it that lets pass; the next poll() tries again.
+// How many were written. What could not be stays suspect, with all behind it that lets pass; the next poll()
+// tries again. What is blocked for want of its card waits for the next change of a link.
+std::size_t XfrmBackend::rewrite_suspects(std::vector<BackendEvent>& out) {
+  std::size_t written = 0;
+  std::set<std::string> blocked;
+  bool failed = false;
+  for (const KernelPolicy& key : suspects_in_order()) {
+    if (failed && lets_pass(key)) continue;
+    const auto done = write_policy(key, "of Simplon");
+    if (done)
+      ++written;
+    else if (requests_.error() == 0)
+      blocked.insert(done.error().what);
+    else if (requests_.error() != EAFNOSUPPORT) {  // a kernel without IPv6 does not need it
+      failed = true;
+      continue;
+    }
+    suspects_.erase(key);
+  }
+  for (const std::string& what : blocked) out.emplace_back(ChangedEvent{what, false});
+  return written;
+}
+
 void XfrmBackend::repair(std::vector<BackendEvent>& out) {
   const bool blocked = !fenced_ || default_blocks();
   if (fenced_ && !blocked && set_default(true))
@@ -240,24 +271,13 @@ void XfrmBackend::repair(std::vector<BackendEvent>& out) {
         ChangedEvent{"another program has opened the kernel's default policy; it blocks again", true});
   if (check_policies_ && !compare_policies(out)) return;
   check_policies_ = false;
-  std::size_t repaired = 0;
-  bool failed = false;
-  for (const KernelPolicy& key : suspects_in_order()) {
-    if (failed && lets_pass(key)) continue;
-    if (write_policy(key, "of Simplon"))
-      ++repaired;
-    else if (requests_.error() != EAFNOSUPPORT) {  // a kernel without IPv6 does not need it
-      failed = true;
-      continue;
-    }
-    suspects_.erase(key);
-  }
-  if (repaired != 0)
-    out.emplace_back(
-        ChangedEvent{"another program has removed or changed " + std::to_string(repaired) +
-                         " of Simplon's kernel policies; put back" +
-                         (fenced_ && blocked ? ", and the kernel's default blocked meanwhile" : ""),
-                     !(fenced_ && blocked)});
+  const std::size_t repaired = rewrite_suspects(out);
+  if (repaired == 0) return;
+  out.emplace_back(
+      ChangedEvent{"another program has removed or changed " + std::to_string(repaired) +
+                       " of Simplon's kernel policies; put back" +
+                       (fenced_ && blocked ? ", and the kernel's default blocked meanwhile" : ""),
+                   !(fenced_ && blocked)});
 }
 
 // Which of ours the kernel no longer has, and which are not as they were asked for: their limits or ports are
@@ -270,7 +290,7 @@ bool XfrmBackend::compare_sas(std::vector<BackendEvent>& out) {
     changed.clear();
   };
   const auto read = each_sa(begin, [&](const nlmsghdr& message, const xfrm_usersa_info& info) {
-    const auto known = known_.find(key_of(info));
+    const auto known = known_by(message, sizeof info, key_of(info));
     if (known == known_.end()) return;
     const SaRef& sa = known->second.sa;
     there.insert(sa->id);
@@ -287,24 +307,29 @@ bool XfrmBackend::compare_sas(std::vector<BackendEvent>& out) {
 // expired.
 void XfrmBackend::put_back(const SaRef& sa, std::vector<BackendEvent>& out) {
   const std::string what = std::string(simplon::name(sa->protocol)) + " SA " + simplon::ctrl::text(sa->spi);
-  NetlinkMessage message = wanted_sa(*sa, XFRM_MSG_UPDSA);
-  const auto done = requests_.request(message, what);
-  const std::vector<std::string> left = done ? differences(*sa) : std::vector{done.error().what};
+  const std::string left = update(*sa, what);
   const std::string changed = "another program has changed " + what;
   if (left.empty()) {
     out.emplace_back(ChangedEvent{changed + "; put back", false});
     return;
   }
-  out.emplace_back(
-      ChangedEvent{changed + ", and it cannot be put back (" + left.front() + "); removed", false});
+  out.emplace_back(ChangedEvent{changed + ", and it cannot be put back (" + left + "); removed", false});
   if (remove_sa(sa)) out.emplace_back(ExpireEvent{sa->id, true});
+}
+
+// Why the kernel does not have it as it was asked for; empty: it has.
+std::string XfrmBackend::update(const SaSpec& sa, const std::string& what) {
+  if (!can_update(sa)) return "a network card has it";
+  NetlinkMessage message = wanted_sa(sa, XFRM_MSG_UPDSA);
+  if (const auto done = requests_.request(message, what); !done) return done.error().what;
+  const std::vector<std::string> left = differences(sa);
+  return left.empty() ? std::string() : left.front();
 }
 
 std::vector<std::string> XfrmBackend::differences(const SaSpec& sa) {
   std::vector<std::string> out{"the kernel does not have it"};
   const NetlinkMessage ours = wanted_sa(sa);
-  NetlinkMessage message(XFRM_MSG_GETSA, 0);
-  message.header<xfrm_usersa_id>() = sa_id(sa);
+  NetlinkMessage message = sa_request(XFRM_MSG_GETSA, sa);
   const auto done = requests_.request(message, "reading SA " + simplon::ctrl::text(sa.spi),
                                       [&](const nlmsghdr& m) { out = sa_differences(*ours.raw(), m); });
   return done ? out : std::vector{done.error().what};

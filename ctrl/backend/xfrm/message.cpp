@@ -12,7 +12,9 @@
 #include <cstring>
 #include <ctime>
 
+#include "ctrl/backend/xfrm/options.h"
 #include "ctrl/backend/xfrm/tunnel.h"
+#include "dp/sa/outbound.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -45,10 +47,18 @@ std::uint8_t mode(SaMode mode) {
 
 std::uint64_t limit(std::uint64_t n) { return n == 0 ? XFRM_INF : n; }
 
+// Without ESN the kernel stops at the last number without a word, so it is to ask for a rekey before (RFC
+// 4303 §3.3.3): as early as the data path does.
+std::uint64_t soft_packets(const SaSpec& sa) {
+  const std::uint64_t asked = limit(static_cast<std::uint64_t>(sa.soft.packets));
+  const bool runs_out = sa.direction == Direction::kOut && sa.esn == Esn::kOff;
+  return runs_out ? std::min<std::uint64_t>(asked, dp::kSoftSequence) : asked;
+}
+
 xfrm_lifetime_cfg lifetime(const SaSpec& sa) {
   return {.soft_byte_limit = limit(static_cast<std::uint64_t>(sa.soft.bytes)),
           .hard_byte_limit = limit(static_cast<std::uint64_t>(sa.hard.bytes)),
-          .soft_packet_limit = limit(static_cast<std::uint64_t>(sa.soft.packets)),
+          .soft_packet_limit = soft_packets(sa),
           .hard_packet_limit = limit(static_cast<std::uint64_t>(sa.hard.packets)),
           .soft_add_expires_seconds = static_cast<std::uint64_t>(sa.soft.time.count()),
           .hard_add_expires_seconds = static_cast<std::uint64_t>(sa.hard.time.count()),
@@ -188,7 +198,7 @@ std::string text(Spi spi) {
 }
 
 NetlinkMessage sa_message(const SaSpec& sa, const KernelSupport& kernel, std::uint16_t type,
-                          const Progress* progress) {
+                          const Progress* progress, unsigned card) {
   NetlinkMessage message(type, type == XFRM_MSG_NEWSA ? NLM_F_CREATE | NLM_F_EXCL : 0);
   auto& info = message.header<xfrm_usersa_info>();
   info.family = family_of(sa.destination);
@@ -207,6 +217,7 @@ NetlinkMessage sa_message(const SaSpec& sa, const KernelSupport& kernel, std::ui
   if (sa.protocol == IpsecProtocol::kAh && sa.destination.is_v4()) info.flags |= XFRM_STATE_ALIGN4;
   put_algorithms(message, sa);
   put_tunnel(message, info, sa);
+  put_options(message, sa, card);
   if (progress) {
     message.put(progress->sequence_type, progress->sequence);
     message.put_struct(XFRMA_LTIME_VAL, progress->lifetime);
@@ -235,6 +246,13 @@ xfrm_usersa_id sa_id(const SaSpec& sa) {
   id.family = family_of(sa.destination);
   id.proto = protocol(sa.protocol);
   return id;
+}
+
+NetlinkMessage sa_request(std::uint16_t type, const SaSpec& sa) {
+  NetlinkMessage message(type, 0);
+  message.header<xfrm_usersa_id>() = sa_id(sa);
+  put_lookup(message, sa.kernel);
+  return message;
 }
 
 std::pair<Spi, IpAddress> key_of(const xfrm_usersa_info& info) {
@@ -271,14 +289,22 @@ SaSpec installed_sa(const nlmsghdr& message, const xfrm_usersa_info& info) {
       .destination = from_kernel(info.id.daddr, info.family),
       .soft = life(info.lft.soft_byte_limit, info.lft.soft_packet_limit, info.lft.soft_add_expires_seconds),
       .hard = life(info.lft.hard_byte_limit, info.lft.hard_packet_limit, info.lft.hard_add_expires_seconds),
-      .policy = PolicyId{info.reqid}};
+      .policy = PolicyId{info.reqid},
+      .kernel = read_options(message)};
 }
 
 namespace {
 
+// Has what an outbound entry is for forwarded on, by whose interface it may be.
+std::optional<KernelPolicy> passage(const PolicySpec& policy, xfrm_selector selector, unsigned interface) {
+  if (policy.action == Action::kDiscard || (policy.kernel.if_id != 0 && interface == 0)) return std::nullopt;
+  if (policy.kernel.if_id != 0) selector.ifindex = static_cast<int>(interface);
+  return KernelPolicy{XFRM_POLICY_FWD, selector, true, policy.kernel.mark};
+}
+
 // The kernel's policies for one pair of an entry's selectors.
 Result<void> add_pair(const PolicySpec& policy, const TrafficSelector& local, const TrafficSelector& remote,
-                      std::size_t& selectors, std::vector<KernelPolicy>& out) {
+                      unsigned interface, std::size_t& selectors, std::vector<KernelPolicy>& out) {
   const auto outwards = kernel_selectors(local, remote), inwards = kernel_selectors(remote, local);
   for (const auto* part : {&outwards, &inwards})
     if (!*part) return fail("policy " + policy.name + ": " + part->error().what);
@@ -286,22 +312,25 @@ Result<void> add_pair(const PolicySpec& policy, const TrafficSelector& local, co
   if (selectors > kMostKernelPolicies)
     return fail("policy " + policy.name + " would be more than " + std::to_string(kMostKernelPolicies) +
                 " policies in the kernel; use fewer selectors and prefixes");
+  const auto add = [&](std::uint8_t direction, const xfrm_selector& s) {
+    out.push_back({direction, s, false, policy.kernel.mark, policy.kernel.if_id});
+  };
   if (policy.direction != PolicyDirection::kIn)
     for (const xfrm_selector& s : *outwards) {
-      out.push_back({XFRM_POLICY_OUT, s});
-      if (policy.action != Action::kDiscard) out.push_back({XFRM_POLICY_FWD, s, true});
+      add(XFRM_POLICY_OUT, s);
+      if (const auto way = passage(policy, s, interface)) out.push_back(*way);
     }
   if (policy.direction == PolicyDirection::kOut) return {};
   for (const xfrm_selector& s : *inwards) {
-    out.push_back({XFRM_POLICY_IN, s});
-    out.push_back({XFRM_POLICY_FWD, s});
+    add(XFRM_POLICY_IN, s);
+    add(XFRM_POLICY_FWD, s);
   }
   return {};
 }
 
 }  // namespace
 
-Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy) {
+Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy, unsigned interface) {
   if (policy.fragments != FragmentHandling::kReassemble && policy.fragments != FragmentHandling::kAny)
     return fail("policy " + policy.name +
                 ": the kernel has one way with fragments, to put them together where ports count; leave "
@@ -320,7 +349,8 @@ Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy) {
   for (const SelectorSet& set : policy.selectors.sets())
     for (const TrafficSelector& l : set.local)
       for (const TrafficSelector& r : set.remote)
-        if (auto done = add_pair(policy, l, r, selectors, out); !done) return std::unexpected(done.error());
+        if (auto done = add_pair(policy, l, r, interface, selectors, out); !done)
+          return std::unexpected(done.error());
   return out;
 }
 
@@ -346,6 +376,7 @@ NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kern
               .hard_add_expires_seconds = 0,
               .soft_use_expires_seconds = 0,
               .hard_use_expires_seconds = 0};
+  put_lookup(message, {.mark = kernel.mark, .if_id = kernel.if_id});
   if (!protect) return message;
   const bool out = kernel.direction == XFRM_POLICY_OUT;
   std::vector<xfrm_user_tmpl> templates{policy_template(policy, out)};
@@ -355,12 +386,30 @@ NetlinkMessage policy_message(const PolicySpec& policy, const KernelPolicy& kern
   return message;
 }
 
-NetlinkMessage policy_removal(const KernelPolicy& kernel) {
-  NetlinkMessage message(XFRM_MSG_DELPOLICY, 0);
+std::vector<xfrm_user_tmpl> templates(const nlmsghdr& message, std::size_t header) {
+  std::vector<xfrm_user_tmpl> out;
+  for_attributes(message, header, [&](const nlattr& a) {
+    if (mnl_attr_get_type(&a) != XFRMA_TMPL) return;
+    const Bytes data = bytes_of(a);
+    out.resize(data.size() / sizeof(xfrm_user_tmpl));
+    if (!out.empty()) std::memcpy(out.data(), data.data(), out.size() * sizeof(xfrm_user_tmpl));
+  });
+  return out;
+}
+
+NetlinkMessage policy_request(std::uint16_t type, const KernelPolicy& kernel) {
+  NetlinkMessage message(type, 0);
   auto& id = message.header<xfrm_userpolicy_id>();
   id.sel = kernel.selector;
   id.dir = kernel.direction;
+  put_lookup(message, {.mark = kernel.mark, .if_id = kernel.if_id});
   return message;
+}
+
+KernelPolicy policy_key(const nlmsghdr& message, std::size_t header, std::uint8_t direction,
+                        const xfrm_selector& selector) {
+  const KernelOptions told = read_lookup(message, header);
+  return {.direction = direction, .selector = selector, .mark = told.mark, .if_id = told.if_id};
 }
 
 }  // namespace simplon::ctrl

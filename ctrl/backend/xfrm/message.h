@@ -31,10 +31,14 @@ IpAddress from_kernel(const xfrm_address_t& address, std::uint16_t family);
 std::uint16_t family_of(const IpAddress& address);
 
 // `type`: XFRM_MSG_NEWSA, or XFRM_MSG_UPDSA for one that is there. With `progress` the SA goes on from there.
+// `card`: the number of the interface that an offload is by.
 NetlinkMessage sa_message(const SaSpec& sa, const KernelSupport& kernel = {},
-                          std::uint16_t type = XFRM_MSG_NEWSA, const Progress* progress = nullptr);
+                          std::uint16_t type = XFRM_MSG_NEWSA, const Progress* progress = nullptr,
+                          unsigned card = 0);
 // The answer to one, with what a kernel that was built without it lacks. `error`: Netlink::error().
 Result<void> explained(Result<void> done, int error, const SaSpec& sa);
+// One that names an SA: XFRM_MSG_GETSA or XFRM_MSG_DELSA.
+NetlinkMessage sa_request(std::uint16_t type, const SaSpec& sa);
 std::string text(Spi spi);
 xfrm_usersa_id sa_id(const SaSpec& sa);
 // What the kernel tells of an SA: see Installed::sas.
@@ -57,8 +61,8 @@ struct SelectorPair {
 };
 SelectorPair selector_pair(const xfrm_selector& selector);
 
-// The key of one policy in the kernel: it has one policy for a direction (XFRM_POLICY_*) and a selector,
-// whatever the priorities.
+// The key of one policy in the kernel: it has one policy for a direction (XFRM_POLICY_*), a selector, a mark
+// and an if_id, whatever the priorities.
 struct KernelPolicy {
   std::uint8_t direction = 0;
   xfrm_selector selector{};
@@ -66,10 +70,19 @@ struct KernelPolicy {
   // in "out". So that its packets get there, it has a policy in "fwd" too, a passage: an ALLOW behind all
   // other policies. Not part of the key.
   bool passage = false;
+  PacketMark mark{};
+  std::uint32_t if_id = 0;
 };
 bool operator<(const KernelPolicy& a, const KernelPolicy& b);
+// Of the policy that a message is about, with its mark and its if_id. `header`: the octets of the message's
+// fixed header.
+KernelPolicy policy_key(const nlmsghdr& message, std::size_t header, std::uint8_t direction,
+                        const xfrm_selector& selector);
 
-Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy);
+// `interface`: of an entry with an if_id the number of the xfrm interface, which alone its passages are for:
+// a packet gets there in clear, and the interface asks the entry. 0: there is none, and there are no
+// passages.
+Result<std::vector<KernelPolicy>> kernel_policies(const PolicySpec& policy, unsigned interface = 0);
 // The policy with the lower one decides.
 std::uint32_t kernel_priority(const KernelPolicy& kernel, const PolicySpec& policy);
 // `around`: the entries whose SAs are around its own, from the inside out (PolicySpec::over).
@@ -84,6 +97,12 @@ Result<void> can_nest(const PolicySpec& inner, const PolicySpec& over);
 inline constexpr std::size_t kMostNested = 6;
 // Whether it can have all SAs around those of `policy`. `find`: an entry by its id; null when there is none.
 Result<void> can_nest(const PolicySpec& policy, const std::function<const PolicySpec*(PolicyId)>& find);
-NetlinkMessage policy_removal(const KernelPolicy& kernel);
+// XFRMA_TMPL of a message. `header`: the octets of its fixed header.
+std::vector<xfrm_user_tmpl> templates(const nlmsghdr& message, std::size_t header);
+// One that names a policy: XFRM_MSG_GETPOLICY or XFRM_MSG_DELPOLICY.
+NetlinkMessage policy_request(std::uint16_t type, const KernelPolicy& kernel);
+inline NetlinkMessage policy_removal(const KernelPolicy& kernel) {
+  return policy_request(XFRM_MSG_DELPOLICY, kernel);
+}
 
 }  // namespace simplon::ctrl

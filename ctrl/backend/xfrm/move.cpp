@@ -9,6 +9,7 @@
 
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/backend/xfrm/options.h"
 #include "dp/base/behind_nat.h"
 
 namespace simplon::ctrl {
@@ -52,10 +53,8 @@ Result<void> XfrmBackend::one_peer_behind_nat(const SaSpec& sa) const {
 // wants to leave between the two is lost. Not by the kernel's own XFRM_MSG_MIGRATE: it copies the numbers
 // while packets still leave, and it names no SPI, so that during a rekey it moves one SA of two.
 //
-// Not so an outbound SA whose IV is a counter. The kernel makes that IV of the sequence number and of a
-// random number that it draws whenever it sets up the cipher, with XFRM_MSG_MIGRATE as well, and lets nobody
-// set: the IVs after a move might repeat those before (RFC 4106 §3.1). It ends, nothing leaves meanwhile, and
-// IKE is told to replace it at once.
+// Not so an SA that cannot be updated, or cannot go on (options.h; XFRM_MSG_MIGRATE draws a random number for
+// the IV as well). It ends, nothing goes by it meanwhile, and IKE is told to replace it at once.
 Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
   const std::string what =
       "moving " + std::string(simplon::name(from->protocol)) + " SA " + text(from->spi) + " in the kernel";
@@ -63,7 +62,8 @@ Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
       from->policy != to->policy || from->udp.has_value() != to->udp.has_value())
     return fail(what + ": more than its peer's address and port would change");
   if (from->source == to->source && from->destination == to->destination) {
-    NetlinkMessage message = sa_message(*to, has_, XFRM_MSG_UPDSA);
+    if (!can_update(*from)) return end_moved(from);
+    NetlinkMessage message = message_of(*to, XFRM_MSG_UPDSA);
     auto done = requests_.request(message, what);
     if (!done) return done;
     if (to->direction == Direction::kOut) outbound_[to->policy][to->id] = to;
@@ -71,13 +71,14 @@ Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
       known->second.sa = to;
     return done;
   }
-  if (from->direction == Direction::kIn) return replace_sa(*from, to, what);
-  if (from->suite.encr->salt == 0) {
-    outbound_[to->policy][to->id] = to;
-    return replace_sa(*from, to, what);
-  }
-  auto removed = remove_sa(from);
-  if (removed) left_.push_back({from->id, false});
+  if (!can_go_on(*from)) return end_moved(from);
+  if (to->direction == Direction::kOut) outbound_[to->policy][to->id] = to;
+  return replace_sa(*from, to, what);
+}
+
+Result<void> XfrmBackend::end_moved(const SaRef& sa) {
+  auto removed = remove_sa(sa);
+  if (removed) left_.push_back({sa->id, false});
   return removed;
 }
 
@@ -87,8 +88,7 @@ Result<void> XfrmBackend::replace_sa(const SaSpec& from, const SaRef& to, const 
   auto notices = Netlink::open(NETLINK_XFRM, 0);
   if (!notices) return fail(what + ": " + notices.error().what);
   if (auto done = notices->join(XFRMNLGRP_SA); !done) return fail(what + ": " + done.error().what);
-  NetlinkMessage removal(XFRM_MSG_DELSA, 0);
-  removal.header<xfrm_usersa_id>() = sa_id(from);
+  NetlinkMessage removal = sa_request(XFRM_MSG_DELSA, from);
   auto removed = requests_.request(removal, what);
   if (!removed && requests_.error() != ESRCH) return removed;
   auto known = known_.extract({from.spi, from.destination});
@@ -98,9 +98,10 @@ Result<void> XfrmBackend::replace_sa(const SaSpec& from, const SaRef& to, const 
   });
   if (removed && !progress) removed = fail(what + ": the kernel did not tell its sequence number");
   if (removed) {
-    NetlinkMessage message = sa_message(*to, has_, XFRM_MSG_NEWSA, &*progress);
+    NetlinkMessage message = message_of(*to, XFRM_MSG_NEWSA, &*progress);
     removed = requests_.request(message, what);
   }
+  if (removed && to->kernel.offload != Offload::kNone) removed = check_offload(*to, what);
   if (!removed) left_.push_back({from.id, true});
   if (removed && !known.empty()) {
     known.mapped().sa = to;

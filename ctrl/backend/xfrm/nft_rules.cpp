@@ -23,7 +23,7 @@ bool NftRules::has_like(const PolicySpec& policy) const {
   if (found == entries_.end()) return false;
   const PolicySpec& have = found->second.policy;
   return have.order == policy.order && closes(have) == closes(policy) && have.direction == policy.direction &&
-         have.child == policy.child && have.selectors == policy.selectors;
+         have.child == policy.child && have.selectors == policy.selectors && have.kernel == policy.kernel;
 }
 
 // Whether the entry of its child closes all that it closes (child_sa_table.h): then it needs nothing of its
@@ -31,7 +31,8 @@ bool NftRules::has_like(const PolicySpec& policy) const {
 bool NftRules::inherits(const PolicySpec& policy) const {
   const auto parent = entries_.find(policy.child);
   if (policy.child == policy.id || parent == entries_.end() || !closes(parent->second.policy)) return false;
-  return covers(parent->second.policy.selectors, policy.selectors);
+  return parent->second.policy.kernel.mark == policy.kernel.mark &&
+         covers(parent->second.policy.selectors, policy.selectors);
 }
 
 void NftRules::put(const PolicySpec& policy, const std::vector<KernelPolicy>& kernel) {
@@ -40,7 +41,7 @@ void NftRules::put(const PolicySpec& policy, const std::vector<KernelPolicy>& ke
   Entry& entry = entries_[policy.id] = {policy, {}, false};
   for (const KernelPolicy& k : kernel)
     if (k.direction == XFRM_POLICY_OUT || k.direction == XFRM_POLICY_IN)
-      entry.elements.push_back(nft_element(k.selector, k.direction == XFRM_POLICY_OUT));
+      entry.elements.push_back(nft_element(k.selector, k.direction == XFRM_POLICY_OUT, k.mark));
   if (!closes(policy))
     all_ = true;
   else if ((entry.heir = inherits(policy)))

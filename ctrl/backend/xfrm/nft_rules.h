@@ -4,8 +4,9 @@
 //
 // What an SA has brought, or will carry, passes before any of it. Of a packet in clear the first SPD entry
 // that matches decides: PROTECT and DISCARD drop, BYPASS lets pass. One look-up in a hash set serves all
-// entries whose selectors have the same shape (lengths of prefixes, masks of ports), so a packet pays for
-// shapes, not for entries.
+// entries whose selectors have the same shape (lengths of prefixes, masks of ports and marks), so a packet
+// pays for shapes, not for entries. What arrives has no mark when it is looked at first: entries with one are
+// asked once more, behind who sets it.
 //
 // The order of the SPD matters between an entry that closes and a BYPASS that overlap, and only there. So the
 // sets stand in levels: a BYPASS stands one level behind all that overlap it, close and come before it; an

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include <limits>
 #include <vector>
 
 namespace simplon::ctrl {
@@ -25,9 +26,7 @@ constexpr const char* kLeaving = R"(
 // At the beginning of the way in: before destination NAT, since the kernel's policies are asked for the
 // packet as it came. A later fragment has no ports, and is of no use to the host without the first one; if it
 // is forwarded, it is looked at there (address translation would have reassembled it).
-constexpr const char* kArriving = R"(
-  chain arriving {
-    type filter hook prerouting priority -350; policy accept;
+constexpr const char* kArriving = R"(; policy accept;
     meta ipsec exists accept
     iiftype loopback accept
     icmpv6 type 133-137 ip6 hoplimit 255 accept
@@ -35,16 +34,25 @@ constexpr const char* kArriving = R"(
     frag frag-off != 0 accept
     meta l4proto { esp, ah } fib daddr type local accept
     udp dport { 500, 4500 } fib daddr type local accept
-    goto arrived
-  }
-  chain forwarded {
-    type filter hook forward priority -350; policy accept;
-    meta ipsec exists accept
-    ip frag-off & 0x1fff != 0 goto arrived
-    frag frag-off != 0 goto arrived
-  }
-  chain arrived {
 )";
+
+// Where the entries are asked: all but those with a mark before anybody else, and these where the mark is,
+// behind who sets it (mangle, -150) and before destination NAT (-100).
+struct WayIn {
+  std::string suffix;  // of the chains' names
+  int priority = 0;
+};
+const WayIn kFirst{"", -350}, kMarked{"_marked", -125};
+
+// The chains of a way in, and the rules that ask the entries.
+std::string chains(const WayIn& way, const std::string& rules) {
+  const std::string hook = " priority " + std::to_string(way.priority), arrived = "arrived" + way.suffix;
+  return "\n  chain arriving" + way.suffix + " {\n    type filter hook prerouting" + hook + kArriving +
+         "    goto " + arrived + "\n  }\n  chain forwarded" + way.suffix +
+         " {\n    type filter hook forward" + hook +
+         "; policy accept;\n    meta ipsec exists accept\n    ip frag-off & 0x1fff != 0 goto " + arrived +
+         "\n    frag frag-off != 0 goto " + arrived + "\n  }\n  chain " + arrived + " {\n" + rules + "  }\n";
+}
 
 struct Field {
   std::string type, expression;
@@ -57,8 +65,9 @@ std::string mask_of(bool v4, std::uint8_t length) {
   return from_kernel(mask, v4 ? AF_INET : AF_INET6).text();
 }
 
-std::string masked(const std::string& field, std::uint16_t mask) {
-  return mask == 0xffff ? field : field + " & " + std::to_string(mask);
+template <class T>
+std::string masked(const std::string& field, T mask) {
+  return mask == std::numeric_limits<T>::max() ? field : field + " & " + std::to_string(mask);
 }
 
 std::string joined(const std::vector<std::string>& parts) {
@@ -75,6 +84,7 @@ std::string name_of(const NftShape& s) {
   for (const unsigned part : {unsigned{s.source}, unsigned{s.destination}, unsigned{s.protocol},
                               unsigned{s.sport}, unsigned{s.dport}})
     out += "_" + std::to_string(part);
+  if (s.mark != 0) out += "_mark" + std::to_string(s.mark);
   return out;
 }
 
@@ -91,6 +101,7 @@ std::vector<Field> fields_of(const NftShape& s) {
   if (s.protocol) out.push_back({"inet_proto", "meta l4proto"});
   if (s.sport != 0) out.push_back({"inet_service", masked("th sport", s.sport)});
   if (s.dport != 0) out.push_back({"inet_service", masked("th dport", s.dport)});
+  if (s.mark != 0) out.push_back({"mark", masked("meta mark", s.mark)});
   return out;
 }
 
@@ -116,14 +127,15 @@ std::string rule_of(const NftShape& shape) {
 
 }  // namespace
 
-NftElement nft_element(const xfrm_selector& s, bool out) {
+NftElement nft_element(const xfrm_selector& s, bool out, const PacketMark& mark) {
   NftShape shape{.out = out,
                  .v4 = s.family == AF_INET,
                  .source = s.prefixlen_s,
                  .destination = s.prefixlen_d,
                  .protocol = s.proto != kAnyProtocol,
                  .sport = ntohs(s.sport_mask),
-                 .dport = ntohs(s.dport_mask)};
+                 .dport = ntohs(s.dport_mask),
+                 .mark = mark.mask};
   std::uint16_t sport = ntohs(s.sport), dport = ntohs(s.dport);
   if (is_icmp(s.proto)) {  // type and code are the first two octets, as a source port is
     const auto both = [](std::uint16_t type, std::uint16_t code) {
@@ -139,6 +151,7 @@ NftElement nft_element(const xfrm_selector& s, bool out) {
   if (shape.protocol) fields.push_back(std::to_string(s.proto));
   if (shape.sport != 0) fields.push_back(std::to_string(sport & shape.sport));
   if (shape.dport != 0) fields.push_back(std::to_string(dport & shape.dport));
+  if (shape.mark != 0) fields.push_back(std::to_string(mark.value));
   return {shape, joined(fields)};
 }
 
@@ -148,15 +161,22 @@ std::string nft_change(const char* verb, const NftElement& element) {
          " }\n";
 }
 
+// A BYPASS lets pass in both ways in; no entry with a mark is one.
 std::string nft_table(const NftSets& sets, const std::string& name) {
   const std::string table = "inet " + name;
-  std::string all, out, in;
+  std::string all, out, in, in_marked;
+  bool any_marked = false;
   for (const auto& [shape, elements] : sets) {
     all += set_of(shape, elements);
-    (shape.out ? out : in) += rule_of(shape);
+    const std::string rule = rule_of(shape);
+    if (shape.out) out += rule;
+    if (!shape.out && shape.mark == 0) in += rule;
+    if (!shape.out && (shape.mark != 0 || !shape.closes)) in_marked += rule;
+    any_marked = any_marked || (!shape.out && shape.mark != 0);
   }
   return "add table " + table + "\ndelete table " + table + "\ntable " + table + " {\n" + all +
-         "  chain closed {\n    counter drop\n  }\n" + kLeaving + out + "  }" + kArriving + in + "  }\n}\n";
+         "  chain closed {\n    counter drop\n  }\n" + kLeaving + out + "  }" + chains(kFirst, in) +
+         (any_marked ? chains(kMarked, in_marked) : "") + "}\n";
 }
 
 }  // namespace simplon::ctrl

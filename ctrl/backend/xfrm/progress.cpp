@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/backend/xfrm/options.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -98,6 +99,7 @@ NetlinkMessage progress_request(const SaSpec& sa) {
   id.sa_id = sa_id(sa);
   id.saddr = to_kernel(sa.source);
   id.flags = XFRM_AE_RVAL | XFRM_AE_LVAL;
+  put_lookup(message, sa.kernel);
   return message;
 }
 

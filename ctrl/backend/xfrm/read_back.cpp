@@ -7,12 +7,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ctrl/backend/xfrm/options.h"
+
 namespace simplon::ctrl {
 namespace {
-
-// Newer than the headers of Debian 12.
-constexpr int kSaDirection = 33, kSaCpu = 36;  // XFRMA_SA_DIR, XFRMA_SA_PCPU
-constexpr std::uint8_t kDirectionIn = 1;       // XFRM_SA_DIR_IN
 
 // Not as an optional: some of these structures end in an array without a size.
 template <class T>
@@ -162,7 +160,7 @@ void read_option(const nlattr& a, KernelSa& out) {
       return;
     case kSaDirection:
       if (read_fixed(a, direction))
-        out.direction = direction == kDirectionIn ? Direction::kIn : Direction::kOut;
+        out.direction = direction == sa_direction(Direction::kIn) ? Direction::kIn : Direction::kOut;
       return;
     case XFRMA_MARK:
     case XFRMA_SET_MARK:
@@ -174,10 +172,12 @@ void read_option(const nlattr& a, KernelSa& out) {
     case XFRMA_OFFLOAD_DEV:
       out.why_not = "a network card has it (offload), which the kernel cannot keep from sending";
       return;
+    case kSaCpu:
+      out.why_not = "it is for the packets of one CPU of the kernel's alone";
+      return;
     case XFRMA_COADDR:
     case XFRMA_ALG_COMP:
-    case kSaCpu:
-      out.why_not = "it has an attribute that Simplon does not know (care-of address, compression, CPU)";
+      out.why_not = "it has an attribute that Simplon does not know (care-of address, compression)";
       return;
     default:
       return;
@@ -204,6 +204,7 @@ std::optional<KernelSa> read_kernel_sa(const nlmsghdr& message) {
   if (!read.any) return std::nullopt;
   if (out.why_not.empty()) set_algorithms(read, out);
   if (out.direction) out.sa.direction = *out.direction;
+  out.sa.kernel = read_options(message);
   return out;
 }
 

@@ -79,9 +79,7 @@ const xfrm_userpolicy_info* info_of(const nlmsghdr& message, std::size_t& header
 bool operator<(const KernelPolicyKey& a, const KernelPolicyKey& b) {
   if (a.policy < b.policy) return true;
   if (b.policy < a.policy) return false;
-  const auto rest = [](const KernelPolicyKey& k) {
-    return std::tuple(k.policy.selector.ifindex, k.mark, k.mark_mask, k.if_id);
-  };
+  const auto rest = [](const KernelPolicyKey& k) { return std::tuple(k.mark, k.mark_mask, k.if_id); };
   return rest(a) < rest(b);
 }
 

@@ -133,7 +133,7 @@ bool operator<(const KernelPolicy& a, const KernelPolicy& b) {
     std::memcpy(addresses.data(), &s.saddr, sizeof s.saddr);
     std::memcpy(addresses.data() + sizeof s.saddr, &s.daddr, sizeof s.daddr);
     return std::tuple(k.direction, s.family, addresses, s.prefixlen_s, s.prefixlen_d, s.proto, s.sport,
-                      s.sport_mask, s.dport, s.dport_mask);
+                      s.sport_mask, s.dport, s.dport_mask, s.ifindex, k.mark, k.if_id);
   };
   return key(a) < key(b);
 }

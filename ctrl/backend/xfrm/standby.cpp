@@ -12,6 +12,7 @@
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/backend/xfrm/compare.h"
 #include "ctrl/backend/xfrm/message.h"
+#include "ctrl/backend/xfrm/options.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -62,6 +63,7 @@ Result<void> XfrmBackend::resume(const SaRef& sa, const dp::SaStart& start) {
   auto& id = message.header<xfrm_aevent_id>();
   id.sa_id = sa_id(*sa);
   id.saddr = to_kernel(sa->source);
+  put_lookup(message, sa->kernel);
   if (!in || (at != 0 && sa->replay_window != 0)) {  // else it has seen nothing, or does not look
     const Progress progress = progress_at(*sa, at, has_);
     message.put(progress.sequence_type, progress.sequence);
@@ -83,7 +85,7 @@ Result<std::set<SaId>> XfrmBackend::adopt(const std::vector<SaRef>& sas, bool st
                               const auto found = wanted.find(key_of(info));
                               if (found == wanted.end() || is_standby(info) != standing_by) return;
                               if (standing_by && !is_untouched(*found->second, message, info)) return;
-                              NetlinkMessage ours = sa_message(*found->second, has_);
+                              NetlinkMessage ours = message_of(*found->second);
                               if (standing_by) mark_standby(ours);
                               if (sa_differences(*ours.raw(), message).empty()) same.push_back(found->second);
                             });

@@ -8,32 +8,48 @@
 namespace simplon::ctrl {
 namespace {
 
-struct NoticeName {
+struct NumberName {
   std::uint16_t type;
   std::string_view name;
 };
 constexpr std::array kNotices{
-    NoticeName{XFRM_MSG_ACQUIRE, "acquire"},
-    NoticeName{XFRM_MSG_EXPIRE, "expire"},
-    NoticeName{XFRM_MSG_MAPPING, "mapping"},
-    NoticeName{XFRM_MSG_NEWSA, "new-sa"},
-    NoticeName{XFRM_MSG_UPDSA, "updated-sa"},
-    NoticeName{XFRM_MSG_DELSA, "deleted-sa"},
-    NoticeName{XFRM_MSG_FLUSHSA, "flushed-sas"},
-    NoticeName{XFRM_MSG_NEWPOLICY, "new-policy"},
-    NoticeName{XFRM_MSG_UPDPOLICY, "updated-policy"},
-    NoticeName{XFRM_MSG_DELPOLICY, "deleted-policy"},
-    NoticeName{XFRM_MSG_FLUSHPOLICY, "flushed-policies"},
-    NoticeName{XFRM_MSG_POLEXPIRE, "expired-policy"},
-    NoticeName{XFRM_MSG_GETDEFAULT, "default-policy"},
-    NoticeName{XFRM_MSG_MIGRATE, "migrate"},
-    NoticeName{XFRM_MSG_REPORT, "report"},
+    NumberName{XFRM_MSG_ACQUIRE, "acquire"},
+    NumberName{XFRM_MSG_EXPIRE, "expire"},
+    NumberName{XFRM_MSG_MAPPING, "mapping"},
+    NumberName{XFRM_MSG_NEWSA, "new-sa"},
+    NumberName{XFRM_MSG_UPDSA, "updated-sa"},
+    NumberName{XFRM_MSG_DELSA, "deleted-sa"},
+    NumberName{XFRM_MSG_FLUSHSA, "flushed-sas"},
+    NumberName{XFRM_MSG_NEWPOLICY, "new-policy"},
+    NumberName{XFRM_MSG_UPDPOLICY, "updated-policy"},
+    NumberName{XFRM_MSG_DELPOLICY, "deleted-policy"},
+    NumberName{XFRM_MSG_FLUSHPOLICY, "flushed-policies"},
+    NumberName{XFRM_MSG_POLEXPIRE, "expired-policy"},
+    NumberName{XFRM_MSG_GETDEFAULT, "default-policy"},
+    NumberName{XFRM_MSG_MIGRATE, "migrate"},
+    NumberName{XFRM_MSG_REPORT, "report"},
 };
 
 std::string name_of(std::uint16_t type) {
-  for (const NoticeName& known : kNotices)
+  for (const NumberName& known : kNotices)
     if (known.type == type) return std::string(known.name);
   return "unknown-" + std::to_string(type);
+}
+
+constexpr std::array kOptions{
+    NumberName{XFRMA_MARK, "mark"},
+    NumberName{XFRMA_SET_MARK, "set-mark"},
+    NumberName{XFRMA_IF_ID, "if-id"},
+    NumberName{XFRMA_OFFLOAD_DEV, "offload"},
+};
+
+// Those that somebody wanted: asking for the others would only fill the kernel's log.
+std::string options_of(const KnownAttributes& known) {
+  std::string out;
+  for (const NumberName& option : kOptions)
+    if (const auto asked = known.asked().find(option.type); asked != known.asked().end())
+      out += (out.empty() ? "" : ", ") + std::string(asked->second ? "" : "no ") + std::string(option.name);
+  return out.empty() ? "not wanted" : out;
 }
 
 // An attribute that is a structure of counts.
@@ -101,6 +117,7 @@ StatusLines XfrmBackend::status() {
   count_entries(out);
   out.emplace_back("default", default_blocks() ? "block" : "accept");
   out.emplace_back("sa-direction", has_.direction ? "checked" : "unknown");
+  out.emplace_back("sa-options", options_of(known_attributes_));
   std::string notices;
   for (const auto& [type, count] : notices_)
     notices += (notices.empty() ? "" : ", ") + name_of(type) + " " + std::to_string(count);

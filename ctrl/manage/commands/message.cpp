@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "ctrl/config/kernel_words.h"
 #include "ctrl/config/rules.h"
 #include "ctrl/config/tunnel_words.h"
 #include "ctrl/manage/commands/spelling.h"
@@ -62,6 +63,16 @@ List pfp_names(const PfpFlags& pfp) {
 }
 
 }  // namespace
+
+void add_kernel_options(Message& m, const KernelOptions& options) {
+  if (options.mark.any()) m.add("mark", mark_text(options.mark));
+  if (options.set_mark.any()) m.add("set-mark", mark_text(options.set_mark));
+  m.add_if(options.if_id != 0, "if-id", std::to_string(options.if_id));
+  if (options.offload == Offload::kNone) return;
+  m.add("offload",
+        std::ranges::find(kOffloads, options.offload, [](const auto& word) { return word.second; })->first);
+  m.add("device", options.device);
+}
 
 // The first pair as strongSwan names it; all of them where there are several.
 void add_selectors(Message& m, const Selectors& selectors) {
@@ -165,6 +176,7 @@ Message child_message(const ike::ChildStatus& child, const CountersOf& counters,
   m.add_if(child.dscp_class != 0, "dscp-class", std::to_string(child.dscp_class));
   m.add_if(child.tfc != kTfcOff, "tfc", tfc_text(child.tfc));
   m.add_if(child.dummies != 0, "dummies", std::to_string(child.dummies));
+  add_kernel_options(m, child.kernel);
   m.add("spi-in", hex(static_cast<std::uint32_t>(child.spi_in), 8));
   m.add("spi-out", hex(static_cast<std::uint32_t>(child.spi_out), 8));
   if (child.protocol == IpsecProtocol::kAh)
@@ -231,6 +243,7 @@ Message policy_message(const PolicySpec& policy) {
   m.add_if(!policy.spd.empty(), "spd", policy.spd);
   if (policy.classes.any()) m.add_list("dscp-classes", class_texts(policy.classes));
   if (policy.pfp.any()) m.add_list("pfp", pfp_names(policy.pfp));
+  add_kernel_options(m, policy.kernel);
   return m;
 }
 

@@ -18,6 +18,7 @@ std::string unique_name(const ike::ChildStatus& child);  // "net-7"
 
 vici::Message connection_message(const ike::Connection& connection);
 void add_selectors(vici::Message& m, const Selectors& selectors);
+void add_kernel_options(vici::Message& m, const KernelOptions& options);
 vici::Message policy_message(const PolicySpec& policy);
 vici::Message log_message(const LogEntry& entry);
 // strongSwan's levels: 0 audit, 1 control, 2 diagnostics.

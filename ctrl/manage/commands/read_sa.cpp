@@ -87,6 +87,7 @@ void read_policy(Arguments& in, const Operations& gateway, SaSpec& sa) {
   sa.over = found->over;
   sa.selectors = found->selectors;
   sa.fragments = found->fragments;
+  sa.kernel = of_sa(found->kernel, sa.direction);
   sa.dscp_class = static_cast<std::uint8_t>(in.number("dscp-class", 0, found->classes.count - 1u, 0));
   if (sa.dscp_class != 0 && sa.direction == Direction::kIn)
     in.refuse("dscp-class is for outbound SAs: what comes in is the peer's choice");

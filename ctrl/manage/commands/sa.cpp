@@ -103,6 +103,7 @@ Message sa_message(const SaSpec& sa, const SaCounters& counters) {
   if (sa.direction == Direction::kOut) add_mtu_options(m, sa.mtu);
   if (sa.direction == Direction::kOut && sa.mode == SaMode::kTunnel) add_tunnel_options(m, sa.tunnel);
   add_aggfrag(m, sa);
+  add_kernel_options(m, sa.kernel);
   add_lifetime(m, "soft", sa.soft);
   add_lifetime(m, "hard", sa.hard);
   m.add("packets", counters.packets).add("bytes", counters.bytes).add("sequence", counters.sequence);

@@ -93,8 +93,10 @@ TEST(ConfigDocs, EveryKeyIsDocumentedAndEveryDocumentedKeyIsAccepted) {
             with_section(accepted("ports: [{@}]"), "bond", accepted("ports: [{bond: {@}}]")));
   EXPECT_EQ(documented(docs, "## routes"), accepted("routes: [{@}]"));
   EXPECT_EQ(documented(docs, "## connections"), connection_keys());
-  EXPECT_EQ(documented(docs, "### connections.NAME.children.NAME"),
-            accepted("connections: {x: {children: {y: {@}}}}"));
+  EXPECT_EQ(
+      documented(docs, "### connections.NAME.children.NAME"),
+      with_section(accepted("connections: {x: {children: {y: {@}}}}"), "kernel",
+                   accepted("gateway: {mode: kernel}\nconnections: {x: {children: {y: {kernel: {@}}}}}")));
   EXPECT_EQ(documented(docs, "## policies"), [] {
     Keys keys = with_section(accepted("policies: [{@, action: protect}]"), "tunnel",
                              accepted("policies: [{action: protect, tunnel: {@}}]"));

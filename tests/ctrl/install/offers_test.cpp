@@ -57,6 +57,26 @@ TEST(Rfc7296_2_7, ASuiteThatNobodyHereCanDoIsNotOffered) {
       << "the configuration's own value is shared";
 }
 
+TEST(Offers, AChildThatWantsWhatTheKernelHasNotIsNotOffered) {
+  Connections connections = sites({"aes256gcm16-x25519"});
+  auto changed = std::make_shared<ike::Connection>(*connections[0]);
+  changed->children.push_back(changed->children[0]);
+  changed->children[1].name = "of-an-interface";
+  changed->children[1].kernel = {.if_id = 42};
+  connections[0] = changed;
+  const auto no_interfaces = [](const SaSpec& sa) -> Result<void> {
+    if (sa.kernel.if_id != 0) return fail("this kernel has no if_id of SAs");
+    return {};
+  };
+  EXPECT_THAT(
+      withdraw_impossible(connections, no_interfaces),
+      ElementsAre(
+          "child sites/of-an-interface: aes256gcm16-x25519 is not offered: this kernel has no if_id of SAs",
+          "child sites/of-an-interface: none of its proposals can be installed here; it cannot come up"));
+  EXPECT_THAT(offered(connections), ElementsAre("aes256gcm16-x25519"));
+  EXPECT_TRUE(connections[0]->children[1].proposals.empty());
+}
+
 // As the kernel, which has GMAC for ESP alone.
 TEST(Rfc4543_4, GmacOfAhIsNotOfferedWhereNobodyHasIt) {
   Connections connections = sites({});

@@ -65,6 +65,33 @@ TEST_F(ViciSocket, SaAddTakesTheOuterHeaderOfAnOutboundSa) {
       HasSubstr("for outbound SAs"));
 }
 
+TEST_F(ViciSocket, AnSaByHandHasTheKernelOptionsOfItsPolicy) {
+  gateway_.policies[0].kernel = {.mark = {0x2a, 0xff},
+                                 .set_mark = {7, 0xffffffff},
+                                 .if_id = 42,
+                                 .offload = Offload::kCrypto,
+                                 .device = "eth0"};
+  EXPECT_EQ(ask("sa-add", manual_sa()).get("success"), "yes");
+  EXPECT_EQ(gateway_.manual_sas.back()->kernel, gateway_.policies[0].kernel);
+  std::vector<Message> listed;
+  with_client([&](vici::Client& client) {
+    return client
+        .call_streaming("sa-list", "manual-sa", {},
+                        [&](const auto&, const Message& event) { listed.push_back(event); })
+        .has_value();
+  });
+  ASSERT_EQ(listed.size(), 1u);
+  const Message& sa = std::get<Message>(listed[0].elements()[0].content);
+  EXPECT_EQ(sa.get("mark"), "0x2a/0xff");
+  EXPECT_EQ(sa.get("set-mark"), "0x7");
+  EXPECT_EQ(sa.get("if-id"), "42");
+  EXPECT_EQ(sa.get("offload"), "crypto");
+  EXPECT_EQ(sa.get("device"), "eth0");
+  EXPECT_EQ(ask("sa-add", with(with(manual_sa(), "direction", "in"), "spi", "0x1001")).get("success"), "yes");
+  EXPECT_FALSE(gateway_.manual_sas.back()->kernel.set_mark.any()) << "what it opens keeps its mark";
+  EXPECT_EQ(gateway_.manual_sas.back()->kernel.if_id, 42u);
+}
+
 // As aggfrag and what belongs to it of a child.
 TEST_F(ViciSocket, SaAddTakesAggfragAndSaListShowsIt) {
   Message m = manual_sa();

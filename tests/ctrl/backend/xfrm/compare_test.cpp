@@ -84,6 +84,37 @@ TEST(XfrmCompare, WhatLivesIsNoDifferenceAndWhatWasNotAskedForIs) {
   EXPECT_EQ(sa_differences(*asked.raw(), *told.raw()), Names{}) << "a later kernel's";
   told.put_u32(XFRMA_IF_ID, 9);
   EXPECT_EQ(sa_differences(*asked.raw(), *told.raw()), Names{"interface"});
+  NetlinkMessage of_one_cpu = sa_message(inbound());
+  of_one_cpu.put_u32(kSaCpu, 1);
+  EXPECT_EQ(sa_differences(*asked.raw(), *of_one_cpu.raw()), Names{"CPU"});
+}
+
+TEST(XfrmCompare, EachKernelOptionCounts) {
+  EXPECT_EQ(after([](SaSpec& sa) { sa.kernel.mark = {1, 0xff}; }), Names{"mark"});
+  EXPECT_EQ(after([](SaSpec& sa) { sa.kernel.set_mark = {1, 0xff}; }),
+            (Names{"mark of its packets", "mask of that mark"}));
+  EXPECT_EQ(after([](SaSpec& sa) { sa.kernel.if_id = 7; }), Names{"interface"});
+  EXPECT_EQ(after([](SaSpec& sa) { sa.kernel.offload = Offload::kCrypto; }), Names{"offload"});
+}
+
+// The direction of an SA is asked for, and so it is told.
+TEST(XfrmCompare, AnOffloadIsOfOneCardAndDirection) {
+  const auto card = [](Direction direction) {
+    SaSpec sa = inbound();
+    sa.kernel = {.offload = Offload::kCrypto, .device = "eth0"};
+    sa.udp.reset();
+    NetlinkMessage out = sa_message(sa, {}, XFRM_MSG_NEWSA, nullptr, 5);
+    value_of(out, XFRMA_OFFLOAD_DEV)[offsetof(xfrm_user_offload, flags)] =
+        direction == Direction::kIn ? XFRM_OFFLOAD_INBOUND : 0;
+    return out;
+  };
+  const NetlinkMessage in = card(Direction::kIn), out = card(Direction::kOut);
+  EXPECT_EQ(sa_differences(*in.raw(), *in.raw()), Names{});
+  EXPECT_EQ(sa_differences(*out.raw(), *in.raw()), Names{"offload"});
+  EXPECT_EQ(sa_differences(*in.raw(), *out.raw()), Names{"offload"});
+  NetlinkMessage elsewhere = card(Direction::kIn);
+  value_of(elsewhere, XFRMA_OFFLOAD_DEV)[offsetof(xfrm_user_offload, ifindex)] = 6;
+  EXPECT_EQ(sa_differences(*in.raw(), *elsewhere.raw()), Names{"offload"});
 }
 
 TEST(XfrmCompare, EachFieldOfAPolicyCounts) {

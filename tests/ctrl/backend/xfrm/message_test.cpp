@@ -10,6 +10,8 @@
 #include <map>
 #include <set>
 
+#include "dp/sa/outbound.h"
+
 namespace simplon::ctrl {
 namespace {
 
@@ -118,6 +120,21 @@ TEST(SaMessage, FixedPart) {
   EXPECT_EQ(back.spi, sa.spi);
   EXPECT_EQ(back.soft, sa.soft);
   EXPECT_EQ(back.hard, sa.hard);
+}
+
+// The kernel stops at the last number without a word (RFC 4303 §3.3.3).
+TEST(SaMessage, WithoutEsnAnOutboundOneAsksForARekeyBeforeItsLastNumber) {
+  SaSpec sa = inbound(find_encr("aes128gcm16"));
+  const auto soft = [&] { return info(sa_message(sa)).lft.soft_packet_limit; };
+  EXPECT_EQ(soft(), XFRM_INF) << "the peer's";
+  sa.direction = Direction::kOut;
+  EXPECT_EQ(soft(), dp::kSoftSequence);
+  sa.soft.packets = PacketCount{1000};
+  EXPECT_EQ(soft(), 1000u);
+  sa.soft.packets = PacketCount{dp::kSoftSequence + 1};
+  EXPECT_EQ(soft(), dp::kSoftSequence);
+  sa.esn = Esn::kOn;
+  EXPECT_EQ(soft(), dp::kSoftSequence + 1);
 }
 
 // RFC 4301 §5.2: the kernel's inbound policies ask for a child's SAs by this.

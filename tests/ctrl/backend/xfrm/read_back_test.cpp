@@ -90,6 +90,9 @@ TEST(ReadBack, WhatWeCannotDoIsSaid) {
   NetlinkMessage marked = sa_message(outbound(*find_suite("aes128gcm16")));
   marked.put_struct(XFRMA_MARK, xfrm_mark{1, 0xff});
   EXPECT_NE(read_kernel_sa(*marked.raw())->why_not, "");
+  NetlinkMessage of_one_cpu = sa_message(outbound(*find_suite("aes128gcm16")));
+  of_one_cpu.put_u32(kSaCpu, 3);
+  EXPECT_NE(read_kernel_sa(*of_one_cpu.raw())->why_not, "");
   NetlinkMessage wraps = sa_message(outbound(*find_suite("aes128gcm16")));
   wraps.put_u32(XFRMA_SA_EXTRA_FLAGS, XFRM_SA_XFLAG_OSEQ_MAY_WRAP);
   EXPECT_NE(read_kernel_sa(*wraps.raw())->why_not, "");
