@@ -9,6 +9,7 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr std::chrono::seconds kAskEvery{10};
+constexpr unsigned kAskedInVain = 3;
 constexpr std::size_t kToldInOneGo = 256;  // SAs; each is a system call or two
 
 }  // namespace
@@ -22,9 +23,17 @@ void Follower::watch(Now now) {
   }
   if (now - asked_ < kAskEvery) return;
   asked_ = now;
-  for (const KernelSaKey& key : refused_)
-    if (const auto found = sas_.find(key); found != sas_.end() && !found->second.gone) [[maybe_unused]]
-      const auto asked = kernel_.expire(found->second.kernel, false);
+  for (const KernelSaKey& key : refused_) ask_again(key);
+}
+
+// A daemon that does not rekey it (libreswan's rekey=no, or one attempt that failed) has an SA that nobody
+// can use: then it is at its end.
+void Follower::ask_again(const KernelSaKey& key) {
+  const auto found = sas_.find(key);
+  if (found == sas_.end() || found->second.gone) return;
+  Sa& sa = found->second;
+  const bool hard = sa.direction == Direction::kOut && ++sa.asked >= kAskedInVain;
+  [[maybe_unused]] const auto asked = kernel_.expire(sa.kernel, hard);
 }
 
 void Follower::tell_kernel(Sa& sa) {

@@ -172,6 +172,7 @@ void Follower::leave(const KernelSaKey& key, Now now) {
   if (found == sas_.end() || found->second.gone) return;
   found->second.gone = now;
   gone_.insert(key);
+  unsettled_.insert(found->second.kernel.reqid);  // the next one has waited for it
 }
 
 void Follower::leave(const KernelPolicyKey& key) {

@@ -99,6 +99,8 @@ class Follower {
     std::optional<SocketAddress> remote;  // of a peer that has moved without a word of the daemon yet
     std::optional<Now> astray;            // since when its ends are not those of its group
     std::optional<Now> gone;              // since when the kernel has it no more
+    unsigned asked = 0;                   // how often the daemon was to rekey it
+    Now taken{};                          // since when it may be used
     bool compare = false;                 // was installed again, or may have been: is it as we left it?
   };
   struct Group {
@@ -137,6 +139,7 @@ class Follower {
   void settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, Now now);
   void inherit_remote(Sa& sa, const Group& group);
   void stray(Sa& sa, Now now);
+  bool is_early(const Sa& sa, const Group& group, Now now) const;
   void take(Sa& sa);
   void take_outbound(Sa& sa);
   void refuse(Sa& sa, std::string why, bool ask);
@@ -153,6 +156,7 @@ class Follower {
   Sa* find(SaId id);
   SaSpec as_it_is(const Sa& sa) const;
   void tell_kernel(Sa& sa);
+  void ask_again(const KernelSaKey& key);
 
   Descriptor alone_;
   ForeignSas kernel_;

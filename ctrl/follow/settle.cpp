@@ -10,6 +10,8 @@ namespace {
 
 // A daemon that moves an SA has moved its policies as well, within less.
 constexpr std::chrono::seconds kEndsTake{1};
+// The last message of the exchange is on its way to the peer.
+constexpr std::chrono::seconds kPeerLearns{1};
 
 std::string side(Direction direction) { return direction == Direction::kOut ? "outbound " : "inbound "; }
 
@@ -97,8 +99,26 @@ void Follower::settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, 
     return;
   }
   if (sa.is == Is::kWaiting) inherit_remote(sa, group);
+  if (sa.is == Is::kWaiting) sa.taken = now;
   if (sa.is == Is::kWaiting || std::exchange(sa.compare, false)) take(sa);
-  if (sa.is == Is::kTaken) put_sa(sa, std::move(*spec), now);
+  if (sa.is != Is::kTaken) return;
+  if (made.spis.empty() && is_early(sa, group, now)) {
+    sa.why = "its peer may not know it yet";
+    unsettled_.insert(sa.kernel.reqid);
+    return;
+  }
+  put_sa(sa, std::move(*spec), now);
+}
+
+// RFC 7296 §2.8: a daemon that answers a rekey installs the new SA before its peer can know it. Where no policy
+// names the SA to send by, a new one waits beside the one before it, if that is not removed first.
+bool Follower::is_early(const Sa& sa, const Group& group, Now now) const {
+  const auto& used = reconciler_.followed().sas;
+  if (sa.direction != Direction::kOut || now - sa.taken >= kPeerLearns || used.contains(sa.id)) return false;
+  return std::ranges::any_of(group.sas, [&](const KernelSaKey& key) {
+    const Sa& other = sas_.at(key);
+    return other.direction == Direction::kOut && !other.gone && used.contains(other.id);
+  });
 }
 
 // A daemon moves an SA and its policies one after the other. What has other ends for longer is of another
