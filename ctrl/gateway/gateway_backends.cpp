@@ -112,6 +112,7 @@ Result<void> Gateway::start_network() {
   if (!network) return std::unexpected(network.error());
   network_ = std::move(*network);
   for (const std::string& error : network_->configure(config_, {}, {})) log_.error(Category::kNetwork, error);
+  if (guarded_) network_->meet(guarded_->former_network());
   network_->follow_kernel();
   if (guarded_) network_->set_keeper([this](const NetworkRecord& record) { guarded_->keep(record); });
   poller_.add(network_->fd(), [this] { network_->follow_kernel(); });

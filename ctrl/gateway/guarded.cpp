@@ -127,7 +127,7 @@ Result<void> Guarded::take_back(const Mute& mute, Steps& steps) {
   }
   if (auto done = stop_kernel(); !done) return done;
   steps.done("the kernel's forwarder");
-  const Wanted wanted = read_wanted(*journal_);
+  Wanted wanted = read_wanted(*journal_);
   const auto muted_now = mute();
   if (!muted_now) return std::unexpected(muted_now.error());
   // Those of the gateway before that are not this one's.
@@ -138,11 +138,13 @@ Result<void> Guarded::take_back(const Mute& mute, Steps& steps) {
   steps.done("interfaces");
   auto kernel = XfrmBackend::open();
   if (!kernel) {  // it has no XFRM, so it has forwarded nothing
+    former_network_ = std::move(wanted.network);
     forwards();
     return {};
   }
   for (const std::string& failed : take_from_kernel(wanted.network, wanted.policies))
     log_.warning(Category::kNetwork, failed);
+  former_network_ = std::move(wanted.network);
   restore_ipv6_forwarding(region_.state());
   steps.done("addresses and routes");
   if (const std::size_t lost = take_sas(**kernel, *journal_, wanted.sas, region_.leases()); lost != 0)

@@ -79,6 +79,9 @@ class Guarded {
   // that.
   using Mute = std::function<Result<std::vector<std::string>>()>;
   Result<void> take_back(const Mute& mute, Steps& steps);
+  // As it left it, with the neighbours that it knew; of a gateway that lives nothing: its TAPs are taken
+  // over.
+  const NetworkRecord& former_network() const { return former_network_; }
   bool gateway_on() const { return region_.state().gateway_on; }
   // From now on this process forwards.
   void forwards() { region_.state().forwarder = Forwarder::kGateway; }
@@ -118,6 +121,7 @@ class Guarded {
   Result<void> stop_kernel();
 
   Region region_;
+  NetworkRecord former_network_;
   int control_;
   std::vector<int> sockets_;
   Log& log_;

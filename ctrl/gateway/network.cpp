@@ -69,7 +69,7 @@ void Network::set_keeper(Keeper keeper) {
 
 void Network::keep() const {
   if (!keeper_) return;
-  NetworkRecord record{.ports = kernel_ports_, .addresses = {}, .routes = {}};
+  NetworkRecord record{.ports = kernel_ports_, .addresses = {}, .routes = {}, .neighbours = {}};
   const dp::NetworkSpec& kernel = mirror_->network();
   const auto is_port = [&](dp::PortIndex port) {
     return static_cast<std::size_t>(port) < kernel_ports_.size();
@@ -78,7 +78,21 @@ void Network::keep() const {
     if (address.port && is_port(*address.port)) record.addresses.push_back(address);
   for (const dp::Route& route : kernel.routes)
     if (route.kind == dp::RouteKind::kForward && is_port(route.port)) record.routes.push_back(route);
+  for (const dp::Neighbour& neighbour : kernel.neighbours)
+    if (is_port(neighbour.port) && record.neighbours.size() < NetworkRecord::kMostNeighbours)
+      record.neighbours.push_back(neighbour);
   keeper_(record);
+}
+
+// One that cannot be told is asked for by the first packet.
+void Network::meet(const NetworkRecord& former) {
+  for (dp::Neighbour neighbour : former.neighbours) {
+    const KernelPort& of = former.ports[static_cast<std::size_t>(neighbour.port)];
+    const auto port = std::ranges::find(kernel_ports_, of);
+    if (port == kernel_ports_.end()) continue;
+    neighbour.port = dp::PortIndex{static_cast<std::uint16_t>(port - kernel_ports_.begin())};
+    [[maybe_unused]] const auto done = mirror_->add_neighbour(neighbour);
+  }
 }
 
 void Network::tell_held() {

@@ -30,6 +30,9 @@ class Network {
   // What the kernel would need to forward by itself, now and whenever it changes.
   using Keeper = std::function<void(const NetworkRecord&)>;
   void set_keeper(Keeper keeper);
+  // The neighbours that a former forwarder knew, of ports that are the same here: nobody has to ask them
+  // first.
+  void meet(const NetworkRecord& former);
 
   int fd() const { return mirror_->fd(); }
   // Reading the kernel's tables failed: call follow_kernel() again, fd() will not tell.

@@ -183,7 +183,7 @@ void give_up_sa(SaId id, const Wanted& wanted, std::span<dp::SaLease> leases) {
 
 // The interfaces are muted, and what the kernel had of the ports' addresses and routes goes.
 void take_network(const Region& region) {
-  const Wanted wanted = read_wanted(Journal(region.journal()));
+  Wanted wanted = read_wanted(Journal(region.journal()));
   for (const KernelPort& port : wanted.network.ports)
     if (!port.interface.empty())
       if (auto done = mute(port.interface); !done) tell(done.error().what);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "ctrl/linux/ipv6_forwarding.h"
 #include "ctrl/linux/network_mirror.h"
 
 namespace simplon::ctrl {
@@ -47,18 +48,15 @@ using OnAddress = Result<void> (NetworkMirror::*)(dp::PortIndex, const IpAddress
 using OnRoute = Result<void> (NetworkMirror::*)(const dp::Route&);
 
 // Done for each address and each route of a port that has an interface, but for those of the link itself,
-// which the kernel makes of the same MAC. What failed; the rest is done.
-std::vector<std::string> for_all(const NetworkRecord& network, const std::vector<PolicySpec>& policies,
-                                 OnAddress on_address, OnRoute on_route) {
-  auto to = reach(network);
-  if (!to) return {to.error().what};
-  std::vector<std::string> failed;
+// which the kernel makes of the same MAC. `failed`: what did; the rest is done.
+void for_all(const Reach& to, const NetworkRecord& network, const std::vector<PolicySpec>& policies,
+             OnAddress on_address, OnRoute on_route, std::vector<std::string>& failed) {
   const auto tell = [&](const Result<void>& done) {
     if (!done) failed.push_back(done.error().what);
   };
-  NetworkMirror& kernel = *to->mirror;
+  NetworkMirror& kernel = *to.mirror;
   for (const dp::LocalAddress& a : network.addresses)
-    if (const auto port = to->ports.find(*a.port); port != to->ports.end() && !is_link_local(a.address))
+    if (const auto port = to.ports.find(*a.port); port != to.ports.end() && !is_link_local(a.address))
       tell((kernel.*on_address)(port->second, a.address, static_cast<std::uint8_t>(a.address.bits())));
   std::vector<dp::Route> routes = network.routes;
   const std::vector<dp::Route> ways = ways_of_protected(policies, routes);
@@ -66,13 +64,33 @@ std::vector<std::string> for_all(const NetworkRecord& network, const std::vector
   // Those to a link before those by a gateway on it.
   for (const bool by_gateway : {false, true})
     for (dp::Route r : routes) {
-      const auto port = to->ports.find(r.port);
-      if (r.gateway.has_value() != by_gateway || port == to->ports.end() || is_link_local(r.prefix.address))
+      const auto port = to.ports.find(r.port);
+      if (r.gateway.has_value() != by_gateway || port == to.ports.end() || is_link_local(r.prefix.address))
         continue;
       r.port = port->second;
       tell((kernel.*on_route)(r));
     }
-  return failed;
+}
+
+// One that cannot be told is asked for by the first packet.
+void bring_neighbours(const Reach& to, const std::vector<dp::Neighbour>& neighbours) {
+  for (dp::Neighbour neighbour : neighbours) {
+    const auto port = to.ports.find(neighbour.port);
+    if (port == to.ports.end()) continue;
+    neighbour.port = port->second;
+    [[maybe_unused]] const auto done = to.mirror->add_neighbour(neighbour);
+  }
+}
+
+// What the kernel has heard is newer than what was known before it forwarded.
+void read_neighbours(const Reach& from, std::vector<dp::Neighbour>& neighbours) {
+  std::map<dp::NeighbourKey, dp::Mac> all;
+  for (const dp::Neighbour& n : neighbours) all[{n.port, n.address}] = n.mac;
+  for (const auto& [port, in_mirror] : from.ports)
+    for (const dp::Neighbour& n : from.mirror->network().neighbours)
+      if (n.port == in_mirror) all[{port, n.address}] = n.mac;
+  neighbours.clear();
+  for (const auto& [key, mac] : all) neighbours.push_back({key.address, key.port, mac});
 }
 
 constexpr const char* kIpv6Forwarding = "ipv6/conf/all/forwarding";
@@ -130,8 +148,14 @@ std::vector<std::string> bring_to_kernel(const NetworkRecord& network,
     set("ipv6/conf/" + port.interface + "/disable_ipv6", "0");
     set("ipv4/conf/" + port.interface + "/forwarding", "1");
   }
-  set(kIpv6Forwarding, "1");
-  return for_all(network, policies, &NetworkMirror::add_address, &NetworkMirror::add_route);
+  const auto is_v6 = [](const dp::LocalAddress& a) { return !a.address.is_v4(); };
+  if (std::ranges::any_of(network.addresses, is_v6)) forward_ipv6();
+  const auto to = reach(network);
+  if (!to) return {to.error().what};
+  std::vector<std::string> failed;
+  bring_neighbours(*to, network.neighbours);
+  for_all(*to, network, policies, &NetworkMirror::add_address, &NetworkMirror::add_route, failed);
+  return failed;
 }
 
 Result<void> ask_neighbours_anew(const NetworkRecord& network) {
@@ -140,9 +164,13 @@ Result<void> ask_neighbours_anew(const NetworkRecord& network) {
   return to->mirror->forget_silent();
 }
 
-std::vector<std::string> take_from_kernel(const NetworkRecord& network,
-                                          const std::vector<PolicySpec>& policies) {
-  return for_all(network, policies, &NetworkMirror::remove_address, &NetworkMirror::remove_route);
+std::vector<std::string> take_from_kernel(NetworkRecord& network, const std::vector<PolicySpec>& policies) {
+  const auto from = reach(network);
+  if (!from) return {from.error().what};
+  std::vector<std::string> failed;
+  read_neighbours(*from, network.neighbours);
+  for_all(*from, network, policies, &NetworkMirror::remove_address, &NetworkMirror::remove_route, failed);
+  return failed;
 }
 
 }  // namespace simplon::ctrl

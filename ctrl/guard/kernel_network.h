@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The addresses and routes of the ports, on the kernel's own interfaces instead of the TAPs, while the kernel
-// forwards; and off again. One thread.
+// The addresses, routes and neighbours of the ports, on the kernel's own interfaces instead of the TAPs,
+// while the kernel forwards; and off again. One thread.
 #pragma once
 
 #include <string>
@@ -21,9 +21,9 @@ std::vector<std::string> bring_to_kernel(const NetworkRecord& network,
                                          const std::vector<PolicySpec>& policies);
 // The interfaces are open by now. Who was asked for while one was not yet has answered in vain.
 Result<void> ask_neighbours_anew(const NetworkRecord& network);
-// For the gateway that is back: the interfaces have been muted again.
-std::vector<std::string> take_from_kernel(const NetworkRecord& network,
-                                          const std::vector<PolicySpec>& policies);
+// For the gateway that is back: the interfaces have been muted again. To the neighbours of
+// `network` come those that the kernel has met.
+std::vector<std::string> take_from_kernel(NetworkRecord& network, const std::vector<PolicySpec>& policies);
 
 // The machine's own `ipv6.conf.all.forwarding`, without which no interface of it forwards IPv6.
 void remember_ipv6_forwarding(SharedState& state);

@@ -35,6 +35,11 @@ void fields(Codec& codec, V& value) {
   auto& [prefix, gateway, port, metric, kind, weight, mtu] = value;
   codec(prefix.address, prefix.length, gateway, port, metric, kind, weight, mtu);
 }
+template <class Codec, ValueOf<Neighbour> V>
+void fields(Codec& codec, V& value) {
+  auto& [address, port, mac] = value;
+  codec(address, port, mac);
+}
 
 }  // namespace dp
 
@@ -48,8 +53,8 @@ void fields(Codec& codec, V& value) {
 }
 template <class Codec, ValueOf<NetworkRecord> V>
 void fields(Codec& codec, V& value) {
-  auto& [ports, addresses, routes] = value;
-  codec(ports, addresses, routes);
+  auto& [ports, addresses, routes, neighbours] = value;
+  codec(ports, addresses, routes, neighbours);
 }
 template <class Codec, ValueOf<PlacedChild> V>
 void fields(Codec& codec, V& value) {
@@ -119,6 +124,8 @@ std::optional<NetworkRecord> read_network_record(Bytes record) {
   for (const dp::Route& route : out->routes)
     if (!is_port(route.port) || route.prefix.length > (route.prefix.address.is_v4() ? 32 : 128))
       return std::nullopt;
+  for (const dp::Neighbour& neighbour : out->neighbours)
+    if (!is_port(neighbour.port)) return std::nullopt;
   return out;
 }
 

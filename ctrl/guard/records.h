@@ -27,14 +27,17 @@ struct SaRecord {
 // the port is not one interface alone (a VLAN, a bond).
 struct KernelPort {
   std::string port, interface;
+  friend bool operator==(const KernelPort&, const KernelPort&) = default;
 };
 
-// RecordKind::kNetwork, under 0: what the kernel has of the ports' TAPs, which end with the gateway. Routes
-// and addresses name a port by its position here.
+// RecordKind::kNetwork, under 0: what the kernel has of the ports' TAPs, which end with the gateway. All of
+// it names a port by its position here.
 struct NetworkRecord {
   std::vector<KernelPort> ports;
   std::vector<dp::LocalAddress> addresses;  // of ports alone
   std::vector<dp::Route> routes;            // by ports alone
+  std::vector<dp::Neighbour> neighbours;    // the first kMostNeighbours
+  static constexpr std::size_t kMostNeighbours = 1024;
 };
 
 // RecordKind::kPins, under 0: where an administrator has placed the SAs of a child, by its name

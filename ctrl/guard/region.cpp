@@ -15,7 +15,7 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x73696d706c6f6e47;  // "simplonG"
-constexpr std::uint32_t kVersion = 3;
+constexpr std::uint32_t kVersion = 4;
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 constexpr std::size_t kPage = 4096;

@@ -24,6 +24,8 @@ namespace {
 constexpr unsigned kGroups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
                              RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
 constexpr std::array kMoreGroups{RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP};
+constexpr std::chrono::milliseconds kLongRead{10};
+constexpr int kPause = 5;  // so that of this thread's time a fifth at most is spent with it
 constexpr std::uint16_t kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
 
 constexpr int kReadAttempts = 5;
@@ -143,17 +145,20 @@ void NetworkMirror::note_going_down(const nlmsghdr& notice) {
   if (notice.nlmsg_type == RTM_DELLINK || (link->ifi_flags & IFF_UP) == 0) went_down_.insert(index);
 }
 
-// On any other notice, everything is read again. The tables of a gateway are small enough, and so the mirror
-// cannot drift from the kernel. When reading fails, the next call tries again.
+// On any other notice, everything is read again, and so the mirror cannot drift from the kernel. When reading
+// fails, the next call tries again.
 bool NetworkMirror::poll() {
+  using Clock = std::chrono::steady_clock;
   const bool complete = events_.notices([&](const nlmsghdr& m) {
     note_going_down(m);
     stale_ = !changes_nothing(m) || stale_;
   });
   if (!complete) stale_ = true;
-  if (!stale_) return false;
+  const auto began = Clock::now();
+  if (!stale_ || began < next_read_) return false;
   find_interfaces();
   auto now = read();
+  if (const auto took = Clock::now() - began; took > kLongRead) next_read_ = began + kPause * took;
   if (!now) return false;
   stale_ = !std::exchange(went_down_, {}).empty();
   if (*now == network_) return false;
@@ -336,21 +341,30 @@ Result<void> NetworkMirror::remove_route(const dp::Route& route) {
   return !done && requests_.error() == ESRCH ? Result<void>{} : done;
 }
 
-NetlinkMessage NetworkMirror::about_neighbour(std::uint16_t type, std::uint16_t flags,
-                                              const dp::NeighbourKey& key) const {
-  NetlinkMessage message(type, flags);
+NetlinkMessage NetworkMirror::about_neighbour(const Neighbouring& how, const dp::NeighbourKey& key) const {
+  NetlinkMessage message(how.type, how.flags);
   auto& header = message.header<ndmsg>();
   header.ndm_family = af(key.address);
   header.ndm_ifindex = static_cast<int>(interface(key.port));
-  header.ndm_state = NUD_NONE;
-  header.ndm_flags = type == RTM_NEWNEIGH ? NTF_USE : 0;
+  header.ndm_state = how.state;
+  header.ndm_flags = how.use;
   message.put(NDA_DST, key.address.bytes());
   return message;
 }
 
 Result<void> NetworkMirror::resolve(dp::PortIndex port, const IpAddress& address) {
-  NetlinkMessage message = about_neighbour(RTM_NEWNEIGH, NLM_F_CREATE, {port, address});
+  NetlinkMessage message =
+      about_neighbour({.type = RTM_NEWNEIGH, .flags = NLM_F_CREATE, .use = NTF_USE}, {port, address});
   return requests_.request(message, "next hop " + address.text());
+}
+
+Result<void> NetworkMirror::add_neighbour(const dp::Neighbour& neighbour) {
+  NetlinkMessage message =
+      about_neighbour({.type = RTM_NEWNEIGH, .flags = NLM_F_CREATE | NLM_F_EXCL, .state = NUD_STALE},
+                      {neighbour.port, neighbour.address});
+  message.put(NDA_LLADDR, neighbour.mac);
+  auto done = requests_.request(message, "neighbour " + neighbour.address.text());
+  return !done && requests_.error() == EEXIST ? Result<void>{} : done;
 }
 
 Result<void> NetworkMirror::forget_silent() {
@@ -360,7 +374,7 @@ Result<void> NetworkMirror::forget_silent() {
       silent.push_back(neighbour->key);
   });
   for (const dp::NeighbourKey& key : silent) {
-    NetlinkMessage message = about_neighbour(RTM_DELNEIGH, 0, key);
+    NetlinkMessage message = about_neighbour({.type = RTM_DELNEIGH}, key);
     auto gone = requests_.request(message, "forgetting " + key.address.text());
     if (!gone && requests_.error() != ENOENT && done) done = gone;  // it has answered, or timed out
   }

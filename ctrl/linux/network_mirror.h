@@ -7,6 +7,7 @@
 // Control thread. fd() is readable when the kernel has news for poll().
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,7 +36,8 @@ class NetworkMirror {
 
   int fd() const { return events_.fd(); }
   bool poll();  // true: network() has changed
-  // The last poll() could not read the kernel's tables. fd() will not become readable for that: call it
+  // The last poll() could not read the kernel's tables, or left it for later: reading costs what there is,
+  // and after one that took long, others have their turn. fd() will not become readable for that: call it
   // again.
   bool stale() const { return stale_; }
   const dp::NetworkSpec& network() const { return network_; }
@@ -59,6 +61,9 @@ class NetworkMirror {
   Result<bool> restore_route(const dp::Route& route);
   // Has the kernel resolve a next hop; the answer comes as a change of network().
   Result<void> resolve(dp::PortIndex port, const IpAddress& address);
+  // One that somebody else has heard of: it is sent to at once, and asked when it is used (STALE). What the
+  // kernel has heard by itself stays.
+  Result<void> add_neighbour(const dp::Neighbour& neighbour);
   // Neighbours that have not answered are asked anew by the next packet, and not a second later.
   Result<void> forget_silent();
   // These neighbours are sent to, which the kernel does not see: those that it has not heard of for a while
@@ -73,7 +78,11 @@ class NetworkMirror {
       : requests_(std::move(requests)), events_(std::move(events)), ipsec_(ipsec) {}
   void find_interfaces();
   Result<void> prepare(unsigned interface, bool is_tunnel);
-  NetlinkMessage about_neighbour(std::uint16_t type, std::uint16_t flags, const dp::NeighbourKey& key) const;
+  struct Neighbouring {  // of a message
+    std::uint16_t type = 0, flags = 0, state = 0;
+    std::uint8_t use = 0;
+  };
+  NetlinkMessage about_neighbour(const Neighbouring& how, const dp::NeighbourKey& key) const;
   struct Told {  // of a neighbour, by a message of the kernel
     dp::NeighbourKey key;
     std::uint16_t state = 0;  // NUD_…
@@ -117,6 +126,7 @@ class NetworkMirror {
   std::set<unsigned> watched_;               // interfaces; see watch_closely()
   std::set<unsigned> went_down_;             // interfaces of tunnels, since the last read()
   bool stale_ = false;                       // see stale()
+  std::chrono::steady_clock::time_point next_read_{};
 };
 
 }  // namespace simplon::ctrl

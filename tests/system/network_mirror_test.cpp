@@ -336,6 +336,28 @@ TEST_F(Mirror, ANeighbourInUseThatWasNotHeardOfForAWhileIsAsked) {
   ASSERT_TRUE(runs("ip netns del netl-far"));
 }
 
+// RFC 4861 §7.3.2: heard of from elsewhere it is STALE: sent to, and asked when it is used.
+TEST_F(Mirror, ANeighbourThatSomebodyElseKnewIsUsedAtOnce) {
+  const dp::Mac mac{2, 0, 0, 0, 0, 0x77}, other{2, 0, 0, 0, 0, 0x78};
+  for (const char* hop : {"192.0.2.9", "2001:db8::9"}) {
+    SCOPED_TRACE(hop);
+    const auto state = [&] { return shell(std::string("ip neigh show ") + hop + " dev p0"); };
+    ASSERT_TRUE(mirror_->add_neighbour({ip(hop), PortIndex{0}, mac}));
+    const dp::Neighbour want{ip(hop), PortIndex{0}, mac};
+    EXPECT_TRUE(follows([&](const dp::NetworkSpec& n) {
+      return std::ranges::find(n.neighbours, want) != n.neighbours.end();
+    }));
+    EXPECT_NE(state().find("STALE"), std::string::npos) << state();
+    ASSERT_TRUE(
+        runs(std::string("ip neigh replace ") + hop + " dev p0 lladdr 02:00:00:00:00:77 nud permanent"));
+    for (const dp::Mac& told : {mac, other}) {
+      EXPECT_TRUE(mirror_->add_neighbour({ip(hop), PortIndex{0}, told}));
+      EXPECT_NE(state().find("02:00:00:00:00:77"), std::string::npos) << "what the kernel knows stays";
+      EXPECT_NE(state().find("PERMANENT"), std::string::npos) << state();
+    }
+  }
+}
+
 // RFC 3704 §2.4: what came out of a tunnel has no route back by its TAP.
 TEST_F(Mirror, SourcesNeedARouteByAnyInterfaceAtMost) {
   ASSERT_TRUE(runs(

@@ -11,13 +11,14 @@ namespace {
 IpAddress ip(const char* text) { return *IpAddress::parse(text); }
 
 NetworkRecord network() {
-  return {
-      .ports = {{"lan", "lan0"}, {"wan", ""}},
-      .addresses = {{ip("198.18.1.1"), dp::PortIndex{0}}, {ip("2001:db8::1"), dp::PortIndex{1}}},
-      .routes = {
-          {.prefix = *Prefix::parse("198.51.100.0/24"), .gateway = {}, .port = dp::PortIndex{1}},
-          {.prefix = *Prefix::parse("0.0.0.0/0"), .gateway = ip("198.51.100.9"), .port = dp::PortIndex{1}},
-          {.prefix = *Prefix::parse("198.18.0.0/16"), .gateway = {}, .port = dp::PortIndex{0}}}};
+  return {.ports = {{"lan", "lan0"}, {"wan", ""}},
+          .addresses = {{ip("198.18.1.1"), dp::PortIndex{0}}, {ip("2001:db8::1"), dp::PortIndex{1}}},
+          .routes = {{.prefix = *Prefix::parse("198.51.100.0/24"), .gateway = {}, .port = dp::PortIndex{1}},
+                     {.prefix = *Prefix::parse("0.0.0.0/0"),
+                      .gateway = ip("198.51.100.9"),
+                      .port = dp::PortIndex{1}},
+                     {.prefix = *Prefix::parse("198.18.0.0/16"), .gateway = {}, .port = dp::PortIndex{0}}},
+          .neighbours = {{ip("198.51.100.9"), dp::PortIndex{1}, {2, 0, 0, 0, 0, 9}}}};
 }
 
 TEST(GuardRecords, TheNetworkComesBack) {
@@ -29,6 +30,7 @@ TEST(GuardRecords, TheNetworkComesBack) {
   EXPECT_EQ(after->ports[1].interface, "");
   EXPECT_EQ(after->addresses, before.addresses);
   EXPECT_EQ(after->routes, before.routes);
+  EXPECT_EQ(after->neighbours, before.neighbours);
 }
 
 TEST(GuardRecords, WhereAnAdministratorHasPlacedAChildComesBack) {
@@ -48,6 +50,9 @@ TEST(GuardRecords, WhatNamesAPortThatIsNotThereIsNotRead) {
   EXPECT_FALSE(read_network_record(record(bad).bytes()));
   bad = network();
   bad.addresses[0].port.reset();
+  EXPECT_FALSE(read_network_record(record(bad).bytes()));
+  bad = network();
+  bad.neighbours[0].port = dp::PortIndex{2};
   EXPECT_FALSE(read_network_record(record(bad).bytes()));
 }
 
