@@ -9,7 +9,7 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr std::chrono::seconds kAskEvery{10};
-constexpr unsigned kAskedInVain = 3;
+constexpr unsigned kAskedInVain = 18;      // longer than daemons try to reach a peer
 constexpr std::size_t kToldInOneGo = 256;  // SAs; each is a system call or two
 
 }  // namespace
@@ -33,6 +33,9 @@ void Follower::ask_again(const KernelSaKey& key) {
   if (found == sas_.end() || found->second.gone) return;
   Sa& sa = found->second;
   const bool hard = sa.direction == Direction::kOut && ++sa.asked >= kAskedInVain;
+  if (hard && sa.asked == kAskedInVain)
+    log_.warning(Category::kKernel,
+                 "outbound " + text(key) + " was not rekeyed, and nobody can use it: it is ended");
   [[maybe_unused]] const auto asked = kernel_.expire(sa.kernel, hard);
 }
 
@@ -100,7 +103,8 @@ std::vector<FollowedSa> Follower::sas() const {
     if (const auto taken = reconciler_.followed().sas.find(sa.id); taken != reconciler_.followed().sas.end())
       spec = *taken->second;
     std::string why = sa.why;
-    if (sa.is == Is::kTaken && !reconciler_.holds(sa.id)) why = "the data path does not take it; see the log";
+    if (sa.is == Is::kTaken && why.empty() && !reconciler_.holds(sa.id))
+      why = "the data path does not take it; see the log";
     if (sa.is == Is::kWaiting && why.empty()) why = "no policy has its reqid yet";
     out.push_back({std::move(spec), "kernel, reqid " + std::to_string(sa.kernel.reqid), std::move(why)});
   }

@@ -17,8 +17,9 @@
 //   known.
 //
 // Its packets are dropped then, never sent by the kernel nor in clear, and the daemon is asked to rekey the
-// SA (a soft EXPIRE), every ten seconds until it has. The port's TAPs take no part in the kernel's IPsec
-// (NetworkMirror), so an SA that is negotiated while we run has never been used by the kernel.
+// SA (a soft EXPIRE), every ten seconds for three minutes; then it is told that the SA has ended. The port's
+// TAPs take no part in the kernel's IPsec (NetworkMirror), so an SA that is negotiated while we run has never
+// been used by the kernel.
 //
 // A daemon that moves an SA to other addresses removes it and installs it again with the key that it had. So
 // an SA that is removed stays for a moment, and one with its SPI and key is the same: numbers and window go

@@ -175,7 +175,7 @@ MissingNetwork missing(const std::vector<PortAddress>& addresses, const std::vec
 // Addresses first: a route may need one. What cannot be put back yet, since its TAP is down or gone, is told
 // once and tried again.
 void Network::put_back(ike::Now now) {
-  if (held_.deadline() && now >= *held_.deadline()) publish();
+  if (held_.deadline() && now >= *held_.deadline() && !mirror_->stale()) publish();
   if (!compare_ || now < next_try_) return;
   follow_kernel_entries();
   const MissingNetwork gone = missing(addresses_, routes_, mirror_->network());

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <set>
+#include <string>
 
 #include "ctrl/linux/ipv6_forwarding.h"
 #include "ctrl/linux/network_mirror.h"
@@ -148,8 +150,12 @@ std::vector<std::string> bring_to_kernel(const NetworkRecord& network,
     set("ipv6/conf/" + port.interface + "/disable_ipv6", "0");
     set("ipv4/conf/" + port.interface + "/forwarding", "1");
   }
-  const auto is_v6 = [](const dp::LocalAddress& a) { return !a.address.is_v4(); };
-  if (std::ranges::any_of(network.addresses, is_v6)) forward_ipv6();
+  std::set<std::string> interfaces;
+  for (const KernelPort& port : network.ports) interfaces.insert(port.interface);
+  const auto is_v6 = [](const dp::LocalAddress& a) {
+    return !a.address.is_v4() && !is_link_local(a.address);
+  };
+  if (std::ranges::any_of(network.addresses, is_v6)) forward_ipv6(interfaces);
   const auto to = reach(network);
   if (!to) return {to.error().what};
   std::vector<std::string> failed;

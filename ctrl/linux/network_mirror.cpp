@@ -155,7 +155,7 @@ bool NetworkMirror::poll() {
   });
   if (!complete) stale_ = true;
   const auto began = Clock::now();
-  if (!stale_ || began < next_read_) return false;
+  if (!stale_ || (began < next_read_ && went_down_.empty())) return false;
   find_interfaces();
   auto now = read();
   if (const auto took = Clock::now() - began; took > kLongRead) next_read_ = began + kPause * took;

@@ -15,9 +15,19 @@
 namespace simplon::ctrl {
 namespace {
 
-constexpr unsigned kAcquireHolds = 3;  // s
+constexpr const char* kAcquires = "/proc/sys/net/core/xfrm_acq_expires";
+constexpr unsigned kAcquireHolds = 3, kUntouched = 30;  // s
+// A suite that the kernel lacks is tried again: its module may have come, or the error was of the moment.
+constexpr std::chrono::seconds kTrialHolds{10};
+
+unsigned acquires_hold() {
+  unsigned out = 0;
+  std::ifstream(kAcquires) >> out;
+  return out;
+}
 
 }  // namespace
+
 Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open(Scope scope) {
   auto requests = Netlink::open(NETLINK_XFRM, 0);
   if (!requests) return fail("the kernel has no XFRM: " + requests.error().what);
@@ -40,9 +50,12 @@ Result<std::unique_ptr<XfrmBackend>> XfrmBackend::open(Scope scope) {
 Result<void> XfrmBackend::can(const SaSpec& sa) {
   if (auto able = kernel_can(sa); !able) return able;
   if (auto able = card_offloads(sa.kernel); !able || scope_ == Scope::kStandby) return able;
-  const auto [tried, is_new] = tried_.try_emplace(kernel_suite(sa));
-  if (is_new) tried->second = try_suite(requests_, sa, TrialFor::kPlacement);
-  return tried->second;
+  auto& [result, until] = tried_[kernel_suite(sa)];
+  if (until <= Clock::now()) {
+    result = try_suite(requests_, sa, TrialFor::kPlacement);
+    until = result ? Clock::time_point::max() : Clock::now() + kTrialHolds;
+  }
+  return result;
 }
 
 Result<void> XfrmBackend::kernel_can(const SaSpec& sa) {
@@ -273,12 +286,14 @@ Result<void> XfrmBackend::fence_discovery() {
 }
 
 // While the kernel waits for an SA that it has asked for, it asks for no other between the same ends: half a
-// minute if left alone, also when the peer took a part of the selectors, or the notice was lost.
+// minute if left alone, also when the peer took a part of the selectors, or the notice was lost. What another
+// daemon has set is left.
 void XfrmBackend::ask_soon_again() {
-  const std::string path = "/proc/sys/net/core/xfrm_acq_expires";
-  unsigned now = 0;
-  std::ifstream(path) >> now;
-  if (now > kAcquireHolds) std::ofstream(path) << kAcquireHolds;
+  if (acquires_hold() == kUntouched) std::ofstream(kAcquires) << kAcquireHolds;
+}
+
+void XfrmBackend::ask_as_before() {
+  if (acquires_hold() == kAcquireHolds) std::ofstream(kAcquires) << kUntouched;
 }
 
 Result<void> XfrmBackend::fence_entries() {

@@ -113,6 +113,15 @@ class XfrmBackend final : public Backend {
         events_(std::move(events)),
         interfaces_(std::move(interfaces)),
         has_(probe_support(requests_)) {}
+  // Our SAs, by SPI and destination. The kernel tells of no ESP packet's time before Linux 6.2, so packets()
+  // compares each SA's packet counter with what it was.
+  struct Known {
+    SaRef sa;
+    std::uint64_t packets = 0;  // when packets() last looked
+    Clock::time_point active;   // when it last saw that they had become more, or of the installation
+    bool runs_out = false;      // its rekey was asked for since it has few numbers left
+  };
+  using KnownSas = std::map<std::pair<Spi, IpAddress>, Known>;
   struct Entry {
     PolicySpec spec;
     std::vector<KernelPolicy> kernel;
@@ -134,6 +143,7 @@ class XfrmBackend final : public Backend {
   std::optional<std::vector<const PolicySpec*>> around(const PolicySpec& policy) const;
   Result<void> kernel_can(const SaSpec& sa);
   static void ask_soon_again();
+  static void ask_as_before();
   Result<void> install(const SaRef& sa, NetlinkMessage& message);
   Result<void> check_offload(const SaSpec& sa, const std::string& what);
   unsigned card(const KernelOptions& options) const;
@@ -170,6 +180,7 @@ class XfrmBackend final : public Backend {
   // interference.cpp
   Result<void> set_default(bool block);
   bool default_blocks();
+  void watch_numbers(const nlmsghdr& message, Known& known);
   void read_change(const nlmsghdr& message, std::vector<BackendEvent>& out);
   void read_foreign_policy(const nlmsghdr& message, const xfrm_userpolicy_info& info,
                            std::vector<BackendEvent>& out);
@@ -181,7 +192,7 @@ class XfrmBackend final : public Backend {
   std::vector<KernelPolicy> suspects_in_order() const;
   bool lets_pass(const KernelPolicy& key) const;
   void forget(const KernelPolicy& key);
-  std::size_t rewrite_suspects(std::vector<BackendEvent>& out);
+  std::size_t rewrite_suspects();
   void repair(std::vector<BackendEvent>& out);
   bool compare_sas(std::vector<BackendEvent>& out);
   void read_sa_change(const nlmsghdr& message, std::vector<BackendEvent>& out);
@@ -196,16 +207,12 @@ class XfrmBackend final : public Backend {
   KernelSupport has_;
   KnownAttributes known_attributes_;
   std::optional<NftFence> nft_;  // none before fence()
-  // Our SAs, by SPI and destination. The kernel tells of no ESP packet's time before Linux 6.2, so packets()
-  // compares each SA's packet counter with what it was.
-  struct Known {
-    SaRef sa;
-    std::uint64_t packets = 0;  // when packets() last looked
-    Clock::time_point active;   // when it last saw that they had become more, or of the installation
-  };
-  using KnownSas = std::map<std::pair<Spi, IpAddress>, Known>;
   KnownSas known_;
-  std::map<KernelSuite, Result<void>> tried_;  // of this kernel
+  struct Tried {
+    Result<void> result;
+    Clock::time_point until{};  // it holds
+  };
+  std::map<KernelSuite, Tried> tried_;
   KnownSas::iterator known_by(const nlmsghdr& message, std::size_t header, const KnownSas::key_type& key);
   std::map<PolicyId, std::map<SaId, SaRef>> outbound_;  // SAs, by their entry
   std::set<SaId> standby_;                              // made by add_standby(); they keep the mark
@@ -220,6 +227,7 @@ class XfrmBackend final : public Backend {
   bool check_sas_ = false, check_policies_ = false;  // the next poll() compares all of them
   bool has_cards_ = false;                           // an SA has or had an offload
   std::optional<Clock::time_point> compare_again_;   // when a card may have gone down
+  bool changed_since_ = false;                       // a link, while that is waited for
   std::set<KernelPolicy> suspects_;                  // policies that the next poll() writes again
   std::set<KernelPolicy> foreign_;  // policies of others that let pass before ours, and were told
   std::vector<std::string> told_;   // for the next poll() to tell

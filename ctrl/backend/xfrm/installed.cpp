@@ -11,6 +11,8 @@
 #include "ctrl/backend/xfrm/backend.h"
 #include "ctrl/backend/xfrm/message.h"
 #include "ctrl/backend/xfrm/options.h"
+#include "ctrl/backend/xfrm/progress.h"
+#include "dp/sa/outbound.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -111,6 +113,7 @@ std::map<SaId, std::uint64_t> XfrmBackend::packets(const std::vector<SaRef>& sas
                             [&](const nlmsghdr& message, const xfrm_usersa_info& info) {
                               const auto known = known_by(message, sizeof info, key_of(info));
                               if (known == known_.end()) return;
+                              watch_numbers(message, known->second);
                               const std::uint64_t packets = info.curlft.packets;
                               all[known->second.sa->id] = packets;
                               if (std::exchange(known->second.packets, packets) != packets)
@@ -120,6 +123,18 @@ std::map<SaId, std::uint64_t> XfrmBackend::packets(const std::vector<SaRef>& sas
   for (const SaRef& sa : sas)
     if (const auto found = all.find(sa->id); found != all.end()) out.insert(*found);
   return out;
+}
+
+// Packets that a card or the kernel itself cuts into several count as one, so the limit of packets alone does
+// not see the numbers end (RFC 4303 §3.3.3).
+void XfrmBackend::watch_numbers(const nlmsghdr& message, Known& known) {
+  const SaSpec& sa = *known.sa;
+  if (known.runs_out || sa.direction != Direction::kOut || sa.esn == Esn::kOn) return;
+  Progress now;
+  for_attributes(message, sizeof(xfrm_usersa_info), [&](const nlattr& a) { read_progress(a, now); });
+  if (sequence_of(now, sa.direction) < dp::kSoftSequence) return;
+  known.runs_out = true;
+  left_.push_back({sa.id, false});
 }
 
 Result<void> XfrmBackend::dump_policies(Installed& out) {
@@ -188,7 +203,6 @@ XfrmBackend::KnownSas::iterator XfrmBackend::known_by(const nlmsghdr& message, s
 
 void XfrmBackend::recheck() {
   check_policies_ = check_sas_ = true;
-  std::erase_if(tried_, [](const auto& tried) { return !tried.second; });
   if (nft_) nft_->recheck();
 }
 
@@ -247,6 +261,7 @@ Result<void> XfrmBackend::release(const std::vector<SaRef>& but) {
   for (const PolicySpec& policy : installed->policies)
     if (auto done = (*backend)->remove_policy(policy); !done) return done;
   if (auto done = NftFence::release(); !done) return done;
+  ask_as_before();
   if ((*backend)->default_blocks()) return (*backend)->set_default(false);
   return {};
 }

@@ -242,25 +242,21 @@ bool XfrmBackend::lets_pass(const KernelPolicy& key) const {
 }
 
 // How many were written. What could not be stays suspect, with all behind it that lets pass; the next poll()
-// tries again. What is blocked for want of its card waits for the next change of a link.
-std::size_t XfrmBackend::rewrite_suspects(std::vector<BackendEvent>& out) {
+// tries again.
+std::size_t XfrmBackend::rewrite_suspects() {
   std::size_t written = 0;
-  std::set<std::string> blocked;
   bool failed = false;
   for (const KernelPolicy& key : suspects_in_order()) {
     if (failed && lets_pass(key)) continue;
     const auto done = write_policy(key, "of Simplon");
     if (done)
       ++written;
-    else if (requests_.error() == 0)
-      blocked.insert(done.error().what);
     else if (requests_.error() != EAFNOSUPPORT) {  // a kernel without IPv6 does not need it
       failed = true;
       continue;
     }
     suspects_.erase(key);
   }
-  for (const std::string& what : blocked) out.emplace_back(ChangedEvent{what, false});
   return written;
 }
 
@@ -271,7 +267,7 @@ void XfrmBackend::repair(std::vector<BackendEvent>& out) {
         ChangedEvent{"another program has opened the kernel's default policy; it blocks again", true});
   if (check_policies_ && !compare_policies(out)) return;
   check_policies_ = false;
-  const std::size_t repaired = rewrite_suspects(out);
+  const std::size_t repaired = rewrite_suspects();
   if (repaired == 0) return;
   out.emplace_back(
       ChangedEvent{"another program has removed or changed " + std::to_string(repaired) +

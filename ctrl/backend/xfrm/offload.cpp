@@ -26,9 +26,11 @@ Result<void> XfrmBackend::check_offload(const SaSpec& sa, const std::string& wha
 // nothing: so they are compared a moment later.
 void XfrmBackend::follow_cards(bool changed, Clock::time_point now) {
   if (!has_cards_) return;
+  changed_since_ = changed_since_ || (changed && compare_again_);
   if (changed && !compare_again_) compare_again_ = now + kAMoment;
   if (!compare_again_ || now < *compare_again_) return;
   compare_again_.reset();
+  if (std::exchange(changed_since_, false)) compare_again_ = now + kAMoment;
   check_sas_ = true;
 }
 
