@@ -110,8 +110,8 @@ void Follower::settle_sa(Sa& sa, const Group& group, const FollowedGroup& made, 
   put_sa(sa, std::move(*spec), now);
 }
 
-// RFC 7296 §2.8: a daemon that answers a rekey installs the new SA before its peer can know it. Where no policy
-// names the SA to send by, a new one waits beside the one before it, if that is not removed first.
+// RFC 7296 §2.8: a daemon that answers a rekey installs the new SA before its peer can know it. Where no
+// policy names the SA to send by, a new one waits beside the one before it, if that is not removed first.
 bool Follower::is_early(const Sa& sa, const Group& group, Now now) const {
   const auto& used = reconciler_.followed().sas;
   if (sa.direction != Direction::kOut || now - sa.taken >= kPeerLearns || used.contains(sa.id)) return false;
