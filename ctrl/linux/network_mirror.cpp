@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -24,8 +25,11 @@ namespace {
 constexpr unsigned kGroups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
                              RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
 constexpr std::array kMoreGroups{RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP};
+using Clock = std::chrono::steady_clock;
+
+// A read that takes so long is followed by a pause, so that others have most of this thread's time.
 constexpr std::chrono::milliseconds kLongRead{10};
-constexpr int kPause = 5;  // so that of this thread's time a fifth at most is spent with it
+constexpr int kPause = 5;
 constexpr std::uint16_t kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
 
 constexpr int kReadAttempts = 5;
@@ -41,6 +45,17 @@ struct Attributes {
   std::optional<IpAddress> address, local;
   std::optional<dp::Mac> mac;
 };
+
+// What this thread had of the processor.
+std::chrono::nanoseconds thread_time() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+bool is_of_neighbour(const nlmsghdr& notice) {
+  return notice.nlmsg_type == RTM_NEWNEIGH || notice.nlmsg_type == RTM_DELNEIGH;
+}
 
 Attributes address_attributes(const nlmsghdr& message) {
   Attributes out;
@@ -123,7 +138,7 @@ std::optional<NetworkMirror::Told> NetworkMirror::told(const nlmsghdr& message) 
 
 // Neighbours that are in use are confirmed every few seconds: that alone does not change the tables.
 bool NetworkMirror::changes_nothing(const nlmsghdr& notice) {
-  if (notice.nlmsg_type != RTM_NEWNEIGH && notice.nlmsg_type != RTM_DELNEIGH) return false;
+  if (!is_of_neighbour(notice)) return false;
   const auto now = told(notice);
   if (!now) return true;
   const bool usable = notice.nlmsg_type == RTM_NEWNEIGH && now->usable();
@@ -145,20 +160,23 @@ void NetworkMirror::note_going_down(const nlmsghdr& notice) {
   if (notice.nlmsg_type == RTM_DELLINK || (link->ifi_flags & IFF_UP) == 0) went_down_.insert(index);
 }
 
-// On any other notice, everything is read again, and so the mirror cannot drift from the kernel. When reading
-// fails, the next call tries again.
+// On any other notice, everything is read again, and so the mirror cannot drift from the kernel; a packet
+// waits for a neighbour, so for those at once. When reading fails, the next call tries again.
 bool NetworkMirror::poll() {
-  using Clock = std::chrono::steady_clock;
+  bool urgent = false;
   const bool complete = events_.notices([&](const nlmsghdr& m) {
     note_going_down(m);
-    stale_ = !changes_nothing(m) || stale_;
+    const bool news = !changes_nothing(m);
+    stale_ = stale_ || news;
+    urgent = urgent || (news && is_of_neighbour(m));
   });
   if (!complete) stale_ = true;
   const auto began = Clock::now();
-  if (!stale_ || (began < next_read_ && went_down_.empty())) return false;
+  if (!stale_ || (began < next_read_ && !urgent && went_down_.empty())) return false;
+  const auto before = thread_time();
   find_interfaces();
   auto now = read();
-  if (const auto took = Clock::now() - began; took > kLongRead) next_read_ = began + kPause * took;
+  if (const auto took = thread_time() - before; took > kLongRead) next_read_ = began + kPause * took;
   if (!now) return false;
   stale_ = !std::exchange(went_down_, {}).empty();
   if (*now == network_) return false;
