@@ -473,10 +473,13 @@ TEST(Rfc9347_2_4_2, WhoHasNothingToReportSleepsAndTheFirstPayloadWakesIt) {
     for (std::uint64_t turns = 0; turns < 2'000'000'000 && !ways.sleeps(); ++turns)
       ways.right.pass(std::vector<Buffer>{}, Origin::kProtected, kLan);
     ASSERT_TRUE(ways.sleeps()) << round;
-    const auto out = ways.reports(100 + round);
-    ASSERT_THAT(out, SizeIs(1)) << "at once";
-    EXPECT_EQ(load_be32(out[0].data() + 20), 0x2002u);
+    auto out = ways.reports(100 + round);
     EXPECT_FALSE(ways.sleeps());
+    // At once, or where the machine was busy meanwhile, in one of the next turns.
+    for (std::uint64_t turns = 0; turns < 2'000'000'000 && out.empty() && !ways.sleeps(); ++turns)
+      out = ips(ways.right.pass(std::vector<Buffer>{}, Origin::kProtected, kLan));
+    ASSERT_THAT(out, SizeIs(1));
+    EXPECT_EQ(load_be32(out[0].data() + 20), 0x2002u);
     ways.left.pass(out, Origin::kUnprotected, kWan);
     EXPECT_EQ(ways.left.registry().counters(SaId{2})->packets, round + 1);
     EXPECT_EQ(ways.left.registry().hits().entries.at(PolicyId{1}).in, 0u) << "it is no traffic";
