@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "ctrl/backend/xfrm/backend.h"
-#include "ctrl/backend/xfrm/trial.h"
 #include "ctrl/gateway/guarded.h"
 #include "dp/device/datapath.h"
 
@@ -35,8 +34,8 @@ class KernelBeside final : public Backend {
       : kernel_(std::move(kernel)), datapath_(datapath), guarded_(guarded), entries_(std::move(entries)) {}
 
   std::string_view name() const override { return kernel_->name(); }
-  // Tried (ctrl/backend/xfrm/trial.h): whether the kernel was built with it is not for the first packet to
-  // find out. Each suite once.
+  // XfrmBackend tries each suite: whether the kernel was built with it is not for the first packet to find
+  // out.
   Result<void> can(const SaSpec& sa) override;
   // The SAs in the journal that the gateway before has left in the kernel go on there: they are the data
   // path's, too, from now on, and here with their ids.

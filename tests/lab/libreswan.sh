@@ -1,27 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced after guest.sh: libreswan, Debian 13's, as gateway B in a guest.
+# Sourced after lab.sh: libreswan, Debian 13's; as gateway B in a guest (guest.sh), or beside Simplon.
 #
+#   libreswan_connection US N THEM N   its connection "sites", of the gateway of US
 #   libreswan_begin      of the guest's script: what starts it, with the connection "sites"; its log is $dir/peer.log.
 #                        libreswan_more: further lines of the connection, indented
 #   libreswan_children   "SPI-IN/SPI-OUT" of each child that it has
 
 libreswan=/usr/libexec/ipsec/pluto
 
+libreswan_connection() { # US N THEM N
+  cat <<CONF
+conn sites
+  left=198.51.100.$2
+  leftid=@$1.example
+  leftsubnet=198.18.$2.0/24
+  right=198.51.100.$4
+  rightid=@$3.example
+  rightsubnet=198.18.$4.0/24
+  authby=secret
+  ike=aes_gcm128-sha2_256-dh31
+  esp=aes_gcm128-none-dh31
+CONF
+}
+
 libreswan_begin() {
   cat <<SH
 cat >/etc/ipsec.conf <<'CONF'
 config setup
   logfile=$dir/peer.log
-conn sites
-  left=198.51.100.2
-  leftid=@b.example
-  leftsubnet=198.18.2.0/24
-  right=198.51.100.1
-  rightid=@a.example
-  rightsubnet=198.18.1.0/24
-  authby=secret
-  ike=aes_gcm128-sha2_256-dh31
-  esp=aes_gcm128-none-dh31
+$(libreswan_connection b 2 a 1)
   auto=add
 ${libreswan_more:-}
 CONF

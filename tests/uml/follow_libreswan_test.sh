@@ -23,19 +23,7 @@ simplon() {
 pluto() { # on Simplon's ports; its files are in $pluto
   pluto=$run/pluto
   mkdir -p "$pluto/nss"
-  cat >"$pluto/ipsec.conf" <<'CONF'
-config setup
-conn sites
-  left=198.51.100.1
-  leftid=@a.example
-  leftsubnet=198.18.1.0/24
-  right=198.51.100.2
-  rightid=@b.example
-  rightsubnet=198.18.2.0/24
-  authby=secret
-  ike=aes_gcm128-sha2_256-dh31
-  esp=aes_gcm128-none-dh31
-CONF
+  { echo 'config setup'; libreswan_connection a 1 b 2; } >"$pluto/ipsec.conf"
   (umask 077; echo '@a.example @b.example : PSK "a-demonstration-secret-0123456789"' >"$pluto/ipsec.secrets")
   certutil -N -d "sql:$pluto/nss" --empty-password || return 1
   start gwA pluto "$libreswan" --nofork --config "$pluto/ipsec.conf" --secretsfile "$pluto/ipsec.secrets" \
