@@ -59,7 +59,7 @@ guest_uml() { # SECONDS COMMAND...
   guest_port gwB lan0 tap-lan
   { guest_gateway; "${@:2}"; guest_orders; } >"$dir/guest.sh"
   start gwB guest ${GUEST_IN:-} "$here/../uml/uml-run" -t "$1" -m 384M -w "$dir" -n tap-wan -n tap-lan -- bash "$dir/guest.sh"
-  guest_ready 60
+  guest_ready 120
 }
 
 guest_ready() { wait_for "$1" guest_ready_or_gone && [ -e "$dir/ready" ] || { cat "$run/guest.log"; return 1; }; }
