@@ -71,6 +71,23 @@ if [ "$guest" != uml ]; then
   ok "the fence is back" wait_for $soon fence
   ok "it is told" wait_for $soon says "another program has changed the fence"
   ok "the tunnel carries" carries
+  # Source NAT asks the policies again, by an address that they do not know.
+  start B translated tcpdump -U -lni wan0 "src host 198.51.100.1 and dst host 198.18.2.1 and icmp"
+  ok "a capture is up" wait_for 10 grep -q listening "$run/translated.log"
+  masquerade() { on A nft "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; flush chain ip nat post; add rule ip nat post oifname wan0 ${1:-} counter masquerade"; }
+  before=$(closed)
+  ok "all that leaves is masqueraded" masquerade
+  ok "the fence stops what it takes out of its policy" wait_for $soon stopped
+  ok "none of it left" eval '! grep -q "ICMP echo" "$run/translated.log"'
+  kill -STOP "${pids[A]}"
+  ok "the control: the fence alone is gone" on A nft delete table inet simplon
+  ok "and it is seen in clear" wait_for $soon grep -q 'ICMP echo request' "$run/translated.log"
+  kill -CONT "${pids[A]}"
+  ok "the fence is back" wait_for $soon fence
+  stop translated INT
+  ok "masqueraded is what is not protected" masquerade 'rt ipsec missing'
+  ok "the tunnel carries" carries
+  on A nft delete table ip nat
 fi
 log_from=$(wc -l <"$run/A.log")
 ok "the default is opened" on A ip xfrm policy setdefault out accept fwd accept in accept

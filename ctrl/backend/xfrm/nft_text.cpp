@@ -23,6 +23,22 @@ constexpr const char* kLeaving = R"(
     meta l4proto { esp, ah } fib saddr type local accept
     udp sport { 500, 4500 } fib saddr type local accept
 )";
+// Source NAT asks the kernel's policies again, by the new address: what they had protected would leave in
+// clear, and from an address that the entries do not know. So what is protected before it (100) is dropped
+// if it is not behind it. Between the two that stands in the highest bit of the packet's priority: a mark
+// belongs to others, and conntrack, which knows the address, would then follow every packet of the machine.
+constexpr const char* kTranslated = R"(
+  chain protected {
+    type filter hook postrouting priority 99; policy accept;
+    rt ipsec exists meta priority set meta priority | 0x80000000
+  }
+  chain translated {
+    type filter hook postrouting priority 101; policy accept;
+    meta priority & 0x80000000 == 0 accept
+    rt ipsec missing goto closed
+    meta priority set meta priority & 0x7fffffff
+  }
+)";
 // At the beginning of the way in: before destination NAT, since the kernel's policies are asked for the
 // packet as it came. A later fragment has no ports, and is of no use to the host without the first one; if it
 // is forwarded, it is looked at there (address translation would have reassembled it).
@@ -175,7 +191,7 @@ std::string nft_table(const NftSets& sets, const std::string& name) {
     any_marked = any_marked || (!shape.out && shape.mark != 0);
   }
   return "add table " + table + "\ndelete table " + table + "\ntable " + table + " {\n" + all +
-         "  chain closed {\n    counter drop\n  }\n" + kLeaving + out + "  }" + chains(kFirst, in) +
+         "  chain closed {\n    counter drop\n  }\n" + kTranslated + kLeaving + out + "  }" + chains(kFirst, in) +
          (any_marked ? chains(kMarked, in_marked) : "") + "}\n";
 }
 
