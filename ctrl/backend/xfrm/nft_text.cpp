@@ -191,8 +191,8 @@ std::string nft_table(const NftSets& sets, const std::string& name) {
     any_marked = any_marked || (!shape.out && shape.mark != 0);
   }
   return "add table " + table + "\ndelete table " + table + "\ntable " + table + " {\n" + all +
-         "  chain closed {\n    counter drop\n  }\n" + kTranslated + kLeaving + out + "  }" + chains(kFirst, in) +
-         (any_marked ? chains(kMarked, in_marked) : "") + "}\n";
+         "  chain closed {\n    counter drop\n  }\n" + kTranslated + kLeaving + out + "  }" +
+         chains(kFirst, in) + (any_marked ? chains(kMarked, in_marked) : "") + "}\n";
 }
 
 }  // namespace simplon::ctrl
