@@ -437,5 +437,33 @@ TEST_F(Mirror, LostNoticesAreMadeUpFor) {
   EXPECT_EQ(route(mirror_->network(), net("10.1.1.1/32")), nullptr);
 }
 
+// A whole BGP table takes long to read: what changes in it waits, a neighbour that a packet waits for does
+// not.
+TEST_F(Mirror, AfterALongReadRoutesWaitAndNeighboursDoNot) {
+  ASSERT_TRUE(runs(
+      "for a in $(seq 200); do for b in $(seq 1 250); do echo route add 10.1.$a.$b/32 dev p0; done; done |"
+      " ip -batch -"));
+  ASSERT_TRUE(follows([&](const dp::NetworkSpec& n) { return route(n, net("10.1.200.250/32")) != nullptr; }));
+  const auto add = [&](int n, int last) {
+    const Prefix to = net(("10.2." + std::to_string(n) + "." + std::to_string(last) + "/32").c_str());
+    EXPECT_TRUE(mirror_->add_route({to, std::nullopt, PortIndex{0}, 0}));
+    return to;
+  };
+  bool waits = false;  // unless this process stands still for longer than the pause
+  Prefix late;
+  for (int n = 0; n < 5 && !waits; ++n) {
+    const Prefix first = add(n, 1);
+    ASSERT_TRUE(follows([&](const dp::NetworkSpec& now) { return route(now, first) != nullptr; }));
+    late = add(n, 2);
+    waits = !mirror_->poll() && route(mirror_->network(), late) == nullptr;
+  }
+  EXPECT_TRUE(waits);
+  const dp::Neighbour want{ip("192.0.2.9"), PortIndex{0}, dp::Mac{2, 0, 0, 0, 0, 0x77}};
+  ASSERT_TRUE(mirror_->add_neighbour(want));
+  EXPECT_TRUE(mirror_->poll());
+  EXPECT_NE(std::ranges::find(mirror_->network().neighbours, want), mirror_->network().neighbours.end());
+  EXPECT_TRUE(follows([&](const dp::NetworkSpec& n) { return route(n, late) != nullptr; }));
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

@@ -107,5 +107,20 @@ TEST_F(XfrmEvent, AcquireComesForBothFamiliesAndAgainAfterAHardExpiry) {
   EXPECT_TRUE(arrives<AcquireEvent>(*a_, [](const AcquireEvent& e) { return e.policy == PolicyId{7}; }));
 }
 
+// Linux waits for the SA that it asked for 30 s long, and asks for no other meanwhile.
+TEST_F(XfrmEvent, TheKernelMayAskAgainSoonUntilItIsReleased) {
+  const std::string at = "ip netns exec A sysctl -n net.core.xfrm_acq_expires";
+  const auto held = [&](const char* by) {
+    EXPECT_TRUE(test::runs(std::string("ip netns exec A sysctl -qw net.core.xfrm_acq_expires=") + by));
+    test::in_namespace("A", [&] { EXPECT_TRUE(a_->fence(true)); });
+    const std::string fenced = shell(at);
+    test::in_namespace("A", [] { EXPECT_TRUE(XfrmBackend::release()); });
+    return fenced + shell(at);
+  };
+  EXPECT_EQ(held("30"), "3\n30\n");
+  EXPECT_EQ(held("7"), "7\n7\n") << "another program's value stays";
+  EXPECT_EQ(held("1"), "1\n1\n");
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

@@ -151,5 +151,18 @@ TEST_F(XfrmSa, RestartFindsItsOwnAndLeavesOthers) {
   EXPECT_EQ(text.find("spi 0x00001001"), std::string::npos) << text;
 }
 
+// Mode kernel offers no peer a suite that the kernel lacks; one whose module comes later is found.
+TEST_F(XfrmSa, ASuiteIsTriedBeforeItIsOffered) {
+  const SaSpec lacking = sa(Direction::kOut, false, 0x1000, suite("camellia128", "sha256"));
+  ASSERT_TRUE(runs("modprobe -qr camellia_generic camellia_x86_64; echo none >/proc/sys/kernel/modprobe"));
+  const auto before = a_->can(lacking);
+  ASSERT_TRUE(runs("echo /sbin/modprobe >/proc/sys/kernel/modprobe"));
+  ASSERT_FALSE(before);
+  EXPECT_NE(before.error().what.find("camellia128"), std::string::npos) << before.error().what;
+  EXPECT_FALSE(a_->can(lacking)) << "asked at each proposal, it is not tried at each";
+  EXPECT_TRUE(test::wait_for(a_->fds()[0], [&] { return bool(a_->can(lacking)); }, std::chrono::seconds(30)));
+  EXPECT_EQ(test::shell("ip -n A xfrm state"), "") << "nothing is left of a trial";
+}
+
 }  // namespace
 }  // namespace simplon::ctrl
