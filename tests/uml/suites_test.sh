@@ -230,14 +230,14 @@ pings() { # OUR-ADDRESS THEIRS
   on "$inside" ping -q -c 2 -i 0.1 -W 5 -I "$1" "$2" | grep -q ' 2 received' &&
     B ping -q -c 2 -i 0.1 -W 5 -I "$2" "$1" | grep -q ' 2 received'
 }
-by_simplon() { ctl gwA initiate "$1" "$2" && wait_for 5 says "$2" "$3" && wait_for 10 pings "$4" "$5"; }
-by_strongswan() { swanctl --initiate --child "$2" && wait_for 5 says "$2" "$3" && wait_for 10 pings "$4" "$5"; }
-deleted_by_simplon() { ctl gwA terminate --child "$1" && wait_for 5 gone "$1"; }
+by_simplon() { ctl gwA initiate "$1" "$2" && wait_for 30 says "$2" "$3" && wait_for 60 pings "$4" "$5"; }
+by_strongswan() { swanctl --initiate --child "$2" && wait_for 30 says "$2" "$3" && wait_for 60 pings "$4" "$5"; }
+deleted_by_simplon() { ctl gwA terminate --child "$1" && wait_for 30 gone "$1"; }
 gone() { swanctl --list-sas >"$run/sas" && ! grep -q "^ *$1: .*INSTALLED" "$run/sas"; }
-deleted_by_strongswan() { swanctl --terminate --child "$1" >/dev/null && wait_for 5 simplon_has_not "$1"; }
+deleted_by_strongswan() { swanctl --terminate --child "$1" >/dev/null && wait_for 30 simplon_has_not "$1"; }
 renewed() { # CHILD EXPECTED OURS THEIRS COMMAND...
   local before; before=$(spi_of "$1")
-  "${@:5}" && wait_for 10 rekeyed "$1" "$before" "$2" && wait_for 10 pings "$3" "$4"
+  "${@:5}" && wait_for 60 rekeyed "$1" "$before" "$2" && wait_for 60 pings "$3" "$4"
 }
 check() { # CONNECTION CHILD EXPECTED OURS THEIRS
   local connection=$1 child=$2
@@ -269,7 +269,7 @@ all_rows() { # WHO COMMAND...
     read -r name protocol suite esn expected <<<"$row"
     n=$((n + 1))
     ok "$who: $protocol $suite, ESN $esn" eval 'grep -qE "^ *$name: .*INSTALLED, $expected" "$run/all" &&
-      wait_for 10 pings "198.18.1.$((first + n))" "198.18.2.$((first + n))"'
+      wait_for 60 pings "198.18.1.$((first + n))" "198.18.2.$((first + n))"'
   done
 }
 inside=gwA
