@@ -26,10 +26,10 @@ build = pathlib.Path(os.environ.get('SIMPLON_BUILD', top / 'build'))
 clean = pathlib.Path(os.environ.get('XDG_CACHE_HOME', pathlib.Path.home() / '.cache')) / 'simplon' / 'tidy'
 tidy = next((t for t in ('clang-tidy-16', 'clang-tidy-19', 'clang-tidy') if shutil.which(t)), 'clang-tidy')
 # clang 16 does not know libstdc++'s <expected>: it needs the concepts feature-test macro of the library's own compiler.
-# The analyser takes most of the time: it gives a function up after a fifteenth of the states that it would take by default.
+# The analyser takes most of the time: it gives a function up after a fifth of the states that it would take by default.
 arguments = ['--quiet', '--extra-arg=-Wno-unknown-warning-option', '--extra-arg=-Qunused-arguments', '--extra-arg=-std=c++2b',
              '--extra-arg=-D__cpp_concepts=202002L', '--extra-arg=-Wno-error',
-             *(f'--extra-arg={word}' for word in ('-Xclang', '-analyzer-config', '-Xclang', 'max-nodes=15000'))]
+             *(f'--extra-arg={word}' for word in ('-Xclang', '-analyzer-config', '-Xclang', 'max-nodes=45000'))]
 
 
 def run(file, *more, database=None):
