@@ -13,7 +13,7 @@
 # addresses of its ends as selectors, and the kernel compares those with the innermost packet.
 peer=${1:-} outer=${2:-4} mode=tunnel
 [ "$peer" = kernel ] && [ "${3:-}" != inside ] &&
-  exec "$(dirname "$(realpath "$0")")/../uml/uml-run" -t 290 -m 768M -- "$0" kernel "$outer" inside
+  exec "$(dirname "$(realpath "$0")")/../uml/uml-run" -t 490 -m 768M -- "$0" kernel "$outer" inside
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
 source "$here/guest.sh"
@@ -94,7 +94,7 @@ secrets { ike-1 { id-a = a.example
   id-b = b.example
   secret = "a-demonstration-secret-0123456789" } }
 CONF
-  start gwB guest "$here/../uml/uml-run" -t 280 -m 384M -w "$run" -n tap0 -- bash "$dir/guest.sh"
+  start gwB guest "$here/../uml/uml-run" -t 480 -m 384M -w "$run" -n tap0 -- bash "$dir/guest.sh"
   guest_ready 90 || exit 1
   KERNEL_IPSEC=netlink VICI=/tmp/$lab.vici strongswan_configure gwB
   charon="env STRONGSWAN_CONF=$run/gwB/strongswan.conf SWANCTL_DIR=$run/gwB/swanctl"

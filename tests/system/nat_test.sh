@@ -13,7 +13,7 @@
 #
 # nat is a router that masquerades (nftables): UDP leaves from the address and the range of ports that map() names.
 [ "$1" = kernel ] && [ "${3:-}" != inside ] &&
-  exec "$(dirname "$(realpath "$0")")/../uml/uml-run" -t 270 -m 768M -- "$0" kernel 4 inside
+  exec "$(dirname "$(realpath "$0")")/../uml/uml-run" -t 470 -m 768M -- "$0" kernel 4 inside
 source "$(dirname "$(realpath "$0")")/../lab/lab.sh"
 source "$here/site.sh"
 client=$1 outer=${2:-4}

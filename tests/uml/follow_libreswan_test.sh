@@ -11,7 +11,7 @@ source "$here/../lab/lab.sh"
 source "$here/site.sh"
 source "$here/libreswan.sh"
 [ -x "$libreswan" ] || skip "there is no $libreswan here: run me by tests/lab/debian13.sh in"
-[ "${1:-}" = inside ] || exec "$top/tests/uml/uml-run" -t 560 -m 1200M -- "$0" inside
+[ "${1:-}" = inside ] || exec "$top/tests/uml/uml-run" -t 860 -m 1200M -- "$0" inside
 export KERNEL_IPSEC=netlink
 lab_begin lfollow
 site_up

@@ -10,7 +10,7 @@
 #                            strongSwan and Simplon                   strongSwan
 case=${1:-sites}
 here=$(dirname "$(realpath "$0")")
-[ "${2:-}" = inside ] || exec "$here/uml-run" -t 560 -m 1200M -- "$0" "$case" inside
+[ "${2:-}" = inside ] || exec "$here/uml-run" -t 860 -m 1200M -- "$0" "$case" inside
 source "$here/../lab/lab.sh"
 source "$here/site.sh"
 export KERNEL_IPSEC=netlink

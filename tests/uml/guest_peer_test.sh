@@ -97,7 +97,7 @@ no_gap() {
 
 simplon_yaml >"$run/gwA.yaml"
 simplon_start gwA || exit 1
-guest_uml 270 "${peer}_begin" || { failed=1; lab_end; }
+guest_uml 470 "${peer}_begin" || { failed=1; lab_end; }
 
 ok "Simplon initiates to $peer" ctl gwA initiate sites net
 ok "one child is up" wait_for 10 changed children none

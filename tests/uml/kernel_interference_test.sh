@@ -8,7 +8,7 @@
 here=$(dirname "$(realpath "$0")")
 guest=${1:-uml}
 case $guest in
-  uml) runner=("$here/uml-run" -t 260) soon=5 ;;
+  uml) runner=("$here/uml-run" -t 460) soon=5 ;;
   qemu) runner=("$here/../qemu/qemu-run" -t 560) soon=20 ;; # an emulated processor is slow
 esac
 [ "${2:-}" = inside ] || exec "${runner[@]}" -m 768M -- "$0" "$guest" inside

@@ -4,7 +4,7 @@
 # kernel says of its SAs (suite, SPIs, lifetimes, windows) is what Simplon says; clear traffic is refused; a second gateway
 # does no harm; a stop tells the peer and stays closed. kernel_sites.sh draws the two.
 here=$(dirname "$(realpath "$0")")
-[ "${1:-}" = inside ] || exec "$here/uml-run" -t 260 -m 768M -- "$0" inside
+[ "${1:-}" = inside ] || exec "$here/uml-run" -t 460 -m 768M -- "$0" inside
 source "$here/../lab/lab.sh"
 source "$(dirname "$(realpath "$0")")/kernel_sites.sh"
 lab_begin kernel

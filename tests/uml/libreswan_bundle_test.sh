@@ -94,7 +94,7 @@ ip xfrm policy flush
 join 198.18.2.0/24 198.18.1.0/24 198.51.100.2 198.51.100.1 out && join 198.18.1.0/24 198.18.2.0/24 198.51.100.1 198.51.100.2 in
 ip xfrm state; ip xfrm policy
 SH
-start gwB guest ${GUEST_IN:-} "$here/../uml/uml-run" -t 280 -m 384M -w "$run" -n tap0 -- bash "$dir/guest.sh"
+start gwB guest ${GUEST_IN:-} "$here/../uml/uml-run" -t 480 -m 384M -w "$run" -n tap0 -- bash "$dir/guest.sh"
 simplon_start gwA || exit 1
 guest_ready 90 || exit 1
 

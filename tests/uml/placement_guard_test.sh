@@ -7,7 +7,7 @@
 #   hostA .10 --- 198.18.1.0/24 --- .1 gwA .1 --- 198.51.100.0/24 --- .2 gwB .1 --- 198.18.2.0/24 --- .10 hostB
 #                                simplon-guard                       strongSwan
 here=$(dirname "$(realpath "$0")")
-[ "${1:-}" = inside ] || exec "$here/uml-run" -t 600 -m 1200M -- "$0" inside
+[ "${1:-}" = inside ] || exec "$here/uml-run" -t 900 -m 1200M -- "$0" inside
 source "$here/../lab/lab.sh"
 source "$here/site.sh"
 lab_begin placement

@@ -8,7 +8,7 @@
 #                                simplon-guard                       strongSwan
 here=$(dirname "$(realpath "$0")")
 kills=${1:-3}
-[ "${2:-}" = inside ] || exec "$here/uml-run" -t $((500 + kills * 100)) -m 1200M -- "$0" "$kills" inside
+[ "${2:-}" = inside ] || exec "$here/uml-run" -t $((800 + kills * 100)) -m 1200M -- "$0" "$kills" inside
 source "$here/../lab/lab.sh"
 source "$here/site.sh"
 lab_begin interference

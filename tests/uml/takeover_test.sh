@@ -9,7 +9,7 @@
 #                                simplon-guard                       strongSwan
 here=$(dirname "$(realpath "$0")")
 kills=${1:-2}
-[ "${2:-}" = inside ] || exec "$here/uml-run" -t $((500 + kills * 80)) -m 1200M -- "$0" "$kills" inside
+[ "${2:-}" = inside ] || exec "$here/uml-run" -t $((800 + kills * 80)) -m 1200M -- "$0" "$kills" inside
 source "$here/../lab/lab.sh"
 source "$here/site.sh"
 lab_begin takeover
