@@ -44,6 +44,12 @@ class Mirror : public ::testing::Test {
       return done(mirror_->network());
     });
   }
+  // 10.SECOND.a.b by p0, 250 for each a from 1 to `most`.
+  static testing::AssertionResult many_routes(int second, int most) {
+    return runs("for a in $(seq " + std::to_string(most) +
+                "); do for b in $(seq 250); do echo route add 10." + std::to_string(second) +
+                ".$a.$b/32 dev p0; done; done | ip -batch -");
+  }
   static bool has(const dp::NetworkSpec& n, const dp::Route& r) {
     return std::ranges::find(n.routes, r) != n.routes.end();
   }
@@ -427,9 +433,7 @@ TEST_F(Mirror, TunnelInterfaceThatWasDownForAMomentIsToldAsDown) {
 
 TEST_F(Mirror, LostNoticesAreMadeUpFor) {
   // Far more changes than the socket holds, none of them read meanwhile.
-  ASSERT_TRUE(
-      runs("for round in 1 2; do for a in $(seq 60); do for b in $(seq 1 250); do "
-           "echo route add 10.$round.$a.$b/32 dev p0; done; done; done | ip -batch -"));
+  for (const int round : {1, 2}) ASSERT_TRUE(many_routes(round, 60));
   ASSERT_TRUE(runs("ip route flush dev p0 && ip addr add 192.0.2.77/24 dev p1"));
   EXPECT_TRUE(follows([](const dp::NetworkSpec& n) {
     return std::ranges::find(n.addresses, ip("192.0.2.77"), &dp::LocalAddress::address) != n.addresses.end();
@@ -440,9 +444,7 @@ TEST_F(Mirror, LostNoticesAreMadeUpFor) {
 // A whole BGP table takes long to read: what changes in it waits, a neighbour that a packet waits for does
 // not.
 TEST_F(Mirror, AfterALongReadRoutesWaitAndNeighboursDoNot) {
-  ASSERT_TRUE(runs(
-      "for a in $(seq 200); do for b in $(seq 1 250); do echo route add 10.1.$a.$b/32 dev p0; done; done |"
-      " ip -batch -"));
+  ASSERT_TRUE(many_routes(1, 200));
   ASSERT_TRUE(follows([&](const dp::NetworkSpec& n) { return route(n, net("10.1.200.250/32")) != nullptr; }));
   const auto add = [&](int n, int last) {
     const Prefix to = net(("10.2." + std::to_string(n) + "." + std::to_string(last) + "/32").c_str());

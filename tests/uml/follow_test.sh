@@ -81,7 +81,7 @@ spis() { on gwA ip xfrm state | grep -oE 'spi 0x[0-9a-f]+' | sort; }
 taken_up() { tells gwA 'from the kernel, reqid' sa list && ! tells gwA 'not used' sa list; }
 
 discarded() { ctl gwA drops | awk '$1 ~ /^(policy-discard|selector-mismatch|unknown-spi)$/ {n += $2} END {print n + 0}'; }
-only_by_policy() {
+only_by_itself() {
   local missing
   missing=$(sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' "$run/steady.log" | sort -nu | awk '{last = $1} END {print NR == 0 ? -1 : last - NR}')
   [ "$missing" -ge 0 ] && [ "$missing" -le "$(($(discarded) - before))" ]
@@ -114,7 +114,7 @@ if [ "$case" = nat ]; then
   echo "       $(grep 'packets transmitted' "$run/steady.log")"
   # While it moves them, a policy of strongSwan's own discards what would pass in clear in the kernel, out and in; and an SA that
   # it takes away before it puts it back is gone if that takes long.
-  ok "without a packet lost but by its own doing meanwhile" only_by_policy
+  ok "without a packet lost but by its own doing meanwhile" only_by_itself
   ok "a rekey of the child" swan gwB --rekey --child net
   ok "pings cross it" site_pings hostB 198.18.1.10
   [ $failed = 0 ] || cat "$run/simplond.log"
