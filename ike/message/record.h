@@ -14,6 +14,7 @@ constexpr bool known(IdType v) {
     case IdType::kFqdn:
     case IdType::kEmail:
     case IdType::kIpv6:
+    case IdType::kDn:
     case IdType::kKeyId:
       return true;
   }
