@@ -45,14 +45,16 @@ std::vector<std::string_view> defaults(ike::ProtocolId protocol) {
   if (protocol == ike::ProtocolId::kEsp)
     return {"aes128gcm16-aes256gcm16-x25519-ecp256-ecp384-modp2048-none",
             "aes128-aes256-sha256-sha384-sha512-x25519-ecp256-ecp384-modp2048-none"};
-  return {"aes128gcm16-aes256gcm16-prfsha256-prfsha384-prfsha512-x25519-ecp256-ecp384-modp2048",
-          "aes128-aes256-sha256-sha384-sha512-x25519-ecp256-ecp384-modp2048"};
+  return {
+      "aes128gcm16-aes256gcm16-prfsha256-prfsha384-prfsha512-x25519-ecp256-ecp384-modp2048-modp3072-"
+      "modp4096",
+      "aes128-aes256-sha256-sha384-sha512-x25519-ecp256-ecp384-modp2048-modp3072-modp4096"};
 }
 
 void check_legacy(const Value& item, const std::string& names, Legacy legacy) {
   if (names.empty()) return;
   if (legacy == Legacy::kAllow)
-    item.warning(names + ": weak; use it for no longer than a peer needs it (RFC 8221)");
+    item.warning(names + ": weak; use it for no longer than a peer needs it (RFC 8221, RFC 8247)");
   else
     item.error(
         names +

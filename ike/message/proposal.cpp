@@ -134,6 +134,7 @@ std::string Proposal::legacy() const {
   for (const Encr* e : encrs) add(e);
   for (const Integ* i : integs) add(i);
   for (PrfId id : prfs) add(find_prf(id));
+  for (DhGroup id : groups) add(find_group(id));
   return out;
 }
 

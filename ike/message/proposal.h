@@ -32,10 +32,21 @@ enum class PrfId : std::uint16_t {
 };  // Type 2
 enum class DhGroup : std::uint16_t {
   kNone = 0,
+  kModp1024 = 2,
+  kModp1536 = 5,
   kModp2048 = 14,
+  kModp3072 = 15,
+  kModp4096 = 16,
+  kModp6144 = 17,
+  kModp8192 = 18,
   kEcp256 = 19,
   kEcp384 = 20,
-  kX25519 = 31
+  kEcp521 = 21,
+  kEcp256Bp = 28,
+  kEcp384Bp = 29,
+  kEcp512Bp = 30,
+  kX25519 = 31,
+  kX448 = 32
 };  // Type 4
 enum class ProtocolId : std::uint8_t { kNone = 0, kIke = 1, kAh = 2, kEsp = 3 };
 constexpr ProtocolId protocol_id(IpsecProtocol protocol) {
@@ -94,10 +105,24 @@ struct Group {
   DhGroup id;
   std::uint16_t public_bytes;  // of the KE payload's data
   std::string_view vici;
+  Standing standing = Standing::kGood;
 };
 inline constexpr std::array kGroups{
-    Group{"modp2048", DhGroup::kModp2048, 256, "MODP_2048"}, Group{"ecp256", DhGroup::kEcp256, 64, "ECP_256"},
-    Group{"ecp384", DhGroup::kEcp384, 96, "ECP_384"}, Group{"x25519", DhGroup::kX25519, 32, "CURVE_25519"}};
+    Group{"modp2048", DhGroup::kModp2048, 256, "MODP_2048"},  // RFC 3526
+    Group{"modp3072", DhGroup::kModp3072, 384, "MODP_3072"},
+    Group{"modp4096", DhGroup::kModp4096, 512, "MODP_4096"},
+    Group{"modp6144", DhGroup::kModp6144, 768, "MODP_6144"},
+    Group{"modp8192", DhGroup::kModp8192, 1024, "MODP_8192"},
+    Group{"ecp256", DhGroup::kEcp256, 64, "ECP_256"},  // RFC 5903
+    Group{"ecp384", DhGroup::kEcp384, 96, "ECP_384"}, Group{"ecp521", DhGroup::kEcp521, 132, "ECP_521"},
+    Group{"ecp256bp", DhGroup::kEcp256Bp, 64, "ECP_256_BP"},  // RFC 6954: brainpool
+    Group{"ecp384bp", DhGroup::kEcp384Bp, 96, "ECP_384_BP"},
+    Group{"ecp512bp", DhGroup::kEcp512Bp, 128, "ECP_512_BP"},
+    Group{"x25519", DhGroup::kX25519, 32, "CURVE_25519"},  // RFC 8031
+    Group{"x448", DhGroup::kX448, 56, "CURVE_448"},
+    // RFC 8247 §2.4: SHOULD NOT.
+    Group{"modp1536", DhGroup::kModp1536, 192, "MODP_1536", Standing::kLegacy},
+    Group{"modp1024", DhGroup::kModp1024, 128, "MODP_1024", Standing::kLegacy}};
 
 inline constexpr std::string_view kNoGroup = "none";  // kNone as an alternative to groups
 

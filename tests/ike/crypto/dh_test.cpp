@@ -2,6 +2,8 @@
 // Diffie-Hellman against the vectors of its RFCs, and the public values that must be refused (RFC 6989).
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ike/crypto/job.h"
 #include "tests/ike/hex.h"
 
@@ -12,7 +14,7 @@ namespace {
 Secret for_private_key(Buffer key) {
   for (std::size_t i = key.size(); i-- > 0;)
     if (key[i]-- != 0) break;
-  key.insert(key.begin(), 64 - key.size(), 0);
+  key.insert(key.begin(), kDhRandomBytes - key.size(), 0);
   return Secret(std::move(key));
 }
 Secret padded(Buffer key) {
@@ -112,6 +114,109 @@ TEST(Rfc5903_8_2, Ecp384) {
          for_private_key);
 }
 
+TEST(Rfc5903_8_3, Ecp521) {
+  expect({DhGroup::kEcp521,
+          hex("0037ADE9319A89F4DABDB3EF411AACCCA5123C61ACAB57B5393DCE47608172A095AA85A30FE1C2952C6771D937BA97"
+              "77F595"
+              "7B2639BAB072462F68C27A57382D4A52"),
+          hex("0015417E84DBF28C0AD3C278713349DC7DF153C897A1891BD98BAB4357C9ECBEE1E3BF42E00B8E380AEAE57C2D1075"
+              "649418"
+              "85942AF5A7F4601723C4195D176CED3E"
+              "017CAE20B6641D2EEB695786D8C946146239D099E18E1D5A514C739D7CB4A10AD8A788015AC405D7799DC75E7B7D5B"
+              "6CF226"
+              "1A6A7F1507438BF01BEB6CA3926F9582"),
+          hex("0145BA99A847AF43793FDD0E872E7CDFA16BE30FDC780F97BCCC3F078380201E9C677D600B343757A3BDBF2A3163E4"
+              "C2F869"
+              "CCA7458AA4A4EFFC311F5CB151685EB9"),
+          hex("00D0B3975AC4B799F5BEA16D5E13E9AF971D5E9B984C9F39728B5E5739735A219B97C356436ADC6E95BB0352F6BE64"
+              "A6C291"
+              "2D4EF2D0433CED2B6171640012D9460F"
+              "015C68226383956E3BD066E797B623C27CE0EAC2F551A10C2C724D9852077B87220B6536C5C408A1D2AEBB8E86D678"
+              "AE49CB"
+              "57091F4732296579AB44FCD17F0FC56A"),
+          hex("01144C7D79AE6956BC8EDB8E7C787C4521CB086FA64407F97894E5E6B2D79B04D1427E73CA4BAA240A34786859810C"
+              "06B3C7"
+              "15A3A8CC3151F2BEE417996D19F3DDEA")},
+         for_private_key);
+}
+
+// RFC 6954 has these curves with the encoding of RFC 5903; the vector is of RFC 7027.
+TEST(Rfc7027_A_1, Ecp256Bp) {
+  expect({DhGroup::kEcp256Bp, hex("81DB1EE100150FF2EA338D708271BE38300CB54241D79950F77B063039804F1D"),
+          hex("44106E913F92BC02A1705D9953A8414DB95E1AAA49E81D9E85F929A8E3100BE5"
+              "8AB4846F11CACCB73CE49CBDD120F5A900A69FD32C272223F789EF10EB089BDC"),
+          hex("55E40BC41E37E3E2AD25C3C6654511FFA8474A91A0032087593852D3E7D76BD3"),
+          hex("8D2D688C6CF93E1160AD04CC4429117DC2C41825E1E9FCA0ADDD34E6F1B39F7B"
+              "990C57520812BE512641E47034832106BC7D3E8DD0E4C7F1136D7006547CEC6A"),
+          hex("89AFC39D41D3B327814B80940B042590F96556EC91E6AE7939BCE31F3A18BF2B")},
+         for_private_key);
+}
+
+TEST(Rfc7748_6_2, X448) {
+  expect({DhGroup::kX448,
+          hex("9a8f4925d1519f5775cf46b04b5800d4ee9ee8bae8bc5565d498c28dd9c9baf574a9419744897391006382a6f127ab"
+              "1d9ac2d8"
+              "c0a598726b"),
+          hex("9b08f7cc31b7e3e67d22d5aea121074a273bd2b83de09c63faa73d2c22c5d9bbc836647241d953d40c5b12da88120d"
+              "53177f80"
+              "e532c41fa0"),
+          hex("1c306a7ac2a0e2e0990b294470cba339e6453772b075811d8fad0d1d6927c120bb5ee8972b0d3e21374c9c921b09d1"
+              "b0366f10"
+              "b65173992d"),
+          hex("3eb7a829b0cd20f5bcfc0b599b6feccf6da4627107bdb0d4f345b43027d8b972fc3e34fb4232a13ca706dcb57aec3d"
+              "ae07bdc1"
+              "c67bf33609"),
+          hex("07fff4181ac6cc95ec1c16a94a0f74d12da232ce40a77552281d282bb60c0b56fd2464c335543936521c24403085d5"
+              "9a449a50"
+              "37514a879d")},
+         padded);
+}
+
+TEST(Rfc8031_5, X448RefusesLowOrderAndWrongLength) {
+  Buffer one(56), minus_one(56, 0xff);
+  one[0] = 1;
+  minus_one[0] = 0xfe;
+  minus_one[28] = 0xfe;  // p is 2^448 - 2^224 - 1
+  for (const Buffer& bad : {Buffer(56), one, minus_one, Buffer(55, 9), Buffer(57, 9), Buffer(32, 9)}) {
+    const DhResult r = run(DhGroup::kX448, any_random(), bad);
+    EXPECT_FALSE(r.ok);
+    EXPECT_TRUE(r.shared.empty());
+  }
+  EXPECT_TRUE(run(DhGroup::kX448, any_random(), Buffer(56, 9)).ok);
+}
+
+TEST(Rfc7296_2_14, BothSidesAgreeInEachGroup) {
+  for (const Group& g : kGroups) {
+    const Secret a(Buffer(kDhRandomBytes, 0x31)), b(Buffer(kDhRandomBytes, 0xc7));
+    const Buffer of_a = run(g.id, a.clone()).public_value, of_b = run(g.id, b.clone()).public_value;
+    const DhResult at_a = run(g.id, a.clone(), of_b), at_b = run(g.id, b.clone(), of_a);
+    ASSERT_TRUE(at_a.ok && at_b.ok) << g.name;
+    EXPECT_NE(of_a, of_b) << g.name;
+    EXPECT_EQ(of_a.size(), g.public_bytes) << g.name;
+    EXPECT_EQ(copy_of(at_a.shared.bytes()), copy_of(at_b.shared.bytes())) << g.name;
+    Buffer shorter = of_b, longer = of_b;
+    shorter.pop_back();
+    longer.push_back(0);
+    for (const Buffer& bad : {shorter, longer, Buffer(of_b.size()), Buffer(of_b.size(), 0xff)}) {
+      const DhResult r = run(g.id, a.clone(), bad);
+      // RFC 7748 §5: X25519 and X448 take any value of the right length that is not of low order.
+      const bool any =
+          (g.id == DhGroup::kX25519 || g.id == DhGroup::kX448) && bad == Buffer(of_b.size(), 0xff);
+      EXPECT_EQ(r.ok, any) << g.name << " " << bad.size();
+      EXPECT_EQ(r.shared.empty(), !any) << g.name;
+    }
+  }
+}
+
+// The order of ecp521 is longer than 64 octets: the later ones count as well.
+TEST(Rfc5903_3_3, AllRandomOctetsCountForACurve) {
+  Buffer random(kDhRandomBytes, 0x31);
+  const Buffer before = run(DhGroup::kEcp521, Secret(Bytes(random))).public_value;
+  random.back() ^= 1;
+  EXPECT_NE(run(DhGroup::kEcp521, Secret(Bytes(random))).public_value, before);
+  EXPECT_FALSE(run(DhGroup::kEcp521, Secret(Buffer(63, 1))).ok);
+}
+
 TEST(Rfc6989_2_3, PointsThatAreNotOnTheCurve) {
   const Buffer good = run(DhGroup::kEcp256, any_random()).public_value;
   ASSERT_TRUE(run(DhGroup::kEcp256, any_random(), good).ok);
@@ -157,6 +262,36 @@ TEST(Rfc3526_3, Modp2048Reduces) {
   EXPECT_EQ(run(DhGroup::kModp2048, Secret(Bytes(exponent))).public_value, expected);
 }
 
+// 2^n mod p = 2^n - p tells p, of n bits: 64 ones at either end, the digits of pi between them, which are
+// those of all other primes; a number is added to these that is smaller than 2^32.
+TEST(Rfc3526, ThePrimesAreOfPi) {
+  const auto prime = [](DhGroup group, std::size_t bytes) {
+    Buffer exponent(64);
+    store_be16(exponent.data() + 62, static_cast<std::uint16_t>(8 * bytes));
+    Buffer p = run(group, Secret(Bytes(exponent))).public_value;
+    for (std::uint8_t& b : p) b = static_cast<std::uint8_t>(~b);
+    p.back()++;
+    return p;
+  };
+  const Buffer longest = prime(DhGroup::kModp8192, 1024), known = modp2048_prime();
+  EXPECT_TRUE(std::equal(known.begin(), known.end() - 12, longest.begin()));
+  for (const Group& g : kGroups) {
+    if (!g.name.starts_with("modp")) continue;
+    const Buffer p = prime(g.id, g.public_bytes);
+    ASSERT_EQ(p.size(), g.public_bytes);
+    EXPECT_TRUE(std::equal(p.begin(), p.end() - 12, longest.begin())) << g.name;
+    EXPECT_EQ(Buffer(p.end() - 8, p.end()), Buffer(8, 0xff)) << g.name;
+    Buffer minus_one = p, minus_two = p, one(p.size());
+    minus_one.back() = 0xfe;
+    minus_two.back() = 0xfd;
+    one.back() = 1;
+    EXPECT_FALSE(run(g.id, any_random(), minus_one).ok) << g.name << ": RFC 6989 §2.1";
+    EXPECT_FALSE(run(g.id, any_random(), p).ok) << g.name;
+    EXPECT_FALSE(run(g.id, any_random(), one).ok) << g.name;
+    EXPECT_TRUE(run(g.id, any_random(), minus_two).ok) << g.name;
+  }
+}
+
 TEST(Rfc3526_3, BothSidesAgree) {
   const Buffer a = run(DhGroup::kModp2048, Secret(Buffer(64, 0x31))).public_value;
   const Buffer b = run(DhGroup::kModp2048, Secret(Buffer(64, 0xc7))).public_value;
@@ -183,7 +318,7 @@ TEST(Rfc6989_2_1, ModpValuesThatAreRefused) {
 
 TEST(Rfc7296_1_3, GroupsThatWeDoNotHave) {
   EXPECT_FALSE(run(DhGroup::kNone, any_random()).ok);
-  EXPECT_FALSE(run(DhGroup{2}, any_random(), Buffer(128, 3)).ok);
+  EXPECT_FALSE(run(DhGroup{22}, any_random(), Buffer(128, 3)).ok);
 }
 
 }  // namespace simplon::ike::test

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/crypto/chain.h"
+
+#include <openssl/err.h>
+
+#include "ike/crypto/public_key.h"
+#include "ike/crypto/revocation.h"
+#include "ike/crypto/x509_names.h"
+
+namespace simplon::ike {
+namespace {
+
+using namespace openssl;
+
+constexpr int kMostBetween = 8;    // certificates between the peer's and the authority
+constexpr int kLeastSecurity = 2;  // OpenSSL's level of 112 bits: no SHA-1, no MD5, RSA of 2048 bits
+constexpr int kLeastWeakSecurity = 0;
+
+struct StackOnly {  // the certificates have other owners
+  void operator()(STACK_OF(X509) * s) const { sk_X509_free(s); }
+};
+using Certificates = std::unique_ptr<STACK_OF(X509), StackOnly>;
+
+Store store_of(const std::vector<Buffer>& authorities) {
+  Store out(X509_STORE_new());
+  for (const Buffer& der : authorities) {
+    const X509Certificate authority = load_certificate(der);
+    if (!out || !authority || X509_STORE_add_cert(out.get(), authority.get()) != 1) return nullptr;
+  }
+  return out;
+}
+
+std::string error_text(X509_STORE_CTX* context) {
+  const int error = X509_STORE_CTX_get_error(context);
+  const X509* at = X509_STORE_CTX_get_current_cert(context);
+  if (at == nullptr) at = X509_STORE_CTX_get0_cert(context);
+  const std::string which = certificate_text(at) + " ";
+  if (const auto text = revocation_text(error, at)) return which + *text;
+  switch (error) {
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return which + "is valid from " + time_text(X509_get0_notBefore(at)) + " on";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return which + "expired on " + time_text(X509_get0_notAfter(at));
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+      return which + "is signed by itself: such a one is believed only when it is pinned";
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+      return which + "is of no authority that we believe: issuer " + name_text(X509_get_issuer_name(at));
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+      return which + "is signed with a weak hash (SHA-1 or MD5); legacy: allow permits it";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+      return which + "has a key that is too short (" + key_text(X509_get0_pubkey(at)) + ")";
+    default:
+      return which + "is not believed: " + X509_verify_cert_error_string(error);
+  }
+}
+
+// What OpenSSL does not ask.
+std::string kept_chain_refusal(X509_STORE_CTX* context, WeakAlgorithms weak) {
+  const auto* const chain = X509_STORE_CTX_get0_chain(context);
+  const int length = sk_X509_num(chain);
+  // An authority itself: its key is for certificates.
+  if (length < 2)
+    return certificate_text(X509_STORE_CTX_get0_cert(context)) +
+           " is an authority's own: such a one is believed only when it is pinned";
+  for (int i = 0; i < length; ++i) {
+    const X509* const at = sk_X509_value(chain, i);
+    const EVP_PKEY* const key = X509_get0_pubkey(at);
+    if (key == nullptr) return certificate_text(at) + " has a key of an unknown kind";
+    if (!kind_of(key)) continue;  // of an authority; OpenSSL could check with it
+    if (const std::string why = key_refusal(key, weak); !why.empty())
+      return certificate_text(at) + " has a key that " + why;
+  }
+  return {};
+}
+
+bool set_rules(X509_STORE_CTX* context, WeakAlgorithms weak) {
+  X509_VERIFY_PARAM* const rules = X509_STORE_CTX_get0_param(context);
+  if (rules == nullptr) return false;
+  X509_VERIFY_PARAM_set_depth(rules, kMostBetween);
+  X509_VERIFY_PARAM_set_auth_level(rules,
+                                   weak == WeakAlgorithms::kAllow ? kLeastWeakSecurity : kLeastSecurity);
+  // Any authority of ours ends the chain, not only one that signed itself (RFC 5280 §6.1.1 (d)).
+  return X509_VERIFY_PARAM_set_flags(rules, X509_V_FLAG_PARTIAL_CHAIN) == 1;
+}
+
+// What the lists that a peer sent say counts beside those that we have, not instead of them.
+enum class Lists : std::uint8_t { kOurs, kAll };
+std::string walk(X509* leaf, const Sent& sent, const Trust& trust, Lists which, Revocation how) {
+  static const std::vector<X509Crl> kNone;
+  const Store store = store_of(trust.authorities);
+  const Certificates between(sk_X509_new_null());
+  const Crls lists = lists_of(trust, which == Lists::kAll ? sent.crls : kNone);
+  const StoreContext context(X509_STORE_CTX_new());
+  bool ready = store && between && lists && context;
+  for (const X509Certificate& c : sent.between) ready = ready && sk_X509_push(between.get(), c.get()) > 0;
+  ready = ready && X509_STORE_CTX_init(context.get(), store.get(), leaf, between.get()) == 1 &&
+          set_rules(context.get(), trust.weak) && check_revocation(context.get(), how, lists.get());
+  if (!ready) return "the authorities or the lists of revoked ones of the configuration cannot be read";
+  const bool good = X509_verify_cert(context.get()) == 1;
+  std::string why = good ? kept_chain_refusal(context.get(), trust.weak) : error_text(context.get());
+  ERR_clear_error();
+  return why;
+}
+
+}  // namespace
+
+std::string date_refusal(const X509* certificate) {
+  if (X509_cmp_current_time(X509_get0_notBefore(certificate)) >= 0)
+    return "is valid from " + time_text(X509_get0_notBefore(certificate)) + " on";
+  if (X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0)
+    return "expired on " + time_text(X509_get0_notAfter(certificate));
+  return {};
+}
+
+std::string chain_refusal(X509* leaf, const Sent& sent, const Trust& trust) {
+  const Revocation how = trust.revocation;
+  if (how == Revocation::kNo || sent.crls.empty()) return walk(leaf, sent, trust, Lists::kOurs, how);
+  // First whom our own lists name: an older list of the peer's does not undo that. Then whether there are
+  // lists of all, with those that it sent.
+  std::string why = walk(leaf, sent, trust, Lists::kOurs, Revocation::kIfPresent);
+  return why.empty() ? walk(leaf, sent, trust, Lists::kAll, how) : why;
+}
+
+}  // namespace simplon::ike
