@@ -11,16 +11,19 @@ Buffer over(const AuthOctets& octets, const SharedSecret& psk) {
 
 }  // namespace
 
-Step<Authentication> PskAuthenticator::sign(const AuthOctets& ours) const {
-  return Authentication{.method = AuthMethod::kSharedKey, .data = over(ours, psk_)};
+Step<Result<Authentication>> PskAuthenticator::sign(const AuthOctets& ours,
+                                                    const PeerSignatures& /*peer*/) const {
+  if (psk_.empty()) return Result<Authentication>(fail("there is no shared key"));
+  return Result<Authentication>({.method = AuthMethod::kSharedKey, .data = over(ours, psk_)});
 }
 
-Step<bool> PskAuthenticator::verify(const AuthOctets& theirs, const Authentication& auth) const {
-  return auth.method == AuthMethod::kSharedKey && equal_in_constant_time(over(theirs, psk_), auth.data);
-}
-
-std::unique_ptr<const Authenticator> psk_authenticator(const Peer& peer) {
-  return std::make_unique<PskAuthenticator>(peer.psk);
+Step<Result<Proved>> PskAuthenticator::verify(const AuthOctets& theirs, const Proof& proof) const {
+  if (proof.auth.method != AuthMethod::kSharedKey)
+    return Result<Proved>(
+        fail("proves itself by " + name(proof.auth.method) + ", and a shared key is configured"));
+  if (psk_.empty() || !equal_in_constant_time(over(theirs, psk_), proof.auth.data))
+    return Result<Proved>(fail("does not know the shared key"));
+  return Result<Proved>(Proved{});
 }
 
 }  // namespace simplon::ike

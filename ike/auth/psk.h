@@ -10,13 +10,11 @@ namespace simplon::ike {
 class PskAuthenticator final : public Authenticator {
  public:
   explicit PskAuthenticator(SharedSecret psk) : psk_(std::move(psk)) {}
-  Step<Authentication> sign(const AuthOctets& ours) const override;
-  Step<bool> verify(const AuthOctets& theirs, const Authentication& auth) const override;
+  Step<Result<Authentication>> sign(const AuthOctets& ours, const PeerSignatures& peer) const override;
+  Step<Result<Proved>> verify(const AuthOctets& theirs, const Proof& proof) const override;
 
  private:
   SharedSecret psk_;
 };
-
-std::unique_ptr<const Authenticator> psk_authenticator(const Peer& peer);
 
 }  // namespace simplon::ike

@@ -9,6 +9,10 @@
 #include <variant>
 
 #include "dp/base/secret.h"
+#include "ike/crypto/certificate.h"
+#include "ike/crypto/relay_job.h"
+#include "ike/crypto/signature.h"
+#include "ike/crypto/tls.h"
 #include "ike/message/proposal.h"
 
 namespace simplon::ike {
@@ -18,18 +22,20 @@ struct DhResult {
   Buffer public_value;
   Secret shared;  // empty when no peer_public was given
 };
+// What the largest order, that of ecp521, needs without a bias that matters (FIPS 186-5 A.3.1).
+inline constexpr std::size_t kDhRandomBytes = 80;
 // Diffie-Hellman (RFC 7296 §2.14). The private key is derived from `random` alone, so a seeded handshake
 // replays.
 struct DiffieHellman {
   using Result = DhResult;
   DhGroup group{};
-  Secret random;       // 64 bytes
+  Secret random;       // kDhRandomBytes, at least 64; any number leaves a valid key
   Buffer peer_public;  // empty: make our public value only; else the shared secret as well
 };
 DhResult run(const DiffieHellman& work);  // ike/crypto/dh.cpp
 
-using Work = std::variant<DiffieHellman>;
-using WorkResult = std::variant<DhResult>;
+using Work = std::variant<DiffieHellman, SignAuth, VerifyAuth, TlsStep, RelayEap>;
+using WorkResult = std::variant<DhResult, SignAuthResult, VerifyAuthResult, TlsStepResult, RelayEapResult>;
 
 enum class JobId : std::uint64_t {};
 struct Job {

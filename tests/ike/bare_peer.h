@@ -36,6 +36,7 @@ class BarePeer {
     out.sa({proposal_});
     out.ke(proposal_.groups[0], dh.public_value);
     out.nonce(nr_);
+    out.notify(NotifyType::kChildlessIkev2Supported);
     init_ = write_message(header(Exchange::kIkeSaInit, true, 0), out);
     deliver(init_);
   }

@@ -17,11 +17,12 @@ TEST(Rfc7296_2_15, ASharedKeyAnswersAtOnceAndProvesItselfToWhoeverKnowsIt) {
   Peer peer, other;
   peer.psk = Secret(bytes_of("a shared secret"));
   other.psk = Secret(bytes_of("another secret"));
-  const auto step = psk_authenticator(peer)->sign(octets);
-  ASSERT_TRUE(std::holds_alternative<Authentication>(step));
-  const Authentication auth = std::get<Authentication>(step);
+  const auto step = configured_authenticator(peer)->sign(octets, {});
+  ASSERT_TRUE(std::holds_alternative<Result<Authentication>>(step));
+  const Authentication auth = *std::get<Result<Authentication>>(step);
   const auto verify = [](const Peer& by, const AuthOctets& over, const Authentication& what) {
-    return std::get<bool>(psk_authenticator(by)->verify(over, what));
+    return std::get<Result<Proved>>(configured_authenticator(by)->verify(over, {Identity{}, what, {}}))
+        .has_value();
   };
   EXPECT_TRUE(verify(peer, octets, auth));
   EXPECT_FALSE(verify(other, octets, auth));

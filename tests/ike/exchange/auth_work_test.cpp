@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // IKE_AUTH when proving or checking who somebody is needs slow work: the exchange waits for it and goes on.
+#include "ike/auth/psk.h"
 #include "tests/ike/bare_peer.h"
 
 namespace simplon::ike::test {
@@ -9,11 +10,11 @@ namespace {
 class SlowAuthenticator final : public Authenticator {
  public:
   explicit SlowAuthenticator(const Peer& peer) : psk_(peer.psk) {}
-  Step<Authentication> sign(const AuthOctets& ours) const override {
-    return later(std::get<Authentication>(psk_.sign(ours)));
+  Step<Result<Authentication>> sign(const AuthOctets& ours, const PeerSignatures& peer) const override {
+    return later(std::get<Result<Authentication>>(psk_.sign(ours, peer)));
   }
-  Step<bool> verify(const AuthOctets& theirs, const Authentication& auth) const override {
-    return later(std::get<bool>(psk_.verify(theirs, auth)));
+  Step<Result<Proved>> verify(const AuthOctets& theirs, const Proof& proof) const override {
+    return later(std::get<Result<Proved>>(psk_.verify(theirs, proof)));
   }
 
  private:

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ike/auth/public_key.h"
+
+namespace simplon::ike {
+namespace {
+
+Buffer of(const AuthOctets& o) {
+  return auth_octets(o.keys, o.signer_is_initiator, o.message, o.nonce, o.id_body);
+}
+
+}  // namespace
+
+Step<Result<Authentication>> PublicKeyAuthenticator::sign(const AuthOctets& ours,
+                                                          const PeerSignatures& peer) const {
+  if (!credential_) return Result<Authentication>(fail("we have no key to sign with"));
+  return Later<Result<Authentication>>{SignAuth{.credential = credential_, .peer = peer, .octets = of(ours)},
+                                       [](const WorkResult& result) -> Result<Authentication> {
+                                         const auto& made = std::get<SignAuthResult>(result);
+                                         if (made.auth.data.empty()) return fail(made.why);
+                                         return made.auth;
+                                       }};
+}
+
+Step<Result<Proved>> PublicKeyAuthenticator::verify(const AuthOctets& theirs, const Proof& proof) const {
+  if (proof.auth.method == AuthMethod::kSharedKey || proof.auth.method == AuthMethod::kNull)
+    return Result<Proved>(
+        fail("proves itself by " + name(proof.auth.method) + ", and a certificate is configured"));
+  if (!trust_) return Result<Proved>(fail("is of no authority: none is configured"));
+  return Later<Result<Proved>>{VerifyAuth{.trust = trust_,
+                                          .certificates = proof.certificates,
+                                          .id = proof.id,
+                                          .octets = of(theirs),
+                                          .auth = proof.auth},
+                               [](const WorkResult& result) -> Result<Proved> {
+                                 const auto& verdict = std::get<VerifyAuthResult>(result);
+                                 if (!verdict.ok) return fail(verdict.why);
+                                 return Proved{verdict.padding};
+                               }};
+}
+
+}  // namespace simplon::ike
