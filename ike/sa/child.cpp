@@ -7,11 +7,19 @@ namespace simplon::ike {
 
 Selectors effective_selectors(const ChildConfig& config, const Path& path) {
   Selectors out = config.selectors;
-  const auto end = [&](const SocketAddress& of) -> TrafficSelectors {
-    return {{.protocol = config.dynamic_protocol, .addresses = AddressRange::of(Prefix::host(of.address))}};
+  const auto end = [&](const SocketAddress& outer, const std::vector<AddressRange>& inner) {
+    TrafficSelectors side;
+    side.reserve(inner.size() + 1);
+    for (const AddressRange& addresses : inner)
+      side.push_back({.protocol = config.dynamic_protocol, .addresses = addresses});
+    if (side.empty())
+      side.push_back({.protocol = config.dynamic_protocol, .addresses = {outer.address, outer.address}});
+    return side;
   };
-  if (out.local.empty()) out.local = end(path.local);
-  if (out.remote.empty()) out.remote = end(path.remote);
+  static const std::vector<AddressRange> kNone;  // transport mode is between the outer addresses
+  const bool inside = config.mode == SaMode::kTunnel;
+  if (out.local.empty()) out.local = end(path.local, inside ? path.inner_local : kNone);
+  if (out.remote.empty()) out.remote = end(path.remote, inside ? path.inner_remote : kNone);
   return out;
 }
 

@@ -99,7 +99,7 @@ struct Attempt {
 // Of each side the first: what asks for an SA like the one that has these.
 Selectors first_of(const Selectors& selectors);
 
-// The selectors of a child: an empty side means the outer address itself.
+// The selectors of a child: an empty side means that end itself, by its inner addresses or its outer one.
 Selectors effective_selectors(const ChildConfig& config, const Path& path);
 // Of an SA that this packet asks for, or without a packet any: the child's, with the packet's own values
 // where the child has PFP flags (RFC 4301 §4.4.1).
