@@ -128,34 +128,55 @@ bool encipher(const Encr& encr, bool encrypt, Bytes key, Bytes iv, MutableBytes 
 // Of the padded text. A stream needs none (RFC 5282 §3, RFC 5930 §2).
 std::size_t block_of(const Encr& encr) { return encr.counts() ? 1 : encr.block; }
 
-}  // namespace
+constexpr std::size_t kSkBytes = 4, kSkfBytes = 8;  // before the IV
 
-Buffer protect(const IkeKeys& keys, bool sender_is_initiator, const Header& header,
-               const PayloadWriter& payloads, Bytes iv) {
-  const Encr& encr = *keys.encr;
-  const std::size_t icv = keys.integ ? keys.integ->icv : encr.icv;
-  const std::size_t block = block_of(encr);
-  const std::size_t text = (payloads.bytes().size() + 1 + block - 1) / block * block;
-  Header with_sk = header;
-  with_sk.next = static_cast<std::uint8_t>(PayloadType::kSk);
+std::size_t icv_bytes(const IkeKeys& keys) { return keys.integ ? keys.integ->icv : keys.encr->icv; }
+
+// So many octets of payloads fit into a message of kLargestFragment.
+std::size_t room(const IkeKeys& keys, std::size_t payload_header) {
+  const std::size_t text = kLargestFragment - kHeaderBytes - payload_header - keys.encr->iv - icv_bytes(keys);
+  return text / block_of(*keys.encr) * block_of(*keys.encr) - 1;  // the pad length
+}
+
+// The message as it will be, not encrypted yet; no ICV.
+Buffer lay_out(const IkeKeys& keys, Header header, const Piece& piece, Bytes iv, std::size_t text) {
+  const std::size_t icv = icv_bytes(keys), fixed = piece.total != 0 ? kSkfBytes : kSkBytes;
+  header.next = static_cast<std::uint8_t>(piece.total != 0 ? PayloadType::kSkf : PayloadType::kSk);
   Writer out;
-  write_header(out, with_sk);
-  out.u8(payloads.first());
+  write_header(out, header);
+  out.u8(piece.first);
   out.u8(0);
-  out.be16(static_cast<std::uint16_t>(4 + iv.size() + text + icv));
+  out.be16(static_cast<std::uint16_t>(fixed + iv.size() + text + icv));
+  if (piece.total != 0) {
+    out.be16(piece.number);
+    out.be16(piece.total);
+  }
   out.bytes(iv);
-  out.bytes(payloads.bytes());
-  out.zeros(text - payloads.bytes().size() - 1);
-  out.u8(static_cast<std::uint8_t>(text - payloads.bytes().size() - 1));  // pad length
+  out.bytes(piece.bytes);
+  const std::size_t pad = text - piece.bytes.size() - 1;
+  out.zeros(pad);
+  out.u8(static_cast<std::uint8_t>(pad));
   out.zeros(icv);
   patch_length(out);
-  Buffer message = out.take();
+  return out.take();
+}
+
+}  // namespace
+
+Buffer protect(const IkeKeys& keys, bool sender_is_initiator, const Header& header, const Piece& piece,
+               Bytes iv) {
+  const Encr& encr = *keys.encr;
+  const std::size_t icv = icv_bytes(keys), block = block_of(encr);
+  const std::size_t text = (piece.bytes.size() + 1 + block - 1) / block * block;
+  const std::size_t fixed = piece.total != 0 ? kSkfBytes : kSkBytes;
+  if (fixed + iv.size() + text + icv > 0xffff) return {};
+  Buffer message = lay_out(keys, header, piece, iv, text);
   const MutableBytes all(message);
-  const std::size_t at = kHeaderBytes + 4 + iv.size();
+  const std::size_t aad = kHeaderBytes + fixed, at = aad + iv.size();
   const Bytes key = (sender_is_initiator ? keys.sk_ei : keys.sk_er).bytes();
   bool done = false;
   if (encr.aead()) {
-    done = aead_encrypt(encr, key, iv, all.first(kHeaderBytes + 4), all.subspan(at, text), all.last(icv));
+    done = aead_encrypt(encr, key, iv, all.first(aad), all.subspan(at, text), all.last(icv));
   } else {
     done = encipher(encr, true, key, iv, all.subspan(at, text));
     const Buffer mac = icv_of(*keys.integ, (sender_is_initiator ? keys.sk_ai : keys.sk_ar).bytes(),
@@ -165,10 +186,38 @@ Buffer protect(const IkeKeys& keys, bool sender_is_initiator, const Header& head
   return done ? message : Buffer{};
 }
 
+Buffer protect(const IkeKeys& keys, bool sender_is_initiator, const Header& header,
+               const PayloadWriter& payloads, Bytes iv) {
+  return protect(keys, sender_is_initiator, header, {.first = payloads.first(), .bytes = payloads.bytes()},
+                 iv);
+}
+
+Buffer protect_in_fragments(const IkeKeys& keys, bool sender_is_initiator, const Header& header,
+                            const PayloadWriter& payloads, const std::function<Buffer()>& fresh_iv) {
+  Bytes rest(payloads.bytes());
+  if (rest.size() <= room(keys, kSkBytes))
+    return protect(keys, sender_is_initiator, header, payloads, fresh_iv());
+  const std::size_t part = room(keys, kSkfBytes), total = (rest.size() + part - 1) / part;
+  if (total > kMostFragments) return {};
+  Buffer out;
+  out.reserve(total * kLargestFragment);
+  for (std::uint16_t number = 1; number <= total; ++number) {
+    const Piece piece{.first = number == 1 ? payloads.first() : std::uint8_t{0},
+                      .bytes = rest.first(std::min(part, rest.size())),
+                      .number = number,
+                      .total = static_cast<std::uint16_t>(total)};
+    const Buffer message = protect(keys, sender_is_initiator, header, piece, fresh_iv());
+    if (message.empty()) return {};
+    out.insert(out.end(), message.begin(), message.end());
+    rest = rest.subspan(piece.bytes.size());
+  }
+  return out;
+}
+
 std::optional<InnerPayloads> unprotect(const IkeKeys& keys, bool sender_is_initiator, Bytes message,
                                        const SkPayload& sk) {
   const Encr& encr = *keys.encr;
-  const std::size_t icv = keys.integ ? keys.integ->icv : encr.icv;
+  const std::size_t icv = icv_bytes(keys);
   if (sk.body > message.size() || message.size() - sk.body < encr.iv + icv + 1) return std::nullopt;
   const std::size_t text = message.size() - sk.body - encr.iv - icv;
   const Bytes iv = message.subspan(sk.body, encr.iv), body = message.subspan(sk.body + encr.iv, text);

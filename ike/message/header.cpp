@@ -38,4 +38,15 @@ void write_header(Writer& out, const Header& h) {
 
 void patch_length(Writer& out) { out.patch_be32(kLengthAt, static_cast<std::uint32_t>(out.size())); }
 
+std::vector<Bytes> datagrams_of(Bytes messages) {
+  std::vector<Bytes> out;
+  while (!messages.empty()) {
+    const std::size_t said = messages.size() < kHeaderBytes ? 0 : load_be32(messages.data() + kLengthAt);
+    const bool fits = said >= kHeaderBytes && said <= messages.size();
+    out.push_back(messages.first(fits ? said : messages.size()));
+    messages = messages.subspan(out.back().size());
+  }
+  return out;
+}
+
 }  // namespace simplon::ike

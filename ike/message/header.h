@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "dp/base/bytes.h"
 #include "dp/base/result.h"
@@ -35,5 +36,10 @@ struct Header {
 Result<Header> parse_header(Bytes message);            // checks the length field against the datagram
 void write_header(Writer& out, const Header& header);  // with length 0; when all is written: patch_length()
 void patch_length(Writer& out);
+
+// A message that was sent in fragments (RFC 7383) is kept as one buffer: whole messages one behind another,
+// each as long as its header says. What travels as one datagram each; they point into `messages`. Octets that
+// are not such messages are one datagram.
+std::vector<Bytes> datagrams_of(Bytes messages);
 
 }  // namespace simplon::ike

@@ -15,7 +15,8 @@ namespace simplon::ike {
 
 class FinalResponses {
  public:
-  // Not an empty response: one that could not be encrypted was never given.
+  // Not an empty response: one that could not be encrypted was never given. Of a message in fragments: the
+  // first one of the request, all of the response (datagrams_of()).
   void keep(std::uint64_t our_spi, Buffer request, Buffer response, Now now);
   // The response to this very request, null: none is kept.
   const Buffer* find(std::uint64_t our_spi, Bytes request) const;

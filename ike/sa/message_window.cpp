@@ -64,7 +64,7 @@ MessageWindow::Arrival MessageWindow::arrival(std::uint32_t message_id, Bytes me
     return std::ranges::equal(message, last_request_) ? arrival : Arrival::kIgnored;
   };
   // The peer did not get our response.
-  if (message_id + 1 == next_expected_ && !last_response_.empty()) return if_same(Arrival::kRepeated);
+  if (answered(message_id)) return if_same(Arrival::kRepeated);
   if (message_id != next_expected_) return Arrival::kIgnored;
   return handling_ ? if_same(Arrival::kImpatient) : Arrival::kNew;
 }

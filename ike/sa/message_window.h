@@ -6,6 +6,10 @@
 // the last one, if it comes again byte for byte, is answered with the same response; everything else is
 // ignored.
 //
+// A message of ours that travels in fragments (RFC 7383) is here as one: datagrams_of() takes it apart. Of a
+// request of the peer that came in fragments the first fragment stands for all: its repetition asks for the
+// response again (§2.6.1 there).
+//
 // Owned by its IkeSa. It neither encrypts nor sends: it is given whole messages and says what to do with
 // them. Invariants: at most one request of ours is pending; an expected ID moves on only when the response is
 // given; while a request of the peer is being handled no other is new.
@@ -72,7 +76,12 @@ class MessageWindow {
   // ---- the peer's requests ----
   enum class Arrival : std::uint8_t { kNew, kRepeated, kImpatient, kIgnored };  // impatient: it is handled
   Arrival arrival(std::uint32_t message_id, Bytes message) const;
-  // A new request whose integrity check is good (or IKE_SA_INIT): it is handled until respond().
+  // Of the request that was answered last: its response is there to be given again.
+  bool answered(std::uint32_t message_id) const {
+    return message_id + 1 == next_expected_ && !last_response_.empty();
+  }
+  // A new request whose integrity check is good (or IKE_SA_INIT): it is handled until respond(). `message`:
+  // the datagram whose repetition is a repetition of it.
   void begin(Bytes message, Exchange exchange);
   void respond(Buffer response);  // to the request that is being handled; kept for a repetition
   bool handling() const { return handling_; }

@@ -181,4 +181,39 @@ TEST(Rfc7296_3_14, SkIsTheLastPayload) {
   EXPECT_FALSE(find_sk(Buffer(20)));
 }
 
+TEST(Rfc7383_2_5, SkfIsTheLastPayloadAndHasANumberOfATotal) {
+  const std::string header = "0102030405060708 1112131415161718 35 20 25 08 00000001 ";
+  const auto skf = find_sk(hex(header + "00000028 28 00 000c 0002 0003 01020304"));
+  ASSERT_TRUE(skf.has_value());
+  EXPECT_TRUE(skf->fragment() && skf->body == 36 && skf->first == 40 && skf->number == 2 && skf->total == 3);
+  EXPECT_TRUE(find_sk(hex(header + "00000024 28 00 0008 ffff ffff"))) << "the largest, and nothing inside";
+  for (const char* numbers : {"0000 0003", "0004 0003", "0000 0000", "0001 0000"})
+    EXPECT_FALSE(find_sk(hex(header + "00000028 28 00 000c" + numbers + "01020304"))) << numbers;
+  EXPECT_FALSE(find_sk(hex(header + "00000023 28 00 0007 0002 00"))) << "cut off";
+  EXPECT_FALSE(find_sk(hex(header + "00000029 28 00 000c 0002 0003 01020304 00"))) << "something behind it";
+}
+
+TEST(Rfc7383_2_5, ABufferOfSeveralMessagesIsOneDatagramEach) {
+  const auto message = [](std::uint32_t length) {
+    Buffer out(length);
+    store_be32(out.data() + 24, length);
+    return out;
+  };
+  Buffer all = message(30);
+  const Buffer other = message(28);
+  all.insert(all.end(), other.begin(), other.end());
+  const auto sizes = [](const Buffer& of) {
+    std::vector<std::size_t> out;
+    for (const Bytes datagram : datagrams_of(of)) out.push_back(datagram.size());
+    return out;
+  };
+  EXPECT_EQ(sizes(all), (std::vector<std::size_t>{30, 28}));
+  EXPECT_EQ(sizes({}), std::vector<std::size_t>{});
+  store_be32(all.data() + 30 + 24, 27);
+  EXPECT_EQ(sizes(all), (std::vector<std::size_t>{30, 28})) << "shorter than a header: the rest as it is";
+  store_be32(all.data() + 24, 59);
+  EXPECT_EQ(sizes(all), std::vector<std::size_t>{58}) << "longer than what is there";
+  EXPECT_EQ(sizes(Buffer(5)), std::vector<std::size_t>{5});
+}
+
 }  // namespace simplon::ike::test

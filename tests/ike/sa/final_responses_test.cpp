@@ -24,6 +24,13 @@ TEST(Rfc7296_2_1, AFinalResponseIsKeptForHalfAMinute) {
   EXPECT_FALSE(kept.deadline());
 }
 
+TEST(Rfc7383_2_6_1, OfAResponseInFragmentsAllIsKept) {
+  FinalResponses kept;
+  kept.keep(5, Buffer(4096, 1), Buffer(20000, 7), kStart);
+  ASSERT_NE(kept.find(5, Buffer(4096, 1)), nullptr);
+  EXPECT_EQ(*kept.find(5, Buffer(4096, 1)), Buffer(20000, 7));
+}
+
 TEST(Hostile, NeitherNumberNorSizeOfFinalResponsesIsForThePeerToChoose) {
   FinalResponses kept;
   kept.keep(1, Buffer(5000, 1), {7}, kStart);

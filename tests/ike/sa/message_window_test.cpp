@@ -71,5 +71,19 @@ TEST(Rfc7296_2_1, OnlyTheLastRequestIsAnsweredAgainAndOnlyByteForByte) {
   EXPECT_EQ(window.arrival(1, kOther), Arrival::kRepeated);
 }
 
+TEST(Rfc7383_2_6_1, TheFirstFragmentStandsForTheRequest) {
+  MessageWindow window;
+  EXPECT_FALSE(window.answered(~0u)) << "nothing was";
+  window.begin(kMessage, Exchange::kInformational);  // of kMessage and kOther
+  EXPECT_EQ(window.arrival(0, kMessage), Arrival::kImpatient);
+  EXPECT_EQ(window.arrival(0, kOther), Arrival::kIgnored) << "the second fragment";
+  EXPECT_FALSE(window.answered(0));
+  window.respond({7, 8});
+  EXPECT_TRUE(window.answered(0));
+  EXPECT_FALSE(window.answered(1));
+  EXPECT_EQ(window.arrival(0, kMessage), Arrival::kRepeated);
+  EXPECT_EQ(window.arrival(0, kOther), Arrival::kIgnored);
+}
+
 }  // namespace
 }  // namespace simplon::ike::test
