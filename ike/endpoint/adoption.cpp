@@ -64,6 +64,19 @@ Result<void> check_free(const Context& context, const Frozen& f) {
   return fail("IKE SA " + std::to_string(static_cast<unsigned>(f.id)) + " has an SA that is here already");
 }
 
+// What the peer has of a pool stays its own, even if there is no such pool now.
+void hold_addresses(Context& context, const IkeSa& sa) {
+  if (sa.replaced()) return;  // its successor has them
+  const auto& pools = sa.connection()->pools;
+  for (const AddressRange& inner : sa.path().inner_remote) {
+    const auto found =
+        std::ranges::find_if(pools, [&](const Shared<Pool>& p) { return p->contains(inner.first); });
+    const std::string_view pool = found == pools.end() ? std::string_view() : (*found)->name;
+    if (!context.leases.adopt(pool, sa.remote_id(), sa.id(), inner.first))
+      sa.log(LogLevel::kWarning, "another IKE SA has its address " + inner.first.text());
+  }
+}
+
 }  // namespace
 
 std::vector<IkeSaId> Endpoint::Impl::changed() {
@@ -99,7 +112,9 @@ Result<void> Endpoint::Impl::adopt(Bytes record, Now now) {
     move_beyond(context.next_sa, std::max(c.child.in->id, c.child.out->id));
   }
   for (const OldInbound& old : frozen->old_inbound) move_beyond(context.next_sa, old.sa->id);
-  context.add(std::make_unique<IkeSa>(context, *frozen, std::move(connection), now));
+  IkeSa& sa = context.add(std::make_unique<IkeSa>(context, *frozen, std::move(connection), now));
+  hold_addresses(context, sa);
+  if (!sa.replaced()) sa.tell_inner_addresses();
   adopted_.push_back(frozen->id);
   return {};
 }

@@ -48,8 +48,11 @@ bool Endpoint::Impl::retransmit_final_response(const Header& header, const Datag
       context.final_responses.find(header.initiator() ? header.spi_r : header.spi_i, datagram.bytes);
   if (response == nullptr) return false;
   ++context.counters.retransmitted;
-  ++context.counters.sent;
-  context.outputs.emplace_back(Datagram{datagram.local, datagram.remote, *response});
+  for (const Bytes message : datagrams_of(*response)) {
+    ++context.counters.sent;
+    context.outputs.emplace_back(
+        Datagram{datagram.local, datagram.remote, Buffer(message.begin(), message.end())});
+  }
   return true;
 }
 
@@ -187,6 +190,11 @@ void Endpoint::rekey(const Which& which, std::uint64_t ticket, Now now) {
   impl_->rekey(which, ticket, now);
   impl_->after_input(now);
 }
+std::size_t Endpoint::redirect(const Which& which, const IpAddress& to, Now now) {
+  const std::size_t told = impl_->redirect(which, to, now);
+  impl_->after_input(now);
+  return told;
+}
 void Endpoint::acquire(PolicyId policy, const TrafficSelector& source, const TrafficSelector& destination,
                        Now now) {
   impl_->acquire(policy, {{source}, {destination}}, now);
@@ -212,6 +220,10 @@ void Endpoint::active(SaId sa, Now now) {
 }
 void Endpoint::moved(SaId sa, const SocketAddress& remote, Now now) {
   impl_->moved(sa, remote, now);
+  impl_->after_input(now);
+}
+void Endpoint::local_addresses(std::vector<IpAddress> usable, Now now) {
+  impl_->local_addresses(std::move(usable), now);
   impl_->after_input(now);
 }
 void Endpoint::shut_down(Now now) {

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "dp/base/bytes.h"
-#include "ike/auth/psk.h"
+#include "ike/auth/authenticator.h"
 #include "ike/pad/connection.h"
 #include "ike/sa/outputs.h"
 #include "ike/sa/status.h"
@@ -36,7 +36,7 @@ using Which = std::variant<IkeSaOnly, ChildSaOnly, ByName>;
 class Endpoint {
  public:
   // seed: 32 bytes of entropy; everything random comes from it.
-  Endpoint(Settings settings, Secret seed, AuthenticatorFor authenticator_for = psk_authenticator);
+  Endpoint(Settings settings, Secret seed, AuthenticatorFor authenticator_for = configured_authenticator);
   ~Endpoint();
   Endpoint(Endpoint&&) noexcept;
   Endpoint& operator=(Endpoint&&) noexcept;
@@ -61,6 +61,9 @@ class Endpoint {
   void initiate(std::string_view connection, std::string_view child, std::uint64_t ticket, Now now);
   void terminate(const Which& which, std::uint64_t ticket, Now now);
   void rekey(const Which& which, std::uint64_t ticket, Now now);
+  // Tells the initiators of these IKE SAs to make them anew at another gateway (RFC 5685 §5), and returns how
+  // many were told: those that have announced that they understand it.
+  std::size_t redirect(const Which& which, const IpAddress& to, Now now);
   // The data path or the kernel wants an SA for this policy; `source` and `destination` are the packet's
   // (§2.9).
   void acquire(PolicyId policy, const TrafficSelector& source, const TrafficSelector& destination, Now now);
@@ -76,6 +79,10 @@ class Endpoint {
   // A packet that came through this inbound SA is outside its selectors; `packet` is its start. The peer is
   // told (§3.10.1).
   void invalid_selectors(SaId sa, Bytes packet, Now now);
+  // Which addresses this host has now, best first, but for those that protected traffic alone may use. IKE
+  // SAs that are at another one move, if the peer knows RFC 4555 and we have initiated them. Until the first
+  // call all are taken to be there that the configuration names. To be called after start() as well.
+  void local_addresses(std::vector<IpAddress> usable, Now now);
   void shut_down(Now now);  // sends a delete for every IKE SA and does not wait for the responses
 
   // ---- IKE SAs that outlive their process ----

@@ -32,15 +32,18 @@ class Endpoint::Impl {
   void start(Now now);
 
   // ---- operations.cpp ----
+  void configure_pools();
   void configure(std::vector<std::shared_ptr<const Connection>> connections, Now now, Start start);
   void initiate(std::string_view connection, CreateChild child, Now now);
   void terminate(const Which& which, std::uint64_t ticket, Now now);
   void rekey(const Which& which, std::uint64_t ticket, Now now);
+  std::size_t redirect(const Which& which, const IpAddress& to, Now now);
   void acquire(PolicyId policy, const Selectors& packet, Now now);
   void expired(SaId sa, bool hard, Now now);
   void moved(SaId sa, const SocketAddress& remote, Now now);
   void invalid_selectors(SaId sa, Bytes packet, Now now);
   void not_installed(SaId sa, const std::string& why, Now now);
+  void local_addresses(std::vector<IpAddress> usable, Now now);
   void shut_down(Now now);
 
   Context context;

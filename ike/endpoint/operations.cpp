@@ -4,6 +4,7 @@
 
 #include "ike/endpoint/endpoint_impl.h"
 #include "ike/exchange/init.h"
+#include "ike/sa/reauthentication.h"
 
 namespace simplon::ike {
 namespace {
@@ -20,6 +21,18 @@ std::optional<IpAddress> local_of(const Connection& c, Family family) {
   if (c.local_addrs.empty()) return IpAddress::any(family);
   const auto one = std::ranges::find(c.local_addrs, family, &IpAddress::family);
   return one == c.local_addrs.end() ? std::nullopt : std::optional(*one);
+}
+
+// The one that a reauthentication makes in its place.
+void end_successor(const IkeSa& old, Now now) {
+  IkeSa* const next = made_in_place_of(old);
+  if (next == nullptr) return;
+  old.context().touched.insert(next->id());
+  next->mark(End::kClosing);
+  if (next->established())
+    next->add_task(DeleteIke{}, now);
+  else
+    next->end("terminated", now);
 }
 
 }  // namespace
@@ -117,6 +130,7 @@ void Endpoint::Impl::terminate(const Which& which, std::uint64_t ticket, Now now
     }
     if (t.ike->connection()) context.retries.erase(t.ike->connection()->name);
     t.ike->mark(End::kClosing);
+    if (t.ike->connection()) end_successor(*t.ike, now);
     if (t.ike->established()) {
       t.ike->add_task(DeleteIke{told}, now);
     } else {
@@ -139,6 +153,18 @@ void Endpoint::Impl::rekey(const Which& which, std::uint64_t ticket, Now now) {
     else
       context.finish(told, false, "the IKE SA is not up");
   }
+}
+
+std::size_t Endpoint::Impl::redirect(const Which& which, const IpAddress& to, Now now) {
+  std::size_t told = 0;
+  for (const Target& t : targets(which)) {
+    const AuthenticationLife& auth = t.ike->times().auth;
+    if (t.child || !t.ike->established() || auth.ours || !auth.redirectable) continue;
+    context.touched.insert(t.ike->id());
+    t.ike->add_task(TellRedirect{to}, now);
+    ++told;
+  }
+  return told;
 }
 
 namespace {
@@ -210,6 +236,14 @@ void Endpoint::Impl::not_installed(SaId sa, const std::string& why, Now now) {
   if (IkeSa* ike = context.find(id)) ike->not_installed(sa, why, now);
 }
 
+void Endpoint::Impl::local_addresses(std::vector<IpAddress> usable, Now now) {
+  context.local_addresses = std::move(usable);
+  for (const auto& [id, sa] : context.sas) {
+    context.touched.insert(id);
+    sa->local_addresses_changed(now);
+  }
+}
+
 void Endpoint::Impl::shut_down(Now now) {
   for (const auto& [id, sa] : context.sas) {
     context.touched.insert(id);
@@ -228,10 +262,21 @@ void Endpoint::Impl::reload(IkeSa& sa, Now now) {
   context.touched.insert(sa.id());
   if (sa.connection() == nullptr) return sa.refresh_candidates(now);
   const auto next = context.connection(sa.connection()->name);
-  if (next && sa.connection()->peer() == next->peer()) return sa.adopt(next, now);
+  if (next && sa.connection()->peer().like(next->peer())) return sa.adopt(next, now);
   sa.mark(End::kClosing);
   if (sa.established()) return sa.add_task(DeleteIke{}, now);
   sa.end("the configuration changed", now);
+}
+
+// Those of all connections, each once.
+void Endpoint::Impl::configure_pools() {
+  std::map<std::string_view, Shared<Pool>> pools;
+  for (const auto& c : context.connections)
+    for (const Shared<Pool>& pool : c->pools) pools.try_emplace(pool->name, pool);
+  std::vector<Shared<Pool>> all;
+  all.reserve(pools.size());
+  for (const auto& [name, pool] : pools) all.push_back(pool);
+  context.leases.configure(all);
 }
 
 void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> connections, Now now,
@@ -239,6 +284,7 @@ void Endpoint::Impl::configure(std::vector<std::shared_ptr<const Connection>> co
   context.connections = std::move(connections);
   context.by_name.clear();
   for (const auto& c : context.connections) context.by_name.emplace(c->name, c);
+  configure_pools();
   std::vector<IkeSaId> there;
   for (const auto& [id, sa] : context.sas)
     if (!sa->dead() && !sa->replaced()) there.push_back(id);

@@ -242,7 +242,7 @@ void start_attempt(IkeSa& sa, Attempt attempt, Now now) {
   attempt.spi = context.fresh_spi();
   attempt.nonce = context.entropy.bytes(kNonceBytes);
   attempt.request.clear();
-  if (attempt.group != DhGroup::kNone) attempt.random = Secret(context.entropy.bytes(64));
+  if (attempt.group != DhGroup::kNone) attempt.random = Secret(context.entropy.bytes(kDhRandomBytes));
   auto& started = sa.children().attempt() = std::move(attempt);
   if (started->group == DhGroup::kNone) return send_attempt(sa, {}, now);
   context.submit(sa.id(), DiffieHellman{started->group, started->random.clone(), {}},

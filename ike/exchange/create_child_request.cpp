@@ -112,7 +112,7 @@ void child_request(IkeSa& sa, const Payloads& p, Child* old, Now now) {
                         .replaces = old != nullptr ? old->id : ChildSaId{},
                         .takes_tfc = takes_tfc(p)};
   if (group == DhGroup::kNone) return complete(sa, request, {}, now);
-  context.submit(sa.id(), DiffieHellman{group, Secret(context.entropy.bytes(64)), p.ke->data},
+  context.submit(sa.id(), DiffieHellman{group, Secret(context.entropy.bytes(kDhRandomBytes)), p.ke->data},
                  [request](IkeSa& waiting, const DhResult& result, Now at) {
                    if (result.ok)
                      complete(waiting, request, result, at);

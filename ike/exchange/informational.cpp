@@ -6,6 +6,9 @@
 #include <map>
 #include <utility>
 
+#include "ike/exchange/eap_auth.h"
+#include "ike/exchange/mobike.h"
+#include "ike/exchange/redirect.h"
 #include "ike/feature/feature.h"
 
 namespace simplon::ike {
@@ -112,7 +115,14 @@ void ended_by_peer(IkeSa& sa, bool refused, Now now) {
 OnResponse informational_response(const Task& task) {
   return [task](IkeSa& answered, const Payloads& p, Now at) {
     accept(answered, kResponse, p);
-    std::visit([&](const auto& t) { done(answered, t, at); }, task);
+    std::visit(
+        [&](const auto& t) {
+          if constexpr (requires { done(answered, t, p, at); })
+            done(answered, t, p, at);
+          else
+            done(answered, t, at);
+        },
+        task);
   };
 }
 
@@ -152,6 +162,7 @@ void run(IkeSa& sa, const DeleteIke& task, Now now) {
 }
 
 void informational_request(IkeSa& sa, const Payloads& p, Now now) {
+  if (sa.authenticating()) return eap_given_up(sa, now);
   accept(sa, kRequest, p);
   std::map<ProtocolId, std::vector<Buffer>> answers;
   const bool refused = p.find(NotifyType::kAuthenticationFailed) != nullptr;
@@ -165,6 +176,8 @@ void informational_request(IkeSa& sa, const Payloads& p, Now now) {
   PayloadWriter out;
   for (const auto& [protocol, spis] : answers)
     if (!ike && !spis.empty()) out.del(protocol, spis);
+  answer_addresses(sa, p, out, now);
+  if (!ike) redirected_later(sa, p, now);
   offer(sa, kResponse, out);
   sa.respond(out);
   if (ike) ended_by_peer(sa, refused, now);

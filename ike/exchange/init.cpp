@@ -2,9 +2,11 @@
 #include "ike/exchange/init.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "ike/exchange/auth.h"
+#include "ike/exchange/redirect.h"
 #include "ike/feature/feature.h"
 
 namespace simplon::ike {
@@ -41,7 +43,7 @@ void send_request(IkeSa& sa, Now now) {
 bool begin(IkeSa& sa) {
   Handshake& h = *sa.handshake();
   if (++h.tries > kMostInits) return false;
-  h.random = Secret(sa.context().entropy.bytes(64));
+  h.random = Secret(sa.context().entropy.bytes(kDhRandomBytes));
   sa.window().take_pending();
   sa.context().submit(sa.id(), DiffieHellman{sa.group(), h.random.clone(), {}},
                       [](IkeSa& waiting, const DhResult& result, Now now) {
@@ -115,6 +117,22 @@ std::vector<Proposal> proposals_of(const std::vector<std::shared_ptr<const Conne
   return all;
 }
 
+// RFC 7296 §3.7: which authorities we believe, of all connections that the initiator may mean. No more of
+// them than leave the message in one datagram: the others' certificates are believed as well.
+constexpr std::size_t kMostRequested = 50 * 20;
+void request_certificate(const IkeSa& sa, PayloadWriter& out) {
+  std::set<const Trust*> seen;
+  Buffer all;
+  for (const auto& c : sa.handshake()->candidates) {
+    if (c->remote_auth != AuthKind::kPubkey || !c->trust || !seen.insert(c->trust.get()).second) continue;
+    const Bytes more =
+        Bytes(c->trust->request)
+            .first(std::min(c->trust->request.size(), kMostRequested - std::min(kMostRequested, all.size())));
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  if (!all.empty()) out.certificate(PayloadType::kCertReq, CertEncoding::kX509, all);
+}
+
 void send_response(IkeSa& sa, const DhResult& result, Now now) {
   if (!result.ok) return sa.end("the initiator's public value is not valid", now);
   derive(sa, result.shared.bytes());
@@ -122,6 +140,7 @@ void send_response(IkeSa& sa, const DhResult& result, Now now) {
   out.sa({sa.proposal()});
   out.ke(sa.group(), result.public_value);
   out.nonce(sa.handshake()->nr);
+  request_certificate(sa, out);
   offer(sa, kResponse, out);
   sa.respond_in_clear(out);
 }
@@ -142,24 +161,34 @@ void initiate(IkeSa& sa, std::shared_ptr<const Connection> connection, std::vect
   begin(sa);
 }
 
-bool initiate_anew(IkeSa& sa, Now now) {
+bool begin_instead(IkeSa& sa, const IpAddress& local, const SocketAddress& remote, Now now,
+                   const std::function<void(Handshake&)>& prepare) {
   Handshake& h = *sa.handshake();
   Context& context = sa.context();
   const auto connection = context.connection(sa.peer().name);
-  if (h.cookie.empty() || h.anew || !connection) return false;
-  const Port port = sa.first_remote().port == kNatTraversalPort ? kNatTraversalPort : kIkePort;
+  if (!connection) return false;
+  const Port port = remote.port == kNatTraversalPort ? kNatTraversalPort : kIkePort;
   IkeSa& next = context.add(std::make_unique<IkeSa>(context, IkeSaId{context.next_ike++}, Role::kInitiator,
-                                                    SocketAddress{sa.path().local.address, port},
-                                                    sa.first_remote(), now));
-  next.handshake()->anew = true;
+                                                    SocketAddress{local, port}, remote, now));
   next.handshake()->tickets = std::exchange(h.tickets, {});
+  next.handshake()->redirected_from = h.redirected_from;
+  next.times().auth.in_place_of = std::exchange(sa.times().auth.in_place_of, {});
+  prepare(*next.handshake());
   std::vector<CreateChild> children = std::exchange(h.children, {});
   if (const auto attempt = std::exchange(sa.children().attempt(), std::nullopt))
     children.insert(children.begin(),
                     {.child = attempt->config.name, .ticket = attempt->ticket, .packet = attempt->packet});
   for (auto& [task, not_before] : sa.tasks().take_all()) next.tasks().push_later(std::move(task), not_before);
-  sa.log(LogLevel::kInfo, "the peer refuses us after it asked for a cookie: once more");
   initiate(next, connection, std::move(children), 0);
+  return true;
+}
+
+bool initiate_anew(IkeSa& sa, Now now) {
+  if (sa.handshake()->cookie.empty() || sa.handshake()->anew) return false;
+  if (!begin_instead(sa, sa.path().local.address, sa.first_remote(), now,
+                     [](Handshake& h) { h.anew = true; }))
+    return false;
+  sa.log(LogLevel::kInfo, "the peer refuses us after it asked for a cookie: once more");
   sa.close("begun anew", now);
   return true;
 }
@@ -179,6 +208,7 @@ void init_response(IkeSa& sa, const Header& header, const Datagram& datagram, No
                                         ": unknown critical payload " +
                                         std::to_string(*parsed->unknown_critical));
   }
+  if (const Notify* n = parsed->find(NotifyType::kRedirect)) return redirected_in_init(sa, *n, datagram, now);
   if (const Notify* n = parsed->find(NotifyType::kCookie)) return follow_cookie(sa, *n, now);
   if (const Notify* n = parsed->find(NotifyType::kInvalidKePayload); n && n->data.size() == 2)
     return follow_group(sa, DhGroup{load_be16(n->data.data())}, now);
@@ -232,7 +262,8 @@ void init_request(IkeSa& sa, std::vector<std::shared_ptr<const Connection>> cand
   sa.window().begin(message, Exchange::kIkeSaInit);
   context.half_open.add(sa.id(), sa.first_remote().address);
   context.by_initiator[{sa.spi_i(), sa.first_remote()}] = sa.id();
-  context.submit(sa.id(), DiffieHellman{sa.group(), Secret(context.entropy.bytes(64)), p.ke->data},
+  context.submit(sa.id(),
+                 DiffieHellman{sa.group(), Secret(context.entropy.bytes(kDhRandomBytes)), p.ke->data},
                  send_response);
 }
 

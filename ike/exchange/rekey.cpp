@@ -108,7 +108,7 @@ void ike_rekey_request(IkeSa& sa, const Payloads& p) {
   const DhGroup group = chosen->groups[0];
   if (!key_exchange_fits(sa, p, group, kWhat)) return;
   const Request request{*chosen, group, *p.nonce, context.entropy.bytes(kNonceBytes)};
-  context.submit(sa.id(), DiffieHellman{group, Secret(context.entropy.bytes(64)), p.ke->data},
+  context.submit(sa.id(), DiffieHellman{group, Secret(context.entropy.bytes(kDhRandomBytes)), p.ke->data},
                  [request](IkeSa& waiting, const DhResult& result, Now now) {
                    complete(waiting, request, result, now);
                  });

@@ -9,6 +9,9 @@
 #include "ike/exchange/create_child_request.h"
 #include "ike/exchange/informational.h"
 #include "ike/exchange/init.h"
+#include "ike/exchange/mobike.h"
+#include "ike/exchange/reauthenticate.h"
+#include "ike/exchange/redirect.h"
 #include "ike/exchange/rekey.h"
 #include "ike/sa/ike_sa.h"
 
@@ -17,6 +20,9 @@ namespace {
 
 bool waits_for_auth(const IkeSa& sa) { return sa.authenticating() && !sa.initiator(); }
 bool is_up(const IkeSa& sa) { return sa.established() || sa.deleting(); }
+bool is_up_or_in_eap(const IkeSa& sa) {
+  return is_up(sa) || (waits_for_auth(sa) && sa.handshake()->eap != nullptr);
+}
 bool never(const IkeSa&) { return false; }
 
 struct Row {
@@ -32,7 +38,7 @@ constexpr std::array kRows{
     Row{Exchange::kIkeSaInit, never, nullptr, init_response},
     Row{Exchange::kIkeAuth, waits_for_auth, auth_request, nullptr},
     Row{Exchange::kCreateChildSa, is_up, create_child_request, nullptr},
-    Row{Exchange::kInformational, is_up, informational_request, nullptr},
+    Row{Exchange::kInformational, is_up_or_in_eap, informational_request, nullptr},
 };
 
 const Row* row_of(Exchange exchange) {

@@ -120,6 +120,19 @@ AggfragOptions aggfrag_options(const AggfragConfig& config, const AggfragFlags& 
   return out;
 }
 
+// From where to where its packets travel, in UDP if a NAT is on the way.
+void go_by(const Path& path, SaSpec& sa) {
+  const bool in = sa.direction == Direction::kIn;
+  const SocketAddress &from = in ? path.remote : path.local, &to = in ? path.local : path.remote;
+  sa.source = from.address;
+  sa.destination = to.address;
+  sa.udp = path.nat() ? std::optional(UdpPorts{from.port, to.port}) : std::nullopt;
+}
+
+bool goes_alike(const SaSpec& a, const SaSpec& b) {
+  return a.source == b.source && a.destination == b.destination && a.udp == b.udp;
+}
+
 }  // namespace
 
 SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path& path) const {
@@ -131,10 +144,7 @@ SaRef ChildSet::make_sa(Direction direction, const Negotiated& child, const Path
   sa->mode = child.mode;
   sa->direction = direction;
   sa->spi = in ? child.spi_in : child.spi_out;
-  sa->source = in ? path.remote.address : path.local.address;
-  sa->destination = in ? path.local.address : path.remote.address;
-  if (path.nat())
-    sa->udp = in ? UdpPorts{path.remote.port, path.local.port} : UdpPorts{path.local.port, path.remote.port};
+  go_by(path, *sa);
   sa->suite = child.proposal.suite();
   sa->encr_key = keys.encr.clone();
   sa->salt = keys.salt.clone();
@@ -253,19 +263,21 @@ void ChildSet::take_over(ChildSet& from) {
     context_.by_sa[child.in->id] = context_.by_sa[child.out->id] = owner_;
 }
 
-void ChildSet::follow_peer(const SocketAddress& remote) {
+void ChildSet::move(const Path& path) {
   const auto moved = [&](const SaRef& sa) {
     auto out = std::make_shared<SaSpec>(*sa);
-    const bool in = sa->direction == Direction::kIn;
-    (in ? out->source : out->destination) = remote.address;
-    if (out->udp) (in ? out->udp->source : out->udp->destination) = remote.port;
+    go_by(path, *out);
     return SaRef(std::move(out));
   };
-  const auto move = [&](SaRef& sa) { context_.outputs.emplace_back(MoveSa{sa = moved(sa)}); };
+  const auto move = [&](SaRef& sa) {
+    SaRef next = moved(sa);
+    if (!goes_alike(*next, *sa)) context_.outputs.emplace_back(MoveSa{sa = std::move(next)});
+  };
   for (auto& [id, child] : children_) {
-    // Its packets have the peer's address themselves.
-    if (child.in->mode == SaMode::kTransport && child.in->source != remote.address) {
-      replace_by_new(child);
+    // Its packets have the two addresses themselves.
+    if (child.in->mode == SaMode::kTransport &&
+        (child.in->source != path.remote.address || child.in->destination != path.local.address)) {
+      replace_by_new(child, child.in->source != path.remote.address ? "the peer's" : "our");
       continue;
     }
     move(child.in);
@@ -277,9 +289,9 @@ void ChildSet::follow_peer(const SocketAddress& remote) {
   for (OldInbound& old : old_inbound_) move(old.sa);
 }
 
-void ChildSet::replace_by_new(Child& child) {
+void ChildSet::replace_by_new(Child& child, const std::string& whose) {
   if (!ends(child)) return;
-  log(LogLevel::kInfo, "child " + child.config.name + " in transport mode ends with the peer's address");
+  log(LogLevel::kInfo, "child " + child.config.name + " in transport mode ends with " + whose + " address");
   child.leaving = true;
   tasks_.push(DeleteChild{child.id, 0});
   end_other_half(child.config);

@@ -131,9 +131,9 @@ class ChildSet {
   // Its other half is to be there first.
   bool comes_second(const ChildConfig& config) const;
 
-  // The peer is at this address and port now (§2.23): SPIs, keys and sequence numbers stay. A child in
-  // transport mode goes with the address; one that is to be up is asked for again.
-  void follow_peer(const SocketAddress& remote);
+  // Both ends are at these addresses and ports now (§2.23, RFC 4555): SPIs, keys and sequence numbers stay. A
+  // child in transport mode goes with an address; one that is to be up is asked for again.
+  void move(const Path& path);
 
   // ---- ended ----
   enum class OldInboundSa : std::uint8_t { kGoes, kStays };
@@ -183,7 +183,7 @@ class ChildSet {
   void ask_for_class(const ChildConfig& config, std::uint8_t dscp_class, const Selectors& packet,
                      bool we_begin, Now now);
   void compare_to_configuration(Child& child);
-  void replace_by_new(Child& child);
+  void replace_by_new(Child& child, const std::string& whose);  // address has changed
   void await_other_half(Child& made, bool we_initiated, Now now);
   void install_sa(const SaRef& sa, const Child& child);
   void remove_sa(const SaRef& sa);

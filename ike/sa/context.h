@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,9 +21,11 @@
 #include "ike/message/payload.h"
 #include "ike/pad/connection.h"
 #include "ike/sa/final_responses.h"
+#include "ike/sa/leases.h"
 #include "ike/sa/log_limit.h"
 #include "ike/sa/message_window.h"
 #include "ike/sa/outputs.h"
+#include "ike/sa/redirects.h"
 #include "ike/sa/refusals.h"
 #include "ike/sa/status.h"
 #include "ike/sa/task.h"
@@ -131,8 +134,11 @@ struct Context {
   // Responders by the initiator's SPI and address: a retransmitted IKE_SA_INIT finds what answers it.
   std::map<std::pair<std::uint64_t, SocketAddress>, IkeSaId> by_initiator;
   HalfOpen half_open;
+  Leases leases;                                          // the addresses that peers have of our pools
+  std::optional<std::vector<IpAddress>> local_addresses;  // that there are, best first; none: not told
   FinalResponses final_responses;
   Refusals refusals;
+  Redirects redirects;
   std::map<SaId, IkeSaId> by_sa;  // whose children they are
   // Children by their traffic (traffic_key()): their inbound SAs, of whichever peer.
   std::multimap<std::string, SaId> by_traffic;

@@ -21,7 +21,7 @@ inline constexpr bool is_number<ike::ChildSaId> = true;
 namespace simplon::ike {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;  // another one whenever the fields change
+constexpr std::uint8_t kVersion = 2;  // another one whenever the fields change
 
 }  // namespace
 
@@ -65,21 +65,28 @@ constexpr bool known(Attempt::What v) {
 
 template <class Codec, ValueOf<Path> V>
 void fields(Codec& codec, V& value) {
-  auto& [local, remote, nat_local, nat_remote, forced] = value;
-  codec(local, remote, nat_local, nat_remote, forced);
+  auto& [local, remote, nat_local, nat_remote, forced, fragments, nat_traversal, mobike, first_initiator,
+         peer_others, inner_local, inner_remote] = value;
+  codec(local, remote, nat_local, nat_remote, forced, fragments, nat_traversal, mobike, first_initiator,
+        peer_others, inner_local, inner_remote);
 }
 template <class Codec, ValueOf<IkeKeys> V>
 void fields(Codec& codec, V& value) {
   auto& [encr, integ, prf, sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr] = value;
   codec(encr, integ, prf, sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr);
 }
+template <class Codec, ValueOf<AuthenticationLife> V>
+void fields(Codec& codec, V& value) {
+  auto& [ours, since, again_at, until, tries, in_place_of, asked_again, redirectable] = value;
+  codec(ours, since, again_at, until, tries, in_place_of, asked_again, redirectable);
+}
 // Not when the peer was heard last: who takes over asks by itself.
 template <class Codec, ValueOf<IkeSa::Times> V>
 void fields(Codec& codec, V& value) {
   auto& [created, established, heard, followed, rekey_at, expire_at, keepalive_at, replaced, rekeys_failed,
-         recheck_at] = value;
+         recheck_at, auth] = value;
   codec(created, established, followed, rekey_at, expire_at, keepalive_at, replaced, rekeys_failed,
-        recheck_at);
+        recheck_at, auth);
 }
 
 // ---- tasks; nobody waits for them any more ----
@@ -117,8 +124,25 @@ void fields(Codec& codec, V& value) {
   auto& [protocol, spi, packet] = value;
   codec(protocol, spi, packet);
 }
+template <class Codec, ValueOf<UpdateAddresses> V>
+void fields(Codec&, V&) {}
+template <class Codec, ValueOf<CheckAddress> V>
+void fields(Codec& codec, V& value) {
+  auto& [cookie] = value;
+  codec(cookie);
+}
 template <class Codec, ValueOf<Liveness> V>
 void fields(Codec&, V&) {}
+template <class Codec, ValueOf<Reauthenticate> V>
+void fields(Codec& codec, V& value) {
+  auto& [at] = value;
+  codec(at);
+}
+template <class Codec, ValueOf<TellRedirect> V>
+void fields(Codec& codec, V& value) {
+  auto& [to] = value;
+  codec(to);
+}
 
 namespace {
 

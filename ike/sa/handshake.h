@@ -5,10 +5,14 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "dp/base/secret.h"
+#include "ike/crypto/signature.h"
+#include "ike/eap/method.h"
+#include "ike/message/payload.h"
 #include "ike/pad/connection.h"
 #include "ike/sa/task.h"
 
@@ -16,16 +20,33 @@ namespace simplon::ike {
 
 inline constexpr std::size_t kNonceBytes = 32;
 
+// IKE_AUTH while the initiator proves itself by EAP (RFC 7296 §2.16).
+struct EapConversation {
+  std::unique_ptr<EapServer> server;  // as responder
+  std::unique_ptr<EapClient> client;  // as initiator
+  Payloads first;                     // as responder: of the first request of IKE_AUTH
+  Identity idr;                       // as initiator: who the responder is; with it its payload's body
+  Buffer idr_body;
+  std::string refused;            // as responder: why EAP is going to fail, which the initiator is being told
+  bool responder_proved = false;  // by its AUTH payload in the first response
+  bool done = false;              // both methods' ends are: what is left is AUTH by `msk`
+  Secret msk;
+};
+
 struct Handshake {
   Buffer ni, nr;
-  Secret random;        // our private value of the key exchange is made of it
-  Buffer public_value;  // ours, as initiator
-  Buffer cookie;        // that the responder asked for (§2.6)
-  unsigned tries = 0;   // of IKE_SA_INIT: cookies and other groups that were followed
-  bool anew = false;    // it is the second attempt: the first was refused after a cookie
+  Secret random;                             // our private value of the key exchange is made of it
+  Buffer public_value;                       // ours, as initiator
+  Buffer cookie;                             // that the responder asked for (§2.6)
+  unsigned tries = 0;                        // of IKE_SA_INIT: cookies and other groups that were followed
+  bool anew = false;                         // it is the second attempt: the first was refused after a cookie
+  std::optional<IpAddress> redirected_from;  // the gateway that sent us to this one (RFC 5685 §5)
   // The first messages of both, as they travelled: AUTH is over them (§2.15).
   Buffer init_request, init_response;
-  bool pretend_nat = false;  // so that ESP travels in UDP
+  bool pretend_nat = false;              // so that ESP travels in UDP
+  bool childless = false;                // the responder takes IKE_AUTH without a child (RFC 6023)
+  PeerSignatures signatures;             // what the peer can check
+  std::unique_ptr<EapConversation> eap;  // null: the initiator does not prove itself by EAP, or not yet
 
   // As initiator: the children that are wanted (the first goes with IKE_AUTH), and who waits for the IKE SA
   // itself.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ike/sa/reauthentication.h"
+
 namespace simplon::ike {
 namespace {
 
@@ -39,15 +41,25 @@ IkeSa::IkeSa(IkeSa& old, IkeSaId id, Rekeyed to, Now now)
       first_remote_(old.path_.remote),
       local_id_(old.local_id_),
       remote_id_(old.remote_id_),
+      grant_(old.grant_),
       proposal_(std::move(to.proposal)),
       group_(proposal_->groups[0]),
       keys_(std::move(to.keys)),
-      times_{.created = now, .established = now, .heard = now, .keepalive_at = old.times_.keepalive_at},
+      times_{.created = now,
+             .established = now,
+             .heard = now,
+             .keepalive_at = old.times_.keepalive_at,
+             .auth = old.times_.auth},
       children_(context_, id, tasks_) {
   belong_to(old.connection_);
   children_.take_over(old.children_);
+  context_.leases.hand_over(old.id_, id_);
   children_.peer_has_all();  // both ends agreed on a successor, so neither was in the middle of something
   children_.use_shown();
+  // What is asked on the old one moves nothing any more.
+  if (const auto& pending = old.window_.pending();
+      pending && pending->sent_for && std::holds_alternative<UpdateAddresses>(*pending->sent_for))
+    tasks_.push(UpdateAddresses{});
   for (auto& [task, not_before] : old.tasks_.take_all()) {
     if (const auto* rekey = std::get_if<RekeyIke>(&task))
       context_.finish(rekey->ticket, true);  // it is rekeyed
@@ -56,6 +68,11 @@ IkeSa::IkeSa(IkeSa& old, IkeSaId id, Rekeyed to, Now now)
   }
   set_lifetime(now);
   enter_identities();
+  for (IkeSa* other : context_.of(connection_->name))
+    if (other->times_.auth.in_place_of == old.id_) {
+      other->times_.auth.in_place_of = id_;
+      context_.touched.insert(other->id_);
+    }
   old.mark(End::kReplaced);
   old.times_.rekey_at = {};
   old.times_.replaced = now;
@@ -107,6 +124,13 @@ bool IkeSa::has_child_for(std::string_view name, const Selectors& packet) const 
          (handshake_ && handshake_->wants_for(name, packet));
 }
 
+void IkeSa::tell_inner_addresses() const {
+  InnerAddresses out{connection_->name, {}};
+  out.addresses.reserve(path_.inner_local.size());
+  for (const AddressRange& inner : path_.inner_local) out.addresses.push_back(inner.first);
+  if (!out.addresses.empty()) context_.outputs.emplace_back(std::move(out));
+}
+
 void IkeSa::agreed(Proposal proposal) {
   proposal_ = std::move(proposal);
   state_ = State::kAuth;
@@ -118,6 +142,7 @@ void IkeSa::establish(Now now) {
   if (path_.nat_local || path_.forced) times_.keepalive_at = now + kKeepalive;
   context_.half_open.remove(id_, first_remote_.address);
   set_lifetime(now);
+  begin_authentication_life(now);
   enter_identities();
   log(LogLevel::kInfo, "IKE SA up between '" + local_id_.text() + "' at " + path_.local.text() + " and '" +
                            remote_id_.text() + "' at " + path_.remote.text() + ", " + proposal_->text() +
@@ -138,11 +163,13 @@ bool IkeSa::free() const {
 }
 
 void IkeSa::run_tasks(Now now) {
-  while (free()) {
-    const std::optional<Task> task = tasks_.take(now);
-    if (!task) return;
-    context_.exchanges.run(*this, *task, now);
-  }
+  do {
+    while (free()) {
+      const std::optional<Task> task = tasks_.take(now);
+      if (!task) break;
+      context_.exchanges.run(*this, *task, now);
+    }
+  } while (free() && take_place(*this, now));
 }
 
 void IkeSa::expired(SaId sa, bool hard, Now now) {
@@ -174,7 +201,7 @@ void IkeSa::refresh_candidates(Now now) {
   if (initiator() || !half_open()) return;
   std::vector<std::shared_ptr<const Connection>> still;
   for (const auto& c : handshake_->candidates)
-    if (auto next = context_.connection(c->name); next && next->peer() == c->peer())
+    if (auto next = context_.connection(c->name); next && next->peer().like(c->peer()))
       still.push_back(std::move(next));
   handshake_->candidates = std::move(still);
   if (handshake_->candidates.empty()) end("the configuration changed", now);
@@ -196,6 +223,7 @@ void IkeSa::close(const std::string& why, Now now) {
   if (dead()) return;
   finish_tickets(why);
   children_.clear(now);
+  release_inner_addresses();
   if (!replaced() && times_.established != Now{})
     context_.outputs.emplace_back(IkeEvent{UpDown::kDown, id_, IkeSaId{}});
   state_ = State::kDead;
@@ -231,6 +259,8 @@ IkeStatus IkeSa::status() const {
                 .proposal = proposal_,
                 .established = times_.established,
                 .rekey_at = times_.rekey_at,
+                .inner_remote = path_.inner_remote,
+                .grant = grant_,
                 .children = children_.status()};
   if (established()) out.state = children_.rekeying_ike() ? IkeState::kRekeying : IkeState::kEstablished;
   if (deleting() || replaced()) out.state = IkeState::kDeleting;

@@ -19,11 +19,13 @@
 #include "ike/message/negotiation.h"
 #include "ike/message/payload.h"
 #include "ike/message/payload_writer.h"
+#include "ike/sa/authentication_life.h"
 #include "ike/sa/child_set.h"
 #include "ike/sa/context.h"
 #include "ike/sa/handshake.h"
 #include "ike/sa/message_window.h"
 #include "ike/sa/path.h"
+#include "ike/sa/reassembly.h"
 #include "ike/sa/task.h"
 
 namespace simplon::ike {
@@ -76,8 +78,23 @@ class IkeSa {
   void adopt(std::shared_ptr<const Connection> connection, Now now);
   // It and its children have new keys within this time, each at a time of its own.
   void rekey_within(milliseconds spread, Now now);
+  // We reauthenticate at this time, or sooner if that was to be.
+  void reauthenticate_by(Now at);
   // Reload: which connections a half-open responder may still become.
   void refresh_candidates(Now now);
+
+  // ---- moves (RFC 4555; ike_sa_mobike.cpp) ----
+  // Our addresses that there are (Context::local_addresses) are others now. Without the one that we are at,
+  // or could be at, we go to another one, and tell the peer.
+  void local_addresses_changed(Now now);
+  // If we may say where both ends are: to the next pair of addresses, ours and the peer's. False: there is no
+  // other one, or each was tried twice in vain.
+  bool try_another_path(Now now);
+  void path_works() { paths_tried_ = 0; }
+  // The peer, who may say so, is there now, and talks to us here. What it says of NATs is yet to be read.
+  void go_to(const SocketAddress& local, const SocketAddress& remote, Now now);
+  // path() is what both ends agree on: the children and the keepalives go by it.
+  void move_children(Now now);
 
   // ---- messages (ike_sa_messages.cpp) ----
   Header header(Exchange exchange, bool response, std::uint32_t message_id) const;
@@ -87,6 +104,9 @@ class IkeSa {
   void respond(const PayloadWriter& payloads);  // to the request that is being handled
   void respond_in_clear(const PayloadWriter& payloads);
   void respond_error(NotifyType type, Bytes data = {});
+  // From where to where the request came that is being handled.
+  const SocketAddress& asked_at() const { return asked_at_; }
+  const SocketAddress& asked_from() const { return asked_from_; }
   // The request that is being handled is answered when the peer has answered ours. Not for ever: it may want
   // the same the other way round, so if it goes on asking it is told to come later (§2.3).
   using Answer = std::function<void(IkeSa&, Now)>;
@@ -111,6 +131,7 @@ class IkeSa {
   }  // it can say nothing any more: the Endpoint ends it after the input
   void agreed(Proposal proposal);  // IKE_SA_INIT is agreed on: IKE_AUTH follows when the keys are there
   void use_keys(IkeKeys keys) { keys_ = std::move(keys); }
+  void tell_inner_addresses() const;  // those that we have of the peer, to the data path
   void identify(const Identity& local, const Identity& remote) { local_id_ = local, remote_id_ = remote; }
   void establish(Now now);  // both ends have proved who they are
   void end_handshake() { handshake_.reset(); }
@@ -146,6 +167,9 @@ class IkeSa {
   const Proposal& proposal() const { return *proposal_; }
   DhGroup group() const { return group_; }
   void set_group(DhGroup group) { group_ = group; }
+  // What a RADIUS server gives the peer; none: it was not asked.
+  void grant(Shared<RadiusGrant> given) { grant_ = std::move(given); }
+  const Shared<RadiusGrant>& grant() const { return grant_; }
   IkeStatus status() const;
   std::optional<Frozen> frozen() const;  // none: it is not established
   void log(LogLevel level, std::string text) const;
@@ -172,6 +196,7 @@ class IkeSa {
     Now replaced{};  // by a successor
     unsigned rekeys_failed = 0;
     Now recheck_at{};  // simultaneous initiation: whether the peer has deleted the one that is its to delete
+    AuthenticationLife auth;
   };
   Times& times() { return times_; }
   const Times& times() const { return times_; }
@@ -183,6 +208,12 @@ class IkeSa {
   Buffer fresh_iv();
   Buffer protect(const Header& header, const PayloadWriter& payloads);
   std::optional<Payloads> unprotect(const Header& header, const Datagram& datagram, Now now);
+  // What is inside a message whose integrity check is good, and the datagram that stands for it. None: it
+  // failed, or other fragments of the message are not here yet.
+  std::optional<Reassembly::Whole> open(const Header& header, const Datagram& datagram, Now now);
+  std::optional<Reassembly::Whole> add_fragment(const Header& header, const SkPayload& fragment,
+                                                const Datagram& datagram, InnerPayloads inner, Now now);
+  bool asks_again(const Header& header, const Datagram& datagram) const;
   void receive_request(const Header& header, const Datagram& datagram, Now now);
   void receive_response(const Header& header, const Datagram& datagram, Now now);
   void request_repeated(Now now);  // the peer has not got our response yet
@@ -190,12 +221,23 @@ class IkeSa {
   void answer_held(Now now);
   void update_path(const Datagram& datagram, Now now);
   void follow_peer(const SocketAddress& remote, Now now);
+  struct AddressPair {
+    IpAddress local, remote;
+    friend bool operator==(const AddressPair&, const AddressPair&) = default;
+  };
+  std::vector<AddressPair> possible_paths() const;
+  bool may_move() const;
+  void leave_for(const AddressPair& to, Now now);
   void retransmit(Now now);
   const Retransmission& retransmission() const;
 
   bool free() const;  // a task may begin
   void finish_tickets(const std::string& why);
   void set_lifetime(Now now);
+  void begin_authentication_life(Now now);
+  void tick_authentication(Now now);
+  void release_inner_addresses();
+  Now half_open_until() const;  // a responder whose initiator has not proved itself
   void enter_identities();
   void leave_identities();
   void tick_established(Now now);
@@ -212,12 +254,15 @@ class IkeSa {
   SocketAddress asked_at_, asked_from_;  // the request that is being handled: there the response goes (§2.11)
   const SocketAddress first_remote_;
   Identity local_id_, remote_id_;
+  Shared<RadiusGrant> grant_;
   std::shared_ptr<const Connection> connection_;
   std::optional<Proposal> proposal_;
   DhGroup group_{};
   std::optional<IkeKeys> keys_;
+  Reassembly request_, response_;  // the peer's, while they come in fragments
   std::uint64_t iv_ = 1;
   Times times_;
+  unsigned paths_tried_ = 0;  // since one worked
   MessageWindow window_;
   TaskQueue tasks_;
   ChildSet children_;

@@ -2,6 +2,7 @@
 // IkeSa: from one process to another.
 #include <utility>
 
+#include "ike/crypto/protection.h"
 #include "ike/pad/digest.h"
 #include "ike/sa/frozen.h"
 
@@ -10,10 +11,11 @@ namespace {
 
 // So far from the IVs that the process before us has used (RFC 5282 §3.1: none twice under one key). It may
 // have sent messages that the record does not know of, but no more than this: each of them is a request or a
-// response, and has a message ID of 32 bits that no other one has (RFC 7296 §2.2). What is sent again is the
-// same octets, under the same IV. 2^64 has room for two thousand million adoptions under one key, and each
-// brings a new key within minutes.
-constexpr std::uint64_t kIvsOfOneLife = std::uint64_t{1} << 33;
+// response, and has a message ID of 32 bits that no other one has (RFC 7296 §2.2), and an IV for each of its
+// fragments. What is sent again is the same octets, under the same IVs. The half of 2^64 that the record may
+// name (possible() in frozen.cpp) has room for sixteen million adoptions under one key, and each brings a new
+// key within minutes.
+constexpr std::uint64_t kIvsOfOneLife = (std::uint64_t{1} << 33) * kMostFragments;
 
 IkeKeys copy_of(const IkeKeys& keys) {
   const auto& [encr, integ, prf, sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr] = keys;

@@ -12,6 +12,12 @@ namespace {
 // tells where it is by then.
 constexpr milliseconds kFollowEvery{100};
 
+// So often a request is sent before it is tried from or to another address (RFC 4555 §3.10).
+constexpr unsigned kTriesOfOnePath = 3;
+
+// Octets of one message in fragments: of who is not authenticated yet, of others.
+constexpr std::size_t kMostOfHalfOpen = 32 * 1024, kMostOfPeer = 64 * 1024;
+
 constexpr std::chrono::seconds kHeldAtMost{5};  // a request whose answer waits for the peer's
 
 }  // namespace
@@ -42,7 +48,14 @@ Buffer IkeSa::fresh_iv() {
 }
 
 Buffer IkeSa::protect(const Header& header, const PayloadWriter& payloads) {
-  return ike::protect(*keys_, initiator(), header, payloads, fresh_iv());
+  Buffer out = path_.fragments ? protect_in_fragments(*keys_, initiator(), header, payloads,
+                                                      [this] { return fresh_iv(); })
+                               : ike::protect(*keys_, initiator(), header, payloads, fresh_iv());
+  if (out.empty())
+    log(LogLevel::kWarning,
+        "a message with " + std::to_string(payloads.bytes().size()) +
+            " octets of payloads cannot be sent: too many, or they could not be encrypted");
+  return out;
 }
 
 void IkeSa::send(const Buffer& bytes, const SocketAddress& local, const SocketAddress& remote) {
@@ -51,8 +64,10 @@ void IkeSa::send(const Buffer& bytes, const SocketAddress& local, const SocketAd
     context_.touched.insert(id_);
     return;
   }
-  ++context_.counters.sent;
-  context_.outputs.emplace_back(Datagram{local, remote, bytes});
+  for (const Bytes message : datagrams_of(bytes)) {
+    ++context_.counters.sent;
+    context_.outputs.emplace_back(Datagram{local, remote, Buffer(message.begin(), message.end())});
+  }
 }
 
 void IkeSa::request(Exchange exchange, const PayloadWriter& payloads, OnResponse then, Now now,
@@ -116,12 +131,10 @@ void IkeSa::receive(const Header& h, const Datagram& datagram, Now now) {
 void IkeSa::receive_request(const Header& h, const Datagram& datagram, Now now) {
   if (initiator() && half_open()) return;  // it overtook the response to our IKE_AUTH: it comes again
   const auto arrival = window_.arrival(h.message_id, datagram.bytes);
-  if (arrival == MessageWindow::Arrival::kRepeated) {
+  if (arrival == MessageWindow::Arrival::kRepeated || asks_again(h, datagram)) {
     ++context_.counters.retransmitted;
-    ++context_.counters.sent;
     request_repeated(now);
-    // To where the request came from (§2.11).
-    context_.outputs.emplace_back(Datagram{datagram.local, datagram.remote, window_.last_response()});
+    send(window_.last_response(), datagram.local, datagram.remote);  // to where the request came from (§2.11)
   }
   if (arrival == MessageWindow::Arrival::kImpatient) request_waits(now);
   if (arrival != MessageWindow::Arrival::kNew) return;
@@ -163,36 +176,70 @@ void IkeSa::receive_response(const Header& h, const Datagram& datagram, Now now)
                now);
   }
   const auto answered = window_.take_pending();
+  const auto& asked = answered->sent_for;
+  if (!(asked && std::holds_alternative<UpdateAddresses>(*asked)) && !tasks_.has<UpdateAddresses>())
+    path_works();
   if (answered->then) answered->then(*this, *payloads, now);
   answer_held(now);
   run_tasks(now);
 }
 
-// Nothing of a message is looked at before its integrity check is good.
-std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagram, Now now) {
-  if (!keys_) return std::nullopt;
+// RFC 7383 §2.5.2, §2.6.1: a request that we have answered comes in fragments of another size. Its first one
+// asks for the response, and only if it is authentic.
+bool IkeSa::asks_again(const Header& h, const Datagram& datagram) const {
+  if (!path_.fragments || !keys_ || !window_.answered(h.message_id)) return false;
   const auto sk = find_sk(datagram.bytes);
+  return sk && sk->number == 1 && ike::unprotect(*keys_, h.initiator(), datagram.bytes, *sk);
+}
+
+// Nothing of a message is looked at before its integrity check is good.
+std::optional<Reassembly::Whole> IkeSa::open(const Header& h, const Datagram& datagram, Now now) {
+  if (!keys_) return std::nullopt;
+  auto sk = find_sk(datagram.bytes);
+  if (sk && sk->fragment() && !path_.fragments)
+    sk = fail("a fragment, without IKEV2_FRAGMENTATION_SUPPORTED");
   if (!sk) {
     ++context_.counters.malformed;
     context_.log_limited("sk", datagram.remote.address, now,
                          "message from " + datagram.remote.text() + ": " + sk.error().what);
     return std::nullopt;
   }
-  const auto inner = ike::unprotect(*keys_, h.initiator(), datagram.bytes, *sk);
+  if (sk->fragment() && !(h.response() ? response_ : request_).wants(h.message_id, *sk)) return std::nullopt;
+  auto inner = ike::unprotect(*keys_, h.initiator(), datagram.bytes, *sk);
   if (!inner) {
     ++context_.counters.bad_icv;
     context_.log_limited("icv", datagram.remote.address, now,
                          "message from " + datagram.remote.text() + ": its integrity check failed");
     return std::nullopt;
   }
+  if (sk->fragment()) return add_fragment(h, *sk, datagram, std::move(*inner), now);
+  (h.response() ? response_ : request_).clear();
+  return Reassembly::Whole{.first_datagram = datagram.bytes, .inner = std::move(*inner)};
+}
+
+std::optional<Reassembly::Whole> IkeSa::add_fragment(const Header& h, const SkPayload& fragment,
+                                                     const Datagram& datagram, InnerPayloads inner, Now now) {
+  auto whole = (h.response() ? response_ : request_)
+                   .add(h.message_id, fragment, datagram.bytes, std::move(inner),
+                        half_open() ? kMostOfHalfOpen : kMostOfPeer);
+  if (whole) return std::move(*whole);
+  ++context_.counters.malformed;
+  context_.log_limited("fragments", datagram.remote.address, now,
+                       "message from " + datagram.remote.text() + ": " + whole.error().what);
+  return std::nullopt;
+}
+
+std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagram, Now now) {
+  const auto whole = open(h, datagram, now);
+  if (!whole) return std::nullopt;
   times_.heard = now;
   update_path(datagram, now);
   if (!h.response()) {
-    window_.begin(datagram.bytes, h.exchange);
+    window_.begin(whole->first_datagram, h.exchange);
     asked_at_ = datagram.local;
     asked_from_ = datagram.remote;
   }
-  auto payloads = parse_payloads(inner->first, inner->chain);
+  auto payloads = parse_payloads(whole->inner.first, whole->inner.chain);
   if (payloads) return std::move(*payloads);
   const std::string why = "message from " + datagram.remote.text() + ": " + payloads.error().what;
   if (!h.response()) {
@@ -225,7 +272,7 @@ void IkeSa::follow_peer(const SocketAddress& remote, Now now) {
   times_.followed = now;
   log(LogLevel::kInfo, "the peer has moved from " + path_.remote.text() + " to " + remote.text());
   path_.remote = remote;
-  children_.follow_peer(remote);
+  children_.move(path_);
   window_.start_over(retransmission(), now);
 }
 
@@ -235,11 +282,13 @@ void IkeSa::retransmit(Now now) {
     case MessageWindow::Due::kNothing:
       return;
     case MessageWindow::Due::kGiveUp:
+      if (try_another_path(now)) return;
       ++context_.counters.timed_out;
       return end("the peer at " + path_.remote.text() + " does not answer: gave up after " +
                      std::to_string(window_.pending()->tries) + " tries",
                  now);
     case MessageWindow::Due::kRetransmit:
+      if (window_.pending()->tries > kTriesOfOnePath && try_another_path(now)) return;
       ++context_.counters.retransmitted;
       log(LogLevel::kInfo, "no answer from " + path_.remote.text() + ", sending request " +
                                std::to_string(window_.pending()->message_id) + " again (" +

@@ -10,6 +10,10 @@ namespace simplon::ike {
 namespace {
 
 constexpr std::chrono::seconds kHalfOpen{30};
+// With EAP somebody may have to type a password: as long as the initiator goes on at all.
+constexpr std::chrono::seconds kHalfOpenWithEap{150};
+constexpr std::chrono::seconds kReauthenticateAgain{10};
+constexpr unsigned kMostDoublings = 5;  // of it
 
 }  // namespace
 
@@ -22,11 +26,52 @@ void IkeSa::set_lifetime(Now now) {
   times_.expire_at = now + peer().rekey_time + peer().over_time;
 }
 
+// §2.8.3, RFC 4478: the initiator reauthenticates. Of the responder's time it is told, and where it does not
+// keep to it the IKE SA ends.
+void IkeSa::begin_authentication_life(Now now) {
+  AuthenticationLife& auth = times_.auth;
+  auth.ours = initiator();
+  auth.since = now;
+  const milliseconds whole = peer().reauth_time;
+  if (whole.count() == 0) return;
+  auth.until = now + whole + (auth.ours ? peer().over_time : seconds{0});
+  if (auth.ours)
+    reauthenticate_by(
+        now + whole -
+        milliseconds(context_.entropy.below(static_cast<std::uint64_t>(whole.count()) / 10 + 1)));
+}
+
+void IkeSa::reauthenticate_by(Now at) {
+  Now& again = times_.auth.again_at;
+  again = again == Now{} ? at : std::min(again, at);
+}
+
+// It is tried until a new IKE SA has taken the place of this one, each time later, with a quarter of jitter.
+void IkeSa::tick_authentication(Now now) {
+  AuthenticationLife& auth = times_.auth;
+  if (auth.until != Now{} && now >= auth.until) {
+    delete_without_waiting(std::nullopt, now);
+    return end(
+        auth.ours ? "the IKE SA was not reauthenticated in time" : "the peer did not reauthenticate in time",
+        now);
+  }
+  if (auth.again_at == Now{} || now < auth.again_at) return;
+  const milliseconds wait = kReauthenticateAgain * (1U << std::min(auth.tries++, kMostDoublings));
+  auth.again_at =
+      now + wait + milliseconds(context_.entropy.below(static_cast<std::uint64_t>(wait.count()) / 4 + 1));
+  if (serving()) tasks_.push(Reauthenticate{});
+}
+
+Now IkeSa::half_open_until() const {
+  if (!handshake_ || !handshake_->eap) return times_.created + kHalfOpen;
+  return std::min(times_.heard + kHalfOpen, times_.created + kHalfOpenWithEap);
+}
+
 void IkeSa::tick(Now now) {
   if (dead()) return;
   retransmit(now);
   if (dead()) return;
-  if (authenticating() && !initiator() && now - times_.created >= kHalfOpen)
+  if (authenticating() && !initiator() && now >= half_open_until())
     return end("the initiator did not go on", now);
   children_.remove_old_inbound(now);
   if (times_.expire_at != Now{} && now >= times_.expire_at) {
@@ -47,6 +92,8 @@ void IkeSa::tick_established(Now now) {
     recheck_simultaneous_initiation(*this, now);
     if (!established()) return;
   }
+  tick_authentication(now);
+  if (dead()) return;
   const auto liveness = liveness_due();
   std::vector<Task> due = children_.tick(now);
   if (times_.rekey_at != Now{} && now >= times_.rekey_at) {
@@ -74,13 +121,15 @@ std::optional<Now> IkeSa::deadline() const {
     if (at && *at != Now{}) soonest = soonest ? std::min(*soonest, *at) : *at;
   };
   if (window_.pending()) sooner(window_.pending()->next);
-  if (authenticating() && !initiator()) sooner(times_.created + kHalfOpen);
+  if (authenticating() && !initiator()) sooner(half_open_until());
   sooner(children_.old_inbound_deadline());
   sooner(times_.expire_at);
   if (!established() || replaced()) return soonest;
   sooner(times_.rekey_at);
   sooner(times_.keepalive_at);
   sooner(times_.recheck_at);
+  sooner(times_.auth.again_at);
+  sooner(times_.auth.until);
   sooner(liveness_due());
   if (free()) sooner(tasks_.deadline());
   sooner(children_.deadline());

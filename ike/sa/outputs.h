@@ -34,11 +34,19 @@ struct InstallSa {  // an SA must be in place before what follows is applied
   ChildSaId child{};
   std::string connection, child_name;
 };
-struct MoveSa {  // of an SA that was installed: its peer has another address or port (§2.23), all else stays
+// Of an SA that was installed: its peer or we have another address or port (§2.23, RFC 4555), of the same
+// family, or its packets travel in UDP from now on or do not any more. All else stays.
+struct MoveSa {
   SaRef sa;
 };
 struct RemoveSa {
   SaId sa{};
+};
+// As initiator: our addresses inside of the peer's network (RFC 7296 §2.19), before the SAs that are for
+// them; they stay over a rekey. Empty: they are ours no more.
+struct InnerAddresses {
+  std::string connection;
+  std::vector<IpAddress> addresses;
 };
 enum class UpDown : std::uint8_t { kUp, kDown, kRekeyed };
 struct IkeEvent {  // console: ike-updown, ike-rekey
@@ -64,7 +72,7 @@ struct Finished {  // the answer to initiate/terminate/rekey with this ticket
   std::string why;    // when not ok
   ChildSaId child{};  // that was made: ok only if it could be installed
 };
-using Output = std::variant<Datagram, Keepalive, InstallSa, MoveSa, RemoveSa, Job, IkeEvent, ChildEvent,
-                            LogLine, Finished>;
+using Output = std::variant<Datagram, Keepalive, InstallSa, MoveSa, RemoveSa, InnerAddresses, Job, IkeEvent,
+                            ChildEvent, LogLine, Finished>;
 
 }  // namespace simplon::ike

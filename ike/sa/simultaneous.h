@@ -8,8 +8,12 @@
 
 namespace simplon::ike {
 
+// What `from` was still to do `to` does. A child that is being made goes on in `from`, but on nobody's
+// behalf.
+void hand_over_tasks(IkeSa& from, IkeSa& to);
+
 // The established IKE SA with the peer to which `sa`, not authenticated yet, is on its way; null: there is
-// none.
+// none. Of a reauthentication: another one than the old, made since.
 IkeSa* established_meanwhile(const IkeSa& sa);
 
 // Instead of IKE_AUTH in `sa`: it ends without a delete (the peer still waits for AUTH), `other` does what it

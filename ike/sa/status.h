@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "dp/base/sa_spec.h"
+#include "ike/crypto/relay_job.h"
 #include "ike/message/identity.h"
 #include "ike/message/proposal.h"
+#include "ike/pad/credentials.h"
 #include "ike/sa/outputs.h"
 
 namespace simplon::ike {
@@ -46,6 +48,8 @@ struct IkeStatus {
   bool nat_local = false, nat_remote = false;
   std::optional<Proposal> proposal;  // the one chosen
   Now established{}, rekey_at{};
+  std::vector<AddressRange> inner_remote;  // the peer's, inside of our network
+  Shared<RadiusGrant> grant;               // of the RADIUS server that let it in
   std::vector<ChildStatus> children;
 };
 

@@ -6,6 +6,7 @@
 // waits for the end of a task (0: nobody): whoever takes a task out must see to it that Finished comes of it.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <string>
@@ -57,9 +58,24 @@ struct TellSelectors {
   Spi spi{};
   Buffer packet;
 };
+// Tells the peer between which addresses all goes from now on: those of the request (RFC 4555 §3.5).
+struct UpdateAddresses {};
+// Asks whether the peer gets what is sent to where it says that it is (RFC 4555 §3.7).
+struct CheckAddress {
+  Buffer cookie;  // that it has to give back; empty before the request is made
+};
 struct Liveness {};  // asks whether the peer lives (§2.4)
-using Task = std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteUnmade, DeleteIke,
-                          TellSelectors, Liveness>;
+// A new IKE SA from scratch, in the place of this one (§2.8.3).
+struct Reauthenticate {
+  std::optional<IpAddress> at;  // there; none: where the peer is
+};
+// The peer is to make its IKE SA at this gateway (RFC 5685 §5).
+struct TellRedirect {
+  IpAddress to;
+};
+using Task =
+    std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteUnmade, DeleteIke, TellSelectors,
+                 UpdateAddresses, CheckAddress, Liveness, Reauthenticate, TellRedirect>;
 
 std::uint64_t ticket_of(const Task& task);
 
@@ -87,6 +103,11 @@ class TaskQueue {
   const std::deque<Waiting>& waiting() const { return tasks_; }
   std::optional<Now> deadline() const;  // when the next one may begin; perhaps it may already
 
+  template <class T>
+  bool has() const {
+    return std::ranges::any_of(
+        tasks_, [](const Waiting& waiting) { return std::holds_alternative<T>(waiting.task); });
+  }
   // A CreateChild of this name waits,
   bool creates(std::string_view child) const;  // of class 0
   bool creates_for(std::string_view child, const Selectors& packet, std::uint8_t dscp_class) const;

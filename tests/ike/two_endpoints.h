@@ -52,6 +52,7 @@ struct Side {
   std::vector<std::string> log;
   std::size_t warnings = 0;  // of them
   std::vector<Finished> finished;
+  std::vector<IpAddress> inner;  // ours of the peer's network
   std::vector<ChildEvent> child_events;
   std::vector<IkeEvent> ike_events;
   std::vector<Buffer> sent;
@@ -119,6 +120,7 @@ struct Side {
     EXPECT_EQ(installed.erase(o.sa), 1u) << "removed but never installed";
     std::erase_if(outbound, [&](const SaRef& sa) { return sa->id == o.sa; });
   }
+  void apply(InnerAddresses& o, const Send&, Now) { inner = o.addresses; }
   void apply(Job& o, const Send&, Now now) {
     ++jobs;
     if (work_done)

@@ -16,12 +16,13 @@ SharedSecret secret(std::string_view text) { return Secret(bytes_of(text)); }
 // until it has its line here.
 std::vector<std::function<void(Peer&)>> changes() {
   Peer all;
-  auto& [name, local_addrs, remote_addrs, remote_port, local_id, remote_id, psk, proposals, rekey_time,
-         over_time, dpd_delay, force_encap, retransmission] = all;
+  auto& [name, local_addrs, remote_addrs, remote_port, local_id, remote_id, local_auth, remote_auth, psk,
+         credential, trust, eap, proposals, rekey_time, over_time, reauth_time, dpd_delay, wanted_addresses,
+         force_encap, retransmission] = all;
   (void)name, (void)local_addrs, (void)remote_addrs, (void)remote_port, (void)local_id, (void)remote_id,
-      (void)psk;
-  (void)proposals, (void)rekey_time, (void)over_time, (void)dpd_delay, (void)force_encap,
-      (void)retransmission;
+      (void)local_auth, (void)remote_auth, (void)psk, (void)credential, (void)trust, (void)eap;
+  (void)proposals, (void)rekey_time, (void)over_time, (void)reauth_time, (void)dpd_delay,
+      (void)wanted_addresses, (void)force_encap, (void)retransmission;
   return {
       [](Peer& p) { p.name = "x"; },
       [](Peer& p) { p.local_addrs.push_back(*IpAddress::parse("192.0.2.1")); },
@@ -29,12 +30,22 @@ std::vector<std::function<void(Peer&)>> changes() {
       [](Peer& p) { p.remote_port = Port{501}; },
       [](Peer& p) { p.local_id = *Identity::parse("x"); },
       [](Peer& p) { p.remote_id = *Identity::parse("x"); },
+      [](Peer& p) { p.local_auth = AuthKind::kPubkey; },
+      [](Peer& p) { p.remote_auth = AuthKind::kPubkey; },
+      [](Peer& p) { p.credential = Credential{}; },
+      [](Peer& p) { p.credential = Credential{.key = secret("key")}; },
+      [](Peer& p) { p.trust = Trust{}; },
+      [](Peer& p) { p.trust = Trust{.crls = {Buffer(1)}}; },
+      [](Peer& p) { p.eap = EapSettings{}; },
+      [](Peer& p) { p.eap = EapSettings{.passwords = {{"alice", secret("key")}}}; },
       [](Peer& p) { p.psk = secret("yek"); },
       [](Peer& p) { p.psk = {}; },
       [](Peer& p) { p.proposals.emplace_back(); },
       [](Peer& p) { p.rekey_time = seconds{1}; },
       [](Peer& p) { p.over_time = seconds{1}; },
+      [](Peer& p) { p.reauth_time = seconds{1}; },
       [](Peer& p) { p.dpd_delay = seconds{1}; },
+      [](Peer& p) { p.wanted_addresses = {Family::kV6}; },
       [](Peer& p) { p.force_encap = true; },
       [](Peer& p) { p.retransmission.first = milliseconds{1}; },
       [](Peer& p) { p.retransmission.longest = milliseconds{1}; },
@@ -52,6 +63,27 @@ TEST(Rfc4301_4_4_3, PeersAreEqualWhenEveryFieldIs) {
     changes()[i](c);
     EXPECT_FALSE(a == c || c == a) << "change " << i;
   }
+}
+
+TEST(Rfc4301_4_4_3, ARenewedCertificateIsOfTheSamePeer) {
+  const Identity me = *Identity::parse("gw.example"), other = *Identity::parse("x.example");
+  Peer a;
+  a.credential = Credential{.chain = {Buffer(3, 1)}, .key = secret("one"), .names = {me}};
+  a.trust = Trust{.authorities = {Buffer(4, 1)}, .crls = {Buffer(5, 1)}};
+  Peer b = a;
+  b.credential = Credential{.chain = {Buffer(3, 2)}, .key = secret("two"), .names = {me}};
+  b.trust = Trust{.authorities = {Buffer(4, 1)}, .crls = {Buffer(5, 2)}};
+  EXPECT_FALSE(a == b);
+  EXPECT_TRUE(a.like(b)) << "the certificate, its key and the list of revoked ones";
+  Peer c = b;
+  c.credential = Credential{.chain = {Buffer(3, 2)}, .key = secret("two"), .names = {other}};
+  EXPECT_FALSE(a.like(c)) << "other names";
+  c = b;
+  c.trust = Trust{.authorities = {Buffer(4, 2)}};
+  EXPECT_FALSE(a.like(c)) << "another authority";
+  c = b;
+  c.trust = {};
+  EXPECT_FALSE(a.like(c));
 }
 
 TEST(Rfc4301_4_4_3, TheChildrenDoNotMakeAnotherPeer) {

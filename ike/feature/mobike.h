@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// MOBIKE (RFC 4555 §3.1, §3.4): in IKE_AUTH both ends say that they know it, and which addresses they have
+// besides the one that they are at. Later lists replace that one (§3.6). The moves themselves are in
+// ike/exchange/mobike.h and ike/sa/ike_sa_mobike.cpp.
+//
+// It is always offered and taken. Port 4500 is for the moves alone: an IKE SA that meets no NAT and never
+// moves stays at port 500, whereas §3.3 has the initiator leave it after IKE_SA_INIT. Every responder that
+// knows UPDATE_SA_ADDRESSES takes the port from that.
+#pragma once
+
+#include "ike/feature/feature.h"
+
+namespace simplon::ike {
+
+inline constexpr std::size_t kMostPeerAddresses = 16;  // that are remembered, and that we say
+
+void offer_mobike(const IkeSa& sa, MessageKind kind, PayloadWriter& out);
+void accept_mobike(IkeSa& sa, MessageKind kind, const Payloads& payloads);
+
+}  // namespace simplon::ike
