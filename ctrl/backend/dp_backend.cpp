@@ -2,6 +2,7 @@
 #include "ctrl/backend/dp_backend.h"
 
 #include <cstdio>
+#include <utility>
 
 namespace simplon::ctrl {
 
@@ -14,7 +15,14 @@ Result<void> DpBackend::remove_sa(const SaRef& sa) {
   return {};
 }
 
-Result<void> DpBackend::move_sa(const SaRef&, const SaRef& to) { return datapath_.move_sa(to); }
+// What the data path cannot change in place, as another address of our own, ends there: nothing goes by it
+// meanwhile, and IKE is told to replace it at once.
+Result<void> DpBackend::move_sa(const SaRef&, const SaRef& to) {
+  if (datapath_.move_sa(to)) return {};
+  datapath_.remove_sa(to->id);
+  left_.push_back(to->id);
+  return {};
+}
 
 Result<void> DpBackend::add_policy(const PolicySpec& policy) { return datapath_.add_policy(policy); }
 
@@ -70,6 +78,7 @@ std::vector<BackendEvent> DpBackend::poll() {
     else
       others_(event);
   }
+  for (const SaId sa : std::exchange(left_, {})) out.emplace_back(ExpireEvent{sa, false});
   return out;
 }
 

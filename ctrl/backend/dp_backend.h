@@ -49,6 +49,7 @@ class DpBackend final : public Backend {
   dp::DataPath& datapath_;
   Others others_;
   Starts starts_;
+  std::vector<SaId> left_;  // that ended when they were moved, to be told
 };
 
 }  // namespace simplon::ctrl

@@ -153,7 +153,9 @@ void read_actions(Section& section, const Connection& connection, ChildConfig& o
   using ike::CloseAction, ike::DpdAction, ike::StartAction;
   const bool known_peer = can_initiate(connection);
   // Routing daemons speak through a tunnel interface first when it has a link.
-  const bool at_once = out.interface != InterfaceId{};
+  // And packets cannot ask for a child whose near side the peer is yet to tell.
+  const bool at_once =
+      out.interface != InterfaceId{} || (!connection.wanted_addresses.empty() && out.selectors.local.empty());
   out.start = !known_peer ? StartAction::kNone : at_once ? StartAction::kStart : StartAction::kTrap;
   const Value start = section.get("start");
   if (const auto s = start.choice<StartAction>(
@@ -200,14 +202,16 @@ ReadChild read_child(const std::string& name, const Value& value, const Connecti
   out.interface = interface;
   const Value local = section.get("local_ts"), remote = section.get("remote_ts");
   // "dynamic", the address of the tunnel's end, is what an absent key means too; with an interface, whose
-  // routes choose what the tunnel carries, that is everything.
-  const auto side = [&](const Value& v) -> TrafficSelectors {
-    if (v ? v.node()->text == "dynamic" : interface == InterfaceId{}) return {};
+  // routes choose what the tunnel carries, that is everything, but for the addresses that the peer gives us.
+  const bool given = !connection.wanted_addresses.empty();
+  const auto side = [&](const Value& v, bool dynamic) -> TrafficSelectors {
+    if (v ? v.node()->text == "dynamic" : dynamic) return {};
     return v ? read_selectors(v)
              : TrafficSelectors{TrafficSelector::of(Prefix::all(Family::kV4)),
                                 TrafficSelector::of(Prefix::all(Family::kV6))};
   };
-  out.selectors = {side(local), side(remote)};
+  const bool without = interface == InterfaceId{};
+  out.selectors = {side(local, without || given), side(remote, without)};
   read_mode(section, connection, out);
   std::vector<ike::Proposal> ah;
   read_protocol(section, connection, config.legacy, out, ah);

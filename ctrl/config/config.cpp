@@ -1,72 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/config/config.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <string.h>  // explicit_bzero
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <filesystem>
 #include <optional>
 
 #include "ctrl/config/parts.h"
 
 namespace simplon::ctrl {
 namespace {
-
-// 100,000 children take about 30 MB.
-constexpr std::size_t kLargestFile = 128u << 20;
-
-std::string why(int error) { return std::error_code(error, std::generic_category()).message(); }
-
-struct Descriptor {
-  int fd;
-  explicit Descriptor(int opened) : fd(opened) {}
-  Descriptor(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd >= 0) close(fd);
-  }
-};
-
-enum class Guarded : std::uint8_t { kNo, kYes };
-
-// Whoever can read the keys can pass for this gateway.
-Result<void> check_guard(const std::string& path, const struct stat& info) {
-  if (info.st_uid != 0 && info.st_uid != geteuid())
-    return fail("belongs to user " + std::to_string(info.st_uid) +
-                ", who could read and change the secrets; run: chown root " + path);
-  if ((info.st_mode & 077) != 0)
-    return fail("others than its owner have access to it; run: chmod 600 " + path);
-  return {};
-}
-
-Result<std::string> read_file(const std::string& path, Guarded guarded) {
-  // O_NONBLOCK: open() of a FIFO would wait until somebody writes.
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.fd < 0) return fail("cannot be opened: " + why(errno));
-  struct stat info{};
-  if (fstat(file.fd, &info) != 0) return fail("cannot be looked at: " + why(errno));
-  if (!S_ISREG(info.st_mode))
-    return fail(S_ISDIR(info.st_mode) ? "is a directory; name a file" : "is no regular file");
-  if (guarded == Guarded::kYes)
-    if (auto safe = check_guard(path, info); !safe) return std::unexpected(safe.error());
-  if (info.st_size > static_cast<off_t>(kLargestFile)) return fail("is larger than 128 MiB");
-  std::string text(static_cast<std::size_t>(info.st_size), '\0');
-  std::size_t have = 0;
-  while (have < text.size()) {
-    const ssize_t n = read(file.fd, text.data() + have, text.size() - have);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail("cannot be read: " + why(errno));
-    if (n == 0) break;
-    have += static_cast<std::size_t>(n);
-  }
-  text.resize(have);
-  return text;
-}
 
 // Reads the secrets file. Its tree is wiped as soon as the keys are read.
 std::optional<Secrets> secrets_from(std::string_view text, Report& report) {
@@ -103,7 +47,11 @@ Config read(Section& root, const Secrets* secrets, PolicyIds& ids, const Machine
           root.get("legacy").choice<Legacy>({{"refuse", Legacy::kRefuse}, {"allow", Legacy::kAllow}}))
     out.legacy = *legacy;
   read_ports(root.get("ports"), out);
-  const std::vector<ConnectionDraft> drafts = read_connections(root.get("connections"), secrets, ids, out);
+  Certificates certificates(root, secrets, out.legacy);
+  out.radius = read_radius(root.get("radius"), secrets != nullptr ? &secrets->radius() : nullptr);
+  const Pools pools = read_pools(root.get("pools"), out);
+  const std::vector<ConnectionDraft> drafts =
+      read_connections(root.get("connections"), {secrets, certificates, pools, out.radius}, ids, out);
   read_routes(root.get("routes"), out);
   out.pins = read_pins(drafts, out.mode);
   out.policies = read_policies(root.get("policies"), out, drafts, ids);
@@ -144,10 +92,7 @@ LoadedConfig load_config(const std::string& path, PolicyIds& ids, const Machine&
   Report report(path);
   Section root(Value(&*tree, tree->place, "", report));
   const Value named = root.get("secrets");
-  const auto beside = [&](const std::string& file) {
-    return (std::filesystem::path(path).parent_path() / file).string();
-  };
-  Report secrets_report(named && named.node()->kind == Yaml::Kind::kScalar ? beside(named.node()->text)
+  Report secrets_report(named && named.node()->kind == Yaml::Kind::kScalar ? beside(path, named.node()->text)
                                                                            : path);
   const auto secrets = secrets_of_file(named, secrets_report);
   const Secrets none;

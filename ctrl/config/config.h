@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ctrl/config/radius.h"
 #include "ctrl/runtime/log.h"
 #include "dp/base/policy_spec.h"
 #include "dp/device/spec.h"
@@ -103,6 +104,7 @@ struct Config {
 
   std::map<PolicyId, ChildPin> pins;  // by the children's entries; what is missing has none
 
+  RadiusGroups radius;
   ike::Settings ike;  // limits
   LogConfig log;
   Management management;

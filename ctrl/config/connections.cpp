@@ -12,80 +12,6 @@ using namespace std::chrono_literals;
 using ike::Connection;
 using std::chrono::seconds;
 
-constexpr std::string_view kLinkLocal =
-    "tunnels between link-local addresses are not supported; use global or unique local ones";
-
-bool is_link_local(const IpAddress& a) { return !a.is_v4() && a.is_link_local(); }
-bool is_link_local(const AddressRange& r) { return is_link_local(r.first); }
-
-// `address` or `addresses`, one or several; "any" is what an absent key means too.
-template <class T, class Parse>
-std::vector<T> read_addresses(Section& side, Parse parse) {
-  const Value one = side.get("address"), several = side.get("addresses");
-  if (one && several) several.error("stands beside 'address'; use one of them");
-  std::vector<T> out;
-  const std::vector<Value> items = (one ? one : several).filled_list();
-  for (const Value& item : items) {
-    if (item.node()->text == "any" || item.node()->text == "%any") {
-      if (items.size() > 1) item.error("'any' stands alone");
-      continue;
-    }
-    if (item.node()->text.find('%') != std::string::npos) {
-      item.error(kLinkLocal);
-      continue;
-    }
-    const std::optional<T> address = parse(item);
-    if (address && is_link_local(*address))
-      item.error(kLinkLocal);
-    else if (address)
-      out.push_back(*address);
-  }
-  return out;
-}
-
-void read_auth(Section& section) {
-  const Value auth = section.get("auth");
-  if (const auto text = auth.text(); text && *text != "psk")
-    auth.error("'" + text->substr(0, 60) + "' is not supported; use psk");
-}
-
-std::optional<ike::Identity> read_id(Section& side) {
-  return side.get("id").parsed<ike::Identity>(&ike::Identity::parse);
-}
-
-void read_local(Section local, Connection& out) {
-  out.local_addrs = read_addresses<IpAddress>(local, [](const Value& v) { return v.address(); });
-  const auto id = read_id(local);
-  if (id && id->is_any())
-    local.get("id").error("we must be somebody; '%any' is for the peer");
-  else if (id)
-    out.local_id = *id;
-  else if (!local.has("id") && out.local_addrs.size() == 1)
-    out.local_id = *ike::Identity::parse(out.local_addrs[0].text());
-  else if (!local.has("id"))
-    local.require("id",
-                  "without exactly one local address there is no default; use a name like gw.example.net");
-  read_auth(local);
-  local.finish();
-}
-
-void read_remote(Section remote, Connection& out) {
-  out.remote_addrs = read_addresses<AddressRange>(
-      remote, [](const Value& v) { return v.parsed<AddressRange>(&AddressRange::parse); });
-  const bool one = out.remote_addrs.size() == 1 && one_host(out.remote_addrs[0]);
-  if (const auto id = read_id(remote))
-    out.remote_id = *id;
-  else if (!remote.has("id") && one)
-    out.remote_id = *ike::Identity::parse(out.remote_addrs[0].first.text());
-  else if (!remote.has("id"))
-    remote.require(
-        "id", "without exactly one remote address there is no default; use the peer's name, or \"%any\"");
-  if (const auto port = remote.get("port").number(1, 65535))
-    out.remote_port = Port{static_cast<std::uint16_t>(*port)};
-  read_auth(remote);
-  remote.finish();
-}
-
 // The outer header has one family: whoever an address is meant for must be reachable in it.
 void check_families(const Value& value, const Connection& c) {
   if (c.local_addrs.empty() || c.remote_addrs.empty()) return;
@@ -154,11 +80,15 @@ void read_times(Section& section, Connection& out) {
     out.over_time = std::max(*t / 10, 1s);
   }
   if (const auto t = section.get("over_time").seconds(1s, kLongestLife)) out.over_time = *t;
+  const Value reauth = section.get("reauth_time");
+  if (const auto t = reauth.seconds(0s, kLongestLife)) out.reauth_time = *t;
+  if (out.reauth_time > 0s && out.reauth_time < 60s) reauth.error("is at least 60s, or 0: never");
   if (const auto t = section.get("dpd_delay").seconds(0s, 24h)) out.dpd_delay = *t;
   read_retransmission(section.get("retransmission"), out.retransmission);
 }
 
 void find_secret(const Value& value, const Secrets* secrets, Connection& out) {
+  if (out.local_auth != ike::AuthKind::kPsk && out.remote_auth != ike::AuthKind::kPsk) return;
   if (!secrets) return;  // that the file is missing or wrong is told elsewhere
   out.psk = secrets->find(out.local_id, out.remote_id);
   if (!out.psk.empty()) return;
@@ -166,21 +96,21 @@ void find_secret(const Value& value, const Secrets* secrets, Connection& out) {
               "; add psks: - {ids: [...], secret: ...} to the secrets file");
 }
 
-ConnectionDraft read_connection(const std::string& name, const Value& value, const Secrets* secrets,
-                                PolicyIds& ids, Config& config) {
+ConnectionDraft read_connection(const std::string& name, const Value& value, const Ends& with, PolicyIds& ids,
+                                Config& config) {
   Section section(value);
   ConnectionDraft draft{.connection = {}, .value = value, .children = {}, .overs = {}};
   Connection& out = draft.connection;
   out.name = name;
-  read_local(Section(section.require("local", "use {address: ..., id: ...}")), out);
-  read_remote(Section(section.require("remote", "use {address: ..., id: ...}")), out);
+  read_ends(section, with, out);
   check_families(value, out);
-  read_auth(section);
   out.proposals = read_proposals(section.get("proposals"), ike::ProtocolId::kIke, config.legacy);
   read_times(section, out);
   if (const auto encap = section.get("encap").boolean()) out.force_encap = *encap;
-  if (!out.local_id.data.empty()) find_secret(value, secrets, out);
+  if (!out.local_id.data.empty()) find_secret(value, with.secrets, out);
   const InterfaceId interface = read_interface(section.get("interface"), name, config, ids);
+  if (!out.wanted_addresses.empty() && interface == InterfaceId{})
+    value.error("local.request_addresses needs an 'interface', which gets the addresses");
   read_children(section.require("children", "it says what is protected"), interface, draft, ids, config);
   section.finish();
   return draft;
@@ -189,8 +119,7 @@ ConnectionDraft read_connection(const std::string& name, const Value& value, con
 // A responder tells connections apart by addresses and identities (RFC 4301 §4.4.3).
 void check_twins(const std::vector<ConnectionDraft>& drafts) {
   const auto key = [](const Connection& c) {
-    return std::tuple(c.local_addrs, c.remote_addrs, c.local_id.type, c.local_id.data, c.remote_id.type,
-                      c.remote_id.data);
+    return std::tuple(c.local_addrs, c.remote_addrs, c.local_id.key(), c.remote_id.key(), c.remote_auth);
   };
   std::map<decltype(key(drafts[0].connection)), std::string> seen;
   for (const ConnectionDraft& draft : drafts) {
@@ -249,12 +178,12 @@ void read_over(const Value& value, const std::vector<ConnectionDraft>& drafts, c
 
 }  // namespace
 
-std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids,
+std::vector<ConnectionDraft> read_connections(const Value& value, const Ends& with, PolicyIds& ids,
                                               Config& out) {
   std::vector<ConnectionDraft> drafts;
   for (auto& [name, item] : Section(value).members()) {
     if (!valid_name(name)) item.error(kNameRule);
-    drafts.push_back(read_connection(name, item, secrets, ids, out));
+    drafts.push_back(read_connection(name, item, with, ids, out));
   }
   check_twins(drafts);
   for (ConnectionDraft& draft : drafts)

@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +16,15 @@
 #include "ctrl/config/section.h"
 
 namespace simplon::ctrl {
+
+// file.cpp
+// kYes: a file of secrets, which must be root's or the process's user's, and closed to all others.
+enum class Guarded : std::uint8_t { kNo, kYes };
+// 100,000 children take about 30 MB.
+inline constexpr std::size_t kLargestFile = 128u << 20;
+Result<std::string> read_file(const std::string& path, Guarded guarded, std::size_t most = kLargestFile);
+// The path of a file that `file` names: relative to the folder of that.
+std::string beside(const std::string& file, const std::string& named);
 
 // gateway.cpp
 // `ike`, and what it excludes.
@@ -42,22 +53,101 @@ void read_bond(const Value& value, const Config& out, dp::PortSetup& setup);
 void check_interfaces(const Value& device, const Config& config);
 
 // secrets.cpp
-// Which pre-shared key a pair of identities has. The nearest entry counts: both identities named, before one
-// that leaves the peer open with "%any".
+struct PrivateKey {
+  std::string file;
+  SharedSecret key;  // PKCS #8, DER; empty: it could not be read, which is an error already
+};
+// A private key of a file of PEM or DER, which must be guarded like the secrets.
+Result<SharedSecret> read_key_file(const std::string& path, Bytes passphrase);
+
+// What the secrets file has. Which pre-shared key a pair of identities has: the nearest entry counts. Both
+// identities named, before the peer's alone; then patterns that the peer fits, the longest first; then what
+// leaves the peer open with "%any".
 class Secrets {
  public:
   // Errors go to `report`, which names the secrets file.
   static Secrets read(const Yaml& root, Report& report);
   SharedSecret find(const ike::Identity& local, const ike::Identity& remote) const;  // empty: there is none
+  const std::vector<PrivateKey>& keys() const { return keys_; }
+  using Passwords = std::map<std::string, SharedSecret, std::less<>>;
+  const Passwords& passwords() const { return users_; }       // by the users' names
+  const SharedSecret* password(std::string_view user) const;  // null: there is none
+  const RadiusSecrets& radius() const { return radius_; }
 
  private:
-  // One or two identities, sorted.
-  using Ids = std::vector<std::pair<ike::IdType, Buffer>>;
+  using Ids = std::vector<std::string>;  // one or two identities, sorted
+  struct Pattern {
+    ike::Identity peer;
+    std::optional<ike::Identity> ours;
+    SharedSecret secret;
+  };
+  struct PskIds;
   static Ids key(std::initializer_list<ike::Identity> ids);
+  static PskIds read_ids(const Value& value);
   void read_psk(const Value& value);
+  void read_key(const Value& value);
+  void read_user(const Value& value);
 
   std::map<Ids, SharedSecret> psks_;
+  std::vector<Pattern> patterns_;  // those of psks_ with one, the longest first
+  std::vector<PrivateKey> keys_;
+  Passwords users_;
+  RadiusSecrets radius_;
 };
+
+// certificates.cpp
+// What the ends of connections prove themselves with by certificates. A file is read once, however many
+// connections name it, and its faults are told where it is named first; connections with the same settings
+// share their values.
+class Certificates {
+ public:
+  // `authorities`, `crls` and `revocation`. `secrets` is null when they could not be read, which is an error
+  // already; it outlives this.
+  Certificates(Section& root, const Secrets* secrets, Legacy legacy);
+  // Of `local` and `remote` with `auth: pubkey`; null: there is an error.
+  ike::Shared<ike::Credential> credential(Section& local);
+  ike::Shared<ike::Trust> trust(Section& remote);
+
+ private:
+  enum class Role : std::uint8_t { kOwn, kIntermediate, kAuthority, kPinned };
+  using Files = std::vector<std::string>;
+
+  const std::vector<Buffer>& certificates_of(const Value& value, const std::string& path);
+  void check(const Value& value, const std::string& path, Bytes certificate, Role role);
+  std::vector<Buffer> all_of(const Value& value, Role role);
+  std::vector<Buffer> own_chain(const Value& value);
+  void read_crls(const Value& value);
+  SharedSecret key_of(const Value& key, const Value& certificate, Bytes own);
+  SharedSecret named_key(const Value& value, const std::string& path);
+
+  const Secrets* secrets_;
+  Legacy legacy_;
+  std::int64_t now_;  // seconds since 1970
+  Value authorities_;
+  std::vector<Buffer> crls_;
+  ike::Revocation revocation_ = ike::Revocation::kIfPresent;
+  std::map<std::string, std::vector<Buffer>> files_;           // empty: it could not be read
+  std::set<std::pair<Role, std::string>> checked_;             // of which file
+  std::map<std::string, SharedSecret> key_files_;              // that no secrets name
+  std::map<Files, ike::Shared<ike::Credential>> credentials_;  // by the settings
+  std::map<std::pair<Files, Files>, ike::Shared<ike::Trust>> trusts_;
+};
+
+// pools.cpp
+using Pools = std::map<std::string, ike::Shared<ike::Pool>, std::less<>>;
+// The ports were read before.
+Pools read_pools(const Value& value, const Config& config);
+
+// ends.cpp
+// What the ends of connections refer to.
+struct Ends {
+  const Secrets* secrets;  // null: they could not be read, which is an error already
+  Certificates& certificates;
+  const Pools& pools;
+  const RadiusGroups& radius;
+};
+// `auth`, `local` and `remote`.
+void read_ends(Section& connection, const Ends& with, ike::Connection& out);
 
 // connections.cpp
 // A connection that was read, with the places of its parts in the file: later checks compare several
@@ -70,7 +160,7 @@ struct ConnectionDraft {
   std::vector<Value> pins;      // likewise: `placement` of each
 };
 // The interfaces of the connections go to `out`, where the ports stand already.
-std::vector<ConnectionDraft> read_connections(const Value& value, const Secrets* secrets, PolicyIds& ids,
+std::vector<ConnectionDraft> read_connections(const Value& value, const Ends& with, PolicyIds& ids,
                                               Config& out);
 
 // children.cpp

@@ -327,10 +327,13 @@ PolicySpec child_policy(const ike::Connection& connection, const ike::ChildConfi
                  .kernel = child.kernel};
   out.tunnel = tunnel_of(connection);
   const auto& remotes = connection.remote_addrs;
-  if (out.selectors.local.empty() && (out.tunnel || connection.local_addrs.size() == 1))
+  // An end with an address inside of the other's network is not known by its outer one.
+  if (out.selectors.local.empty() && connection.wanted_addresses.empty() &&
+      (out.tunnel || connection.local_addrs.size() == 1))
     out.selectors.local =
         host(out.tunnel ? out.tunnel->local : connection.local_addrs[0], child.dynamic_protocol);
-  if (out.selectors.remote.empty() && remotes.size() == 1 && remotes[0].first == remotes[0].last)
+  if (out.selectors.remote.empty() && connection.pools.empty() && remotes.size() == 1 &&
+      remotes[0].first == remotes[0].last)
     out.selectors.remote = host(remotes[0].first, child.dynamic_protocol);
   return out;
 }

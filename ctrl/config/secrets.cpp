@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The secrets file: pre-shared keys by identities. No message of this file shows a secret.
+// The secrets file: pre-shared keys by identities, and private keys. No message of this file shows a secret.
 #include <string.h>  // explicit_bzero
 
 #include <algorithm>
-#include <array>
 
 #include "ctrl/config/parts.h"
+#include "ike/crypto/certificate.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -14,6 +14,7 @@ namespace {
 // it. Shorter ones than this are hardly ever random enough.
 constexpr std::size_t kShortSecret = 16;
 constexpr std::size_t kLongestSecret = 4096;
+constexpr std::size_t kLargestKey = 1u << 20;
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -80,50 +81,130 @@ SharedSecret read_secret(const Value& value) {
   return Secret(std::move(*bytes));
 }
 
-// An identity as a key of the map. "%any" is one key, whatever its type is.
-std::pair<ike::IdType, Buffer> canonical(const ike::Identity& id) {
-  return {id.is_any() ? ike::IdType::kFqdn : id.type, id.data};
+// An identity as a key of the map; "%any" is one key, whatever its type is. Only names have no regard to
+// case.
+std::string canonical(const ike::Identity& id) {
+  if (id.is_any()) return {};
+  const bool name =
+      id.type == ike::IdType::kFqdn || id.type == ike::IdType::kEmail || id.type == ike::IdType::kDn;
+  if (name) return id.key();
+  return static_cast<char>(id.type) + std::string(id.data.begin(), id.data.end());
 }
 
 }  // namespace
+
+struct Secrets::PskIds {
+  Ids all;
+  std::vector<ike::Identity> patterns, exact;
+};
 
 Secrets Secrets::read(const Yaml& root, Report& report) {
   Secrets out;
   Section file(Value(&root, root.place, "", report));
   for (const Value& item : file.get("psks").list()) out.read_psk(item);
+  for (const Value& item : file.get("keys").list()) out.read_key(item);
+  for (const Value& item : file.get("users").list()) out.read_user(item);
+  for (const Value& item : file.get("radius").list()) read_radius_secret(item, read_secret, out.radius_);
   file.finish();
+  std::ranges::stable_sort(out.patterns_, [](const Pattern& a, const Pattern& b) {
+    return std::pair(a.peer.data.size(), a.ours.has_value()) >
+           std::pair(b.peer.data.size(), b.ours.has_value());
+  });
+  return out;
+}
+
+Secrets::PskIds Secrets::read_ids(const Value& value) {
+  PskIds out;
+  const std::vector<Value> items = value.list();
+  for (const Value& item : items) {
+    const auto id = item.parsed<ike::Identity>(&ike::Identity::parse_pattern);
+    if (!id) continue;
+    out.all.push_back(canonical(*id));
+    (id->is_pattern() ? out.patterns : out.exact).push_back(*id);
+  }
+  if (value && (items.empty() || items.size() > 2))
+    value.error("one or two identities are needed");
+  else if (out.patterns.size() > 1)
+    value.error("one of the two may be a pattern, the peer's: we are one alone");
+  std::ranges::sort(out.all);
   return out;
 }
 
 void Secrets::read_psk(const Value& value) {
   Section section(value);
-  Ids ids;
   const Value ids_value =
       section.require("ids", "use a list of the two ends' identities, or the peer's alone");
-  for (const Value& item : ids_value.list())
-    if (auto id = item.parsed<ike::Identity>(&ike::Identity::parse)) ids.emplace_back(canonical(*id));
-  if (ids_value && (ids_value.list().empty() || ids_value.list().size() > 2))
-    ids_value.error("one or two identities are needed");
-  auto secret =
+  const PskIds ids = read_ids(ids_value);
+  const SharedSecret secret =
       read_secret(section.require("secret", "use text, 0x and hexadecimal digits, or 0s and base64"));
   section.finish();
-  std::ranges::sort(ids);
-  const bool fresh = psks_.try_emplace(ids, std::move(secret)).second;
-  if (!fresh && !ids.empty()) ids_value.error("there is a secret for these identities already");
+  const bool fresh = psks_.try_emplace(ids.all, secret).second;
+  if (!fresh && !ids.all.empty()) ids_value.error("there is a secret for these identities already");
+  if (ids.patterns.empty()) return;
+  const auto ours = ids.exact.empty() ? std::nullopt : std::optional(ids.exact.front());
+  patterns_.push_back({.peer = ids.patterns.front(), .ours = ours, .secret = secret});
+}
+
+void Secrets::read_key(const Value& value) {
+  Section section(value);
+  const auto file = section.require("file", "use the path of a private key").text();
+  const Value phrase = section.get("passphrase");
+  auto text = phrase.text();
+  section.finish();
+  if (!file) return;
+  PrivateKey key{.file = beside(value.report().file(), *file), .key = {}};
+  const Bytes passphrase =
+      text ? Bytes(reinterpret_cast<const std::uint8_t*>(text->data()), text->size()) : Bytes{};
+  if (auto read = read_key_file(key.file, passphrase))
+    key.key = std::move(*read);
+  else
+    section.get("file").error(key.file + ": " + read.error().what);
+  if (text) explicit_bzero(text->data(), text->size());
+  keys_.push_back(std::move(key));
+}
+
+void Secrets::read_user(const Value& value) {
+  Section section(value);
+  const Value name = section.require("name", "use the name that the user gives");
+  SharedSecret password =
+      read_secret(section.require("password", "use text, 0x and hexadecimal digits, or 0s and base64"));
+  section.finish();
+  const auto user = name.text();
+  if (user && !users_.try_emplace(*user, std::move(password)).second)
+    name.error("there is a password of this user already");
+}
+
+const SharedSecret* Secrets::password(std::string_view user) const {
+  const auto found = users_.find(user);
+  return found == users_.end() ? nullptr : &found->second;
 }
 
 Secrets::Ids Secrets::key(std::initializer_list<ike::Identity> ids) {
   Ids out;
-  for (const ike::Identity& id : ids) out.emplace_back(canonical(id));
+  out.reserve(ids.size());
+  for (const ike::Identity& id : ids) out.push_back(canonical(id));
   std::ranges::sort(out);
   return out;
 }
 
 SharedSecret Secrets::find(const ike::Identity& local, const ike::Identity& remote) const {
+  for (const Ids& ids : {key({local, remote}), key({remote})})
+    if (const auto found = psks_.find(ids); found != psks_.end()) return found->second;
+  for (const Pattern& pattern : patterns_)
+    if (pattern.peer.matches(remote) && (!pattern.ours || *pattern.ours == local)) return pattern.secret;
   const ike::Identity any{};
-  for (const Ids& ids : {key({local, remote}), key({remote}), key({local, any}), key({any})})
+  for (const Ids& ids : {key({local, any}), key({any})})
     if (const auto found = psks_.find(ids); found != psks_.end()) return found->second;
   return {};
+}
+
+Result<SharedSecret> read_key_file(const std::string& path, Bytes passphrase) {
+  auto text = read_file(path, Guarded::kYes, kLargestKey);
+  if (!text) return std::unexpected(text.error());
+  const Bytes file(reinterpret_cast<const std::uint8_t*>(text->data()), text->size());
+  auto key = ike::read_private_key(file, passphrase);
+  explicit_bzero(text->data(), text->size());
+  return key;
 }
 
 }  // namespace simplon::ctrl

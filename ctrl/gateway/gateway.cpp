@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -116,13 +117,29 @@ Result<void> Gateway::follow_daemon() {
   return {};
 }
 
+// The configuration asks for addresses where the connection has an interface.
+void Gateway::assign(const ike::InnerAddresses& given) {
+  const auto tunnel = std::ranges::find(config_.tunnels, given.connection, &dp::TunnelSetup::connection);
+  if (!network_ || tunnel == config_.tunnels.end()) return;
+  std::vector<PortAddress> addresses;
+  addresses.reserve(given.addresses.size());
+  for (const IpAddress& address : given.addresses)
+    addresses.push_back(
+        {dp::port_of(tunnel->id), address, static_cast<std::uint8_t>(address.is_v4() ? 32 : 128)});
+  network_->assign(given.connection, addresses);
+}
+
 Result<void> Gateway::start_ike() {
-  auto entropy = seed();
+  auto entropy = seed(), for_radius = seed();
   if (!entropy) return std::unexpected(entropy.error());
+  if (!for_radius) return std::unexpected(for_radius.error());
   jobs_ = std::make_unique<JobPool>(kJobThreads);
   endpoint_ = std::make_unique<ike::Endpoint>(config_.ike, std::move(*entropy));
+  start_radius(std::move(*for_radius));
   outputs_.emplace(IkeOutputs::Parts{*endpoint_, *sockets_, *jobs_, reconciler_, tickets_, consoles_, log_,
-                                     guarded_.get()});
+                                     guarded_.get(),
+                                     [this](const ike::InnerAddresses& given) { assign(given); }, *radius_,
+                                     usage_, [this](const ike::IkeEvent& e, Now now) { account(e, now); }});
   activity_.emplace(reconciler_, *endpoint_);
   for (const int fd : sockets_->fds())
     poller_.add(fd, [this, fd] {
@@ -157,6 +174,7 @@ Result<void> Gateway::begin_ike() {
   auto done = adopt();
   if (!done) return done;
   endpoint_->start(clock_now());
+  if (network_) network_->tell_addresses();  // an interface may have changed while nobody was there
   endpoint_->tick(clock_now());
   return done;
 }
@@ -199,7 +217,7 @@ Result<void> Gateway::adopt() {
 
 Result<void> Gateway::start_console() {
   reload_.emplace(Reload::Parts{config_, ids_, machine_, log_, network_.get(), *endpoint_, reconciler_,
-                                *outputs_, manual_, [this] { start_beside_if_needed(); },
+                                *outputs_, manual_, *radius_, [this] { start_beside_if_needed(); },
                                 [this] { recheck(); }});
   upgrade_.emplace(guarded_.get(), poller_, config_.file);
   const ConsoleParts parts{config_,

@@ -69,6 +69,10 @@ class Gateway {
   void keep_pins();
   void adopt_pins();
   Result<void> start_ike();
+  void assign(const ike::InnerAddresses& given);
+  void start_radius(Secret seed);
+  void poll_radius(Now now);
+  void account(const ike::IkeEvent& event, Now now);
   Result<void> begin_ike();
   Result<void> adopt();
   Result<void> start_console();
@@ -109,6 +113,8 @@ class Gateway {
   std::unique_ptr<Follower> follower_;  // null: Simplon negotiates itself
   Tickets tickets_;
   std::unique_ptr<JobPool> jobs_;
+  SessionUsage usage_{reconciler_};
+  std::unique_ptr<Radius> radius_;
   std::unique_ptr<ike::Endpoint> endpoint_;
   std::optional<IkeOutputs> outputs_;
   std::optional<PeerActivity> activity_;

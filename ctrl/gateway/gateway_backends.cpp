@@ -114,6 +114,9 @@ Result<void> Gateway::start_network() {
   for (const std::string& error : network_->configure(config_, {}, {})) log_.error(Category::kNetwork, error);
   if (guarded_) network_->meet(guarded_->former_network());
   network_->follow_kernel();
+  network_->set_on_addresses([this](const std::vector<IpAddress>& usable) {
+    if (endpoint_) endpoint_->local_addresses(usable, clock_now());
+  });
   if (guarded_) network_->set_keeper([this](const NetworkRecord& record) { guarded_->keep(record); });
   poller_.add(network_->fd(), [this] { network_->follow_kernel(); });
   return {};

@@ -101,6 +101,7 @@ void Gateway::turn() {
     if (follower_) follower_->watch(now);
     if (network_) network_->confirm_neighbours();
   }
+  poll_radius(now);
   outputs_->apply_all(now);
   for (const auto& console : consoles_) console->poll(now);
   outputs_->apply_all(clock_now());
@@ -114,6 +115,7 @@ milliseconds Gateway::poll_timeout(Now now) const {
     timeout = std::min(timeout, std::chrono::ceil<milliseconds>(left));
   };
   no_later_than(endpoint_->deadline());
+  no_later_than(radius_->deadline());
   if (!running_) return timeout;  // no console is served, and no retry is waited for
   no_later_than(reconciler_.deadline());
   for (const auto& console : consoles_) no_later_than(console->deadline());
@@ -209,12 +211,14 @@ void Gateway::stop() {
   for (const auto& console : consoles_) poller_.remove(console->fd());
   endpoint_->shut_down(clock_now());
   outputs_->apply_all(clock_now());
+  radius_->sessions().stop_all(clock_now());
   const Now end = clock_now() + kWindDown;
-  while (clock_now() < end && !endpoint_->status().empty()) {
+  while (clock_now() < end && (!endpoint_->status().empty() || radius_->busy())) {
     poller_.wait(std::min(poll_timeout(clock_now()), std::chrono::ceil<milliseconds>(end - clock_now())));
     endpoint_->tick(clock_now());
     backend_events(clock_now());
     guard(clock_now());
+    poll_radius(clock_now());
     outputs_->apply_all(clock_now());
   }
   if (follower_) follower_->stop();

@@ -50,15 +50,31 @@ void IkeOutputs::send(const auto& message) {
     parts_.log.debug(Category::kNetwork, sent.error().what);
 }
 
-void IkeOutputs::apply_output(ike::InstallSa& output, Now) { parts_.reconciler.add_child_sa(output); }
+void IkeOutputs::apply_output(ike::InstallSa& output, Now) {
+  parts_.usage.installed(output);
+  parts_.reconciler.add_child_sa(output);
+}
 
 void IkeOutputs::apply_output(ike::MoveSa& output, Now) { parts_.reconciler.move_child_sa(*output.sa); }
 
-void IkeOutputs::apply_output(ike::RemoveSa& output, Now) { parts_.reconciler.remove_child_sa(output.sa); }
+void IkeOutputs::apply_output(ike::RemoveSa& output, Now) {
+  parts_.usage.removed(output.sa);
+  parts_.reconciler.remove_child_sa(output.sa);
+}
 
-void IkeOutputs::apply_output(ike::Job& output, Now) { parts_.jobs.submit(std::move(output)); }
+void IkeOutputs::apply_output(ike::InnerAddresses& output, Now) { parts_.assign(output); }
 
-void IkeOutputs::apply_output(ike::IkeEvent& output, Now now) { tell_consoles(output, now); }
+// What a RADIUS server is to say is no work for the pool: it is waited for here.
+void IkeOutputs::apply_output(ike::Job& output, Now now) {
+  if (const auto* eap = std::get_if<ike::RelayEap>(&output.work))
+    return parts_.radius.submit(output.id, *eap, now);
+  parts_.jobs.submit(std::move(output));
+}
+
+void IkeOutputs::apply_output(ike::IkeEvent& output, Now now) {
+  parts_.account(output, now);
+  tell_consoles(output, now);
+}
 
 void IkeOutputs::apply_output(ike::ChildEvent& output, Now now) {
   [[maybe_unused]] const auto logged = install_changes(now);

@@ -5,16 +5,19 @@
 // installed before the peer hears of them. Control thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "ctrl/gateway/guarded.h"
+#include "ctrl/gateway/session_usage.h"
 #include "ctrl/gateway/tickets.h"
 #include "ctrl/install/reconciler.h"
 #include "ctrl/linux/ike_socket.h"
 #include "ctrl/manage/server.h"
+#include "ctrl/radius/radius.h"
 #include "ctrl/runtime/job_pool.h"
 #include "ctrl/runtime/log.h"
 #include "ike/endpoint/endpoint.h"
@@ -33,6 +36,12 @@ class IkeOutputs {
     const std::vector<std::unique_ptr<ViciServer>>& consoles;
     Log& log;
     Guarded* guarded;  // null: nobody keeps a journal
+    // Gives the interface of a connection its addresses.
+    std::function<void(const ike::InnerAddresses&)> assign;
+    Radius& radius;
+    SessionUsage& usage;
+    // That a user of RADIUS has come or gone.
+    std::function<void(const ike::IkeEvent&, ike::Now)> account;
   };
   explicit IkeOutputs(Parts parts) : parts_(parts) {}
 
@@ -50,6 +59,7 @@ class IkeOutputs {
   void apply_output(ike::InstallSa& output, ike::Now now);
   void apply_output(ike::MoveSa& output, ike::Now now);
   void apply_output(ike::RemoveSa& output, ike::Now now);
+  void apply_output(ike::InnerAddresses& output, ike::Now now);
   void apply_output(ike::Job& output, ike::Now now);
   void apply_output(ike::IkeEvent& output, ike::Now now);
   void apply_output(ike::ChildEvent& output, ike::Now now);

@@ -25,6 +25,9 @@ Result<std::unique_ptr<Network>> Network::open(const dp::Setup& setup, dp::DataP
   if (!mirror) return std::unexpected(mirror.error());
   std::unique_ptr<Network> network(
       new Network(std::move(taps), std::move(kernel_ports), std::move(*mirror), datapath, log));
+  network->unprotected_.reserve(setup.ports.size());
+  for (const dp::PortSetup& port : setup.ports)
+    network->unprotected_.push_back(port.side == dp::Side::kUnprotected);
   network->watch_neighbours();
   network->warn_of_rules();
   return network;
@@ -50,6 +53,19 @@ void Network::follow_kernel() {
   compare_ = true;
   watch_neighbours();
   publish();
+  tell_addresses();
+}
+
+void Network::tell_addresses() const {
+  if (!on_addresses_ || mirror_->stale()) return;
+  std::vector<IpAddress> first, others;
+  for (const dp::LocalAddress& a : mirror_->network().addresses) {
+    if (a.port && dp::is_tunnel(*a.port)) continue;
+    const bool outside = a.port && unprotected_[static_cast<std::size_t>(*a.port)];
+    (outside ? first : others).push_back(a.address);
+  }
+  first.insert(first.end(), others.begin(), others.end());
+  on_addresses_(first);
 }
 
 void Network::publish() {
@@ -147,6 +163,28 @@ std::vector<std::string> Network::configure(const Config& now, const std::vector
   return errors;
 }
 
+void Network::assign(const std::string& connection, const std::vector<PortAddress>& addresses) {
+  const std::vector<PortAddress> before = std::exchange(assigned_[connection], addresses);
+  if (addresses.empty()) assigned_.erase(connection);
+  const auto tell = [&](const Result<void>& done) {
+    if (!done) log_.warning(Category::kNetwork, done.error().what);
+  };
+  for (const PortAddress& a : before)
+    if (std::ranges::find(addresses, a) == addresses.end())
+      tell(mirror_->remove_address(a.port, a.address, a.length));
+  for (const PortAddress& a : addresses) tell(mirror_->add_address(a.port, a.address, a.length));
+  // A route by the interface that the kernel refused before may be possible now.
+  compare_ = true;
+}
+
+// Those of the configuration and those that peers gave.
+std::vector<PortAddress> Network::all_addresses() const {
+  std::vector<PortAddress> out = addresses_;
+  for (const auto& [connection, addresses] : assigned_)
+    out.insert(out.end(), addresses.begin(), addresses.end());
+  return out;
+}
+
 void Network::watch_neighbours() {
   if (auto done = mirror_->watch_closely(); !done) log_.warning(Category::kNetwork, done.error().what);
 }
@@ -178,7 +216,7 @@ void Network::put_back(ike::Now now) {
   if (held_.deadline() && now >= *held_.deadline() && !mirror_->stale()) publish();
   if (!compare_ || now < next_try_) return;
   follow_kernel_entries();
-  const MissingNetwork gone = missing(addresses_, routes_, mirror_->network());
+  const MissingNetwork gone = missing(all_addresses(), routes_, mirror_->network());
   compare_ = !gone.addresses.empty() || !gone.routes.empty();
   if (!compare_) return told_.clear();
   next_try_ = now + std::chrono::seconds(1);

@@ -34,6 +34,12 @@ class Network {
   // first.
   void meet(const NetworkRecord& former);
 
+  // Called with the addresses that IKE may talk from, the unprotected ports' first, whenever they may have
+  // changed.
+  using OnAddresses = std::function<void(const std::vector<IpAddress>&)>;
+  void set_on_addresses(OnAddresses on_addresses) { on_addresses_ = std::move(on_addresses); }
+  void tell_addresses() const;
+
   int fd() const { return mirror_->fd(); }
   // Reading the kernel's tables failed: call follow_kernel() again, fd() will not tell.
   bool stale() const { return mirror_->stale(); }
@@ -45,6 +51,9 @@ class Network {
   // ones that are not among them. Returns the errors.
   std::vector<std::string> configure(const Config& now, const std::vector<PortAddress>& old_addresses,
                                      const std::vector<dp::Route>& old_routes);
+  // Of the tunnel interface of a connection, whose peer has given them (RFC 7296 §2.19), in place of those
+  // that it gave before.
+  void assign(const std::string& connection, const std::vector<PortAddress>& addresses);
   // What the kernel protects beside the data path, by entries of its SPD: it looks a packet's route up before
   // its policy, so it gets one to where each of them leads, which goes with the entry.
   void set_kernel_entries(std::vector<PolicySpec> entries);
@@ -63,6 +72,7 @@ class Network {
         log_(log) {}
   void tell(const Result<bool>& put, const std::string& what);
   std::vector<dp::PortIndex> set_tunnels(const Config& now, std::vector<std::string>& errors);
+  std::vector<PortAddress> all_addresses() const;
   void publish();
   void follow_kernel_entries();
   void tell_held();
@@ -75,13 +85,16 @@ class Network {
   std::vector<std::string> ports_;  // names
   std::vector<KernelPort> kernel_ports_;
   Keeper keeper_;
+  OnAddresses on_addresses_;
+  std::vector<bool> unprotected_;                 // ports
   std::map<dp::PortIndex, std::string> tunnels_;  // names
   HeldRoutes held_;
   std::map<dp::PortIndex, bool> told_held_;  // as told in the log
   std::unique_ptr<NetworkMirror> mirror_;
   dp::DataPath& datapath_;
   Log& log_;
-  std::vector<PortAddress> addresses_;  // of the configuration
+  std::vector<PortAddress> addresses_;                        // of the configuration
+  std::map<std::string, std::vector<PortAddress>> assigned_;  // by connections
   std::vector<dp::Route> routes_;
   std::vector<PolicySpec> kernel_entries_;
   std::vector<dp::Route> ways_;   // to where they lead

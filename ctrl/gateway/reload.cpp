@@ -82,6 +82,7 @@ ReloadOutcome Reload::run() {
   const Now now = clock_now();
   std::ranges::move(parts_.manual.conflicts(config), std::back_inserter(config.warnings));
   parts_.endpoint.configure(config.ike);
+  std::ranges::move(parts_.radius.configure(config.radius), std::back_inserter(outcome.errors));
   parts_.start_beside();
   std::ranges::move(parts_.reconciler.withdraw_impossible(config.connections),
                     std::back_inserter(config.warnings));

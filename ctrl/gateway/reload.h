@@ -13,6 +13,7 @@
 #include "ctrl/gateway/network.h"
 #include "ctrl/install/reconciler.h"
 #include "ctrl/manage/commands/commands.h"
+#include "ctrl/radius/radius.h"
 #include "ctrl/runtime/log.h"
 #include "ike/endpoint/endpoint.h"
 
@@ -31,6 +32,7 @@ class Reload {
     Reconciler& reconciler;
     IkeOutputs& outputs;
     const ManualOperations& manual;
+    Radius& radius;
     std::function<void()> start_beside;  // the kernel, where the configuration has SAs for it
     std::function<void()> recheck;       // compares mutes and what is installed with what is in the kernel
   };

@@ -98,12 +98,20 @@ ChildKeys derive_child(const IkeKeys& keys, const EspSuite& suite, Bytes shared,
   return out;
 }
 
+Buffer auth_octets(const IkeKeys& keys, bool signer_is_initiator, Bytes message, Bytes peer_nonce, Bytes id) {
+  const Secret maced = prf(keys.prf, (signer_is_initiator ? keys.sk_pi : keys.sk_pr).bytes(), id);
+  Writer out;
+  out.bytes(message);
+  out.bytes(peer_nonce);
+  out.bytes(maced.bytes());
+  return out.take();
+}
+
 Buffer psk_auth(const IkeKeys& keys, bool signer_is_initiator, Bytes psk, Bytes message, Bytes peer_nonce,
                 Bytes id) {
   const Secret padded =
       prf(keys.prf, psk, Bytes(reinterpret_cast<const std::uint8_t*>(kKeyPad.data()), kKeyPad.size()));
-  const Secret maced = prf(keys.prf, (signer_is_initiator ? keys.sk_pi : keys.sk_pr).bytes(), id);
-  return prf_of(keys.prf, padded.bytes(), joined({message, peer_nonce, maced.bytes()}).bytes());
+  return prf_of(keys.prf, padded.bytes(), auth_octets(keys, signer_is_initiator, message, peer_nonce, id));
 }
 
 Buffer nat_hash(std::uint64_t spi_i, std::uint64_t spi_r, const SocketAddress& where) {

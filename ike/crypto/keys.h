@@ -34,6 +34,9 @@ struct ChildKeys {
 };
 ChildKeys derive_child(const IkeKeys& keys, const EspSuite& suite, Bytes shared, Bytes ni, Bytes nr);
 
+// §2.15: what AUTH is over. `message` is the signer's first message, `nonce` the other side's, `id_body` the
+// signer's.
+Buffer auth_octets(const IkeKeys& keys, bool signer_is_initiator, Bytes message, Bytes nonce, Bytes id_body);
 // §2.15: AUTH by shared key. `message` is the signer's first message, `nonce` the other side's, `id_body` the
 // signer's.
 Buffer psk_auth(const IkeKeys& keys, bool signer_is_initiator, Bytes psk, Bytes message, Bytes nonce,

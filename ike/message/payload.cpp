@@ -17,6 +17,12 @@ std::optional<Identity> parse_id(Bytes body) {
   return Identity{.type = IdType{body[0]}, .data = copy(body.subspan(4))};
 }
 
+bool take_certificate(Reader& in, std::vector<Certificate>& out) {
+  const CertEncoding encoding{in.u8()};
+  out.push_back({encoding, copy(in.rest())});
+  return in.ok();
+}
+
 // Takes one payload's body; false: malformed.
 bool take(PayloadType type, bool critical, Bytes body, Payloads& out) {
   Reader in(body);
@@ -57,16 +63,32 @@ bool take(PayloadType type, bool critical, Bytes body, Payloads& out) {
     case PayloadType::kTsr:
       return (out.tsr = parse_ts(body)).has_value();
     case PayloadType::kCert:
+      return take_certificate(in, out.certificates);
     case PayloadType::kCertReq:
-    case PayloadType::kVendor:
+      return take_certificate(in, out.certificate_requests);
     case PayloadType::kCp:
+      return (out.configuration = parse_configuration(body)).has_value();
+    case PayloadType::kVendor:
       return true;
     case PayloadType::kEap:
-      return out.eap = true;
+      out.eap = copy(body);
+      return true;
     default:
       if (critical && !out.unknown_critical) out.unknown_critical = static_cast<std::uint8_t>(type);
       return true;
   }
+}
+
+// RFC 7383 §2.5: number and total stand before the body, and both begin with 1.
+Result<SkPayload> skf_at(Bytes message, std::size_t at) {
+  Reader in(message.subspan(at));
+  const std::uint8_t first = in.u8();
+  in.take(3);
+  const std::uint16_t number = in.be16(), total = in.be16();
+  if (!in.ok()) return fail("an encrypted fragment without a number");
+  if (number == 0 || number > total)
+    return fail("fragment " + std::to_string(number) + " of " + std::to_string(total));
+  return SkPayload{.body = at + 8, .first = first, .number = number, .total = total};
 }
 
 }  // namespace
@@ -137,9 +159,10 @@ Result<SkPayload> find_sk(Bytes message) {
     const std::size_t length = load_be16(message.data() + at + 2);
     if (length < 4 || at + length > message.size())
       return fail("payload " + std::to_string(type) + ": bad length");
-    if (PayloadType{type} == PayloadType::kSk) {
+    const bool skf = PayloadType{type} == PayloadType::kSkf;
+    if (skf || PayloadType{type} == PayloadType::kSk) {
       if (at + length != message.size()) return fail("something follows the encrypted payload");
-      return SkPayload{.body = at + 4, .first = message[at]};
+      return skf ? skf_at(message, at) : SkPayload{.body = at + 4, .first = message[at]};
     }
     type = message[at];
     at += length;

@@ -15,6 +15,7 @@
 #include "dp/base/bytes.h"
 #include "dp/base/result.h"
 #include "dp/base/selector.h"
+#include "ike/message/configuration.h"
 #include "ike/message/identity.h"
 #include "ike/message/notify.h"
 #include "ike/message/proposal.h"
@@ -38,17 +39,34 @@ enum class PayloadType : std::uint8_t {
   kTsr = 45,
   kSk = 46,
   kCp = 47,
-  kEap = 48
+  kEap = 48,
+  kSkf = 53
 };
 
 struct KeyExchange {
   std::uint16_t group = 0;  // as it stands there; may be one we do not know
   Buffer data;
 };
-enum class AuthMethod : std::uint8_t { kSharedKey = 2 };  // RFC 7296 §3.8; others as they stand there
-std::string name(AuthMethod method);                      // "an ECDSA signature (method 9)"
+// RFC 7296 §3.8, RFC 4754, RFC 7619, RFC 7427; others as they stand there.
+enum class AuthMethod : std::uint8_t {
+  kRsa = 1,  // with SHA-1
+  kSharedKey = 2,
+  kEcdsaP256 = 9,
+  kEcdsaP384 = 10,
+  kEcdsaP521 = 11,
+  kNull = 13,
+  kDigitalSignature = 14
+};
+std::string name(AuthMethod method);  // "an ECDSA signature (method 9)"
 struct Authentication {
   AuthMethod method{};
+  Buffer data;
+};
+// RFC 7296 §3.6; others as they stand there.
+enum class CertEncoding : std::uint8_t { kPkcs7 = 1, kX509 = 4, kCrl = 7, kHashAndUrl = 12, kOcsp = 14 };
+// The body of a CERT or of a CERTREQ payload: of the latter the SHA-1 of public keys of authorities (§3.7).
+struct Certificate {
+  CertEncoding encoding{};
   Buffer data;
 };
 
@@ -62,7 +80,9 @@ struct Payloads {
   std::vector<Notify> notifies;
   std::vector<Delete> deletes;
   std::optional<TrafficSelectors> tsi, tsr;
-  bool eap = false;  // there is an EAP payload
+  std::optional<Buffer> eap;  // the packet inside
+  std::vector<Certificate> certificates, certificate_requests;
+  std::optional<Configuration> configuration;
   std::optional<std::uint8_t> unknown_critical;
 
   const Notify* find(NotifyType type) const;
@@ -70,11 +90,14 @@ struct Payloads {
 };
 
 Result<Payloads> parse_payloads(std::uint8_t first, Bytes chain);
-// The SK payload of a message: where its body (IV, ciphertext, ICV) begins, and the type of the first payload
-// inside. What stands before it is authenticated, nothing may follow it (§3.14).
+// The SK payload of a message, or its SKF (RFC 7383 §2.5): where its body (IV, ciphertext, ICV) begins, and
+// the type of the first payload inside. What stands before the body is authenticated, nothing may follow it
+// (§3.14).
 struct SkPayload {
   std::size_t body = 0;
-  std::uint8_t first = 0;
+  std::uint8_t first = 0;               // SKF: of the first fragment, zero in all others
+  std::uint16_t number = 0, total = 0;  // SKF: 1 <= number <= total. Zero: it is an SK
+  bool fragment() const { return total != 0; }
 };
 Result<SkPayload> find_sk(Bytes message);
 

@@ -52,6 +52,13 @@ void PayloadWriter::auth(Bytes data, AuthMethod method) {
   add(PayloadType::kAuth, body.view());
 }
 
+void PayloadWriter::certificate(PayloadType type, CertEncoding encoding, Bytes data) {
+  Writer body;
+  body.u8(static_cast<std::uint8_t>(encoding));
+  body.bytes(data);
+  add(type, body.view());
+}
+
 void PayloadWriter::notify(NotifyType type, Bytes data, ProtocolId protocol, Bytes spi) {
   add(PayloadType::kNotify, notify_body({.protocol = protocol,
                                          .type = type,

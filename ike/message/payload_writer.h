@@ -22,6 +22,10 @@ class PayloadWriter {
   void ke(DhGroup group, Bytes data);
   void id(PayloadType type, const Identity& identity);
   void auth(Bytes data, AuthMethod method = AuthMethod::kSharedKey);
+  void certificate(PayloadType type, CertEncoding encoding, Bytes data);
+  void configuration(const Configuration& configuration) {
+    add(PayloadType::kCp, configuration_body(configuration));
+  }
   void nonce(Bytes data) { add(PayloadType::kNonce, data); }
   void notify(NotifyType type, Bytes data = {}, ProtocolId protocol = ProtocolId::kNone, Bytes spi = {});
   void del(ProtocolId protocol, const std::vector<Buffer>& spis);

@@ -14,6 +14,8 @@
 #include "dp/base/secret.h"
 #include "ike/message/identity.h"
 #include "ike/message/proposal.h"
+#include "ike/pad/credentials.h"
+#include "ike/pad/pool.h"
 
 namespace simplon::ike {
 
@@ -91,20 +93,31 @@ struct Peer {
   std::vector<AddressRange> remote_addrs;  // empty: anybody (responder only)
   Port remote_port = kIkePort;
   Identity local_id, remote_id;
-  SharedSecret psk;                 // not empty once configured
+  // How each end proves who it is, and what that needs; what it does not need is empty.
+  AuthKind local_auth = AuthKind::kPsk, remote_auth = AuthKind::kPsk;
+  SharedSecret psk;
+  Shared<Credential> credential;    // kPubkey: ours
+  Shared<Trust> trust;              // kPubkey: whom we believe
+  Shared<EapSettings> eap;          // kEap; its TLS has `credential` and `trust`
   std::vector<Proposal> proposals;  // IKE, best first
   seconds rekey_time{14400}, over_time{1440};
-  seconds dpd_delay{30};     // zero: no liveness checks
-  bool force_encap = false;  // pretend a NAT, so that ESP travels in UDP
+  seconds reauth_time{0};  // until both ends prove anew who they are (RFC 7296 §2.8.3); zero: never
+  seconds dpd_delay{30};   // zero: no liveness checks
+  std::vector<Family> wanted_addresses;  // initiator: of these families we ask for one inside of its network
+  bool force_encap = false;              // pretend a NAT, so that ESP travels in UDP
   Retransmission retransmission;
 
   bool may_be_at(const IpAddress& address) const;
+  // Equal but for what was renewed in place, with the same names: our certificate and its key, the lists of
+  // revoked ones, and the passwords of users. The IKE SAs of such a one live on.
+  bool like(const Peer& other) const;
   friend bool operator==(const Peer&, const Peer&) = default;
 };
 
 // A peer, and what is protected between it and us.
 struct Connection : Peer {
   std::vector<ChildConfig> children;
+  std::vector<Shared<Pool>> pools;  // responder: the peer gets its addresses from the first that has one
 
   const Peer& peer() const { return *this; }
   const ChildConfig* child(std::string_view child_name) const;  // null: there is none of this name

@@ -59,8 +59,10 @@ Result<void> XfrmBackend::move_sa(const SaRef& from, const SaRef& to) {
   const std::string what =
       "moving " + std::string(simplon::name(from->protocol)) + " SA " + text(from->spi) + " in the kernel";
   if (from->id != to->id || from->spi != to->spi || from->direction != to->direction ||
-      from->policy != to->policy || from->udp.has_value() != to->udp.has_value())
-    return fail(what + ": more than its peer's address and port would change");
+      from->policy != to->policy)
+    return fail(what + ": more than addresses and ports would change");
+  // Into UDP or out of it (RFC 4555 §3.5).
+  if (from->udp.has_value() != to->udp.has_value()) return end_moved(from);
   if (from->source == to->source && from->destination == to->destination) {
     if (!can_update(*from)) return end_moved(from);
     NetlinkMessage message = message_of(*to, XFRM_MSG_UPDSA);

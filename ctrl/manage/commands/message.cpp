@@ -120,9 +120,9 @@ Message child_config_message(const ike::ChildConfig& child) {
   return m;
 }
 
-Message authentication_message(const ike::Identity& id) {
+Message authentication_message(const ike::Identity& id, ike::AuthKind auth) {
   Message m;
-  m.add("class", "pre-shared key");
+  m.add("class", auth == ike::AuthKind::kPubkey ? "public key" : "pre-shared key");
   m.add("id", id.is_any() ? "%any" : id.text());
   return m;
 }
@@ -213,8 +213,8 @@ Message connection_message(const ike::Connection& connection) {
   if (connection.dpd_delay.count() > 0)
     m.add("dpd_delay", static_cast<std::uint64_t>(connection.dpd_delay.count()));
   m.add_list("proposals", std::move(proposals));
-  m.add("local-1", authentication_message(connection.local_id));
-  m.add("remote-1", authentication_message(connection.remote_id));
+  m.add("local-1", authentication_message(connection.local_id, connection.local_auth));
+  m.add("remote-1", authentication_message(connection.remote_id, connection.remote_auth));
   for (const ike::ChildConfig& child : connection.children)
     children.add(child.name, child_config_message(child));
   m.add("children", std::move(children));

@@ -110,6 +110,15 @@ TEST(ConfigDocs, EveryKeyIsDocumentedAndEveryDocumentedKeyIsAccepted) {
   EXPECT_EQ(documented(docs, "## limits"), accepted("limits: {@}"));
   EXPECT_EQ(documented(docs, "## icmp"), accepted("icmp: {@}"));
   EXPECT_EQ(documented(docs, "## secrets"), accepted_in_secrets("psks: [{@}]"));
+  EXPECT_EQ(documented(docs, "### keys"), accepted_in_secrets("keys: [{@}]"));
+  EXPECT_EQ(documented(docs, "### users"), accepted_in_secrets("users: [{@}]"));
+  EXPECT_EQ(documented(docs, "### radius"), accepted_in_secrets("radius: [{@}]"));
+  Keys radius =
+      with_section(accepted("radius: {x: {@}}"), "servers", accepted("radius: {x: {servers: [{@}]}}"));
+  EXPECT_EQ(
+      documented(docs, "## radius"),
+      with_section(radius, "dynamic_authorization", accepted("radius: {x: {dynamic_authorization: {@}}}")));
+  EXPECT_EQ(documented(docs, "## pools"), accepted("pools: {x: {@}}"));
 }
 
 TEST(ConfigDocs, EverySectionHasAHeading) {
@@ -124,9 +133,10 @@ TEST(ConfigDocs, TheExampleHasEveryKey) {
   for (const std::string& yaml :
        {std::string("@"), std::string("gateway: {@}"), std::string("ports: [{@}]"),
         std::string("ports: [{bond: {@}}]"), std::string("routes: [{@}]"),
-        std::string("connections: {x: {@}}"), child, std::string("policies: [{@, action: protect}]"),
-        std::string("log: {@}"), std::string("management: {@}"), std::string("limits: {@}"),
-        std::string("icmp: {@}")})
+        std::string("connections: {x: {@}}"), std::string("connections: {x: {local: {@}}}"),
+        std::string("connections: {x: {remote: {@}}}"), child,
+        std::string("policies: [{@, action: protect}]"), std::string("log: {@}"),
+        std::string("management: {@}"), std::string("limits: {@}"), std::string("icmp: {@}")})
     for (const std::string& key : accepted(yaml)) EXPECT_THAT(example, HasSubstr(key + ":")) << yaml;
 }
 
