@@ -6,8 +6,8 @@
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 bad=0
 rooms=(dp/base dp/packet dp/sa dp/crypto dp/ipsec dp/tables dp/worker dp/device
-  ike/message ike/pad ike/crypto ike/auth ike/sa ike/feature ike/exchange ike/endpoint
-  ctrl/vici ctrl/console ctrl/runtime ctrl/linux ctrl/backend ctrl/backend/xfrm ctrl/guard ctrl/config ctrl/install ctrl/follow
+  ike/message ike/pad ike/crypto ike/eap ike/auth ike/sa ike/feature ike/exchange ike/endpoint
+  ctrl/vici ctrl/console ctrl/runtime ctrl/linux ctrl/backend ctrl/backend/xfrm ctrl/guard ctrl/config ctrl/radius ctrl/install ctrl/follow
   ctrl/manage/commands ctrl/manage ctrl/gateway)
 mapfile -t all < <(find dp ike ctrl -name '*.h' -o -name '*.cpp' | sort)
 [ ${#all[@]} -gt 100 ] || { echo "only ${#all[@]} files found"; exit 1; }

@@ -160,7 +160,7 @@ strongswan_configure() { # NAME
   local name=$1 dir=$run/$1 plugins=
   local p
   for p in random nonce openssl sha1 sha2 aes gcm hmac kdf curve25519 pem pkcs1 pkcs8 x509 pubkey kernel-libipsec \
-           kernel-netlink socket-default resolve updown vici; do
+           kernel-netlink socket-default resolve attr updown eap-identity eap-mschapv2 eap-tls vici; do
     [ $p = kernel-libipsec ] && [ "${KERNEL_IPSEC:-libipsec}" = netlink ] && continue
     [ -e /usr/lib/ipsec/plugins/libstrongswan-$p.so ] && plugins+=" $p"
   done
@@ -178,6 +178,7 @@ charon {
   ${CHARON:-}
   plugins {
     vici { socket = unix://${VICI:-$dir/charon.vici} }
+    resolve { file = $dir/resolv.conf }
     kernel-libipsec { allow_peer_ts = no
       ${LIBIPSEC:-} }
   }
