@@ -128,9 +128,9 @@ TEST(Rfc4514, WhatIsNoName) {
     expect(text, "need a backslash");
   expect("CN=\"a", "closing quote is missing");
   expect("CN=\"a\"b", "behind the closing quote");
-  for (const char* text : {"CN=#", raw("0c0161ff"), raw("0c02"), "CN=#c000", raw("1f0161")})
+  for (const std::string& text : {raw(""), raw("0c0161ff"), raw("0c02"), raw("c000"), raw("1f0161")})
     expect(text, "one value in DER");
-  for (const char* text : {raw("0c016"), "CN=#zz"}) expect(text, "pairs of hexadecimal digits");
+  for (const std::string& text : {raw("0c016"), raw("zz")}) expect(text, "pairs of hexadecimal digits");
   for (const char* text : {"CN=\\ff", "CN=\\c0\\80", "CN=\\ed\\a0\\80", "CN=\\f4\\90\\80\\80", "CN=\\e2\\82"})
     expect(text, "not UTF-8");
   for (const char* text : {"CN=gw*", "CN=**", "CN=*.example", "CN=*\\*"})
@@ -220,7 +220,8 @@ TEST(NamePattern, WithinASetValuesComeBeforeStars) {
 
 TEST(NamePattern, OnlyABareStarIsOne) {
   EXPECT_TRUE(is_name_pattern(name("C=CH, CN=*")));
-  for (const char* text : {"CN=\\*", "CN=\"*\"", "CN=\\2a", raw("0c012a"), "CN=a\\*"}) {
+  for (const std::string& text : {std::string("CN=\\*"), std::string("CN=\"*\""), std::string("CN=\\2a"),
+                                  raw("0c012a"), std::string("CN=a\\*")}) {
     EXPECT_FALSE(is_name_pattern(name(text))) << text;
     EXPECT_FALSE(fits(text, "CN=gw")) << text;
   }
