@@ -195,14 +195,14 @@ ike::Shared<ike::Credential> Certificates::credential(Section& local) {
   const Value key = local.get("key"), padding = local.get("rsa");
   const auto rsa =
       padding.choice<ike::RsaPadding>({{"pss", ike::RsaPadding::kPss}, {"pkcs1", ike::RsaPadding::kPkcs1}});
-  Files settings{rsa == ike::RsaPadding::kPkcs1 ? "pkcs1" : "pss", key ? key.node()->text : ""};
+  Files settings{rsa == ike::RsaPadding::kPss ? "pss" : "pkcs1", key ? key.node()->text : ""};
   for (const Value& item : certificate.list()) settings.push_back(item.node()->text);
   const auto [entry, fresh] = credentials_.try_emplace(std::move(settings));
   if (!fresh || !certificate) return entry->second;
   ike::Credential out{
       .chain = own_chain(certificate),
       .key = {},
-      .padding = rsa.value_or(ike::RsaPadding::kPss),
+      .padding = rsa.value_or(ike::RsaPadding::kPkcs1),
       .weak = legacy_ == Legacy::kAllow ? ike::WeakAlgorithms::kAllow : ike::WeakAlgorithms::kRefuse,
       .names = {}};
   if (out.chain.empty()) return {};

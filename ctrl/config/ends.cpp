@@ -180,6 +180,9 @@ void read_remote_auth(Section& remote, const Ends& with, Connection& out) {
   const Value methods = remote.get("eap"), radius = remote.get("radius");
   for (const Value& value : {methods, radius})
     if (!eap && value) value.error(kForEap);
+  for (const Value& value : {methods, radius})
+    if (eap && out.local_auth == Auth::kEap && value)
+      value.error("is not used where 'local' has auth: eap as well; give 'local' auth: pubkey");
   if (methods && radius) methods.error("stands beside 'radius': its servers choose the method");
   if (eap && out.local_auth != Auth::kEap && with.secrets != nullptr)
     out.eap = ike::EapSettings{.methods = read_methods(methods),

@@ -120,7 +120,8 @@ Result<void> Gateway::follow_daemon() {
 // The configuration asks for addresses where the connection has an interface.
 void Gateway::assign(const ike::InnerAddresses& given) {
   const auto tunnel = std::ranges::find(config_.tunnels, given.connection, &dp::TunnelSetup::connection);
-  if (!network_ || tunnel == config_.tunnels.end()) return;
+  if (!network_) return;
+  if (tunnel == config_.tunnels.end()) return network_->assign(given.connection, {});
   std::vector<PortAddress> addresses;
   addresses.reserve(given.addresses.size());
   for (const IpAddress& address : given.addresses)
@@ -164,6 +165,7 @@ Result<void> Gateway::begin_ike() {
   if (!guarded_ || !guarded_->adopts()) {
     if (guarded_) guarded_->forwards();
     endpoint_->configure(config_.connections, now);
+    if (network_) network_->tell_addresses();
     if (!follower_) return {};
     poller_.add(follower_->fd(), [] {});  // wakes the turn, which polls
     datapath_->set_before_injection([this] { follower_->poll(clock_now(), true); });

@@ -6,6 +6,23 @@
 
 namespace simplon::ctrl {
 
+namespace {
+
+// RFC 2866 §5.10.
+TerminateCause cause_of(ike::DownWhy why) {
+  switch (why) {
+    case ike::DownWhy::kLost:
+      return TerminateCause::kLostCarrier;
+    case ike::DownWhy::kUs:
+      return TerminateCause::kAdminReset;
+    case ike::DownWhy::kPeer:
+      break;
+  }
+  return TerminateCause::kUserRequest;
+}
+
+}  // namespace
+
 void Gateway::start_radius(Secret seed) {
   radius_ = std::make_unique<Radius>(
       Radius::Parts{.seed = std::move(seed),
@@ -18,6 +35,8 @@ void Gateway::start_radius(Secret seed) {
 
 // What the servers answered goes to the endpoint, and so does whom they end.
 void Gateway::poll_radius(Now now) {
+  outputs_->apply_all(
+      now);  // the sessions go by the IKE SAs that there are: one may have been rekeyed just now
   radius_->poll(now);
   while (const auto result = radius_->take()) endpoint_->complete(*result, now);
   while (const auto order = radius_->next_order()) {
@@ -32,7 +51,7 @@ void Gateway::account(const ike::IkeEvent& event, Now now) {
       usage_.rekeyed(event.replaced, event.ike);
       return radius_->sessions().rekeyed(event.replaced, event.ike);
     case ike::UpDown::kDown:
-      radius_->sessions().stop(event.ike, TerminateCause::kUserRequest, now);
+      radius_->sessions().stop(event.ike, cause_of(event.why), now);
       return usage_.ended(event.ike);
     case ike::UpDown::kUp:
       break;

@@ -152,6 +152,8 @@ std::vector<std::string> Network::configure(const Config& now, const std::vector
   };
   const std::vector<dp::PortIndex> removed = set_tunnels(now, errors);
   const auto is_gone = [&](dp::PortIndex port) { return std::ranges::find(removed, port) != removed.end(); };
+  for (auto& [connection, addresses] : assigned_)
+    std::erase_if(addresses, [&](const PortAddress& a) { return is_gone(a.port); });
   for (const dp::Route& route : old_routes)
     if (!is_gone(route.port) && std::ranges::find(now.routes, route) == now.routes.end())
       tell(mirror_->remove_route(route));

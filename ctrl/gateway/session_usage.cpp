@@ -17,9 +17,9 @@ void SessionUsage::removed(SaId sa) {
   node.mapped()->live.erase(sa);
 }
 
-// The old IKE SA may still be asked for; both have the same.
 void SessionUsage::rekeyed(ike::IkeSaId from, ike::IkeSaId to) {
-  if (const auto found = totals_.find(from); found != totals_.end()) totals_[to] = found->second;
+  const auto node = totals_.extract(from);
+  if (!node.empty()) totals_[to] = node.mapped();
 }
 
 RadiusUsage SessionUsage::of(ike::IkeSaId ike) const {

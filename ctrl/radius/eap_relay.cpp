@@ -87,6 +87,13 @@ Buffer state_of(const RadiusAnswer& answer) {
   return out;
 }
 
+// What is granted, where it is not what we are.
+std::optional<std::uint32_t> other_service(const RadiusPacket& packet) {
+  const auto service = packet.number(RadiusType::kServiceType);
+  const bool other = packet.code() == RadiusCode::kAccessAccept && service && *service != kServiceFramed;
+  return other ? service : std::nullopt;
+}
+
 }  // namespace
 
 ike::RelayEapResult relay_result(const RadiusAnswer& answer) {
@@ -99,6 +106,11 @@ ike::RelayEapResult relay_result(const RadiusAnswer& answer) {
   if (answer.packet->code() == RadiusCode::kAccessChallenge) {
     out.verdict = Verdict::kChallenge;
     out.state = state_of(answer);
+  } else if (const auto service = other_service(*answer.packet)) {  // RFC 2865 §5.6
+    out.eap.clear();                                                // its EAP-Success would say another thing
+    out.verdict = Verdict::kReject;
+    out.why =
+        "the RADIUS server grants service " + std::to_string(*service) + ", and we have Framed (2) alone";
   } else if (answer.packet->code() == RadiusCode::kAccessAccept) {
     out.verdict = Verdict::kAccept;
     out.msk = msk_of(answer);

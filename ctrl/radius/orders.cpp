@@ -90,7 +90,8 @@ bool RadiusOrders::is_authentic(const RadiusPacket& packet, const Master& master
 const RadiusOrders::Reply* RadiusOrders::repeated(const SocketAddress& from,
                                                   const RadiusPacket& packet) const {
   const auto found = std::ranges::find_if(replies_, [&](const Reply& reply) {
-    return reply.from == from && reply.id == packet.id() && reply.request == packet.authenticator();
+    return reply.from.address == from.address && reply.id == packet.id() &&
+           reply.request == packet.authenticator();
   });
   return found == replies_.end() ? nullptr : &*found;
 }

@@ -62,6 +62,8 @@ Result<int> UdpSockets::open(const SocketAddress& local) {
   if (fd < 0) return fail("a socket for RADIUS: " + why());
   const int on = 1;
   if (!v4) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  // Where we listen, the gateway that is to be replaced by this process does until it ends.
+  if (local.port != Port{0}) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   socklen_t length = 0;
   const AnySocketAddress any = to_kernel(local, length);
   epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};

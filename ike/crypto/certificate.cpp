@@ -70,7 +70,8 @@ Result<Proof> read_sent(const std::vector<Certificate>& payloads) {
   return out;
 }
 
-// Certificate, identity, chain, signature: the first that fails is told.
+// Certificate, identity, signature, chain: the first that fails is told. What costs most comes last, for
+// anybody can make a certificate.
 VerifyAuthResult check(X509* own, bool is_pinned, const Sent& others, const VerifyAuth& work) {
   const std::string which = certificate_text(own) + " ";
   EVP_PKEY* const key = X509_get0_pubkey(own);
@@ -79,12 +80,14 @@ VerifyAuthResult check(X509* own, bool is_pinned, const Sent& others, const Veri
     return refused(which + "has a key that " + why);
   if (const std::string why = usage_refusal(own); !why.empty()) return refused(which + why);
   if (std::string why = name_refusal(own, work.id); !why.empty()) return refused(std::move(why));
+  VerifyAuthResult proved = check_signature(work.auth, work.octets, key, work.trust->weak);
+  if (!proved.ok) return proved;
   if (is_pinned) {
     if (const std::string why = date_refusal(own); !why.empty()) return refused(which + why);
   } else if (std::string why = chain_refusal(own, others, *work.trust); !why.empty()) {
     return refused(std::move(why));
   }
-  return check_signature(work.auth, work.octets, key, work.trust->weak);
+  return proved;
 }
 
 // The peer sent none: one that we have of it.

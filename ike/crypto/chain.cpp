@@ -93,7 +93,8 @@ std::string walk(X509* leaf, const Sent& sent, const Trust& trust, Lists which, 
   static const std::vector<X509Crl> kNone;
   const Store store = store_of(trust.authorities);
   const Certificates between(sk_X509_new_null());
-  const Crls lists = lists_of(trust, which == Lists::kAll ? sent.crls : kNone);
+  const Crls lists = how == Revocation::kNo ? Crls(sk_X509_CRL_new_null())
+                                            : lists_of(trust, which == Lists::kAll ? sent.crls : kNone);
   const StoreContext context(X509_STORE_CTX_new());
   bool ready = store && between && lists && context;
   for (const X509Certificate& c : sent.between) ready = ready && sk_X509_push(between.get(), c.get()) > 0;
@@ -118,10 +119,14 @@ std::string date_refusal(const X509* certificate) {
 
 std::string chain_refusal(X509* leaf, const Sent& sent, const Trust& trust) {
   const Revocation how = trust.revocation;
-  if (how == Revocation::kNo || sent.crls.empty()) return walk(leaf, sent, trust, Lists::kOurs, how);
+  // For who is of no authority no list is read: they may be large.
+  std::string why = walk(leaf, sent, trust, Lists::kOurs, Revocation::kNo);
+  const bool listed = how == Revocation::kStrict || !trust.crls.empty() || !sent.crls.empty();
+  if (!why.empty() || how == Revocation::kNo || !listed) return why;
+  if (sent.crls.empty()) return walk(leaf, sent, trust, Lists::kOurs, how);
   // First whom our own lists name: an older list of the peer's does not undo that. Then whether there are
   // lists of all, with those that it sent.
-  std::string why = walk(leaf, sent, trust, Lists::kOurs, Revocation::kIfPresent);
+  why = walk(leaf, sent, trust, Lists::kOurs, Revocation::kIfPresent);
   return why.empty() ? walk(leaf, sent, trust, Lists::kAll, how) : why;
 }
 

@@ -65,6 +65,7 @@ std::array<std::uint8_t, 16> md4(Bytes message) {
   explicit_bzero(padded.data(), padded.size());
   std::array<std::uint8_t, 16> out{};
   for (std::size_t i = 0; i < state.size(); ++i) store_be32(out.data() + 4 * i, __builtin_bswap32(state[i]));
+  explicit_bzero(state.data(), sizeof state);
   return out;
 }
 

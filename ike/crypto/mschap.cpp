@@ -90,7 +90,15 @@ Secret unicode(Bytes utf8) {
   return Secret(std::move(out));
 }
 
-Secret hash_of_hash(const Secret& password_hash) { return Secret(Bytes(md4(password_hash.bytes()))); }
+// The hash is as good as the password.
+Secret md4_secret(Bytes of) {
+  auto digest = md4(of);
+  Secret out{Bytes(digest)};
+  explicit_bzero(digest.data(), digest.size());
+  return out;
+}
+
+Secret hash_of_hash(const Secret& password_hash) { return md4_secret(password_hash.bytes()); }
 
 // RFC 3079 §3.4, GetAsymmetricStartKey.
 void start_key(Bytes master, std::string_view magic, Buffer& out) {
@@ -112,7 +120,7 @@ std::string_view without_domain(std::string_view user) {
   return at == user.npos ? user : user.substr(at + 1);
 }
 
-Secret nt_password_hash(Bytes password) { return Secret(Bytes(md4(unicode(password).bytes()))); }
+Secret nt_password_hash(Bytes password) { return md4_secret(unicode(password).bytes()); }
 
 Buffer nt_response(const MsChapExchange& exchange, const Secret& password_hash) {
   const auto challenge = challenge_hash(exchange);

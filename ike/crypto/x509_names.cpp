@@ -86,13 +86,14 @@ std::string usage_refusal(X509* certificate) {
   // All bits are set where the extension is absent.
   if ((X509_get_key_usage(certificate) & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) == 0)
     return "has a keyUsage without digitalSignature";
-  constexpr int kAbsent = -1, kCritical = 1, kTwice = -2;
+  constexpr int kAbsent = -1;
   int critical = kAbsent;
   const KeyUsages usages(
       static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(certificate, NID_ext_key_usage, &critical, nullptr)));
   ERR_clear_error();
-  if (critical == kTwice || (critical == kCritical && (!usages || !allows_ike(usages.get()))))
-    return "has an extendedKeyUsage that is critical and is not for IKE";
+  // RFC 5280 §4.2.1.12, RFC 4945 §5.1.3.12: also where it is not critical.
+  if (critical != kAbsent && (!usages || !allows_ike(usages.get())))
+    return "has an extendedKeyUsage that is not for IKE";
   return {};
 }
 

@@ -2,6 +2,7 @@
 #include "ike/eap/relay.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace simplon::ike {
@@ -13,6 +14,9 @@ constexpr unsigned kMostRounds = 250;
 constexpr std::size_t kLeastMsk = 64;  // RFC 3748 §7.10
 
 using Verdict = RelayEapResult::Verdict;
+
+// EAP-TLS, TTLS, PEAP, FAST, TEAP: the identity that comes before is for finding the server (RFC 3748 §7.3).
+constexpr std::array kInTls{13U, 21U, 25U, 43U, 55U};
 
 class RelayServer final : public EapServer {
  public:
@@ -34,6 +38,7 @@ class RelayServer final : public EapServer {
   Buffer state_;      // of the RADIUS server
   std::uint8_t id_;   // of the last request
   unsigned rounds_ = 0;
+  EapType method_{};
   bool busy_ = false, over_ = false;
 };
 
@@ -77,6 +82,7 @@ Step<EapAnswer> RelayServer::answer(Bytes response) {
   if (++rounds_ > kMostRounds) return failure("an EAP conversation without an end");
   if (user_.empty() && (packet->type != EapType::kIdentity || !take_identity(packet->data)))
     return failure("no usable identity in an EAP response");
+  if (packet->type != EapType::kIdentity && packet->type != EapType::kNak) method_ = packet->type;
   return relay(Buffer(response.begin(), response.end()));
 }
 
@@ -134,6 +140,12 @@ EapAnswer RelayServer::accepted(const RelayEapResult& result) {
     return failure("the RADIUS server accepted the user, but without an EAP-Success");
   if (result.msk.size() < kLeastMsk)
     return failure("the RADIUS server sent no keys: the EAP method makes none, or the server keeps them");
+  // What the user calls itself outside of TLS nobody has proved.
+  if (result.grant.user_name.empty() &&
+      std::ranges::find(kInTls, static_cast<unsigned>(method_)) != kInTls.end())
+    return failure(
+        "the RADIUS server does not say who the user is: with EAP in TLS its Access-Accept needs a "
+        "User-Name");
   over_ = true;
   EapAnswer out;
   out.state = EapAnswer::State::kSuccess;

@@ -25,12 +25,24 @@ struct Given {
 };
 
 // What a RADIUS server gives comes before the pools; that no two users have the same is its business.
-std::optional<Given> give(IkeSa& sa, const OfFamily& of, const CfgAttribute& asked) {
+std::optional<Given> granted(IkeSa& sa, const OfFamily& of) {
   static const Pool kNoPool;
-  if (sa.grant())
-    for (const IpAddress& address : sa.grant()->addresses)
-      if (address.family() == of.family && sa.context().leases.adopt({}, sa.remote_id(), sa.id(), address))
-        return Given{address, sa.connection()->pools.empty() ? &kNoPool : sa.connection()->pools[0].get()};
+  if (!sa.grant()) return std::nullopt;
+  const auto& all = sa.grant()->addresses;
+  const auto address = std::ranges::find(all, of.family, &IpAddress::family);
+  if (address == all.end()) return std::nullopt;
+  const auto& pools = sa.connection()->pools;
+  const auto in = std::ranges::find_if(pools, [&](const Shared<Pool>& p) { return p->contains(*address); });
+  const std::string_view name = in == pools.end() ? std::string_view() : (*in)->name;
+  if (!sa.context().leases.grant(name, sa.remote_id(), sa.id(), *address)) {
+    sa.log(LogLevel::kWarning, "the RADIUS server gives it " + address->text() + ", which somebody else has");
+    return std::nullopt;
+  }
+  return Given{*address, pools.empty() ? &kNoPool : pools[0].get()};
+}
+
+std::optional<Given> give(IkeSa& sa, const OfFamily& of, const CfgAttribute& asked) {
+  if (auto by_server = granted(sa, of)) return by_server;
   for (const Shared<Pool>& pool : sa.connection()->pools) {
     if (!pool->has(of.family)) continue;
     const auto address =
@@ -92,6 +104,7 @@ std::optional<NotifyType> answer_configuration(IkeSa& sa, const Payloads& p, Pay
     if (told != given->pool) tell_domains(*given->pool, *p.configuration, answer);
     told = given->pool;
   }
+  if (!wanted && must) return NotifyType::kFailedCpRequired;
   if (wanted && inner.empty()) {  // §3.15.4
     sa.log(LogLevel::kWarning, "there is no address for '" + sa.remote_id().text() + "': " +
                                    (pools.empty() ? "the connection has no pool of that family"

@@ -62,7 +62,7 @@ void initiator_proved(IkeSa& sa, const Payloads& p, std::shared_ptr<const Connec
 
 // Whether the claim may be about this connection; else `why` says what speaks against it.
 bool may_be(const IkeSa& sa, const Payloads& p, const Connection& c, std::string& why) {
-  if (!c.remote_id.matches(*p.idi) || !is_ours(c, p)) return false;
+  if (!c.remote_id.matches(*p.idi) || !is_ours(c, p) || !c.may_be_at(sa.path().remote.address)) return false;
   if (choose({sa.proposal()}, c.proposals)) return true;
   why = "connection " + c.name + " does not take " + sa.proposal().text();
   return false;

@@ -54,6 +54,12 @@ const IkeSa* other_owner(const IkeSa& sa, const ChildConfig& config, const Selec
   return nullptr;
 }
 
+// Its far side is an address of our pools, which the peer has not asked for, or not got.
+bool lacks_address(const IkeSa& sa, const ChildConfig& config, SaMode mode) {
+  return mode == SaMode::kTunnel && config.selectors.remote.empty() && !sa.connection()->pools.empty() &&
+         sa.path().inner_remote.empty();
+}
+
 }  // namespace
 
 FragmentHandling agreed_fragments(const ChildConfig& config, const Payloads& p) {
@@ -68,6 +74,11 @@ Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces)
     const ChildConfig& config = *candidate;
     if (replaces && config.name != replaces->config.name) continue;
     const SaMode mode = mode_for(config, p);
+    if (lacks_address(sa, config, mode)) {
+      out.refusal = NotifyType::kFailedCpRequired;
+      out.why = "the peer has no address of the pools";
+      continue;
+    }
     const Selectors want = effective_selectors(config, sa.path()), theirs = offered(sa, p, mode);
     Selectors got{without_covered(narrow(theirs.local, want.local)),
                   without_covered(narrow(theirs.remote, want.remote))};

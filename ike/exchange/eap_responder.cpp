@@ -71,6 +71,7 @@ void failed(IkeSa& sa, const EapAnswer& answer, Now now) {
 
 void answered(IkeSa& sa, EapAnswer answer, Now now) {
   EapConversation& eap = *sa.handshake()->eap;
+  sa.times().heard = now;  // from here on we wait for it again
   switch (answer.state) {
     case EapAnswer::State::kGoOn:
       eap.refused = answer.why;
@@ -111,7 +112,7 @@ std::shared_ptr<const Connection> connection_for(const IkeSa& sa, const Payloads
   std::shared_ptr<const Connection> found;
   for (const auto& c : sa.handshake()->candidates) {
     if (c->remote_auth != AuthKind::kEap || !c->eap || !is_ours(*c, p) ||
-        !choose({sa.proposal()}, c->proposals))
+        !c->may_be_at(sa.path().remote.address) || !choose({sa.proposal()}, c->proposals))
       continue;
     // RFC 5998 §4: only who says so takes us without a certificate.
     if (c->local_auth == AuthKind::kEap && !p.find(NotifyType::kEapOnlyAuthentication)) continue;

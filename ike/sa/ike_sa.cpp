@@ -147,7 +147,7 @@ void IkeSa::establish(Now now) {
   log(LogLevel::kInfo, "IKE SA up between '" + local_id_.text() + "' at " + path_.local.text() + " and '" +
                            remote_id_.text() + "' at " + path_.remote.text() + ", " + proposal_->text() +
                            (path_.nat() ? ", ESP in UDP" : ""));
-  context_.outputs.emplace_back(IkeEvent{UpDown::kUp, id_, IkeSaId{}});
+  context_.outputs.emplace_back(IkeEvent{UpDown::kUp, id_, IkeSaId{}, DownWhy{}});
   for (const std::uint64_t t : std::exchange(handshake_->tickets, {})) context_.finish(t, true);
   tasks_.push_all_first(std::exchange(handshake_->children, {}));
 }
@@ -194,6 +194,7 @@ void IkeSa::moved(SaId sa, const SocketAddress& remote, Now now) {
 void IkeSa::adopt(std::shared_ptr<const Connection> connection, Now now) {
   connection_ = std::move(connection);
   children_.adopt(connection_);
+  if (established() && !replaced()) tell_inner_addresses();  // the interface may be another one
   run_tasks(now);
 }
 
@@ -219,13 +220,27 @@ void IkeSa::end(const std::string& why, Now now) {
   close(why, now);
 }
 
+DownWhy IkeSa::down_why() const {
+  switch (end_) {
+    case End::kLost:
+      return DownWhy::kLost;
+    case End::kClosedByPeer:
+      return DownWhy::kPeer;
+    case End::kNone:
+    case End::kClosing:
+    case End::kReplaced:
+      break;
+  }
+  return DownWhy::kUs;
+}
+
 void IkeSa::close(const std::string& why, Now now) {
   if (dead()) return;
   finish_tickets(why);
   children_.clear(now);
   release_inner_addresses();
   if (!replaced() && times_.established != Now{})
-    context_.outputs.emplace_back(IkeEvent{UpDown::kDown, id_, IkeSaId{}});
+    context_.outputs.emplace_back(IkeEvent{UpDown::kDown, id_, IkeSaId{}, down_why()});
   state_ = State::kDead;
   context_.touched.insert(id_);
 }

@@ -232,6 +232,7 @@ class IkeSa {
   const Retransmission& retransmission() const;
 
   bool free() const;  // a task may begin
+  DownWhy down_why() const;
   void finish_tickets(const std::string& why);
   void set_lifetime(Now now);
   void begin_authentication_life(Now now);

@@ -254,7 +254,7 @@ std::optional<Payloads> IkeSa::unprotect(const Header& h, const Datagram& datagr
 // Of a message that is authenticated and fresh: a request that is new, or the response to our request.
 void IkeSa::update_path(const Datagram& d, Now now) {
   const bool floating = authenticating() && !initiator();  // to port 4500
-  if (floating) {
+  if (floating && (!connection_ || peer().may_be_at(d.remote.address))) {
     path_.local = d.local;
     path_.remote = d.remote;
   } else if (path_.follows_peer() && d.local == path_.local) {

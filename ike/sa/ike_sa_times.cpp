@@ -64,6 +64,7 @@ void IkeSa::tick_authentication(Now now) {
 
 Now IkeSa::half_open_until() const {
   if (!handshake_ || !handshake_->eap) return times_.created + kHalfOpen;
+  if (window_.handling()) return times_.created + kHalfOpenWithEap;  // it waits for us
   return std::min(times_.heard + kHalfOpen, times_.created + kHalfOpenWithEap);
 }
 

@@ -191,6 +191,14 @@ bool Leases::adopt(std::string_view pool, const Identity& who, IkeSaId holder, c
   return true;
 }
 
+bool Leases::grant(std::string_view pool, const Identity& who, IkeSaId holder, const IpAddress& address) {
+  if (const auto has = held_by(holder, address.family())) return *has == address;
+  const Owner owner = owner_of(id_of(pool), address.family(), who.key());
+  const bool taken = take_from_own(address, owner, holder);
+  erase_if_idle(owner);
+  return taken || adopt(pool, who, holder, address);
+}
+
 void Leases::hold(const IpAddress& address, Owner owner, IkeSaId holder) {
   ++owner->second.held;
   ++usage_[owner->first.pool].held;

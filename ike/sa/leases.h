@@ -57,6 +57,9 @@ class Leases {
   // Of an IKE SA that another process made: exactly this address, even if the pool has it no more. False:
   // another IKE SA has it.
   bool adopt(std::string_view pool, const Identity& who, IkeSaId holder, const IpAddress& address);
+  // What somebody else decided that the identity has (RADIUS), as adopt(); from another IKE SA of the same
+  // identity it is taken over, if that had it of the same pool.
+  bool grant(std::string_view pool, const Identity& who, IkeSaId holder, const IpAddress& address);
   void release(IkeSaId holder);
   // `from` was rekeyed (RFC 7296 §2.18), and `to` has what it had.
   void hand_over(IkeSaId from, IkeSaId to);

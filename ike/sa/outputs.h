@@ -49,9 +49,11 @@ struct InnerAddresses {
   std::vector<IpAddress> addresses;
 };
 enum class UpDown : std::uint8_t { kUp, kDown, kRekeyed };
-struct IkeEvent {  // console: ike-updown, ike-rekey
+enum class DownWhy : std::uint8_t { kPeer, kLost, kUs };  // who ended it; kLost: an error did
+struct IkeEvent {                                         // console: ike-updown, ike-rekey
   UpDown what{};
   IkeSaId ike{}, replaced{};
+  DownWhy why{};  // of kDown
 };
 struct ChildEvent {  // console: child-updown, child-rekey
   UpDown what{};

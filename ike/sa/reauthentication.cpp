@@ -98,7 +98,8 @@ void IkeSa::release_inner_addresses() {
     context_.leases.hand_over(id_, holder->id_);
   else
     context_.leases.release(id_);
-  if (replaced() || path_.inner_local.empty()) return;
+  if (replaced() || times_.established == Now{} || path_.inner_local.empty())
+    return;  // else it has told none
   if (const IkeSa* const user = other_with(&Path::inner_local); user != nullptr)
     user->tell_inner_addresses();
   else

@@ -6,7 +6,7 @@
 set -u
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 source tests/checks/tree.sh
-[ $# -gt 0 ] || set -- packet_fuzz aggfrag_fuzz ike_message_fuzz ike_endpoint_fuzz vici_fuzz config_fuzz
+[ $# -gt 0 ] || set -- packet_fuzz aggfrag_fuzz ike_message_fuzz ike_endpoint_fuzz certificate_fuzz eap_fuzz radius_fuzz vici_fuzz config_fuzz
 fuzz_build "$@" fuzz_seeds
 
 seeds=$build/seeds bad=0

@@ -7,6 +7,7 @@
 #include "ctrl/vici/packet.h"
 #include "ike/message/payload.h"
 #include "ike/message/payload_writer.h"
+#include "tests/ike/certificates.h"
 
 namespace {
 
@@ -109,6 +110,55 @@ void ike_seeds() {
   write("ike_endpoint_fuzz", "all", all);
 }
 
+void certificate_seeds() {
+  const test::Issued root = test::authority("CN=Root");
+  for (const char* key : {"EC:P-256", "RSA:2048", "ED25519"}) {
+    const test::Issued leaf = test::certificate("C=CH, O=Example, CN=a.example", root,
+                                                {.names = {"DNS:a.example", "IP:192.0.2.1"}, .key = key});
+    write("certificate_fuzz", std::string("leaf-") + key, leaf.der);
+    Writer proof;
+    proof.be16(static_cast<std::uint16_t>(leaf.der.size()));
+    proof.bytes(leaf.der);
+    proof.bytes(test::crl(root, {leaf}));
+    write("certificate_fuzz", std::string("proof-") + key, proof.view());
+    write("certificate_fuzz", std::string("key-") + key, leaf.key.bytes());
+  }
+  const std::string pem = test::to_pem("CERTIFICATE", root.der);
+  write("certificate_fuzz", "pem", Bytes(reinterpret_cast<const std::uint8_t*>(pem.data()), pem.size()));
+}
+
+void radius_seeds() {
+  for (const std::uint8_t code : {2, 3, 11, 40, 43}) {
+    Writer out;
+    out.u8(code);
+    out.u8(1);
+    out.be16(20 + 18 + 6 + 8);
+    out.zeros(16);
+    for (const auto& [type, size] : {std::pair{80, 18}, std::pair{79, 6}, std::pair{26, 8}}) {
+      out.u8(static_cast<std::uint8_t>(type));
+      out.u8(static_cast<std::uint8_t>(size));
+      out.zeros(static_cast<std::size_t>(size) - 2);
+    }
+    write("radius_fuzz", std::to_string(code), out.view());
+  }
+}
+
+// Who speaks; and records: a choice, a length, octets (eap_fuzz.cpp).
+void eap_seeds() {
+  for (std::uint8_t who = 0; who < 4; ++who)
+    for (std::uint8_t type = 0; type < 3; ++type) {
+      Writer out;
+      out.u8(who);
+      for (const std::uint8_t choice : {std::uint8_t{1}, static_cast<std::uint8_t>(1 + 4 * type)}) {
+        out.u8(choice);
+        out.be16(54);
+        out.u8(2);
+        out.zeros(53);
+      }
+      write("eap_fuzz", std::to_string(who) + "-" + std::to_string(type), out.view());
+    }
+}
+
 // What it is, the SA, a size, a choice; and octets or edits (packet_fuzz.cpp).
 void packet_seeds() {
   const Buffer udp4 = {0x45, 0x00, 0x00, 0x30, 0x00, 0x00, 0x00, 0x00, 0x40, 0x11, 0x4c, 0xbe,
@@ -175,6 +225,9 @@ int main(int argc, char** argv) {
   if (argc != 2) return 2;
   directory = argv[1];
   ike_seeds();
+  certificate_seeds();
+  eap_seeds();
+  radius_seeds();
   vici_seeds();
   packet_seeds();
   aggfrag_seeds();

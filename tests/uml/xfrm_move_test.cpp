@@ -147,9 +147,19 @@ TEST_F(XfrmMove, WhatWouldBeAnotherSaIsRefused) {
   EXPECT_TRUE(refused([](SaSpec& sa) { sa.direction = Direction::kIn; }));
   EXPECT_TRUE(refused([](SaSpec& sa) { sa.id = SaId{99}; }));
   EXPECT_TRUE(refused([](SaSpec& sa) { sa.spi = Spi{0x2000}; }));
-  EXPECT_TRUE(refused([](SaSpec& sa) { sa.udp.reset(); }));
   EXPECT_EQ(shell("ip -n A xfrm state").find("31000"), std::string::npos);
   EXPECT_FALSE(refused([](SaSpec&) {}));
+}
+
+// RFC 4555 §3.5: a NAT has gone, which the kernel cannot be told of an SA.
+TEST_F(XfrmMove, OutOfUdpAnSaEndsAndAsksForAnother) {
+  tunnel(suite("aes128gcm16"));
+  move(0, [](SaSpec& sa) { sa.udp.reset(); });
+  EXPECT_FALSE(a_->counters(sas_[0])) << shell("ip -n A xfrm state");
+  const auto expired = limits(*a_);
+  ASSERT_EQ(expired.size(), 1u);
+  EXPECT_EQ(expired[0].sa, sas_[0]->id);
+  EXPECT_FALSE(expired[0].hard);
 }
 
 // Out of descriptors: the SA stays what it was, and the move is tried again.

@@ -75,7 +75,7 @@ TEST_F(ConfigCertificates, AreReadFromTheFilesBesideTheConfiguration) {
   ASSERT_TRUE(c.credential && c.trust);
   EXPECT_THAT(c.credential->chain, SizeIs(1));
   EXPECT_FALSE(c.credential->key.empty());
-  EXPECT_EQ(c.credential->padding, ike::RsaPadding::kPss);
+  EXPECT_EQ(c.credential->padding, ike::RsaPadding::kPkcs1);
   EXPECT_EQ(c.credential->weak, ike::WeakAlgorithms::kRefuse);
   EXPECT_THAT(c.credential->names, SizeIs(3));
   EXPECT_THAT(c.trust->authorities, SizeIs(1));
@@ -226,7 +226,7 @@ TEST_F(ConfigCertificates, AreOfOneEndIfWanted) {
 TEST_F(ConfigCertificates, OfManyConnectionsAreOneValue) {
   std::string text = yaml(kOurs);
   for (int n = 2; n < 100; ++n) text += connection("c" + std::to_string(n), n, kOurs);
-  text += connection("other", 100, kOurs + ", rsa: pkcs1", ", authorities: [root.pem, root.pem]");
+  text += connection("other", 100, kOurs + ", rsa: pss", ", authorities: [root.pem, root.pem]");
   const auto config = load(text);
   ASSERT_TRUE(config);
   const ike::Connection &first = *config->connections[0], &other = *config->connections.back();

@@ -13,7 +13,12 @@ using Verdict = RelayEapResult::Verdict;
 
 // RFC 3579.
 struct RelayServerTest : testing::Test {
-  RelayServerTest() { EXPECT_EQ(std::get<EapAnswer>(server->begin("")).packet, hex("01 05 0005 01")); }
+  RelayServerTest() { restart(); }
+  void restart() {
+    server = relay_server(
+        {.group = "corp", .calling = "192.0.2.7", .called = "192.0.2.1", .nas_port = 9, .first_id = 5});
+    EXPECT_EQ(std::get<EapAnswer>(server->begin("")).packet, hex("01 05 0005 01"));
+  }
 
   // To the RADIUS server; none: it was answered at once.
   const RelayEap* say(const Buffer& response) {
@@ -32,8 +37,7 @@ struct RelayServerTest : testing::Test {
     return std::get<Later<EapAnswer>>(step).finish(WorkResult(std::move(result)));
   }
 
-  std::unique_ptr<EapServer> server = relay_server(
-      {.group = "corp", .calling = "192.0.2.7", .called = "192.0.2.1", .nas_port = 9, .first_id = 5});
+  std::unique_ptr<EapServer> server;
   Step<EapAnswer> step;
 };
 
@@ -72,6 +76,23 @@ TEST_F(RelayServerTest, AConversationIsPassedOn) {
 TEST_F(RelayServerTest, WithoutAnotherNameTheUserIsWhoItSays) {
   say(kIdentity);
   EXPECT_EQ(hear(Verdict::kAccept, kSuccess, Secret(Buffer(64, 7))).identity, "alice");
+}
+
+// RFC 3748 §7.3: what it says before TLS nobody proves.
+TEST_F(RelayServerTest, InsideOfTlsTheServerHasToSayWhoItIs) {
+  for (const bool named : {false, true}) {
+    restart();
+    say(kIdentity);
+    hear(Verdict::kChallenge, hex("01 06 0006 19 01"));
+    say(hex("02 06 0006 19 02"));  // PEAP
+    RadiusGrant grant;
+    if (named) grant.user_name = "alice";
+    const EapAnswer end = hear(Verdict::kAccept, kSuccess, Secret(Buffer(64, 7)), grant);
+    EXPECT_EQ(end.state, named ? State::kSuccess : State::kFailure);
+    if (!named) {
+      EXPECT_NE(end.why.find("needs a User-Name"), std::string::npos);
+    }
+  }
 }
 
 TEST_F(RelayServerTest, AnAcceptThatIsNotWholeLetsNobodyIn) {

@@ -88,16 +88,20 @@ TEST(Rfc7296_2_18, TheAddressStaysWhenBothAreRekeyed) {
   EXPECT_EQ(inner(pair.left), before) << "who comes again gets what it had";
 }
 
+void add_child_for(const char* theirs, std::uint32_t spi, PayloadWriter& out) {
+  Proposal esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
+  esp.spi = spi_bytes(spi);
+  out.sa({esp});
+  out.ts(PayloadType::kTsi, {*TrafficSelector::parse(theirs)});
+  out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.0.0/16")});
+}
+
 // Asks the gateway, which is the left one, for an address and a child.
 std::optional<BarePeer::Heard> ask(BarePeer& peer, std::uint32_t spi) {
   peer.initiate();
   PayloadWriter out = peer.authenticated();
   out.configuration({CfgType::kRequest, {CfgAttribute::empty(CfgAttributeType::kInternalIp4Address)}});
-  Proposal esp = *Proposal::parse("aes128gcm16", ProtocolId::kEsp);
-  esp.spi = spi_bytes(spi);
-  out.sa({esp});
-  out.ts(PayloadType::kTsi, {*TrafficSelector::parse("0.0.0.0/0")});
-  out.ts(PayloadType::kTsr, {*TrafficSelector::parse("0.0.0.0/0")});
+  add_child_for("0.0.0.0/0", spi, out);
   peer.say(Exchange::kIkeAuth, false, 1, out);
   return peer.hear();
 }
@@ -163,6 +167,39 @@ TEST(Rfc7296_3_15, WhatTheClientAsksForIsToldAndNoMore) {
   EXPECT_TRUE(got.has(CfgAttributeType::kInternalIp4Subnet));
   EXPECT_FALSE(got.has(CfgAttributeType::kInternalIp6Address)) << "the pool has none";
   EXPECT_FALSE(got.has(CfgAttributeType{4711}));
+}
+
+TEST(Rfc7296_2_19, WithoutAnAddressOfThePoolsThereIsNoChildLaterEither) {
+  Side gate(2);
+  Now now{1000s};
+  gate.endpoint.configure({gateway({pool("198.19.0.1-198.19.0.9")}, true)}, now);
+  BarePeer peer(gate, now);
+  peer.authenticate_without_child();
+  ASSERT_EQ(gate.status().state, IkeState::kEstablished);
+  PayloadWriter out;
+  add_child_for("198.51.100.2", 0x1000, out);  // its outer address
+  out.nonce(Buffer(32, 8));
+  peer.say(Exchange::kCreateChildSa, false, 2, out);
+  const auto answer = peer.hear();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->payloads.find(NotifyType::kFailedCpRequired));
+  EXPECT_TRUE(gate.installed.empty());
+}
+
+TEST(Rfc7296_2_19, WhoAsksForDnsAloneGetsNoChild) {
+  Side gate(2);
+  Now now{1000s};
+  gate.endpoint.configure({gateway({pool("198.19.0.1-198.19.0.9")}, true)}, now);
+  BarePeer peer(gate, now);
+  peer.initiate();
+  PayloadWriter out = peer.authenticated();
+  out.configuration({CfgType::kRequest, {CfgAttribute::empty(CfgAttributeType::kInternalIp4Dns)}});
+  add_child_for("198.51.100.2", 0x1000, out);
+  peer.say(Exchange::kIkeAuth, false, 1, out);
+  const auto answer = peer.hear();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->payloads.find(NotifyType::kFailedCpRequired));
+  EXPECT_TRUE(gate.installed.empty());
 }
 
 TEST(Rfc7296_2_4, ADeviceThatComesAnewGetsItsAddressAgain) {
