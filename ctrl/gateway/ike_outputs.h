@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ctrl/gateway/guarded.h"
@@ -43,7 +44,7 @@ class IkeOutputs {
     // That a user of RADIUS has come or gone.
     std::function<void(const ike::IkeEvent&, ike::Now)> account;
   };
-  explicit IkeOutputs(Parts parts) : parts_(parts) {}
+  explicit IkeOutputs(Parts parts) : parts_(std::move(parts)) {}
 
   // Applies all outputs that the endpoint has, and installs what they changed. What they follow from is in
   // the journal before.

@@ -33,8 +33,8 @@ crossed() {
 }
 # Pieces by RFC 7383 of this end: the first payload is of type 53 (SKF); on port 4500 there is a marker before it.
 cut() {
-  local filter="src host 198.51.100.$1 and ((udp port 500 and udp[24] = 53) or (udp port 4500 and udp[28] = 53))"
-  [ "$outer" = 6 ] && filter="src host 2001:db8:ffff::$1 and ((udp port 500 and ip6[64] = 53) or (udp port 4500 and ip6[68] = 53))"
+  local filter="src host 198.51.100.$1 and ((udp port 500 and udp[24] = 53) or (udp port 4500 and udp[8:4] = 0 and udp[28] = 53))"
+  [ "$outer" = 6 ] && filter="src host 2001:db8:ffff::$1 and ((udp port 500 and ip6[64] = 53) or (udp port 4500 and ip6[48:4] = 0 and ip6[68] = 53))"
   [ -n "$(tcpdump -nr "$run/wan.pcap" "$filter" 2>/dev/null)" ]
 }
 both_cut() { cut 1 && cut 2; }

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "tests/ctrl/config/texts.h"
+#include "tests/ike/certificates.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -86,6 +87,13 @@ TEST_F(ConfigFile, WhatIsNoFileIsAnError) {
 // The files that people copy work as they are, each with the example of a secrets file beside it.
 TEST_F(ConfigFile, ExamplesOfTheTreeAreGood) {
   const std::filesystem::path conf = SIMPLON_TREE "/conf";
+  using namespace ike::test;
+  const Issued root = authority("CN=Root", {.to = 100 * 24 * 3600});
+  const Issued gateway =
+      certificate("CN=gw-a.example.net", root, {.names = {"DNS:gw-a.example.net"}, .to = 100 * 24 * 3600});
+  write("root.pem", to_pem("CERTIFICATE", root.der));
+  write("gw-a.pem", to_pem("CERTIFICATE", gateway.der));
+  write("gw-a.key", to_pem("PRIVATE KEY", gateway.key.bytes()), 0600);
   int seen = 0;
   for (const auto& file : std::filesystem::directory_iterator(conf)) {
     const std::string copy = folder_ + "/" + file.path().filename().string();
