@@ -78,7 +78,7 @@ class Secrets {
   using Ids = std::vector<std::string>;  // one or two identities, sorted
   struct Pattern {
     ike::Identity peer;
-    std::optional<ike::Identity> ours;
+    ike::Identity ours;  // %any: whoever we are
     SharedSecret secret;
   };
   struct PskIds;

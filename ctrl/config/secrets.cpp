@@ -107,8 +107,7 @@ Secrets Secrets::read(const Yaml& root, Report& report) {
   for (const Value& item : file.get("radius").list()) read_radius_secret(item, read_secret, out.radius_);
   file.finish();
   std::ranges::stable_sort(out.patterns_, [](const Pattern& a, const Pattern& b) {
-    return std::pair(a.peer.data.size(), a.ours.has_value()) >
-           std::pair(b.peer.data.size(), b.ours.has_value());
+    return std::pair(a.peer.data.size(), !a.ours.is_any()) > std::pair(b.peer.data.size(), !b.ours.is_any());
   });
   return out;
 }
@@ -141,7 +140,7 @@ void Secrets::read_psk(const Value& value) {
   const bool fresh = psks_.try_emplace(ids.all, secret).second;
   if (!fresh && !ids.all.empty()) ids_value.error("there is a secret for these identities already");
   if (ids.patterns.empty()) return;
-  const auto ours = ids.exact.empty() ? std::nullopt : std::optional(ids.exact.front());
+  const ike::Identity ours = ids.exact.empty() ? ike::Identity{} : ids.exact.front();
   patterns_.push_back({.peer = ids.patterns.front(), .ours = ours, .secret = secret});
 }
 
@@ -191,7 +190,7 @@ SharedSecret Secrets::find(const ike::Identity& local, const ike::Identity& remo
   for (const Ids& ids : {key({local, remote}), key({remote})})
     if (const auto found = psks_.find(ids); found != psks_.end()) return found->second;
   for (const Pattern& pattern : patterns_)
-    if (pattern.peer.matches(remote) && (!pattern.ours || *pattern.ours == local)) return pattern.secret;
+    if (pattern.peer.matches(remote) && pattern.ours.matches(local)) return pattern.secret;
   const ike::Identity any{};
   for (const Ids& ids : {key({local, any}), key({any})})
     if (const auto found = psks_.find(ids); found != psks_.end()) return found->second;
