@@ -91,7 +91,7 @@ std::vector<Printed> printed() {
 
 TEST(Rfc7427_A, EachSchemeSignsAndVerifies) {
   for (const Printed& p : printed()) {
-    const Issued& who = with_key(p.key);
+    const Issued who = with_key(p.key);
     const auto made = sign(who, {.hashes = {p.hash}, .padding = {}}, p.padding);
     ASSERT_EQ(made.auth.method, AuthMethod::kDigitalSignature) << p.key << ": " << made.why;
     EXPECT_EQ(identifier_of(made.auth), hex(p.identifier)) << p.key;
@@ -109,7 +109,7 @@ TEST(Rfc7427_A, EachSchemeSignsAndVerifies) {
 
 TEST(Rfc7427_3, EachBitCounts) {
   for (const char* key : {"EC:P-256", "RSA:2048", "ED25519"}) {
-    const Issued& who = with_key(key);
+    const Issued who = with_key(key);
     const auto made = sign(who, {.hashes = kAll, .padding = {}});
     ASSERT_TRUE(verify(who, made.auth).ok) << key;
     for (std::size_t i = 0; i < made.auth.data.size(); ++i)
@@ -134,7 +134,7 @@ TEST(Rfc7427_3, EachBitCounts) {
 // RFC 4055 §2.1, §5: parameters of a hash, and of RSA with it, may be absent; of ECDSA they must be (RFC
 // 5758).
 TEST(Rfc4055_5, NullParametersMayBeAbsent) {
-  const Issued &rsa = with_key("RSA:2048"), &ec = with_key("EC:P-256");
+  const Issued rsa = with_key("RSA:2048"), ec = with_key("EC:P-256");
   const auto pkcs1 = sign(rsa, {.hashes = kAll, .padding = {}}, RsaPadding::kPkcs1);
   EXPECT_TRUE(verify(rsa, with_identifier(pkcs1.auth, hex("300b 0609 2a864886f70d01010b"))).ok);
   const auto pss = sign(rsa, {.hashes = kAll, .padding = {}});
@@ -149,7 +149,7 @@ TEST(Rfc4055_5, NullParametersMayBeAbsent) {
 }
 
 TEST(Rfc7427_4, SchemesThatAreRefused) {
-  const Issued& rsa = with_key("RSA:2048");
+  const Issued rsa = with_key("RSA:2048");
   const auto made = sign(rsa, {.hashes = kAll, .padding = {}});
   for (const char* text : {"300d 0609 2a864886f70d010105 0500",  // RSA with SHA-1
                            "300d 0609 2a864886f70d01010a 3000",  // PSS with SHA-1 (RFC 7427 A.4.1)
@@ -177,7 +177,7 @@ TEST(Rfc7427_4, ThePeerChoosesTheHash) {
 }
 
 TEST(Rfc7427_3, AnRsaPeerIsAnsweredInItsPadding) {
-  const Issued& rsa = with_key("RSA:2048");
+  const Issued rsa = with_key("RSA:2048");
   const auto pss = sign(rsa, {.hashes = kAll, .padding = RsaPadding::kPss}, RsaPadding::kPkcs1);
   EXPECT_EQ(verify(rsa, pss.auth).padding, RsaPadding::kPss);
   const auto pkcs1 = sign(rsa, {.hashes = kAll, .padding = RsaPadding::kPkcs1}, RsaPadding::kPss);
@@ -192,7 +192,7 @@ TEST(Rfc4754_7, APeerWithoutRfc7427) {
        {"EC:P-521", AuthMethod::kEcdsaP521, 132}}};
   for (const std::vector<HashId>& hashes : {std::vector<HashId>{}, std::vector{HashId::kSha1}})
     for (const auto& [key, method, length] : rows) {
-      const Issued& who = with_key(key);
+      const Issued who = with_key(key);
       const auto made = sign(who, {.hashes = hashes, .padding = {}});
       ASSERT_EQ(made.auth.method, method) << made.why;
       EXPECT_EQ(made.auth.data.size(), length);
@@ -212,7 +212,7 @@ TEST(Rfc4754_7, APeerWithoutRfc7427) {
 }
 
 TEST(Rfc7296_3_8, RsaWithSha1OnlyWhereWeakAlgorithmsMayBe) {
-  const Issued& rsa = with_key("RSA:2048");
+  const Issued rsa = with_key("RSA:2048");
   for (const std::vector<HashId>& hashes : {std::vector<HashId>{}, std::vector{HashId::kSha1}}) {
     const auto refused = sign(rsa, {.hashes = hashes, .padding = {}});
     EXPECT_TRUE(refused.auth.data.empty());
@@ -235,7 +235,7 @@ TEST(Rfc8420_2, EdwardsCurvesNeedAPeerThatKnowsThem) {
 }
 
 TEST(Rfc8247_4, ShortRsaKeys) {
-  const Issued &short_one = with_key("RSA:1024"), &tiny = with_key("RSA:768");
+  const Issued short_one = with_key("RSA:1024"), tiny = with_key("RSA:768");
   const auto refused = sign(short_one, {.hashes = kAll, .padding = {}});
   EXPECT_NE(refused.why.find("too short (RSA 1024)"), std::string::npos) << refused.why;
   const auto made =
