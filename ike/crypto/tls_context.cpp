@@ -45,6 +45,9 @@ bool TlsContext::set_rules() {
   SSL_CTX* context = context_.get();
   SSL_CTX_set_security_level(context, level(settings_.trust->weak));
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
+#ifdef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION  // RFC 8879: a small message could become a very large one
+  SSL_CTX_set_options(context, SSL_OP_NO_RX_CERTIFICATE_COMPRESSION | SSL_OP_NO_TX_CERTIFICATE_COMPRESSION);
+#endif
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_dh_auto(context, 1);
