@@ -95,15 +95,10 @@ void auth_response(IkeSa& sa, const Payloads& p, Now now) {
   }
   if (!peer.remote_id.matches(*p.idr))
     return not_believed(sa, "the peer is '" + p.idr->text() + "', not '" + peer.remote_id.text() + "'", now);
-  auto verdict = sa.context().authenticator_for(peer)->verify(octets(sa, false, p.idr_body),
-                                                              {*p.idr, *p.auth, p.certificates});
-  await<Result<Proved>>(
-      sa, std::move(verdict), now, [p](IkeSa& waiting, const Result<Proved>& proved, Now at) {
-        if (!proved)
-          return not_believed(waiting, "the peer '" + p.idr->text() + "' " + proved.error().what, at);
-        responder_proved(waiting, *p.idr, p, at);
-        waiting.run_tasks(at);
-      });
+  verify_responder(sa, p, now, [](IkeSa& waiting, const Payloads& response, Now at) {
+    responder_proved(waiting, *response.idr, response, at);
+    waiting.run_tasks(at);
+  });
 }
 
 // `auth`: null with EAP, which comes behind.
@@ -134,6 +129,18 @@ void not_believed(IkeSa& sa, const std::string& why, Now now) {
   ++sa.context().counters.auth_failed;
   sa.delete_without_waiting(NotifyType::kAuthenticationFailed, now);
   sa.end(why, now);
+}
+
+void verify_responder(IkeSa& sa, const Payloads& p, Now now, OnResponse then) {
+  auto verdict = sa.context().authenticator_for(sa.peer())->verify(octets(sa, false, p.idr_body),
+                                                                   {*p.idr, *p.auth, p.certificates});
+  await<Result<Proved>>(sa, std::move(verdict), now,
+                        [p, then = std::move(then)](IkeSa& waiting, const Result<Proved>& proved, Now at) {
+                          if (!proved)
+                            return not_believed(
+                                waiting, "the peer '" + p.idr->text() + "' " + proved.error().what, at);
+                          then(waiting, p, at);
+                        });
 }
 
 void responder_proved(IkeSa& sa, const Identity& idr, const Payloads& p, Now now) {

@@ -39,6 +39,9 @@ std::string reason(const Payloads& p, const char* otherwise);
 
 // §2.21.2: the peer believes that the IKE SA is up; we do not.
 void not_believed(IkeSa& sa, const std::string& why, Now now);
+// `then` comes when its IDr, AUTH and certificates, which are there, prove who the responder is; else it
+// ends.
+void verify_responder(IkeSa& sa, const Payloads& p, Now now, OnResponse then);
 // The responder is `idr`, and `p` its last response of IKE_AUTH.
 void responder_proved(IkeSa& sa, const Identity& idr, const Payloads& p, Now now);
 

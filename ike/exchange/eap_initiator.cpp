@@ -64,16 +64,11 @@ void first_response(IkeSa& sa, const Payloads& p, Now now) {
   eap.idr = *p.idr;
   eap.idr_body = p.idr_body;
   if (eap_alone(peer)) return go_on(sa, p, now);
-  auto verdict = sa.context().authenticator_for(peer)->verify(octets(sa, false, p.idr_body),
-                                                              {*p.idr, *p.auth, p.certificates});
-  await<Result<Proved>>(
-      sa, std::move(verdict), now, [p](IkeSa& waiting, const Result<Proved>& proved, Now at) {
-        if (!proved)
-          return not_believed(waiting, "the peer '" + p.idr->text() + "' " + proved.error().what, at);
-        waiting.handshake()->eap->responder_proved = true;
-        if (redirected_in_auth(waiting, p, at)) return;
-        go_on(waiting, p, at);
-      });
+  verify_responder(sa, p, now, [](IkeSa& waiting, const Payloads& response, Now at) {
+    waiting.handshake()->eap->responder_proved = true;
+    if (redirected_in_auth(waiting, response, at)) return;
+    go_on(waiting, response, at);
+  });
 }
 
 }  // namespace
