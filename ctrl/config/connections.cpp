@@ -107,6 +107,7 @@ ConnectionDraft read_connection(const std::string& name, const Value& value, con
   out.proposals = read_proposals(section.get("proposals"), ike::ProtocolId::kIke, config.legacy);
   read_times(section, out);
   if (const auto encap = section.get("encap").boolean()) out.force_encap = *encap;
+  if (const auto mobike = section.get("mobike").boolean()) out.mobike = *mobike;
   if (!out.local_id.data.empty()) find_secret(value, with.secrets, out);
   const InterfaceId interface = read_interface(section.get("interface"), name, config, ids);
   if (!out.wanted_addresses.empty() && interface == InterfaceId{})

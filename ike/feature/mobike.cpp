@@ -42,7 +42,8 @@ void note_others(Path& path, const Payloads& p) {
 }  // namespace
 
 void offer_mobike(const IkeSa& sa, MessageKind kind, PayloadWriter& out) {
-  if (kind.exchange != Exchange::kIkeAuth || (kind.response && !sa.path().mobike)) return;
+  if (kind.exchange != Exchange::kIkeAuth || !sa.peer().mobike || (kind.response && !sa.path().mobike))
+    return;
   out.notify(NotifyType::kMobikeSupported);
   say_others(sa, out);
 }
@@ -50,7 +51,7 @@ void offer_mobike(const IkeSa& sa, MessageKind kind, PayloadWriter& out) {
 void accept_mobike(IkeSa& sa, MessageKind kind, const Payloads& payloads) {
   Path& path = sa.path();
   if (kind.exchange == Exchange::kIkeAuth) {
-    path.mobike = payloads.find(NotifyType::kMobikeSupported) != nullptr;
+    path.mobike = sa.peer().mobike && payloads.find(NotifyType::kMobikeSupported) != nullptr;
     path.first_initiator = sa.initiator();
   }
   const bool may_say =

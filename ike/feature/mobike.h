@@ -3,9 +3,7 @@
 // besides the one that they are at. Later lists replace that one (§3.6). The moves themselves are in
 // ike/exchange/mobike.h and ike/sa/ike_sa_mobike.cpp.
 //
-// It is always offered and taken. Port 4500 is for the moves alone: an IKE SA that meets no NAT and never
-// moves stays at port 500, whereas §3.3 has the initiator leave it after IKE_SA_INIT. Every responder that
-// knows UPDATE_SA_ADDRESSES takes the port from that.
+// It is offered and taken unless the connection says that nobody moves.
 #pragma once
 
 #include "ike/feature/feature.h"

@@ -36,7 +36,9 @@ void accept_nat_detection(IkeSa& sa, MessageKind kind, const Payloads& payloads)
   Path& path = sa.path();
   path.nat_traversal = compare_addresses(sa, kind.response ? sa.spi_r() : 0, payloads);
   path.forced = sa.handshake()->pretend_nat && path.nat_traversal;
-  if (!kind.response || !path.nat()) return;
+  if (!kind.response) return;
+  const bool may_meet_nat = path.nat_traversal && sa.peer().mobike;  // on a path to come (RFC 4555 §3.3)
+  if (!path.nat() && !may_meet_nat) return;
   path.local.port = kNatTraversalPort;  // the initiator goes to port 4500 from here on
   if (path.remote.port == kIkePort) path.remote.port = kNatTraversalPort;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // NAT detection (RFC 7296 §2.23): in IKE_SA_INIT both ends say a hash of the addresses that they see; where
-// they differ a NAT stands between, ESP travels in UDP, and IKE moves to port 4500. MOBIKE asks again
-// wherever an end has moved to (RFC 4555 §3.5).
+// they differ a NAT stands between, and ESP travels in UDP. IKE moves to port 4500 if there is a NAT, or may
+// be one later where MOBIKE takes it (RFC 4555 §3.3), which asks again wherever an end has moved to (§3.5).
 #pragma once
 
 #include "ike/feature/feature.h"

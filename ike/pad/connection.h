@@ -105,6 +105,7 @@ struct Peer {
   seconds dpd_delay{30};   // zero: no liveness checks
   std::vector<Family> wanted_addresses;  // initiator: of these families we ask for one inside of its network
   bool force_encap = false;              // pretend a NAT, so that ESP travels in UDP
+  bool mobike = true;                    // it may move, as may we (RFC 4555)
   Retransmission retransmission;
 
   bool may_be_at(const IpAddress& address) const;

@@ -21,9 +21,9 @@ void fields(Codec& codec, V& value) {
   // proved.
   auto& [name, local_addrs, remote_addrs, remote_port, local_id, remote_id, local_auth, remote_auth, psk,
          credential, trust, eap, proposals, rekey_time, over_time, reauth_time, dpd_delay, wanted_addresses,
-         force_encap, retransmission] = value;
+         force_encap, mobike, retransmission] = value;
   codec(name, local_addrs, remote_addrs, remote_port, local_id, remote_id, local_auth, remote_auth, psk,
-        proposals, rekey_time, over_time, reauth_time, dpd_delay, wanted_addresses, force_encap,
+        proposals, rekey_time, over_time, reauth_time, dpd_delay, wanted_addresses, force_encap, mobike,
         retransmission);
 }
 template <class Codec, ValueOf<ChildConfig> V>

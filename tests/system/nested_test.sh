@@ -57,7 +57,7 @@ nets_a='198.18.1.0/24, "2001:db8:a::/64"' nets_c='198.18.2.0/24, "2001:db8:b::/6
   [ $way = ike ] && echo "connections:"
   connection near b $b a $a "around: {local_ts: \"$c[50]\", $esp}"
   echo "policies:" # A's and C's IKE passes through
-  echo "  - {action: bypass, local: \"$c[udp/500]\", remote: \"$a[udp/500]\"}"
+  for port in 500 4500; do echo "  - {action: bypass, local: \"$c[udp/$port]\", remote: \"$a[udp/$port]\"}"; done
 } >"$run/gwB.yaml"
 {
   top gwC '198.18.2.1/24, "2001:db8:b::1/64"' '203.0.113.9/24, "2001:db8:c::9/64"'

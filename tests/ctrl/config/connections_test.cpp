@@ -35,6 +35,7 @@ connections:
     over_time: 5m
     dpd_delay: 0
     encap: true
+    mobike: false
     retransmission: {first: 200ms, longest: 2s, tries: 3}
     children:
       net:
@@ -63,6 +64,7 @@ connections:
   EXPECT_EQ(c.over_time, 5min);
   EXPECT_EQ(c.dpd_delay, 0s);
   EXPECT_TRUE(c.force_encap);
+  EXPECT_FALSE(c.mobike);
   EXPECT_EQ(c.retransmission, (ike::Retransmission{200ms, 2000ms, 3}));
   const ike::ChildConfig& child = c.children[0];
   EXPECT_EQ(child.selectors.local[1].text(), "2001:db8:a::/64[tcp/443]");

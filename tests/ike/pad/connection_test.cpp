@@ -18,11 +18,11 @@ std::vector<std::function<void(Peer&)>> changes() {
   Peer all;
   auto& [name, local_addrs, remote_addrs, remote_port, local_id, remote_id, local_auth, remote_auth, psk,
          credential, trust, eap, proposals, rekey_time, over_time, reauth_time, dpd_delay, wanted_addresses,
-         force_encap, retransmission] = all;
+         force_encap, mobike, retransmission] = all;
   (void)name, (void)local_addrs, (void)remote_addrs, (void)remote_port, (void)local_id, (void)remote_id,
       (void)local_auth, (void)remote_auth, (void)psk, (void)credential, (void)trust, (void)eap;
   (void)proposals, (void)rekey_time, (void)over_time, (void)reauth_time, (void)dpd_delay,
-      (void)wanted_addresses, (void)force_encap, (void)retransmission;
+      (void)wanted_addresses, (void)force_encap, (void)mobike, (void)retransmission;
   return {
       [](Peer& p) { p.name = "x"; },
       [](Peer& p) { p.local_addrs.push_back(*IpAddress::parse("192.0.2.1")); },
@@ -47,6 +47,7 @@ std::vector<std::function<void(Peer&)>> changes() {
       [](Peer& p) { p.dpd_delay = seconds{1}; },
       [](Peer& p) { p.wanted_addresses = {Family::kV6}; },
       [](Peer& p) { p.force_encap = true; },
+      [](Peer& p) { p.mobike = false; },
       [](Peer& p) { p.retransmission.first = milliseconds{1}; },
       [](Peer& p) { p.retransmission.longest = milliseconds{1}; },
       [](Peer& p) { p.retransmission.tries = 1; },
