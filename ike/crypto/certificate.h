@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dp/base/result.h"
+#include "ike/crypto/fetch_job.h"
 #include "ike/crypto/signature.h"
 #include "ike/message/payload.h"
 #include "ike/pad/credentials.h"
@@ -20,6 +21,8 @@ struct VerifyAuthResult {
   bool ok = false;
   std::string why;                    // when not ok: one sentence, without the peer's octets unprinted
   std::optional<RsaPadding> padding;  // of the peer's RSA signature
+  // All is well but for what only these can tell: to be asked again with what was fetched. Not ok as yet.
+  std::vector<Wanted> wanted = {};
 };
 // Whether the peer's AUTH is over `octets` by a key that `trust` lets speak for `id`: the certificate's
 // subject or one of its other names is `id`, its keyUsage and extendedKeyUsage allow it (RFC 4945 §5.1.3),
@@ -33,6 +36,7 @@ struct VerifyAuth {
   Identity id;                            // who the peer says it is
   Buffer octets;
   Authentication auth;
+  std::vector<Fetched> fetched = {};  // what the last result wanted; what is there is not wanted again
 };
 VerifyAuthResult run(const VerifyAuth& work);
 

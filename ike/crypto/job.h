@@ -10,6 +10,7 @@
 
 #include "dp/base/secret.h"
 #include "ike/crypto/certificate.h"
+#include "ike/crypto/fetch_job.h"
 #include "ike/crypto/relay_job.h"
 #include "ike/crypto/signature.h"
 #include "ike/crypto/tls.h"
@@ -34,8 +35,9 @@ struct DiffieHellman {
 };
 DhResult run(const DiffieHellman& work);  // ike/crypto/dh.cpp
 
-using Work = std::variant<DiffieHellman, SignAuth, VerifyAuth, TlsStep, RelayEap>;
-using WorkResult = std::variant<DhResult, SignAuthResult, VerifyAuthResult, TlsStepResult, RelayEapResult>;
+using Work = std::variant<DiffieHellman, SignAuth, VerifyAuth, TlsStep, RelayEap, Fetch>;
+using WorkResult =
+    std::variant<DhResult, SignAuthResult, VerifyAuthResult, TlsStepResult, RelayEapResult, FetchResult>;
 
 enum class JobId : std::uint64_t {};
 struct Job {

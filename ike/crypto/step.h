@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An answer that comes at once, or when a piece of slow work is done.
+// An answer that comes at once, or when a piece of slow work is done, and then perhaps another one.
 #pragma once
 
 #include <functional>
@@ -10,11 +10,13 @@
 namespace simplon::ike {
 
 template <class T>
-struct Later {
-  Work work;
-  std::function<T(const WorkResult&)> finish;  // holds copies of what it needs
-};
+struct Later;
 template <class T>
 using Step = std::variant<T, Later<T>>;
+template <class T>
+struct Later {
+  Work work;
+  std::function<Step<T>(const WorkResult&)> finish;  // holds copies of what it needs
+};
 
 }  // namespace simplon::ike

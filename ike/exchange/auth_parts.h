@@ -23,7 +23,7 @@ void await(IkeSa& sa, Step<T> step, Now now, std::function<void(IkeSa&, T, Now)>
   sa.context().submit_work(
       sa.id(), std::move(later.work),
       [finish = std::move(later.finish), then = std::move(then)](
-          IkeSa& waiting, const WorkResult& result, Now at) { then(waiting, finish(result), at); });
+          IkeSa& waiting, const WorkResult& result, Now at) { await<T>(waiting, finish(result), at, then); });
 }
 
 // What the AUTH payload of one side is over.

@@ -49,7 +49,8 @@ enum class WeakAlgorithms : std::uint8_t { kRefuse, kAllow };
 
 struct Credential {
   std::vector<Buffer> chain;  // X.509, DER: our certificate, then those between it and the authority; or none
-  SharedSecret key;           // PKCS #8, DER, without a passphrase
+  SharedSecret key;           // PKCS #8, DER, without a passphrase; or, as text, where it is in a token:
+                     // "pkcs11:...", with the PIN as pin-value (RFC 7512), or "handle:0x..." of a TPM
   RsaPadding padding = RsaPadding::kPss;
   WeakAlgorithms weak = WeakAlgorithms::kRefuse;  // signatures with SHA-1, for a peer that has only these
   std::vector<Identity> names;  // what our certificate says of us: subject and its other names
@@ -59,6 +60,12 @@ struct Credential {
 // RFC 5280 §6.3. kNo: lists are not looked at. kIfPresent: a certificate whose issuer's list we have must not
 // be on it. kStrict: for each certificate below the authority there must be a list that is valid now.
 enum class Revocation : std::uint8_t { kNo, kIfPresent, kStrict };
+// Where it is looked up beside the lists of the configuration: what the certificates themselves name.
+struct RevocationSources {
+  bool ocsp = false;  // responders (RFC 6960), before lists
+  bool crl = false;   // distribution points (RFC 5280 §4.2.1.13)
+  friend bool operator==(const RevocationSources&, const RevocationSources&) = default;
+};
 
 // Whom we believe: who has a certificate of one of the authorities, or exactly one of these certificates.
 struct Trust {
@@ -68,6 +75,7 @@ struct Trust {
   WeakAlgorithms weak = WeakAlgorithms::kRefuse;
   std::vector<Buffer> crls;  // X.509 CRL, DER
   Revocation revocation = Revocation::kIfPresent;
+  RevocationSources fetch;
   friend bool operator==(const Trust&, const Trust&) = default;
 };
 
