@@ -72,9 +72,10 @@ class Backend {
 
   virtual Result<void> add_sa(const SaRef& sa) = 0;
   virtual Result<void> remove_sa(const SaRef& sa) = 0;
-  // `from` is installed, `to` is the same SA, whose peer has another address or port. Counters, window and
-  // sequence numbers go on: no number and no IV is sent twice. A backend that cannot promise that ends the
-  // SA: nothing leaves by it, and poll() tells its soft limit, so that it is replaced at once.
+  // `from` is installed, `to` is the same SA, whose ends have other addresses or ports, or UDP or none now.
+  // Counters, window and sequence numbers go on: no number and no IV is sent twice. A backend that cannot
+  // promise that ends the SA: nothing leaves by it, and poll() tells its soft limit, so that it is replaced
+  // at once.
   virtual Result<void> move_sa(const SaRef& from, const SaRef& to) = 0;
   // These are about to be added: what a backend has to do for all of them at once.
   virtual void prepare(const std::vector<PolicySpec>&) {}

@@ -15,8 +15,8 @@ Result<void> DpBackend::remove_sa(const SaRef& sa) {
   return {};
 }
 
-// What the data path cannot change in place, as another address of our own, ends there: nothing goes by it
-// meanwhile, and IKE is told to replace it at once.
+// What the data path cannot change in place, as the address family, ends there: nothing goes by it meanwhile,
+// and IKE is told to replace it at once.
 Result<void> DpBackend::move_sa(const SaRef&, const SaRef& to) {
   if (datapath_.move_sa(to)) return {};
   datapath_.remove_sa(to->id);

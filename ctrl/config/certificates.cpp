@@ -9,6 +9,8 @@
 
 #include "ctrl/config/parts.h"
 #include "ike/crypto/certificate.h"
+#include "ike/crypto/pkcs12.h"
+#include "ike/crypto/token_key.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -46,16 +48,20 @@ std::string subject_of(Bytes certificate) {
 
 Certificates::Certificates(Section& root, const Secrets* secrets, Legacy legacy)
     : secrets_(secrets), legacy_(legacy), now_(std::time(nullptr)), authorities_(root.get("authorities")) {
-  const Value revocation = root.get("revocation"), crls = root.get("crls");
+  const Value revocation = root.get("revocation"), crls = root.get("crls"),
+              fetch = root.get("revocation_fetch");
   const auto given = revocation.choice<ike::Revocation>({{"no", ike::Revocation::kNo},
                                                          {"if-present", ike::Revocation::kIfPresent},
                                                          {"strict", ike::Revocation::kStrict}});
   revocation_ = given.value_or(ike::Revocation::kIfPresent);
   all_of(authorities_, Role::kAuthority);
   read_crls(crls);
-  if (revocation_ == ike::Revocation::kStrict && !crls)
-    revocation.warning("is strict, but there are no 'crls': whoever has a certificate is refused");
+  if (fetch) read_sources(fetch);
+  if (revocation_ == ike::Revocation::kStrict && !crls && fetch_ == ike::RevocationSources{})
+    revocation.warning(
+        "is strict, but there are no 'crls' and nothing is fetched: whoever has a certificate is refused");
   if (revocation_ == ike::Revocation::kNo && crls) crls.warning("are not looked at with revocation: no");
+  if (revocation_ == ike::Revocation::kNo) fetch_ = {};
 }
 
 const std::vector<Buffer>& Certificates::certificates_of(const Value& value, const std::string& path) {
@@ -66,7 +72,9 @@ const std::vector<Buffer>& Certificates::certificates_of(const Value& value, con
     value.error(path + ": " + text.error().what);
     return entry->second;
   }
-  if (auto read = ike::read_certificates(octets(*text)))
+  if (ike::is_pkcs12(octets(*text)))
+    entry->second = named_key(value, path).chain;
+  else if (auto read = ike::read_certificates(octets(*text)))
     entry->second = std::move(*read);
   else
     value.error(path + ": " + read.error().what);
@@ -151,11 +159,11 @@ void Certificates::read_crls(const Value& value) {
   }
 }
 
-SharedSecret Certificates::named_key(const Value& value, const std::string& path) {
+const PrivateKey& Certificates::named_key(const Value& value, const std::string& path) {
   std::error_code ignored;
   if (secrets_ != nullptr)
     for (const PrivateKey& key : secrets_->keys())
-      if (key.file == path || std::filesystem::equivalent(key.file, path, ignored)) return key.key;
+      if (key.file == path || std::filesystem::equivalent(key.file, path, ignored)) return key;
   const auto [entry, fresh] = key_files_.try_emplace(path);
   if (!fresh) return entry->second;
   if (auto key = read_key_file(path, {}))
@@ -166,26 +174,70 @@ SharedSecret Certificates::named_key(const Value& value, const std::string& path
   return entry->second;
 }
 
+void Certificates::read_sources(const Value& value) {
+  if (value.node()->kind == Yaml::Kind::kNull)
+    value.error("a value is missing; [] if nothing is to be fetched");
+  fetch_ = {};
+  using Source = bool ike::RevocationSources::*;
+  for (const Value& item : value.list()) {
+    const auto source =
+        item.choice<Source>({{"ocsp", &ike::RevocationSources::ocsp}, {"crl", &ike::RevocationSources::crl}});
+    if (source) fetch_.*(*source) = true;
+  }
+}
+
 SharedSecret Certificates::key_of(const Value& key, const Value& certificate, Bytes own) {
-  if (key) {
-    const auto name = key.text();
-    if (!name) return {};
-    const std::string path = beside(key.report().file(), *name);
-    SharedSecret named = named_key(key, path);
-    if (named.empty() || ike::belongs_to(own, named)) return named;
-    key.error(path + ": is not the private key of " + subject_of(own) +
-              "; name the one that it was made with");
+  if (!key) return found_key(certificate, own);
+  const auto name = key.text();
+  if (!name) return {};
+  if (ike::is_token_key(*name)) return token_of(key, *name, own);
+  const std::string path = beside(key.report().file(), *name);
+  const SharedSecret& named = named_key(key, path).key;
+  if (named.empty() || ike::belongs_to(own, named)) return named;
+  key.error(path + ": is not the private key of " + subject_of(own) + "; name the one that it was made with");
+  return {};
+}
+
+// The PIN is one of the secrets, under the same URI.
+SharedSecret Certificates::token_of(const Value& key, const std::string& uri, Bytes own) const {
+  Result<SharedSecret> named = ike::token_key(uri, {});
+  if (!named) {
+    key.error(named.error().what);
     return {};
   }
+  if (secrets_ != nullptr)
+    for (const PrivateKey& one : secrets_->keys())
+      if (one.file == uri) named = one.key;
+  if (named->empty()) return {};  // told already
+  const auto same = ike::token_belongs_to(own, *named);
+  if (!same)
+    key.error(same.error().what);
+  else if (!*same)
+    key.error(uri + ": is not the private key of " + subject_of(own) +
+              "; name the one that it was made with");
+  return same.value_or(false) ? *named : SharedSecret{};
+}
+
+SharedSecret Certificates::found_key(const Value& certificate, Bytes own) const {
+  for (const auto& [path, one] : key_files_)  // a PKCS#12 file that needs no passphrase has both
+    if (!one.chain.empty() && std::ranges::equal(one.chain.front(), own)) return one.key;
   if (secrets_ == nullptr) return {};  // that the file is missing or wrong is told elsewhere
   bool broken = false;                 // told there as well; the key may be that one
+  std::string why;                     // of a token that cannot be looked into
   for (const PrivateKey& one : secrets_->keys()) {
-    if (!one.key.empty() && ike::belongs_to(own, one.key)) return one.key;
     broken = broken || one.key.empty();
+    if (ike::is_token_key(one.file)) continue;
+    if (!one.key.empty() && ike::belongs_to(own, one.key)) return one.key;
+  }
+  for (const PrivateKey& one : secrets_->keys()) {
+    if (one.key.empty() || !ike::is_token_key(one.file)) continue;
+    const auto same = ike::token_belongs_to(own, one.key);
+    if (same && *same) return one.key;
+    if (!same) why = "; " + same.error().what;
   }
   if (!broken)
     certificate.error("there is no private key of " + subject_of(own) +
-                      "; add key: FILE here, or keys: - {file: FILE} to the secrets file");
+                      "; add key: FILE here, or keys: - {file: FILE} to the secrets file" + why);
   return {};
 }
 
@@ -229,9 +281,13 @@ ike::Shared<ike::Trust> Certificates::trust(Section& remote) {
       .request = {},
       .weak = legacy_ == Legacy::kAllow ? ike::WeakAlgorithms::kAllow : ike::WeakAlgorithms::kRefuse,
       .crls = {},
-      .revocation = revocation_};
+      .revocation = revocation_,
+      .fetch = {}};
   out.request = ike::authorities_request(out.authorities);
-  if (!out.authorities.empty()) out.crls = crls_;
+  if (!out.authorities.empty()) {
+    out.crls = crls_;
+    out.fetch = fetch_;
+  }
   return entry->second = std::move(out);
 }
 

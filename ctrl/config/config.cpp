@@ -50,6 +50,7 @@ Config read(Section& root, const Secrets* secrets, PolicyIds& ids, const Machine
   Certificates certificates(root, secrets, out.legacy);
   out.radius = read_radius(root.get("radius"), secrets != nullptr ? &secrets->radius() : nullptr);
   const Pools pools = read_pools(root.get("pools"), out);
+  read_lease_file(root.get("lease_file"), out);
   const std::vector<ConnectionDraft> drafts =
       read_connections(root.get("connections"), {secrets, certificates, pools, out.radius}, ids, out);
   read_routes(root.get("routes"), out);

@@ -105,7 +105,8 @@ struct Config {
   std::map<PolicyId, ChildPin> pins;  // by the children's entries; what is missing has none
 
   RadiusGroups radius;
-  ike::Settings ike;  // limits
+  std::string lease_file;  // of the pools; empty: there is none
+  ike::Settings ike;       // limits
   LogConfig log;
   Management management;
   // Not wrong, but probably not meant; whole lines like errors.

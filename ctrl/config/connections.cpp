@@ -108,7 +108,8 @@ ConnectionDraft read_connection(const std::string& name, const Value& value, con
   read_times(section, out);
   if (const auto encap = section.get("encap").boolean()) out.force_encap = *encap;
   if (const auto mobike = section.get("mobike").boolean()) out.mobike = *mobike;
-  if (!out.local_id.data.empty()) find_secret(value, with.secrets, out);
+  if (!out.local_id.data.empty() || out.local_auth == ike::AuthKind::kNull)
+    find_secret(value, with.secrets, out);
   const InterfaceId interface = read_interface(section.get("interface"), name, config, ids);
   if (!out.wanted_addresses.empty() && interface == InterfaceId{})
     value.error("local.request_addresses needs an 'interface', which gets the addresses");
@@ -124,7 +125,8 @@ void check_twins(const std::vector<ConnectionDraft>& drafts) {
   };
   std::map<decltype(key(drafts[0].connection)), std::string> seen;
   for (const ConnectionDraft& draft : drafts) {
-    if (draft.connection.local_id.data.empty()) continue;
+    const bool named = !draft.connection.local_id.data.empty();
+    if (!named && draft.connection.local_auth != ike::AuthKind::kNull) continue;
     const auto [first, fresh] = seen.try_emplace(key(draft.connection), draft.connection.name);
     if (!fresh)
       draft.value.error("has the addresses and identities of connection '" + first->second +

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ctrl/config/parts.h"
+#include "ike/crypto/token_key.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -42,13 +43,32 @@ std::vector<T> read_addresses(Section& side, Parse parse) {
 
 using Auth = ike::AuthKind;
 
-Auth read_auth(Section& section, Auth otherwise) {
-  const auto auth =
-      section.get("auth").choice<Auth>({{"psk", Auth::kPsk}, {"pubkey", Auth::kPubkey}, {"eap", Auth::kEap}});
+// Of both ends. Not `anonymous`: to prove nothing must be said of the very end.
+Auth read_auth(Section& connection) {
+  const auto auth = connection.get("auth").choice<Auth>(
+      {{"psk", Auth::kPsk}, {"pubkey", Auth::kPubkey}, {"eap", Auth::kEap}});
+  return auth.value_or(Auth::kPsk);
+}
+// `then_eap`: it is a list of that and eap.
+Auth read_auth_of_end(const Value& rounds, Auth otherwise, bool& then_eap) {
+  const std::vector<Value> items = rounds.list();
+  if (items.size() > 1) {
+    const auto text_of = [](const Value& item) { return item.text().value_or(""); };
+    const std::string first = text_of(items[0]);
+    then_eap = items.size() == 2 && (first == "psk" || first == "pubkey") && text_of(items[1]) == "eap";
+    if (!then_eap) rounds.error("of several ways there are [pubkey, eap] and [psk, eap]");
+    return first == "pubkey" ? Auth::kPubkey : Auth::kPsk;
+  }
+  const Value& value = items.empty() ? rounds : items[0];
+  const auto auth = value.choice<Auth>(
+      {{"psk", Auth::kPsk}, {"pubkey", Auth::kPubkey}, {"eap", Auth::kEap}, {"anonymous", Auth::kNull}});
+  if (auth == Auth::kNull)
+    value.warning("this end proves nothing: whoever stands between may be it, and read and change all");
   return auth.value_or(otherwise);
 }
 
 constexpr std::string_view kForPubkey = "is for 'auth: pubkey', which is not set for this end";
+constexpr std::string_view kForNamed = "counts for nothing with 'auth: anonymous'; leave it away";
 constexpr std::string_view kForEap = "is for 'auth: eap', which is not set for this end";
 
 // What is there for another kind of authentication would be thought to count.
@@ -77,6 +97,11 @@ void check_name(const Value& id, const Connection& c) {
 
 void read_local_id(Section& local, Connection& out) {
   const Value value = local.get("id");
+  if (out.local_auth == Auth::kNull) {
+    if (value) value.error(kForNamed);
+    out.local_id = {ike::IdType::kNull, {}};
+    return;
+  }
   const auto id = value.parsed<ike::Identity>(&ike::Identity::parse);
   const bool pubkey = out.local_auth == Auth::kPubkey;
   if (id && id->is_any())
@@ -132,8 +157,8 @@ void read_own_eap(Section& local, const Ends& with, Connection& out) {
 
 void read_local(Section local, const Ends& with, Connection& out) {
   out.local_addrs = read_addresses<IpAddress>(local, [](const Value& v) { return v.address(); });
-  out.local_auth = read_auth(local, out.local_auth);
-  const bool eap = out.local_auth == Auth::kEap;
+  out.local_auth = read_auth_of_end(local.get("auth"), out.local_auth, out.local_then_eap);
+  const bool eap = out.local_auth == Auth::kEap || out.local_then_eap;
   if (!eap) refuse(local, {"eap", "eap_id"}, kForEap);
   if (out.local_auth == Auth::kPubkey || (eap && local.has("certificate")))
     out.credential = with.certificates.credential(local);
@@ -159,12 +184,19 @@ void read_pool_names(const Value& value, const Ends& with, Connection& out) {
   }
 }
 
+bool is_in_token(const SharedSecret& key) {
+  const Bytes text = key.bytes();
+  return ike::is_token_key({reinterpret_cast<const char*>(text.data()), text.size()});
+}
+
 // By EAP alone it is EAP that shows who the gateway is, which MSCHAPv2 does not (RFC 5998 §4).
 void check_eap(const Value& remote, const Connection& c) {
   const bool alone = c.remote_auth == Auth::kEap && c.local_auth == Auth::kEap;
   if (alone && (c.eap->methods.size() != 1 || !has_tls(c)))
     remote.error("by EAP alone both ends prove themselves; use eap: tls at 'local', or auth: pubkey here");
   if (has_tls(c) && !c.credential) remote.error("eap: tls needs a certificate of ours; give 'local' one");
+  if (has_tls(c) && c.credential && is_in_token(c.credential->key))
+    remote.error("eap: tls cannot be with a key in a token; name a file");
 }
 
 std::string read_group(const Value& value, const Ends& with) {
@@ -175,16 +207,22 @@ std::string read_group(const Value& value, const Ends& with) {
 }
 
 void read_remote_auth(Section& remote, const Ends& with, Connection& out) {
-  out.remote_auth = read_auth(remote, out.remote_auth);
-  const bool eap = out.remote_auth == Auth::kEap;
+  out.remote_auth = read_auth_of_end(remote.get("auth"), out.remote_auth, out.remote_then_eap);
+  const bool eap = out.remote_auth == Auth::kEap || out.remote_then_eap;
+  const bool ours = out.local_auth == Auth::kEap || out.local_then_eap;
   const Value methods = remote.get("eap"), radius = remote.get("radius");
   for (const Value& value : {methods, radius})
     if (!eap && value) value.error(kForEap);
   for (const Value& value : {methods, radius})
-    if (eap && out.local_auth == Auth::kEap && value)
+    if (eap && ours && value)
       value.error("is not used where 'local' has auth: eap as well; give 'local' auth: pubkey");
+  const bool anonymous = out.local_auth == Auth::kNull || out.remote_auth == Auth::kNull;
+  if (eap && ours && (out.local_then_eap || out.remote_then_eap))
+    remote.value().error("by EAP one end alone proves itself, where that is its second way");
+  if (anonymous && (eap || ours))
+    remote.value().error("by EAP nobody proves itself to an anonymous end; give that one auth: pubkey");
   if (methods && radius) methods.error("stands beside 'radius': its servers choose the method");
-  if (eap && out.local_auth != Auth::kEap && with.secrets != nullptr)
+  if (eap && !ours && with.secrets != nullptr)
     out.eap = ike::EapSettings{.methods = read_methods(methods),
                                .passwords = with.secrets->passwords(),
                                .radius = read_group(radius, with),
@@ -200,9 +238,16 @@ void read_remote_auth(Section& remote, const Ends& with, Connection& out) {
 void read_remote(Section remote, const Ends& with, Connection& out) {
   out.remote_addrs = read_addresses<AddressRange>(
       remote, [](const Value& v) { return v.parsed<AddressRange>(&AddressRange::parse); });
+  read_remote_auth(remote, with, out);
   const bool one = out.remote_addrs.size() == 1 && one_host(out.remote_addrs[0]);
-  if (const auto id = remote.get("id").parsed<ike::Identity>(&ike::Identity::parse_pattern))
+  const Value id_value = remote.get("id");
+  const auto id = id_value.parsed<ike::Identity>(&ike::Identity::parse_pattern);
+  if (out.remote_auth == Auth::kNull && id && !id->is_any())
+    id_value.error(kForNamed);
+  else if (id)
     out.remote_id = *id;
+  else if (out.remote_auth == Auth::kNull)
+    out.remote_id = {};
   else if (!remote.has("id") && one)
     out.remote_id = *ike::Identity::parse(out.remote_addrs[0].first.text());
   else if (!remote.has("id"))
@@ -210,7 +255,6 @@ void read_remote(Section remote, const Ends& with, Connection& out) {
         "id", "without exactly one remote address there is no default; use the peer's name, or \"%any\"");
   if (const auto port = remote.get("port").number(1, 65535))
     out.remote_port = Port{static_cast<std::uint16_t>(*port)};
-  read_remote_auth(remote, with, out);
   read_pool_names(remote.get("pools"), with, out);
   remote.finish();
 }
@@ -218,7 +262,7 @@ void read_remote(Section remote, const Ends& with, Connection& out) {
 }  // namespace
 
 void read_ends(Section& connection, const Ends& with, Connection& out) {
-  out.local_auth = out.remote_auth = read_auth(connection, Auth::kPsk);
+  out.local_auth = out.remote_auth = read_auth(connection);
   read_local(Section(connection.require("local", "use {address: ..., id: ...}")), with, out);
   read_remote(Section(connection.require("remote", "use {address: ..., id: ...}")), with, out);
 }

@@ -54,11 +54,12 @@ void check_interfaces(const Value& device, const Config& config);
 
 // secrets.cpp
 struct PrivateKey {
-  std::string file;
-  SharedSecret key;  // PKCS #8, DER; empty: it could not be read, which is an error already
+  std::string file;           // or the URI of a key in a token, without its PIN
+  SharedSecret key;           // as Credential::key; empty: it could not be read, which is an error already
+  std::vector<Buffer> chain;  // of a PKCS#12 file its certificates, X.509, DER, that of the key first
 };
-// A private key of a file of PEM or DER, which must be guarded like the secrets.
-Result<SharedSecret> read_key_file(const std::string& path, Bytes passphrase);
+// A private key of a file of PEM, DER or PKCS#12, which must be guarded like the secrets.
+Result<PrivateKey> read_key_file(const std::string& path, Bytes passphrase);
 
 // What the secrets file has. Which pre-shared key a pair of identities has: the nearest entry counts. Both
 // identities named, before the peer's alone; then patterns that the peer fits, the longest first; then what
@@ -69,9 +70,8 @@ class Secrets {
   static Secrets read(const Yaml& root, Report& report);
   SharedSecret find(const ike::Identity& local, const ike::Identity& remote) const;  // empty: there is none
   const std::vector<PrivateKey>& keys() const { return keys_; }
-  using Passwords = std::map<std::string, SharedSecret, std::less<>>;
-  const Passwords& passwords() const { return users_; }       // by the users' names
-  const SharedSecret* password(std::string_view user) const;  // null: there is none
+  const ike::Shared<ike::Passwords>& passwords() const { return passwords_; }  // of all users
+  const SharedSecret* password(std::string_view user) const;                   // null: there is none
   const RadiusSecrets& radius() const { return radius_; }
 
  private:
@@ -86,13 +86,15 @@ class Secrets {
   static PskIds read_ids(const Value& value);
   void read_psk(const Value& value);
   void read_key(const Value& value);
+  void read_token(Section& section);
   void read_user(const Value& value);
 
   std::map<Ids, SharedSecret> psks_;
   std::vector<Pattern> patterns_;  // those of psks_ with one, the longest first
   std::vector<PrivateKey> keys_;
-  Passwords users_;
   RadiusSecrets radius_;
+  ike::Passwords users_;                   // while they are read
+  ike::Shared<ike::Passwords> passwords_;  // afterwards: one map, however many connections have it
 };
 
 // certificates.cpp
@@ -101,8 +103,8 @@ class Secrets {
 // share their values.
 class Certificates {
  public:
-  // `authorities`, `crls` and `revocation`. `secrets` is null when they could not be read, which is an error
-  // already; it outlives this.
+  // `authorities`, `crls`, `revocation` and `revocation_fetch`. `secrets` is null when they could not be
+  // read, which is an error already; it outlives this.
   Certificates(Section& root, const Secrets* secrets, Legacy legacy);
   // Of `local` and `remote` with `auth: pubkey`; null: there is an error.
   ike::Shared<ike::Credential> credential(Section& local);
@@ -117,8 +119,11 @@ class Certificates {
   std::vector<Buffer> all_of(const Value& value, Role role);
   std::vector<Buffer> own_chain(const Value& value);
   void read_crls(const Value& value);
+  void read_sources(const Value& value);
   SharedSecret key_of(const Value& key, const Value& certificate, Bytes own);
-  SharedSecret named_key(const Value& value, const std::string& path);
+  SharedSecret found_key(const Value& certificate, Bytes own) const;
+  SharedSecret token_of(const Value& key, const std::string& uri, Bytes own) const;
+  const PrivateKey& named_key(const Value& value, const std::string& path);
 
   const Secrets* secrets_;
   Legacy legacy_;
@@ -126,9 +131,10 @@ class Certificates {
   Value authorities_;
   std::vector<Buffer> crls_;
   ike::Revocation revocation_ = ike::Revocation::kIfPresent;
+  ike::RevocationSources fetch_{.ocsp = true, .crl = true};
   std::map<std::string, std::vector<Buffer>> files_;           // empty: it could not be read
   std::set<std::pair<Role, std::string>> checked_;             // of which file
-  std::map<std::string, SharedSecret> key_files_;              // that no secrets name
+  std::map<std::string, PrivateKey> key_files_;                // that no secrets name
   std::map<Files, ike::Shared<ike::Credential>> credentials_;  // by the settings
   std::map<std::pair<Files, Files>, ike::Shared<ike::Trust>> trusts_;
 };
@@ -137,6 +143,7 @@ class Certificates {
 using Pools = std::map<std::string, ike::Shared<ike::Pool>, std::less<>>;
 // The ports were read before.
 Pools read_pools(const Value& value, const Config& config);
+void read_lease_file(const Value& value, Config& out);
 
 // ends.cpp
 // What the ends of connections refer to.

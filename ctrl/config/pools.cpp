@@ -206,4 +206,11 @@ Pools read_pools(const Value& value, const Config& config) {
   return out;
 }
 
+void read_lease_file(const Value& value, Config& out) {
+  const auto name = value.text();
+  if (!name) return;
+  if (name->empty()) return value.error("is empty; name a file");
+  out.lease_file = beside(value.report().file(), *name);
+}
+
 }  // namespace simplon::ctrl

@@ -6,6 +6,8 @@
 
 #include "ctrl/config/parts.h"
 #include "ike/crypto/certificate.h"
+#include "ike/crypto/pkcs12.h"
+#include "ike/crypto/token_key.h"
 
 namespace simplon::ctrl {
 namespace {
@@ -106,6 +108,7 @@ Secrets Secrets::read(const Yaml& root, Report& report) {
   for (const Value& item : file.get("users").list()) out.read_user(item);
   for (const Value& item : file.get("radius").list()) read_radius_secret(item, read_secret, out.radius_);
   file.finish();
+  out.passwords_ = std::exchange(out.users_, {});
   std::ranges::stable_sort(out.patterns_, [](const Pattern& a, const Pattern& b) {
     return std::pair(a.peer.data.size(), !a.ours.is_any()) > std::pair(b.peer.data.size(), !b.ours.is_any());
   });
@@ -144,18 +147,38 @@ void Secrets::read_psk(const Value& value) {
   patterns_.push_back({.peer = ids.patterns.front(), .ours = ours, .secret = secret});
 }
 
+// `token` of an entry: a private key that stays where it is.
+void Secrets::read_token(Section& section) {
+  const Value token = section.get("token"), pin = section.get("pin");
+  const auto uri = token.text();
+  auto text = pin.text();
+  section.finish();
+  if (!uri) return;
+  PrivateKey key{.file = *uri, .key = {}, .chain = {}};
+  const Bytes octets =
+      text ? Bytes(reinterpret_cast<const std::uint8_t*>(text->data()), text->size()) : Bytes{};
+  if (auto named = ike::token_key(*uri, octets))
+    key.key = std::move(*named);
+  else
+    token.error(named.error().what);
+  if (text) explicit_bzero(text->data(), text->size());
+  keys_.push_back(std::move(key));
+}
+
 void Secrets::read_key(const Value& value) {
   Section section(value);
-  const auto file = section.require("file", "use the path of a private key").text();
+  if (section.has("token")) return read_token(section);
+  const auto file =
+      section.require("file", "use the path of a private key, or token: URI and pin: PIN").text();
   const Value phrase = section.get("passphrase");
   auto text = phrase.text();
   section.finish();
   if (!file) return;
-  PrivateKey key{.file = beside(value.report().file(), *file), .key = {}};
+  PrivateKey key{.file = beside(value.report().file(), *file), .key = {}, .chain = {}};
   const Bytes passphrase =
       text ? Bytes(reinterpret_cast<const std::uint8_t*>(text->data()), text->size()) : Bytes{};
   if (auto read = read_key_file(key.file, passphrase))
-    key.key = std::move(*read);
+    key = std::move(*read);
   else
     section.get("file").error(key.file + ": " + read.error().what);
   if (text) explicit_bzero(text->data(), text->size());
@@ -174,8 +197,9 @@ void Secrets::read_user(const Value& value) {
 }
 
 const SharedSecret* Secrets::password(std::string_view user) const {
-  const auto found = users_.find(user);
-  return found == users_.end() ? nullptr : &found->second;
+  if (!passwords_) return nullptr;
+  const auto found = passwords_->find(user);
+  return found == passwords_->end() ? nullptr : &found->second;
 }
 
 Secrets::Ids Secrets::key(std::initializer_list<ike::Identity> ids) {
@@ -197,13 +221,25 @@ SharedSecret Secrets::find(const ike::Identity& local, const ike::Identity& remo
   return {};
 }
 
-Result<SharedSecret> read_key_file(const std::string& path, Bytes passphrase) {
+Result<PrivateKey> read_key_file(const std::string& path, Bytes passphrase) {
   auto text = read_file(path, Guarded::kYes, kLargestKey);
   if (!text) return std::unexpected(text.error());
   const Bytes file(reinterpret_cast<const std::uint8_t*>(text->data()), text->size());
-  auto key = ike::read_private_key(file, passphrase);
+  PrivateKey out{.file = path, .key = {}, .chain = {}};
+  Result<void> good;
+  if (ike::is_pkcs12(file)) {
+    if (auto read = ike::read_pkcs12(file, passphrase)) {
+      out.key = std::move(read->key);
+      out.chain = std::move(read->chain);
+    } else
+      good = std::unexpected(read.error());
+  } else if (auto key = ike::read_private_key(file, passphrase))
+    out.key = std::move(*key);
+  else
+    good = std::unexpected(key.error());
   explicit_bzero(text->data(), text->size());
-  return key;
+  if (!good) return std::unexpected(good.error());
+  return out;
 }
 
 }  // namespace simplon::ctrl

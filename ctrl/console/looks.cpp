@@ -28,6 +28,8 @@ constexpr std::array kLooks{
     Look{"ports", show_ports},
     Look{"workers", show_workers},
     Look{"counters", show_totals},
+    Look{"pools", show_pools},
+    Look{"certs", show_certificates},
     Look{"drops", show_drops},
     Look{"ike counters", show_counts},
     Look{"sa list", show_manual_sas},

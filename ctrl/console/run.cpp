@@ -11,6 +11,7 @@
 #include "ctrl/console/arguments.h"
 #include "ctrl/console/grammar.h"
 #include "ctrl/console/json.h"
+#include "ctrl/console/pki.h"
 #include "ctrl/console/show.h"
 
 namespace simplon::console {
@@ -91,6 +92,7 @@ int Console::parse(const std::vector<std::string>& words, Parsed& parsed, std::o
 int Console::run(const std::vector<std::string>& words, std::ostream& out, std::ostream& err) {
   Parsed parsed;
   wants_prompt_ = false;
+  if (const std::optional<int> status = run_pki(words, out, err)) return *status;
   const int status = parse(words, parsed, out, err);
   if (status != kOk || !parsed.command) return status;
   return execute(parsed, out, err);

@@ -187,6 +187,29 @@ void show_counts(std::ostream& out, const Reply& reply) {
   table.empty() ? void(out << "none\n") : table.print(out);
 }
 
+void show_pools(std::ostream& out, const Reply& reply) {
+  Table pools({"POOL", "FIRST", "SIZE", "IN USE", "REMEMBERED"}),
+      leases({"ADDRESS", "IDENTITY", "STATUS", "POOL"});
+  each_section(reply.answer, [&](const std::string& name, const Message& pool) {
+    pools.add(
+        {name, field(pool, "base"), amount(pool, "size"), amount(pool, "online"), amount(pool, "offline")});
+    if (const Message* all = pool.section("leases"))
+      each_section(*all, [&](const std::string&, const Message& lease) {
+        leases.add({field(lease, "address"), field(lease, "identity"), field(lease, "status"), name});
+      });
+  });
+  pools.empty() ? void(out << "no pools\n") : pools.print(out);
+  if (!leases.empty()) leases.print(out << '\n');
+}
+
+void show_certificates(std::ostream& out, const Reply& reply) {
+  Table table({"USE", "SUBJECT", "NAMES", "ISSUER", "KEY", "EXPIRES"});
+  for (const Message& c : reply.events)
+    table.add({field(c, "use"), field(c, "subject"), joined(c, "names"), field(c, "issuer"), field(c, "key"),
+               field(c, "not-after")});
+  table.empty() ? void(out << "no certificates\n") : table.print(out);
+}
+
 void show_drops(std::ostream& out, const Reply& reply) {
   const Message* help = reply.answer.section("help");  // none: the kernel's own counts
   Table table({"REASON", "COUNT", help ? "MEANING" : ""});

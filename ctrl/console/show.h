@@ -21,7 +21,9 @@ void show_ports(std::ostream& out, const Reply& reply);
 void show_workers(std::ostream& out, const Reply& reply);
 void show_totals(std::ostream& out, const Reply& reply);
 void show_counts(std::ostream& out, const Reply& reply);  // name and number
-void show_drops(std::ostream& out, const Reply& reply);   // and what the name means
+void show_pools(std::ostream& out, const Reply& reply);
+void show_certificates(std::ostream& out, const Reply& reply);
+void show_drops(std::ostream& out, const Reply& reply);  // and what the name means
 void show_status(std::ostream& out, const Reply& reply);
 void show_stats(std::ostream& out, const Reply& reply);
 void show_version(std::ostream& out, const Reply& reply);

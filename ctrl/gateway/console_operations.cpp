@@ -28,6 +28,7 @@ void bind_ike(Operations& o, const ConsoleParts& p) {
   o.ikes = [p] { return p.endpoint.status(); };
   o.ike = [p](ike::IkeSaId id) { return p.endpoint.status(id); };
   o.ike_counters = [p] { return p.endpoint.counters(); };
+  o.pools = [p] { return p.endpoint.pools(); };
   o.initiate = [p](std::string_view connection, std::string_view child, Done done) {
     p.endpoint.initiate(connection, child, p.tickets.issue(std::move(done)), clock_now());
   };
@@ -37,6 +38,9 @@ void bind_ike(Operations& o, const ConsoleParts& p) {
   o.place = p.place;
   o.rekey = [p](const ike::Which& which, Done done) {
     p.endpoint.rekey(which, p.tickets.issue(std::move(done)), clock_now());
+  };
+  o.redirect = [p](ike::IkeSaId id, const std::string& gateway) {
+    return p.endpoint.redirect(ike::IkeSaOnly{id}, gateway, clock_now()) != 0;
   };
 }
 

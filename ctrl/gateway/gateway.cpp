@@ -137,10 +137,12 @@ Result<void> Gateway::start_ike() {
   jobs_ = std::make_unique<JobPool>(kJobThreads);
   endpoint_ = std::make_unique<ike::Endpoint>(config_.ike, std::move(*entropy));
   start_radius(std::move(*for_radius));
-  outputs_.emplace(IkeOutputs::Parts{*endpoint_, *sockets_, *jobs_, reconciler_, tickets_, consoles_, log_,
-                                     guarded_.get(),
-                                     [this](const ike::InnerAddresses& given) { assign(given); }, *radius_,
-                                     usage_, [this](const ike::IkeEvent& e, Now now) { account(e, now); }});
+  start_fetcher();
+  outputs_.emplace(
+      IkeOutputs::Parts{*endpoint_, *sockets_, *jobs_, reconciler_, tickets_, consoles_, log_, guarded_.get(),
+                        [this](const ike::InnerAddresses& given) { assign(given); },
+                        [this](const ike::AddressGiven& given) { keep(given); }, *radius_, *fetcher_, usage_,
+                        [this](const ike::IkeEvent& e, Now now) { account(e, now); }});
   activity_.emplace(reconciler_, *endpoint_);
   for (const int fd : sockets_->fds())
     poller_.add(fd, [this, fd] {
@@ -165,6 +167,7 @@ Result<void> Gateway::begin_ike() {
   if (!guarded_ || !guarded_->adopts()) {
     if (guarded_) guarded_->forwards();
     endpoint_->configure(config_.connections, now);
+    open_leases();
     if (network_) network_->tell_addresses();
     if (!follower_) return {};
     poller_.add(follower_->fd(), [] {});  // wakes the turn, which polls
@@ -175,6 +178,7 @@ Result<void> Gateway::begin_ike() {
   endpoint_->configure(config_.connections, now, ike::Endpoint::Start::kHold);
   auto done = adopt();
   if (!done) return done;
+  open_leases();  // the process that had the file is gone
   endpoint_->start(clock_now());
   if (network_) network_->tell_addresses();  // an interface may have changed while nobody was there
   endpoint_->tick(clock_now());

@@ -14,10 +14,12 @@
 #include <vector>
 
 #include "ctrl/config/config.h"
+#include "ctrl/fetch/fetcher.h"
 #include "ctrl/follow/follower.h"
 #include "ctrl/gateway/guarded.h"
 #include "ctrl/gateway/ike_outputs.h"
 #include "ctrl/gateway/kernel_beside.h"
+#include "ctrl/gateway/lease_file.h"
 #include "ctrl/gateway/manual_operations.h"
 #include "ctrl/gateway/network.h"
 #include "ctrl/gateway/peer_activity.h"
@@ -70,8 +72,11 @@ class Gateway {
   void adopt_pins();
   Result<void> start_ike();
   void assign(const ike::InnerAddresses& given);
+  void open_leases();
+  void keep(const ike::AddressGiven& given);
   void start_radius(Secret seed);
   void poll_radius(Now now);
+  void start_fetcher();
   void account(const ike::IkeEvent& event, Now now);
   Result<void> begin_ike();
   Result<void> adopt();
@@ -115,6 +120,8 @@ class Gateway {
   std::unique_ptr<JobPool> jobs_;
   SessionUsage usage_{reconciler_};
   std::unique_ptr<Radius> radius_;
+  std::unique_ptr<Fetcher> fetcher_;
+  std::optional<LeaseFile> leases_;  // none: no file is named, or it is not to be had
   std::unique_ptr<ike::Endpoint> endpoint_;
   std::optional<IkeOutputs> outputs_;
   std::optional<PeerActivity> activity_;

@@ -64,10 +64,14 @@ void IkeOutputs::apply_output(ike::RemoveSa& output, Now) {
 
 void IkeOutputs::apply_output(ike::InnerAddresses& output, Now) { parts_.assign(output); }
 
-// What a RADIUS server is to say is no work for the pool: it is waited for here.
+void IkeOutputs::apply_output(ike::AddressGiven& output, Now) { parts_.given(output); }
+
+// What a server is to say is no work for the pool: it is waited for elsewhere.
 void IkeOutputs::apply_output(ike::Job& output, Now now) {
   if (const auto* eap = std::get_if<ike::RelayEap>(&output.work))
     return parts_.radius.submit(output.id, *eap, now);
+  if (const auto* fetch = std::get_if<ike::Fetch>(&output.work))
+    return parts_.fetcher.submit(output.id, *fetch);
   parts_.jobs.submit(std::move(output));
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "ctrl/fetch/fetcher.h"
 #include "ctrl/gateway/guarded.h"
 #include "ctrl/gateway/session_usage.h"
 #include "ctrl/gateway/tickets.h"
@@ -39,7 +40,10 @@ class IkeOutputs {
     Guarded* guarded;  // null: nobody keeps a journal
     // Gives the interface of a connection its addresses.
     std::function<void(const ike::InnerAddresses&)> assign;
+    // That a peer has an address of a pool.
+    std::function<void(const ike::AddressGiven&)> given;
     Radius& radius;
+    Fetcher& fetcher;
     SessionUsage& usage;
     // That a user of RADIUS has come or gone.
     std::function<void(const ike::IkeEvent&, ike::Now)> account;
@@ -61,6 +65,7 @@ class IkeOutputs {
   void apply_output(ike::MoveSa& output, ike::Now now);
   void apply_output(ike::RemoveSa& output, ike::Now now);
   void apply_output(ike::InnerAddresses& output, ike::Now now);
+  void apply_output(ike::AddressGiven& output, ike::Now now);
   void apply_output(ike::Job& output, ike::Now now);
   void apply_output(ike::IkeEvent& output, ike::Now now);
   void apply_output(ike::ChildEvent& output, ike::Now now);

@@ -53,6 +53,7 @@ std::vector<std::string> keep_until_restart(Config& next, const Config& running)
   }
   keep(next.daemon, running.daemon, "ike", kept);
   keep(next.management, running.management, "management", kept);
+  keep(next.lease_file, running.lease_file, "lease_file", kept);
   return kept;
 }
 

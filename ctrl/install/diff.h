@@ -20,7 +20,7 @@ struct Changes {
   struct Move {
     SaRef from, to;
   };
-  std::vector<Move> move_sas;            // of the same id: the peer's address or port changed
+  std::vector<Move> move_sas;            // of the same id: addresses, ports or UDP changed
   std::vector<PolicySpec> set_policies;  // new, or changed under the same id
   std::vector<PolicySpec> remove_policies;
   std::vector<SaRef> remove_out, remove_in;

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "ctrl/linux/socket_address.h"
 #include "ctrl/linux/xfrm_socket.h"
 
 namespace simplon::ctrl {
@@ -20,37 +21,6 @@ namespace {
 constexpr std::size_t kLargestDatagram = 65535;
 constexpr int kMostSkipped = 64;         // datagrams that are no IKE message, in one call
 constexpr std::size_t kMarkerBytes = 4;  // RFC 3948 §2.2
-
-union AnySocketAddress {
-  sockaddr any;
-  sockaddr_in v4;
-  sockaddr_in6 v6;
-};
-
-AnySocketAddress to_kernel(const SocketAddress& from, socklen_t& length) {
-  AnySocketAddress out{};
-  if (from.address.is_v4()) {
-    out.v4.sin_family = AF_INET;
-    out.v4.sin_port = htons(static_cast<std::uint16_t>(from.port));
-    std::memcpy(&out.v4.sin_addr, from.address.bytes().data(), 4);
-    length = sizeof out.v4;
-  } else {
-    out.v6.sin6_family = AF_INET6;
-    out.v6.sin6_port = htons(static_cast<std::uint16_t>(from.port));
-    std::memcpy(&out.v6.sin6_addr, from.address.bytes().data(), 16);
-    length = sizeof out.v6;
-  }
-  return out;
-}
-
-SocketAddress from_kernel(const AnySocketAddress& from) {
-  if (from.any.sa_family == AF_INET) {
-    const auto* raw = reinterpret_cast<const std::uint8_t*>(&from.v4.sin_addr);
-    return {*IpAddress::from_bytes(Bytes(raw, 4)), Port{ntohs(from.v4.sin_port)}};
-  }
-  const auto* raw = reinterpret_cast<const std::uint8_t*>(&from.v6.sin6_addr);
-  return {*IpAddress::from_bytes(Bytes(raw, 16)), Port{ntohs(from.v6.sin6_port)}};
-}
 
 // Returns -1 when this kernel has no IPv6.
 Result<int> open_one(Family family, Port port, bool kernel_esp) {

@@ -48,6 +48,18 @@ inline constexpr std::array kRekey =
     joined(kExchangeById,
            std::array{Argument{.name = "reauth", .kind = Kind::kFlag, .offered = Offered::kSocketOnly}});
 
+// Without a selector it is all of them. strongSwan's name for `to` is `gateway`.
+inline constexpr std::array kRedirect{
+    Argument{.name = "target",
+             .help = "CONNECTION; without it all",
+             .kind = Kind::kPositional,
+             .names = Names::kConnections,
+             .offered = Offered::kConsoleOnly},
+    Argument{.name = "to", .help = "the other gateway's address, or its name"},
+    Argument{.name = "ike", .help = "connection by name", .names = Names::kConnections},
+    Argument{.name = "ike-id", .help = "IKE SA by its number"},
+    Argument{.name = "gateway", .offered = Offered::kSocketOnly}};
+
 inline constexpr std::array kPlacement{
     Argument{.name = "target",
              .help = "CONNECTION/CHILD",
@@ -79,6 +91,14 @@ inline constexpr std::array kListPolicies{
     Argument{.name = "pass", .kind = Kind::kFlag, .offered = Offered::kSocketOnly},
     Argument{.name = "drop", .kind = Kind::kFlag, .offered = Offered::kSocketOnly}};
 inline constexpr std::array kGetCounters{Argument{.name = "name", .offered = Offered::kSocketOnly}};
+
+inline constexpr std::array kGetPools{
+    Argument{.name = "name", .help = "only this one"},
+    Argument{.name = "leases", .help = "also who has which address", .kind = Kind::kFlag}};
+
+inline constexpr std::array kListCerts{Argument{.name = "type", .offered = Offered::kSocketOnly},
+                                       Argument{.name = "flag", .offered = Offered::kSocketOnly},
+                                       Argument{.name = "subject", .help = "only those of this subject"}};
 
 inline constexpr std::array kGateway{Argument{
     .name = "state", .help = "on, off or status", .kind = Kind::kPositional, .choices = "on off status"}};
@@ -255,6 +275,11 @@ inline constexpr Command kCommands[]{
      .answered = Answered::kLater,
      .event = "control-log",
      .arguments = kRekey},
+    {.words = "redirect",
+     .vici = "redirect",
+     .help = "send peers to another gateway, those that have initiated and know RFC 5685",
+     .origin = Origin::kStrongSwan,
+     .arguments = kRedirect},
     {.words = "placement",
      .vici = "placement",
      .help = "move a child's SAs to the kernel or back, by replacing them",
@@ -290,6 +315,18 @@ inline constexpr Command kCommands[]{
      .vici = "ike-counters",
      .help = "messages and failures of IKE",
      .answer = "counts"},
+    {.words = "pools",
+     .vici = "get-pools",
+     .help = "pools of addresses, and who has them",
+     .origin = Origin::kStrongSwan,
+     .arguments = kGetPools},
+    {.words = "certs",
+     .vici = "list-certs",
+     .help = "certificates of connections, and when they expire",
+     .origin = Origin::kStrongSwan,
+     .answered = Answered::kStream,
+     .event = "list-cert",
+     .arguments = kListCerts},
     {.words = "sa add",
      .vici = "sa-add",
      .help = "an SA by hand",
@@ -355,6 +392,9 @@ inline constexpr Command kCommands[]{
      .follows = "ike-updown ike-rekey child-updown child-rekey"},
     {.words = "stats", .vici = "stats", .help = "uptime, IKE SAs, memory", .origin = Origin::kStrongSwan},
     {.words = "version", .vici = "version", .help = "what the daemon is", .origin = Origin::kStrongSwan},
+    {.words = "pki",
+     .help = "an authority for a lab, its certificates and its list of revoked ones; needs no daemon",
+     .origin = Origin::kConsole},
     {.words = "console", .help = "this console, interactive", .origin = Origin::kConsole},
     {.words = "help", .help = "all commands, or the options of one", .origin = Origin::kConsole},
     {.words = "quit", .help = "leave the console", .origin = Origin::kConsole},
@@ -365,8 +405,6 @@ inline constexpr Command kCommands[]{
     swanctl("get-shared"),
     swanctl("get-keys"),
     swanctl("get-authorities"),
-    swanctl("get-pools"),
-    swanctl("list-certs", "list-cert"),
     swanctl("list-authorities", "list-authority"),
     swanctl("clear-creds"),
     swanctl("flush-certs"),
@@ -384,7 +422,6 @@ inline constexpr Command kCommands[]{
     swanctl("unload-pool"),
     swanctl("install"),
     swanctl("uninstall"),
-    swanctl("redirect"),
     swanctl("reset-counters"),
 };
 

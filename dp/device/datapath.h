@@ -31,7 +31,8 @@ class DataPath {
   // lease stands by then, if that is later than `start` says.
   virtual Result<void> add_sa(const SaRef& sa, const SaStart& start = {}) = 0;
   virtual void remove_sa(SaId id) = 0;
-  // The SA of this id, whose peer has another address or port now: all else of it stays.
+  // The SA of this id, whose ends have other addresses or ports of one family now, in a tunnel also with UDP
+  // or without it: all else of it stays. An error leaves it as it is.
   virtual Result<void> move_sa(const SaRef& sa) = 0;
   // An SA that the kernel has: what comes by it is given to the kernel, and ESP and AH that the kernel sends
   // may leave. Inbound in effect at once, outbound with the next commit.

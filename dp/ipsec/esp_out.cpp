@@ -81,6 +81,13 @@ inline void put_transport_headers(std::uint8_t* ip, const Headers& headers, bool
   store_be16(udp + 4, static_cast<std::uint16_t>(at.total - at.kept));
 }
 
+// Over IPv6. The packet tells in a tunnel: the SA may have moved since it was made. In transport mode an SA
+// does not change that.
+bool has_udp(const CryptoJob& job, const OutboundSa& sa) {
+  if (mode_of(sa.kind) == SaMode::kTransport) return sa.udp;
+  return job.esp - bytes_of(job.mbuf) == kIpv6Bytes + kUdpBytes;
+}
+
 }  // namespace
 
 template <SaKind kKind>
@@ -174,7 +181,7 @@ template Drop encapsulate<SaKind::kEspTransportNoIv>(rte_mbuf*, const Headers&, 
 void encapsulate_finish(const CryptoJob& job, const OutboundSa& sa) {
   if (is_ah(sa.kind)) return ah_finish(job, sa);
   if (sa.tail != 0) std::memmove(job.icv - sa.tail, job.icv, sa.icv);
-  if (!sa.udp || sa.v4) return;
+  if (sa.v4 || !has_udp(job, sa)) return;
   std::uint8_t *ip = bytes_of(job.mbuf), *udp = job.esp - kUdpBytes;
   const auto length = static_cast<std::uint16_t>(ip + rte_pktmbuf_data_len(job.mbuf) - udp);
   // Of the pseudo header of UDP: whatever stands before it (RFC 8200 §8.1).

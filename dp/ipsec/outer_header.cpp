@@ -64,18 +64,25 @@ std::uint8_t ah_icv_room(const SaSpec& spec) {
 
 }  // namespace
 
+unsigned header_bytes(const SaSpec& spec) {
+  return protocol_bytes(spec) + (spec.mode == SaMode::kTransport ? 0 : ip_bytes(spec));
+}
+
 OuterHeader outer_header(const SaSpec& spec) {
-  const bool v4 = spec.destination.is_v4();
+  const bool v4 = spec.destination.is_v4(), ah = spec.protocol == IpsecProtocol::kAh;
   OuterHeader out;
   out.destination = spec.destination;
+  out.length = static_cast<std::uint8_t>(header_bytes(spec));
+  out.udp = spec.udp.has_value();
+  // Of AH the identification is authenticated: it must be there before somebody fragments the packet.
+  out.more_fields = out.udp || (v4 && (ah || spec.mtu.df != DfBit::kSet));
   std::uint8_t *end = out.bytes.data() + out.bytes.size(), *protocol = end - protocol_bytes(spec);
   store_be32(end - 8, static_cast<std::uint32_t>(spec.spi));  // of ESP and of AH
   if (spec.udp) {
     store_be16(protocol, static_cast<std::uint16_t>(spec.udp->source));
     store_be16(protocol + 2, static_cast<std::uint16_t>(spec.udp->destination));
   }
-  if (spec.protocol == IpsecProtocol::kAh)
-    protocol[1] = static_cast<std::uint8_t>((kAhBytes + ah_icv_room(spec)) / 4 - 2);  // RFC 4302 §2.2
+  if (ah) protocol[1] = static_cast<std::uint8_t>((kAhBytes + ah_icv_room(spec)) / 4 - 2);  // RFC 4302 §2.2
   if (spec.mode == SaMode::kTransport) return out;
   std::uint8_t* ip = protocol - ip_bytes(spec);
   v4 ? ipv4_header(spec, ip) : ipv6_header(spec, ip);
@@ -86,6 +93,11 @@ OuterHeader outer_header(const SaSpec& spec) {
 void set_outer_header(const OuterHeader& header, OutboundSa& sa) {
   sa.header = header.bytes;
   sa.outer_sum = header.sum;
+  sa.header_bytes = header.length;
+  sa.udp = header.udp;
+  sa.more_fields = header.more_fields;
+  // It stays on: packets of the header before may wait for it.
+  if (sa.udp && !sa.v4) sa.after_crypto = true;
   sa.destination = header.destination;
   sa.route_generation = 0;  // of no tables: the route is looked up again
 }
@@ -93,7 +105,6 @@ void set_outer_header(const OuterHeader& header, OutboundSa& sa) {
 void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
   const bool ah = spec.protocol == IpsecProtocol::kAh, transport = spec.mode == SaMode::kTransport;
   sa.v4 = spec.destination.is_v4();
-  sa.udp = spec.udp.has_value();
   sa.options = spec.mtu;
   // A fragment has no ports, and its peer could not tell whether the SA is for it, unless it has agreed to
   // find that out (RFC 4301 §7.3). In transport mode only whole packets are protected (RFC 4303 §3.3.4, RFC
@@ -101,26 +112,23 @@ void make_outer_header(const SaSpec& spec, OutboundSa& sa) {
   const bool whole = asks_ports(spec.selectors) && spec.fragments != FragmentHandling::kAlso;
   if (transport || whole || spec.fragments == FragmentHandling::kDrop)
     sa.options.fragmentation = Fragmentation::kAfterEsp;
-  // Of AH the identification is authenticated: it must be there before somebody fragments the packet.
-  sa.more_fields = sa.udp || (sa.v4 && (ah || spec.mtu.df != DfBit::kSet));
   sa.kind = sa_kind(spec);
   if (is_dressed(sa.kind)) sa.dressing = make_dressing(spec);
   sa.ip_bytes = static_cast<std::uint8_t>(ip_bytes(spec));
-  sa.header_bytes = static_cast<std::uint8_t>(protocol_bytes(spec) + (transport ? 0 : ip_bytes(spec)));
   sa.iv = ah ? ah_icv_room(spec) : static_cast<std::uint8_t>(spec.suite.iv());
   sa.icv = static_cast<std::uint8_t>(spec.suite.icv());
   sa.block = ah ? 1 : spec.suite.encr->block;
   sa.esn = spec.esn == Esn::kOn;
   sa.tail = esn_tail(spec);
-  sa.after_crypto = ah || sa.tail != 0 || (sa.udp && !sa.v4);
+  sa.after_crypto = ah || sa.tail != 0;
   set_outer_header(outer_header(spec), sa);
   sa.first_identification = random_word();
   sa.salt = spec.suite.encr->counts() ? nonce_salt(spec) : random_word();
 }
 
-std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer, unsigned ip_bytes) {
+std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer, unsigned ip_bytes, unsigned header) {
   const unsigned kept = mode_of(sa.kind) == SaMode::kTransport ? ip_bytes : 0,
-                 around = kept + sa.header_bytes + sa.iv + (is_ah(sa.kind) ? 0u : sa.icv),
+                 around = kept + header + sa.iv + (is_ah(sa.kind) ? 0u : sa.icv),
                  trailer = is_ah(sa.kind) ? 0 : kEspTrailerBytes;
   const unsigned padded = outer <= around ? 0 : (outer - around) & ~(sa.block - 1u);
   return static_cast<std::uint16_t>(padded < trailer ? 0 : kept + padded - trailer);

@@ -13,26 +13,33 @@
 namespace simplon::dp {
 
 OuterHeader outer_header(const SaSpec& spec);
-// The SA's packets bear this header from now on. It is as long as the one before.
+// OutboundSa::header_bytes of an SA's packets.
+unsigned header_bytes(const SaSpec& spec);
+// The SA's packets bear this header from now on. It is of the same family and mode as the one before; UDP may
+// come or go. Packets of the old one may still be before encapsulate_finish().
 void set_outer_header(const OuterHeader& header, OutboundSa& sa);
 // Fills the outer header template of an SA, its kind, and the sizes that go with them.
 void make_outer_header(const SaSpec& spec, OutboundSa& sa);
 
 // The largest packet whose protected packet is at most `outer` long. `ip_bytes`: of its own header, which in
-// transport mode stays in front.
-std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer, unsigned ip_bytes);
+// transport mode stays in front. `header`: OutboundSa::header_bytes, which the owner alone may read there.
+std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer, unsigned ip_bytes, unsigned header);
 inline std::uint16_t inner_mtu(const OutboundSa& sa, std::uint16_t outer) {
-  return inner_mtu(sa, outer, sa.ip_bytes);
+  return inner_mtu(sa, outer, sa.ip_bytes, sa.header_bytes);
 }
 // The largest payload of AGGFRAG, with its header, in a packet of `packet` octets, or as the path takes them.
+inline unsigned payload_room(const OutboundSa& sa, std::uint16_t packet, unsigned header) {
+  return inner_mtu(sa, packet == 0 ? sa.outer_mtu.get() : std::min(packet, sa.outer_mtu.get()), sa.ip_bytes,
+                   header);
+}
 inline unsigned payload_room(const OutboundSa& sa, std::uint16_t packet) {
-  return inner_mtu(sa, packet == 0 ? sa.outer_mtu.get() : std::min(packet, sa.outer_mtu.get()));
+  return payload_room(sa, packet, sa.header_bytes);
 }
 // The same for the packet at `headers`, and the path as it is.
 inline std::uint16_t largest(const OutboundSa& sa, const Headers& headers) {
   const unsigned ip_bytes = headers.payload - headers.ip + 0u;
   if (mode_of(sa.kind) == SaMode::kTunnel || ip_bytes == sa.ip_bytes) return sa.inner_mtu;
-  return inner_mtu(sa, sa.outer_mtu, ip_bytes);
+  return inner_mtu(sa, sa.outer_mtu, ip_bytes, sa.header_bytes);
 }
 
 // What few SAs need: UDP's length, and DF that is not always set (RFC 4301 §8.1). A packet that may be

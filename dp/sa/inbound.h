@@ -37,6 +37,13 @@ struct PeerEnd {
   std::uint16_t port = 0;
 };
 
+// The ends of an SA that has moved. `key`: what it is found by as well as by InboundSa::key, for what is
+// still under way to where we were goes on to be accepted.
+struct InboundEnds {
+  PeerEnd peer;
+  AddressKey key{};
+};
+
 // Stands in InboundSa::owner, which is looked at anyway.
 inline constexpr std::uint16_t kInBundle = 0x8000;
 
@@ -61,7 +68,7 @@ struct alignas(64) InboundSa {
   // Line 1.
   ReplayWindow window;
   const CompactSelector* selectors = nullptr;
-  AddressKey key{};   // see sad_key()
+  AddressKey key{};   // see sad_key(); of where it was when it was added
   AddressKey peer{};  // goes with peer_port
   // The cold part; it begins with the counters of refused packets.
   Counter replayed, bad_icv, selector_mismatch;
@@ -69,7 +76,7 @@ struct alignas(64) InboundSa {
   SaId id{};
   PolicyId policy{}, over{};  // as SaSpec has them
   FragmentHandling fragments{};
-  Published<const PeerEnd> moved;   // what the owner is to expect instead
+  Published<const InboundEnds> moved;  // any worker finds it by the key; its owner takes the peer's end
   std::uint64_t move_reported = 0;  // when the owner last said that the peer has moved, in cycles of the TSC
   std::vector<CompactSelector> selector_store;
   AggfragIn* aggfrag = nullptr;  // of an SA of AGGFRAG: what its payloads are put into order by

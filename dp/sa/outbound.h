@@ -36,10 +36,12 @@ inline constexpr std::uint64_t kSoftSequence = kLastSequence - (1u << 29);
 inline constexpr std::uint32_t kNoNextHop = ~std::uint32_t{0};
 
 // The template of what stands before the payload of an SA's packets (ipsec/outer_header.h), and what follows
-// from it.
+// from it. Immutable once published: a packet has all of one, never parts of two.
 struct OuterHeader {
   std::array<std::uint8_t, 56> bytes{};  // they end at the end of the array
   std::uint32_t sum = 0;                 // see OutboundSa::outer_sum
+  std::uint8_t length = 0;               // OutboundSa::header_bytes
+  bool udp = false, more_fields = false;
   IpAddress destination;
 };
 
@@ -89,7 +91,7 @@ struct alignas(64) OutboundSa {
   SaId id{};
   IpAddress destination;               // of the outer packet
   const OutboundSlot* over = nullptr;  // whose SA protects its packets once more; null: none does
-  Published<const OuterHeader> moved;  // what the owner is to use instead: the peer has moved
+  Published<const OuterHeader> moved;  // what the owner is to use instead: the peer or we have moved
   MtuOptions options;
   OneWriter<std::uint16_t> outer_mtu = 0;  // of the path
   std::uint32_t first_identification = 0;  // see identification()

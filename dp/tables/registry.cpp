@@ -109,8 +109,9 @@ Result<void> Registry::add_policy(const PolicySpec& policy) {
     if (!there) fresh.emplace_back(policy.id, c);
   }
   const SlotUse* use = slot_for(policy.id);
+  const auto have = policies_.find(policy.id);
+  if (have == policies_.end() || !same_to_workers(have->second.spec, policy)) will_change(policy.id);
   const auto [entry, added] = policies_.try_emplace(policy.id, Policy{policy, use->slot});
-  if (added || !same_to_workers(entry->second.spec, policy)) policies_changed_ = true;
   entry->second.spec = policy;
   release_classes(policy.id);
   return {};
@@ -120,8 +121,8 @@ void Registry::remove_policy(PolicyId id) {
   const auto found = policies_.find(id);
   if (found == policies_.end()) return;
   keep_hits_of(found->second);
+  will_change(id);
   policies_.erase(found);
-  policies_changed_ = true;
   release_classes(id);
 }
 
@@ -142,7 +143,6 @@ Result<void> Registry::commit() {
   auto next = std::make_unique<Tables>();
   const Tables* now = tables_.read();
   if (now != nullptr) *next = *now;
-  if (policies_changed_) build_spds(*next);
   Result<void> done;
   if (network_changed_) {
     auto routes = Routes::build(network_, ports_);
@@ -153,6 +153,7 @@ Result<void> Registry::commit() {
       done = std::unexpected(routes.error());
     if (!next->routes) return done;
   }
+  if (policies_changed_) change_spds(*next);
   next->sad = &sad_;
   next->outbound = &outbound_;
   next->aggfrag = aggfrag_news_.data();
@@ -165,58 +166,6 @@ Result<void> Registry::commit() {
   for (const std::uint32_t slot : leaving_slots_) retire_slot(slot);
   leaving_slots_.clear();
   return done;
-}
-
-// Index + 1 of what is added; 0: its traffic is of one class.
-std::uint32_t Registry::add_classes(const Policy& policy, std::vector<ClassSlots>& to) const {
-  if (!policy.spec.classes.any()) return 0;
-  ClassSlots out{.classes = policy.spec.classes};
-  for (std::uint8_t c = 0; c < policy.spec.classes.count; ++c)
-    out.slots[c] = slots_.at({policy.spec.id, c}).slot;
-  to.push_back(out);
-  return static_cast<std::uint32_t>(to.size());
-}
-
-// One for each tunnel interface that has entries, one for each name that ports give theirs, and one for all
-// else.
-void Registry::build_spds(Tables& next) const {
-  std::map<InterfaceId, std::vector<Spd::Input>> inputs;
-  std::map<std::string, std::vector<Spd::Input>> named;
-  std::vector<ClassSlots> classes;
-  for (const auto& [id, policy] : policies_) {
-    auto& list = policy.spec.spd.empty() ? inputs[policy.spec.interface] : named[policy.spec.spd];
-    list.push_back({policy.spec, policy.slot, add_classes(policy, classes), kernel_entries_.contains(id),
-                    sends_by_kernel(id)});
-  }
-  next.classes =
-      classes.empty() ? nullptr : std::make_shared<const std::vector<ClassSlots>>(std::move(classes));
-  next.spd = std::make_shared<const Spd>(std::move(inputs[InterfaceId{}]));
-  next.port_spds = port_spds(std::move(named));
-  next.pieces = std::ranges::any_of(
-      policies_, [](const auto& p) { return Spd::Entry::by_piece(p.second.spec.fragments); });
-  inputs.erase(InterfaceId{});
-  // Once there was one there may be SAs of it, whose packets are not to be taken for those of a port.
-  if (inputs.empty() && !next.tunnels) return;
-  const std::size_t size = inputs.empty() ? 0 : static_cast<std::size_t>(inputs.rbegin()->first) + 1;
-  auto tunnels = std::make_shared<TunnelSpds>(size);
-  for (auto& [id, entries] : inputs)
-    (*tunnels)[static_cast<std::size_t>(id)] = std::make_unique<const Spd>(std::move(entries));
-  next.tunnels = std::move(tunnels);
-}
-
-// A port whose SPD has no entries discards all the same. Null: no port has an SPD of its own.
-std::shared_ptr<const PortSpds> Registry::port_spds(
-    std::map<std::string, std::vector<Spd::Input>> named) const {
-  std::map<std::string, std::shared_ptr<const Spd>> made;
-  auto out = std::make_shared<PortSpds>(ports_.size());
-  for (std::size_t i = 0; i < ports_.size(); ++i) {
-    const std::string& name = ports_[i].spd;
-    if (name.empty()) continue;
-    auto& spd = made[name];
-    if (!spd) spd = std::make_shared<const Spd>(std::move(named[name]));
-    (*out)[i] = spd;
-  }
-  return made.empty() ? nullptr : out;
 }
 
 void Registry::retire(std::function<void()> free) {

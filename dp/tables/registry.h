@@ -48,8 +48,10 @@ class Registry {
   void open();
   // The tops of all windows, to the leases, at once. tick() does it once a second for each SA.
   void publish_floors();
-  // The SA of this id, whose peer has another address or port now (RFC 7296 §2.23), which `sa` alone says.
-  // Keys, counters, window and sequence numbers go on. The owner takes it before the SA's next packet.
+  // The SA of this id, whose ends have other addresses or ports of one family now (RFC 7296 §2.23, RFC 4555
+  // §3.5), in a tunnel also with UDP or without it, which `sa` alone says. Keys, counters, window and
+  // sequence numbers go on. The owner takes it before the SA's next packet; what comes to where an inbound SA
+  // was at first is still taken.
   Result<void> move_sa(const SaRef& sa);
   void remove_sa(SaId id);
   // The kernel has this SA: what comes by it goes there, at once without a commit. From the next commit on
@@ -125,7 +127,9 @@ class Registry {
   struct Policy {
     PolicySpec spec;
     std::uint32_t slot = 0;
+    std::uint32_t classes = 0;  // index + 1 in Tables::classes as they were published; 0: none
   };
+  class SpdChanges;  // registry_spds.cpp
 
   // Of a policy, or of one that is still to come: an SA may be there first, and may outlive it.
   struct SlotUse {
@@ -151,12 +155,18 @@ class Registry {
   void forget_feedback(Entry& entry);
   void make_aggfrag(Entry& entry, const OutboundSlot& slot);
   void make_aggfrag(Entry& entry);
+  Result<void> can_move(const Entry& entry, const SaSpec& to) const;
+  template <class Sa, class Next>
+  void leave_for_owner(Entry& entry, Sa& sa, Next next);
   void set_mtu(const Entry& entry);
+  void set_mtus_inside(PolicyId over);
   void set_inner_mtu(const Entry& entry);
-  void build_spds(Tables& next) const;
-  std::shared_ptr<const PortSpds> port_spds(std::map<std::string, std::vector<Spd::Input>> named) const;
+  void will_change(PolicyId policy);
+  void change_spds(Tables& next);
+  void make_first_spds(Tables& next) const;
+  void count_pieces(const PolicySpec& policy, int more);
+  std::uint32_t place_of_classes(const ClassTable& table);
   bool sends_by_kernel(PolicyId id) const;
-  std::uint32_t add_classes(const Policy& policy, std::vector<ClassSlots>& to) const;
   static std::uint64_t packets(const Entry& entry);
   static std::uint64_t carried(const Entry& entry);
   static AggfragCounters aggfrag_counters(const Entry& entry);
@@ -198,6 +208,10 @@ class Registry {
   PathMtus path_mtus_;
   TunnelTable tunnels_;
   std::map<PolicyId, Policy> policies_;
+  // What the published SPDs have of those that have changed since; none: nothing.
+  std::map<PolicyId, std::optional<Policy>> changed_;
+  std::size_t pieces_ = 0;                   // policies that ask which fragment it is, as published
+  std::vector<std::uint32_t> free_classes_;  // in Tables::classes
   std::map<SlotKey, SlotUse> slots_;
   std::map<PolicyId, std::set<SaId>> bundles_;  // by the entry that is over them: outbound SAs
   std::vector<std::uint32_t> leaving_slots_;    // named by tables that the next commit replaces

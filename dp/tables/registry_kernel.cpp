@@ -22,7 +22,7 @@ Result<void> Registry::add_kernel_sa(const SaSpec& sa) {
   }
   kernel_sas_.emplace(sa.id, std::move(entry));
   kernel_entries_[sa.policy].insert(sa.id);
-  policies_changed_ = true;
+  will_change(sa.policy);
   return {};
 }
 
@@ -37,7 +37,7 @@ void Registry::remove_kernel_sa(SaId id) {
   const auto of_entry = kernel_entries_.find(entry.policy);
   of_entry->second.erase(id);
   if (of_entry->second.empty()) kernel_entries_.erase(of_entry);
-  policies_changed_ = true;
+  will_change(entry.policy);
 }
 
 // Whether the newest outbound SA of the entry is the kernel's. Ids grow.

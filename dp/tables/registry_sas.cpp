@@ -27,10 +27,10 @@ std::pair<std::uint16_t, std::uint16_t> outer_mtus(const std::vector<PortFacts>&
 }
 
 // What is split may be as large as a packet of any port. Else the payload takes it whole, behind its header.
-std::uint16_t largest_aggfrag(const OutboundSa& sa, const std::vector<PortFacts>& ports) {
+std::uint16_t largest_aggfrag(const OutboundSa& sa, unsigned outer, const std::vector<PortFacts>& ports) {
   const AggfragOut::Settings& settings = sa.aggfrag->settings();
   if (settings.whole) {
-    const unsigned room = payload_room(sa, settings.packet), header = settings.header_bytes();
+    const unsigned room = payload_room(sa, settings.packet, outer), header = settings.header_bytes();
     return static_cast<std::uint16_t>(room <= header ? 0 : room - header);
   }
   std::uint16_t most = 0;
@@ -90,13 +90,10 @@ Result<void> Registry::add_outbound(Entry& entry) {
   if (entry.aggfrag) aggfrag_news_[entry.owner].put(entry.aggfrag->arrival);
   if (spec.interface != InterfaceId{}) tunnels_.add(spec.interface, *entry.out);
   use->sas.push_back(spec.id);
-  if (kernel_entries_.contains(spec.policy)) policies_changed_ = true;  // see sends_by_kernel()
+  if (kernel_entries_.contains(spec.policy)) will_change(spec.policy);  // see sends_by_kernel()
   outbound_ids_[{spec.spi, spec.destination}] = spec.id;
   if (spec.tunnel.dummies != 0) with_dummies_.insert(spec.id);
-  // Those that it is over have less room from now on.
-  if (const auto inside = bundles_.find(spec.policy); inside != bundles_.end())
-    for (const SaId id : inside->second)
-      if (const auto inner = sas_.find(id); inner != sas_.end()) set_mtu(inner->second);
+  set_mtus_inside(spec.policy);  // they have less room from now on
   return {};
 }
 
@@ -128,6 +125,14 @@ void Registry::take_out_of_bundle(const SaSpec& spec) {
   release({spec.over, 0});
 }
 
+// Of the SAs that an entry's own are over.
+void Registry::set_mtus_inside(PolicyId over) {
+  const auto inside = bundles_.find(over);
+  if (inside == bundles_.end()) return;
+  for (const SaId id : inside->second)
+    if (const auto inner = sas_.find(id); inner != sas_.end()) set_mtu(inner->second);
+}
+
 // The route's MTU, or what is known of the path, if that is less; of a bundle, what the SA over it takes.
 // Where all unprotected ports have one MTU and no route has one of its own, the route need not be asked.
 void Registry::set_mtu(const Entry& entry) {
@@ -150,8 +155,9 @@ void Registry::set_mtu(const Entry& entry) {
 
 void Registry::set_inner_mtu(const Entry& entry) {
   OutboundSa& sa = *entry.out;
-  std::uint16_t most = inner_mtu(sa, sa.outer_mtu);
-  if (sa.aggfrag != nullptr) most = largest_aggfrag(sa, ports_);
+  const unsigned outer = header_bytes(*entry.spec);  // that of the SA is its owner's
+  std::uint16_t most = inner_mtu(sa, sa.outer_mtu, sa.ip_bytes, outer);
+  if (sa.aggfrag != nullptr) most = largest_aggfrag(sa, outer, ports_);
   sa.inner_mtu = std::min(most, tunnels_.most(entry.spec->interface));
 }
 
@@ -258,13 +264,13 @@ void Registry::remove_sa(SaId id) {
   auto entry = std::make_shared<Entry>(std::move(found->second));
   sas_.erase(found);
   --load_[entry->owner][static_cast<std::size_t>(entry->spec->direction)];
-  if (entry->in) sad_.remove(entry->in->spi, entry->spec->destination, entry->spec->protocol);
+  if (entry->in) sad_.remove(entry->in->spi, entry->in->key);
   with_dummies_.erase(id);
   if (entry->out) {
     // The newest of the policy's other SAs takes over, if this one was in use and there is another.
     SlotUse& use = slots_.at({entry->spec->policy, entry->spec->dscp_class});
     std::erase(use.sas, id);
-    if (kernel_entries_.contains(entry->spec->policy)) policies_changed_ = true;
+    if (kernel_entries_.contains(entry->spec->policy)) will_change(entry->spec->policy);
     if (entry->spec->interface != InterfaceId{}) tunnels_.leave(entry->spec->interface, *entry->out);
     forget_outbound(*entry->spec);
     outbound_[use.slot].sa.publish(use.sas.empty() ? nullptr : sas_.at(use.sas.back()).out.get());
@@ -304,33 +310,56 @@ void Registry::forget_outbound(const SaSpec& sa) {
   if (found != outbound_ids_.end() && found->second == sa.id) outbound_ids_.erase(found);
 }
 
+// UDP comes or goes in a tunnel alone: in transport mode the entry would have to be looked at anew (RFC 3948
+// §5.2), and there an address is the packets' own.
+Result<void> Registry::can_move(const Entry& entry, const SaSpec& to) const {
+  const SaSpec& was = *entry.spec;
+  if (was.spi != to.spi || was.direction != to.direction || was.policy != to.policy ||
+      was.protocol != to.protocol || was.mode != to.mode)
+    return fail("it would be another SA");
+  if (was.destination.family() != to.destination.family() || was.source.family() != to.source.family())
+    return fail("an SA does not move to the other address family");
+  if (was.mode == SaMode::kTransport && (was.udp.has_value() != to.udp.has_value() ||
+                                         was.source != to.source || was.destination != to.destination))
+    return fail("in transport mode an SA moves to another port of its peer only");
+  if (auto possible = possible_sa(to); !possible) return possible;
+  if (!entry.in) return {};
+  const InboundSa* there = sad_.find(entry.in->spi, to.destination, to.protocol);
+  if (there != nullptr && there != entry.in.get())
+    return fail("there is an inbound SA with this SPI and destination already");
+  return {};
+}
+
 // What is left for the owner lives as long as the SA, or until it is replaced.
+template <class Sa, class Next>
+void Registry::leave_for_owner(Entry& entry, Sa& sa, Next next) {
+  auto left = std::make_shared<const Next>(std::move(next));
+  sa.moved.publish(left.get());
+  sa.check_at_packets.trip();
+  retire([replaced = std::exchange(entry.moved, std::move(left))] {});
+}
+
+// Keys, counters, window and sequence numbers are not touched. The owner takes the new ends whole, between
+// two packets; until then it uses the old ones.
 Result<void> Registry::move_sa(const SaRef& sa) {
   const auto found = sas_.find(sa->id);
   if (found == sas_.end()) return fail("there is no SA of this id");
   Entry& entry = found->second;
-  const SaSpec& was = *entry.spec;
-  if (was.spi != sa->spi || was.direction != sa->direction || was.policy != sa->policy)
-    return fail("it would be another SA");
-  if (was.destination.family() != sa->destination.family() || was.udp.has_value() != sa->udp.has_value() ||
-      (entry.in && was.destination != sa->destination))
-    return fail("an SA moves to another address of its peer only");
-  const auto leave = [&](auto& hot, auto next) {
-    auto left = std::make_shared<const decltype(next)>(std::move(next));
-    hot.moved.publish(left.get());
-    hot.check_at_packets.trip();
-    retire([replaced = std::exchange(entry.moved, std::move(left))] {});
-  };
+  if (auto possible = can_move(entry, *sa); !possible) return possible;
+  const SaRef was = std::exchange(entry.spec, sa);
   if (entry.in) {
-    leave(*entry.in, peer_end(*sa));
-    entry.spec = sa;
+    leave_for_owner(entry, *entry.in,
+                    InboundEnds{peer_end(*sa), sad_key(sa->protocol, address_key(sa->destination))});
     return {};
   }
-  leave(*entry.out, outer_header(*sa));
-  forget_outbound(was);
+  forget_outbound(*was);
   outbound_ids_[{sa->spi, sa->destination}] = sa->id;
-  entry.spec = sa;
+  // A longer header needs its room first.
+  if (header_bytes(*sa) > header_bytes(*was)) set_inner_mtu(entry);
+  leave_for_owner(entry, *entry.out, outer_header(*sa));
   set_mtu(entry);  // another path
+  set_inner_mtu(entry);
+  set_mtus_inside(sa->policy);
   return {};
 }
 

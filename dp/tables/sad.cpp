@@ -27,8 +27,7 @@ bool Sad::add(InboundSa* sa, std::unique_ptr<Table>& retired) {
   return true;
 }
 
-InboundSa* Sad::remove(Be32 spi, const IpAddress& destination, IpsecProtocol protocol) {
-  const AddressKey key = sad_key(protocol, address_key(destination));
+InboundSa* Sad::remove(Be32 spi, AddressKey key) {
   Table& table = *table_.read();
   for (std::size_t i = hash(spi);; ++i) {
     Published<InboundSa>& slot = table.slots[i & table.mask];

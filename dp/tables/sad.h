@@ -43,7 +43,7 @@ class Sad {
     for (std::size_t i = hash(spi);; ++i) {
       InboundSa* sa = table.slots[i & table.mask].read();
       if (sa == nullptr) return nullptr;
-      if (sa != tombstone() && sa->spi == spi && sa->key == key) return sa;
+      if (sa != tombstone() && sa->spi == spi && (sa->key == key || has_moved_to(*sa, key))) return sa;
     }
   }
   void prefetch(Be32 spi) const {
@@ -60,7 +60,10 @@ class Sad {
   // False: there is one with this SPI and key. `retired` is set when the table was replaced
   // by another.
   bool add(InboundSa* sa, std::unique_ptr<Table>& retired);
-  InboundSa* remove(Be32 spi, const IpAddress& destination, IpsecProtocol protocol = IpsecProtocol::kEsp);
+  InboundSa* remove(Be32 spi, const IpAddress& destination, IpsecProtocol protocol = IpsecProtocol::kEsp) {
+    return remove(spi, sad_key(protocol, address_key(destination)));
+  }
+  InboundSa* remove(Be32 spi, AddressKey key);  // InboundSa::key
   std::size_t size() const { return size_; }
 
   // Where a probe begins, before the table's mask. The low byte of the SPI must count: peers often take them
@@ -71,6 +74,11 @@ class Sad {
   // No SA, and never looked into.
   static InboundSa* tombstone() { return reinterpret_cast<InboundSa*>(alignof(InboundSa)); }
   static void insert(Table& table, InboundSa* sa);
+  // Its place in the table stays: that goes by the SPI alone.
+  static bool has_moved_to(const InboundSa& sa, AddressKey key) {
+    const InboundEnds* ends = sa.moved.read();
+    return ends != nullptr && ends->key == key;
+  }
 
   Published<Table> table_;
   std::size_t size_ = 0;

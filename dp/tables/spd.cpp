@@ -2,7 +2,7 @@
 #include "dp/tables/spd.h"
 
 #include <algorithm>
-#include <bit>
+#include <utility>
 
 namespace simplon::dp {
 namespace {
@@ -21,12 +21,6 @@ Halves halves(const IpAddress& a) {
 Halves mask_of(unsigned bits) {
   const auto word = [](unsigned n) { return n == 0 ? 0 : ~std::uint64_t{0} << (64 - std::min(n, 64u)); };
   return {word(bits), bits > 64 ? word(bits - 64) : 0};
-}
-
-std::uint64_t hash(const std::array<std::uint64_t, 4>& key) {
-  std::uint64_t h = 0;
-  for (const std::uint64_t k : key) h = (std::rotl(h, 23) ^ k) * 0x9e3779b97f4a7c15u;
-  return h ^ h >> 32;
 }
 
 std::size_t index_of(Family family) { return family == Family::kV4 ? 0 : 1; }
@@ -61,106 +55,12 @@ Cover cover(const AddressRange& range) {
   return {{covering(range)}, false};
 }
 
-}  // namespace
-
-Spd::Spd(std::vector<Input> policies) {
-  std::ranges::sort(policies, {}, [](const Input& i) { return std::pair(i.policy.order, i.policy.id); });
-  std::uint32_t rank = 0;
-  for (const Input& input : policies) {
-    if (input.policy.direction != PolicyDirection::kIn) add(Direction::kOut, input, rank);
-    if (input.policy.direction != PolicyDirection::kOut) add(Direction::kIn, input, rank);
-    ++rank;
-  }
-  for (auto& by_family : tuples_)
-    for (Tuples& tuples : by_family) std::ranges::sort(tuples, {}, &Tuple::best);
-}
-
-void Spd::add(Direction direction, const Input& input, std::uint32_t rank) {
-  for (const SelectorSet& set : input.policy.selectors.sets()) add(direction, input, set, rank);
-}
-
-void Spd::add(Direction direction, const Input& input, const SelectorSet& set, std::uint32_t rank) {
-  const bool out = direction == Direction::kOut;
-  const TrafficSelectors& sources = out ? set.local : set.remote;
-  const TrafficSelectors& destinations = out ? set.remote : set.local;
-  for (const TrafficSelector& s : sources)
-    for (const TrafficSelector& d : destinations) {
-      const auto protocol = common_protocol(s, d);
-      if (!protocol || s.addresses.first.family() != d.addresses.first.family()) continue;
-      Tuples& tuples = tuples_[static_cast<std::size_t>(direction)][index_of(s.addresses.first.family())];
-      const Cover from = cover(s.addresses), to = cover(d.addresses);
-      if (!from.exact || !to.exact) ranges_.push_back({s.addresses, d.addresses});
-      const Entry entry{
-          .rank = rank,
-          .sports = s.ports,
-          .dports = d.ports,
-          .protocol = *protocol,
-          .action = input.policy.action,
-          .via_kernel = input.policy.via_kernel || input.newest_there,
-          .from_kernel = input.sa_in_kernel,
-          .multicast = is_multicast(d.addresses.first) && is_multicast(d.addresses.last),
-          .whole = input.policy.action == Action::kProtect && input.policy.mode == SaMode::kTransport,
-          .pfp_ports = input.policy.pfp.ports(),
-          .fragments = input.policy.fragments,
-          .slot = input.slot,
-          .classes = input.classes,
-          .next = 0,
-          .ranges = from.exact && to.exact ? 0 : static_cast<std::uint32_t>(ranges_.size())};
-      for (const Prefix& source : from.prefixes)
-        for (const Prefix& destination : to.prefixes) add_pair(tuples, source, destination, entry);
-    }
-}
-
-void Spd::add_pair(Tuples& tuples, const Prefix& source, const Prefix& destination, Entry entry) {
-  auto found = std::ranges::find_if(tuples, [&](const Tuple& t) {
-    return t.source_bits == source.length && t.destination_bits == destination.length;
-  });
-  if (found == tuples.end()) {
-    const Halves s = mask_of(source.length), d = mask_of(destination.length);
-    tuples.push_back({.source_bits = source.length,
-                      .destination_bits = destination.length,
-                      .best = entry.rank,
-                      .cells = std::vector<Cell>(8),
-                      .keys = 0,
-                      .mask = {s[0], s[1], d[0], d[1]}});
-    found = tuples.end() - 1;
-  }
-  found->best = std::min(found->best, entry.rank);
-  entries_.push_back(entry);
-  const Halves s = halves(source.address), d = halves(destination.address);
-  put(*found, {s[0], s[1], d[0], d[1]}, static_cast<std::uint32_t>(entries_.size()));
-}
-
-Spd::Cell& Spd::cell(std::vector<Cell>& cells, const Word& key) {
-  std::size_t i = hash(key);
-  while (cells[i & (cells.size() - 1)].first != 0 && cells[i & (cells.size() - 1)].key != key) ++i;
-  return cells[i & (cells.size() - 1)];
-}
-
-// Entries come in the order of their rank, so a chain is appended to.
-void Spd::put(Tuple& tuple, const Word& key, std::uint32_t entry) {
-  if ((tuple.keys + 1) * 2 > tuple.cells.size()) {
-    std::vector<Cell> larger(tuple.cells.size() * 2);
-    for (const Cell& c : tuple.cells)
-      if (c.first != 0) cell(larger, c.key) = c;
-    tuple.cells = std::move(larger);
-  }
-  Cell& at = cell(tuple.cells, key);
-  if (at.first == 0) {
-    at = {key, entry, entry};
-    ++tuple.keys;
-    return;
-  }
-  entries_[at.last - 1].next = entry;
-  at.last = entry;
-}
-
 // All but what the key has compared.
-bool Spd::matches(const Entry& entry, const Flow& flow) const {
+bool matches(const SpdEntry& entry, const SpdChain* chain, const Flow& flow) {
   if (entry.protocol != kAnyProtocol && entry.protocol != flow.protocol && !is_protocol_unknown(flow))
     return false;
   const bool first = flow.piece == Flow::Piece::kFirst;
-  if (flow.piece != Flow::Piece::kUnknown && Entry::by_piece(entry.fragments) &&
+  if (flow.piece != Flow::Piece::kUnknown && SpdEntry::by_piece(entry.fragments) &&
       first != (entry.fragments == FragmentHandling::kOwnSa))
     return false;
   const bool ports = !flow.fragment || (first && entry.fragments == FragmentHandling::kOwnSa);
@@ -169,25 +69,139 @@ bool Spd::matches(const Entry& entry, const Flow& flow) const {
   // A whole packet without ports is no later fragment, though its ports are OPAQUE as well.
   if (!flow.fragment && entry.fragments == FragmentHandling::kLater) return false;
   if (entry.ranges == 0) return true;
-  const Ranges& ranges = ranges_[entry.ranges - 1];
+  const SpdRanges& ranges = chain->ranges[entry.ranges - 1];
   return ranges.source.contains(flow.source) && ranges.destination.contains(flow.destination);
 }
 
+std::uint64_t rank_of(const PolicySpec& policy) {
+  return std::uint64_t{policy.order} << 32 | static_cast<std::uint32_t>(policy.id);
+}
+
+// A pair of selectors that packets of the policy may have, and what covers it.
+struct Pair {
+  Direction direction{};
+  const TrafficSelector &source, &destination;
+  std::uint8_t protocol = kAnyProtocol;
+  Cover from, to;
+
+  Family family() const { return source.addresses.first.family(); }
+};
+
+void each_pair(const SelectorSet& set, Direction direction, auto&& take) {
+  const bool out = direction == Direction::kOut;
+  for (const TrafficSelector& s : out ? set.local : set.remote)
+    for (const TrafficSelector& d : out ? set.remote : set.local) {
+      const auto protocol = common_protocol(s, d);
+      if (!protocol || s.addresses.first.family() != d.addresses.first.family()) continue;
+      take(Pair{direction, s, d, *protocol, cover(s.addresses), cover(d.addresses)});
+    }
+}
+
+void each_pair(const PolicySpec& policy, auto&& take) {
+  for (const SelectorSet& set : policy.selectors.sets()) {
+    if (policy.direction != PolicyDirection::kIn) each_pair(set, Direction::kOut, take);
+    if (policy.direction != PolicyDirection::kOut) each_pair(set, Direction::kIn, take);
+  }
+}
+
+SpdEntry entry_of(const Spd::Input& input, const Pair& pair) {
+  const PolicySpec& policy = input.policy;
+  const AddressRange& to = pair.destination.addresses;
+  return {.rank = rank_of(policy),
+          .sports = pair.source.ports,
+          .dports = pair.destination.ports,
+          .protocol = pair.protocol,
+          .action = policy.action,
+          .via_kernel = policy.via_kernel || input.newest_there,
+          .from_kernel = input.sa_in_kernel,
+          .multicast = is_multicast(to.first) && is_multicast(to.last),
+          .whole = policy.action == Action::kProtect && policy.mode == SaMode::kTransport,
+          .pfp_ports = policy.pfp.ports(),
+          .fragments = policy.fragments,
+          .slot = input.slot,
+          .classes = input.classes,
+          .ranges = 0};
+}
+
+SpdKey key_of(const IpAddress& source, const IpAddress& destination) {
+  const Halves s = halves(source), d = halves(destination);
+  return {s[0], s[1], d[0], d[1]};
+}
+
+SpdTuple& tuple_for(std::vector<SpdTuple>& tuples, const Prefix& source, const Prefix& destination) {
+  for (SpdTuple& tuple : tuples)
+    if (tuple.is_of(source.length, destination.length)) return tuple;
+  const Halves s = mask_of(source.length), d = mask_of(destination.length);
+  return tuples.emplace_back(source.length, destination.length, SpdKey{s[0], s[1], d[0], d[1]});
+}
+
+}  // namespace
+
+Spd::Spd(std::vector<Input> policies) {
+  std::ranges::sort(policies, {}, [](const Input& i) { return rank_of(i.policy); });
+  for (const Input& input : policies) insert(input);
+  arrange();
+}
+
+Spd::Tuples& Spd::tuples_of(Direction direction, Family family) {
+  return tuples_[static_cast<std::size_t>(direction)][index_of(family)];
+}
+
+void Spd::add(const Input& input) {
+  insert(input);
+  arrange();
+}
+
+void Spd::insert(const Input& input) {
+  each_pair(input.policy, [&](const Pair& pair) {
+    const SpdEntry entry = entry_of(input, pair);
+    const SpdRanges ranges{pair.source.addresses, pair.destination.addresses};
+    const bool exact = pair.from.exact && pair.to.exact;
+    Tuples& tuples = tuples_of(pair.direction, pair.family());
+    for (const Prefix& source : pair.from.prefixes)
+      for (const Prefix& destination : pair.to.prefixes) {
+        tuple_for(tuples, source, destination)
+            .insert(key_of(source.address, destination.address), entry, exact ? nullptr : &ranges);
+        ++entries_;
+      }
+  });
+}
+
+void Spd::remove(const PolicySpec& policy) {
+  const std::uint64_t rank = rank_of(policy);
+  each_pair(policy, [&](const Pair& pair) {
+    Tuples& tuples = tuples_of(pair.direction, pair.family());
+    for (const Prefix& source : pair.from.prefixes)
+      for (const Prefix& destination : pair.to.prefixes)
+        entries_ -=
+            tuple_for(tuples, source, destination).erase(key_of(source.address, destination.address), rank);
+  });
+  arrange();
+}
+
+void Spd::arrange() {
+  for (auto& by_family : tuples_)
+    for (Tuples& tuples : by_family) {
+      std::erase_if(tuples, [](const SpdTuple& t) { return t.empty(); });
+      if (!std::ranges::is_sorted(tuples, {}, &SpdTuple::best))
+        std::ranges::sort(tuples, {}, &SpdTuple::best);
+    }
+}
+
 const Spd::Entry* Spd::find(Direction direction, const Flow& flow) const {
-  const Halves s = halves(flow.source), d = halves(flow.destination);
+  const SpdKey whole = key_of(flow.source, flow.destination);
   const Entry* best = nullptr;
-  for (const Tuple& tuple : tuples_[static_cast<std::size_t>(direction)][index_of(flow.source.family())]) {
-    if (best != nullptr && best->rank < tuple.best) break;
-    const Word key{s[0] & tuple.mask[0], s[1] & tuple.mask[1], d[0] & tuple.mask[2], d[1] & tuple.mask[3]};
-    std::size_t i = hash(key);
-    const std::size_t mask = tuple.cells.size() - 1;
-    while (tuple.cells[i & mask].first != 0 && tuple.cells[i & mask].key != key) ++i;
-    for (std::uint32_t e = tuple.cells[i & mask].first; e != 0; e = entries_[e - 1].next) {
-      const Entry& entry = entries_[e - 1];
-      if (best != nullptr && best->rank < entry.rank) break;
-      if (!matches(entry, flow)) continue;
+  for (const SpdTuple& tuple : tuples_[static_cast<std::size_t>(direction)][index_of(flow.source.family())]) {
+    if (best != nullptr && best->rank < tuple.best()) break;
+    const SpdCell* cell = tuple.find(tuple.masked(whole));
+    if (cell == nullptr || (best != nullptr && best->rank < cell->first.rank)) continue;
+    const Entry* entry = cell->chain == nullptr ? &cell->first : cell->chain->entries.data();
+    const Entry* const end = entry + (cell->chain == nullptr ? 1 : cell->chain->entries.size());
+    for (; entry != end; ++entry) {
+      if (best != nullptr && best->rank < entry->rank) break;
+      if (!matches(*entry, cell->chain, flow)) continue;
       // Of the selectors of one policy those that can be decided about count.
-      if (best == nullptr || entry.rank < best->rank || best->undecided(flow)) best = &entry;
+      if (best == nullptr || entry->rank < best->rank || best->undecided(flow)) best = entry;
       if (!best->undecided(flow)) break;
     }
   }

@@ -61,8 +61,22 @@ struct ClassSlots {
   std::array<std::uint32_t, kMostDscpClasses> slots{};  // by class
 };
 
+// By SpdEntry::classes. A copy shares them.
+class ClassTable {
+ public:
+  const ClassSlots& operator[](std::uint32_t index) const { return *slots_[index]; }
+  std::uint32_t size() const { return static_cast<std::uint32_t>(slots_.size()); }
+  void set(std::uint32_t index, const ClassSlots& slots) {
+    if (index >= size()) slots_.resize(index + 1);
+    slots_[index] = std::make_shared<const ClassSlots>(slots);
+  }
+
+ private:
+  std::vector<std::shared_ptr<const ClassSlots>> slots_;
+};
+
 // The SPDs of the tunnel interfaces, by InterfaceId; null: it has no entries.
-using TunnelSpds = std::vector<std::unique_ptr<const Spd>>;
+using TunnelSpds = std::vector<std::shared_ptr<const Spd>>;
 
 // The SPDs of ports that have one of their own, by PortIndex; null: the common one is the port's.
 using PortSpds = std::vector<std::shared_ptr<const Spd>>;
@@ -72,10 +86,10 @@ struct Tables {
   bool gateway_on = true;
   bool kernel_sas = false;  // the kernel has SAs beside those in `sad`: ESP and AH that it sends may leave
   bool pieces = false;      // some SPD asks which fragment it is (Flow::piece)
-  std::shared_ptr<const Spd> spd;                          // of all ports that have none of their own
-  std::shared_ptr<const PortSpds> port_spds;               // null: no port has
-  std::shared_ptr<const TunnelSpds> tunnels;               // null: no connection ever had an interface
-  std::shared_ptr<const std::vector<ClassSlots>> classes;  // null: no entry has more than one
+  std::shared_ptr<const Spd> spd;             // of all ports that have none of their own
+  std::shared_ptr<const PortSpds> port_spds;  // null: no port has
+  std::shared_ptr<const TunnelSpds> tunnels;  // null: no connection ever had an interface
+  std::shared_ptr<const ClassTable> classes;  // null: no entry ever had more than one
   std::shared_ptr<const Routes> routes;
   const Sad* sad = nullptr;                 // in place
   const OutboundSlots* outbound = nullptr;  // in place

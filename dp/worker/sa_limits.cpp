@@ -13,7 +13,7 @@ void take_moved(OutboundSa& sa) {
   if (const OuterHeader* header = sa.moved.read()) set_outer_header(*header, sa);
 }
 void take_moved(InboundSa& sa) {
-  if (const PeerEnd* peer = sa.moved.read()) set_peer(*peer, sa);
+  if (const InboundEnds* ends = sa.moved.read()) set_peer(ends->peer, sa);
 }
 
 // The next number must not be used before the lease has it. The next packet reports an SA that has ended.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ike/auth/authenticator.h"
 
+#include "ike/auth/null.h"
 #include "ike/auth/psk.h"
 #include "ike/auth/public_key.h"
 
@@ -26,6 +27,8 @@ class ConfiguredAuthenticator final : public Authenticator {
         break;
       case AuthKind::kEap:  // in exchanges of its own (ike/exchange/eap_auth.h): AUTH by nothing we know
         return std::make_unique<PskAuthenticator>(SharedSecret());
+      case AuthKind::kNull:
+        return std::make_unique<NullAuthenticator>();
       case AuthKind::kPubkey:
         return std::make_unique<PublicKeyAuthenticator>(peer.credential, peer.trust);
     }

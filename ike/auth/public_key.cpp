@@ -8,6 +8,27 @@ Buffer of(const AuthOctets& o) {
   return auth_octets(o.keys, o.signer_is_initiator, o.message, o.nonce, o.id_body);
 }
 
+// Once OCSP responders, once the lists of those that do not answer.
+constexpr unsigned kMostLookups = 2;
+
+// The verdict comes at once, or after what it depends on was fetched.
+Step<Result<Proved>> judge(VerifyAuth work, unsigned lookups) {
+  Work job = work;
+  return Later<Result<Proved>>{
+      std::move(job), [work = std::move(work), lookups](const WorkResult& result) -> Step<Result<Proved>> {
+        const auto& verdict = std::get<VerifyAuthResult>(result);
+        if (verdict.ok) return Result<Proved>(Proved{verdict.padding});
+        if (verdict.wanted.empty() || lookups == kMostLookups) return Result<Proved>(fail(verdict.why));
+        return Later<Result<Proved>>{Fetch{verdict.wanted},
+                                     [work, lookups](const WorkResult& answers) -> Step<Result<Proved>> {
+                                       VerifyAuth again = work;
+                                       const auto& got = std::get<FetchResult>(answers).all;
+                                       again.fetched.insert(again.fetched.end(), got.begin(), got.end());
+                                       return judge(std::move(again), lookups + 1);
+                                     }};
+      }};
+}
+
 }  // namespace
 
 Step<Result<Authentication>> PublicKeyAuthenticator::sign(const AuthOctets& ours,
@@ -26,16 +47,12 @@ Step<Result<Proved>> PublicKeyAuthenticator::verify(const AuthOctets& theirs, co
     return Result<Proved>(
         fail("proves itself by " + name(proof.auth.method) + ", and a certificate is configured"));
   if (!trust_) return Result<Proved>(fail("is of no authority: none is configured"));
-  return Later<Result<Proved>>{VerifyAuth{.trust = trust_,
-                                          .certificates = proof.certificates,
-                                          .id = proof.id,
-                                          .octets = of(theirs),
-                                          .auth = proof.auth},
-                               [](const WorkResult& result) -> Result<Proved> {
-                                 const auto& verdict = std::get<VerifyAuthResult>(result);
-                                 if (!verdict.ok) return fail(verdict.why);
-                                 return Proved{verdict.padding};
-                               }};
+  return judge({.trust = trust_,
+                .certificates = proof.certificates,
+                .id = proof.id,
+                .octets = of(theirs),
+                .auth = proof.auth},
+               0);
 }
 
 }  // namespace simplon::ike

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Authentication by signatures and certificates (RFC 7296 §2.15, RFC 7427, RFC 4945). Slow: both ways are
-// jobs.
+// jobs, and after the peer's there may be some that fetch whether a certificate is revoked.
 #pragma once
 
 #include "ike/auth/authenticator.h"

@@ -47,10 +47,17 @@ Result<Proof> read_sent(const std::vector<Certificate>& payloads) {
   std::size_t count = 0;
   out.others.between.reserve(std::min(payloads.size(), kMostSent));
   out.others.crls.reserve(std::min(payloads.size(), kMostSent));
+  out.others.ocsp.reserve(std::min(payloads.size(), kMostSent));
   for (const Certificate& payload : payloads) {
-    if (payload.encoding != CertEncoding::kX509 && payload.encoding != CertEncoding::kCrl) continue;
+    if (payload.encoding != CertEncoding::kX509 && payload.encoding != CertEncoding::kCrl &&
+        payload.encoding != CertEncoding::kOcsp)
+      continue;
     if (++count > kMostSent)
       return fail("the peer sends more than " + std::to_string(kMostSent) + " certificates");
+    if (payload.encoding == CertEncoding::kOcsp) {
+      out.others.ocsp.push_back(payload.data);
+      continue;
+    }
     if (payload.encoding == CertEncoding::kCrl) {
       // What cannot be read vouches for nobody.
       if (X509Crl crl = load_crl(payload.data)) out.others.crls.push_back(std::move(crl));
@@ -84,10 +91,14 @@ VerifyAuthResult check(X509* own, bool is_pinned, const Sent& others, const Veri
   if (!proved.ok) return proved;
   if (is_pinned) {
     if (const std::string why = date_refusal(own); !why.empty()) return refused(which + why);
-  } else if (std::string why = chain_refusal(own, others, *work.trust); !why.empty()) {
-    return refused(std::move(why));
+    return proved;
   }
-  return proved;
+  ChainVerdict chain = judge_chain(own, others, *work.trust, work.fetched);
+  if (!chain.why.empty()) return refused(std::move(chain.why));
+  if (chain.wanted.empty()) return proved;
+  VerifyAuthResult later = refused("whether " + which + "or one above it is revoked has to be looked up");
+  later.wanted = std::move(chain.wanted);
+  return later;
 }
 
 // The peer sent none: one that we have of it.

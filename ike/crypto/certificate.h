@@ -26,9 +26,9 @@ struct VerifyAuthResult {
 };
 // Whether the peer's AUTH is over `octets` by a key that `trust` lets speak for `id`: the certificate's
 // subject or one of its other names is `id`, its keyUsage and extendedKeyUsage allow it (RFC 4945 §5.1.3),
-// its chain ends at an authority and is valid now, no list says that it is revoked. The lists that the peer
-// sent count beside those of `trust`, never instead. Of 16 certificates and lists at most; the first thing
-// that fails is told.
+// its chain ends at an authority and is valid now, no list and no OCSP response says that it is revoked. The
+// lists and responses (RFC 4806) that the peer sent count beside the lists of `trust`, never instead. Of 16
+// certificates, lists and responses at most; the first thing that fails is told.
 struct VerifyAuth {
   using Result = VerifyAuthResult;
   Shared<Trust> trust;

@@ -3,8 +3,13 @@
 
 #include <openssl/err.h>
 
+#include <algorithm>
+#include <set>
+#include <utility>
+
 #include "ike/crypto/public_key.h"
 #include "ike/crypto/revocation.h"
+#include "ike/crypto/revocation_status.h"
 #include "ike/crypto/x509_names.h"
 
 namespace simplon::ike {
@@ -87,24 +92,74 @@ bool set_rules(X509_STORE_CTX* context, WeakAlgorithms weak) {
   return X509_VERIFY_PARAM_set_flags(rules, X509_V_FLAG_PARTIAL_CHAIN) == 1;
 }
 
-// What the lists that a peer sent say counts beside those that we have, not instead of them.
-enum class Lists : std::uint8_t { kOurs, kAll };
-std::string walk(X509* leaf, const Sent& sent, const Trust& trust, Lists which, Revocation how) {
-  static const std::vector<X509Crl> kNone;
+struct ChainFree {
+  void operator()(STACK_OF(X509) * s) const { sk_X509_pop_free(s, X509_free); }
+};
+struct Walk {
+  std::string why;
+  std::unique_ptr<STACK_OF(X509), ChainFree> chain = nullptr;  // when there is no why: from leaf to authority
+  std::set<int> unlisted = {};                                 // depths at which there is no list
+};
+constexpr const char* kUnreadable =
+    "the authorities or the lists of revoked ones of the configuration cannot be read";
+
+// `lists` null: none is looked at.
+Walk walk(X509* leaf, const Sent& sent, const Trust& trust, STACK_OF(X509_CRL) * lists) {
+  Walk out;
   const Store store = store_of(trust.authorities);
   const Certificates between(sk_X509_new_null());
-  const Crls lists = how == Revocation::kNo ? Crls(sk_X509_CRL_new_null())
-                                            : lists_of(trust, which == Lists::kAll ? sent.crls : kNone);
   const StoreContext context(X509_STORE_CTX_new());
-  bool ready = store && between && lists && context;
+  bool ready = store && between && context;
   for (const X509Certificate& c : sent.between) ready = ready && sk_X509_push(between.get(), c.get()) > 0;
   ready = ready && X509_STORE_CTX_init(context.get(), store.get(), leaf, between.get()) == 1 &&
-          set_rules(context.get(), trust.weak) && check_revocation(context.get(), how, lists.get());
-  if (!ready) return "the authorities or the lists of revoked ones of the configuration cannot be read";
+          set_rules(context.get(), trust.weak) &&
+          (lists == nullptr || check_revocation(context.get(), out.unlisted, lists));
+  if (!ready) return {kUnreadable};
   const bool good = X509_verify_cert(context.get()) == 1;
-  std::string why = good ? kept_chain_refusal(context.get(), trust.weak) : error_text(context.get());
+  out.why = good ? kept_chain_refusal(context.get(), trust.weak) : error_text(context.get());
+  if (out.why.empty()) out.chain.reset(X509_STORE_CTX_get1_chain(context.get()));
   ERR_clear_error();
-  return why;
+  if (out.why.empty() && !out.chain) return {kUnreadable};
+  return out;
+}
+
+std::vector<Link> links_of(const STACK_OF(X509) * chain) {
+  std::vector<Link> out;
+  const int length = sk_X509_num(chain);
+  out.reserve(static_cast<std::size_t>(std::max(length, 0)));
+  for (int i = 0; i + 1 < length; ++i)
+    out.push_back({.certificate = sk_X509_value(chain, i), .issuer = sk_X509_value(chain, i + 1)});
+  return out;
+}
+
+// Why not, when these lists are asked; of whom there is one that is valid now is good.
+std::string ask_lists(const Crls& lists, X509* leaf, const Sent& sent, const Trust& trust,
+                      std::vector<Link>& links) {
+  if (!lists) return kUnreadable;
+  const Walk walked = walk(leaf, sent, trust, lists.get());
+  if (!walked.why.empty()) return walked.why;
+  for (std::size_t i = 0; i < links.size(); ++i)
+    links[i].good = links[i].good || !walked.unlisted.contains(static_cast<int>(i));
+  return {};
+}
+
+ChainVerdict judge(X509* leaf, const Sent& sent, const Trust& trust, RevocationSources sources,
+                   const std::vector<Fetched>& fetched) {
+  static const std::vector<X509Crl> kNone;
+  // For who is of no authority no list is read: they may be large.
+  Walk bare = walk(leaf, sent, trust, nullptr);
+  if (!bare.why.empty() || trust.revocation == Revocation::kNo) return {std::move(bare.why), {}};
+  std::vector<Link> links = links_of(bare.chain.get());
+  // A walk for each origin of lists: of several of one issuer OpenSSL asks the newest alone, and whom one
+  // names, an older one of ours too, is not to be cleared by one that somebody else gave us.
+  std::string why;
+  if (!trust.crls.empty()) why = ask_lists(lists_of(trust.crls, kNone), leaf, sent, trust, links);
+  if (why.empty() && !sent.crls.empty())
+    why = ask_lists(lists_of(trust.crls, sent.crls), leaf, sent, trust, links);
+  const std::vector<X509Crl> found = fetched_lists(fetched, links, trust.weak);
+  if (why.empty() && !found.empty()) why = ask_lists(lists_of({}, found), leaf, sent, trust, links);
+  if (!why.empty()) return {std::move(why), {}};
+  return judge_links(std::move(links), sent, trust, sources, fetched);
 }
 
 }  // namespace
@@ -117,17 +172,13 @@ std::string date_refusal(const X509* certificate) {
   return {};
 }
 
+ChainVerdict judge_chain(X509* leaf, const Sent& sent, const Trust& trust,
+                         const std::vector<Fetched>& fetched) {
+  return judge(leaf, sent, trust, trust.fetch, fetched);
+}
+
 std::string chain_refusal(X509* leaf, const Sent& sent, const Trust& trust) {
-  const Revocation how = trust.revocation;
-  // For who is of no authority no list is read: they may be large.
-  std::string why = walk(leaf, sent, trust, Lists::kOurs, Revocation::kNo);
-  const bool listed = how == Revocation::kStrict || !trust.crls.empty() || !sent.crls.empty();
-  if (!why.empty() || how == Revocation::kNo || !listed) return why;
-  if (sent.crls.empty()) return walk(leaf, sent, trust, Lists::kOurs, how);
-  // First whom our own lists name: an older list of the peer's does not undo that. Then whether there are
-  // lists of all, with those that it sent.
-  why = walk(leaf, sent, trust, Lists::kOurs, Revocation::kIfPresent);
-  return why.empty() ? walk(leaf, sent, trust, Lists::kAll, how) : why;
+  return judge(leaf, sent, trust, {}, {}).why;
 }
 
 }  // namespace simplon::ike

@@ -16,7 +16,6 @@ namespace simplon::ike {
 namespace {
 
 using namespace openssl;
-using KeyInfo = Owner<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
 
 struct OpensslFree {
   template <class T>
@@ -84,16 +83,6 @@ Key read_any(Bytes file, Passphrase& passphrase) {
   return nullptr;
 }
 
-Result<SharedSecret> to_pkcs8(const EVP_PKEY* key) {
-  const KeyInfo info(EVP_PKEY2PKCS8(key));
-  const int length = info ? i2d_PKCS8_PRIV_KEY_INFO(info.get(), nullptr) : 0;
-  if (length <= 0) return fail("the private key cannot be written as PKCS #8");
-  Buffer out(static_cast<std::size_t>(length));
-  unsigned char* at = out.data();
-  i2d_PKCS8_PRIV_KEY_INFO(info.get(), &at);
-  return SharedSecret(Secret(std::move(out)));
-}
-
 }  // namespace
 
 Result<std::vector<Buffer>> read_certificates(Bytes file) {
@@ -116,9 +105,7 @@ Result<SharedSecret> read_private_key(Bytes file, Bytes given) {
   if (!key) return fail("there is no private key in it, neither as PEM nor as DER");
   if (const std::string why = key_refusal(key.get(), WeakAlgorithms::kAllow); !why.empty())
     return fail("the private key " + why);
-  auto out = to_pkcs8(key.get());
-  ERR_clear_error();
-  return out;
+  return to_pkcs8(key.get());
 }
 
 }  // namespace simplon::ike

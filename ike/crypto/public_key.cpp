@@ -10,6 +10,8 @@
 namespace simplon::ike {
 namespace {
 
+using KeyInfo = openssl::Owner<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
+
 constexpr int kLeastRsaBits = 2048, kLeastWeakRsaBits = 1024;
 
 struct Kind {
@@ -75,6 +77,17 @@ openssl::Key load_private_key(Bytes pkcs8) {
   if (key && at != pkcs8.data() + pkcs8.size()) key.reset();
   ERR_clear_error();
   return key;
+}
+
+Result<SharedSecret> to_pkcs8(const EVP_PKEY* key) {
+  const KeyInfo info(EVP_PKEY2PKCS8(key));
+  ERR_clear_error();
+  const int length = info ? i2d_PKCS8_PRIV_KEY_INFO(info.get(), nullptr) : 0;
+  if (length <= 0) return fail("the private key cannot be written as PKCS #8");
+  Buffer out(static_cast<std::size_t>(length));
+  unsigned char* at = out.data();
+  i2d_PKCS8_PRIV_KEY_INFO(info.get(), &at);
+  return SharedSecret(Secret(std::move(out)));
 }
 
 }  // namespace simplon::ike

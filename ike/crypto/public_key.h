@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "dp/base/result.h"
 #include "ike/crypto/openssl.h"
 #include "ike/pad/credentials.h"
 
@@ -21,5 +22,6 @@ std::string key_text(const EVP_PKEY* key);
 std::string key_refusal(const EVP_PKEY* key, WeakAlgorithms weak);
 // PKCS #8 DER of one key and nothing more; null: it is none.
 openssl::Key load_private_key(Bytes pkcs8);
+Result<SharedSecret> to_pkcs8(const EVP_PKEY* key);
 
 }  // namespace simplon::ike

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ike/crypto/revocation.h"
 
+#include <openssl/err.h>
+
+#include "ike/crypto/ocsp.h"
 #include "ike/crypto/x509_names.h"
 
 namespace simplon::ike {
@@ -46,42 +49,56 @@ bool is_of_absence(int error) {
 
 // OpenSSL asks of each error on its way whether to go on.
 int go_on(int ok, X509_STORE_CTX* context) {
-  const int error = X509_STORE_CTX_get_error(context);
+  const int error = X509_STORE_CTX_get_error(context), depth = X509_STORE_CTX_get_error_depth(context);
   if (ok == 1 || !is_of_lists(error)) return ok;
   // The authority at the end is believed because the configuration says so.
   const auto* const chain = X509_STORE_CTX_get0_chain(context);
-  if (X509_STORE_CTX_get_error_depth(context) >= sk_X509_num(chain) - 1) return 1;
-  const auto* const how = static_cast<const Revocation*>(X509_STORE_CTX_get_app_data(context));
-  return how != nullptr && *how == Revocation::kIfPresent && is_of_absence(error) ? 1 : 0;
+  if (depth >= sk_X509_num(chain) - 1) return 1;
+  auto* const unlisted = static_cast<std::set<int>*>(X509_STORE_CTX_get_app_data(context));
+  if (unlisted == nullptr || !is_of_absence(error)) return 0;
+  unlisted->insert(depth);
+  return 1;
 }
 
 }  // namespace
 
-Crls lists_of(const Trust& trust, const std::vector<X509Crl>& sent) {
+Crls lists_of(const std::vector<Buffer>& ours, const std::vector<X509Crl>& others) {
   Crls out(sk_X509_CRL_new_null());
   bool good = out != nullptr;
-  for (const Buffer& der : trust.crls) {
+  for (const Buffer& der : ours) {
     const X509Crl crl = load_crl(der);
     good = good && crl && add(crl.get(), out.get());
   }
-  for (const X509Crl& crl : sent) good = good && add(crl.get(), out.get());
+  for (const X509Crl& crl : others) good = good && add(crl.get(), out.get());
   return good ? std::move(out) : nullptr;
 }
 
-bool check_revocation(X509_STORE_CTX* context, const Revocation& how, STACK_OF(X509_CRL) * lists) {
-  if (how == Revocation::kNo) return true;
+Result<X509Crl> load_list_of(Bytes body, X509* issuer, WeakAlgorithms weak) {
+  X509Crl list = load_crl(body);
+  if (!list) return fail("is malformed");
+  const X509_ALGOR* signature = nullptr;
+  X509_CRL_get0_signature(list.get(), nullptr, &signature);
+  if (X509_NAME_cmp(X509_CRL_get_issuer(list.get()), X509_get_subject_name(issuer)) != 0)
+    return fail("is of another issuer, " + name_text(X509_CRL_get_issuer(list.get())));
+  if (weak != WeakAlgorithms::kAllow && weak_hash(signature))
+    return fail("is signed with a weak hash; legacy: allow permits it");
+  const bool signed_by_it = X509_CRL_verify(list.get(), X509_get0_pubkey(issuer)) == 1;
+  ERR_clear_error();
+  if (!signed_by_it) return fail("is not signed by " + name_text(X509_get_subject_name(issuer)));
+  return list;
+}
+
+bool check_revocation(X509_STORE_CTX* context, std::set<int>& unlisted, STACK_OF(X509_CRL) * lists) {
   X509_STORE_CTX_set_flags(context, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   X509_STORE_CTX_set0_crls(context, lists);
   X509_STORE_CTX_set_verify_cb(context, go_on);
-  return X509_STORE_CTX_set_app_data(context, const_cast<Revocation*>(&how)) == 1;
+  return X509_STORE_CTX_set_app_data(context, &unlisted) == 1;
 }
 
 std::optional<std::string> revocation_text(int error, const X509* certificate) {
   if (!is_of_lists(error)) return std::nullopt;
   const std::string issuer = name_text(X509_get_issuer_name(certificate));
   if (error == X509_V_ERR_CERT_REVOKED) return "is revoked by " + issuer;
-  if (is_of_absence(error))
-    return "needs a list of revoked ones that is valid now, of " + issuer + " (revocation: strict)";
   return "cannot be looked up, for the list of revoked ones of " + issuer + " is not to be believed (" +
          X509_verify_cert_error_string(error) + ")";
 }

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "dp/base/result.h"
 #include "ike/crypto/openssl.h"
 #include "ike/pad/credentials.h"
 
@@ -16,12 +18,17 @@ struct CrlStack {
 };
 using Crls = std::unique_ptr<STACK_OF(X509_CRL), CrlStack>;
 
-// Those of `trust`, then those that the peer sent. OpenSSL takes one that is valid now before one that is
-// not, and then the newest. Null: no memory, or one of `trust` is malformed.
-Crls lists_of(const Trust& trust, const std::vector<openssl::X509Crl>& sent);
+// Those of ours, in DER, then the others. OpenSSL takes one that is valid now before one that is not, and
+// then the newest. Null: no memory, or one of ours is malformed.
+Crls lists_of(const std::vector<Buffer>& ours, const std::vector<openssl::X509Crl>& others);
 
-// Makes the walk of `context` look at lists as `how` says. `how` outlives the walk.
-bool check_revocation(X509_STORE_CTX* context, const Revocation& how, STACK_OF(X509_CRL) * lists);
+// A list that was fetched, if it is one of `issuer` itself, signed by its key; whether it is valid now, the
+// walk finds out. An error ends a sentence that begins with the list.
+Result<openssl::X509Crl> load_list_of(Bytes body, X509* issuer, WeakAlgorithms weak);
+
+// Makes the walk of `context` look at lists: it ends at a certificate that one names. `unlisted` gets the
+// depths of those of which there is no list that is valid now; both outlive the walk.
+bool check_revocation(X509_STORE_CTX* context, std::set<int>& unlisted, STACK_OF(X509_CRL) * lists);
 
 // The end of a sentence that begins with the certificate, if the walk ended by what a list says; else none.
 std::optional<std::string> revocation_text(int error, const X509* certificate);

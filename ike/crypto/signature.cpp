@@ -5,6 +5,7 @@
 #include <array>
 
 #include "ike/crypto/signature_scheme.h"
+#include "ike/crypto/signing_key.h"
 
 namespace simplon::ike {
 namespace {
@@ -48,12 +49,14 @@ const SignatureScheme* choose(const SignAuth& work, EVP_PKEY* key, KeyKind kind)
   return nullptr;
 }
 
+constexpr const char* kCannotSign = "our key cannot make this signature";
+
 SignAuthResult failed(std::string why) { return {.auth = {}, .why = std::move(why)}; }
 
 // RFC 7427 §3: one octet of length, the AlgorithmIdentifier, the signature.
 SignAuthResult by_scheme(const SignatureScheme& scheme, EVP_PKEY* key, Bytes octets) {
   const Buffer signature = sign(scheme, key, octets), identifier = algorithm_identifier(scheme);
-  if (signature.empty()) return failed("our key cannot make this signature");
+  if (signature.empty()) return failed(kCannotSign);
   Writer out;
   out.u8(static_cast<std::uint8_t>(identifier.size()));
   out.bytes(identifier);
@@ -69,8 +72,20 @@ SignAuthResult by_older_method(const SignAuth& work, EVP_PKEY* key, KeyKind kind
     return failed("the peer has SHA-1 signatures alone; legacy: allow at the top of the file permits them");
   Buffer signature = sign(older->scheme, key, work.octets);
   if (older->half != 0) signature = raw_of_der(signature, older->half);
-  if (signature.empty()) return failed("our key cannot make this signature");
+  if (signature.empty()) return failed(kCannotSign);
   return {.auth = {older->method, std::move(signature)}, .why = {}};
+}
+
+SignAuthResult by_key_of(const SignAuth& work) {
+  const auto opened = signing_key(work.credential->key.bytes());
+  if (!opened) return failed(opened.error().what);
+  EVP_PKEY* const key = opened->get();
+  if (const std::string why = key_refusal(key, work.credential->weak); !why.empty())
+    return failed("our private key " + why);
+  const KeyKind kind = *kind_of(key);
+  if (const SignatureScheme* const scheme = choose(work, key, kind))
+    return by_scheme(*scheme, key, work.octets);
+  return by_older_method(work, key, kind);
 }
 
 }  // namespace
@@ -81,14 +96,10 @@ std::vector<HashId> our_hashes() {
 
 SignAuthResult run(const SignAuth& work) {
   if (!work.credential) return failed("we have no certificate");
-  const openssl::Key key = load_private_key(work.credential->key.bytes());
-  if (!key) return failed("our private key cannot be read");
-  if (const std::string why = key_refusal(key.get(), work.credential->weak); !why.empty())
-    return failed("our private key " + why);
-  const KeyKind kind = *kind_of(key.get());
-  if (const SignatureScheme* const scheme = choose(work, key.get(), kind))
-    return by_scheme(*scheme, key.get(), work.octets);
-  return by_older_method(work, key.get(), kind);
+  SignAuthResult out = by_key_of(work);
+  // A token may have been away since its key was opened.
+  if (out.why == kCannotSign && reopen_token(work.credential->key.bytes())) out = by_key_of(work);
+  return out;
 }
 
 }  // namespace simplon::ike

@@ -45,6 +45,9 @@ bool TlsContext::set_rules() {
   SSL_CTX* context = context_.get();
   SSL_CTX_set_security_level(context, level(settings_.trust->weak));
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
+  // A server may not know RFC 5746. What that is against cannot be here: nobody renegotiates, and AUTH is
+  // over the key of this very handshake.
+  if (settings_.role == TlsRole::kClient) SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
 #ifdef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION  // RFC 8879: a small message could become a very large one
   SSL_CTX_set_options(context, SSL_OP_NO_RX_CERTIFICATE_COMPRESSION | SSL_OP_NO_TX_CERTIFICATE_COMPRESSION);
 #endif

@@ -35,6 +35,7 @@ class Client final : public EapClient {
   EapAnswer end(EapCode code);
   Step<EapAnswer> request(const EapPacket& packet);
   Step<EapAnswer> speak(const EapPacket& packet);
+  Step<EapAnswer> go_on(Step<MethodAnswer> step);
   EapAnswer conclude(MethodAnswer from);
   std::unique_ptr<EapMethod> make(EapType type) const;
 
@@ -104,16 +105,19 @@ Step<EapAnswer> Client::request(const EapPacket& packet) {
   return respond(EapType::kNak, std::move(ours));
 }
 
-Step<EapAnswer> Client::speak(const EapPacket& packet) {
-  auto step = method_->take(packet.data);
+Step<EapAnswer> Client::speak(const EapPacket& packet) { return go_on(method_->take(packet.data)); }
+
+Step<EapAnswer> Client::go_on(Step<MethodAnswer> step) {
   if (auto* now = std::get_if<MethodAnswer>(&step)) return conclude(std::move(*now));
   auto& later = std::get<Later<MethodAnswer>>(step);
   busy_ = true;
-  return Later<EapAnswer>{std::move(later.work),
-                          [this, finish = std::move(later.finish)](const WorkResult& result) {
-                            busy_ = false;
-                            return over_ ? failure("an EAP packet came too early") : conclude(finish(result));
-                          }};
+  return Later<EapAnswer>{
+      std::move(later.work),
+      [this, finish = std::move(later.finish)](const WorkResult& result) -> Step<EapAnswer> {
+        busy_ = false;
+        if (over_) return failure("an EAP packet came too early");
+        return go_on(finish(result));
+      }};
 }
 
 // A method that failed may have something to say to the server; then the server has the last word.

@@ -17,27 +17,36 @@ constexpr std::uint8_t kMsChapId = 1;
 Bytes bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
+std::string hexadecimal(Bytes data) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(2 * data.size());
+  for (const std::uint8_t b : data) out += {kDigits[b >> 4], kDigits[b & 15]};
+  return out;
+}
 std::string printable(std::string_view user) {
   return user.empty() ? "nobody" : Identity{IdType::kEmail, Buffer(user.begin(), user.end())}.text();
 }
 
 class Server final : public EapMethod {
  public:
-  Server(Bytes challenge, std::string name, PasswordOf password)
-      : challenge_(challenge.begin(), challenge.end()),
+  Server(Bytes challenges, std::string name, PasswordOf password)
+      : challenges_(challenges.begin(), challenges.end()),
         name_(std::move(name)),
         password_(std::move(password)) {}
   EapType type() const override { return EapType::kMsChapV2; }
-  Buffer begin() override { return write_mschap({MsChapOp::kChallenge, kMsChapId, challenge_, name_}); }
+  Buffer begin() override { return write_mschap({MsChapOp::kChallenge, kMsChapId, challenge(), name_}); }
   Step<MethodAnswer> take(Bytes data) override;
 
  private:
-  enum class Waiting { kResponse, kSuccess, kFailure };
+  enum class Waiting { kResponse, kAnotherTry, kSuccess, kFailure };
+  Bytes challenge() const { return Bytes(challenges_).subspan(tries_ * kMsChapChallenge, kMsChapChallenge); }
   MethodAnswer check(const MsChapPacket& response);
   const SharedSecret* find(std::string_view user);
   MethodAnswer refuse(std::string why);
 
-  Buffer challenge_;
+  Buffer challenges_;
+  std::size_t tries_ = 0;  // that were in vain
   std::string name_;
   PasswordOf password_;
   Waiting waiting_ = Waiting::kResponse;
@@ -47,6 +56,10 @@ class Server final : public EapMethod {
 Step<MethodAnswer> Server::take(Bytes data) {
   const auto packet = parse_mschap(data);
   if (waiting_ == Waiting::kFailure) return std::move(result_);
+  if (waiting_ == Waiting::kAnotherTry) {
+    if (packet && packet->op == MsChapOp::kResponse) return check(*packet);
+    return std::move(result_);  // it gives up
+  }
   if (!packet) return method_failed("a packet of the peer cannot be read");
   if (waiting_ == Waiting::kResponse) {
     if (packet->op != MsChapOp::kResponse || packet->id != kMsChapId)
@@ -69,9 +82,10 @@ const SharedSecret* Server::find(std::string_view user) {
 
 // An unknown user goes the same way as a known one with a wrong password.
 MethodAnswer Server::check(const MsChapPacket& response) {
+  result_ = {};
   const SharedSecret* password = find(response.text);
-  const Secret hash = nt_password_hash(password != nullptr ? password->bytes() : challenge_);
-  const MsChapExchange exchange{challenge_, response.value.first(kMsChapChallenge), response.text};
+  const Secret hash = nt_password_hash(password != nullptr ? password->bytes() : challenge());
+  const MsChapExchange exchange{challenge(), response.value.first(kMsChapChallenge), response.text};
   const Bytes theirs = response.value.subspan(kResponseAt, kNtResponse);
   const bool proved = equal_in_constant_time(nt_response(exchange, hash), theirs);
   const std::string message = authenticator_response(exchange, hash, theirs) + " M=Welcome";
@@ -83,16 +97,16 @@ MethodAnswer Server::check(const MsChapPacket& response) {
   return method_goes_on(write_mschap({MsChapOp::kSuccess, kMsChapId, {}, message}));
 }
 
-// ERROR_AUTHENTICATION_FAILURE without another try. The challenge in it has a meaning for another try alone.
+// ERROR_AUTHENTICATION_FAILURE, and whether it may try again: by the challenge in it.
 MethodAnswer Server::refuse(std::string why) {
-  waiting_ = Waiting::kFailure;
+  const bool again = tries_ + 1 < kMsChapTries;
+  if (again) ++tries_;
+  waiting_ = again ? Waiting::kAnotherTry : Waiting::kFailure;
   result_ = method_failed(std::move(why));
-  return method_goes_on(
-      write_mschap({MsChapOp::kFailure,
-                    kMsChapId,
-                    {},
-                    "E=691 R=0 C=00000000000000000000000000000000 V=3 M=Authentication failed"}),
-      result_.why);
+  const std::string text = std::string("E=691 R=") + (again ? "1" : "0") +
+                           " C=" + (again ? hexadecimal(challenge()) : std::string(32, '0')) +
+                           " V=3 M=Authentication failed";
+  return method_goes_on(write_mschap({MsChapOp::kFailure, kMsChapId, {}, text}), result_.why);
 }
 
 class Client final : public EapMethod {
@@ -163,8 +177,8 @@ MethodAnswer Client::believe(std::string_view message) {
 
 }  // namespace
 
-std::unique_ptr<EapMethod> mschapv2_server(Bytes challenge, std::string name, PasswordOf password) {
-  return std::make_unique<Server>(challenge, std::move(name), std::move(password));
+std::unique_ptr<EapMethod> mschapv2_server(Bytes challenges, std::string name, PasswordOf password) {
+  return std::make_unique<Server>(challenges, std::move(name), std::move(password));
 }
 std::unique_ptr<EapMethod> mschapv2_client(Bytes challenge, std::string user, SharedSecret password) {
   return std::make_unique<Client>(challenge, std::move(user), std::move(password));

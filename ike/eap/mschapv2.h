@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// EAP-MSCHAPv2 (draft-kamath-pppext-eap-mschapv2-02): one try, and no change of the password.
+// EAP-MSCHAPv2 (draft-kamath-pppext-eap-mschapv2-02): no change of the password. A
+// server lets who gave a wrong one try again with a new challenge (RFC 2759 §6); a client has one password
+// and gives up.
 #pragma once
 
 #include <memory>
@@ -10,8 +12,11 @@
 
 namespace simplon::ike {
 
+// Tries in one conversation.
+inline constexpr std::size_t kMsChapTries = 3;
+// `challenges`: 16 octets for each try, never used before.
+std::unique_ptr<EapMethod> mschapv2_server(Bytes challenges, std::string name, PasswordOf password);
 // `challenge`: 16 octets, never used before.
-std::unique_ptr<EapMethod> mschapv2_server(Bytes challenge, std::string name, PasswordOf password);
 std::unique_ptr<EapMethod> mschapv2_client(Bytes challenge, std::string user, SharedSecret password);
 
 }  // namespace simplon::ike

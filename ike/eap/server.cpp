@@ -10,6 +10,7 @@
 namespace simplon::ike {
 namespace {
 
+static_assert(kEapRandomBytes == 16 * kMsChapTries + 1);
 constexpr std::size_t kLongestIdentity = 256;
 constexpr unsigned kMostRounds =
     250;  // a method has a limit of its own; below 256: no identifier comes twice
@@ -44,6 +45,7 @@ class Server final : public EapServer {
   }
   EapAnswer begin_method(std::size_t row);
   Step<EapAnswer> speak(Bytes data);
+  Step<EapAnswer> go_on(Step<MethodAnswer> step);
   EapAnswer conclude(MethodAnswer from);
   EapAnswer another_method(Bytes wanted);
   std::unique_ptr<EapMethod> make(EapType type) const;
@@ -61,7 +63,8 @@ class Server final : public EapServer {
 std::unique_ptr<EapMethod> Server::make(EapType type) const {
   if (type == EapType::kTls) return eap_tls_server(settings_.credential, settings_.trust, identity_);
   if (type == EapType::kMsChapV2)
-    return mschapv2_server(Bytes(settings_.random).first(16), settings_.name, settings_.password);
+    return mschapv2_server(Bytes(settings_.random).first(kEapRandomBytes - 1), settings_.name,
+                           settings_.password);
   return nullptr;
 }
 
@@ -104,16 +107,19 @@ EapAnswer Server::another_method(Bytes wanted) {
   return failure("the peer wants no EAP method that is allowed to it");
 }
 
-Step<EapAnswer> Server::speak(Bytes data) {
-  auto step = method_->take(data);
+Step<EapAnswer> Server::speak(Bytes data) { return go_on(method_->take(data)); }
+
+Step<EapAnswer> Server::go_on(Step<MethodAnswer> step) {
   if (auto* now = std::get_if<MethodAnswer>(&step)) return conclude(std::move(*now));
   auto& later = std::get<Later<MethodAnswer>>(step);
   busy_ = true;
-  return Later<EapAnswer>{std::move(later.work),
-                          [this, finish = std::move(later.finish)](const WorkResult& result) {
-                            busy_ = false;
-                            return over_ ? failure("an EAP packet came too early") : conclude(finish(result));
-                          }};
+  return Later<EapAnswer>{
+      std::move(later.work),
+      [this, finish = std::move(later.finish)](const WorkResult& result) -> Step<EapAnswer> {
+        busy_ = false;
+        if (over_) return failure("an EAP packet came too early");
+        return go_on(finish(result));
+      }};
 }
 
 EapAnswer Server::conclude(MethodAnswer from) {

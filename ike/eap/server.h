@@ -13,16 +13,16 @@
 
 namespace simplon::ike {
 
-inline constexpr std::size_t kEapRandomBytes = 17;
+inline constexpr std::size_t kEapRandomBytes = 49;
 
 // The password of a user in UTF-8; null: there is no such user. It lives as long as the call.
 using PasswordOf = std::function<const SharedSecret*(std::string_view user)>;
 
 struct EapServerSettings {
-  std::vector<EapType> methods;  // of kTls and kMsChapV2, best first; the peer may ask for another of these
-  Buffer random;                 // kEapRandomBytes, never used before: the challenge and the first identifier
-  std::string name = "simplon";  // MSCHAPv2: what we are called, not empty
-  PasswordOf password;           // MSCHAPv2
+  std::vector<EapType> methods;   // of kTls and kMsChapV2, best first; the peer may ask for another of these
+  Buffer random;                  // kEapRandomBytes, never used before: challenges and the first identifier
+  std::string name = "simplon";   // MSCHAPv2: what we are called, not empty
+  PasswordOf password;            // MSCHAPv2
   Shared<Credential> credential;  // TLS: ours
   Shared<Trust> trust;            // TLS: whom we believe
 };

@@ -6,6 +6,15 @@
 #include "ike/endpoint/endpoint_impl.h"
 
 namespace simplon::ike {
+namespace {
+
+// As good as it is: of a distinguished name the key has no more than its octets in another form.
+std::string text_of_key(const std::string& key) {
+  if (key.empty()) return {};
+  return Identity{static_cast<IdType>(key[0]), Buffer(key.begin() + 1, key.end())}.text();
+}
+
+}  // namespace
 
 IkeSa* Endpoint::Impl::owner(std::uint64_t spi) const {
   const auto id = context.by_spi.find(spi);
@@ -190,7 +199,7 @@ void Endpoint::rekey(const Which& which, std::uint64_t ticket, Now now) {
   impl_->rekey(which, ticket, now);
   impl_->after_input(now);
 }
-std::size_t Endpoint::redirect(const Which& which, const IpAddress& to, Now now) {
+std::size_t Endpoint::redirect(const Which& which, std::string_view to, Now now) {
   const std::size_t told = impl_->redirect(which, to, now);
   impl_->after_input(now);
   return told;
@@ -236,6 +245,32 @@ std::vector<IkeStatus> Endpoint::status() const {
   for (const auto& [id, sa] : impl_->context.sas)
     if (!sa->dead()) out.push_back(sa->status());
   return out;
+}
+
+void Endpoint::remember(const std::vector<Lease>& leases) {
+  for (const Lease& lease : leases) impl_->context.leases.remember(lease);
+}
+
+std::vector<PoolStatus> Endpoint::pools() const {
+  const Context& context = impl_->context;
+  std::map<std::string_view, PoolStatus> out;
+  for (const auto& c : context.connections)
+    for (const Shared<Pool>& pool : c->pools) out.try_emplace(pool->name, PoolStatus{pool, {}});
+  for (const Lease& lease : context.leases.snapshot()) {
+    const auto of = out.find(lease.pool);
+    if (of == out.end()) continue;
+    const IkeSa* const holder = context.find(lease.holder);
+    of->second.addresses.push_back(
+        {lease.address, holder != nullptr ? holder->remote_id().text() : text_of_key(lease.identity),
+         lease.holder != IkeSaId{}});
+  }
+  std::vector<PoolStatus> all;
+  all.reserve(out.size());
+  for (auto& [name, status] : out) {
+    std::ranges::sort(status.addresses, {}, &PoolStatus::Address::address);
+    all.push_back(std::move(status));
+  }
+  return all;
 }
 
 std::optional<IkeStatus> Endpoint::status(IkeSaId id) const {

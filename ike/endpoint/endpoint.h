@@ -62,8 +62,9 @@ class Endpoint {
   void terminate(const Which& which, std::uint64_t ticket, Now now);
   void rekey(const Which& which, std::uint64_t ticket, Now now);
   // Tells the initiators of these IKE SAs to make them anew at another gateway (RFC 5685 §5), and returns how
-  // many were told: those that have announced that they understand it.
-  std::size_t redirect(const Which& which, const IpAddress& to, Now now);
+  // many were told: those that have announced that they understand it. `to`: its address, or its name (FQDN)
+  // of 1 to 255 octets, which the initiator resolves.
+  std::size_t redirect(const Which& which, std::string_view to, Now now);
   // The data path or the kernel wants an SA for this policy; `source` and `destination` are the packet's
   // (§2.9).
   void acquire(PolicyId policy, const TrafficSelector& source, const TrafficSelector& destination, Now now);
@@ -101,12 +102,16 @@ class Endpoint {
   Result<void> adopt(Bytes frozen, Now now);
   // The ids of SAs up to this one were the former process's, whether adopted or not.
   void pass_over(SaId id);
+  // Which addresses of pools peers had, the oldest first (AddressGiven): they get them again. After
+  // configure() and adopt().
+  void remember(const std::vector<Lease>& leases);
   // All are adopted. Their keys were in two processes, so all get new ones, spread over a minute or more; and
   // what is to be up and is not is initiated.
   void start(Now now);
 
   std::vector<IkeStatus> status() const;
   std::optional<IkeStatus> status(IkeSaId id) const;
+  std::vector<PoolStatus> pools() const;
   Counters counters() const;
 
  private:

@@ -37,7 +37,7 @@ class Endpoint::Impl {
   void initiate(std::string_view connection, CreateChild child, Now now);
   void terminate(const Which& which, std::uint64_t ticket, Now now);
   void rekey(const Which& which, std::uint64_t ticket, Now now);
-  std::size_t redirect(const Which& which, const IpAddress& to, Now now);
+  std::size_t redirect(const Which& which, std::string_view to, Now now);
   void acquire(PolicyId policy, const Selectors& packet, Now now);
   void expired(SaId sa, bool hard, Now now);
   void moved(SaId sa, const SocketAddress& remote, Now now);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the console, the configuration and the data path ask of the endpoint.
 #include <algorithm>
+#include <utility>
 
 #include "ike/endpoint/endpoint_impl.h"
 #include "ike/exchange/init.h"
@@ -155,13 +156,13 @@ void Endpoint::Impl::rekey(const Which& which, std::uint64_t ticket, Now now) {
   }
 }
 
-std::size_t Endpoint::Impl::redirect(const Which& which, const IpAddress& to, Now now) {
+std::size_t Endpoint::Impl::redirect(const Which& which, std::string_view to, Now now) {
   std::size_t told = 0;
   for (const Target& t : targets(which)) {
     const AuthenticationLife& auth = t.ike->times().auth;
     if (t.child || !t.ike->established() || auth.ours || !auth.redirectable) continue;
     context.touched.insert(t.ike->id());
-    t.ike->add_task(TellRedirect{to}, now);
+    t.ike->add_task(TellRedirect{std::string(to)}, now);
     ++told;
   }
   return told;
@@ -237,10 +238,10 @@ void Endpoint::Impl::not_installed(SaId sa, const std::string& why, Now now) {
 }
 
 void Endpoint::Impl::local_addresses(std::vector<IpAddress> usable, Now now) {
-  context.local_addresses = std::move(usable);
+  const auto before = std::exchange(context.local_addresses, std::move(usable));
   for (const auto& [id, sa] : context.sas) {
     context.touched.insert(id);
-    sa->local_addresses_changed(now);
+    sa->local_addresses_changed(before, now);
   }
 }
 

@@ -52,6 +52,12 @@ std::optional<Given> give(IkeSa& sa, const OfFamily& of, const CfgAttribute& ask
   return std::nullopt;
 }
 
+// For whoever keeps it over a restart; what a RADIUS server gives is that one's to know.
+void note(IkeSa& sa, const Given& given) {
+  if (given.pool != nullptr && given.pool->contains(given.address))
+    sa.context().outputs.emplace_back(AddressGiven{given.pool->name, sa.remote_id().key(), given.address});
+}
+
 // What the initiator asks for beside its address, and what we know of it (§3.15.1). A domain goes with the
 // servers that it is to be asked of alone (RFC 8598 §3).
 void tell(const Pool& pool, const OfFamily& of, const Configuration& asked, Configuration& answer) {
@@ -95,6 +101,7 @@ std::optional<NotifyType> answer_configuration(IkeSa& sa, const Payloads& p, Pay
     wanted = true;
     const auto given = give(sa, of, *asked);
     if (!given) continue;
+    note(sa, *given);
     inner.push_back({given->address, given->address});
     answer.attributes.push_back(CfgAttribute::address(given->address));
     if (sa.grant() && p.configuration->has(of.dns))

@@ -2,6 +2,7 @@
 // IKE_AUTH as initiator.
 #include <algorithm>
 
+#include "ike/auth/null.h"
 #include "ike/exchange/addresses.h"
 #include "ike/exchange/auth.h"
 #include "ike/exchange/auth_parts.h"
@@ -22,6 +23,7 @@ bool first_contact(const IkeSa& sa) {
   if (sa.times().auth.in_place_of != IkeSaId{}) return false;
   const Context& context = sa.context();
   const Peer& peer = sa.peer();
+  if (peer.local_auth == AuthKind::kNull) return false;  // RFC 7619 §2.3
   const auto is_other = [&](const IkeSa* other) {
     return other != nullptr && other != &sa && other->established();
   };
@@ -62,6 +64,12 @@ void offer_first_child(IkeSa& sa, PayloadWriter& out, Now now) {
   offer_child(sa, *sa.children().attempt(), WithGroups::kNo, out);
 }
 
+// §2.21.2: these leave no IKE SA, even where the peer has proved who it is.
+bool is_of_ike_sa(NotifyType error) {
+  return error == NotifyType::kUnsupportedCriticalPayload || error == NotifyType::kInvalidSyntax ||
+         error == NotifyType::kAuthenticationFailed;
+}
+
 // Both ends are who they say, but this IKE SA is of no use to us.
 void not_wanted(IkeSa& sa, const std::string& why, Now now) {
   sa.delete_without_waiting(std::nullopt, now);
@@ -93,10 +101,16 @@ void auth_response(IkeSa& sa, const Payloads& p, Now now) {
                       " what it expects?",
                   now);
   }
-  if (!peer.remote_id.matches(*p.idr))
+  const bool anonymous = peer.remote_auth == AuthKind::kNull;
+  if (!peer.remote_id.matches(*p.idr) || (p.idr->type == IdType::kNull && !anonymous))
     return not_believed(sa, "the peer is '" + p.idr->text() + "', not '" + peer.remote_id.text() + "'", now);
+  if (p.find(NotifyType::kAnotherAuthFollows))
+    return not_believed(sa, "the peer wants to prove itself twice (RFC 4739), which is not configured", now);
   verify_responder(sa, p, now, [](IkeSa& waiting, const Payloads& response, Now at) {
-    responder_proved(waiting, *response.idr, response, at);
+    if (waiting.peer().local_then_eap) return begin_second_round_as_initiator(waiting, response, at);
+    const bool nobody = waiting.peer().remote_auth == AuthKind::kNull;
+    responder_proved(waiting, nobody ? anonymous_identity(waiting.spi_i(), waiting.spi_r()) : *response.idr,
+                     response, at);
     waiting.run_tasks(at);
   });
 }
@@ -111,6 +125,8 @@ void send_request(IkeSa& sa, const Authentication* auth, Now now) {
   if (!peer.remote_id.is_any() && !peer.remote_id.is_pattern()) out.id(PayloadType::kIdr, peer.remote_id);
   if (peer.remote_auth == AuthKind::kPubkey && peer.trust && !peer.trust->request.empty())
     out.certificate(PayloadType::kCertReq, CertEncoding::kX509, peer.trust->request);
+  if (peer.remote_auth == AuthKind::kPubkey && peer.trust && wants_ocsp(*peer.trust))
+    out.certificate(PayloadType::kCertReq, CertEncoding::kOcsp, {});  // of any responder (RFC 4806 §3.1)
   if (auth != nullptr)
     prove(sa, *auth, out);
   else
@@ -144,6 +160,8 @@ void verify_responder(IkeSa& sa, const Payloads& p, Now now, OnResponse then) {
 }
 
 void responder_proved(IkeSa& sa, const Identity& idr, const Payloads& p, Now now) {
+  if (const Notify* n = p.error(); n != nullptr && is_of_ike_sa(n->type))
+    return sa.end("the peer refuses the IKE SA: " + name(n->type), now);
   if (redirected_in_auth(sa, p, now)) return;
   if (const auto addresses = accept_configuration(sa, p); !addresses)
     return not_wanted(sa, addresses.error().what + (p.error() ? ": " + name(p.error()->type) : ""), now);
@@ -161,6 +179,8 @@ void responder_proved(IkeSa& sa, const Identity& idr, const Payloads& p, Now now
 void begin_auth(IkeSa& sa, Now now) {
   if (IkeSa* other = established_meanwhile(sa)) return yield_before_auth(sa, *other, now);
   sa.identify(sa.peer().local_id, {});
+  if (sa.peer().local_then_eap && !sa.handshake()->multiple_auth)
+    return sa.end("the peer takes no second authentication (RFC 4739), which 'local' has", now);
   if (sa.peer().local_auth == AuthKind::kEap) return send_request(sa, nullptr, now);
   await<Result<Authentication>>(
       sa, sign(sa), now, [](IkeSa& waiting, const Result<Authentication>& auth, Now at) {

@@ -26,6 +26,8 @@ void prove(const IkeSa& sa, const Authentication& auth, PayloadWriter& out) {
   out.auth(auth.data, auth.method);
 }
 
+bool wants_ocsp(const Trust& trust) { return trust.fetch.ocsp && trust.revocation != Revocation::kNo; }
+
 std::string reason(const Payloads& p, const char* otherwise) {
   const Notify* n = p.error();
   return n != nullptr ? name(n->type) : std::string(otherwise);

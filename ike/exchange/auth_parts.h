@@ -33,6 +33,8 @@ Step<Result<Authentication>> sign(const IkeSa& sa);
 // What shows that we are who we say: our certificates (RFC 7296 §3.6), also to who did not ask for them, and
 // the AUTH payload.
 void prove(const IkeSa& sa, const Authentication& auth, PayloadWriter& out);
+// RFC 4806: whether the peer is asked to send an OCSP response with its certificate.
+bool wants_ocsp(const Trust& trust);
 std::string reason(const Payloads& p, const char* otherwise);
 
 // ---- initiator (auth_initiator.cpp) ----

@@ -4,17 +4,22 @@
 #include <iterator>
 #include <utility>
 
+#include "ike/auth/null.h"
 #include "ike/exchange/addresses.h"
 #include "ike/exchange/auth.h"
 #include "ike/exchange/auth_parts.h"
 #include "ike/exchange/create_child_request.h"
 #include "ike/exchange/eap_auth.h"
+#include "ike/exchange/mobike.h"
+#include "ike/feature/auth_methods.h"
 #include "ike/sa/simultaneous.h"
 
 namespace simplon::ike {
 namespace {
 
 constexpr std::size_t kMostIkeSas = 16;  // of one peer in one connection
+// Of peers that do not prove who they are: of one host, and of all in one connection.
+constexpr std::size_t kMostOfAnonymousHost = 16, kMostAnonymous = 1000;
 
 // An IKE_AUTH request while we search for the connection that the initiator means.
 struct Claim {
@@ -48,14 +53,27 @@ void limit_peer(IkeSa& sa, Now now) {
   }
 }
 
+// Anonymous peers cannot be told apart, so none goes for another one: the newest is refused (RFC 7619 §3).
+bool too_many_anonymous(const IkeSa& sa, const Connection& connection) {
+  const std::vector<IkeSa*> all = sa.context().of(connection.name);
+  const auto count = std::ranges::count_if(all, [&](const IkeSa* other) {
+    return other != &sa && !other->half_open() && other->path().remote.address == sa.path().remote.address;
+  });
+  return all.size() > kMostAnonymous || static_cast<std::size_t>(count) >= kMostOfAnonymousHost;
+}
+
 void initiator_proved(IkeSa& sa, const Payloads& p, std::shared_ptr<const Connection> connection, Now now) {
+  if (connection->remote_auth == AuthKind::kNull && too_many_anonymous(sa, *connection))
+    return refuse(sa, "connection " + connection->name + " has too many anonymous peers", now);
   belong_to_peer(sa, p, std::move(connection));
+  note_auth_methods(sa, p);
   await<Result<Authentication>>(
       sa, sign(sa), now, [p](IkeSa& waiting, const Result<Authentication>& auth, Now at) {
         if (!auth) return refuse(waiting, "we cannot prove who we are: " + auth.error().what, at);
         PayloadWriter out;
         out.id(PayloadType::kIdr, waiting.local_id());
         prove(waiting, *auth, out);
+        if (waiting.peer().remote_then_eap) return begin_second_round_as_responder(waiting, p, out, at);
         initiator_accepted(waiting, p, std::move(out), at);
       });
 }
@@ -63,6 +81,14 @@ void initiator_proved(IkeSa& sa, const Payloads& p, std::shared_ptr<const Connec
 // Whether the claim may be about this connection; else `why` says what speaks against it.
 bool may_be(const IkeSa& sa, const Payloads& p, const Connection& c, std::string& why) {
   if (!c.remote_id.matches(*p.idi) || !is_ours(c, p) || !c.may_be_at(sa.path().remote.address)) return false;
+  if (p.idi->type == IdType::kNull && c.remote_auth != AuthKind::kNull) return false;
+  const bool another = p.find(NotifyType::kAnotherAuthFollows) != nullptr;
+  if (another != c.remote_then_eap) {  // RFC 4739: neither more rounds than are configured, nor fewer
+    why = "connection " + c.name + " has " +
+          (another ? "no second authentication, which the initiator announces"
+                   : "a second authentication, which the initiator does not announce");
+    return false;
+  }
   if (choose({sa.proposal()}, c.proposals)) return true;
   why = "connection " + c.name + " does not take " + sa.proposal().text();
   return false;
@@ -113,8 +139,15 @@ void try_candidates(IkeSa& sa, const std::shared_ptr<Claim>& claim, Now now) {
 }  // namespace
 
 void initiator_accepted(IkeSa& sa, const Payloads& p, PayloadWriter out, Now now) {
+  if (sa.peer().mobike && meets_forbidden_nat(sa, p)) {  // RFC 4555 §3.9: it begins anew
+    sa.respond_error(NotifyType::kUnexpectedNatDetected);
+    sa.keep_final_response(now);
+    return sa.close("the peer forbids the NAT on its way", now);
+  }
   accept(sa, kAuthRequest, p);
-  if (p.find(NotifyType::kInitialContact)) initial_contact(sa, now);
+  // RFC 7619 §2.3: who is nobody has no other IKE SAs.
+  if (p.find(NotifyType::kInitialContact) && sa.peer().remote_auth != AuthKind::kNull)
+    initial_contact(sa, now);
   limit_peer(sa, now);
   sa.establish(now);
   const auto no_address = answer_configuration(sa, p, out);
@@ -144,8 +177,9 @@ bool is_ours(const Peer& peer, const Payloads& p) {
 
 void belong_to_peer(IkeSa& sa, const Payloads& p, std::shared_ptr<const Connection> connection) {
   sa.belong_to(std::move(connection));
-  const Identity& ours = sa.peer().local_id;
-  sa.identify(p.idr && !ours.is_any() ? *p.idr : ours, *p.idi);
+  const Peer& peer = sa.peer();
+  sa.identify(p.idr && !peer.local_id.is_any() ? *p.idr : peer.local_id,
+              peer.remote_auth == AuthKind::kNull ? anonymous_identity(sa.spi_i(), sa.spi_r()) : *p.idi);
 }
 
 void auth_request(IkeSa& sa, const Payloads& p, Now now) {

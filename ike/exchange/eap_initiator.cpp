@@ -71,9 +71,8 @@ void first_response(IkeSa& sa, const Payloads& p, Now now) {
   });
 }
 
-}  // namespace
-
-void begin_eap_as_initiator(IkeSa& sa, PayloadWriter& out) {
+// Whoever the responder is.
+void start_client(IkeSa& sa) {
   const Peer& peer = sa.peer();
   sa.handshake()->eap = std::make_unique<EapConversation>();
   sa.handshake()->eap->client = eap_client({.methods = eap_types(*peer.eap),
@@ -82,7 +81,13 @@ void begin_eap_as_initiator(IkeSa& sa, PayloadWriter& out) {
                                             .password = peer.eap->password,
                                             .credential = peer.credential,
                                             .trust = peer.trust});
-  if (eap_alone(peer)) out.notify(NotifyType::kEapOnlyAuthentication);
+}
+
+}  // namespace
+
+void begin_eap_as_initiator(IkeSa& sa, PayloadWriter& out) {
+  start_client(sa);
+  if (eap_alone(sa.peer())) out.notify(NotifyType::kEapOnlyAuthentication);
 }
 
 void eap_response(IkeSa& sa, const Payloads& p, Now now) {
@@ -95,6 +100,18 @@ void eap_response(IkeSa& sa, const Payloads& p, Now now) {
   const Identity idr = eap.idr;
   responder_proved(sa, idr, p, now);
   sa.run_tasks(now);
+}
+
+void begin_second_round_as_initiator(IkeSa& sa, const Payloads& p, Now now) {
+  if (redirected_in_auth(sa, p, now)) return;
+  start_client(sa);
+  EapConversation& eap = *sa.handshake()->eap;
+  eap.idr = *p.idr;
+  eap.idr_body = p.idr_body;
+  eap.responder_proved = eap.second = true;
+  PayloadWriter out;
+  out.id(PayloadType::kIdi, sa.local_id());
+  sa.request(Exchange::kIkeAuth, out, eap_response, now);
 }
 
 }  // namespace simplon::ike

@@ -6,6 +6,7 @@
 #include "ike/eap/server.h"
 #include "ike/exchange/eap_auth.h"
 #include "ike/exchange/eap_parts.h"
+#include "ike/feature/auth_methods.h"
 #include "ike/message/negotiation.h"
 
 namespace simplon::ike {
@@ -23,8 +24,9 @@ std::unique_ptr<EapServer> server(const IkeSa& sa) {
                      .random = sa.context().entropy.bytes(kEapRandomBytes),
                      .name = sa.local_id().text(),
                      .password = [settings = peer.eap](std::string_view user) -> const SharedSecret* {
-                       const auto found = settings->passwords.find(user);
-                       return found == settings->passwords.end() ? nullptr : &found->second;
+                       if (!settings->passwords) return nullptr;
+                       const auto found = settings->passwords->find(user);
+                       return found == settings->passwords->end() ? nullptr : &found->second;
                      },
                      .credential = peer.credential,
                      .trust = peer.trust});
@@ -81,7 +83,8 @@ void answered(IkeSa& sa, EapAnswer answer, Now now) {
     case EapAnswer::State::kSuccess:
       break;
   }
-  const auto who = authenticated(sa, answer);
+  // The first round has said who it is.
+  const auto who = eap.second ? std::optional(sa.remote_id()) : authenticated(sa, answer);
   if (!who)
     return refuse(sa, "'" + answer.identity + "' is nobody whom connection " + sa.peer().name + " is for",
                   now);
@@ -122,7 +125,28 @@ std::shared_ptr<const Connection> connection_for(const IkeSa& sa, const Payloads
   return found;
 }
 
+void begin_second_round(IkeSa& sa, const Payloads& p, Now now) {
+  EapConversation& eap = *sa.handshake()->eap;
+  if (!p.idi || p.auth) return refuse(sa, "the initiator does not begin its second authentication", now);
+  eap.awaits_id = false;
+  eap.first.idi_body = p.idi_body;  // what AUTH of this round is over
+  await<EapAnswer>(sa, eap.server->begin(""), now, [](IkeSa& waiting, const EapAnswer& answer, Now at) {
+    if (answer.state != EapAnswer::State::kGoOn) return refuse(waiting, answer.why, at);
+    respond_eap(waiting, answer.packet);
+  });
+}
+
 }  // namespace
+
+void begin_second_round_as_responder(IkeSa& sa, const Payloads& first, const PayloadWriter& out, Now now) {
+  sa.handshake()->eap = std::make_unique<EapConversation>();
+  EapConversation& eap = *sa.handshake()->eap;
+  eap.server = server(sa);
+  eap.first = first;
+  eap.second = eap.awaits_id = true;
+  sa.times().heard = now;  // from here on we wait for it again
+  sa.respond(out);
+}
 
 void begin_eap_as_responder(IkeSa& sa, const Payloads& first, Now now) {
   auto connection = connection_for(sa, first);
@@ -132,6 +156,7 @@ void begin_eap_as_responder(IkeSa& sa, const Payloads& first, Now now) {
                       "' sends no AUTH payload: it wants EAP, and no connection for it has 'auth: eap'",
                   now);
   belong_to_peer(sa, first, std::move(connection));
+  note_auth_methods(sa, first);
   sa.handshake()->eap = std::make_unique<EapConversation>();
   EapConversation& eap = *sa.handshake()->eap;
   eap.server = server(sa);
@@ -146,12 +171,15 @@ void begin_eap_as_responder(IkeSa& sa, const Payloads& first, Now now) {
 
 void eap_request(IkeSa& sa, const Payloads& p, Now now) {
   EapConversation& eap = *sa.handshake()->eap;
+  if (eap.awaits_id) return begin_second_round(sa, p, now);
   if (!eap.done) {
     if (!p.eap) return refuse(sa, "the initiator does not go on with EAP", now);
     return await<EapAnswer>(sa, eap.server->answer(*p.eap), now, answered);
   }
   if (!proved_by_msk(sa, true, eap.first.idi_body, p))
     return refuse(sa, "'" + sa.remote_id().text() + "' does not know the key that EAP made", now);
+  if (p.find(NotifyType::kAnotherAuthFollows))
+    return refuse(sa, "the initiator announces one more authentication, which is not configured", now);
   PayloadWriter out;
   out.auth(auth_by_msk(sa, false, id_body(sa.local_id())));
   const Payloads first = std::move(eap.first);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ike/exchange/auth.h"
+#include "ike/exchange/auth_parts.h"
 #include "ike/exchange/redirect.h"
 #include "ike/feature/feature.h"
 
@@ -123,14 +124,17 @@ constexpr std::size_t kMostRequested = 50 * 20;
 void request_certificate(const IkeSa& sa, PayloadWriter& out) {
   std::set<const Trust*> seen;
   Buffer all;
+  bool ocsp = false;
   for (const auto& c : sa.handshake()->candidates) {
     if (c->remote_auth != AuthKind::kPubkey || !c->trust || !seen.insert(c->trust.get()).second) continue;
+    ocsp = ocsp || wants_ocsp(*c->trust);
     const Bytes more =
         Bytes(c->trust->request)
             .first(std::min(c->trust->request.size(), kMostRequested - std::min(kMostRequested, all.size())));
     all.insert(all.end(), more.begin(), more.end());
   }
   if (!all.empty()) out.certificate(PayloadType::kCertReq, CertEncoding::kX509, all);
+  if (ocsp) out.certificate(PayloadType::kCertReq, CertEncoding::kOcsp, {});  // of any responder (RFC 4806)
 }
 
 void send_response(IkeSa& sa, const DhResult& result, Now now) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ike/exchange/informational.h"
+#include "ike/feature/mobike.h"
 #include "ike/feature/natd.h"
 
 namespace simplon::ike {
@@ -66,6 +67,13 @@ void run(IkeSa& sa, const CheckAddress&, Now now) {
   sa.request(Exchange::kInformational, out, informational_response(task), now, task);
 }
 
+// §3.6: the whole list, which takes the place of the one before. It is the list of now.
+void run(IkeSa& sa, const TellAddresses& task, Now now) {
+  PayloadWriter out;
+  say_all_others(sa, out);
+  sa.request(Exchange::kInformational, out, informational_response(task), now, task);
+}
+
 // A later move asks anew; and of a replaced IKE SA the successor does.
 void done(IkeSa& sa, const UpdateAddresses&, const Payloads& p, Now now) {
   if (sa.replaced() || sa.tasks().has<UpdateAddresses>()) return;
@@ -91,16 +99,18 @@ void done(IkeSa& sa, const CheckAddress& task, const Payloads& p, Now now) {
   sa.end("the peer at " + sa.path().remote.text() + " does not give our COOKIE2 back", now);
 }
 
+bool meets_forbidden_nat(const IkeSa& sa, const Payloads& p) {
+  const Notify* fixed = p.find(NotifyType::kNoNatsAllowed);
+  if (fixed == nullptr || fixed->data == unchanged(sa)) return false;
+  sa.log(LogLevel::kWarning, "there is a NAT before " + sa.asked_from().text() + ", which the peer forbids");
+  return true;
+}
+
 void answer_addresses(IkeSa& sa, const Payloads& p, PayloadWriter& out, Now now) {
   const Path& path = sa.path();
   if (!path.mobike || sa.dead()) return;
   copy_cookie(p, out);
-  const Notify* fixed = p.find(NotifyType::kNoNatsAllowed);
-  if (fixed != nullptr && fixed->data != unchanged(sa)) {  // §3.9
-    sa.log(LogLevel::kWarning,
-           "there is a NAT before " + sa.asked_from().text() + ", which the peer forbids");
-    return out.notify(NotifyType::kUnexpectedNatDetected);
-  }
+  if (meets_forbidden_nat(sa, p)) return out.notify(NotifyType::kUnexpectedNatDetected);  // §3.9
   if (p.find(NotifyType::kUpdateSaAddresses) && !path.first_initiator) update(sa, p, out, now);
   // §3.8: also without a move, to who asks.
   if (path.nat_traversal && p.find(NotifyType::kNatDetectionSourceIp))

@@ -82,9 +82,10 @@ void redirected_later(IkeSa& sa, const Payloads& p, Now now) {
 }
 
 void run(IkeSa& sa, const TellRedirect& task, Now now) {
-  sa.log(LogLevel::kInfo, "the peer is redirected to " + task.to.text());
+  sa.log(LogLevel::kInfo, "the peer is redirected to " + task.to);
+  const auto address = IpAddress::parse(task.to);
   PayloadWriter out;
-  out.notify(NotifyType::kRedirect, redirect_data(task.to));
+  out.notify(NotifyType::kRedirect, address ? redirect_data(*address) : redirect_data(task.to));
   sa.request(Exchange::kInformational, out, informational_response(task), now, task);
 }
 

@@ -4,9 +4,11 @@
 #include <array>
 
 #include "ike/feature/auth_lifetime.h"
+#include "ike/feature/auth_methods.h"
 #include "ike/feature/childless.h"
 #include "ike/feature/fragmentation.h"
 #include "ike/feature/mobike.h"
+#include "ike/feature/multiple_auth.h"
 #include "ike/feature/natd.h"
 #include "ike/feature/redirect_support.h"
 #include "ike/feature/signature_hashes.h"
@@ -21,6 +23,8 @@ constexpr std::array kFeatures{
     Feature{offer_auth_lifetime, accept_auth_lifetime},
     Feature{offer_redirect_support, accept_redirect_support},
     Feature{offer_signature_hashes, accept_signature_hashes},
+    Feature{offer_auth_methods, accept_auth_methods},  // after the hashes, which it narrows
+    Feature{offer_multiple_auth, accept_multiple_auth},
     Feature{offer_mobike, accept_mobike},
 };
 

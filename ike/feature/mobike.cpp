@@ -2,17 +2,15 @@
 #include "ike/feature/mobike.h"
 
 #include <algorithm>
+#include <span>
 
 namespace simplon::ike {
 namespace {
 
-// Those that the configuration names: of others the peer need not know.
 void say_others(const IkeSa& sa, PayloadWriter& out) {
-  std::size_t said = 0;
-  for (const IpAddress& a : sa.peer().local_addrs)
-    if (a != sa.path().local.address && ++said <= kMostPeerAddresses)
-      out.notify(a.is_v4() ? NotifyType::kAdditionalIp4Address : NotifyType::kAdditionalIp6Address,
-                 a.bytes());
+  const std::vector<IpAddress> others = sa.other_addresses(sa.context().local_addresses);
+  for (const IpAddress& a : std::span(others).first(std::min(others.size(), kMostPeerAddresses)))
+    out.notify(a.is_v4() ? NotifyType::kAdditionalIp4Address : NotifyType::kAdditionalIp6Address, a.bytes());
 }
 
 // None: what the payload has is no address, or not of that family.
@@ -40,6 +38,12 @@ void note_others(Path& path, const Payloads& p) {
 }
 
 }  // namespace
+
+void say_all_others(const IkeSa& sa, PayloadWriter& out) {
+  if (sa.other_addresses(sa.context().local_addresses).empty())
+    return out.notify(NotifyType::kNoAdditionalAddresses);
+  say_others(sa, out);
+}
 
 void offer_mobike(const IkeSa& sa, MessageKind kind, PayloadWriter& out) {
   if (kind.exchange != Exchange::kIkeAuth || !sa.peer().mobike || (kind.response && !sa.path().mobike))

@@ -12,6 +12,9 @@ namespace simplon::ike {
 
 inline constexpr std::size_t kMostPeerAddresses = 16;  // that are remembered, and that we say
 
+// Where we are as well now, or that there is nothing (§3.6).
+void say_all_others(const IkeSa& sa, PayloadWriter& out);
+
 void offer_mobike(const IkeSa& sa, MessageKind kind, PayloadWriter& out);
 void accept_mobike(IkeSa& sa, MessageKind kind, const Payloads& payloads);
 

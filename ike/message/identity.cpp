@@ -179,6 +179,7 @@ std::string Identity::key() const {
 }
 
 std::string Identity::text() const {
+  if (type == IdType::kNull) return data.empty() ? "anonymous" : "anonymous:" + hexadecimal(data);
   if (is_any()) return "%any";
   switch (type) {
     case IdType::kIpv4:

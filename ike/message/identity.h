@@ -11,7 +11,16 @@
 
 namespace simplon::ike {
 
-enum class IdType : std::uint8_t { kIpv4 = 1, kFqdn = 2, kEmail = 3, kIpv6 = 5, kDn = 9, kKeyId = 11 };
+// kNull: nobody (ID_NULL of RFC 7619 §2.2), on the wire without data.
+enum class IdType : std::uint8_t {
+  kIpv4 = 1,
+  kFqdn = 2,
+  kEmail = 3,
+  kIpv6 = 5,
+  kDn = 9,
+  kKeyId = 11,
+  kNull = 13
+};
 
 struct Identity {
   IdType type = IdType::kFqdn;

@@ -52,6 +52,8 @@ enum class NotifyType : std::uint16_t {
   kCookie2 = 16401,
   kNoNatsAllowed = 16402,
   kAuthLifetime = 16403,
+  kMultipleAuthSupported = 16404,
+  kAnotherAuthFollows = 16405,
   kRedirectSupported = 16406,
   kRedirect = 16407,
   kRedirectedFrom = 16408,
@@ -59,7 +61,8 @@ enum class NotifyType : std::uint16_t {
   kEapOnlyAuthentication = 16417,
   kFragmentationSupported = 16430,
   kSignatureHashAlgorithms = 16431,
-  kUseAggfrag = 16442
+  kUseAggfrag = 16442,
+  kSupportedAuthMethods = 16443
 };
 // By its number: the types below 16384 are errors, the others tell a status.
 constexpr bool is_error(NotifyType type) { return static_cast<std::uint16_t>(type) < 16384; }

@@ -13,7 +13,9 @@ constexpr std::size_t kMostPayloads = 64;
 Buffer copy(Bytes b) { return {b.begin(), b.end()}; }
 
 std::optional<Identity> parse_id(Bytes body) {
-  if (body.size() < 5) return std::nullopt;
+  if (body.size() < 4) return std::nullopt;
+  const bool null = IdType{body[0]} == IdType::kNull;  // RFC 7619 §2.2: without data
+  if (null != (body.size() == 4)) return std::nullopt;
   return Identity{.type = IdType{body[0]}, .data = copy(body.subspan(4))};
 }
 

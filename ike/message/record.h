@@ -16,6 +16,7 @@ constexpr bool known(IdType v) {
     case IdType::kIpv6:
     case IdType::kDn:
     case IdType::kKeyId:
+    case IdType::kNull:
       return true;
   }
   return false;

@@ -6,6 +6,15 @@ namespace {
 
 enum class GatewayIdentity : std::uint8_t { kIpv4 = 1, kIpv6 = 2, kFqdn = 3 };
 
+Buffer data_of(GatewayIdentity kind, Bytes identity, Bytes nonce) {
+  Writer out;
+  out.u8(static_cast<std::uint8_t>(kind));
+  out.u8(static_cast<std::uint8_t>(identity.size()));
+  out.bytes(identity);
+  out.bytes(nonce);
+  return out.take();
+}
+
 }  // namespace
 
 std::optional<Redirect> parse_redirect(Bytes data) {
@@ -28,13 +37,12 @@ std::optional<Redirect> parse_redirect(Bytes data) {
 }
 
 Buffer redirect_data(const IpAddress& gateway, Bytes nonce) {
-  const auto bytes = gateway.bytes();
-  Writer out;
-  out.u8(static_cast<std::uint8_t>(gateway.is_v4() ? GatewayIdentity::kIpv4 : GatewayIdentity::kIpv6));
-  out.u8(static_cast<std::uint8_t>(bytes.size()));
-  out.bytes(bytes);
-  out.bytes(nonce);
-  return out.take();
+  return data_of(gateway.is_v4() ? GatewayIdentity::kIpv4 : GatewayIdentity::kIpv6, gateway.bytes(), nonce);
+}
+
+Buffer redirect_data(std::string_view name, Bytes nonce) {
+  const Buffer octets(name.begin(), name.end());
+  return data_of(GatewayIdentity::kFqdn, octets, nonce);
 }
 
 }  // namespace simplon::ike

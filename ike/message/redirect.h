@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "dp/base/address.h"
 #include "dp/base/bytes.h"
@@ -18,5 +19,7 @@ struct Redirect {
 // None: the lengths or the kind of identity are not possible.
 std::optional<Redirect> parse_redirect(Bytes data);
 Buffer redirect_data(const IpAddress& gateway, Bytes nonce = {});
+// A gateway by its name (FQDN), of at most 255 octets.
+Buffer redirect_data(std::string_view name, Bytes nonce = {});
 
 }  // namespace simplon::ike

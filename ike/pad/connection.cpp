@@ -30,7 +30,7 @@ Shared<Trust> without_renewable(const Shared<Trust>& from) {
 Shared<EapSettings> without_renewable(const Shared<EapSettings>& from) {
   if (!from) return from;
   EapSettings out = *from;
-  out.passwords.clear();
+  out.passwords = {};
   return out;
 }
 

@@ -95,6 +95,8 @@ struct Peer {
   Identity local_id, remote_id;
   // How each end proves who it is, and what that needs; what it does not need is empty.
   AuthKind local_auth = AuthKind::kPsk, remote_auth = AuthKind::kPsk;
+  // As initiator it proves itself by EAP as well, in a round behind that (RFC 4739). Not with kEap or kNull.
+  bool local_then_eap = false, remote_then_eap = false;
   SharedSecret psk;
   Shared<Credential> credential;    // kPubkey: ours
   Shared<Trust> trust;              // kPubkey: whom we believe

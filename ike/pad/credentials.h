@@ -38,7 +38,8 @@ class Shared {
 
 // kEap: of the initiator by EAP (RFC 7296 §2.16); of the responder by the key that EAP makes, and nothing
 // else (RFC 5998).
-enum class AuthKind : std::uint8_t { kPsk, kPubkey, kEap };
+// kNull: not at all (RFC 7619).
+enum class AuthKind : std::uint8_t { kPsk, kPubkey, kEap, kNull };
 
 // Of an RSA key (RFC 7427 §3, RFC 8017): which of the two a signature of ours has. A peer that signs first is
 // answered with what it used.
@@ -58,7 +59,8 @@ struct Credential {
 };
 
 // RFC 5280 §6.3. kNo: lists are not looked at. kIfPresent: a certificate whose issuer's list we have must not
-// be on it. kStrict: for each certificate below the authority there must be a list that is valid now.
+// be on it. kStrict: for each certificate below the authority there must be a list, or an OCSP response, that
+// is valid now.
 enum class Revocation : std::uint8_t { kNo, kIfPresent, kStrict };
 // Where it is looked up beside the lists of the configuration: what the certificates themselves name.
 struct RevocationSources {
@@ -80,10 +82,11 @@ struct Trust {
 };
 
 enum class EapKind : std::uint8_t { kMsChapV2, kTls };
+// Of users, by their names.
+using Passwords = std::map<std::string, SharedSecret, std::less<>>;
 struct EapSettings {
   std::vector<EapKind> methods;  // best first
-  // As responder: the users of MSCHAPv2.
-  std::map<std::string, SharedSecret, std::less<>> passwords;
+  Shared<Passwords> passwords;   // as responder: the users of MSCHAPv2
   std::string radius;  // the group of RADIUS servers that is asked in our place; empty: we are the server
   // As initiator: who we are, to MSCHAPv2 and to Identity requests.
   std::string identity;

@@ -19,12 +19,12 @@ template <class Codec, ValueOf<Peer> V>
 void fields(Codec& codec, V& value) {
   // Without what proves an identity by certificates: whom we believe may have changed, but not who was
   // proved.
-  auto& [name, local_addrs, remote_addrs, remote_port, local_id, remote_id, local_auth, remote_auth, psk,
-         credential, trust, eap, proposals, rekey_time, over_time, reauth_time, dpd_delay, wanted_addresses,
-         force_encap, mobike, retransmission] = value;
-  codec(name, local_addrs, remote_addrs, remote_port, local_id, remote_id, local_auth, remote_auth, psk,
-        proposals, rekey_time, over_time, reauth_time, dpd_delay, wanted_addresses, force_encap, mobike,
-        retransmission);
+  auto& [name, local_addrs, remote_addrs, remote_port, local_id, remote_id, local_auth, remote_auth,
+         local_then_eap, remote_then_eap, psk, credential, trust, eap, proposals, rekey_time, over_time,
+         reauth_time, dpd_delay, wanted_addresses, force_encap, mobike, retransmission] = value;
+  codec(name, local_addrs, remote_addrs, remote_port, local_id, remote_id, local_auth, remote_auth,
+        local_then_eap, remote_then_eap, psk, proposals, rekey_time, over_time, reauth_time, dpd_delay,
+        wanted_addresses, force_encap, mobike, retransmission);
 }
 template <class Codec, ValueOf<ChildConfig> V>
 void fields(Codec& codec, V& value) {

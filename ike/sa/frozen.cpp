@@ -21,7 +21,7 @@ inline constexpr bool is_number<ike::ChildSaId> = true;
 namespace simplon::ike {
 namespace {
 
-constexpr std::uint8_t kVersion = 2;  // another one whenever the fields change
+constexpr std::uint8_t kVersion = 3;  // another one whenever the fields change
 
 }  // namespace
 
@@ -131,6 +131,8 @@ void fields(Codec& codec, V& value) {
   auto& [cookie] = value;
   codec(cookie);
 }
+template <class Codec, ValueOf<TellAddresses> V>
+void fields(Codec&, V&) {}
 template <class Codec, ValueOf<Liveness> V>
 void fields(Codec&, V&) {}
 template <class Codec, ValueOf<Reauthenticate> V>

@@ -29,6 +29,8 @@ struct EapConversation {
   Buffer idr_body;
   std::string refused;            // as responder: why EAP is going to fail, which the initiator is being told
   bool responder_proved = false;  // by its AUTH payload in the first response
+  bool second = false;            // round: a certificate or a shared key has proved the initiator (RFC 4739)
+  bool awaits_id = false;         // of it, as responder: it has not begun
   bool done = false;              // both methods' ends are: what is left is AUTH by `msk`
   Secret msk;
 };
@@ -45,6 +47,8 @@ struct Handshake {
   Buffer init_request, init_response;
   bool pretend_nat = false;              // so that ESP travels in UDP
   bool childless = false;                // the responder takes IKE_AUTH without a child (RFC 6023)
+  bool multiple_auth = false;            // the responder takes a second round (RFC 4739)
+  bool peer_announces = false;           // how it may be proved to whom (RFC 9593)
   PeerSignatures signatures;             // what the peer can check
   std::unique_ptr<EapConversation> eap;  // null: the initiator does not prove itself by EAP, or not yet
 

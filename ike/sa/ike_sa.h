@@ -84,9 +84,12 @@ class IkeSa {
   void refresh_candidates(Now now);
 
   // ---- moves (RFC 4555; ike_sa_mobike.cpp) ----
+  // Where we are besides, if `there` are the addresses that there are; none: all that are configured.
+  std::vector<IpAddress> other_addresses(const std::optional<std::vector<IpAddress>>& there) const;
   // Our addresses that there are (Context::local_addresses) are others now. Without the one that we are at,
-  // or could be at, we go to another one, and tell the peer.
-  void local_addresses_changed(Now now);
+  // or could be at, we go to another one, and tell the peer. Else the peer is told of the list, if that is
+  // another one than it was of `before`.
+  void local_addresses_changed(const std::optional<std::vector<IpAddress>>& before, Now now);
   // If we may say where both ends are: to the next pair of addresses, ours and the peer's. False: there is no
   // other one, or each was tried twice in vain.
   bool try_another_path(Now now);
@@ -227,6 +230,7 @@ class IkeSa {
   };
   std::vector<AddressPair> possible_paths() const;
   bool may_move() const;
+  void tell_addresses(const std::optional<std::vector<IpAddress>>& before, Now now);
   void leave_for(const AddressPair& to, Now now);
   void retransmit(Now now);
   const Retransmission& retransmission() const;

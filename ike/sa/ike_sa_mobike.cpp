@@ -65,10 +65,11 @@ std::vector<IkeSa::AddressPair> IkeSa::possible_paths() const {
 
 bool IkeSa::may_move() const { return path_.decides() && (established() || deleting()) && !replaced(); }
 
-void IkeSa::local_addresses_changed(Now now) {
-  if (!may_move()) return;
-  const std::vector<AddressPair> paths = possible_paths();
-  if (std::ranges::find(paths, path_.local.address, &AddressPair::local) != paths.end()) return;
+void IkeSa::local_addresses_changed(const std::optional<std::vector<IpAddress>>& before, Now now) {
+  const bool moves = may_move();
+  const std::vector<AddressPair> paths = moves ? possible_paths() : std::vector<AddressPair>{};
+  if (!moves || std::ranges::find(paths, path_.local.address, &AddressPair::local) != paths.end())
+    return tell_addresses(before, now);
   paths_tried_ = 0;
   if (paths.empty())
     return log(LogLevel::kWarning,
@@ -76,6 +77,23 @@ void IkeSa::local_addresses_changed(Now now) {
                    " is gone, and there is no other one to move to: the peer may be lost");
   const auto same_peer = std::ranges::find(paths, path_.remote.address, &AddressPair::remote);
   leave_for(same_peer != paths.end() ? *same_peer : paths.front(), now);
+}
+
+// Of others than those that the configuration names the peer need not know.
+std::vector<IpAddress> IkeSa::other_addresses(const std::optional<std::vector<IpAddress>>& there) const {
+  std::vector<IpAddress> out = peer().local_addrs;
+  keep_if(out, [&](const IpAddress& a) {
+    return a != path_.local.address && (!there || std::ranges::find(*there, a) != there->end());
+  });
+  return out;
+}
+
+// RFC 4555 §3.6. A list that waits to be sent is the one of then.
+void IkeSa::tell_addresses(const std::optional<std::vector<IpAddress>>& before, Now now) {
+  if (!path_.mobike || !established() || replaced() || tasks_.has<TellAddresses>()) return;
+  if (other_addresses(before) == other_addresses(context_.local_addresses)) return;
+  tasks_.push(TellAddresses{});
+  run_tasks(now);
 }
 
 bool IkeSa::try_another_path(Now now) {

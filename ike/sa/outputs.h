@@ -48,6 +48,12 @@ struct InnerAddresses {
   std::string connection;
   std::vector<IpAddress> addresses;
 };
+// A peer has this address of a pool of ours from now on; `identity` as Identity::key(). Who keeps these may
+// tell them to another Endpoint after a restart (Endpoint::remember()).
+struct AddressGiven {
+  std::string pool, identity;
+  IpAddress address;
+};
 enum class UpDown : std::uint8_t { kUp, kDown, kRekeyed };
 enum class DownWhy : std::uint8_t { kPeer, kLost, kUs };  // who ended it; kLost: an error did
 struct IkeEvent {                                         // console: ike-updown, ike-rekey
@@ -74,7 +80,7 @@ struct Finished {  // the answer to initiate/terminate/rekey with this ticket
   std::string why;    // when not ok
   ChildSaId child{};  // that was made: ok only if it could be installed
 };
-using Output = std::variant<Datagram, Keepalive, InstallSa, MoveSa, RemoveSa, InnerAddresses, Job, IkeEvent,
-                            ChildEvent, LogLine, Finished>;
+using Output = std::variant<Datagram, Keepalive, InstallSa, MoveSa, RemoveSa, InnerAddresses, AddressGiven,
+                            Job, IkeEvent, ChildEvent, LogLine, Finished>;
 
 }  // namespace simplon::ike

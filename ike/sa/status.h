@@ -12,6 +12,7 @@
 #include "ike/message/identity.h"
 #include "ike/message/proposal.h"
 #include "ike/pad/credentials.h"
+#include "ike/sa/leases.h"
 #include "ike/sa/outputs.h"
 
 namespace simplon::ike {
@@ -57,6 +58,17 @@ struct Counters {  // since start
   std::uint64_t received = 0, sent = 0, retransmitted = 0, malformed = 0, bad_icv = 0, unknown_spi = 0,
                 cookies_sent = 0, cookies_bad = 0, ignored = 0, no_proposal = 0, auth_failed = 0,
                 ts_unacceptable = 0, timed_out = 0, half_open = 0;
+};
+
+// A pool, and who has which address of it or had it last; in the order of the addresses.
+struct PoolStatus {
+  struct Address {
+    IpAddress address;
+    std::string identity;  // as text
+    bool held = false;
+  };
+  Shared<Pool> pool;
+  std::vector<Address> addresses;
 };
 
 }  // namespace simplon::ike

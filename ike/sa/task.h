@@ -64,6 +64,8 @@ struct UpdateAddresses {};
 struct CheckAddress {
   Buffer cookie;  // that it has to give back; empty before the request is made
 };
+// Tells the peer where we are as well (RFC 4555 §3.6).
+struct TellAddresses {};
 struct Liveness {};  // asks whether the peer lives (§2.4)
 // A new IKE SA from scratch, in the place of this one (§2.8.3).
 struct Reauthenticate {
@@ -71,11 +73,11 @@ struct Reauthenticate {
 };
 // The peer is to make its IKE SA at this gateway (RFC 5685 §5).
 struct TellRedirect {
-  IpAddress to;
+  std::string to;  // its address, or its name
 };
 using Task =
     std::variant<CreateChild, RekeyChild, RekeyIke, DeleteChild, DeleteUnmade, DeleteIke, TellSelectors,
-                 UpdateAddresses, CheckAddress, Liveness, Reauthenticate, TellRedirect>;
+                 UpdateAddresses, CheckAddress, Liveness, Reauthenticate, TellRedirect, TellAddresses>;
 
 std::uint64_t ticket_of(const Task& task);
 

@@ -7,7 +7,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 bad=0
 rooms=(dp/base dp/packet dp/sa dp/crypto dp/ipsec dp/tables dp/worker dp/device
   ike/message ike/pad ike/crypto ike/eap ike/auth ike/sa ike/feature ike/exchange ike/endpoint
-  ctrl/vici ctrl/console ctrl/runtime ctrl/linux ctrl/backend ctrl/backend/xfrm ctrl/guard ctrl/config ctrl/radius ctrl/install ctrl/follow
+  ctrl/vici ctrl/console ctrl/runtime ctrl/fetch ctrl/linux ctrl/backend ctrl/backend/xfrm ctrl/guard ctrl/config ctrl/radius ctrl/install ctrl/follow
   ctrl/manage/commands ctrl/manage ctrl/gateway)
 mapfile -t all < <(find dp ike ctrl -name '*.h' -o -name '*.cpp' | sort)
 [ ${#all[@]} -gt 100 ] || { echo "only ${#all[@]} files found"; exit 1; }
@@ -44,7 +44,9 @@ but() { printf '%s\n' "${all[@]}" | grep -E "$1" | grep -vE "$2"; }
 forbid "dp/base includes only std and itself" "$inc(rte_|openssl/|yaml-cpp/|spdlog/)" '#include <rte_mbuf.h>' $(in_rooms '^dp/base/')
 forbid "dp includes only std, base, dp, rte_* and IPsec-MB" "$inc(openssl/|yaml-cpp/|spdlog/|ike/|ctrl/|libmnl|nftables)" '#include "ike/sa/ike_sa.h"' $(in_rooms '^dp/')
 forbid "ike never includes rte_*, the rest of dp/, sockets or threads" \
-  "$inc(rte_|dp/[^b]|dp/b[^a]|ctrl/|yaml-cpp/|spdlog/|sys/socket|netinet/|thread|mutex|atomic)" '#include <thread>' $(in_rooms '^ike/')
+  "$inc(rte_|dp/[^b]|dp/b[^a]|ctrl/|yaml-cpp/|spdlog/|sys/socket|netinet/|thread|mutex|atomic)" '#include <thread>' $(in_rooms '^ike/' | grep -vx ike/crypto/signing_key.h)
+forbid "of ike the console knows what makes certificates alone" "${inc}ike/(crypto/[^i]|crypto/i[^s]|[^c])" '#include "ike/crypto/keys.h"' \
+  $(in_rooms '^ctrl/console/')
 forbid "ike never reads a clock" 'clock::now\(|clock_gettime|gettimeofday|[^_a-z]time\(nullptr\)' 'std::chrono::steady_clock::now()' $(in_rooms '^ike/')
 forbid "OpenSSL only in ike/crypto, and for its version" "${inc}openssl/" '#include <openssl/evp.h>' \
   $(but '.' '^ike/crypto/|^ctrl/runtime/version.cpp|^ctrl/gateway/simplond.cpp')

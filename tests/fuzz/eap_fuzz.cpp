@@ -35,7 +35,7 @@ const SharedSecret& password() {
 EapAnswer done(Step<EapAnswer> step) {
   if (auto* now = std::get_if<EapAnswer>(&step)) return std::move(*now);
   auto& later = std::get<Later<EapAnswer>>(step);
-  return later.finish(run(Job{JobId{1}, std::move(later.work)}).result);
+  return done(later.finish(run(Job{JobId{1}, std::move(later.work)}).result));
 }
 
 // `side` speaks; each record is a choice, a length and octets.

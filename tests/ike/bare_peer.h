@@ -19,6 +19,8 @@ class BarePeer {
   std::string identity = "b.example";
 
   // ---- as responder: the other side must have been told to initiate ----
+  std::optional<Buffer> announced_in_init;  // SUPPORTED_AUTH_METHODS
+  Buffer hashes_in_init;                    // SIGNATURE_HASH_ALGORITHMS
   void answer_init() {
     const Datagram request = take_datagram();
     const Header h = *parse_header(request.bytes);
@@ -37,6 +39,8 @@ class BarePeer {
     out.ke(proposal_.groups[0], dh.public_value);
     out.nonce(nr_);
     out.notify(NotifyType::kChildlessIkev2Supported);
+    if (announced_in_init) out.notify(NotifyType::kSupportedAuthMethods, *announced_in_init);
+    if (!hashes_in_init.empty()) out.notify(NotifyType::kSignatureHashAlgorithms, hashes_in_init);
     init_ = write_message(header(Exchange::kIkeSaInit, true, 0), out);
     deliver(init_);
   }
@@ -96,6 +100,11 @@ class BarePeer {
     out.sa({esp});
     out.ts(PayloadType::kTsi, {*TrafficSelector::parse("198.18.2.0/24")});
     out.ts(PayloadType::kTsr, {*TrafficSelector::parse("198.18.1.0/24")});
+  }
+
+  // As initiator: AUTH of one who proves nothing (RFC 7619 §2.1).
+  Buffer null_auth(const Identity& id) const {
+    return psk_auth(keys_, true, keys_.sk_pi.bytes(), init_, nr_, id_body(id));
   }
 
   void say(Exchange exchange, bool response, std::uint32_t id, const PayloadWriter& payloads) {

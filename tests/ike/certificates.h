@@ -41,6 +41,8 @@ struct Wish {
   std::string hash = "SHA256";     // of the signature of the issuer ("" for its Ed25519 and Ed448 keys)
   std::int64_t from = -3600, to = 3600;  // seconds from now
   SharedSecret own_key = {};             // instead of a new one
+  std::string access = {};               // authorityInfoAccess: "OCSP;URI:http://ocsp.example"; empty: none
+  std::string crl_points = {};  // cRLDistributionPoints: "URI:http://crl.example/ca.crl"; empty: none
 };
 // Signed by its own key. `subject`: "C=CH, CN=Root" of plain attributes.
 inline Issued authority(std::string_view subject, Wish wish = {});
@@ -131,6 +133,8 @@ inline Issued issue(std::string_view subject, const Issued* issuer, const Wish& 
   add_extension(out, by, NID_key_usage, wish.key_usage);
   add_extension(out, by, NID_ext_key_usage, wish.extended_key_usage);
   add_extension(out, by, NID_name_constraints, wish.name_constraints);
+  add_extension(out, by, NID_info_access, wish.access);
+  add_extension(out, by, NID_crl_distribution_points, wish.crl_points);
   add_extension(out, by, NID_subject_key_identifier, "hash");
   std::string names;
   for (const std::string& n : wish.names) names += (names.empty() ? "" : ",") + n;

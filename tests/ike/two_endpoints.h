@@ -52,7 +52,8 @@ struct Side {
   std::vector<std::string> log;
   std::size_t warnings = 0;  // of them
   std::vector<Finished> finished;
-  std::vector<IpAddress> inner;  // ours of the peer's network
+  std::vector<IpAddress> inner;     // ours of the peer's network
+  std::vector<AddressGiven> given;  // to peers, of our pools
   std::vector<ChildEvent> child_events;
   std::vector<IkeEvent> ike_events;
   std::vector<Buffer> sent;
@@ -121,6 +122,7 @@ struct Side {
     std::erase_if(outbound, [&](const SaRef& sa) { return sa->id == o.sa; });
   }
   void apply(InnerAddresses& o, const Send&, Now) { inner = o.addresses; }
+  void apply(AddressGiven& o, const Send&, Now) { given.push_back(o); }
   void apply(Job& o, const Send&, Now now) {
     ++jobs;
     if (work_done)

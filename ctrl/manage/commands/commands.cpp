@@ -16,7 +16,7 @@ const Handlers& handlers() {
   static const Handlers by_name = [] {
     Handlers all;
     for (const auto part : {general_commands(), ike_commands(), exchange_commands(), datapath_commands(),
-                            sa_commands(), policy_commands()})
+                            sa_commands(), policy_commands(), pool_commands(), certificate_commands()})
       for (const Handler& handler : part) all.emplace(handler.row->vici, &handler);
     return all;
   }();

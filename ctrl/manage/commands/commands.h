@@ -60,9 +60,12 @@ struct Operations {
   std::function<std::optional<ike::IkeStatus>(ike::IkeSaId)> ike;
   std::function<std::vector<std::shared_ptr<const ike::Connection>>()> connections;
   std::function<ike::Counters()> ike_counters;
+  std::function<std::vector<ike::PoolStatus>()> pools;
   // `child` may be empty: the connection as a whole.
   std::function<void(std::string_view connection, std::string_view child, Done)> initiate;
   std::function<void(const ike::Which&, Done)> terminate, rekey;
+  // The peer is sent to the gateway of this address or name (RFC 5685 §5). False: it is not one that can be.
+  std::function<bool(ike::IkeSaId, const std::string& gateway)> redirect;
   // Where new SAs of the child go from now on, by its entry.
   std::function<Result<void>(PolicyId child, bool kernel)> place;
 

@@ -176,7 +176,6 @@ Answer not_supported(Call& call) {
 }
 
 Answer succeed(Call&) { return succeeded(); }
-Answer empty_answer(Call&) { return Message(); }
 // The names of what was loaded over vici: there is never anything.
 Answer no_names(Call& call) {
   const std::string_view what = call.request.command.substr(std::string_view("get-").size());
@@ -200,8 +199,6 @@ constexpr std::array kHandlers{
     Handler{"get-shared", no_names},
     Handler{"get-keys", no_names},
     Handler{"get-authorities", no_names},
-    Handler{"get-pools", empty_answer},
-    Handler{"list-certs", no_entries},
     Handler{"list-authorities", no_entries},
     Handler{"clear-creds", succeed},
     Handler{"flush-certs", succeed},
@@ -219,7 +216,6 @@ constexpr std::array kHandlers{
     Handler{"unload-pool", refuse_load},
     Handler{"install", not_supported},
     Handler{"uninstall", not_supported},
-    Handler{"redirect", not_supported},
     Handler{"reset-counters", not_supported},
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Listings of connections, IKE SAs and policies, and IKE's counters.
+// Listings of connections, IKE SAs and policies, IKE's counters, and redirect.
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -174,10 +175,56 @@ Answer get_algorithms(Call&) {
   return m;
 }
 
+// A domain name, as far as it can be told from a mistyped address: its last label begins with a letter.
+bool is_name(std::string_view text) {
+  constexpr std::size_t kLongest = 253;
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto belongs = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.'; };
+  if (text.empty() || text.size() > kLongest || text.front() == '.' || text.find("..") != text.npos)
+    return false;
+  const std::string_view last = text.substr(text.rfind('.') + 1);
+  return std::ranges::all_of(text, belongs) && !last.empty() && is_letter(last.front());
+}
+
+// Empty: there is none, which `in` then tells.
+std::string gateway_of(const Message& m, Arguments& in) {
+  const std::string_view to = m.get("to").empty() ? m.get("gateway") : m.get("to");
+  const auto address = IpAddress::parse(to);
+  if (to.empty())
+    in.refuse("missing gateway: give its address or its name");
+  else if (address ? address->is_unspecified() : !is_name(to))
+    in.refuse("'" + std::string(to) + "' is neither a gateway's address nor its name");
+  return in.ok() ? std::string(to) : std::string();
+}
+
+// Whether they go, and where to, is theirs: they make new IKE SAs there, and then delete these.
+Answer redirect(Call& call) {
+  const Message& m = call.arguments();
+  Arguments in(m);
+  const std::uint64_t id = in.sa_number("ike-id");
+  const std::string to = gateway_of(m, in);
+  if (!in.ok()) return failed(in.error());
+  std::uint64_t matches = 0, redirected = 0;
+  for (const ike::IkeStatus& ike : call.gateway.ikes()) {
+    if (!passes(m.get("ike"), ike.connection) || !passes_id(id, ike.id)) continue;
+    ++matches;
+    if (call.gateway.redirect(ike.id, to)) ++redirected;
+  }
+  if (redirected != 0) call.log_change("redirect " + std::to_string(redirected) + " peers to " + to);
+  const std::string_view why = matches == 0 ? "no matching SAs to redirect found"
+                                            : "no peer of them has initiated an IKE SA and knows REDIRECT";
+  return Message()
+      .add("success", redirected != 0 ? "yes" : "no")
+      .add("matches", matches)
+      .add("redirected", redirected)
+      .add_if(redirected == 0, "errmsg", why);
+}
+
 constexpr std::array kHandlers{
     Handler{"list-sas", list_sas},           Handler{"list-conns", list_conns},
     Handler{"list-policies", list_policies}, Handler{"get-counters", get_counters},
     Handler{"ike-counters", ike_counters},   Handler{"get-algorithms", get_algorithms},
+    Handler{"redirect", redirect},
 };
 
 }  // namespace

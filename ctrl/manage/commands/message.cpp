@@ -120,9 +120,24 @@ Message child_config_message(const ike::ChildConfig& child) {
   return m;
 }
 
+// The words of strongSwan, which has none for the last.
+const char* class_of(ike::AuthKind auth) {
+  switch (auth) {
+    case ike::AuthKind::kPubkey:
+      return "public key";
+    case ike::AuthKind::kEap:
+      return "EAP";
+    case ike::AuthKind::kNull:
+      return "anonymous";
+    case ike::AuthKind::kPsk:
+      break;
+  }
+  return "pre-shared key";
+}
+
 Message authentication_message(const ike::Identity& id, ike::AuthKind auth) {
   Message m;
-  m.add("class", auth == ike::AuthKind::kPubkey ? "public key" : "pre-shared key");
+  m.add("class", class_of(auth));
   m.add("id", id.is_any() ? "%any" : id.text());
   return m;
 }
@@ -214,7 +229,9 @@ Message connection_message(const ike::Connection& connection) {
     m.add("dpd_delay", static_cast<std::uint64_t>(connection.dpd_delay.count()));
   m.add_list("proposals", std::move(proposals));
   m.add("local-1", authentication_message(connection.local_id, connection.local_auth));
+  if (connection.local_then_eap) m.add("local-2", authentication_message({}, ike::AuthKind::kEap));
   m.add("remote-1", authentication_message(connection.remote_id, connection.remote_auth));
+  if (connection.remote_then_eap) m.add("remote-2", authentication_message({}, ike::AuthKind::kEap));
   for (const ike::ChildConfig& child : connection.children)
     children.add(child.name, child_config_message(child));
   m.add("children", std::move(children));

@@ -39,6 +39,8 @@ std::span<const Handler> exchange_commands();
 std::span<const Handler> datapath_commands();
 std::span<const Handler> sa_commands();
 std::span<const Handler> policy_commands();
+std::span<const Handler> pool_commands();
+std::span<const Handler> certificate_commands();
 
 // Why these arguments are against the row: one is unknown, is missing, or is not one of its choices. Empty:
 // all are allowed.

@@ -41,5 +41,67 @@ TEST(Rfc4303_3_3_3, TheSendersEventIsAboutThePacketThatDidNotLeave) {
   EXPECT_EQ(audit_event(drop).what.find("inner"), std::string::npos) << "of AGGFRAG it is the outer packet";
 }
 
+// A data path that has an SA, or had it, and takes a move or does not.
+struct OneSa final : dp::DataPath {
+  SaRef sa;
+  bool takes_moves = true;
+
+  Result<void> add_sa(const SaRef& added, const dp::SaStart&) override { return sa = added, Result<void>{}; }
+  void remove_sa(SaId) override { sa.reset(); }
+  Result<void> move_sa(const SaRef& to) override {
+    if (!takes_moves) return fail("it cannot");
+    return sa = to, Result<void>{};
+  }
+  Result<void> add_kernel_sa(const SaRef&) override { return {}; }
+  void remove_kernel_sa(SaId) override {}
+  Result<void> add_policy(const PolicySpec&) override { return {}; }
+  void remove_policy(PolicyId) override {}
+  void set_network(const dp::NetworkSpec&) override {}
+  Result<void> set_tunnels(const std::vector<dp::TunnelSetup>&) override { return {}; }
+  void set_gateway(bool) override {}
+  Result<void> commit() override { return {}; }
+  Result<void> can(const SaSpec&) override { return {}; }
+  std::vector<SaRef> sas() const override { return {}; }
+  std::vector<PolicySpec> policies() const override { return {}; }
+  std::optional<SaCounters> counters(SaId) const override { return std::nullopt; }
+  SpdHits hits() const override { return {}; }
+  std::vector<dp::NeighbourKey> used_neighbours() override { return {}; }
+  dp::Stats stats() const override { return {}; }
+  std::uint64_t turns(unsigned) const override { return 0; }
+  std::string memory() const override { return {}; }
+  void detach(dp::PortIndex) override {}
+  void attach(dp::PortIndex) override {}
+  void set_before_injection(std::function<void()>) override {}
+  std::vector<dp::NamedDescriptor> interfaces() const override { return {}; }
+  void adopt_interfaces(const std::vector<dp::NamedDescriptor>&) override {}
+  void stop() override {}
+  int fd() const override { return -1; }
+  std::vector<dp::Event> poll() override { return {}; }
+};
+
+TEST(Rfc4555_3_5, AnSaMovesInPlaceAndOneThatCannotEndsAndIsReplaced) {
+  for (const bool can : {true, false}) {
+    OneSa datapath;
+    datapath.takes_moves = can;
+    DpBackend backend(datapath, [](const dp::Event&) {});
+    SaSpec spec;
+    spec.id = SaId{9};
+    const auto from = std::make_shared<const SaSpec>(spec);
+    spec.udp = UdpPorts{Port{4500}, Port{31000}};
+    const auto to = std::make_shared<const SaSpec>(spec);
+    ASSERT_TRUE(backend.add_sa(from));
+    EXPECT_TRUE(backend.move_sa(from, to));
+    EXPECT_EQ(datapath.sa, can ? to : nullptr) << "nothing goes by one that stays where it was";
+    const auto events = backend.poll();
+    ASSERT_EQ(events.size(), can ? 0u : 1u);
+    if (can) continue;
+    const auto* expired = std::get_if<ExpireEvent>(&events[0]);
+    ASSERT_NE(expired, nullptr);
+    EXPECT_EQ(expired->sa, SaId{9});
+    EXPECT_FALSE(expired->hard) << "IKE rekeys";
+    EXPECT_TRUE(backend.poll().empty()) << "told once";
+  }
+}
+
 }  // namespace
 }  // namespace simplon::ctrl

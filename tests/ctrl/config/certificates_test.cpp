@@ -200,8 +200,26 @@ TEST_F(ConfigCertificates, RevocationHasThreeWays) {
   EXPECT_EQ(of("revocation: if-present\n")->connections[0]->trust->revocation, ike::Revocation::kIfPresent);
   EXPECT_EQ(of("revocation: strict\ncrls: old.crl\n")->connections[0]->trust->revocation,
             ike::Revocation::kStrict);
-  EXPECT_THAT(warnings(of("revocation: strict\n")),
+  EXPECT_THAT(warnings(of("revocation: strict\nrevocation_fetch: []\n")),
               HasSubstr("revocation: is strict, but there are no 'crls'"));
+  EXPECT_THAT(of("revocation: strict\n")->warnings, IsEmpty());
+}
+
+TEST_F(ConfigCertificates, RevocationIsLookedUpWhereTheCertificatesSayUnlessToldNotTo) {
+  const auto of = [&](const std::string& lines) {
+    const auto config = load(yaml(kOurs, "", "authorities: root.pem\n" + lines));
+    EXPECT_TRUE(config) << text(config.error());
+    return config ? config->connections[0]->trust->fetch : ike::RevocationSources();
+  };
+  using Sources = ike::RevocationSources;
+  EXPECT_EQ(of(""), (Sources{.ocsp = true, .crl = true}));
+  EXPECT_EQ(of("revocation_fetch: [crl, ocsp]\n"), (Sources{.ocsp = true, .crl = true}));
+  EXPECT_EQ(of("revocation_fetch: ocsp\n"), (Sources{.ocsp = true, .crl = false}));
+  EXPECT_EQ(of("revocation_fetch: [crl]\n"), (Sources{.ocsp = false, .crl = true}));
+  EXPECT_EQ(of("revocation_fetch: []\n"), Sources());
+  EXPECT_EQ(of("revocation: no\n"), Sources());
+  EXPECT_THAT(error_of(load(yaml(kOurs, "", "authorities: root.pem\nrevocation_fetch: [ldap]\n"))),
+              HasSubstr("revocation_fetch[0]: "));
 }
 
 // RFC 7296 §2.15: each end has its own way.

@@ -30,8 +30,8 @@ TEST(ConfigEnds, AUserProvesItselfByEapAndTheGatewayAsEver) {
   EXPECT_EQ(c.remote_auth, ike::AuthKind::kEap);
   ASSERT_TRUE(c.eap);
   EXPECT_THAT(c.eap->methods, ElementsAre(ike::EapKind::kMsChapV2));
-  EXPECT_EQ(c.eap->passwords.size(), 2u);
-  EXPECT_TRUE(c.eap->passwords.contains("alice"));
+  EXPECT_EQ(c.eap->passwords->size(), 2u);
+  EXPECT_TRUE(c.eap->passwords->contains("alice"));
 }
 
 TEST(ConfigEnds, WeMayBeTheUser) {
@@ -41,7 +41,7 @@ TEST(ConfigEnds, WeMayBeTheUser) {
   const ike::EapSettings& eap = *config->connections[0]->eap;
   EXPECT_EQ(eap.identity, "alice");
   EXPECT_EQ(eap.password.size(), 21u);
-  EXPECT_TRUE(eap.passwords.empty());
+  EXPECT_FALSE(eap.passwords);
 }
 
 TEST(ConfigEnds, EapWithoutWhatItNeedsIsAnError) {
@@ -55,6 +55,67 @@ TEST(ConfigEnds, EapWithoutWhatItNeedsIsAnError) {
   EXPECT_THAT(error_of(ends(std::string(kGateway) + ", auth: eap, eap_id: alice",
                             "address: 198.51.100.2, id: b.example, auth: eap")),
               HasSubstr("by EAP alone"));
+}
+
+TEST(ConfigEnds, TheUsersAreOneMapForAllConnections) {
+  const auto config = parse_users(R"(
+connections:
+  a: {local: {address: 198.51.100.1, id: a.example}, remote: {id: "%any", auth: eap}, children: {x: {local_ts: 198.18.1.0/24}}}
+  b: {local: {address: 198.51.100.1, id: a.example}, remote: {address: 198.51.100.2, id: "%any", auth: eap}, children: {y: {local_ts: 198.18.2.0/24}}}
+)");
+  ASSERT_TRUE(config) << text(config.error());
+  EXPECT_EQ(config->connections[0]->eap->passwords.get(), config->connections[1]->eap->passwords.get());
+}
+
+TEST(ConfigEnds, AnEndMayProveNothingWhereItIsSaidOfIt) {
+  const auto config = ends("address: 198.51.100.1, id: a.example, auth: psk", "auth: anonymous");
+  ASSERT_TRUE(config) << text(config.error());
+  const ike::Connection& c = *config->connections[0];
+  EXPECT_EQ(c.remote_auth, ike::AuthKind::kNull);
+  EXPECT_TRUE(c.remote_id.is_any());
+  EXPECT_THAT(config->warnings, testing::Contains(HasSubstr("this end proves nothing")));
+  const auto ours = ends("address: 198.51.100.1, auth: anonymous", "address: 198.51.100.2, id: c.example");
+  ASSERT_TRUE(ours) << text(ours.error());
+  EXPECT_EQ(ours->connections[0]->local_id, (ike::Identity{ike::IdType::kNull, {}}));
+  EXPECT_FALSE(ours->connections[0]->psk.empty()) << "by which the peer proves itself";
+}
+
+TEST(ConfigEnds, AnEndMayProveItselfTwice) {
+  const auto gateway = ends(kGateway, "id: '%any', auth: [psk, eap]");
+  ASSERT_TRUE(gateway) << text(gateway.error());
+  const ike::Connection& c = *gateway->connections[0];
+  EXPECT_EQ(c.remote_auth, ike::AuthKind::kPsk);
+  EXPECT_TRUE(c.remote_then_eap && !c.local_then_eap);
+  ASSERT_TRUE(c.eap && c.eap->passwords);
+  EXPECT_FALSE(c.psk.empty());
+  const auto client = ends(std::string(kGateway) + ", auth: [psk, eap], eap_id: alice",
+                           "address: 198.51.100.2, id: b.example");
+  ASSERT_TRUE(client) << text(client.error());
+  EXPECT_TRUE(client->connections[0]->local_then_eap);
+  EXPECT_EQ(client->connections[0]->eap->identity, "alice");
+}
+
+TEST(ConfigEnds, OtherRoundsThanTheseAreErrors) {
+  for (const char* rounds : {"[eap, psk]", "[psk, pubkey]", "[psk, eap, eap]", "[anonymous, eap]"})
+    EXPECT_THAT(error_of(ends(kGateway, std::string("id: '%any', auth: ") + rounds)),
+                HasSubstr("[pubkey, eap] and [psk, eap]"))
+        << rounds;
+  EXPECT_THAT(error_of(ends(std::string(kGateway) + ", auth: [psk, eap], eap_id: alice",
+                            "address: 198.51.100.2, id: b.example, auth: [psk, eap]")),
+              HasSubstr("one end alone"));
+}
+
+TEST(ConfigEnds, WhoProvesNothingHasNoNameAndNoUsers) {
+  EXPECT_THAT(error_of(ends(kGateway, "id: b.example, auth: anonymous")), HasSubstr("counts for nothing"));
+  EXPECT_THAT(error_of(ends("address: 198.51.100.1, id: a.example, auth: anonymous",
+                            "address: 198.51.100.2, id: c.example")),
+              HasSubstr("counts for nothing"));
+  EXPECT_THAT(error_of(ends("address: 198.51.100.1, auth: anonymous", "id: '%any', auth: eap")),
+              HasSubstr("anonymous end"));
+  EXPECT_THAT(error_of(parse_users(
+                  "connections:\n  c: {auth: anonymous, local: {address: 198.51.100.1, id: a.example}, "
+                  "remote: {id: '%any'}, children: {net: {local_ts: 198.18.1.0/24}}}\n")),
+              HasSubstr("psk, pubkey or eap"));
 }
 
 TEST(ConfigEnds, AUserStandsOnceInTheSecretsAndIsNeverShown) {

@@ -121,6 +121,37 @@ TEST_F(ViciSocket, TerminateAndRekeyFindSasByNameAndNumber) {
   EXPECT_EQ(ask("rekey", {}).get("success"), "no");
 }
 
+TEST_F(ViciSocket, RedirectSendsThePeersThatKnowItElsewhere) {
+  gateway_.ikes.push_back(sites(now_, 2));
+  gateway_.no_redirect.insert(ike::IkeSaId{1});
+  const Message all = ask("redirect", Message().add("to", "203.0.113.9"));
+  EXPECT_EQ(all.get("success"), "yes");
+  EXPECT_EQ(all.get("matches"), "2");
+  EXPECT_EQ(all.get("redirected"), "1");
+  using Sent = std::pair<ike::IkeSaId, std::string>;
+  EXPECT_EQ(gateway_.redirected, (std::vector<Sent>{{ike::IkeSaId{2}, "203.0.113.9"}}));
+  EXPECT_NE(gateway_.lines.back().text.find("redirect 1 peers to 203.0.113.9"), std::string::npos);
+  const auto by_number = Message().add("ike", "sites").add("ike-id", "2").add("gateway", "gw2.example");
+  EXPECT_EQ(ask("redirect", by_number).get("success"), "yes") << "as swanctl asks";
+  EXPECT_EQ(gateway_.redirected.back(), (Sent{ike::IkeSaId{2}, "gw2.example"}));
+  const Message none = ask("redirect", Message().add("ike-id", "1").add("to", "2001:db8::9"));
+  EXPECT_EQ(none.get("success"), "no");
+  EXPECT_EQ(none.get("matches"), "1");
+  EXPECT_NE(none.get("errmsg").find("REDIRECT"), std::string::npos);
+  EXPECT_EQ(ask("redirect", Message().add("ike", "none").add("to", "203.0.113.9")).get("matches"), "0");
+  EXPECT_EQ(gateway_.redirected.size(), 2u);
+}
+
+TEST_F(ViciSocket, RedirectRefusesWhatIsNoGateway) {
+  for (const std::string& bad :
+       {std::string(), std::string("0.0.0.0"), std::string("::"), std::string("203.0.113.999"),
+        std::string("203.0.113.9/32"), std::string("gw..example"), std::string(".gw"),
+        std::string("gw example"), std::string("gw."), std::string(254, 'a')})
+    EXPECT_EQ(ask("redirect", Message().add("to", bad)).get("success"), "no") << bad;
+  EXPECT_TRUE(gateway_.redirected.empty());
+  EXPECT_EQ(ask("redirect", Message().add("to", std::string(253, 'a'))).get("success"), "yes");
+}
+
 TEST_F(ViciSocket, PlacementPinsTheChildAndReplacesItsSas) {
   const auto ask_for = [this](const char* child, const char* place) {
     return ask("placement",

@@ -51,6 +51,7 @@ void FakeGateway::ike_operations(Operations& o) {
   };
   o.connections = [this] { return connections; };
   o.ike_counters = [] { return ike::Counters{.received = 12, .sent = 11, .half_open = 1}; };
+  o.pools = [this] { return pools; };
   o.initiate = [this](std::string_view connection, std::string_view child, Done done) {
     waiting.emplace_back("initiate " + std::string(connection) + "/" + std::string(child), std::move(done));
   };
@@ -68,6 +69,11 @@ void FakeGateway::ike_operations(Operations& o) {
   };
   o.rekey = [this](const ike::Which& which, Done done) {
     waiting.emplace_back("rekey " + text_of(which), std::move(done));
+  };
+  o.redirect = [this](ike::IkeSaId id, const std::string& gateway) {
+    if (no_redirect.contains(id)) return false;
+    redirected.emplace_back(id, gateway);
+    return true;
   };
 }
 

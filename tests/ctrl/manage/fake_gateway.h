@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "ctrl/manage/commands/commands.h"
 
@@ -18,11 +19,14 @@ struct FakeGateway {
   std::vector<std::pair<std::string, Done>> waiting;  // exchanges that were begun
   std::vector<std::pair<PolicyId, bool>> placed;      // children, and whether in the kernel
   std::string why_not_placed;
+  std::vector<std::pair<ike::IkeSaId, std::string>> redirected;  // and where to
+  std::set<ike::IkeSaId> no_redirect;                            // whose peers do not know it
   std::map<SaId, std::string> why_in_kernel;
   std::vector<std::string> config_errors, config_warnings;
   std::vector<LogEntry> lines;
   std::optional<dp::Stats> stats;
   std::optional<SpdHits> hits;
+  std::vector<ike::PoolStatus> pools;
   bool gateway = true;
   bool legacy = false;
   Level level = Level::kInfo;

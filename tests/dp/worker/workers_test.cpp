@@ -91,6 +91,12 @@ struct Rings {
   std::vector<rte_ring*> packets() const { return {in, from_other, lan, wan, first, rest}; }
 };
 
+// Each gateway has two of each family.
+IpAddress address_of(bool left, bool v4, bool other) {
+  const std::string n = std::string(other ? "3" : "") + (left ? "1" : "2");
+  return *IpAddress::parse((v4 ? "198.51.100." : "2001:db8:ffff::") + n);
+}
+
 class Gateway {
  public:
   // `queue`: of the first worker, on the crypto devices that there are none of.
@@ -176,7 +182,8 @@ class Gateway {
     const auto address = [](const std::string& text) { return *IpAddress::parse(text); };
     const std::string n = left ? "1" : "2", s = left ? "a" : "b";
     NetworkSpec out;
-    out.addresses = {{address("198.51.100." + n), kWan}, {address("2001:db8:ffff::" + n), kWan}};
+    for (const bool v4 : {true, false})
+      for (const bool other : {false, true}) out.addresses.push_back({address_of(left, v4, other), kWan});
     out.routes = {{*Prefix::parse("198.18." + n + ".0/24"), address("198.18." + n + ".254"), kLan},
                   {*Prefix::parse("2001:db8:" + s + "::/64"), address("2001:db8:" + s + "::254"), kLan},
                   {*Prefix::parse("198.51.100.0/24"), address("198.51.100.254"), kWan},
@@ -231,16 +238,22 @@ class Workers : public testing::Test {
     left_.registry().remove_sa(gone);
     right_.registry().remove_sa(gone);
   }
-  // To another port of the NAT and back.
+  // Both ends to other addresses and back, and of ESP also into UDP, to another port of the NAT, or out of
+  // it.
   void move(OneOfMany& sa) {
-    if (!sa.options.udp || sa.transport()) return replace(sa);
-    const Port port{static_cast<std::uint16_t>(any(2) == 0 ? 4500 : 31000)};
-    auto in = spec(sa, Direction::kIn);
-    in->udp->source = port;
-    EXPECT_TRUE(right_.registry().move_sa(in));
-    auto out = spec(sa, Direction::kOut);
-    out->udp->source = port;
-    EXPECT_TRUE(left_.registry().move_sa(out));
+    if (sa.transport()) return replace(sa);
+    SaOptions& o = sa.options;
+    o.from = address_of(true, o.from.is_v4(), any(2) == 0);
+    o.to = address_of(false, o.to.is_v4(), any(2) == 0);
+    if (o.protocol == IpsecProtocol::kEsp) {
+      o.udp.reset();
+      if (any(3) != 0)
+        o.udp = UdpPorts{Port{static_cast<std::uint16_t>(any(2) == 0 ? 4500 : 31000)}, Port{4500}};
+    }
+    const auto in = right_.registry().move_sa(spec(sa, Direction::kIn));
+    EXPECT_TRUE(in) << in.error().what;
+    const auto out = left_.registry().move_sa(spec(sa, Direction::kOut));
+    EXPECT_TRUE(out) << out.error().what;
   }
   void renew_policy(OneOfMany& sa, Direction direction) {
     Registry& registry = end(direction).registry();

@@ -19,7 +19,9 @@ EapServerSettings server_settings() {
       {"User", Secret(bytes_of("clientPass"))}, {"empty", {}}};
   EapServerSettings out;
   out.methods = {EapType::kMsChapV2};
-  out.random = hex("5B5D7C7D7B3F2F3E3C2C602132262628 07");
+  out.random =
+      hex("5B5D7C7D7B3F2F3E3C2C602132262628 101112131415161718191A1B1C1D1E1F"
+          "202122232425262728292A2B2C2D2E2F 07");
   out.password = [](std::string_view user) {
     const auto at = users.find(user);
     return at == users.end() ? nullptr : &at->second;
@@ -58,7 +60,7 @@ TEST(EapMsChapV2, AnUnknownUserLooksLikeAWrongPassword) {
     EXPECT_TRUE(talk->server.msk.empty());
     ASSERT_EQ(talk->wire.size(), 5u);
     EXPECT_EQ(talk->wire[2], wrong.wire[2]);
-    EXPECT_NE(std::string(talk->wire[2].begin(), talk->wire[2].end()).find("E=691 R=0"), std::string::npos);
+    EXPECT_NE(std::string(talk->wire[2].begin(), talk->wire[2].end()).find("E=691 R=1"), std::string::npos);
     EXPECT_EQ(talk->wire[4], hex("04 09 0004"));
   }
   EXPECT_NE(unknown.server.why.find("Nobody"), std::string::npos);
@@ -134,6 +136,50 @@ TEST(EapMsChapV2, AMessageThatIsSpoiledLeadsToNoFalseSuccess) {
     }
   });
   EXPECT_GT(failures, 100u);
+}
+
+// A response of "User" to a challenge, as a client that knows `password` makes it.
+Buffer response_to(std::string_view challenge, std::string_view password, const char* id) {
+  const auto client = eap_client(client_settings("User", password));
+  const Buffer request =
+      hex(std::string("01 ") + id + " 001d 1a 01 01 0018 10 " + std::string(challenge) + " 737276");
+  return at_once(client->answer(request)).packet;
+}
+std::string text_of(const EapAnswer& answer) { return {answer.packet.begin() + 9, answer.packet.end()}; }
+
+TEST(Rfc2759_6, AWrongPasswordMayBeTriedAgainWithANewChallengeButNotForEver) {
+  for (const bool learns : {true, false}) {
+    const auto server = eap_server(server_settings());
+    at_once(server->begin("User"));
+    EapAnswer answer = at_once(server->answer(response_to("5B5D7C7D7B3F2F3E3C2C602132262628", "one", "08")));
+    EXPECT_EQ(text_of(answer), "E=691 R=1 C=101112131415161718191A1B1C1D1E1F V=3 M=Authentication failed");
+    answer = at_once(server->answer(response_to("101112131415161718191A1B1C1D1E1F", "two", "09")));
+    EXPECT_EQ(text_of(answer), "E=691 R=1 C=202122232425262728292A2B2C2D2E2F V=3 M=Authentication failed");
+    answer = at_once(server->answer(
+        response_to("202122232425262728292A2B2C2D2E2F", learns ? "clientPass" : "three", "0a")));
+    ASSERT_EQ(answer.state, State::kGoOn);
+    if (learns) {
+      EXPECT_TRUE(text_of(answer).starts_with("S="));
+      answer = at_once(server->answer(hex("02 0b 0006 1a 03")));
+      EXPECT_EQ(answer.state, State::kSuccess) << answer.why;
+      EXPECT_EQ(answer.identity, "User");
+      EXPECT_EQ(answer.msk.size(), 64u);
+      EXPECT_TRUE(answer.why.empty());
+    } else {
+      EXPECT_EQ(text_of(answer), "E=691 R=0 C=00000000000000000000000000000000 V=3 M=Authentication failed");
+      answer = at_once(server->answer(response_to("202122232425262728292A2B2C2D2E2F", "clientPass", "0b")));
+      EXPECT_EQ(answer.state, State::kFailure) << "a fourth try, with the right password";
+    }
+  }
+}
+
+TEST(Rfc2759_6, AnotherTryIsForItsOwnChallenge) {
+  const auto server = eap_server(server_settings());
+  at_once(server->begin("User"));
+  at_once(server->answer(response_to("5B5D7C7D7B3F2F3E3C2C602132262628", "wrong", "08")));
+  const EapAnswer old =
+      at_once(server->answer(response_to("5B5D7C7D7B3F2F3E3C2C602132262628", "clientPass", "09")));
+  EXPECT_TRUE(text_of(old).starts_with("E=691")) << "by the challenge of the first";
 }
 
 // What is new in a replayed conversation is the challenge.

@@ -34,7 +34,7 @@ struct RelayServerTest : testing::Test {
     result.msk = std::move(msk);
     result.grant = std::move(grant);
     result.why = "so it is";
-    return std::get<Later<EapAnswer>>(step).finish(WorkResult(std::move(result)));
+    return std::get<EapAnswer>(std::get<Later<EapAnswer>>(step).finish(WorkResult(std::move(result))));
   }
 
   std::unique_ptr<EapServer> server;

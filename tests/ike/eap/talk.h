@@ -15,7 +15,7 @@ inline EapAnswer at_once(Step<EapAnswer> step) {
   if (auto* now = std::get_if<EapAnswer>(&step)) return std::move(*now);
   auto& later = std::get<Later<EapAnswer>>(step);
   const WorkResult result = run(std::get<TlsStep>(later.work));
-  return later.finish(result);
+  return at_once(later.finish(result));
 }
 
 struct Talk {

@@ -68,6 +68,38 @@ TEST(Rfc7296_2_19, BothFamiliesAtOnce) {
   EXPECT_NE(inner(pair.left).find("2001:db8:9::"), std::string::npos);
 }
 
+TEST(Rfc7296_2_19, WhoHadAnAddressBeforeARestartGetsItAgain) {
+  std::string by_itself;
+  for (const char* had : {"", "198.19.0.3", "198.19.0.7"}) {
+    Pair pair(client(), gateway({pool("198.19.0.1-198.19.0.9")}));
+    const std::string key = Identity::parse("a.example")->key();
+    if (*had != 0) pair.right.endpoint.remember({{"clients", key, *IpAddress::parse(had)}});
+    pair.initiate();
+    ASSERT_TRUE(pair.left.up());
+    if (*had == 0)
+      by_itself = inner(pair.left);
+    else
+      EXPECT_EQ(inner(pair.left), std::string(had) + "/32");
+    ASSERT_EQ(pair.right.given.size(), 1u);
+    EXPECT_EQ(pair.right.given[0].pool, "clients");
+    EXPECT_EQ(pair.right.given[0].identity, key);
+    EXPECT_EQ(pair.right.given[0].address.text() + "/32", inner(pair.left));
+    const auto pools = pair.right.endpoint.pools();
+    ASSERT_EQ(pools.size(), 1u);
+    ASSERT_EQ(pools[0].addresses.size(), 1u);
+    EXPECT_TRUE(pools[0].addresses[0].held);
+    EXPECT_EQ(pools[0].addresses[0].identity, "a.example");
+    pair.left.endpoint.terminate(IkeSaOnly{pair.left.status().id}, 4, pair.now);
+    pair.pump();
+    const auto later = pair.right.endpoint.pools();
+    ASSERT_EQ(later[0].addresses.size(), 1u);
+    EXPECT_FALSE(later[0].addresses[0].held);
+    EXPECT_EQ(later[0].addresses[0].identity, "a.example") << "of its key alone";
+  }
+  EXPECT_NE(by_itself, "198.19.0.3/32");  // else the test says nothing of that one
+  EXPECT_NE(by_itself, "198.19.0.7/32");
+}
+
 TEST(Rfc7296_2_18, TheAddressStaysWhenBothAreRekeyed) {
   Pair pair(client(), gateway({pool("198.19.0.1-198.19.0.9")}));
   pair.initiate();

@@ -12,7 +12,7 @@ std::shared_ptr<Connection> gateway(bool left = false) {
   c->remote_auth = AuthKind::kEap;
   c->remote_id = {};
   c->eap = EapSettings{.methods = {EapKind::kMsChapV2},
-                       .passwords = {{"alice", key("a password")}, {"bob", key("another one")}}};
+                       .passwords = Passwords{{"alice", key("a password")}, {"bob", key("another one")}}};
   return c;
 }
 std::shared_ptr<Connection> client(const char* user = "alice", const char* password = "a password") {

@@ -6,8 +6,9 @@ namespace simplon::ike::test {
 namespace {
 
 struct Bare {
-  explicit Bare(bool mobike) {
+  explicit Bare(bool mobike, const std::vector<IpAddress>& our_others = {}) {
     auto c = connection(true);
+    c->local_addrs.insert(c->local_addrs.end(), our_others.begin(), our_others.end());
     c->remote_addrs = {*AddressRange::parse("198.51.100.0/24")};
     side.endpoint.configure({c}, now);
     PayloadWriter out;
@@ -83,6 +84,61 @@ TEST(Rfc4555_3_9, ANatThatThePeerForbidsMovesNothing) {
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->payloads.find(NotifyType::kUnexpectedNatDetected) != nullptr, nat);
     EXPECT_EQ(bare.moved(), !nat);
+  }
+}
+
+// The values are those of the packet when it left the peer.
+TEST(Rfc4555_3_9, InIkeAuthANatThatThePeerForbidsMakesNoIkeSa) {
+  for (const bool nat : {false, true}) {
+    Now now{1000s};
+    Side side(1);
+    side.endpoint.configure({connection(true)}, now);
+    BarePeer peer(side, now);
+    peer.initiate();
+    PayloadWriter out = peer.authenticated();
+    out.notify(NotifyType::kMobikeSupported);
+    Writer as_it_left;
+    as_it_left.bytes((nat ? IpAddress::v4(10, 0, 0, 2) : IpAddress::v4(198, 51, 100, 2)).bytes());
+    as_it_left.bytes(IpAddress::v4(198, 51, 100, 1).bytes());
+    as_it_left.be16(500);
+    as_it_left.be16(500);
+    out.notify(NotifyType::kNoNatsAllowed, as_it_left.view());
+    BarePeer::add_child(out, "aes128gcm16", 0x1000);
+    peer.say(Exchange::kIkeAuth, false, 1, out);
+    const auto heard = peer.hear();
+    ASSERT_TRUE(heard);
+    EXPECT_EQ(heard->payloads.find(NotifyType::kUnexpectedNatDetected) != nullptr, nat);
+    EXPECT_EQ(side.endpoint.status().empty(), nat);
+    EXPECT_EQ(side.installed.empty(), nat);
+  }
+}
+
+TEST(Rfc4555_3_6, ThePeerIsToldOfOurChangedListAndOfNoOtherChange) {
+  const IpAddress here = IpAddress::v4(198, 51, 100, 1), other = IpAddress::v4(198, 51, 100, 3),
+                  v6 = *IpAddress::parse("2001:db8::3"), unnamed = IpAddress::v4(198, 51, 100, 77);
+  for (const bool mobike : {true, false}) {
+    Bare bare(mobike, {other, v6});
+    using List = std::vector<std::pair<NotifyType, Buffer>>;
+    const auto told = [&](std::vector<IpAddress> there) {
+      bare.side.endpoint.local_addresses(std::move(there), bare.now);
+      List out;
+      const auto heard = bare.peer.hear();
+      if (!heard) return out;
+      for (const Notify& n : heard->payloads.notifies) out.emplace_back(n.type, n.data);
+      bare.peer.say(Exchange::kInformational, true, heard->header.message_id, {});
+      return out;
+    };
+    const auto bytes = [](const IpAddress& a) { return Buffer(a.bytes().begin(), a.bytes().end()); };
+    const List less{{NotifyType::kAdditionalIp6Address, bytes(v6)}},
+        none{{NotifyType::kNoAdditionalAddresses, {}}},
+        all{{NotifyType::kAdditionalIp4Address, bytes(other)},
+            {NotifyType::kAdditionalIp6Address, bytes(v6)}};
+    EXPECT_EQ(told({here, other, v6}), List{});
+    EXPECT_EQ(told({here, v6}), mobike ? less : List{});
+    EXPECT_EQ(told({v6, unnamed, here}), List{}) << "no other list, in whatever order";
+    EXPECT_EQ(told({here}), mobike ? none : List{});
+    EXPECT_EQ(told({here, other, v6}), mobike ? all : List{});
+    EXPECT_TRUE(bare.side.up());
   }
 }
 

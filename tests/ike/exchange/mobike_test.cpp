@@ -284,6 +284,35 @@ TEST(Rfc4555_3_10, OurOtherAddressIsTriedWhenThePathIsDead) {
   pair.expect_same_sas();
 }
 
+// Without the notice it is as above: the initiator would find the IKE SA there.
+TEST(Rfc4555_3_6, TheInitiatorDoesNotTryWhereTheResponderIsNoMore) {
+  Mobile pair;
+  pair.right.endpoint.local_addresses({kRight}, pair.now);
+  pair.pump();
+  bool tried = false;
+  const auto network = pair.network();
+  pair.dead = {kRight};
+  pair.wait(200s, [&](const Datagram& d) {
+    tried |= d.local.address == kRightOther || d.remote.address == kRightOther;
+    return network(d);
+  });
+  EXPECT_FALSE(tried);
+  EXPECT_TRUE(pair.left.endpoint.status().empty());
+}
+
+TEST(Rfc4555_3_6, AnInitiatorWhoseAddressStaysTellsItsListAndDoesNotMove) {
+  Mobile pair;
+  const std::size_t sent = pair.left.sent.size();
+  pair.addresses({kHome, kSecond});
+  EXPECT_EQ(pair.left.sent.size(), sent + 1);
+  pair.addresses({kSecond, kHome});
+  EXPECT_EQ(pair.left.sent.size(), sent + 1) << "the same list";
+  EXPECT_EQ(Mobile::moves(pair.left), 0);
+  EXPECT_EQ(Mobile::moves(pair.right), 0);
+  pair.expect_at(kHome);
+  pair.expect_same_sas();
+}
+
 TEST(Rfc4555_3_7, WhoIsNotHeardAtTheNewAddressIsLost) {
   Mobile pair;
   pair.addresses({kSecond}, [seen = 0](const Datagram&) mutable { return ++seen > 1; });

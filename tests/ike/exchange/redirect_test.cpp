@@ -64,6 +64,7 @@ TEST(Rfc5685_7, TheDataOfARedirect) {
     EXPECT_EQ(back->nonce, (Buffer{1, 2, 3}));
   }
   EXPECT_EQ(redirect_data(kOther), (Buffer{1, 4, 203, 0, 113, 9}));
+  EXPECT_EQ(redirect_data("gw", Buffer{7}), (Buffer{3, 2, 'g', 'w', 7}));
   const auto by_name = parse_redirect(Buffer{3, 2, 'g', 'w', 7});
   ASSERT_TRUE(by_name);
   EXPECT_FALSE(by_name->gateway);
@@ -275,7 +276,7 @@ TEST(Rfc5685_5, OfAnInitiatorItIsNothing) {
   peer.say(Exchange::kInformational, false, 2, out);
   EXPECT_TRUE(peer.hear());
   EXPECT_EQ(peer.waiting(), 0u);
-  EXPECT_EQ(side.endpoint.redirect(ByName{"sites", ""}, kOther, now), 0u) << "it has not announced it";
+  EXPECT_EQ(side.endpoint.redirect(ByName{"sites", ""}, kOther.text(), now), 0u) << "it has not announced it";
   EXPECT_EQ(peer.waiting(), 0u);
 }
 
@@ -284,10 +285,10 @@ TEST(Rfc5685_5, TheResponderRedirectsWhoAnnouncedIt) {
   gateway->local_addrs.clear();
   Pair pair(to_either(), gateway);
   pair.initiate();
-  EXPECT_EQ(pair.left.endpoint.redirect(ByName{"sites", ""}, kOther, pair.now), 0u) << "the initiator";
+  EXPECT_EQ(pair.left.endpoint.redirect(ByName{"sites", ""}, kOther.text(), pair.now), 0u) << "the initiator";
   pair.left.endpoint.rekey(IkeSaOnly{pair.left.status().id}, 0, pair.now);
   pair.pump();
-  EXPECT_EQ(pair.right.endpoint.redirect(ByName{"sites", ""}, kOther, pair.now), 1u);
+  EXPECT_EQ(pair.right.endpoint.redirect(ByName{"sites", ""}, kOther.text(), pair.now), 1u);
   pair.pump();
   pair.expect_working();
   for (const Side* side : {&pair.left, &pair.right}) {
@@ -296,11 +297,22 @@ TEST(Rfc5685_5, TheResponderRedirectsWhoAnnouncedIt) {
   }
   EXPECT_EQ(pair.left.status().remote.address, kOther);
   EXPECT_EQ(pair.right.status().local.address, kOther);
-  EXPECT_EQ(pair.right.endpoint.redirect(ByName{"sites", ""}, kFirst, pair.now), 1u)
+  EXPECT_EQ(pair.right.endpoint.redirect(ByName{"sites", ""}, kFirst.text(), pair.now), 1u)
       << "REDIRECTED_FROM announces it";
   pair.pump();
   EXPECT_EQ(pair.left.status().remote.address, kFirst);
   EXPECT_TRUE(is_init({{}, {}, pair.left.sent[0]}));
+}
+
+TEST(Rfc5685_5, TheResponderMayNameAGatewayWhichWeAsInitiatorDoNotResolve) {
+  Pair pair(to_either(), connection(false));
+  pair.initiate();
+  EXPECT_EQ(pair.right.endpoint.redirect(ByName{}, "gw2.example", pair.now), 1u);
+  pair.pump();
+  EXPECT_TRUE(pair.right.logged("redirected to gw2.example"));
+  EXPECT_TRUE(pair.left.logged("by name"));
+  EXPECT_EQ(pair.left.status().remote.address, kFirst);
+  pair.expect_working();
 }
 
 }  // namespace

@@ -16,11 +16,12 @@ SharedSecret secret(std::string_view text) { return Secret(bytes_of(text)); }
 // until it has its line here.
 std::vector<std::function<void(Peer&)>> changes() {
   Peer all;
-  auto& [name, local_addrs, remote_addrs, remote_port, local_id, remote_id, local_auth, remote_auth, psk,
-         credential, trust, eap, proposals, rekey_time, over_time, reauth_time, dpd_delay, wanted_addresses,
-         force_encap, mobike, retransmission] = all;
+  auto& [name, local_addrs, remote_addrs, remote_port, local_id, remote_id, local_auth, remote_auth,
+         local_then_eap, remote_then_eap, psk, credential, trust, eap, proposals, rekey_time, over_time,
+         reauth_time, dpd_delay, wanted_addresses, force_encap, mobike, retransmission] = all;
   (void)name, (void)local_addrs, (void)remote_addrs, (void)remote_port, (void)local_id, (void)remote_id,
-      (void)local_auth, (void)remote_auth, (void)psk, (void)credential, (void)trust, (void)eap;
+      (void)local_auth, (void)remote_auth, (void)local_then_eap, (void)remote_then_eap, (void)psk,
+      (void)credential, (void)trust, (void)eap;
   (void)proposals, (void)rekey_time, (void)over_time, (void)reauth_time, (void)dpd_delay,
       (void)wanted_addresses, (void)force_encap, (void)mobike, (void)retransmission;
   return {
@@ -32,12 +33,14 @@ std::vector<std::function<void(Peer&)>> changes() {
       [](Peer& p) { p.remote_id = *Identity::parse("x"); },
       [](Peer& p) { p.local_auth = AuthKind::kPubkey; },
       [](Peer& p) { p.remote_auth = AuthKind::kPubkey; },
+      [](Peer& p) { p.local_then_eap = true; },
+      [](Peer& p) { p.remote_then_eap = true; },
       [](Peer& p) { p.credential = Credential{}; },
       [](Peer& p) { p.credential = Credential{.key = secret("key")}; },
       [](Peer& p) { p.trust = Trust{}; },
       [](Peer& p) { p.trust = Trust{.crls = {Buffer(1)}}; },
       [](Peer& p) { p.eap = EapSettings{}; },
-      [](Peer& p) { p.eap = EapSettings{.passwords = {{"alice", secret("key")}}}; },
+      [](Peer& p) { p.eap = EapSettings{.passwords = Passwords{{"alice", secret("key")}}}; },
       [](Peer& p) { p.psk = secret("yek"); },
       [](Peer& p) { p.psk = {}; },
       [](Peer& p) { p.proposals.emplace_back(); },
