@@ -110,7 +110,9 @@ TEST(ConfigDocs, EveryKeyIsDocumentedAndEveryDocumentedKeyIsAccepted) {
   EXPECT_EQ(documented(docs, "## limits"), accepted("limits: {@}"));
   EXPECT_EQ(documented(docs, "## icmp"), accepted("icmp: {@}"));
   EXPECT_EQ(documented(docs, "## secrets"), accepted_in_secrets("psks: [{@}]"));
-  EXPECT_EQ(documented(docs, "### keys"), accepted_in_secrets("keys: [{@}]"));
+  Keys keys = accepted_in_secrets("keys: [{@}]");
+  keys.merge(accepted_in_secrets("keys: [{token: x, @}]"));
+  EXPECT_EQ(documented(docs, "### keys"), keys);
   EXPECT_EQ(documented(docs, "### users"), accepted_in_secrets("users: [{@}]"));
   EXPECT_EQ(documented(docs, "### radius"), accepted_in_secrets("radius: [{@}]"));
   Keys radius =

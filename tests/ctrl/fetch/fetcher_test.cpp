@@ -143,8 +143,8 @@ TEST_F(FetcherTest, NothingIsKeptForTooLong) {
   };
   EXPECT_EQ(asked_at(1000), 2u);
   EXPECT_EQ(asked_at(1000 + 3599), 2u);
-  EXPECT_EQ(asked_at(1000 + 3600), 3u);
-  EXPECT_EQ(asked_at(1000 + 86400), 5u);
+  EXPECT_EQ(asked_at(1000 + 3600), 4u);
+  EXPECT_EQ(asked_at(1000 + 86400), 6u);
 }
 
 TEST_F(FetcherTest, WhatSaysNoDateIsKeptForAMoment) {
