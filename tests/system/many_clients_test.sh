@@ -17,7 +17,7 @@ secrets: gwA.secrets.yaml
 pools:
   clients: {addresses: [198.18.64.0/18]}
 lease_file: state/leases
-limits: {half_open: 50000, cookie_threshold: 50000}
+limits: {half_open: 5000, cookie_threshold: 4000}
 connections:
   clients:
     local: {address: 198.51.100.1, id: a.example}
@@ -80,7 +80,6 @@ site_up
 site_kernel_addresses gwB
 simplon_yaml >"$run/gwA.yaml"
 simplon_start gwA || exit 1
-export CHARON='install_virtual_ip = no'
 strongswan_start gwB || exit 1
 step=$((count / 8))
 echo "   clients   control thread, ms a client   memory, KiB a client"
