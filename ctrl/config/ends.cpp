@@ -195,6 +195,10 @@ void check_eap(const Value& remote, const Connection& c) {
   if (alone && (c.eap->methods.size() != 1 || !has_tls(c)))
     remote.error("by EAP alone both ends prove themselves; use eap: tls at 'local', or auth: pubkey here");
   if (has_tls(c) && !c.credential) remote.error("eap: tls needs a certificate of ours; give 'local' one");
+  if (has_tls(c) && c.trust && c.trust->revocation == ike::Revocation::kStrict && c.trust->crls.empty())
+    remote.warning(
+        "eap: tls looks at 'crls' alone, nothing is fetched for it: with revocation: strict and "
+        "without 'crls' nobody gets in");
   if (has_tls(c) && c.credential && is_in_token(c.credential->key))
     remote.error("eap: tls cannot be with a key in a token; name a file");
 }

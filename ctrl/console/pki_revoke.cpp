@@ -2,6 +2,7 @@
 // pki revoke, crl.
 #include <algorithm>
 #include <ostream>
+#include <sstream>
 
 #include "ctrl/console/pki.h"
 #include "ctrl/console/pki_folder.h"
@@ -77,16 +78,18 @@ Result<void> pki_revoke(const PkiOptions& options, std::ostream& out) {
   if (!folder) return std::unexpected(folder.error());
   auto rows = folder->issued();
   if (!rows) return std::unexpected(rows.error());
+  std::ostringstream said;  // when it is kept, not before
   for (const std::string& what : options.what) {
     bool named = false;
     for (IssuedRow& row : *rows)
-      if (row.name == what) named = true, revoke(row, options, out);
+      if (row.name == what) named = true, revoke(row, options, said);
     if (named) continue;
     const auto row = row_of_file(*folder, *rows, what);
     if (!row) return std::unexpected(row.error());
-    revoke(**row, options, out);
+    revoke(**row, options, said);
   }
   if (const auto done = folder->write_issued(*rows); !done) return done;
+  out << said.str();
   return write_list(*folder, *rows, options, out);
 }
 

@@ -83,8 +83,11 @@ void Fetcher::want(const std::shared_ptr<Job>& job, std::size_t which) {
   if (flight == flights_.end()) {
     const auto url = parse_http_url(wanted.url);
     if (!url) return answer(*job, which, failed("has a URL that " + url.error().what));
-    if (waiting_.size() >= parts_.limits.waiting)
+    if (waiting_.size() >= parts_.limits.waiting) {
+      if (failures_.empty()) failures_.push_back(wanted.url + " is not asked: too many fetches wait");
+      wake();
       return answer(*job, which, failed("is not asked: too many fetches wait"));
+    }
     flight = flights_.emplace(wanted, Flight{url->server(), {}}).first;
     waiting_.push_back(&flight->first);
     ready_.notify_one();

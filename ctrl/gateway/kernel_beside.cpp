@@ -102,7 +102,10 @@ Result<void> KernelBeside::remove_sa(const SaRef& sa) {
 Result<void> KernelBeside::move_sa(const SaRef& from, const SaRef& to) {
   if (guarded_ != nullptr)
     if (auto done = guarded_->sas().put_resident(*to); !done) return done;
-  return kernel_->move_sa(from, to);
+  if (auto done = kernel_->move_sa(from, to); !done) return done;
+  if (to->direction == Direction::kOut || from->destination == to->destination) return {};
+  datapath_.remove_kernel_sa(from->id);
+  return datapath_.add_kernel_sa(to);
 }
 
 void KernelBeside::prepare(const std::vector<PolicySpec>& policies) {

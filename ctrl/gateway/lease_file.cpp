@@ -16,6 +16,7 @@ namespace simplon::ctrl {
 namespace {
 
 constexpr std::size_t kSpare = 1024;  // lines that may be out of date in a small file
+constexpr std::size_t kRetryEvery = 256;
 constexpr std::size_t kLargestFile = 256u << 20;
 
 bool is_plain(unsigned char c) { return c > ' ' && c < 0x7f && c != '%'; }
@@ -147,6 +148,8 @@ Result<void> LeaseFile::note(const ike::Lease& lease) {
   const auto known = entries_.find(lease.address);
   if (known != entries_.end() && known->second.is(lease) && !failing_) return {};
   put(lease);
+  // What could not be appended is in no file: all is written again, but not at each one.
+  if (failing_ && ++unwritten_ % kRetryEvery != 0) return {};
   auto done = lines_ > 2 * entries_.size() + kSpare || failing_
                   ? rewrite()
                   : append(line_of(lease.pool, lease.address, lease.identity));
@@ -181,7 +184,7 @@ Result<void> LeaseFile::rewrite() {
   good = good && fdatasync(fd) == 0 && ::rename(fresh.c_str(), path_.c_str()) == 0;
   if (!good) {
     const std::string why = std::strerror(errno);
-    if (fd >= 0) ::close(fd);
+    if (fd >= 0) ::close(fd), ::unlink(fresh.c_str());
     return fail(fresh + ": " + why);
   }
   if (fd_ >= 0) ::close(fd_);

@@ -49,7 +49,7 @@ class LeaseFile {
 
   std::string path_;
   int fd_ = -1;
-  std::size_t lines_ = 0, unreadable_ = 0;
+  std::size_t lines_ = 0, unreadable_ = 0, unwritten_ = 0;
   bool failing_ = false;
   std::uint64_t last_age_ = 0;
   std::map<IpAddress, Entry> entries_;

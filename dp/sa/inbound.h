@@ -37,11 +37,11 @@ struct PeerEnd {
   std::uint16_t port = 0;
 };
 
-// The ends of an SA that has moved. `key`: what it is found by as well as by InboundSa::key, for what is
-// still under way to where we were goes on to be accepted.
+// The ends of an SA that has moved. `key`: what it is found by as well as by InboundSa::key, and by the key
+// before this one, for what is still under way to where we were goes on to be accepted.
 struct InboundEnds {
   PeerEnd peer;
-  AddressKey key{};
+  AddressKey key{}, before{};
 };
 
 // Stands in InboundSa::owner, which is looked at anyway.

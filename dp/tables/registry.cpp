@@ -179,10 +179,7 @@ void Registry::retire_after(unsigned periods, std::function<void()> free) {
 
 void Registry::collect() {
   for (auto r = retired_.begin(); r != retired_.end();) {
-    if (!quiescence_.passed(r->token)) {
-      ++r;
-      continue;
-    }
+    if (!quiescence_.passed(r->token)) return;  // nor have the later ones
     r->free();
     r = retired_.erase(r);
   }

@@ -315,7 +315,8 @@ void Registry::forget_outbound(const SaSpec& sa) {
 Result<void> Registry::can_move(const Entry& entry, const SaSpec& to) const {
   const SaSpec& was = *entry.spec;
   if (was.spi != to.spi || was.direction != to.direction || was.policy != to.policy ||
-      was.protocol != to.protocol || was.mode != to.mode)
+      was.protocol != to.protocol || was.mode != to.mode || was.dscp_class != to.dscp_class ||
+      was.over != to.over || was.interface != to.interface)
     return fail("it would be another SA");
   if (was.destination.family() != to.destination.family() || was.source.family() != to.source.family())
     return fail("an SA does not move to the other address family");
@@ -348,8 +349,11 @@ Result<void> Registry::move_sa(const SaRef& sa) {
   if (auto possible = can_move(entry, *sa); !possible) return possible;
   const SaRef was = std::exchange(entry.spec, sa);
   if (entry.in) {
+    const InboundEnds* const last = entry.in->moved.read();
     leave_for_owner(entry, *entry.in,
-                    InboundEnds{peer_end(*sa), sad_key(sa->protocol, address_key(sa->destination))});
+                    InboundEnds{.peer = peer_end(*sa),
+                                .key = sad_key(sa->protocol, address_key(sa->destination)),
+                                .before = last != nullptr ? last->key : entry.in->key});
     return {};
   }
   forget_outbound(*was);

@@ -16,7 +16,7 @@ class Registry::SpdChanges {
   // There is one for each tunnel interface that has entries, one for each name that ports give theirs, and
   // one for all else.
   Spd& spd_of(const PolicySpec& policy, const std::vector<PortFacts>& ports) {
-    std::shared_ptr<Spd>& spd = spds_[{policy.interface, policy.spd}];
+    std::shared_ptr<Spd>& spd = spds_[{policy.spd.empty() ? policy.interface : InterfaceId{}, policy.spd}];
     if (!spd) spd = copy_of(published(policy, ports));
     return *spd;
   }

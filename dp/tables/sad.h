@@ -77,7 +77,7 @@ class Sad {
   // Its place in the table stays: that goes by the SPI alone.
   static bool has_moved_to(const InboundSa& sa, AddressKey key) {
     const InboundEnds* ends = sa.moved.read();
-    return ends != nullptr && ends->key == key;
+    return ends != nullptr && (ends->key == key || ends->before == key);
   }
 
   Published<Table> table_;

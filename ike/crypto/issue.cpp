@@ -64,7 +64,7 @@ Result<Signer> signer_of(const Authority& authority) {
 
 bool is_address(const std::string& url) {
   // In OpenSSL's form a comma would begin another address.
-  return (url.starts_with("http://") || url.starts_with("https://")) &&
+  return url.starts_with("http://") &&
          std::ranges::all_of(url, [](char c) { return c > ' ' && c < 0x7f && c != ','; });
 }
 
@@ -122,7 +122,7 @@ Result<Buffer> issue(const Authority& authority, Bytes request, const Terms& ter
   const auto facts = request_facts(request);
   if (!facts) return std::unexpected(facts.error());
   for (const std::string& url : {terms.ocsp, terms.crl})
-    if (!url.empty() && !is_address(url)) return fail("'" + url + "' is no http:// or https:// address");
+    if (!url.empty() && !is_address(url)) return fail("'" + url + "' is no http:// address");
   const auto signer = signer_of(authority);
   if (!signer) return std::unexpected(signer.error());
   X509* const issuer = signer->certificate.get();

@@ -51,7 +51,10 @@ Result<const OpenedKey*> Opened::open(Bytes uri, const TokenUri& parts) {
   ERR_clear_error();
   if (!opened.key) {
     const std::string why = "the private key " + without_pin(text_of(uri)) + ": " + opened.why;
-    if (opened.final) entries.push_back({.uri = Secret(uri), .opened = {}, .refusal = why});
+    if (opened.final) {
+      close();  // how many tries are left is read anew before the next one, be it for another key
+      entries.push_back({.uri = Secret(uri), .opened = {}, .refusal = why});
+    }
     return fail(why);
   }
   entries.push_back({.uri = Secret(uri), .opened = std::move(opened), .refusal = {}});

@@ -38,7 +38,8 @@ class Tpm final : public TokenDevice {
 };
 
 bool Tpm::load() {
-  if (tpm_) return true;
+  if (tpm_ && standard_) return true;
+  close();  // what a former try left is of a library that goes now
   library_.reset(OSSL_LIB_CTX_new());
   standard_.reset(OSSL_PROVIDER_load(library_.get(), "default"));
   tpm_.reset(OSSL_PROVIDER_load(library_.get(), "tpm2"));

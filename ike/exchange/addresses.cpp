@@ -54,6 +54,7 @@ std::optional<Given> give(IkeSa& sa, const OfFamily& of, const CfgAttribute& ask
 
 // For whoever keeps it over a restart; what a RADIUS server gives is that one's to know.
 void note(IkeSa& sa, const Given& given) {
+  if (sa.remote_id().type == IdType::kNull) return;  // another one each time
   if (given.pool != nullptr && given.pool->contains(given.address))
     sa.context().outputs.emplace_back(AddressGiven{given.pool->name, sa.remote_id().key(), given.address});
 }

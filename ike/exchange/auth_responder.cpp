@@ -12,6 +12,7 @@
 #include "ike/exchange/eap_auth.h"
 #include "ike/exchange/mobike.h"
 #include "ike/feature/auth_methods.h"
+#include "ike/sa/log_limit.h"
 #include "ike/sa/simultaneous.h"
 
 namespace simplon::ike {
@@ -57,9 +58,9 @@ void limit_peer(IkeSa& sa, Now now) {
 bool too_many_anonymous(const IkeSa& sa, const Connection& connection) {
   const std::vector<IkeSa*> all = sa.context().of(connection.name);
   const auto count = std::ranges::count_if(all, [&](const IkeSa* other) {
-    return other != &sa && !other->half_open() && other->path().remote.address == sa.path().remote.address;
+    return other != &sa && host_of(other->path().remote.address) == host_of(sa.path().remote.address);
   });
-  return all.size() > kMostAnonymous || static_cast<std::size_t>(count) >= kMostOfAnonymousHost;
+  return all.size() >= kMostAnonymous || static_cast<std::size_t>(count) >= kMostOfAnonymousHost;
 }
 
 void initiator_proved(IkeSa& sa, const Payloads& p, std::shared_ptr<const Connection> connection, Now now) {

@@ -59,7 +59,7 @@ void first_response(IkeSa& sa, const Payloads& p, Now now) {
     return sa.end("the peer refuses us as '" + sa.local_id().text() + "': " + reason(p, "no AUTH payload"),
                   now);
   }
-  if (!peer.remote_id.matches(*p.idr))
+  if (!peer.remote_id.matches(*p.idr) || p.idr->type == IdType::kNull)
     return not_believed(sa, "the peer is '" + p.idr->text() + "', not '" + peer.remote_id.text() + "'", now);
   eap.idr = *p.idr;
   eap.idr_body = p.idr_body;

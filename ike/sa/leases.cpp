@@ -87,7 +87,9 @@ bool Leases::is_held(const IpAddress& address) const {
 
 bool Leases::may_be_remembered(const OwnerKey& by, const IpAddress& address) const {
   const Pool* const pool = configured(by.pool);
-  return pool != nullptr && pool->contains(address) && !reserved_.contains(address);
+  // Who is anonymous is another one each time (RFC 7619).
+  const bool known = by.identity.empty() || by.identity[0] != static_cast<char>(IdType::kNull);
+  return known && pool != nullptr && pool->contains(address) && !reserved_.contains(address);
 }
 
 std::optional<IpAddress> Leases::held_by(IkeSaId holder, Family family) const {
