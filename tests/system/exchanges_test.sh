@@ -118,12 +118,14 @@ comes_up() { # ROLE
     { what_they_said; return 1; }
 }
 
-# A ping runs for so long; meanwhile another IKE SA takes the place of the first.
+# A ping runs for so long; meanwhile another IKE SA takes the place of the first. Where Simplon asks for that, strongSwan sends by
+# the new SA as it answers, and one packet may be there before the answer is read: that one alone may be missing.
 reauthenticated() { # ROLE SECONDS
   local before count=$(($2 * 20))
   comes_up "$1" && before=$(ike_spis) || return 1
   on hostB ping -q -c "$count" -i 0.05 -W 5 198.18.1.10 >"$run/answer" 2>&1
-  grep -q "^$count packets transmitted, $count received" "$run/answer" || { cat "$run/answer"; what_they_said; return 1; }
+  local least=$count; [ "$1" = simplon ] && least=$((count - 1))
+  grep -qE "^$count packets transmitted, ($count|$least) received" "$run/answer" || { cat "$run/answer"; what_they_said; return 1; }
   another_alone "$before" && has_children 1 && pinged hostA 198.18.2.10 || { what_they_said; return 1; }
 }
 
