@@ -28,9 +28,9 @@ constexpr std::array kPath{
     Attribute{"object", &TokenUri::object}, Attribute{"id", &TokenUri::id}};
 
 int digit(char c) {
-  int out = -1;
-  std::from_chars(&c, &c + 1, out, 16);
-  return out;
+  if (c >= '0' && c <= '9') return c - '0';
+  const int lower = c | 0x20;
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 // RFC 3986 §2.1; a zero octet is for `id` alone.
