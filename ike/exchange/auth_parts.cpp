@@ -26,7 +26,8 @@ void prove(const IkeSa& sa, const Authentication& auth, PayloadWriter& out) {
   out.auth(auth.data, auth.method);
 }
 
-bool wants_ocsp(const Trust& trust) { return trust.fetch.ocsp && trust.revocation != Revocation::kNo; }
+// Not everybody passes over a CERTREQ that is unknown there: only who may not do without one asks.
+bool wants_ocsp(const Trust& trust) { return trust.fetch.ocsp && trust.revocation == Revocation::kStrict; }
 
 std::string reason(const Payloads& p, const char* otherwise) {
   const Notify* n = p.error();
