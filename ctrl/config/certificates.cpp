@@ -2,12 +2,12 @@
 // What connections prove themselves with by certificates: the files, what is wrong with them, and the values
 // that connections share.
 #include <algorithm>
-#include <array>
 #include <ctime>
 #include <filesystem>
 #include <iterator>
 
 #include "ctrl/config/parts.h"
+#include "dp/base/utc.h"
 #include "ike/crypto/certificate.h"
 #include "ike/crypto/pkcs12.h"
 #include "ike/crypto/token_key.h"
@@ -22,13 +22,7 @@ Bytes octets(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-std::string date(std::int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm parts{};
-  std::array<char, 32> out{};
-  if (gmtime_r(&time, &parts) == nullptr) return "?";
-  return {out.data(), std::strftime(out.data(), out.size(), "%Y-%m-%d %H:%M UTC", &parts)};
-}
+std::string date(std::int64_t seconds) { return utc_text(seconds, "%Y-%m-%d %H:%M UTC"); }
 
 // Not an error: the gateway has other peers, and may not stay down because of one date.
 std::string about_dates(const ike::CertificateFacts& facts, std::int64_t now) {

@@ -153,10 +153,19 @@ Result<void> pki_ca(const PkiOptions& options, std::ostream& out) {
   return {};
 }
 
-Result<void> pki_issue(const PkiOptions& options, std::ostream& out) {
+namespace {
+
+// For the names that `options` has.
+Result<PkiFolder> folder_for(const PkiOptions& options, PkiFolder::Make make, const char* what) {
   if (options.what.size() > 1 && !options.san.empty())
-    return fail("--san is for one certificate; without it each has its NAME");
-  const auto folder = PkiFolder::open(options.dir, PkiFolder::Make::kNo);
+    return fail(std::string("--san is for one ") + what + "; without it each has its NAME");
+  return PkiFolder::open(options.dir, make);
+}
+
+}  // namespace
+
+Result<void> pki_issue(const PkiOptions& options, std::ostream& out) {
+  const auto folder = folder_for(options, PkiFolder::Make::kNo, "certificate");
   if (!folder) return std::unexpected(folder.error());
   for (const std::string& name : options.what)
     if (const auto done = issue_one(*folder, options, name, out); !done) return done;
@@ -164,9 +173,7 @@ Result<void> pki_issue(const PkiOptions& options, std::ostream& out) {
 }
 
 Result<void> pki_request(const PkiOptions& options, std::ostream& out) {
-  if (options.what.size() > 1 && !options.san.empty())
-    return fail("--san is for one request; without it each has its NAME");
-  const auto folder = PkiFolder::open(options.dir, PkiFolder::Make::kYes);
+  const auto folder = folder_for(options, PkiFolder::Make::kYes, "request");
   if (!folder) return std::unexpected(folder.error());
   for (const std::string& name : options.what) {
     const auto csr = folder->file_of(name, ".csr"), key_path = folder->file_of(name, ".key");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ctrl/console/pki_text.h"
 
-#include <array>
 #include <ctime>
+
+#include "dp/base/utc.h"
 
 namespace simplon::console {
 
@@ -14,14 +15,7 @@ ike::Validity validity_from_now(std::uint32_t days) {
   return {.from = at - kClocksDiffer, .to = at + std::int64_t{days} * kDay};
 }
 
-std::string day_text(std::int64_t seconds) {
-  const std::time_t at = seconds;
-  std::tm parts{};
-  std::array<char, 32> out{};
-  if (gmtime_r(&at, &parts) == nullptr || std::strftime(out.data(), out.size(), "%Y-%m-%d", &parts) == 0)
-    return "an unknown day";
-  return out.data();
-}
+std::string day_text(std::int64_t seconds) { return utc_text(seconds, "%Y-%m-%d"); }
 
 std::string names_text(const std::vector<ike::Identity>& names) {
   std::string out;

@@ -35,6 +35,7 @@ class Registry::SpdChanges {
         next_.spd = std::move(spd);
     }
     if (classes_) next_.classes = std::move(classes_);
+    if (tunnels_) next_.tunnels = std::move(tunnels_);
   }
 
  private:
@@ -59,15 +60,15 @@ class Registry::SpdChanges {
     next_.port_spds = std::move(out);
   }
   void set_tunnel(std::size_t index, std::shared_ptr<const Spd> spd) {
-    auto out = copy_of(next_.tunnels.get());
-    if (index >= out->size()) out->resize(index + 1);
-    (*out)[index] = spd->entries() == 0 ? nullptr : std::move(spd);
-    next_.tunnels = std::move(out);
+    if (!tunnels_) tunnels_ = copy_of(next_.tunnels.get());
+    if (index >= tunnels_->size()) tunnels_->resize(index + 1);
+    (*tunnels_)[index] = spd->entries() == 0 ? nullptr : std::move(spd);
   }
 
   Tables& next_;
   std::map<std::pair<InterfaceId, std::string>, std::shared_ptr<Spd>> spds_;
   std::shared_ptr<ClassTable> classes_;
+  std::shared_ptr<TunnelSpds> tunnels_;
 };
 
 // To be called before it does.

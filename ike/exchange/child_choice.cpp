@@ -60,6 +60,16 @@ bool lacks_address(const IkeSa& sa, const ChildConfig& config, SaMode mode) {
          sa.path().inner_remote.empty();
 }
 
+// What both want; a side is empty where they have nothing in common. RFC 4301 §4.4.1: the initiator's first
+// selectors are those of a packet, which populate the SA where the entry says so.
+Selectors narrowed(const ChildConfig& config, const Selectors& want, const Selectors& theirs) {
+  Selectors got{without_covered(narrow(theirs.local, want.local)),
+                without_covered(narrow(theirs.remote, want.remote))};
+  if (got.local.empty() || got.remote.empty() || !config.pfp.any()) return got;
+  Selectors own = populated(got, first_of(theirs), config.pfp);
+  return own.local.empty() || own.remote.empty() ? got : own;
+}
+
 }  // namespace
 
 FragmentHandling agreed_fragments(const ChildConfig& config, const Payloads& p) {
@@ -80,17 +90,11 @@ Agreed agree(const IkeSa& sa, const Payloads& p, Pfs pfs, const Child* replaces)
       continue;
     }
     const Selectors want = effective_selectors(config, sa.path()), theirs = offered(sa, p, mode);
-    Selectors got{without_covered(narrow(theirs.local, want.local)),
-                  without_covered(narrow(theirs.remote, want.remote))};
+    Selectors got = narrowed(config, want, theirs);
     if (got.local.empty() || got.remote.empty()) {
       out.why += (out.why.empty() ? "" : "; ") + std::string("offered ") + theirs.text() + ", child " +
                  config.name + " is " + want.text();
       continue;
-    }
-    // RFC 4301 §4.4.1: the initiator's first selectors are those of a packet.
-    if (config.pfp.any()) {
-      Selectors own = populated(got, first_of(theirs), config.pfp);
-      if (!own.local.empty() && !own.remote.empty()) got = std::move(own);
     }
     if (const IkeSa* other = other_owner(sa, config, got)) {
       out.why += (out.why.empty() ? "" : "; ") + std::string("'") + other->remote_id().text() + "' at " +

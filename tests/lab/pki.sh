@@ -5,6 +5,7 @@
 #   new_key NAME KIND                  a private key: rsa, p256, p384, p521, ed25519, ed448
 #   sign AUTHORITY NAME SUBJECT EXTENSION...   the certificate of a key that is there
 #   leaf NAME KIND DNS-NAME [AUTHORITY]        a key and its certificate for IKE; AUTHORITY: issuing
+#   strongswan_credentials NAME [CERTIFICATE]  what strongSwan there believes and has
 #   authority NAME                     what openssl ca needs for an authority whose certificate is there; its empty list
 pki=$run/pki
 mkdir -p "$pki"
@@ -64,4 +65,13 @@ sign() { # AUTHORITY NAME SUBJECT EXTENSION...
 leaf() { # NAME KIND DNS-NAME [AUTHORITY]
   new_key "$1" "$2" && sign "${4:-issuing}" "$1" "/O=Example/CN=$3" basicConstraints=critical,CA:FALSE \
     keyUsage=critical,digitalSignature extendedKeyUsage=serverAuth,1.3.6.1.5.5.7.3.17 "subjectAltName=DNS:$3"
+}
+
+# What strongSwan there believes, and proves itself by: its folder has nothing else then.
+strongswan_credentials() { # NAME [CERTIFICATE]
+  local dir=$run/$1/swanctl
+  rm -rf "$dir"
+  mkdir -p "$dir/x509" "$dir/x509ca" "$dir/private"
+  cp "$pki/root.pem" "$dir/x509ca/"
+  [ -z "${2:-}" ] || { cp "$pki/issuing.pem" "$pki/$2.pem" "$dir/x509/" && cp "$pki/$2.key" "$dir/private/"; }
 }

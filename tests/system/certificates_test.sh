@@ -54,11 +54,7 @@ YAML
 # Environment: peer (certificate of B), id_b_own, send_cert, auth_a.
 strongswan_files() {
   local dir=$run/gwB/swanctl
-  rm -rf "$dir"
-  mkdir -p "$dir/x509" "$dir/x509ca" "$dir/private"
-  cp "$pki/root.pem" "$dir/x509ca/"
-  cp "$pki/issuing.pem" "$pki/b-$peer.pem" "$dir/x509/"
-  cp "$pki/b-$peer.key" "$dir/private/"
+  strongswan_credentials gwB "b-$peer"
   cat >"$dir/swanctl.conf" <<CONF
 connections { sites {
   local_addrs = 198.51.100.2

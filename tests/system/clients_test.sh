@@ -63,11 +63,7 @@ YAML
 # Environment: auth, user, password, cert.
 client_files() {
   local dir=$run/gwB/swanctl
-  rm -rf "$dir"
-  mkdir -p "$dir/x509" "$dir/x509ca" "$dir/private"
-  cp "$pki/root.pem" "$dir/x509ca/"
-  [ -z "${cert:-}" ] || cp "$pki/$cert.pem" "$pki/issuing.pem" "$dir/x509/"
-  [ -z "${cert:-}" ] || cp "$pki/$cert.key" "$dir/private/"
+  strongswan_credentials gwB ${cert:-}
   cat >"$dir/swanctl.conf" <<CONF
 connections { users {
   remote_addrs = 198.51.100.1

@@ -77,11 +77,7 @@ YAML
 # Environment: conn_ss (lines of the connection), auth_b, auth_a, cert_b.
 strongswan_files() {
   local dir=$run/gwB/swanctl
-  rm -rf "$dir"
-  mkdir -p "$dir/x509" "$dir/x509ca" "$dir/private"
-  cp "$pki/root.pem" "$dir/x509ca/"
-  cp "$pki/issuing.pem" "$pki/${cert_b:-b}.pem" "$dir/x509/"
-  cp "$pki/${cert_b:-b}.key" "$dir/private/"
+  strongswan_credentials gwB "${cert_b:-b}"
   cat >"$dir/swanctl.conf" <<CONF
 connections { sites {
   local_addrs = 198.51.100.2

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The certificates that connections have, with strongSwan's fields, and what people want to know of them.
 #include <array>
-#include <ctime>
 #include <map>
 
 #include "ctrl/manage/commands/message.h"
 #include "ctrl/manage/commands/table.h"
+#include "dp/base/utc.h"
 #include "ike/crypto/certificate.h"
 
 namespace simplon::ctrl {
@@ -32,13 +32,7 @@ Certificates certificates_of(const std::vector<std::shared_ptr<const ike::Connec
   return out;
 }
 
-std::string date(std::int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm parts{};
-  std::array<char, 32> out{};
-  if (gmtime_r(&time, &parts) == nullptr) return "?";
-  return {out.data(), std::strftime(out.data(), out.size(), "%Y-%m-%d %H:%M:%S UTC", &parts)};
-}
+std::string date(std::int64_t seconds) { return utc_text(seconds, "%Y-%m-%d %H:%M:%S UTC"); }
 
 std::optional<Message> certificate_message(const Buffer& der, const Use& use) {
   const auto facts = ike::certificate_facts(der);
